@@ -1,0 +1,197 @@
+"""Markers for fields that offer a choice: `Menu` (kinds) and `Forms` (several ways to write a value).
+
+    Activation = Annotated[ReluConfig | SigmoidConfig, Menu()]
+    hidden: Annotated[tuple[PositiveInt, ...] | WidthDepth, Forms()]
+
+The union inside is the registry: `--set`, the errors, `menu`, the schema and the tests read it. Both
+choose one arm *before* validating, so that a mistake is told once and for the arm that was meant
+(pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
+`<name>`, which no key can look like, and is taken out again by `mistakes`.
+"""
+
+from collections.abc import Callable, Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from nnlab.base import Config, Kind
+
+Arm = Any
+"""A type as an annotation spells it; Python has no type for these."""
+
+
+def arms_of(union: Arm) -> tuple[Arm, ...]:
+    """The members of `A | B`, of `Annotated[A | B, ...]`, or of a single type."""
+    if get_origin(union) is Annotated:
+        return arms_of(get_args(union)[0])
+    return get_args(union) if get_origin(union) in (Union, UnionType) else (union,)
+
+
+def is_menu(arm: Arm) -> bool:
+    """Whether an annotation is `Annotated[..., Menu()]`."""
+    return get_origin(arm) is Annotated and any(isinstance(m, Menu) for m in get_args(arm)[1:])
+
+
+def kinds_of(menu: Arm) -> dict[str, type[Kind]]:
+    """The kinds of a menu by their names, in the order of the file."""
+    return {kind.name(): kind for kind in cast("tuple[type[Kind], ...]", arms_of(menu))}
+
+
+def unknown_kind(found: object, names: list[str]) -> PydanticCustomError:
+    """The error for a name that is on no menu; `mistakes` adds the nearest one."""
+    return PydanticCustomError(
+        "unknown_kind", "{found} is not one of {names}", {"found": repr(found), "names": names}
+    )
+
+
+def _any_of(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    """Arms may overlap (an int is also a number), which `oneOf` would refuse."""
+    found = handler(schema)
+    target = handler.resolve_ref_schema(found)
+    if "oneOf" in target:
+        target["anyOf"] = target.pop("oneOf")
+        target.pop("discriminator", None)
+    return found
+
+
+class Menu:
+    """Marks a union of kinds: a mapping with `kind`, or the bare name with the kind's defaults."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Arm, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        kinds = kinds_of(source)
+        names = sorted(kinds)
+
+        def expand(value: object) -> object:
+            if isinstance(value, Kind):
+                return value
+            if isinstance(value, str):
+                value = {"kind": value}
+            if not isinstance(value, dict):
+                raise PydanticCustomError(
+                    "form",
+                    "needs a name or a mapping with kind",
+                    {"needs": "a name or a mapping with kind"},
+                )
+            if "kind" not in value:
+                raise PydanticCustomError("kind_missing", "needs kind", {"names": names})
+            if not isinstance(value["kind"], str) or value["kind"] not in kinds:
+                raise unknown_kind(value["kind"], names)
+            return cast("dict[str, object]", value)
+
+        def tag(value: object) -> str:
+            name = (
+                value.name() if isinstance(value, Kind) else cast("dict[str, str]", value)["kind"]
+            )
+            return f"<{name}>"
+
+        tagged = core_schema.tagged_union_schema(
+            {f"<{name}>": handler.generate_schema(kind) for name, kind in kinds.items()}, tag
+        )
+        names_or_kinds = core_schema.union_schema([core_schema.literal_schema(names), tagged])
+        return core_schema.no_info_before_validator_function(
+            expand, tagged, json_schema_input_schema=names_or_kinds
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return _any_of(schema, handler)
+
+
+def _base(arm: Arm) -> Arm:
+    """An annotation without its metadata: PositiveInt is int, tuple[int, ...] is tuple."""
+    if get_origin(arm) is Annotated:
+        arm = get_args(arm)[0]
+    return get_origin(arm) or arm
+
+
+class Forms:
+    """Marks a union of several ways to write one value; the first arm that fits in form is taken."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Arm, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        arms = arms_of(source)
+        words = [word for arm in arms if _base(arm) is Literal for word in get_args(arm)]
+        menus = [arm for arm in arms if is_menu(arm)]
+        names = [*words, *(name for menu in menus for name in sorted(kinds_of(menu)))]
+        tests = [_accepts(arm) for arm in arms]
+        sections = [index for index, arm in enumerate(arms) if _is_section(arm)]
+
+        def choose(value: object) -> str:
+            for index, fits in enumerate(tests):
+                if fits(value):
+                    return f"<{index}>"
+            if isinstance(value, dict) and sections:
+                return f"<{sections[0]}>"
+            if isinstance(value, str) and names:
+                raise unknown_kind(value, names)
+            needs = " or ".join(dict.fromkeys(_described(arms)))
+            raise PydanticCustomError("form", "needs {needs}", {"needs": needs})
+
+        def check(value: object) -> object:
+            # The error of `choose` is raised here: a tagged union would replace it by its own.
+            choose(value)
+            return value
+
+        tagged = core_schema.tagged_union_schema(
+            {f"<{i}>": handler.generate_schema(arm) for i, arm in enumerate(arms)}, choose
+        )
+        return core_schema.no_info_before_validator_function(
+            check, tagged, json_schema_input_schema=tagged
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return _any_of(schema, handler)
+
+
+def _is_section(arm: Arm) -> bool:
+    base = _base(arm)
+    return isinstance(base, type) and issubclass(base, Config)
+
+
+def _accepts(arm: Arm) -> Callable[[object], bool]:
+    """Whether a value has the form of an arm; its range is checked afterwards."""
+    base = _base(arm)
+    if is_menu(arm):
+        kinds = kinds_of(arm)
+        return lambda v: isinstance(v, Kind | dict) or (isinstance(v, str) and v in kinds)
+    if base is Literal:
+        return lambda v: isinstance(v, str) and v in get_args(arm)
+    if base is NoneType:
+        return lambda v: v is None
+    if base is int:
+        return lambda v: isinstance(v, int) and not isinstance(v, bool)
+    if base is float:
+        return lambda v: isinstance(v, int | float) and not isinstance(v, bool)
+    if _is_section(arm):
+        keys = set(base.model_fields)
+        return lambda v: isinstance(v, base) or (isinstance(v, dict) and bool(keys & set(v)))
+    return lambda v: isinstance(v, base)
+
+
+def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
+    plain = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        tuple: "a list",
+        NoneType: "null",
+    }
+    for arm in arms:
+        base = _base(arm)
+        if is_menu(arm):
+            yield "a name or a mapping with kind"
+        elif base is Literal:
+            yield from (str(word) for word in get_args(arm))
+        elif _is_section(arm):
+            yield "{" + ", ".join(f"{key}: ..." for key in base.model_fields) + "}"
+        else:
+            yield plain.get(base, getattr(base, "__name__", str(base)))

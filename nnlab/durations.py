@@ -1,0 +1,88 @@
+"""`Duration`: how long something takes in training. A bare number means epochs, a word says otherwise."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+Unit = Literal["epochs", "steps", "%", "min"]
+
+_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(epochs?|steps?|%|min(?:utes?)?)")
+_UNITS: dict[str, Unit] = {
+    "epoch": "epochs",
+    "step": "steps",
+    "%": "%",
+    "min": "min",
+    "minute": "min",
+}
+FORMS = "a number of epochs, or such as '500 steps', '10%' or '5 min'"
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """An amount of training: 3 (epochs), `500 steps`, `10%` of the run, `5 min`."""
+
+    amount: float
+    unit: Unit = "epochs"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Reads what stands in YAML.
+
+        Raises:
+            PydanticCustomError: "duration", if it is none of the forms or negative.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
+            return cls(value)
+        match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None or float(match[1]) >= 1e12:
+            raise PydanticCustomError("duration", "needs {forms}", {"forms": FORMS})
+        return cls(_number(match[1]), _UNITS[match[2].removesuffix("s")])
+
+    def steps(self, *, per_epoch: int, total: int | None) -> int:
+        """The duration in optimizer steps, rounded to the nearest.
+
+        Args:
+            per_epoch: steps in one epoch.
+            total: steps in the whole run; None if that is not known (a run in minutes).
+
+        Raises:
+            ValueError: for minutes, and for `%` of an unknown total.
+        """
+        if self.unit == "epochs":
+            return round(self.amount * per_epoch)
+        if self.unit == "steps":
+            return round(self.amount)
+        if self.unit == "%" and total is not None:
+            return round(self.amount / 100 * total)
+        raise ValueError(f"{self} cannot be said in steps")
+
+    def plain(self) -> int | float | str:
+        """The shortest form that YAML reads back as the same duration."""
+        number = _number(repr(self.amount))
+        if self.unit == "epochs":
+            return number
+        return f"{number}%" if self.unit == "%" else f"{number} {self.unit}"
+
+    def __str__(self) -> str:
+        return f"{self.plain()} epochs" if self.unit == "epochs" else str(self.plain())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.union_schema(
+            [core_schema.float_schema(ge=0), core_schema.str_schema()]
+        )
+        return core_schema.no_info_plain_validator_function(
+            cls.parse,
+            json_schema_input_schema=written,
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.plain),
+        )
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value

@@ -1,0 +1,117 @@
+"""The live view of a run, drawn by rich. Imported only where stderr is a terminal."""
+
+from collections.abc import Mapping
+from typing import Any, TextIO, final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from nnlab.contracts import EpochEnd, Reading, Split
+from nnlab.terminal import RunAbout, exact, heading, pace, scores
+
+_ROWS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@final
+class LiveView:
+    """A progress bar and a small table, drawn anew a few times a second."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._latest: dict[Split, Reading] = {}
+        self._live: Any = None
+
+    def start(self, about: RunAbout) -> None:
+        """Writes what will be trained and begins to draw."""
+        console = Console(file=self._stream, highlight=False)
+        for line in heading(about):
+            console.print(line, markup=False, soft_wrap=True)
+        self._about = about
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]left"),
+            TimeRemainingColumn(),
+            console=console,
+            expand=True,
+        )
+        self._task = self._progress.add_task(
+            "", total=about.steps_total, completed=about.progress()
+        )
+        # stdout carries results: what is printed there must not be drawn into the view.
+        self._live = Live(
+            console=console,
+            get_renderable=self.render,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            vertical_overflow="visible",
+        )
+        self._live.start()
+
+    def reading(self, reading: Reading) -> None:
+        """Keeps it for the next drawing."""
+        # A new dictionary: the drawing thread may be going through the old one.
+        self._latest = {**self._latest, reading.split: reading}
+
+    def note(self, text: str) -> None:
+        """Writes it above the view."""
+        if self._live is None:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        else:
+            self._live.console.print(text, markup=False, soft_wrap=True)
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Nothing: the bar knows."""
+
+    def finish(self) -> None:
+        """Draws once more and stops; the last drawing stays."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def render(self) -> Group:
+        """What stands on the screen now."""
+        step, epochs = self._about.progress(), self._about.epochs
+        epoch = step // self._about.steps_per_epoch + 1
+        label = f"epoch {min(epoch, epochs)}/{epochs}" if epochs else f"epoch {epoch}"
+        self._progress.update(self._task, completed=step, description=label)
+        latest = self._latest
+        parts: list[Any] = [self._progress.get_renderable()]
+        if latest:
+            parts += [_table(latest), _below(latest)]
+        return Group(*parts)
+
+
+def _table(latest: Mapping[Split, Reading]) -> Table:
+    columns = ["loss", *scores(latest)][:5]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right", header_style="bold")
+    for split in _ROWS:
+        if split not in latest:
+            continue
+        reading = latest[split]
+        numbers = (reading.values.get(column) for column in columns)
+        cells = ["" if number is None else exact(number) for number in numbers]
+        table.add_row(split, *cells, style="cyan" if split == "train" else "magenta")
+    return table
+
+
+def _below(latest: Mapping[Split, Reading]) -> Text:
+    names = {"|grad|": "gradient norm", "lr": "learning rate"}
+    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace(latest).items()]
+    return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")

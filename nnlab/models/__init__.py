@@ -1,0 +1,13 @@
+"""Models: networks made of parts; `Model` is the menu.
+
+To add one: write a class with `hidden_layers()` in a file of its own, and name it here.
+"""
+
+from typing import Annotated
+
+from nnlab.choices import Menu
+from nnlab.models.cnn import CnnConfig
+from nnlab.models.mlp import LinearModelConfig, MlpConfig
+from nnlab.models.stack import StackConfig
+
+Model = Annotated[CnnConfig | LinearModelConfig | MlpConfig | StackConfig, Menu()]

@@ -1,0 +1,56 @@
+"""`cnn`: convolutions with pooling, then fully connected layers."""
+
+from typing import Annotated, Literal, Self, final
+
+from pydantic import Field, PositiveInt
+
+from nnlab.base import Path
+from nnlab.contracts import Shape
+from nnlab.models.family import ModelConfig
+from nnlab.parts.activations import Activation, ReluConfig
+from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.layers import ConvConfig, FlattenConfig, LinearConfig, MaxPoolConfig
+from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.norms import NoNormConfig, Norm
+
+Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
+
+
+@final
+class CnnConfig(ModelConfig, frozen=True):
+    """Per entry of channels: conv (same padding), activation, max pool; then dense layers.
+
+    LeCun et al. 1998; 3 x 3 kernels as in Simonyan & Zisserman 2014, arXiv:1409.1556.
+    """
+
+    kind: Literal["cnn"] = "cnn"
+    channels: Annotated[Widths, Field(min_length=1)] = (32, 64)
+    dense: Widths = (128,)
+    kernel: PositiveInt = 3
+    pool: PositiveInt = 2
+    activation: Activation = ReluConfig()
+    init: AutoInit = "auto"
+    bias_init: BiasInitializer = ZerosConfig()
+    norm: Norm = NoNormConfig()
+    dropout: Probability = 0.0
+    """Of the dense layers; the convolutions have none."""
+
+    def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
+        layers: list[LayerConfig] = []
+        paths: list[Path] = []
+        conv_defaults = Defaults(self.norm, self.activation, self.init, self.bias_init, 0.0)
+        for index, channels in enumerate(self.channels):
+            conv = ConvConfig(channels=channels, kernel=self.kernel, padding="same")
+            layers += [conv.settled(conv_defaults), MaxPoolConfig(kernel=self.pool)]
+            paths += [("model", "channels", index)] * 2
+        layers.append(FlattenConfig())
+        paths.append(("model",))
+        defaults = Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
+        for index, units in enumerate(self.dense):
+            layers.append(LinearConfig(units=units).settled(defaults))
+            paths.append(("model", "dense", index))
+        return place(tuple(layers), tuple(paths))
+
+    def resolved(self) -> Self:
+        return self.model_copy(update={"init": settled_init(self.init, self.activation)})

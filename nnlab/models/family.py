@@ -1,0 +1,135 @@
+"""What every model says of itself: its hidden layers, before it is built. The output layer follows."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Literal, Self
+
+from nnlab.base import Config, Kind, MistakeError
+from nnlab.choices import Forms
+from nnlab.contracts import DataShape, Plan, Shape
+from nnlab.parts.activations import Activation, IdentityConfig, SigmoidConfig, SoftmaxConfig
+from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.layers.dense import AutoInit, LinearConfig, settled_init
+from nnlab.parts.layers.family import Placed
+from nnlab.parts.losses import LossConfig
+from nnlab.parts.norms import NoNormConfig
+
+MAX_PARAMETERS = 10**10
+
+OUTPUT_SENTENCE = (
+    "the output layer is not written: its size follows from the data and its form from the loss"
+)
+
+LINKS = {"softmax": SoftmaxConfig, "sigmoid": SigmoidConfig, "identity": IdentityConfig}
+
+
+class OutputConfig(Config, frozen=True):
+    """The output layer: its size follows from the data, its activation is the loss's link."""
+
+    activation: Annotated[Literal["auto"] | Activation, Forms()] = "auto"
+    init: AutoInit = "auto"
+    bias_init: BiasInitializer = ZerosConfig()
+
+
+class ModelConfig(Kind, frozen=True):
+    """The family of models."""
+
+    output: OutputConfig = OutputConfig()
+
+    @abstractmethod
+    def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
+        """The layers before the output layer, settled and named, for examples of this shape."""
+
+    def resolved(self) -> Self:
+        """The model with every `auto` of its hidden layers spelled out."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A network before it is built.
+
+    Attributes:
+        inputs: shape of one example.
+        placed: all layers, the output layer last.
+        plans: the plan of each.
+    """
+
+    inputs: Shape
+    placed: tuple[Placed, ...]
+    plans: tuple[Plan, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases."""
+        return sum(prod(shape) for plan in self.plans for shape in plan.parameters.values())
+
+    @property
+    def flops(self) -> int:
+        """Of a forward pass for one example."""
+        return sum(plan.flops for plan in self.plans)
+
+
+def resolve_output(output: OutputConfig, loss: LossConfig) -> OutputConfig:
+    """The output layer with its `auto`s spelled out: the loss's canonical link.
+
+    Raises:
+        MistakeError: if the loss cannot take this activation's outputs.
+    """
+    written = output.activation
+    activation = LINKS[loss.link]() if isinstance(written, str) else written
+    if loss.links is not None and activation.kind not in loss.links:
+        text = f"{loss.kind} takes {' or '.join(loss.links)}, got {activation.kind}"
+        raise MistakeError(("model", "output", "activation"), text)
+    return output.model_copy(
+        update={"activation": activation, "init": settled_init(output.init, activation)}
+    )
+
+
+def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
+    """Plans the whole network: hidden layers, then the output layer.
+
+    Raises:
+        MistakeError: if a layer does not fit behind the one before.
+    """
+    output = resolve_output(model.output, loss)
+    assert not isinstance(output.activation, str)
+    hidden = model.hidden_layers(data.inputs)
+    _refuse_written_output(hidden, loss.outputs(data))
+    plans: list[Plan] = []
+    for placed in hidden:
+        shape = plans[-1].output if plans else data.inputs
+        plans.append(placed.config.plan(shape, placed.name, placed.path))
+    shape = plans[-1].output if plans else data.inputs
+    if len(shape) != 1:
+        text = f"the output layer needs a flat input, gets {shape} (end with flatten or global_pool)"
+        raise MistakeError(("model",), text)
+    # The canonical link is part of the loss: log-softmax and log-sigmoid are exact on logits.
+    fused = output.activation.kind == loss.link
+    last = LinearConfig(
+        units=loss.outputs(data),
+        norm=NoNormConfig(),
+        activation=IdentityConfig() if fused else output.activation,
+        init=output.init,
+        bias_init=output.bias_init,
+        dropout=0.0,
+    )
+    placed = Placed("output", last, ("model", "output"))
+    plans.append(last.plan(shape, "output", placed.path))
+    network = Design(data.inputs, (*hidden, placed), tuple(plans))
+    if network.parameters > MAX_PARAMETERS:
+        text = f"has {network.parameters:,} parameters, more than the limit of {MAX_PARAMETERS:,}"
+        raise MistakeError(("model",), text)
+    return network
+
+
+def _refuse_written_output(hidden: tuple[Placed, ...], outputs: int) -> None:
+    if not hidden or hidden[-1].path[:2] != ("model", "layers"):
+        return
+    last, path = hidden[-1].config, hidden[-1].path
+    if not isinstance(last, LinearConfig) or last.units != outputs:
+        return
+    if last.activation is None or last.activation.kind == "identity":
+        text = f"(linear): looks like the output layer, and {OUTPUT_SENTENCE} (remove it)"
+        raise MistakeError(path, text)

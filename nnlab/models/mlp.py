@@ -1,0 +1,71 @@
+"""`mlp` and `linear`: networks of fully connected layers."""
+
+from typing import Annotated, Literal, Self, final
+
+from pydantic import Field, PositiveInt
+
+from nnlab.base import Config
+from nnlab.choices import Forms
+from nnlab.contracts import Shape
+from nnlab.models.family import ModelConfig
+from nnlab.parts.activations import Activation, ReluConfig
+from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.layers import FlattenConfig, LinearConfig
+from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.norms import NoNormConfig, Norm
+
+
+class EqualLayers(Config, frozen=True):
+    """`depth` layers of `width` units each."""
+
+    width: PositiveInt
+    depth: Annotated[int, Field(ge=1, le=1000)]
+
+
+Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
+
+
+@final
+class MlpConfig(ModelConfig, frozen=True):
+    """A multilayer perceptron: every unit sees all units of the layer before."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: Annotated[Widths | EqualLayers, Forms()]
+    activation: Activation = ReluConfig()
+    init: AutoInit = "auto"
+    bias_init: BiasInitializer = ZerosConfig()
+    norm: Norm = NoNormConfig()
+    dropout: Probability = 0.0
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(hidden=(16, 16))
+
+    def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
+        widths = self.hidden
+        if isinstance(widths, EqualLayers):
+            widths = (widths.width,) * widths.depth
+            paths = [("model", "hidden")] * len(widths)
+        else:
+            paths = [("model", "hidden", index) for index in range(len(widths))]
+        defaults = Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
+        layers: list[LayerConfig] = [LinearConfig(units=n).settled(defaults) for n in widths]
+        if len(inputs) > 1:
+            layers, paths = [FlattenConfig(), *layers], [("model",), *paths]
+        return place(tuple(layers), tuple(paths))
+
+    def resolved(self) -> Self:
+        return self.model_copy(update={"init": settled_init(self.init, self.activation)})
+
+
+@final
+class LinearModelConfig(ModelConfig, frozen=True):
+    """One linear layer: linear, logistic or softmax regression, by the loss."""
+
+    kind: Literal["linear"] = "linear"
+
+    def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
+        if len(inputs) > 1:
+            return place((FlattenConfig(),), (("model",),))
+        return ()

@@ -1,0 +1,55 @@
+"""From a design to a network of torch modules with its first weights."""
+
+import torch
+from torch import nn
+
+from nnlab.base import seed_for
+from nnlab.models.family import Design
+from nnlab.parts.containers import Stack
+from nnlab.parts.layers.family import Fill
+
+
+def assemble(design: Design) -> Stack:
+    """The modules of a design, on torch's current default device; the weights mean nothing yet."""
+    modules: dict[str, nn.Module] = {}
+    for placed, plan in zip(design.placed, design.plans, strict=True):
+        for suffix, module in placed.config.build(plan.inputs).items():
+            modules[placed.name + suffix] = module
+    return Stack(modules)
+
+
+def build(design: Design, *, seed: int) -> Stack:
+    """The network on the CPU in float32, initialized.
+
+    Each parameter is drawn from a stream of its own (seed, its name), so that a change in one layer
+    does not move the first weights of another. torch's default generator is not touched.
+    """
+    with torch.device("meta"):
+        network = assemble(design)
+    network.to_empty(device="cpu")
+    for module in network.modules():
+        # Norms, PReLU: constants. Linear and conv would draw, and are filled below.
+        reset = getattr(module, "reset_parameters", None)
+        if reset is not None and not isinstance(module, nn.Linear | nn.Conv2d):
+            reset()
+    parameters = dict(network.named_parameters())
+    for name, fill in fills(design).items():
+        generator = torch.Generator().manual_seed(seed_for(seed, f"init/{name}"))
+        with torch.no_grad():
+            fill.init.fill(
+                parameters[name],
+                fan_in=fill.fan_in,
+                fan_out=fill.fan_out,
+                gain=fill.gain,
+                generator=generator,
+            )
+    return network
+
+
+def fills(design: Design) -> dict[str, Fill]:
+    """How each weight and bias begins, by full name."""
+    return {
+        f"{placed.name}.{key}": fill
+        for placed, plan in zip(design.placed, design.plans, strict=True)
+        for key, fill in placed.config.fills(plan.inputs).items()
+    }

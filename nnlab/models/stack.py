@@ -1,0 +1,53 @@
+"""`stack`: any network that is a list of layers. What is written is what is built."""
+
+from typing import Annotated, Literal, Self, final
+
+from pydantic import Field
+
+from nnlab.base import MistakeError
+from nnlab.contracts import Shape
+from nnlab.models.family import OUTPUT_SENTENCE, ModelConfig
+from nnlab.parts.activations import Activation, IdentityConfig
+from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.layers import ActivationLayerConfig, Layer, LinearConfig
+from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig
+from nnlab.parts.layers.family import Defaults, Placed, place
+from nnlab.parts.norms import NoNormConfig, Norm
+
+
+@final
+class StackConfig(ModelConfig, frozen=True):
+    """A list of layers. Linear and conv layers take what is said above the list, or their own."""
+
+    kind: Literal["stack"] = "stack"
+    activation: Activation = IdentityConfig()
+    init: AutoInit = "auto"
+    bias_init: BiasInitializer = ZerosConfig()
+    norm: Norm = NoNormConfig()
+    dropout: Probability = 0.0
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(layers=(LinearConfig(units=16),))
+
+    def _defaults(self) -> Defaults:
+        return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
+
+    def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
+        settled = tuple(layer.settled(self._defaults()) for layer in self.layers)
+        for index, layer in enumerate(settled):
+            if _is_softmax(layer):
+                text = f"({layer.kind}): a softmax inside a network: {OUTPUT_SENTENCE}"
+                raise MistakeError(("model", "layers", index), f"{text} (remove it)")
+        return place(settled, tuple(("model", "layers", index) for index in range(len(settled))))
+
+    def resolved(self) -> Self:
+        layers = tuple(layer.settled(self._defaults()) for layer in self.layers)
+        return self.model_copy(update={"layers": layers})
+
+
+def _is_softmax(layer: object) -> bool:
+    if isinstance(layer, WeightedConfig):
+        return layer.activation is not None and layer.activation.kind == "softmax"
+    return isinstance(layer, ActivationLayerConfig) and layer.function.kind == "softmax"

@@ -1,0 +1,1 @@
+"""Menus: one file holds one list of kinds that a YAML line chooses from."""

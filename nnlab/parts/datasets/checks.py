@@ -1,0 +1,171 @@
+"""What must hold of data before the first step, and what is worth a word."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from nnlab.base import DataError, lazy
+from nnlab.contracts import DataShape, Examples, RowReader, Split
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+
+_CHUNK = 1 << 22
+"""Elements looked at in one go, so that a check needs little memory of its own."""
+
+
+def digest_of(inputs: "NDArray[Any] | RowReader", targets: "NDArray[Any]") -> str:
+    """SHA-256 over type, shape and content of both arrays, hex."""
+    found = sha256()
+    for array in (inputs, targets):
+        if isinstance(array, np.ndarray):
+            found.update(f"{array.dtype.str}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def check_table(
+    inputs: "NDArray[Any] | RowReader", targets: "NDArray[Any]", shape: DataShape, *, gaps: bool
+) -> None:
+    """Shapes, types, labels in range, finite numbers.
+
+    Args:
+        inputs: (N, *shape).
+        targets: (N,) or (N, K).
+        shape: what the source said of itself.
+        gaps: NaN in the inputs is a missing value and no mistake.
+    """
+    found = tuple(inputs.shape[1:])
+    if found != shape.inputs:
+        raise DataError(f"data: inputs have shape {found}, expected {shape.inputs}")
+    if inputs.shape[0] != len(targets):
+        raise DataError(f"data: {inputs.shape[0]} inputs, but {len(targets)} targets")
+    for name, array in (("inputs", inputs), ("targets", targets)):
+        if isinstance(array, np.ndarray) and array.dtype.kind not in "buif":
+            raise DataError(f"data: {name} are {array.dtype}, not numbers")
+    if shape.task == "classes":
+        _check_labels(targets, shape.classes)
+    elif targets.shape[1:] != (shape.outputs,):
+        raise DataError(
+            f"data: targets have shape {tuple(targets.shape[1:])}, expected ({shape.outputs},)"
+        )
+    if isinstance(inputs, np.ndarray):
+        _check_finite("inputs", inputs, shape.columns, gaps=gaps)
+    _check_finite("targets", targets, (), gaps=False)
+
+
+def _check_labels(targets: "NDArray[Any]", classes: tuple[str, ...]) -> None:
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise DataError(
+            f"data: labels are {targets.dtype} of shape {targets.shape}, not whole numbers (N,)"
+        )
+    bad = np.flatnonzero((targets < 0) | (targets >= len(classes)))
+    if len(bad):
+        raise DataError(
+            f"data: {_plural(len(bad), 'label')} out of range, first {targets[bad[0]]} in row "
+            f"{bad[0]} (rows count from 0; {len(classes)} classes are 0 to {len(classes) - 1})"
+        )
+
+
+def _check_finite(
+    what: str, array: "NDArray[Any]", columns: tuple[str, ...], *, gaps: bool
+) -> None:
+    if array.dtype.kind != "f" or not array.size:
+        return
+    flat = array.reshape(len(array), -1)
+    step = max(1, _CHUNK // max(1, flat.shape[1]))
+    count, first = 0, None
+    for start in range(0, len(flat), step):
+        part = flat[start : start + step]
+        bad = np.isinf(part) if gaps else ~np.isfinite(part)
+        if bad.any():
+            count += int(bad.sum())
+            if first is None:
+                row, column = np.argwhere(bad)[0]
+                first = int(row) + start, int(column)
+    if first is None:
+        return
+    row, column = first
+    where = f"column {columns[column] if columns else column}" if flat.shape[1] > 1 else ""
+    raise DataError(
+        f"data: {_plural(count, 'value')} of the {what} not finite, first {flat[row, column]} in "
+        f"row {row}{', ' if where else ''}{where} (rows count from 0)"
+    )
+
+
+def check_rows(
+    rows: "Mapping[Split, NDArray[np.int64]]", targets: "NDArray[Any]", shape: DataShape
+) -> None:
+    """No split is empty, sizes are as told, and there is more than one class to learn."""
+    for split, mine in rows.items():
+        if not len(mine):
+            raise DataError(f"data.{split}: the split is empty")
+    found = {split: len(mine) for split, mine in rows.items()}
+    assert found == dict(shape.sizes), (found, shape.sizes)
+    if shape.task == "classes":
+        present = np.unique(targets[rows["train"]])
+        if len(present) < 2:
+            raise DataError(
+                f"data: all {len(rows['train'])} training rows are of class "
+                f"{shape.classes[present[0]]!r}: there is nothing to learn"
+            )
+
+
+def notes(examples: Examples) -> tuple[str, ...]:
+    """What a user should know, though it is no mistake: one line each."""
+    return (
+        *_shared_rows(examples),
+        *_missing_classes(examples),
+        *_constant_columns(examples),
+    )
+
+
+def _shared_rows(examples: Examples) -> tuple[str, ...]:
+    train = examples.rows["train"]
+    same = [
+        split
+        for split, rows in examples.rows.items()
+        if split != "train" and np.isin(train, rows).all()
+    ]
+    if not same:
+        return ()
+    return (f"{' and '.join(same)} use the rows of train: their scores say nothing about new data",)
+
+
+def _missing_classes(examples: Examples) -> tuple[str, ...]:
+    if examples.shape.task != "classes":
+        return ()
+    names, found = examples.shape.classes, list[str]()
+    for split, rows in examples.rows.items():
+        present = np.bincount(examples.targets[rows], minlength=len(names))
+        missing = [name for name, count in zip(names, present, strict=True) if not count]
+        if missing:
+            found.append(f"{split} has no example of {_some(missing)}")
+    return tuple(found)
+
+
+def _constant_columns(examples: Examples) -> tuple[str, ...]:
+    columns, inputs = examples.shape.columns, examples.inputs
+    if not columns or not isinstance(inputs, np.ndarray):
+        return ()
+    train = inputs[examples.rows["train"]]
+    constant = np.flatnonzero(train.min(axis=0) == train.max(axis=0))
+    if not len(constant):
+        return ()
+    return (f"constant in train, so of no use: {_some([columns[i] for i in constant])}",)
+
+
+def _some(names: list[str]) -> str:
+    rest = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + rest
+
+
+def _plural(count: int, noun: str) -> str:
+    return (
+        f"{count} {noun}{'s are' if count > 1 else ' is'}"
+        if noun == "label"
+        else (f"{count} {noun}{'s' if count > 1 else ''}")
+    )

@@ -1,0 +1,150 @@
+"""A csv file as columns of text, with the line that each row came from."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+
+from nnlab.base import DataError
+
+_MISSING = frozenset(("", "?", "NA", "N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL"))
+_MOST_COLUMNS = 10_000
+_MOST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Columns of equal length.
+
+    Attributes:
+        columns: name -> its cells, without surrounding blanks.
+        origins: the file and the line of each row.
+    """
+
+    columns: dict[str, list[str]]
+    origins: list[tuple[Path, int]]
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def where(self, row: int) -> str:
+        """The row as file:line."""
+        path, line = self.origins[row]
+        return f"{path}:{line}"
+
+    def keep(self, rows: Sequence[int]) -> "Sheet":
+        """Some of the rows."""
+        columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
+        return Sheet(columns, [self.origins[row] for row in rows])
+
+    def gaps(self, names: Iterable[str]) -> list[tuple[int, str]]:
+        """Where a value is missing: row and column, row by row."""
+        found = [
+            (row, name)
+            for name in names
+            for row, cell in enumerate(self.columns[name])
+            if cell in _MISSING
+        ]
+        return sorted(found, key=lambda gap: gap[0])
+
+    def need(self, field: str, names: Iterable[str]) -> None:
+        """Refuses a name in the config that is no column.
+
+        Raises:
+            DataError: with the nearest name.
+        """
+        for name in names:
+            if name not in self.columns:
+                near = get_close_matches(name, self.columns, n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                path = self.origins[0][0]
+                raise DataError(f"{field}: {name!r} is not a column of {path}{hint}")
+
+
+def read_sheet(path: Path, delimiter: str) -> Sheet:
+    """A file with a header line.
+
+    Raises:
+        DataError: it cannot be read, or a line does not fit the header.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MB (store it as npz)")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            header = _header(path, next(reader, []))
+            rows: list[list[str]] = []
+            origins: list[tuple[Path, int]] = []
+            for row in reader:
+                if len(row) == len(header):
+                    rows.append(row)
+                    origins.append((path, reader.line_num))
+                elif row:
+                    raise DataError(
+                        f"{path}:{reader.line_num}: has {len(row)} cells, the header has "
+                        f"{len(header)} (delimiter: {delimiter!r})"
+                    )
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text, at byte {error.start}") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: is not csv: {error}") from error
+    if not rows:
+        raise DataError(f"{path}: has a header but no rows")
+    cells = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
+    return Sheet(dict(zip(header, cells, strict=True)), origins)
+
+
+def _header(path: Path, cells: list[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    if not names:
+        raise DataError(f"{path}: is empty")
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(f"{path}:1: has {len(names)} columns, at most {_MOST_COLUMNS} are read")
+    if all(number(name, ".") is not None for name in names):
+        raise DataError(f"{path}:1: the first line must name the columns, but it holds numbers")
+    for position, name in enumerate(names):
+        if not name:
+            raise DataError(f"{path}:1: column {position + 1} has no name")
+        if name in names[:position]:
+            raise DataError(f"{path}:1: two columns are called {name!r}")
+    return names
+
+
+def joined(sheets: Sequence[Sheet]) -> Sheet:
+    """Sheets with the same columns, one below the other."""
+    first = sheets[0]
+    for other in sheets[1:]:
+        if set(other.columns) != set(first.columns):
+            odd = sorted(set(other.columns) ^ set(first.columns))[0]
+            raise DataError(
+                f"{other.origins[0][0]}:1: must have the columns of {first.origins[0][0]} "
+                f"({odd!r} is only in one of them)"
+            )
+    return Sheet(
+        {name: [cell for s in sheets for cell in s.columns[name]] for name in first.columns},
+        [origin for sheet in sheets for origin in sheet.origins],
+    )
+
+
+def number(text: str, decimal: str) -> float | None:
+    """The finite number that a cell says, or None."""
+    if decimal == ",":
+        if "." in text:
+            return None
+        text = text.replace(",", ".")
+    if "_" in text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
+def missing(cell: str) -> bool:
+    """Whether a cell stands for no value."""
+    return cell in _MISSING

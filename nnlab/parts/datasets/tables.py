@@ -1,0 +1,80 @@
+"""Where data lie, what a source says of itself, and a source that has been read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nnlab.contracts import RowReader, Shape, Split, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Form = Literal["images", "table", "points"]
+"""What one example is: (C, H, W); a row of named columns; anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where data may lie.
+
+    Attributes:
+        folder: the config's folder; relative paths in the config start here.
+        root: where named sets live, unless `data.root` says otherwise.
+        cache: the user's cache folder; perhaps it cannot be written.
+    """
+
+    folder: Path
+    root: Path
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a source holds.
+
+    Attributes:
+        inputs: shape of one example.
+        task: what the targets are.
+        outputs: K classes, or K target columns.
+        classes: the K names, empty for regression.
+        columns: names of the input columns of a table, else empty.
+        pool: rows that splits are drawn from.
+        given: how many rows the source itself assigns to a split; they are not in the pool.
+        shared: whether all splits use all rows (xor).
+        peak: the largest value that a uint8 input can have.
+    """
+
+    inputs: Shape
+    task: Task
+    outputs: int
+    classes: tuple[str, ...]
+    pool: int
+    columns: tuple[str, ...] = ()
+    given: Mapping[Split, int] = field(default_factory=dict[Split, int])
+    shared: bool = False
+    peak: int = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A source that has been read: all its rows in one table.
+
+    Attributes:
+        source: what it holds.
+        inputs: (N, *shape), uint8 for images, else float32; or a reader of single rows.
+        targets: (N,) int64 class numbers, or (N, K) float32.
+        given: the rows that the source itself assigns to a split.
+        digest: SHA-256 of inputs and targets where it is known already, else empty.
+        gaps: NaN in the inputs stands for a missing value, to be filled with the training mean.
+    """
+
+    source: Source
+    inputs: "NDArray[Any] | RowReader"
+    targets: "NDArray[Any]"
+    given: Mapping[Split, "NDArray[np.int64]"] = field(
+        default_factory=dict[Split, "NDArray[np.int64]"]
+    )
+    digest: str = ""
+    gaps: bool = False

@@ -1,0 +1,109 @@
+"""What every layer says of itself: its plan before it is built, its modules, how they begin."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from nnlab.base import Kind, MistakeError, Path
+from nnlab.contracts import Plan, Shape
+from nnlab.parts.activations import Activation, ActivationConfig
+from nnlab.parts.initializers import BiasInitializer, InitializerConfig
+from nnlab.parts.norms import Norm
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a stack says above its list for the layers that do not say it themselves."""
+
+    norm: Norm
+    activation: Activation
+    init: "InitializerConfig | str"
+    bias_init: BiasInitializer
+    dropout: float
+
+
+class Fill(NamedTuple):
+    """How a parameter begins."""
+
+    init: "InitializerConfig"
+    fan_in: int
+    fan_out: int
+    gain: float
+
+
+class LayerConfig(Kind, frozen=True):
+    """The family of layers.
+
+    A layer may be several modules (linear, norm, activation, dropout): each has the layer's name and
+    a suffix, and the one with the weights has none: `hidden1`, `hidden1_norm`, `hidden1_activation`.
+    """
+
+    @property
+    def stem(self) -> str:
+        """What its name begins with; the number follows: hidden1, hidden2."""
+        return self.name()
+
+    def settled(self, defaults: Defaults) -> Self:
+        """The layer with the stack's word wherever it has none of its own, and no `auto` left."""
+        return self
+
+    @abstractmethod
+    def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
+        """The layer for inputs of this shape, in plain Python.
+
+        Raises:
+            MistakeError: if it cannot take inputs of this shape.
+        """
+
+    @abstractmethod
+    def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
+        """Its modules by suffix, in the order of the computation."""
+
+    def fills(self, inputs: Shape) -> Mapping[str, Fill]:
+        """How the parameters of the unsuffixed module begin; others begin as torch makes them."""
+        return {}
+
+
+class Placed(NamedTuple):
+    """A layer at its place in a network."""
+
+    name: str
+    config: LayerConfig
+    path: Path
+
+
+def place(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tuple[Placed, ...]:
+    """Names layers by depth: conv1, conv2, hidden1; one that comes once only keeps a bare name."""
+    counts: dict[str, int] = {}
+    placed: list[Placed] = []
+    for layer, path in zip(layers, paths, strict=True):
+        counts[layer.stem] = counts.get(layer.stem, 0) + 1
+        bare = layer.stem in ("flatten", "global_pool") and counts[layer.stem] == 1
+        name = layer.stem if bare else f"{layer.stem}{counts[layer.stem]}"
+        placed.append(Placed(name, layer, path))
+    return tuple(placed)
+
+
+def needs_image(kind: str, inputs: Shape, path: Path) -> None:
+    """Refuses a flat input.
+
+    Raises:
+        MistakeError: unless inputs are (channels, height, width).
+    """
+    if len(inputs) != 3:
+        raise MistakeError(path, f"({kind}): needs (channels, height, width), gets {inputs}")
+
+
+def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
+    """How many places a sliding window has along one axis; the formula of torch.nn.Conv2d."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def activation_parameters(activation: ActivationConfig, name: str) -> dict[str, Shape]:
+    """The weights that an activation learns (PReLU's slope), by full name."""
+    count = activation.parameters
+    return {f"{name}_activation.weight": (count,)} if count else {}

@@ -1,0 +1,114 @@
+"""Normalizations: `norm:` of a layer. Each also stands alone as a layer of a stack.
+
+To add one: write a class here and name it in `Norm` at the foot of the file.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, final
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from nnlab.base import Kind, lazy
+from nnlab.choices import Menu
+from nnlab.contracts import Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+else:
+    nn = lazy("torch.nn")
+
+
+class NormConfig(Kind, frozen=True):
+    """The family of normalizations; all keep the shape."""
+
+    @property
+    def needs_batch(self) -> bool:
+        """Whether it takes statistics over the batch, so that a batch of one example fails."""
+        return False
+
+    def misfit(self, shape: Shape) -> str | None:
+        """Why it cannot stand behind this shape, or None."""
+        return None
+
+    def parameters(self, shape: Shape) -> Mapping[str, Shape]:
+        """Names and shapes of what it learns."""
+        return {"weight": shape[:1], "bias": shape[:1]}
+
+    def buffers(self, shape: Shape) -> Mapping[str, Shape]:
+        """Names and shapes of the statistics that it keeps."""
+        return {}
+
+    @abstractmethod
+    def build(self, shape: Shape) -> "nn.Module":
+        """The module for examples of this shape, (C,) or (C, H, W)."""
+
+
+@final
+class NoNormConfig(NormConfig, frozen=True):
+    """No normalization."""
+
+    kind: Literal["none"] = "none"
+
+    def parameters(self, shape: Shape) -> Mapping[str, Shape]:
+        return {}
+
+    def build(self, shape: Shape) -> "nn.Module":
+        return nn.Identity()
+
+
+@final
+class BatchConfig(NormConfig, frozen=True):
+    """Mean 0 and deviation 1 for each unit over the batch. Ioffe & Szegedy 2015, arXiv:1502.03167.
+
+    Evaluation uses running statistics: r <- (1 - momentum) r + momentum * batch.
+    """
+
+    kind: Literal["batch"] = "batch"
+    eps: PositiveFloat = 1e-5
+    momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+
+    @property
+    def needs_batch(self) -> bool:
+        return True
+
+    def buffers(self, shape: Shape) -> Mapping[str, Shape]:
+        return {"running_mean": shape[:1], "running_var": shape[:1], "num_batches_tracked": ()}
+
+    def build(self, shape: Shape) -> "nn.Module":
+        make = nn.BatchNorm1d if len(shape) == 1 else nn.BatchNorm2d
+        return make(shape[0], eps=self.eps, momentum=self.momentum)
+
+
+@final
+class LayerwiseConfig(NormConfig, frozen=True):
+    """Mean 0 and deviation 1 for each example over its units. Ba et al. 2016, arXiv:1607.06450."""
+
+    kind: Literal["layer"] = "layer"
+    eps: PositiveFloat = 1e-5
+
+    def parameters(self, shape: Shape) -> Mapping[str, Shape]:
+        return {"weight": shape, "bias": shape}
+
+    def build(self, shape: Shape) -> "nn.Module":
+        return nn.LayerNorm(list(shape), eps=self.eps)
+
+
+@final
+class GroupConfig(NormConfig, frozen=True):
+    """Layer normalization within groups of channels. Wu & He 2018, arXiv:1803.08494."""
+
+    kind: Literal["group"] = "group"
+    groups: PositiveInt = 8
+    eps: PositiveFloat = 1e-5
+
+    def misfit(self, shape: Shape) -> str | None:
+        if shape[0] % self.groups:
+            return f"{self.groups} groups do not divide {shape[0]} channels"
+        return None
+
+    def build(self, shape: Shape) -> "nn.Module":
+        return nn.GroupNorm(self.groups, shape[0], eps=self.eps)
+
+
+Norm = Annotated[BatchConfig | GroupConfig | LayerwiseConfig | NoNormConfig, Menu()]

@@ -1,0 +1,294 @@
+"""What a person sees of a run on stderr: a live view in a terminal, plain lines elsewhere.
+
+The loop never draws. The live view's own thread looks at an integer a few times a second.
+"""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TextIO, cast, final
+
+from nnlab.contracts import EpochEnd, Reading, Split
+
+_LINES = 40
+_SHORT: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
+_NOT_SCORES = {"loss", "penalty", "learning_rate", "samples_per_second", "seconds"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunAbout:
+    """What is known of a run before its first step.
+
+    Attributes:
+        name: the experiment's name.
+        folder: the run folder.
+        device: a sentence: "cpu, 2 threads".
+        parameters: numbers that are learned.
+        steps_total: at which step it ends; None when the clock decides.
+        steps_per_epoch: steps in one epoch.
+        sizes: examples of each split.
+        progress: the step reached; called by the view's thread at any time.
+    """
+
+    name: str
+    folder: Path
+    device: str
+    parameters: int
+    steps_total: int | None
+    steps_per_epoch: int
+    sizes: Mapping[Split, int]
+    progress: Callable[[], int]
+
+    @property
+    def epochs(self) -> int | None:
+        """The number of epochs, the last of which may be cut short; None when the clock decides."""
+        total = self.steps_total
+        return None if total is None else -(-total // self.steps_per_epoch)
+
+
+class View(Protocol):
+    """One run as a person sees it."""
+
+    def start(self, about: RunAbout) -> None:
+        """The run begins, or goes on."""
+        ...
+
+    def reading(self, reading: Reading) -> None:
+        """New numbers."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A sentence that must not be lost: a warning, what `auto` took."""
+        ...
+
+    def epoch(self, event: EpochEnd) -> None:
+        """An epoch is over; its readings came before."""
+        ...
+
+    def finish(self) -> None:
+        """The run is over, in whichever way. May be called more than once, and without a start."""
+        ...
+
+
+def open_view(*, quiet: bool, stream: TextIO) -> View:
+    """The view that suits: nothing but notes, the live view, or a line an epoch."""
+    calm = cast("TextIO", _Calm(stream))
+    if quiet:
+        return QuietView(calm)
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return PlainView(calm)
+    from nnlab.live import LiveView
+
+    return LiveView(calm)
+
+
+@final
+class _Calm:
+    """A stream that swallows errors: a closed terminal or pipe must not end a training run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+@final
+class QuietView:
+    """Notes alone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def start(self, about: RunAbout) -> None:
+        """Says nothing."""
+
+    def reading(self, reading: Reading) -> None:
+        """Says nothing."""
+
+    def note(self, text: str) -> None:
+        """Writes it."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Says nothing."""
+
+    def finish(self) -> None:
+        """Says nothing."""
+
+
+@final
+class PlainView:
+    """A line per epoch; of many epochs some forty, evenly spaced, and always the last."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._about: RunAbout | None = None
+        self._latest: dict[Split, Reading] = {}
+        self._every = 1
+        self._printed = 0
+        self._waiting = ""
+
+    def start(self, about: RunAbout) -> None:
+        """Writes what will be trained."""
+        self._about = about
+        self._every = -(-(about.epochs or 1) // _LINES)
+        for line in heading(about):
+            self.note(line)
+
+    def reading(self, reading: Reading) -> None:
+        """Keeps it for the next line."""
+        self._latest[reading.split] = reading
+        self._waiting = f"step {reading.step:,}"
+
+    def note(self, text: str) -> None:
+        """Writes it."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Writes a line, or leaves it to `finish`."""
+        epochs = self._about.epochs if self._about else None
+        width = len(f"{epochs or 0:,}")
+        self._waiting = f"epoch {event.epoch:>{width},}" + (f"/{epochs:,}" if epochs else "")
+        if event.epoch % self._every == 0:
+            self._write_waiting()
+
+    def finish(self) -> None:
+        """Writes the last line, if it has not been."""
+        if self._waiting and self._latest:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        self.note("  ".join([self._waiting, *_numbers(self._latest)]))
+        self._waiting = ""
+        self._printed += 1
+        if self._printed % _LINES == 0:  # the clock decides, so that the end is not known
+            self._every *= 2
+
+
+def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
+    """As in: loss 0.1230 (val 0.1400), accuracy ..., |grad| 0.42, lr 0.001, 182k samples/s."""
+    parts: list[str] = []
+    for key in ["loss", *scores(latest)]:
+        found: dict[Split, float] = {
+            split: reading.values[key] for split, reading in latest.items() if key in reading.values
+        }
+        train = found.pop("train", None)
+        others = ", ".join(f"{_SHORT[split]} {exact(value)}" for split, value in found.items())
+        own = "" if train is None else f" {exact(train)}"
+        if own or others:
+            parts.append(f"{key}{own}" + (f" ({others})" if others else ""))
+    return parts + [f"{key} {value}".strip() for key, value in pace(latest).items()]
+
+
+def pace(latest: Mapping[Split, Reading]) -> dict[str, str]:
+    """Gradient norm, learning rate and speed, as far as they are known."""
+    values: Mapping[str, float] = latest["train"].values if "train" in latest else {}
+    found: dict[str, str] = {}
+    if "grad_norm/total" in values:
+        found["|grad|"] = f"{values['grad_norm/total']:.2g}"
+    if "learning_rate" in values:
+        found["lr"] = f"{values['learning_rate']:.3g}"
+    if "samples_per_second" in values:
+        found[""] = f"{_thousands(values['samples_per_second'])} samples/s"
+    return found
+
+
+def scores(latest: Mapping[Split, Reading]) -> list[str]:
+    """The names of the scores, in the order of the readings."""
+    keys = [key for reading in latest.values() for key in reading.values]
+    return [key for key in dict.fromkeys(keys) if key not in _NOT_SCORES and "/" not in key]
+
+
+def heading(about: RunAbout) -> list[str]:
+    """What will be trained, on what, and where it goes."""
+    sizes = ", ".join(f"{size:,} {split}" for split, size in about.sizes.items() if size)
+    return [
+        f"{about.name}: {about.parameters:,} parameters on {about.device}",
+        f"{sizes} examples",
+        str(about.folder),
+    ]
+
+
+def exact(value: float) -> str:
+    """Four digits, so that columns keep their width."""
+    return f"{value:#.4g}" if math.isfinite(value) else str(value)
+
+
+def _thousands(value: float) -> str:
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished run has to show.
+
+    Attributes:
+        run: the run as the commands take it: "runs/mnist-mlp/3".
+        status: how it ended: "completed", "early_stopped", ...
+        why: the same in words, may be empty.
+        steps: updates made.
+        seconds: the time that took.
+        best_epoch: the epoch of the weights that were measured; None without validation.
+        scores: split -> name -> value, of the best checkpoint.
+        baseline: name -> value on the test split without looking at the inputs.
+        baseline_name: what that is: "majority class", "mean".
+    """
+
+    run: str
+    status: str
+    why: str
+    steps: int
+    seconds: float
+    best_epoch: float | None
+    scores: Mapping[Split, Mapping[str, float]]
+    baseline: Mapping[str, float]
+    baseline_name: str
+
+
+def report(outcome: Outcome, *, stream: TextIO) -> None:
+    """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
+    spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
+    why = f" ({outcome.why})" if outcome.why else ""
+    lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
+    if outcome.best_epoch is not None:
+        lines[0] += f", best at epoch {outcome.best_epoch:g}"
+    rows: dict[str, Mapping[str, float]] = {**outcome.scores}
+    if outcome.baseline:
+        rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    width = max(map(len, rows), default=0)
+    if names:
+        lines.append(" " * width + "".join(f"  {name:>9}" for name in names))
+    for label, row in rows.items():
+        cells = (exact(row[name]) if name in row else "" for name in names)
+        padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
+        lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
+    lines += [
+        f"run   {outcome.run}",
+        f"next  nnlab eval {outcome.run}",
+        f"      nnlab tensorboard {outcome.run}",
+    ]
+    stream.write("\n".join(lines) + "\n")
+    stream.flush()

@@ -1,0 +1,1 @@
+"""The engine: built objects in, events out; it knows no config."""

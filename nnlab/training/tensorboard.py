@@ -1,0 +1,143 @@
+"""The TensorBoard sink: one event file per process that trained into the run folder.
+
+TensorBoard's packages are imported by the writer thread, beside the first steps of training.
+"""
+
+import os
+import re
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from nnlab import durable
+from nnlab.contracts import Plan, Reading, Shape, Status
+from nnlab.training.sinks import float32, tag_of
+
+_Make = Callable[[Any], Any]
+"""Makes an event with the functions of nnlab.training.tensorboard_events."""
+
+_NAME = re.compile(r"events\.out\.tfevents\.([0-9]+)\..*")
+
+
+@final
+class TensorBoard:
+    """Writes TensorBoard's event file; one summary per reading.
+
+    `text`, `layout`, `graph` and `hparams` may be called by any thread and only take note; the
+    writer thread makes the events before its next reading, or at the end.
+
+    Args:
+        folder: the run folder, which is TensorBoard's log directory.
+        purge_step: to resume, the first step that will come again: what earlier files say of it
+            and of later ones counts no more. None for a new run.
+        cards: the keys of per-parameter gradient norms to show ("grad_norm/00_hidden1.weight");
+            the others stay in metrics.jsonl. The total is always shown.
+    """
+
+    needed = False
+
+    def __init__(
+        self, folder: Path, *, purge_step: int | None, cards: frozenset[str] = frozenset()
+    ) -> None:
+        self._folder = folder
+        self._purge_step = purge_step
+        self._cards = cards | {"grad_norm/total"}
+        self._handle: int | None = None
+        self._noted: deque[_Make] = deque()
+
+    def write(self, reading: Reading) -> None:
+        """Appends one event with all values that have a card."""
+        values = {
+            tag_of(key, reading.split): float32(value)
+            for key, value in reading.values.items()
+            if not key.startswith("grad_norm/") or key in self._cards
+        }
+        self._catch_up()
+        self._append(_events().scalars(values, step=reading.step))
+
+    def flush(self) -> None:
+        """Waits for the disk."""
+        self._catch_up()
+        if self._handle is not None:
+            with durable.storage(self._folder):
+                os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Writes what was noted and closes the file."""
+        try:
+            self._catch_up()
+        finally:
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                with durable.storage(self._folder):
+                    os.close(handle)
+
+    def text(self, tag: str, markdown: str) -> None:
+        """Shows a text on TensorBoard's text page."""
+        self._note(lambda events: events.text(tag, markdown))
+
+    def layout(self, tags: Iterable[str]) -> None:
+        """Arranges the curves with these tags on the custom scalars page."""
+        chosen = tuple(tags)
+        self._note(lambda events: events.layout(chosen))
+
+    def graph(self, plans: Sequence[Plan], inputs: Shape) -> None:
+        """Draws the network on the graph page, from its plan.
+
+        Args:
+            plans: the layers from input to output.
+            inputs: shape of one example.
+        """
+        self._note(lambda events: events.graph(plans, inputs))
+
+    def hparams(self, hyperparameters: Mapping[str, object], metrics: Sequence[str]) -> None:
+        """Enters the run into the hparams table.
+
+        Args:
+            hyperparameters: dotted path -> value, as in the config.
+            metrics: tags of the columns with results: "accuracy/validation".
+        """
+        values = dict(hyperparameters)
+        self._note(lambda events: events.experiment(values, metrics))
+        self._note(lambda events: events.session_start(values))
+
+    def hparams_end(self, status: Status) -> None:
+        """Says in the hparams table how the run ended; to be called before the sink is closed."""
+        self._note(lambda events: events.session_end(status))
+
+    def _note(self, make: _Make) -> None:
+        self._noted.append(make)
+
+    def _catch_up(self) -> None:
+        while self._noted:
+            self._append(self._noted.popleft()(_events()))
+
+    def _append(self, event: Any) -> None:
+        """Appends a record with one call, so that a reader seldom meets half of one."""
+        events = _events()
+        with durable.storage(self._folder):
+            if self._handle is None:
+                self._handle = self._open()
+                for first in events.opening(self._purge_step):
+                    durable.write_all(self._handle, events.frame(first))
+            durable.write_all(self._handle, events.frame(event))
+
+    def _open(self) -> int:
+        """Opens a file of a new name.
+
+        Readers go by name, so that it must sort behind all earlier ones, whatever the clock says.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        names = [_NAME.fullmatch(path.name) for path in self._folder.iterdir()]
+        seconds = max([int(time.time()), *(int(name[1]) + 1 for name in names if name)])
+        name = f"events.out.tfevents.{seconds:010d}.{socket.gethostname()}.{os.getpid()}.0"
+        return os.open(self._folder / name, durable.NEW, 0o666)
+
+
+def _events() -> Any:
+    from nnlab.training import tensorboard_events
+
+    return tensorboard_events

@@ -1,0 +1,225 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.metrics import hinge_loss
+from torch import Tensor
+from torch.nn import functional as F
+
+from nnlab.choices import kinds_of
+from nnlab.contracts import Batch, DataShape, Task
+from nnlab.parts.losses import (
+    BceConfig,
+    CrossEntropyConfig,
+    HingeConfig,
+    HuberConfig,
+    KlConfig,
+    Loss,
+    LossConfig,
+    MaeConfig,
+    MseConfig,
+    QuadraticConfig,
+)
+
+CONFIGS: list[Any] = [kind.example() for kind in kinds_of(Loss).values()]
+WITH_TASK = [(config, task) for config in CONFIGS for task in config.tasks]
+NAMES = [f"{config.kind}-{task}" for config, task in WITH_TASK]
+
+
+def data(task: Task, outputs: int) -> DataShape:
+    names = tuple(str(i) for i in range(outputs)) if task == "classes" else ()
+    return DataShape((4,), task, outputs, names, {"train": 6})
+
+
+def batch_of(targets: Tensor) -> Batch:
+    return Batch(torch.zeros(len(targets), 4), targets, torch.arange(len(targets)))
+
+
+def logits(columns: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(6, columns, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+CLASSES = torch.tensor([0, 2, 1, 1, 0, 2])
+PAIR = torch.tensor([0, 1, 1, 0, 1, 0])
+# Rows that sum to 1: they are fit for kl, and numbers as good as others for the rest.
+NUMBERS = torch.rand(6, 3, generator=torch.Generator().manual_seed(2)).double().softmax(1)
+
+
+def targets_for(task: Task) -> Tensor:
+    return CLASSES if task == "classes" else NUMBERS
+
+
+@pytest.mark.parametrize(("config", "task"), WITH_TASK, ids=NAMES)
+class TestEveryLoss:
+    def test_gives_one_number_for_each_example(self, config: LossConfig, task: Task) -> None:
+        loss = config.build(data(task, 3))(logits(3), batch_of(targets_for(task)))
+        assert (loss.shape, loss.dtype) == ((6,), torch.float64)
+
+    def test_an_example_does_not_feel_the_others(self, config: LossConfig, task: Task) -> None:
+        loss = config.build(data(task, 3))
+        z, y = logits(3), targets_for(task)
+        alone = torch.cat([loss(z[i : i + 1], batch_of(y[i : i + 1])) for i in range(6)])
+        torch.testing.assert_close(loss(z, batch_of(y)), alone)
+
+    def test_gradient_agrees_with_finite_differences(self, config: LossConfig, task: Task) -> None:
+        loss = config.build(data(task, 3))
+
+        def of_outputs(z: Tensor) -> Tensor:
+            return loss(z, batch_of(targets_for(task)))
+
+        assert torch.autograd.gradcheck(of_outputs, (logits(3).requires_grad_(),))
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_computes_in_float32_at_least(
+        self, config: LossConfig, task: Task, dtype: torch.dtype
+    ) -> None:
+        loss = config.build(data(task, 3))
+        z, batch = logits(3, dtype), batch_of(targets_for(task))
+        torch.testing.assert_close(loss(z, batch), loss(z.float(), batch), rtol=0, atol=0)
+
+    def test_stays_finite_for_huge_outputs(self, config: LossConfig, task: Task) -> None:
+        loss = config.build(data(task, 3))(logits(3).float() * 1e4, batch_of(targets_for(task)))
+        assert loss.isfinite().all()
+
+    def test_is_least_where_targets_are_met(self, config: LossConfig, task: Task) -> None:
+        y = F.one_hot(CLASSES).double() if task == "classes" else NUMBERS
+        # softmax is met by log-probabilities, sigmoid and hinge by outputs of both signs.
+        z = {"softmax": (y + 1e-12).log(), "sigmoid": 60 * y - 30, "identity": y}[config.link]
+        z = 2 * y - 1 if config.kind == "hinge" else z
+        loss = config.build(data(task, 3))(z, batch_of(targets_for(task)))
+        torch.testing.assert_close(loss, torch.zeros(6).double(), rtol=0, atol=1e-5)
+
+    def test_says_formula_reduction_targets_and_link(self, config: LossConfig, task: Task) -> None:
+        assert "\n" not in config.formula
+        assert "mean over" in config.formula
+        assert "targets: " in config.formula
+        assert f"link: {config.link}" in config.formula
+
+    def test_accepts_its_canonical_link(self, config: LossConfig, task: Task) -> None:
+        assert config.links is None or config.link in config.links
+
+
+def test_cross_entropy_is_that_of_torch() -> None:
+    loss = CrossEntropyConfig().build(data("classes", 3))(logits(3), batch_of(CLASSES))
+    torch.testing.assert_close(loss.mean(), F.cross_entropy(logits(3), CLASSES))
+
+
+def test_bce_on_two_classes_is_that_of_torch_on_one_logit() -> None:
+    loss = BceConfig().build(data("classes", 2))(logits(1), batch_of(PAIR))
+    p = logits(1).sigmoid()[:, 0]
+    torch.testing.assert_close(loss.mean(), F.binary_cross_entropy(p, PAIR.double()))
+
+
+def test_bce_on_more_classes_sums_one_against_all() -> None:
+    loss = BceConfig().build(data("classes", 3))(logits(3), batch_of(CLASSES))
+    p, y = logits(3).sigmoid(), F.one_hot(CLASSES).double()
+    each = F.binary_cross_entropy(p, y, reduction="none")
+    torch.testing.assert_close(loss, each.sum(1))
+
+
+DISTANCES: list[tuple[LossConfig, Callable[[Tensor, Tensor], Tensor], float]] = [
+    (QuadraticConfig(), F.mse_loss, 1.5),  # 1/2 sum over 3 outputs is 3/2 of their mean
+    (MseConfig(), F.mse_loss, 1.0),
+    (MaeConfig(), F.l1_loss, 1.0),
+    (HuberConfig(delta=0.3), lambda z, y: F.huber_loss(z, y, delta=0.3), 1.0),
+]
+
+
+@pytest.mark.parametrize("task", ["classes", "regression"])
+@pytest.mark.parametrize(
+    ("config", "oracle", "factor"), DISTANCES, ids=[c.kind for c, _, _ in DISTANCES]
+)
+def test_distances_are_those_of_torch(
+    config: LossConfig, oracle: Callable[[Tensor, Tensor], Tensor], factor: float, task: Task
+) -> None:
+    y = F.one_hot(CLASSES).double() if task == "classes" else NUMBERS
+    loss = config.build(data(task, 3))(logits(3), batch_of(targets_for(task)))
+    torch.testing.assert_close(loss.mean(), factor * oracle(logits(3), y))
+
+
+def test_hinge_on_two_classes_is_that_of_scikit_learn() -> None:
+    loss = HingeConfig().build(data("classes", 2))(logits(1), batch_of(PAIR))
+    expected = hinge_loss(2 * PAIR.numpy() - 1, logits(1)[:, 0].numpy())
+    assert loss.mean().item() == pytest.approx(expected)
+
+
+def test_hinge_on_more_classes_sums_one_against_all() -> None:
+    loss = HingeConfig(margin=0.5).build(data("classes", 3))(logits(3), batch_of(CLASSES))
+    signs = 2 * np.eye(3)[CLASSES.numpy()] - 1
+    expected = np.maximum(0, 0.5 - signs * logits(3).numpy()).sum(1)
+    np.testing.assert_allclose(loss.numpy(), expected)
+
+
+def test_kl_on_classes_is_cross_entropy() -> None:
+    batch = batch_of(CLASSES)
+    kl = KlConfig().build(data("classes", 3))(logits(3), batch)
+    torch.testing.assert_close(kl, CrossEntropyConfig().build(data("classes", 3))(logits(3), batch))
+
+
+def test_kl_on_distributions_is_the_relative_entropy_of_scipy() -> None:
+    kl = KlConfig().build(data("regression", 3))(logits(3), batch_of(NUMBERS))
+    expected = stats.entropy(NUMBERS.numpy(), logits(3).softmax(1).numpy(), axis=1)
+    np.testing.assert_allclose(kl.numpy(), expected)
+
+
+def test_worked_cost_of_the_digit_three() -> None:
+    # The textbook's example: outputs against the one-hot 3, the sum of squares is 3.3585.
+    outputs = torch.tensor([[0.43, 0.28, 0.19, 0.88, 0.72, 0.01, 0.64, 0.86, 0.99, 0.63]])
+    loss = QuadraticConfig().build(data("classes", 10))(outputs, batch_of(torch.tensor([3])))
+    assert 2 * loss.item() == pytest.approx(3.3585, abs=1e-5)
+
+
+MATCHED: list[tuple[LossConfig, Callable[[Tensor], Tensor]]] = [
+    (CrossEntropyConfig(), lambda z: z.softmax(1)),
+    (KlConfig(), lambda z: z.softmax(1)),
+    (BceConfig(), torch.sigmoid),
+    (QuadraticConfig(), lambda z: z),
+]
+
+
+@pytest.mark.parametrize(("config", "prediction"), MATCHED, ids=[c.kind for c, _ in MATCHED])
+def test_gradient_of_a_matched_pair_is_prediction_minus_target(
+    config: LossConfig, prediction: Callable[[Tensor], Tensor]
+) -> None:
+    z = logits(3).requires_grad_()
+    config.build(data("classes", 3))(z, batch_of(CLASSES)).mean().backward()
+    expected = (prediction(z.detach()) - F.one_hot(CLASSES)) / 6
+    torch.testing.assert_close(z.grad, expected)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.kind)
+def test_two_classes_share_one_output_for_bce_and_hinge_alone(config: LossConfig) -> None:
+    one = config.kind in ("bce", "hinge")
+    assert config.outputs(data("classes", 2)) == (1 if one else 2)
+    assert config.outputs(data("classes", 3)) == 3
+    assert config.outputs(data("regression", 2)) == 2 or one
+
+
+@pytest.mark.parametrize("config", [CrossEntropyConfig(), KlConfig()], ids=lambda c: c.kind)
+def test_probabilities_of_softmax_sum_to_one(config: LossConfig) -> None:
+    p = config.probabilities(logits(3, torch.float16))
+    assert p is not None
+    assert p.dtype == torch.float32
+    torch.testing.assert_close(p.sum(1), torch.ones(6))
+
+
+def test_probabilities_of_one_logit_are_two_columns() -> None:
+    p = BceConfig().probabilities(torch.tensor([[2.0], [-50.0]]))
+    sure = torch.tensor([2.0, -50.0]).double().sigmoid()
+    assert p is not None
+    torch.testing.assert_close(p[:, 1].double(), sure, rtol=1e-6, atol=0)
+    torch.testing.assert_close(p.sum(1), torch.ones(2))
+
+
+def test_probabilities_of_one_against_all_are_sigmoids() -> None:
+    p = BceConfig().probabilities(logits(3))
+    assert p is not None
+    torch.testing.assert_close(p, logits(3).sigmoid())
+
+
+@pytest.mark.parametrize("config", [MseConfig(), HingeConfig(), QuadraticConfig()])
+def test_distances_and_margins_have_no_probabilities(config: LossConfig) -> None:
+    assert config.probabilities(logits(3)) is None

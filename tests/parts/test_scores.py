@@ -1,0 +1,167 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+from torch import Tensor
+
+from nnlab.choices import kinds_of
+from nnlab.contracts import Batch, DataShape, Score, Task
+from nnlab.parts.scores import (
+    AccuracyConfig,
+    AnyScore,
+    ErrorRateConfig,
+    MaeScoreConfig,
+    R2Config,
+    RmseConfig,
+    ScoreConfig,
+    TopKConfig,
+    auto_scores,
+)
+
+CONFIGS: list[Any] = [kind.example() for kind in kinds_of(AnyScore).values()]
+RANDOM = torch.Generator().manual_seed(0)
+CLASSES = torch.randint(7, (50,), generator=RANDOM)
+LOGITS = torch.randn(50, 7, generator=RANDOM)
+COLUMNS = torch.randn(50, 3, generator=RANDOM) * torch.tensor([1.0, 5.0, 0.1]) + 1950.0
+GUESSES = COLUMNS + 0.3 * torch.randn(50, 3, generator=RANDOM)
+MEAN = [1951.0, 1949.0, 1950.0]
+
+
+def data(task: Task, outputs: int) -> DataShape:
+    return DataShape((4,), task, outputs, (), {"train": 50})
+
+
+def value_of(score: Score, outputs: Tensor, targets: Tensor, pieces: int = 1) -> float:
+    """The score over a split into batches."""
+    total = torch.zeros(score.width, dtype=torch.float64)
+    for z, y in zip(outputs.chunk(pieces), targets.chunk(pieces), strict=True):
+        total += score.sums(z, Batch(z, y, torch.arange(len(y))))
+    return score.value(total.tolist(), len(targets))
+
+
+def case(config: ScoreConfig) -> tuple[Score, Tensor, Tensor]:
+    """A score beside outputs and targets of its task."""
+    if config.tasks == ("classes",):
+        return config.build(data("classes", 7), ()), LOGITS, CLASSES
+    return config.build(data("regression", 3), MEAN), GUESSES, COLUMNS
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.kind)
+class TestEveryScore:
+    def test_is_the_same_in_one_batch_and_in_many(self, config: ScoreConfig) -> None:
+        score, outputs, targets = case(config)
+        whole = value_of(score, outputs, targets)
+        assert value_of(score, outputs, targets, pieces=7) == pytest.approx(whole, abs=1e-12)
+
+    def test_sums_are_as_wide_as_promised_and_double(self, config: ScoreConfig) -> None:
+        score, outputs, targets = case(config)
+        sums = score.sums(outputs, Batch(outputs, targets, CLASSES))
+        assert (sums.shape, sums.dtype) == ((score.width,), torch.float64)
+
+    def test_perfect_outputs_are_the_best(self, config: ScoreConfig) -> None:
+        score, outputs, targets = case(config)
+        perfect = torch.eye(7)[CLASSES] if config.tasks == ("classes",) else targets
+        worse, best = value_of(score, outputs, targets), value_of(score, perfect, targets)
+        assert best > worse if config.higher_is_better else best < worse
+
+
+def test_accuracy_is_that_of_scikit_learn() -> None:
+    expected = metrics.accuracy_score(CLASSES.numpy(), LOGITS.argmax(1).numpy())
+    assert value_of(*case(AccuracyConfig())) == pytest.approx(expected)
+
+
+def test_accuracy_of_a_single_output_goes_by_its_sign() -> None:
+    score = AccuracyConfig().build(data("classes", 2), ())
+    outputs = torch.tensor([[0.1], [-0.1], [3.0], [-3.0]])
+    assert value_of(score, outputs, torch.tensor([1, 1, 1, 0])) == 0.75
+
+
+def test_error_rate_is_the_rest_of_accuracy() -> None:
+    both = value_of(*case(AccuracyConfig())) + value_of(*case(ErrorRateConfig()))
+    assert both == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_top_k_is_that_of_scikit_learn(k: int) -> None:
+    expected = metrics.top_k_accuracy_score(CLASSES.numpy(), LOGITS.numpy(), k=k)
+    assert value_of(*case(TopKConfig(k=k))) == pytest.approx(expected)
+
+
+def test_top_k_with_too_few_classes_is_one() -> None:
+    score = TopKConfig(k=5).build(data("classes", 2), ())
+    assert value_of(score, LOGITS[:, :1], CLASSES % 2) == 1.0
+
+
+def test_top_1_of_a_single_output_is_accuracy() -> None:
+    targets = CLASSES % 2
+    top1 = TopKConfig(k=1).build(data("classes", 2), ())
+    accuracy = AccuracyConfig().build(data("classes", 2), ())
+    outputs = LOGITS[:, :1]
+    assert value_of(top1, outputs, targets) == value_of(accuracy, outputs, targets)
+
+
+def test_mae_is_that_of_scikit_learn() -> None:
+    expected = metrics.mean_absolute_error(COLUMNS.double().numpy(), GUESSES.double().numpy())
+    assert value_of(*case(MaeScoreConfig())) == pytest.approx(expected)
+
+
+def test_rmse_is_that_of_scikit_learn() -> None:
+    expected = metrics.root_mean_squared_error(COLUMNS.double().numpy(), GUESSES.double().numpy())
+    assert value_of(*case(RmseConfig())) == pytest.approx(expected)
+
+
+def test_r2_is_that_of_scikit_learn() -> None:
+    expected = metrics.r2_score(COLUMNS.double().numpy(), GUESSES.double().numpy())
+    assert value_of(*case(R2Config())) == pytest.approx(expected, abs=1e-6)
+
+
+def test_r2_does_not_hang_on_the_training_mean() -> None:
+    near = R2Config().build(data("regression", 3), MEAN)
+    far = R2Config().build(data("regression", 3), [0.0, 0.0, 0.0])
+    assert value_of(near, GUESSES, COLUMNS) == pytest.approx(value_of(far, GUESSES, COLUMNS))
+
+
+def test_r2_of_the_mean_is_zero() -> None:
+    mean = COLUMNS.double().mean(0).expand(50, 3)
+    assert value_of(R2Config().build(data("regression", 3), MEAN), mean, COLUMNS) == pytest.approx(
+        0
+    )
+
+
+@pytest.mark.parametrize("guess", [3.0, 4.0])
+def test_r2_of_equal_targets_is_that_of_scikit_learn(guess: float) -> None:
+    targets = torch.full((30, 1), 3.0, dtype=torch.float64)
+    outputs = torch.full((30, 1), guess, dtype=torch.float64)
+    expected = metrics.r2_score(targets.numpy(), outputs.numpy())
+    score = R2Config().build(data("regression", 1), [2.7])
+    assert value_of(score, outputs, targets) == expected
+
+
+def test_r2_of_one_example_is_not_a_number() -> None:
+    score = R2Config().build(data("regression", 3), MEAN)
+    assert math.isnan(value_of(score, GUESSES[:1], COLUMNS[:1]))
+
+
+def test_half_precision_outputs_are_summed_in_double() -> None:
+    outputs = torch.full((5000, 1), 0.1, dtype=torch.float16)
+    score = MaeScoreConfig().build(data("regression", 1), [0.0])
+    value = value_of(score, outputs, torch.zeros(5000, 1))
+    assert value == pytest.approx(float(np.float16(0.1)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [(TopKConfig(k=3), "top3"), (AccuracyConfig(), "accuracy"), (MaeScoreConfig(), "mae")],
+)
+def test_key_is_the_name_in_metrics(config: ScoreConfig, key: str) -> None:
+    assert config.key == key
+
+
+@pytest.mark.parametrize(
+    ("task", "keys"), [("classes", ["accuracy"]), ("regression", ["mae", "r2"])]
+)
+def test_auto_scores_follow_the_task(task: Task, keys: list[str]) -> None:
+    assert [score.key for score in auto_scores(task)] == keys
