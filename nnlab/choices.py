@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from nnlab.base import Config, Kind
+from nnlab.durations import FORMS, Duration
 
 Arm = Any
 """A type as an annotation spells it; Python has no type for these."""
@@ -165,6 +166,8 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
         return lambda v: isinstance(v, Kind | dict) or (isinstance(v, str) and v in kinds)
     if base is Literal:
         return lambda v: isinstance(v, str) and v in get_args(arm)
+    if base is Duration:
+        return lambda v: isinstance(v, Duration | int | float | str) and not isinstance(v, bool)
     if base is NoneType:
         return lambda v: v is None
     if base is int:
@@ -191,6 +194,8 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
             yield "a name or a mapping with kind"
         elif base is Literal:
             yield from (str(word) for word in get_args(arm))
+        elif base is Duration:
+            yield FORMS
         elif _is_section(arm):
             yield "{" + ", ".join(f"{key}: ..." for key in base.model_fields) + "}"
         else:

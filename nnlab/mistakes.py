@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nnlab import synonyms
-from nnlab.base import Mistake, Path
+from nnlab.base import Kind, Mistake, Path
 from nnlab.choices import arms_of, is_menu, kinds_of
 
 
@@ -19,7 +19,16 @@ def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
         error: from `root.model_validate`.
         root: the class of the whole config, to name the keys that are valid at a place.
     """
-    return [_mistake(details, root) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    places = [plain_path(details["loc"]) for details in found]
+
+    def repeated(details: ErrorDetails, path: Path) -> bool:
+        # A list whose items are wrong also counts as too short.
+        inside = any(len(p) > len(path) and p[: len(path)] == path for p in places)
+        return details["type"] == "too_short" and inside
+
+    pairs = zip(found, places, strict=True)
+    return [_mistake(details, root) for details, path in pairs if not repeated(details, path)]
 
 
 def plain_path(location: tuple[int | str, ...]) -> Path:
@@ -104,7 +113,7 @@ def _arm(annotation: Any, tag: str) -> Any:
     for arm in arms:
         if is_menu(arm) and tag in kinds_of(arm):
             return kinds_of(arm)[tag]
-        if _is_model(arm) and "kind" in arm.model_fields and arm.model_fields["kind"].default == tag:
+        if _is_model(arm) and issubclass(arm, Kind) and arm.name() == tag:
             return arm
     return None
 
@@ -153,7 +162,9 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
     if kind in _TYPES:
         return Mistake(path, f"must be {_TYPES[kind]}, got {shown(found)}{_way_out(kind, found)}")
     message = details["msg"]
-    return Mistake(path, f"{message}, got {shown(found)}" if kind in ("form", "duration") else message)
+    if kind in ("form", "duration"):
+        message = f"{message}, got {shown(found)}"
+    return Mistake(path, message)
 
 
 _Context = Mapping[str, Any]
@@ -162,7 +173,7 @@ _RANGES: dict[str, Callable[[_Context], str]] = {
     "greater_than_equal": lambda c: f"at least {_number(c['ge'])}",
     "less_than": lambda c: f"less than {_number(c['lt'])}",
     "less_than_equal": lambda c: f"at most {_number(c['le'])}",
-    "finite_number": lambda c: "a finite number",
+    "finite_number": lambda _: "a finite number",
     "too_short": lambda c: f"a list of at least {c['min_length']}",
     "too_long": lambda c: f"a list of at most {c['max_length']}",
     "string_pattern_mismatch": lambda c: f"text of the form {c['pattern']}",

@@ -105,8 +105,8 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     if len(shape) != 1:
         text = f"the output layer needs a flat input, gets {shape} (end with flatten or global_pool)"
         raise MistakeError(("model",), text)
-    # The canonical link is part of the loss: log-softmax and log-sigmoid are exact on logits.
-    fused = output.activation.kind == loss.link
+    # Log-softmax and log-sigmoid are exact on logits: such a loss applies its link itself.
+    fused = loss.link_inside
     last = LinearConfig(
         units=loss.outputs(data),
         norm=NoNormConfig(),

@@ -1,0 +1,197 @@
+"""`RunConfig`: the whole language, one class for each section, and the text it is written as."""
+
+from collections.abc import Mapping
+from io import StringIO
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
+
+from nnlab.base import Config, Mistake, Path, dotted
+from nnlab.choices import Forms
+from nnlab.durations import Duration
+from nnlab.models import Model
+from nnlab.parts.datasets import Data
+from nnlab.parts.losses import CrossEntropyConfig, Loss
+from nnlab.parts.optimizers import AdamConfig, Optimizer
+from nnlab.parts.schedules import ConstantConfig, Schedule
+from nnlab.parts.scores import AnyScore
+from nnlab.rules import GradientConfig, Rule
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LENGTHS = ("epochs", "steps", "minutes")
+
+
+class SeedConfig(Config, frozen=True):
+    """A seed for each purpose; null is `all`."""
+
+    all: Seed = 0
+    init: Seed | None = None
+    order: Seed | None = None
+    augment: Seed | None = None
+    dropout: Seed | None = None
+
+    def of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
+        """The seed of one purpose."""
+        own = getattr(self, purpose)
+        return self.all if own is None else own
+
+
+class RegularizeConfig(Config, frozen=True):
+    """Terms of the objective: l2 / 2 * sum of w^2, l1 * sum of |w|."""
+
+    l2: NonNegativeFloat = 0.0
+    l1: NonNegativeFloat = 0.0
+    per: Literal["example", "dataset"] = "example"
+    """dataset: both are divided by the number of training examples."""
+    on: Literal["weights", "all"] = "weights"
+    """weights: parameters with two axes or more; all: biases and norms too."""
+
+
+class EarlyStoppingConfig(Config, frozen=True):
+    """Stop when the monitored value has not become better for this long."""
+
+    patience: Duration = Duration(5)
+    min_delta: NonNegativeFloat = 0.0
+
+
+class TrainConfig(Config, frozen=True):
+    """How long, in which steps, and how the numbers are computed."""
+
+    epochs: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    steps: Annotated[int, Field(ge=1, le=10**10)] | None = None
+    minutes: Annotated[float, Field(gt=0, le=10**6)] | None = None
+    batch_size: Annotated[PositiveInt | Literal["full"], Forms()] = 64
+    drop_last: bool = False
+    clip_norm: PositiveFloat | None = None
+    monitor: Annotated[str, Field(pattern=r"^(auto|none|[a-z0-9_]+/(train|validation))$")] = "auto"
+    early_stopping: EarlyStoppingConfig | None = None
+    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    compile: Literal["auto", "on", "off"] = "auto"
+    threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | Literal["auto"], Forms()] = "auto"
+    layout: Literal["auto", "contiguous", "channels_last"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_length(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        section = cast("dict[str, object]", value)
+        given = [name for name in LENGTHS if section.get(name) is not None]
+        if len(given) > 1:
+            text = "needs exactly one of epochs, steps and minutes, got {given}"
+            raise PydanticCustomError("value", text, {"given": " and ".join(given)})
+        return section if given else {**section, "epochs": 10}
+
+
+class LogConfig(Config, frozen=True):
+    """How often training is read."""
+
+    every: Annotated[Literal["auto"] | Duration, Forms()] = "auto"
+
+
+class RunConfig(Config, frozen=True):
+    """One experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)] | None = (
+        None
+    )
+    seed: Annotated[Seed | SeedConfig, Forms()] = 0
+    data: Data
+    model: Model
+    loss: Annotated[Literal["auto"] | Loss, Forms()] = "auto"
+    regularize: RegularizeConfig = RegularizeConfig()
+    optimizer: Optimizer = AdamConfig()
+    schedule: Schedule = ConstantConfig()
+    rule: Rule = GradientConfig()
+    train: TrainConfig = TrainConfig(epochs=10)
+    scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
+    log: LogConfig = LogConfig()
+
+    _origins: "Origins" = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
+
+    @property
+    def seeds(self) -> SeedConfig:
+        """The seed of each purpose."""
+        return self.seed if isinstance(self.seed, SeedConfig) else SeedConfig(all=self.seed)
+
+    @property
+    def origins(self) -> "Origins":
+        """Where each value was written."""
+        return self._origins
+
+    def written(self, origins: "Origins") -> Self:
+        """Remembers where the values were written, for errors that come later."""
+        self._origins = origins
+        return self
+
+
+class Origins:
+    """Where the values of a config were written: `configs/mnist.yaml:12:15`, `--set lr=0`.
+
+    Args:
+        file: how to call the whole.
+        keys: places of the keys, by path.
+        values: places of the values.
+    """
+
+    def __init__(self, file: str, keys: Mapping[Path, str], values: Mapping[Path, str]) -> None:
+        self.file = file
+        self._keys = keys
+        self._values = values
+
+    def replaced(self, places: Mapping[Path, str]) -> "Origins":
+        """Likewise, where these values (with all inside them) come from elsewhere."""
+        kept = [
+            {p: w for p, w in table.items() if not any(p[: len(new)] == new for new in places)}
+            for table in (self._keys, self._values)
+        ]
+        return Origins(self.file, {**kept[0], **places}, {**kept[1], **places})
+
+    def line(self, mistake: Mistake) -> str:
+        """A mistake as it is printed: where it is written, its path, what is wrong."""
+        path = mistake.path
+        where = self._keys.get(path) if mistake.at_key else None
+        while where is None and path:
+            # The key of a value that holds others is a better place than its first key.
+            inside = (place for p, place in self._values.items() if p[: len(path)] == path)
+            where = self._values.get(path) or next(inside, None)
+            path = path[:-1]
+        where = where or self._values.get((), self.file)
+        text = mistake.text
+        name = dotted(mistake.path)
+        if not name:
+            return f"{where}: {text}"
+        joint = " " if text.startswith("(") else ": "
+        return f"{where}: {name}{joint}{text}"
+
+
+def to_plain(config: Config) -> dict[str, Any]:
+    """The config as YAML would read it: dicts, lists, words and numbers, every field written."""
+    return _lists(config.model_dump())
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(inner) for key, inner in value.items()}
+    return [_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def dump(config: RunConfig) -> str:
+    """The config as YAML text; `load_config` reads the same config from it."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.width = 100
+    text = StringIO()
+    yaml.dump(to_plain(config), text)
+    return text.getvalue()
+
+
+def default_loss(task: str) -> Loss:
+    """What `loss: auto` takes: maximum likelihood for the task."""
+    from nnlab.parts.losses import MseConfig
+
+    return CrossEntropyConfig() if task == "classes" else MseConfig()

@@ -1,0 +1,274 @@
+"""What a config means on this data and this machine: every `auto` decided, every shape checked.
+
+All of it is arithmetic in plain Python: no torch, no timing, nothing that a second look could answer
+differently. The run writes what was decided into its config.yaml.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import TypeVar
+
+from nnlab.base import ConfigError, Mistake, MistakeError
+from nnlab.config import RunConfig, TrainConfig, default_loss
+from nnlab.contracts import DataShape, Machine, Plan
+from nnlab.durations import Duration
+from nnlab.loading import located, path_of
+from nnlab.models.family import Design, design, resolve_output
+from nnlab.parts.datasets.family import Place
+from nnlab.parts.losses import LossConfig
+from nnlab.parts.schedules import PlateauConfig
+from nnlab.parts.scores import ScoreConfig, auto_scores
+
+T = TypeVar("T")
+
+READINGS = 200
+"""About how many readings `log.every: auto` makes."""
+
+SINGLE_THREAD_FLOPS = 2e8
+"""A step below this many floating-point operations runs on one thread: sharing it costs more.
+
+Measured with test_threads of the benchmark on 2 cores: 784-16-16-10 at batch 64 (5e6) gains from one
+thread, 784-256-128-10 (9e7) is even, a CNN of 32 and 64 channels (2.6e9) needs them all.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A config whose meaning is known.
+
+    Attributes:
+        config: with every default and `auto` spelled out.
+        shape: of the data.
+        design: of the network.
+        per_epoch: updates in an epoch.
+        total: updates in the run; None for a run in minutes.
+        every: updates between two readings.
+    """
+
+    config: RunConfig
+    shape: DataShape
+    design: Design
+    per_epoch: int
+    total: int | None
+    every: int
+
+    @property
+    def loss(self) -> LossConfig:
+        """The loss, decided."""
+        assert isinstance(self.config.loss, LossConfig)
+        return self.config.loss
+
+    @property
+    def scores(self) -> tuple[ScoreConfig, ...]:
+        """The scores, decided."""
+        assert not isinstance(self.config.scores, str)
+        return self.config.scores
+
+
+def settle(config: RunConfig, place: Place, machine: Machine) -> Experiment:
+    """Decides and checks everything that can be known before the data are loaded.
+
+    Raises:
+        ConfigError: with all that does not fit together.
+        DataError: the data are missing or damaged.
+    """
+    wrong: list[Mistake] = []
+    shape = _describe(config, place)
+    loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
+    scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
+    wrong += _task_mistakes(loss, scores, shape)
+    network = _try(lambda: design(config.model, shape, loss), wrong)
+    per_epoch, total = lengths(config.train, shape.sizes["train"])
+    if per_epoch == 0:
+        text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
+        wrong.append(Mistake(("train", "drop_last"), text))
+    every = _try(lambda: _every(config, per_epoch, total), wrong)
+    _try(lambda: _check_times(config, per_epoch, total), wrong)
+    wrong += _monitor_mistakes(config, scores, shape)
+    if network is not None:
+        wrong += _batch_of_one(config.train, network, shape)
+    if wrong or network is None or every is None:
+        raise located(wrong, config.origins)
+    settled = _spelled_out(config, place, machine, loss, scores, network, shape, every)
+    return Experiment(settled.written(config.origins), shape, network, per_epoch, total, every)
+
+
+def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
+    try:
+        return act()
+    except MistakeError as error:
+        wrong.append(error.mistake)
+        return None
+
+
+def _describe(config: RunConfig, place: Place) -> DataShape:
+    """The data's own checks, their lines put to the place where the user wrote the value."""
+    try:
+        return config.data.describe(place)
+    except ConfigError as error:
+        mistakes: list[Mistake] = []
+        for line in error.lines:
+            name, colon, text = line.partition(": ")
+            known = colon and name.startswith("data") and " " not in name
+            mistakes.append(Mistake(path_of(name), text) if known else Mistake(("data",), line))
+        raise located(mistakes, config.origins) from None
+
+
+def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
+    """Updates per epoch and in the whole run (None if it is limited by minutes)."""
+    size = examples if train.batch_size == "full" else min(train.batch_size, examples)
+    if train.drop_last and train.batch_size != "full":
+        per_epoch = examples // train.batch_size
+    else:
+        per_epoch = ceil(examples / max(size, 1))
+    if train.minutes is not None:
+        return per_epoch, None
+    return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
+
+
+def _task_mistakes(
+    loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
+) -> list[Mistake]:
+    task = "classes" if shape.task == "classes" else "real numbers"
+    wrong: list[Mistake] = []
+    if shape.task not in loss.tasks:
+        wrong.append(Mistake(("loss",), f"{loss.kind} cannot be trained on targets that are {task}"))
+    for index, score in enumerate(scores):
+        if shape.task not in score.tasks:
+            text = f"{score.kind} is not defined for targets that are {task}"
+            wrong.append(Mistake(("scores", index), text))
+    keys = [score.key for score in scores]
+    wrong += [
+        Mistake(("scores", index), f"{key} was given before")
+        for index, key in enumerate(keys)
+        if key in keys[:index]
+    ]
+    return wrong
+
+
+def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int | None) -> int:
+    try:
+        return duration.steps(per_epoch=per_epoch, total=total)
+    except ValueError:
+        text = f"{duration} cannot be counted in steps here"
+        raise MistakeError(path, f"{text} (give epochs or steps)") from None
+
+
+def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
+    written = config.log.every
+    if isinstance(written, Duration):
+        return max(1, _steps(written, ("log", "every"), per_epoch, total))
+    return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
+
+
+def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
+    schedule = config.schedule
+    for name in type(schedule).model_fields:
+        value = getattr(schedule, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Duration):
+                _steps(item, ("schedule", name), per_epoch, total)
+    if schedule.uses_total and total is None:
+        text = f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
+        raise MistakeError(("schedule",), text)
+    stopping = config.train.early_stopping
+    if stopping is not None:
+        _steps(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
+
+
+def _monitor_mistakes(
+    config: RunConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
+) -> list[Mistake]:
+    wrong: list[Mistake] = []
+    watched = monitor(config.train, shape)
+    keys = ["loss", *(score.key for score in scores)]
+    key, _, split = watched.partition("/")
+    if watched != "none" and key not in keys:
+        text = f"{key} is not measured (measured are {', '.join(keys)})"
+        wrong.append(Mistake(("train", "monitor"), text))
+    if split and split not in shape.sizes:
+        text = f"there is no {split} split (data.{split} is none)"
+        wrong.append(Mistake(("train", "monitor"), text))
+    if "validation" not in shape.sizes:
+        why = "needs a validation split (data.validation is none)"
+        if config.train.early_stopping is not None:
+            wrong.append(Mistake(("train", "early_stopping"), why))
+        if isinstance(config.schedule, PlateauConfig):
+            wrong.append(Mistake(("schedule",), f"plateau {why}"))
+    elif watched == "none" and config.train.early_stopping is not None:
+        text = "needs something to watch (train.monitor is none)"
+        wrong.append(Mistake(("train", "early_stopping"), text))
+    return wrong
+
+
+def monitor(train: TrainConfig, shape: DataShape) -> str:
+    """What drives `best`, early stopping and plateau, spelled like the tag; `none` for nothing."""
+    if train.monitor == "auto":
+        return "loss/validation" if "validation" in shape.sizes else "none"
+    return train.monitor
+
+
+def _has_batch_statistics(plan: Plan) -> bool:
+    """Whether a batch norm sees one value per unit and example, so that a batch of one fails."""
+    inner = any(_has_batch_statistics(child) for child in plan.children)
+    tracked = any(name.endswith("num_batches_tracked") for name in plan.buffers)
+    return inner or (tracked and not plan.children and prod(plan.output[1:]) == 1)
+
+
+def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list[Mistake]:
+    examples = shape.sizes["train"]
+    size = examples if train.batch_size == "full" else train.batch_size
+    alone = size == 1 or (examples % size == 1 and not train.drop_last)
+    if not alone or not any(_has_batch_statistics(plan) for plan in network.plans):
+        return []
+    text = (
+        f"{examples} examples in batches of {size} leave a batch of one, whose batch normalization is "
+        "undefined (use drop_last: true, or another batch_size)"
+    )
+    return [Mistake(("train", "batch_size"), text)]
+
+
+def _spelled_out(
+    config: RunConfig,
+    place: Place,
+    machine: Machine,
+    loss: LossConfig,
+    scores: tuple[ScoreConfig, ...],
+    network: Design,
+    shape: DataShape,
+    every: int,
+) -> RunConfig:
+    """The config with every `auto` replaced by what it took."""
+    data = config.data.resolved(place)
+    if getattr(data, "root", "") is None:
+        data = data.model_copy(update={"root": str(place.root)})
+    train = config.train.model_copy(
+        update={
+            "monitor": monitor(config.train, shape),
+            "compile": "off" if config.train.compile == "auto" else config.train.compile,
+            "threads": _threads(config.train, machine, network, shape),
+            "layout": "contiguous" if config.train.layout == "auto" else config.train.layout,
+        }
+    )
+    model = config.model.resolved()
+    model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    return config.model_copy(
+        update={
+            "seed": config.seed,
+            "data": data,
+            "model": model,
+            "loss": loss,
+            "scores": scores,
+            "train": train,
+            "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
+        }
+    )
+
+
+def _threads(train: TrainConfig, machine: Machine, network: Design, shape: DataShape) -> int:
+    if not isinstance(train.threads, str):
+        return train.threads
+    size = shape.sizes["train"] if train.batch_size == "full" else train.batch_size
+    # Forward, and twice as much backward.
+    return 1 if 3 * network.flops * size < SINGLE_THREAD_FLOPS else machine.cores

@@ -1,0 +1,115 @@
+"""`--set KEY=VALUE`: changes any field of a tree before it is validated, with the same checks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnlab import yaml
+from nnlab.base import ConfigError, Path, dotted
+from nnlab.config import LENGTHS, Origins
+
+DEFAULT_KINDS = {
+    "loss": "cross_entropy",
+    "optimizer": "adam",
+    "schedule": "constant",
+    "rule": "gradient",
+}
+"""Sections that are kinds, and the kind that is meant where the file says none."""
+
+STEMS = {"linear": "hidden", "residual": "block", "max_pool": "pool", "avg_pool": "pool",
+         "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm"}  # fmt: skip
+"""How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
+
+
+def apply(
+    tree: dict[str, Any], overrides: Sequence[str], origins: Origins
+) -> tuple[dict[str, Any], Origins]:
+    """The tree with each override carried out in order, and where the values now come from.
+
+    Raises:
+        ConfigError: if an override is not KEY=VALUE or leads nowhere.
+    """
+    replaced: dict[Path, str] = {}
+    for override in overrides:
+        where = f"--set {override}"
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"{where}: needs KEY=VALUE, such as optimizer.lr=0.01")
+        value = yaml.parse(text, file=where).tree
+        parts = tuple(int(p) if p.isdigit() else p for p in key.strip().split("."))
+        tree, path = _set(tree, parts, value, where)
+        replaced[path] = where
+    return (tree, origins.replaced(replaced)) if replaced else (tree, origins)
+
+
+def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dict[str, Any], Path]:
+    copy: dict[str, Any] = dict(tree)
+    if len(parts) == 2 and parts[0] == "train" and parts[1] in LENGTHS:
+        # One length replaces another: the file's epochs give way to --set train.steps=5.
+        train = copy.get("train")
+        if isinstance(train, dict):
+            copy["train"] = {k: v for k, v in train.items() if k not in LENGTHS}
+    path: list[str | int] = []
+    node: Any = copy
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        part = _index(node, part, where, path) if isinstance(node, list) else part
+        path.append(part)
+        if last:
+            _store(node, part, value, where, path)
+        else:
+            inner = _opened(_get(node, part), tuple(path))
+            if not isinstance(inner, dict | list):
+                found = "a value" if inner is not None else "nothing"
+                raise ConfigError(f"{where}: {dotted(tuple(path))} is {found}, it has no keys")
+            _store(node, part, inner, where, path)
+            node = inner
+    return _closed(copy), tuple(path)
+
+
+def _get(node: Any, part: str | int) -> Any:
+    return node[part] if isinstance(node, list) else node.get(part)
+
+
+def _opened(inner: Any, path: Path) -> Any:
+    """A copy that can be changed; a bare name becomes its kind, a missing section its default."""
+    if isinstance(inner, dict):
+        return dict(inner)
+    if isinstance(inner, list | tuple):
+        return list(inner)
+    if isinstance(inner, str) and inner not in ("auto", "none"):
+        return {"kind": inner}
+    if inner is None or inner == "auto":
+        kind = DEFAULT_KINDS.get(str(path[0])) if len(path) == 1 else None
+        return {"kind": kind} if kind else {}
+    return inner
+
+
+def _index(node: list[Any], part: str | int, where: str, path: list[str | int]) -> int:
+    """A place in a list: by number, or by the name of a layer."""
+    if isinstance(part, int) and part < len(node):
+        return part
+    counts: dict[str, int] = {}
+    names: list[str] = []
+    for item in node:
+        kind = item.get("kind") if isinstance(item, dict) else item
+        stem = STEMS.get(str(kind), str(kind))
+        counts[stem] = counts.get(stem, 0) + 1
+        bare = stem in ("flatten", "global_pool") and counts[stem] == 1
+        names.append(stem if bare else f"{stem}{counts[stem]}")
+    if part in names:
+        return names.index(str(part))
+    known = ", ".join(names) if names else "nothing"
+    raise ConfigError(f"{where}: {dotted(tuple(path))} has no {part} (it has {known})")
+
+
+def _store(node: Any, part: str | int, value: Any, where: str, path: list[str | int]) -> None:
+    if isinstance(node, dict) and isinstance(part, int):
+        raise ConfigError(f"{where}: {dotted(tuple(path[:-1]))} is a mapping, {part} is no key of it")
+    node[part] = value
+
+
+def _closed(value: Any) -> Any:
+    """Lists back to the tuples that strict validation wants."""
+    if isinstance(value, dict):
+        return {key: _closed(inner) for key, inner in value.items()}
+    return tuple(_closed(inner) for inner in value) if isinstance(value, list | tuple) else value
