@@ -1,1 +1,39 @@
-"""x."""
+"""A laboratory for neural networks: YAML in; a trained, measured, explained network out.
+
+    summary = nnlab.train("config.yaml")
+    nnlab.evaluate(summary.run)
+
+Importing this imports neither torch nor pydantic; the first use of a name does.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nnlab.api import Summary, evaluate, load, stream, train
+
+    __version__: str
+
+__all__ = ["Summary", "__version__", "evaluate", "load", "stream", "train"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _version()
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("nnlab.api"), name)
+    raise AttributeError(f"module 'nnlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("nnlab")
+    except PackageNotFoundError:
+        return "0+unknown"  # a checkout that is not installed

@@ -121,7 +121,7 @@ class Mistake(NamedTuple):
 
 
 class MistakeError(Exception):
-    """What a config means does not fit together; becomes a ConfigError with file, line and column."""
+    """What a config means does not fit together; becomes a ConfigError with its place."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.mistake = Mistake(path, text)

@@ -1,10 +1,10 @@
-"""Markers for fields that offer a choice: `Menu` (kinds) and `Forms` (several ways to write a value).
+"""Markers for fields with a choice: `Menu` (kinds) and `Forms` (several ways to write a value).
 
     Activation = Annotated[ReluConfig | SigmoidConfig, Menu()]
     hidden: Annotated[tuple[PositiveInt, ...] | WidthDepth, Forms()]
 
-The union inside is the registry: `--set`, the errors, `menu`, the schema and the tests read it. Both
-choose one arm *before* validating, so that a mistake is told once and for the arm that was meant
+The union inside is the registry: `--set`, the errors, `menu`, the schema and the tests read it.
+Both choose one arm *before* validating, so that a mistake is told once and for the arm that was meant
 (pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
 `<name>`, which no key can look like, and is taken out again by `mistakes`.
 """
@@ -112,7 +112,7 @@ def _base(arm: Arm) -> Arm:
 
 
 class Forms:
-    """Marks a union of several ways to write one value; the first arm that fits in form is taken."""
+    """Marks a union of several ways to write one value; the first arm that fits is taken."""
 
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler

@@ -1,10 +1,18 @@
 """`RunConfig`: the whole language, one class for each section, and the text it is written as."""
 
+import pathlib
 from collections.abc import Mapping
 from io import StringIO
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, PrivateAttr, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from nnlab.base import Config, Mistake, Path, dotted
@@ -133,10 +141,18 @@ class Origins:
         file: how to call the whole.
         keys: places of the keys, by path.
         values: places of the values.
+        folder: where its relative paths start; None is the current folder.
     """
 
-    def __init__(self, file: str, keys: Mapping[Path, str], values: Mapping[Path, str]) -> None:
+    def __init__(
+        self,
+        file: str,
+        keys: Mapping[Path, str],
+        values: Mapping[Path, str],
+        folder: pathlib.Path | None = None,
+    ) -> None:
         self.file = file
+        self.folder = folder or pathlib.Path.cwd()
         self._keys = keys
         self._values = values
 
@@ -146,7 +162,7 @@ class Origins:
             {p: w for p, w in table.items() if not any(p[: len(new)] == new for new in places)}
             for table in (self._keys, self._values)
         ]
-        return Origins(self.file, {**kept[0], **places}, {**kept[1], **places})
+        return Origins(self.file, {**kept[0], **places}, {**kept[1], **places}, self.folder)
 
     def line(self, mistake: Mistake) -> str:
         """A mistake as it is printed: where it is written, its path, what is wrong."""

@@ -1,4 +1,4 @@
-"""`Duration`: how long something takes in training. A bare number means epochs, a word says otherwise."""
+"""`Duration`: how long something takes in training; a bare number means epochs."""
 
 import re
 from dataclasses import dataclass

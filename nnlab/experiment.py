@@ -1,7 +1,7 @@
 """What a config means on this data and this machine: every `auto` decided, every shape checked.
 
-All of it is arithmetic in plain Python: no torch, no timing, nothing that a second look could answer
-differently. The run writes what was decided into its config.yaml.
+All of it is arithmetic in plain Python: no torch, no timing, nothing that a second look could
+answer differently. The run writes what was decided into its config.yaml.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ READINGS = 200
 SINGLE_THREAD_FLOPS = 2e8
 """A step below this many floating-point operations runs on one thread: sharing it costs more.
 
-Measured with test_threads of the benchmark on 2 cores: 784-16-16-10 at batch 64 (5e6) gains from one
-thread, 784-256-128-10 (9e7) is even, a CNN of 32 and 64 channels (2.6e9) needs them all.
+Measured with test_threads of the benchmark on 2 cores: 784-16-16-10 at batch 64 (5e6) gains from
+one thread, 784-256-128-10 (9e7) is even, a CNN of 32 and 64 channels (2.6e9) needs them all.
 """
 
 
@@ -66,15 +66,19 @@ class Experiment:
         return self.config.scores
 
 
-def settle(config: RunConfig, place: Place, machine: Machine) -> Experiment:
+def settle(
+    config: RunConfig, place: Place, machine: Machine, *, shape: DataShape | None = None
+) -> Experiment:
     """Decides and checks everything that can be known before the data are loaded.
+
+    `shape` stands for what the data say of themselves (for a smoke run without them).
 
     Raises:
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
     wrong: list[Mistake] = []
-    shape = _describe(config, place)
+    shape = shape or _describe(config, place)
     loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
     scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
     wrong += _task_mistakes(loss, scores, shape)
@@ -133,7 +137,9 @@ def _task_mistakes(
     task = "classes" if shape.task == "classes" else "real numbers"
     wrong: list[Mistake] = []
     if shape.task not in loss.tasks:
-        wrong.append(Mistake(("loss",), f"{loss.kind} cannot be trained on targets that are {task}"))
+        wrong.append(
+            Mistake(("loss",), f"{loss.kind} cannot be trained on targets that are {task}")
+        )
     for index, score in enumerate(scores):
         if shape.task not in score.tasks:
             text = f"{score.kind} is not defined for targets that are {task}"
@@ -170,7 +176,9 @@ def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
             if isinstance(item, Duration):
                 _steps(item, ("schedule", name), per_epoch, total)
     if schedule.uses_total and total is None:
-        text = f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
+        text = (
+            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
+        )
         raise MistakeError(("schedule",), text)
     stopping = config.train.early_stopping
     if stopping is not None:
@@ -223,8 +231,8 @@ def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list
     if not alone or not any(_has_batch_statistics(plan) for plan in network.plans):
         return []
     text = (
-        f"{examples} examples in batches of {size} leave a batch of one, whose batch normalization is "
-        "undefined (use drop_last: true, or another batch_size)"
+        f"{examples} examples in batches of {size} leave a batch of one, whose batch normalization "
+        "is undefined (use drop_last: true, or another batch_size)"
     )
     return [Mistake(("train", "batch_size"), text)]
 

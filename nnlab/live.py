@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnlab.contracts import EpochEnd, Reading, Split
-from nnlab.terminal import RunAbout, exact, heading, pace, scores
+from nnlab.terminal import Outcome, RunAbout, exact, heading, pace, report, scores
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -81,6 +81,10 @@ class LiveView:
         live, self._live = self._live, None
         if live is not None:
             live.stop()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Writes the closing lines."""
+        report(outcome, stream=self._stream)
 
     def render(self) -> Group:
         """What stands on the screen now."""

@@ -1,7 +1,8 @@
-"""From a file, a bundled name or a dict, with overrides, to a `RunConfig`; errors know their place."""
+"""From a file, a bundled name or a dict, with overrides, to a `RunConfig`."""
 
 import os
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from nnlab.parts.datasets.family import Place
 
 SHOWN = 10
 """How many mistakes are printed at once."""
+
 
 class Text(NamedTuple):
     """A config as written."""
@@ -110,6 +112,7 @@ def from_text(text: Text, overrides: Sequence[str] = ()) -> RunConfig:
         text.file,
         {path: f"{text.file}:{mark.line}:{mark.column}" for path, mark in marks.keys.items()},
         {path: f"{text.file}:{mark.line}:{mark.column}" for path, mark in marks.values.items()},
+        text.folder,
     )
     if not isinstance(document.tree, dict):
         found = "a list" if isinstance(document.tree, tuple) else "one value"
@@ -133,7 +136,7 @@ def from_tree(
     except ValidationError as error:
         raise located(mistakes_of(error, RunConfig), origins) from None
     if config.name is None:
-        fitting = "".join(c if c.isalnum() and c.isascii() or c in "_.-" else "-" for c in name)
+        fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in name)
         fitting = fitting.lstrip("_.-")[:100] or "run"
         config = config.model_copy(update={"name": fitting})
     return config.written(origins)

@@ -1,6 +1,6 @@
 """`--set KEY=VALUE`: changes any field of a tree before it is validated, with the same checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nnlab import yaml
@@ -104,7 +104,9 @@ def _index(node: list[Any], part: str | int, where: str, path: list[str | int]) 
 
 def _store(node: Any, part: str | int, value: Any, where: str, path: list[str | int]) -> None:
     if isinstance(node, dict) and isinstance(part, int):
-        raise ConfigError(f"{where}: {dotted(tuple(path[:-1]))} is a mapping, {part} is no key of it")
+        raise ConfigError(
+            f"{where}: {dotted(tuple(path[:-1]))} is a mapping, {part} is no key of it"
+        )
     node[part] = value
 
 

@@ -72,6 +72,10 @@ class View(Protocol):
         """The run is over, in whichever way. May be called more than once, and without a start."""
         ...
 
+    def outcome(self, outcome: "Outcome") -> None:
+        """What was reached; comes after `finish`."""
+        ...
+
 
 def open_view(*, quiet: bool, stream: TextIO) -> View:
     """The view that suits: nothing but notes, the live view, or a line an epoch."""
@@ -133,6 +137,9 @@ class QuietView:
     def finish(self) -> None:
         """Says nothing."""
 
+    def outcome(self, outcome: "Outcome") -> None:
+        """Says nothing."""
+
 
 @final
 class PlainView:
@@ -175,6 +182,10 @@ class PlainView:
         """Writes the last line, if it has not been."""
         if self._waiting and self._latest:
             self._write_waiting()
+
+    def outcome(self, outcome: "Outcome") -> None:
+        """Writes the closing lines."""
+        report(outcome, stream=self._stream)
 
     def _write_waiting(self) -> None:
         self.note("  ".join([self._waiting, *_numbers(self._latest)]))

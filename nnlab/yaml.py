@@ -1,8 +1,8 @@
 """YAML text to (tree, marks), by YAML 1.2's core schema, refusing what a config has no use for.
 
 Composed from ruamel's parse events because every ready-made loader accepts tags, merges or odd
-numbers, or recurses on deep nesting. Mappings become dicts, sequences tuples (what pydantic's strict
-mode wants), and every key and value keeps its position.
+numbers, or recurses on deep nesting. Mappings become dicts, sequences tuples (what pydantic's
+strict mode wants), and every key and value keeps its position.
 """
 
 import re
@@ -110,7 +110,7 @@ _BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[\[{]|[\]}]""")
 
 
 def _refuse_deep_brackets(text: str, file: str) -> None:
-    """Counts brackets before parsing: ruamel's look-ahead is quadratic in open ones (1.5 s for 3,000)."""
+    """Counts brackets before parsing: ruamel is quadratic in open ones (1.5 s for 3,000)."""
     depth = 0
     for match in _BRACKETS.finditer(text):
         depth += (match[0] in "[{") - (match[0] in "]}")

@@ -1,4 +1,4 @@
-"""What every model says of itself: its hidden layers, before it is built. The output layer follows."""
+"""What every model says of itself: its hidden layers. The output layer follows."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -103,7 +103,9 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
         plans.append(placed.config.plan(shape, placed.name, placed.path))
     shape = plans[-1].output if plans else data.inputs
     if len(shape) != 1:
-        text = f"the output layer needs a flat input, gets {shape} (end with flatten or global_pool)"
+        text = (
+            f"the output layer needs a flat input, gets {shape} (end with flatten or global_pool)"
+        )
         raise MistakeError(("model",), text)
     # Log-softmax and log-sigmoid are exact on logits: such a loss applies its link itself.
     fused = loss.link_inside

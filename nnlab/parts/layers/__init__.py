@@ -1,6 +1,7 @@
 """Layers that a stack is written with; `Layer` is the menu.
 
-To add one: write a class in `dense.py` (with weights), `plain.py` or a file of its own, and name it here.
+To add one: write a class in `dense.py` (with weights), `plain.py` or a file of its own, and name it
+here.
 """
 
 from typing import Annotated

@@ -156,7 +156,7 @@ class LinearConfig(WeightedConfig, frozen=True):
     def output(self, inputs: Shape, path: Path) -> Shape:
         if len(inputs) != 1:
             raise MistakeError(
-                path, f"(linear): needs a flat input, gets {inputs} (put flatten or global_pool before)"
+                path, f"(linear): needs a flat input, gets {inputs} (put flatten before)"
             )
         return (self.units,)
 
@@ -184,7 +184,7 @@ class ConvConfig(WeightedConfig, frozen=True):
         return (self.channels, inputs[0] // self.groups, *pair(self.kernel))
 
     def _padding(self, axis: int) -> int:
-        """Zeros on one side; `same` is refused for even kernels, which would need one more there."""
+        """Zeros on one side; `same` is refused for even kernels: they need one more there."""
         if self.padding == "same":
             return self.dilation * (pair(self.kernel)[axis] - 1) // 2
         return 0 if self.padding == "valid" else self.padding

@@ -38,8 +38,8 @@ class Fill(NamedTuple):
 class LayerConfig(Kind, frozen=True):
     """The family of layers.
 
-    A layer may be several modules (linear, norm, activation, dropout): each has the layer's name and
-    a suffix, and the one with the weights has none: `hidden1`, `hidden1_norm`, `hidden1_activation`.
+    A layer may be several modules (linear, norm, activation, dropout): each has the layer's name
+    and a suffix, but the one with the weights: `hidden1`, `hidden1_norm`, `hidden1_activation`.
     """
 
     @property

@@ -1,0 +1,88 @@
+# The environment and the daily commands; `make` alone lists them.
+#
+#   PYTHON=python3.12 make setup      another Python (3.11 or newer) for a new .venv
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= digits_mlp
+
+# Versions come from the lock: as constraints, so that each extra installs only what it needs.
+# Bytecode is compiled here because some shells forbid Python to write it later, and importing torch
+# without it takes four times as long.
+INSTALL = $(BIN)/python -m uv pip install --quiet --compile-bytecode --constraints requirements.lock
+# The stamps are newer than what they were installed from.
+SOURCES := requirements.lock pyproject.toml
+RUNTIME := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev train test test-slow format lint types check lock clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(RUNTIME)  ## make .venv and install nnlab into it (minutes, seconds when nothing changed)
+	@echo ".venv is ready: $(BIN)/nnlab --help"
+
+setup-dev: $(DEV)  ## likewise, with what tests, lint and types need
+
+train: $(RUNTIME)  ## train CONFIG (digits_mlp), score it on test data, say where everything is
+	@run=$$($(BIN)/nnlab train $(CONFIG)) && $(BIN)/nnlab eval "$$run" && \
+	printf '%s\n' "" "run folder   $$run" "TensorBoard  $(BIN)/nnlab tensorboard $$run"
+
+test: $(DEV)  ## run the tests (under 5 minutes on 2 cores)
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(DEV)  ## run the tests that take more than 20 seconds each
+	@$(BIN)/python -m pytest -m slow
+
+format: $(DEV)  ## write the code the way ruff wants it
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+lint: $(DEV)  ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(DEV)  ## pyright, strict
+	@$(BIN)/pyright
+
+check: $(DEV)  ## lint, types, tests: what CI runs
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory test
+
+lock: $(DEV)  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean:  ## remove .venv and what the tools left; runs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './runs/*' -exec rm -rf {} +
+
+$(RUNTIME): $(SOURCES)
+	$(call make_venv)
+	$(call timed,nnlab,$(INSTALL) --editable .)
+	@touch $@
+
+$(DEV): $(SOURCES)
+	$(call make_venv)
+	$(call timed,nnlab with its development tools,$(INSTALL) --editable '.[dev]')
+	@touch $(RUNTIME) $@
+
+# A .venv whose Python has gone or that has no pip is made anew.
+define make_venv
+@$(BIN)/python -c 'import pip' 2>/dev/null || { \
+	command -v $(PYTHON) >/dev/null || { echo "$(PYTHON): not found; name one: PYTHON=python3.12 make setup"; exit 1; }; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$$($(PYTHON) --version) is too old, nnlab needs 3.11 or newer: PYTHON=python3.12 make setup"; exit 1; }; \
+	echo "making $(VENV) with $$($(PYTHON) --version)"; \
+	$(PYTHON) -m venv --clear $(VENV); }
+@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+endef
+
+define timed
+@echo "installing $(1) (a few GB with CUDA; the first time takes minutes)"; \
+began=$$(date +%s); $(2) && echo "installed in $$(( $$(date +%s) - began )) s"
+endef

@@ -1,0 +1,85 @@
+"""`nnlab` and `python -m nnlab`: runs a command and turns whatever it raises into lines and a code."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+_LINES = 15
+"""A user's error is at most this long."""
+_NO_MEMORY = ("out of memory", "CUDA out of memory", "can't allocate memory")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: without the program's name; those of the process if None.
+
+    Returns:
+        The exit code: 0 done, 2 usage or config, 3 data, 4 checkpoint, 5 diverged, 6 resources,
+        130 and 143 stopped by a signal, 141 nobody reads the output. 1 is a bug in nnlab.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `nnlab runs | head`: the interpreter must not try to flush once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return _tell(["stopped"], 130, debug=debug)
+    except Exception as error:
+        lines, code = _explained(error, words)
+        return _tell(lines, code, debug=debug)
+    return code
+
+
+def _run(words: list[str]) -> int:
+    from nnlab.cli import app
+
+    try:
+        app(args=words, prog_name="nnlab")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _explained(error: Exception, words: list[str]) -> tuple[list[str], int]:
+    """What to print for an error and the exit code."""
+    from nnlab.base import NnlabError
+
+    if isinstance(error, NnlabError):
+        return [line for text in error.lines for line in text.splitlines()], error.exit_code
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else ""
+    if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
+        what = f"out of memory{f': {first}' if first else ''}"
+        return [f"{what} (try a smaller train.batch_size or model)"], 6
+    again = " ".join(["nnlab", "--debug", *words])
+    return [
+        f"{type(error).__name__}: {first}"[:1000],
+        f"this is a bug in nnlab, please report it with what this prints: {again}",
+    ], 1
+
+
+def _tell(lines: list[str], code: int, *, debug: bool) -> int:
+    """Prints the lines on stderr, behind the traceback if it is asked for."""
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    elif len(lines) > _LINES:
+        lines = [*lines[: _LINES - 1], f"... and {len(lines) - _LINES + 1} more lines"]
+    try:
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody listens; the code still tells
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""From an experiment to a trainer: reads like the YAML, from top to bottom."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlab.base import DataError
+from nnlab.contracts import DataShape, Examples, LossFn, Plan, Score, Split
+from nnlab.experiment import Experiment
+from nnlab.models.network import build as build_network
+from nnlab.parts.augments import chain
+from nnlab.training import objective
+from nnlab.training.evaluate import evaluate
+from nnlab.training.loop import Limits, Monitor, Trainer
+from nnlab.training.order import Order
+from nnlab.training.sources import ResidentSource, Source, StreamedSource
+from nnlab.training.step import Step
+
+EVALUATION_ELEMENTS = 2**22
+"""A batch of an evaluation holds about this many numbers in its largest layer (16 MB of float32)."""
+MAX_EVALUATION_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The objects of a run.
+
+    Attributes:
+        trainer: runs.
+        step: what it runs.
+        network: the modules that the step trains.
+        measure: reads a split; each that the data have.
+        cards: keys of the gradient norms that TensorBoard shows.
+    """
+
+    trainer: Trainer
+    step: Step
+    network: nn.Module
+    measure: Mapping[Split, Callable[[], dict[str, float]]]
+    cards: frozenset[str]
+
+
+def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
+    """Makes the torch objects of an experiment on a device."""
+    config, train = experiment.config, experiment.config.train
+    dtype = torch.float64 if train.precision == "fp64" else torch.float32
+    seeds = config.seeds
+
+    source = source_of(examples, device=device, dtype=dtype)
+    order = Order(
+        torch.from_numpy(np.ascontiguousarray(examples.rows["train"])),
+        batch_size=batch_size(experiment),
+        drop_last=train.drop_last,
+        seed=seeds.of("order"),
+        device=device,
+    )
+    augment = chain(config.data.augment) if config.data.augment else None
+    network = place(build_network(experiment.design, seed=seeds.of("init")), experiment, device)
+    loss = experiment.loss.build(experiment.shape)
+    rate = torch.tensor(
+        config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
+    ).to(device)
+    optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    schedule = config.schedule.build(
+        per_epoch=experiment.per_epoch,
+        total=experiment.total,
+        higher_is_better=_higher_is_better(experiment),
+    )
+    scores = scores_of(experiment, examples)
+    step = config.rule.build(
+        network=network,
+        loss=loss,
+        optimizer=optimizer,
+        source=source,
+        scores=scores,
+        labels=labels(experiment.design.plans),
+        learning_rate=rate,
+        augment=augment,
+        penalty=_penalty(experiment, network),
+        clip_norm=train.clip_norm,
+        autocast=objective.autocast_dtype(train.precision),
+        seeds={"augment": seeds.of("augment"), "dropout": seeds.of("dropout")},
+        compiled=train.compile == "on",
+    )
+    measure = measures(
+        network, experiment, examples, source=source, loss=loss, scores=scores, device=device
+    )
+    trainer = Trainer(
+        step=step,
+        order=order,
+        schedule=schedule,
+        base_lr=config.optimizer.lr,
+        evaluate={s: m for s, m in measure.items() if s == "validation"},
+        every=experiment.every,
+        limits=_limits(experiment),
+        monitor=_monitor(experiment),
+        announce=source.announce,
+    )
+    return Built(trainer, step, network, measure, _cards(experiment.design.plans))
+
+
+def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
+    """The network on its device, in its precision and memory layout."""
+    train = experiment.config.train
+    dtype = torch.float64 if train.precision == "fp64" else torch.float32
+    network = network.to(device=device, dtype=dtype)
+    if train.layout == "channels_last":
+        network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return network
+
+
+def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -> Source:
+    """All rows on the device, or read by workers where they do not fit."""
+    if isinstance(examples.inputs, np.ndarray):
+        return ResidentSource(examples, device=device, dtype=dtype)
+    return StreamedSource(examples, device=device, dtype=dtype, workers=2)
+
+
+def scores_of(experiment: Experiment, examples: Examples) -> dict[str, Score]:
+    """The scores by their key."""
+    mean: Sequence[float] = ()
+    if experiment.shape.task == "regression":
+        mean = examples.targets[examples.rows["train"]].mean(axis=0, dtype=np.float64).tolist()
+    return {score.key: score.build(experiment.shape, mean) for score in experiment.scores}
+
+
+def measures(
+    network: nn.Module,
+    experiment: Experiment,
+    examples: Examples,
+    *,
+    source: Source,
+    loss: LossFn,
+    scores: Mapping[str, Score],
+    device: torch.device,
+) -> dict[Split, Callable[[], dict[str, float]]]:
+    """A function that reads the loss and the scores, for each split."""
+    size = evaluation_batch(experiment)
+    lower = objective.autocast_dtype(experiment.config.train.precision)
+
+    def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
+        batches = list(rows.to(device).split(size))
+        return lambda: evaluate(
+            network, loss=loss, scores=scores, source=source, batches=batches, autocast=lower
+        )
+
+    return {split: measure(torch.from_numpy(rows)) for split, rows in examples.rows.items()}
+
+
+def evaluation_batch(experiment: Experiment) -> int:
+    """How many examples are evaluated at once: by the largest layer, so that it is arithmetic."""
+    widest = max(prod(p.output) for plan in experiment.design.plans for p in (plan, *plan.children))
+    widest = max(widest, prod(experiment.shape.inputs))
+    return max(1, min(MAX_EVALUATION_BATCH, EVALUATION_ELEMENTS // widest))
+
+
+def batch_size(experiment: Experiment) -> int:
+    """Examples in a training batch."""
+    size = experiment.config.train.batch_size
+    return experiment.shape.sizes["train"] if size == "full" else size
+
+
+def labels(plans: Sequence[Plan]) -> dict[str, str]:
+    """Parameter name -> its key in readings, numbered by depth: 00_hidden1.weight."""
+    deep = [plan for plan in plans if plan.parameters]
+    return {
+        name: f"{number:02d}_{name}" for number, plan in enumerate(deep) for name in plan.parameters
+    }
+
+
+def _cards(plans: Sequence[Plan]) -> frozenset[str]:
+    names = labels(plans)
+    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
+    return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
+
+
+def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
+    terms = experiment.config.regularize
+    share = experiment.shape.sizes["train"] if terms.per == "dataset" else 1
+    parameters = objective.regularized(network, terms.on)
+    return objective.penalty(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
+
+
+def _limits(experiment: Experiment) -> Limits:
+    train = experiment.config.train
+    stopping = train.early_stopping
+    patience = None
+    if stopping is not None:
+        patience = stopping.patience.steps(per_epoch=experiment.per_epoch, total=experiment.total)
+    return Limits(
+        steps=experiment.total,
+        seconds=None if train.minutes is None else 60 * train.minutes,
+        patience=patience,
+        min_delta=0.0 if stopping is None else stopping.min_delta,
+    )
+
+
+def _higher_is_better(experiment: Experiment) -> bool:
+    key = experiment.config.train.monitor.partition("/")[0]
+    return any(score.key == key and score.higher_is_better for score in experiment.scores)
+
+
+def _monitor(experiment: Experiment) -> Monitor | None:
+    key, _, split = experiment.config.train.monitor.partition("/")
+    if key == "none":
+        return None
+    which: Split = "train" if split == "train" else "validation"
+    return Monitor(key, which, _higher_is_better(experiment))
+
+
+def baseline(shape: DataShape, examples: Examples, scores: Mapping[str, Score]) -> dict[str, float]:
+    """What a prediction reaches that never looks at the inputs: majority class, or the mean.
+
+    Measured on the validation split, else on the training split.
+    """
+    split: Split = "validation" if "validation" in examples.rows else "train"
+    train = examples.targets[examples.rows["train"]]
+    targets = torch.from_numpy(examples.targets[examples.rows[split]])
+    if not len(targets):
+        raise DataError(f"data: the {split} split is empty")
+    from nnlab.contracts import Batch
+
+    if shape.task == "classes":
+        outputs = torch.zeros(len(targets), shape.outputs)
+        outputs[:, int(np.bincount(train, minlength=shape.outputs).argmax())] = 1.0
+    else:
+        mean = torch.from_numpy(train.mean(axis=0, dtype=np.float64))
+        outputs = mean.expand(len(targets), -1)
+        targets = targets.double()
+    batch = Batch(outputs, targets, torch.arange(len(targets)))
+    return {k: s.value(s.sums(outputs, batch).tolist(), len(targets)) for k, s in scores.items()}

@@ -1,0 +1,96 @@
+"""`nnlab check`: is a config written right? Nothing is built or loaded, and torch is not imported."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from nnlab.base import ConfigError, DataError, NnlabError
+from nnlab.contracts import Machine
+from nnlab.experiment import Experiment, settle
+from nnlab.loading import Text, from_text, place_for, read_text
+
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
+
+
+def settled(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """What a config means, on the CPU of this machine.
+
+    Args:
+        source: a file, a bundled name or `-`.
+        overrides: as `--set` takes them.
+
+    Raises:
+        ConfigError: it is wrong, or there is no such file.
+        DataError: its data are missing or damaged (those of a named set may be missing).
+    """
+    return settled_text(read_text(source), overrides)
+
+
+def settled_text(text: Text, overrides: Sequence[str] = ()) -> Experiment:
+    """Likewise, from a text that has been read."""
+    machine = Machine("cpu", os.cpu_count() or 1)
+    return settle(from_text(text, overrides), place_for(text.folder), machine)
+
+
+def check(sources: Sequence[str], *, style: Literal["text", "github"]) -> int:
+    """Checks configs one by one and says of each what it would train, or what is wrong.
+
+    Returns:
+        The exit code: 0, 2 if one is wrong, 3 if only data are.
+    """
+    codes = {_check_one(source, style) for source in sources}
+    wrong = codes - {0}
+    return min(wrong) if wrong else 0
+
+
+def _check_one(source: str, style: Literal["text", "github"]) -> int:
+    shown = source
+    try:
+        text = read_text(source)
+        shown = text.file
+        typer.echo(f"{shown}: ok ({describe(settled_text(text))})")
+    except (ConfigError, DataError) as error:
+        for line in _told(error, shown):
+            # GitHub reads its annotations from either stream.
+            typer.echo(annotation(line, shown) if style == "github" else line, err=True)
+        return error.exit_code
+    return 0
+
+
+def _told(error: NnlabError, file: str) -> list[str]:
+    """The lines of an error, each with the file it belongs to."""
+    known = (f"{file}:", "--set ", "... and ")
+    return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
+
+
+def describe(experiment: Experiment) -> str:
+    """One line: data, network, size, length."""
+    config, sizes = experiment.config, experiment.shape.sizes
+    train = config.train
+    total = experiment.total
+    length = f"{train.minutes:g} min" if total is None else f"{total:,} steps"
+    return (
+        f"{config.data.kind}, {sizes['train']:,} examples, {config.model.kind}, "
+        f"{experiment.design.parameters:,} parameters, {length}"
+    )
+
+
+def annotation(line: str, file: str) -> str:
+    """A mistake as GitHub shows it beside the line: `::error file=..,line=..,col=..::text`."""
+    found = _PLACE.fullmatch(line)
+    if found is None:
+        return f"::error file={_property(file)}::{_message(line.removeprefix(f'{file}: '))}"
+    place = f"file={_property(found['file'])},line={found['line']},col={found['column']}"
+    return f"::error {place}::{_message(found['text'])}"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,313 @@
+"""The commands: words in, one function of another module called, results out.
+
+Results go to stdout, what a person reads on the way goes to stderr. Everything heavy is imported
+inside the commands, so that `nnlab --help` is quick.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from nnlab.terminal import View
+
+_EXPERIMENTS, _RUNS, _LANGUAGE = "Experiments", "Runs", "The language"
+_HELP = {"help_option_names": ["-h", "--help"]}
+_PIPED = 141
+"""128 + SIGPIPE: nobody reads the output any more."""
+
+
+class _Commands(TyperGroup):
+    """typer would end with 1, which stands for a bug, when nobody reads the output."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise typer.Exit(_PIPED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="A laboratory for neural networks: YAML in; a trained, measured, explained network out.",
+    epilog="A first run: nnlab train digits_mlp",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings=_HELP,
+)
+runs_app = typer.Typer(context_settings=_HELP)
+app.add_typer(runs_app, name="runs", rich_help_panel=_RUNS)
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
+]
+Runs = Annotated[
+    list[str] | None, typer.Argument(metavar="RUN...", help="Paths, NAME/3, NAME (its newest), last.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Changes any field: --set optimizer.lr=0.01"),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from nnlab import __version__
+
+        typer.echo(f"nnlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="The version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Shows the traceback of an error, in any command.")
+    ] = False,
+) -> None:
+    """`main` takes --debug out of the words before they come here."""
+
+
+@app.command(rich_help_panel=_EXPERIMENTS)
+def new(
+    name: Annotated[str | None, typer.Argument(help="A bundled config.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Where to write it; NAME.yaml here.")] = None,
+) -> None:
+    """Lists the bundled configs, or writes one here to start from."""
+    from nnlab.new import listing, write
+
+    typer.echo(listing() if name is None else write(name, file))
+
+
+@app.command(rich_help_panel=_EXPERIMENTS)
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
+    format: Annotated[Literal["text", "github"], typer.Option(help="How mistakes are told.")] = "text",
+) -> None:
+    """Is it written right? Quick: nothing is built or loaded."""
+    from nnlab.check import check as check_files
+
+    raise typer.Exit(check_files(files, style=format))
+
+
+@app.command(rich_help_panel=_EXPERIMENTS)
+def show(
+    config: Config,
+    set_: Set = None,
+    data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
+    json: Json = False,
+) -> None:
+    """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
+    from nnlab.show import show as show_config
+
+    typer.echo(show_config(config, set_ or [], data=data, as_json=json), nl=False)
+
+
+@app.command(rich_help_panel=_EXPERIMENTS)
+def train(
+    config: Config,
+    set_: Set = None,
+    device: Device = "auto",
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continues --run-dir if it holds this experiment.")
+    ] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Same bits on a GPU too, more slowly.")
+    ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
+    ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Trains. The last line on stdout is the run's folder."""
+    from nnlab.base import ConfigError
+
+    if resume and run_dir is None:
+        raise ConfigError("--resume: needs --run-dir DIR (nnlab resume RUN continues a run)")
+    _check_device(device)
+    _check_config(config, set_ or [])
+    if smoke:
+        from nnlab.smoke import smoke as run_smoke
+
+        _print_scores(
+            run_smoke(config, overrides=set_ or [], device=device, view=_view(quiet)), json=json
+        )
+        return
+    from nnlab.run import train as run_train
+
+    summary = run_train(
+        config,
+        overrides=set_ or [],
+        run_dir=run_dir,
+        resume=resume,
+        device=device,
+        deterministic=deterministic,
+        view=_view(quiet),
+    )
+    _print_summary(summary, json=json)
+
+
+@app.command("eval", rich_help_panel=_EXPERIMENTS)
+def evaluate(
+    run: Run = "last",
+    split: Annotated[Literal["test", "validation", "train"], typer.Option(help="Which rows.")] = "test",
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Scores the best checkpoint of a run on a split."""
+    from nnlab.runs import find
+
+    _check_device(device)
+    folder = find(run)
+    from nnlab.evaluation import evaluate as evaluate_run
+
+    _print_scores(evaluate_run(folder, split=split, device=device), json=json)
+
+
+@app.command(rich_help_panel=_RUNS)
+def resume(
+    run: Run,
+    set_: Set = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Continues a run; only durations and logging may change."""
+    from nnlab.runs import find
+
+    _check_device(device)
+    folder = find(run)
+    from nnlab.run import resume as resume_run
+
+    summary = resume_run(folder, overrides=set_ or [], device=device, view=_view(quiet))
+    _print_summary(summary, json=json)
+
+
+@runs_app.callback(invoke_without_command=True)
+def runs(ctx: typer.Context, json: Json = False) -> None:
+    """Lists the runs; runs rm and runs prune remove some."""
+    if ctx.invoked_subcommand is None:
+        from nnlab.runs import table
+
+        typer.echo(table(as_json=json), nl=False)
+
+
+@runs_app.command()
+def rm(runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: Yes = False) -> None:
+    """Removes runs. One that is being trained is removed with --yes alone."""
+    from nnlab.runs import find, remove
+
+    for folder in remove([find(run) for run in runs], yes=yes):
+        typer.echo(f"removed {folder}", err=True)
+
+
+@runs_app.command()
+def prune(
+    keep: Annotated[
+        int | None, typer.Option(min=0, help="Keeps the newest of each name, removes the others.")
+    ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Removes what failed, diverged or was left behind.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Removes old or failed runs, after asking. Those in training stay."""
+    from nnlab.runs import confirm, prunable, remove
+
+    folders = prunable(keep=keep, failed=failed)
+    if not folders:
+        typer.echo("nothing to remove", err=True)
+    elif yes or confirm(folders):
+        for folder in remove(folders, yes=False):
+            typer.echo(f"removed {folder}", err=True)
+
+
+@app.command(rich_help_panel=_RUNS)
+def tensorboard(
+    runs: Runs = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 6006,
+) -> None:
+    """TensorBoard on these runs, or on the newest ten; on this machine alone."""
+    from nnlab.board import serve
+
+    raise typer.Exit(serve(runs or [], port=port))
+
+
+@app.command(rich_help_panel=_LANGUAGE)
+def menu(
+    name: Annotated[str | None, typer.Argument(help="A menu, such as losses, or a kind: relu.")] = None,
+) -> None:
+    """What a config can choose from."""
+    from nnlab.menu import page
+
+    typer.echo(page(name), nl=False)
+
+
+@app.command(rich_help_panel=_LANGUAGE)
+def schema() -> None:
+    """The JSON schema of the language, for editors."""
+    from nnlab.schema import text
+
+    typer.echo(text())
+
+
+def _view(quiet: bool) -> "View":
+    from nnlab.terminal import open_view
+
+    return open_view(quiet=quiet, stream=sys.stderr)
+
+
+def _check_device(device: str) -> None:
+    import re
+
+    from nnlab.base import ConfigError
+
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")
+
+
+def _check_config(config: str, overrides: list[str]) -> None:
+    """Tells mistakes before torch is imported, which takes seconds; `-` can be read only once."""
+    if config != "-":
+        from nnlab.check import settled
+
+        settled(config, overrides)
+
+
+def _print_summary(summary: Any, *, json: bool) -> None:
+    if json:
+        from json import dumps
+
+        typer.echo(dumps({"run": str(summary.run), **summary.plain()}, default=str))
+    else:
+        typer.echo(str(summary.run))
+    raise typer.Exit(summary.exit_code)
+
+
+def _print_scores(found: dict[str, Any], *, json: bool) -> None:
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(found, default=str))
+        return
+    width = max(map(len, found))
+    for key, value in found.items():
+        shown = f"{value:#.4g}" if isinstance(value, float) else value
+        shown = f"{value:,}" if isinstance(value, int) else shown
+        typer.echo(f"{key:<{width}}  {shown}")

@@ -1,0 +1,121 @@
+"""Evaluation of a finished run: needs nothing but its folder and the data."""
+
+import json
+from os import cpu_count
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from nnlab import durable
+from nnlab.base import ConfigError, DataError, DivergedError
+from nnlab.build import measures, place, scores_of, source_of
+from nnlab.contracts import Examples, Machine, Split
+from nnlab.experiment import Experiment, settle
+from nnlab.folder import read_env
+from nnlab.loading import load_config, place_for
+from nnlab.models.network import build as build_network
+from nnlab.summary import read_summary
+from nnlab.training import checkpoint
+from nnlab.training import device as devices
+
+
+def evaluate(run: Path, *, split: str = "test", device: str = "auto") -> dict[str, Any]:
+    """The loss and the scores of the best checkpoint on a split.
+
+    Args:
+        run: the run's folder.
+        split: train, validation or test.
+        device: auto, cpu, cuda, cuda:N or mps.
+
+    Returns:
+        {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json.
+
+    Raises:
+        ConfigError: the data have no such split.
+        CheckpointError: the run has no sound checkpoint, or the data are not those of the run.
+        DivergedError: the weights give a loss that is not finite.
+    """
+    chosen, _ = devices.choose(device)
+    experiment, examples = reopen(run, chosen.type)
+    if split not in experiment.shape.sizes:
+        known = ", ".join(experiment.shape.sizes)
+        raise ConfigError(f"--split {split}: this run has {known}")
+    train = experiment.config.train
+    assert not isinstance(train.threads, str)
+    network = place(restore(run, experiment), experiment, chosen)
+    dtype = next(network.parameters()).dtype
+    with devices.settings(threads=train.threads, deterministic=False):
+        measure = measures(
+            network,
+            experiment,
+            examples,
+            source=source_of(examples, device=chosen, dtype=dtype),
+            loss=experiment.loss.build(experiment.shape),
+            scores=scores_of(experiment, examples),
+            device=chosen,
+        )[cast("Split", split)]
+        values = measure()
+    if values["loss"] - values["loss"] != 0.0:
+        raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
+    result = {"split": split, "samples": experiment.shape.sizes[cast("Split", split)], **values}
+    durable.write(_folder(run) / f"{split}.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _folder(run: Path) -> Path:
+    folder = run / "eval"
+    with durable.storage(folder):
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
+def reopen(run: Path, device: str) -> tuple[Experiment, Examples]:
+    """The experiment of a run and its data, which must be those that it was trained on.
+
+    Raises:
+        CheckpointError: they are not, or the folder is no run.
+        DataError: they are not there any more.
+    """
+    read_summary(run)
+    config = load_config(run / "config.yaml")
+    folder = place_for(run)
+    machine = Machine(cast("Any", device), cpu_count() or 1)
+    if not config.data.available(folder) and (root := getattr(config.data, "root", None)):
+        here = place_for(run).root
+        if Path(root) != here and config.data.model_copy(update={"root": None}).available(folder):
+            # The run came from another machine, or NNLAB_DATA has moved.
+            data = config.data.model_copy(update={"root": str(here)})
+            config = config.model_copy(update={"data": data}).written(config.origins)
+    experiment = settle(config, folder, machine)
+    examples = experiment.config.data.load(folder)
+    known = read_env(run).get("data")
+    if known != examples.digest:
+        raise DataError(f"{run}: the data are not those of the run (SHA-256 differs)")
+    return experiment, examples
+
+
+def restore(run: Path, experiment: Experiment, name: checkpoint.Pointer = "best") -> nn.Module:
+    """The network of a run with the weights of a checkpoint, on the CPU.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, it is damaged or of another network.
+    """
+    found = checkpoint.named(run / "checkpoints", name)
+    network = build_network(experiment.design, seed=0)
+    weights = {
+        key.removeprefix("model/"): tensor
+        for key, tensor in found.tensors.items()
+        if key.startswith("model/")
+    }
+    checkpoint.check_fits(network.state_dict(), weights, where=str(found.path))
+    network.load_state_dict(weights)
+    return network
+
+
+def load(run: Path) -> nn.Module:
+    """The best network of a run, in evaluation mode, on the CPU: scaled inputs to outputs."""
+    read_summary(run)
+    config = load_config(run / "config.yaml")
+    experiment = settle(config, place_for(run), Machine("cpu", cpu_count() or 1))
+    return restore(run, experiment).eval()

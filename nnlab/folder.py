@@ -1,0 +1,155 @@
+"""The run folder: its lock, and what is written into it before training."""
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from nnlab import durable
+from nnlab.base import CheckpointError, ConfigError, ResourceError
+from nnlab.config import LENGTHS, RunConfig, dump, to_plain
+from nnlab.loading import load_config
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Holds the folder for this process; a lock dies with its process.
+
+    Raises:
+        ResourceError: another process trains into it, or it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    with durable.storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            owner = _owner(folder)
+            raise ResourceError(f"{folder}: in use by {owner} (wait, or use another --run-dir)") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _owner(folder: Path) -> str:
+    try:
+        env = json.loads((folder / "env.json").read_text())
+        return f"pid {env['pid']} on host {env['host']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def refuse_used(folder: Path) -> None:
+    """Refuses a folder that holds a run, or anything else, for a fresh start.
+
+    Raises:
+        ConfigError: with the way out.
+    """
+    if (folder / "config.yaml").exists() or (folder / "summary.json").exists():
+        raise ConfigError(f"--run-dir {folder}: holds a run (add --resume to continue it)")
+    if folder.exists() and not folder.is_dir():
+        raise ResourceError(f"--run-dir {folder}: is a file, needs a folder")
+    if folder.is_dir() and any(path.name != "lock" for path in folder.iterdir()):
+        raise ConfigError(f"--run-dir {folder}: is not empty (use a new folder)")
+
+
+def write_config(folder: Path, config: RunConfig, source: str | None) -> None:
+    """Writes config.yaml, and source.yaml as its author wrote it."""
+    durable.write(folder / "config.yaml", dump(config))
+    if source is not None:
+        durable.write(folder / "source.yaml", source)
+
+
+def write_env(folder: Path, facts: dict[str, Any]) -> None:
+    """Writes env.json: what decides the bits of the run, and where it came from."""
+    env = {
+        "nnlab": _version(),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "command": sys.argv,
+        "git": _git(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        **facts,
+    }
+    durable.write(folder / "env.json", json.dumps(env, indent=2) + "\n")
+
+
+def read_env(folder: Path) -> dict[str, Any]:
+    """What `write_env` wrote.
+
+    Raises:
+        CheckpointError: if it cannot be read.
+    """
+    try:
+        return json.loads((folder / "env.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'env.json'}: cannot be read: {error}") from None
+
+
+def refuse_changes(folder: Path, config: RunConfig) -> None:
+    """Refuses to continue a run under another config; durations and logging may differ.
+
+    Raises:
+        ConfigError: naming the fields.
+    """
+    before = _flat(to_plain(load_config(folder / "config.yaml")))
+    now = _flat(to_plain(config))
+    free = (*(f"train.{name}" for name in LENGTHS), "train.early_stopping", "log", "train.threads")
+    changed = [
+        f"{key}: {before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and not key.startswith(free)
+    ]
+    if changed:
+        head = f"{folder}: holds another experiment (use a new --run-dir)"
+        raise ConfigError([head, *(f"  {line}" for line in changed[:8])])
+
+
+def flat(config: RunConfig) -> dict[str, object]:
+    """Dotted path -> value, of everything that is one value."""
+    return {k: v for k, v in _flat(to_plain(config)).items() if v is not None}
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        items = [(f"{path}.{index}", inner) for index, inner in enumerate(value)]
+    else:
+        return {path: str(value) if isinstance(value, list) else value}
+    return {key: found for name, inner in items for key, found in _flat(inner, name).items()}
+
+
+def _version() -> str:
+    try:
+        return version("nnlab")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _git() -> str | None:
+    """The commit of the folder one works in, with a mark if it has changes; None without git."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=2,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None

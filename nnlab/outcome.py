@@ -1,0 +1,126 @@
+"""What a run says of itself: its summary, TensorBoard's cards, the closing lines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnlab.build import Built
+from nnlab.config import dump
+from nnlab.contracts import Examples, Stopped
+from nnlab.experiment import Experiment
+from nnlab.folder import flat
+from nnlab.summary import Summary
+from nnlab.terminal import Outcome
+from nnlab.training.checkpoint import Checkpoint
+from nnlab.training.loop import Progress
+from nnlab.training.sinks import tag_of
+from nnlab.training.tensorboard import TensorBoard
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One process's part of a run: what it was built from and where it goes.
+
+    Attributes:
+        experiment: settled.
+        examples: the data.
+        built: the torch objects.
+        folder: of the run.
+        device: a sentence that says which device and why.
+        found: the checkpoint to continue from, or None.
+        seconds: {startup, build}.
+    """
+
+    experiment: Experiment
+    examples: Examples
+    built: Built
+    folder: Path
+    device: str
+    found: Checkpoint | None
+    seconds: Mapping[str, float]
+
+
+def describe(board: TensorBoard, session: Session) -> None:
+    """Gives TensorBoard what does not change: graph, config, layout, hyperparameters."""
+    experiment = session.experiment
+    keys = ["loss", *(score.key for score in experiment.scores)]
+    splits = [split for split in ("train", "validation") if split in experiment.shape.sizes]
+    tags = [tag_of(key, split) for key in keys for split in splits]
+    board.graph(experiment.design.plans, experiment.shape.inputs)
+    board.layout([*tags, *sorted(session.built.cards), "grad_norm/total", "learning_rate"])
+    board.text("config", f"```yaml\n{dump(experiment.config)}```")
+    board.hparams(flat(experiment.config), tags)
+
+
+def summarize(session: Session, progress: Progress, stopped: Stopped | None, signal: int) -> Summary:
+    """The summary as it stands; without `stopped` the run is still running."""
+    config = session.experiment.config
+    names = [score.key for score in session.experiment.scores]
+
+    def entry(values: Mapping[str, float], step: int, epoch: float) -> dict[str, Any]:
+        scores = {name: values[name] for name in names if name in values}
+        return {"epoch": epoch, "step": step, "loss": values.get("loss"), "scores": scores}
+
+    best = None
+    if progress.best is not None:
+        best = entry(progress.best_values, progress.best_step, progress.best_epoch)
+    epoch = progress.step / session.experiment.per_epoch
+    last = {split: entry(values, progress.step, epoch) for split, values in progress.last.items()}
+    speed = progress.examples / progress.train_seconds if progress.train_seconds else 0.0
+    total = sum(session.seconds.values()) + progress.seconds
+    return Summary(
+        run=session.folder,
+        name=config.name or "run",
+        status="running" if stopped is None else stopped.status,
+        why="" if stopped is None else stopped.why,
+        seed=config.seed if isinstance(config.seed, int) else config.seed.model_dump(),
+        parameters=session.experiment.design.parameters,
+        epochs=progress.epoch,
+        steps=progress.step,
+        monitor=config.train.monitor,
+        best=_finite(best),
+        last=_finite(last) or {},
+        seconds={**session.seconds, "train": progress.train_seconds, "total": total},
+        samples_per_second=speed,
+        signal=signal,
+    )
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, float) and value - value != 0.0:
+        return None
+    return value
+
+
+def outcome(session: Session, summary: Summary, progress: Progress, chance: Mapping[str, float]) -> Outcome:
+    """What the closing lines show: the best weights' readings beside the baseline."""
+    shown: dict[str, Mapping[str, float]] = {}
+    names = ["loss", *(score.key for score in session.experiment.scores)]
+    for split, values in progress.last.items():
+        best = split == "validation" and progress.best is not None
+        chosen = progress.best_values if best else values
+        shown[split] = {name: chosen[name] for name in names if name in chosen}
+    classes = session.experiment.shape.task == "classes"
+    return Outcome(
+        run=_short(session.folder),
+        status=summary.status,
+        why=summary.why,
+        steps=summary.steps,
+        seconds=progress.seconds,
+        best_epoch=progress.best_epoch if progress.best is not None else None,
+        scores=shown,  # pyright: ignore[reportArgumentType]
+        baseline=chance,
+        baseline_name="majority class" if classes else "mean",
+    )
+
+
+def _short(folder: Path) -> str:
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)
+

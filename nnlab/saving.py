@@ -1,0 +1,88 @@
+"""When and what a run saves: `init`, `last`, `best`, and where the logs stood."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+from torch import Tensor
+
+from nnlab.contracts import Reading
+from nnlab.training import checkpoint
+from nnlab.training.loop import Monitor, Progress
+from nnlab.training.sinks import JsonLines, Sinks
+from nnlab.training.step import Step
+
+
+class Snapshot(NamedTuple):
+    """A state that may become a checkpoint: the best so far, until the next save."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+@final
+class Saver:
+    """Writes the checkpoints of a run.
+
+    Args:
+        folder: the run's folder.
+        step: whose state is saved.
+        progress: what `state.json` holds.
+        monitor: says which reading may be the best; None makes `best` the last.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        step: Step,
+        progress: Progress,
+        monitor: Monitor | None,
+        *,
+        sinks: Sinks,
+        lines: JsonLines,
+    ) -> None:
+        self._folder = folder / "checkpoints"
+        self._step = step
+        self._progress = progress
+        self._monitor = monitor
+        self._sinks = sinks
+        self._lines = lines
+        self._best: Snapshot | None = None
+
+    def initial(self) -> None:
+        """Saves the first weights as `init`, which is also `last` until there is another."""
+        path = self._write(self._snapshot())
+        for name in ("init", "last", "best"):
+            checkpoint.point(self._folder, name, path.name)
+
+    def keep_best(self, reading: Reading) -> None:
+        """Remembers the state of a reading that is the best so far; `save` writes it."""
+        watched = self._monitor
+        if watched is None or reading.split != watched.split:
+            return
+        if self._progress.best is not None and self._progress.best_step == reading.step:
+            self._best = self._snapshot()
+
+    def save(self) -> None:
+        """Writes the best, if it is new, and the last; then removes what no name points at."""
+        self._sinks.flush()
+        best = self._best
+        if best is not None and best.step != self._progress.step:
+            checkpoint.point(self._folder, "best", self._write(best).name)
+        path = self._write(self._snapshot())
+        if self._monitor is None or (best is not None and best.step == self._progress.step):
+            checkpoint.point(self._folder, "best", path.name)
+        checkpoint.point(self._folder, "last", path.name)
+        self._best = None
+        checkpoint.prune(self._folder)
+
+    def _snapshot(self) -> Snapshot:
+        tensors = {name: t.detach().clone() for name, t in self._step.state().items()}
+        state = {"progress": asdict(self._progress), "metrics_bytes": self._lines.length}
+        return Snapshot(self._progress.step, tensors, state)
+
+    def _write(self, snapshot: Snapshot) -> Path:
+        return checkpoint.save(
+            self._folder, step=snapshot.step, tensors=snapshot.tensors, state=snapshot.state
+        )

@@ -1,0 +1,67 @@
+"""`--smoke`: every stage of an experiment in seconds, in a temporary folder, on the CPU."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from nnlab.base import CheckpointError
+from nnlab.contracts import Examples, Machine
+from nnlab.evaluation import restore
+from nnlab.experiment import settle
+from nnlab.loading import load_config, place_for
+from nnlab.run import Source, stream_run
+from nnlab.terminal import View
+
+STEPS = 8
+
+
+def smoke(
+    source: Source, *, overrides: Sequence[str] = (), device: str = "cpu", view: View
+) -> dict[str, Any]:
+    """Data, a few steps, validation, checkpoint, reload, evaluation.
+
+    Where a named data set is absent, random data of the same form take its place, and that is said.
+
+    Returns:
+        {"status", "steps", "parameters", "data", "test", "seconds"}.
+    """
+    began = perf_counter()
+    config = load_config(source, overrides)
+    where = place_for(config.origins.folder)
+    examples: Examples | None = None
+    if not config.data.available(where):
+        examples = config.data.stand_in()
+        view.note(f"smoke: {config.data.kind} is not here, random data of the same form are used")
+    train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": STEPS})
+    config = config.model_copy(update={"train": train}).written(config.origins)
+    with tempfile.TemporaryDirectory(prefix="nnlab-smoke-") as folder:
+        run = Path(folder) / "run"
+        stream = stream_run(config, run_dir=run, device=device, view=view, examples=examples)
+        while True:
+            try:
+                next(stream)
+            except StopIteration as end:
+                summary = end.value
+                break
+        machine = Machine("cpu", 1)
+        experiment = settle(load_config(run / "config.yaml"), where, machine)
+        restore(run, experiment, "last")
+        if examples is None:
+            from nnlab.evaluation import evaluate
+
+            split = "test" if "test" in experiment.shape.sizes else "train"
+            test = evaluate(run, split=split, device=device)
+        else:
+            test = dict(summary.last)
+    if summary.steps != STEPS:
+        raise CheckpointError(f"smoke: {summary.steps} steps were made, not {STEPS}")
+    return {
+        "status": summary.status,
+        "steps": summary.steps,
+        "parameters": summary.parameters,
+        "data": config.data.kind if examples is None else "random",
+        "test": test,
+        "seconds": round(perf_counter() - began, 2),
+    }

@@ -1,0 +1,120 @@
+"""The device that trains, and the global switches of torch that a run sets and puts back."""
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+
+from nnlab.base import ResourceError
+
+
+def choose(wanted: str) -> tuple[torch.device, str]:
+    """The device for `--device`, and a sentence that says what was taken and why.
+
+    Args:
+        wanted: auto, cpu, cuda, cuda:N or mps.
+
+    Raises:
+        ResourceError: if this torch or this machine has no such device.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return _cuda(0)
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "mps (auto: no CUDA device, but Apple's GPU)"
+        built = "sees no CUDA device" if torch.backends.cuda.is_built() else "is built without CUDA"
+        return torch.device("cpu"), f"cpu (auto: this torch {built})"
+    kind, _, index = wanted.partition(":")
+    if kind == "cpu" and not index:
+        return torch.device("cpu"), "cpu"
+    if kind == "mps" and not index:
+        if not torch.backends.mps.is_available():
+            raise ResourceError("--device mps: this machine has no Apple GPU (use --device cpu)")
+        return torch.device("mps"), "mps"
+    if kind == "cuda" and (not index or index.isdigit()):
+        return _cuda(int(index or 0))
+    raise ResourceError(f"--device {wanted}: is not one of auto, cpu, cuda, cuda:N, mps")
+
+
+def _cuda(index: int) -> tuple[torch.device, str]:
+    if not torch.cuda.is_available():
+        way = "use --device cpu or install the CUDA wheel"
+        raise ResourceError(f"--device cuda: this torch build sees no CUDA device ({way})")
+    count = torch.cuda.device_count()
+    if index >= count:
+        raise ResourceError(f"--device cuda:{index}: there are {count}, from cuda:0 on")
+    return torch.device("cuda", index), f"cuda:{index}, {torch.cuda.get_device_name(index)}"
+
+
+@contextmanager
+def settings(*, threads: int, deterministic: bool) -> Generator[None]:
+    """Sets threads and determinism for a run and puts everything back: a notebook stays as it was.
+
+    Args:
+        threads: of one operation on the CPU.
+        deterministic: refuse operations that have no deterministic form (needed on CUDA only).
+    """
+    before = (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.deterministic,
+    )
+    torch.set_num_threads(threads)
+    if deterministic:
+        # cuBLAS reads this when its first handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1], warn_only=before[2])
+        torch.backends.cudnn.benchmark = before[3]
+        torch.backends.cudnn.deterministic = before[4]
+
+
+@contextmanager
+def own_generator(device: torch.device) -> Generator[None]:
+    """Lets the run draw from torch's default generators and puts their states back afterwards."""
+    cpu = torch.get_rng_state()
+    state = _generator(device).get_state() if device.type != "cpu" else None
+    try:
+        yield
+    finally:
+        torch.set_rng_state(cpu)
+        if state is not None:
+            _generator(device).set_state(state)
+
+
+def seed(device: torch.device, value: int) -> None:
+    """Seeds the generator that dropout on this device draws from."""
+    _generator(device).manual_seed(value)
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        torch.cuda.init()
+        return torch.cuda.default_generators[device.index or 0]
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()  # pyright: ignore[reportPrivateUsage]
+    return torch.default_generator
+
+
+def versions(device: torch.device) -> dict[str, object]:
+    """What decides the bits of a run, for env.json."""
+    cuda = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "torch": torch.__version__,
+        "python": sys.version.split()[0],
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,
+        "device": str(device),
+        "device_name": cuda,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -1,0 +1,259 @@
+"""The loop: plain chunks of updates between the moments at which something is due."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Any, Protocol, final, runtime_checkable
+
+from torch import Tensor
+
+from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, ScheduleFn, Split, Stopped
+from nnlab.training.order import Order
+from nnlab.training.step import Step
+
+SAVE_SHARE = 0.05
+"""Saving may take this share of the time: the next save waits until the last one is paid for."""
+SAVE_SECONDS = 300.0
+"""A long epoch is saved within, at a reading, after this time."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is; the one mutable record. All of it is in a checkpoint's state.json."""
+
+    step: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+    """Of training, evaluation and saving, over all processes of the run."""
+    train_seconds: float = 0.0
+    """Of updates alone."""
+    examples: int = 0
+    """That updates have seen."""
+    best: float | None = None
+    best_step: int = 0
+    best_epoch: float = 0.0
+    best_values: dict[str, float] = field(default_factory=dict[str, float])
+    improved: float | None = None
+    """The monitored value that early stopping counts from: better than the one before by min_delta."""
+    improved_step: int = 0
+    last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
+    """The latest values of each split."""
+    schedule: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends.
+
+    Attributes:
+        steps: updates in all; None for a run in minutes.
+        seconds: of the whole run; None for a run in steps.
+        patience: updates without a better monitored value; None never stops early.
+        min_delta: how much better counts.
+    """
+
+    steps: int | None
+    seconds: float | None = None
+    patience: int | None = None
+    min_delta: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """What `best`, early stopping and plateau watch: loss/validation."""
+
+    key: str
+    split: Split
+    higher_is_better: bool
+
+    def better(self, value: float, best: float | None, *, by: float = 0.0) -> bool:
+        """Whether a value is a new best; one that is not finite never is."""
+        if not isfinite(value):
+            return False
+        if best is None:
+            return True
+        return value > best + by if self.higher_is_better else value < best - by
+
+
+@runtime_checkable
+class Observing(Protocol):
+    """A schedule with state (plateau)."""
+
+    def observe(self, value: float) -> None: ...  # noqa: D102
+
+    def state(self) -> dict[str, Any]: ...  # noqa: D102
+
+    def load(self, state: Mapping[str, Any]) -> None: ...  # noqa: D102
+
+
+@final
+class Trainer:
+    """Runs a step over the data, and says what happens as events.
+
+    Args:
+        step: what trains.
+        order: which rows, in which order.
+        schedule: factor of the base learning rate.
+        base_lr: the learning rate that it multiplies.
+        evaluate: splits to read at the end of an epoch, and how.
+        every: updates between two readings of training.
+        limits: when the run ends.
+        monitor: what is watched; None for nothing.
+        announce: tells the source which rows come next.
+    """
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        order: Order,
+        schedule: ScheduleFn,
+        base_lr: float,
+        evaluate: Mapping[Split, Callable[[], Mapping[str, float]]],
+        every: int,
+        limits: Limits,
+        monitor: Monitor | None,
+        announce: Callable[[list[Tensor]], None],
+    ) -> None:
+        self.step = step
+        self.order = order
+        self.monitor = monitor
+        self._schedule = schedule
+        self._base_lr = base_lr
+        self._evaluate = evaluate
+        self._every = every
+        self._limits = limits
+        self._announce = announce
+        self._stop: str | None = None
+        self._rate: float | None = None
+
+    def stop(self, why: str) -> None:
+        """Asks the loop to end after the update at hand; safe in a signal handler."""
+        self._stop = why
+
+    def run(self, progress: Progress) -> Iterator[Event]:
+        """Trains from where `progress` is to the end; updates `progress` on the way."""
+        if isinstance(self._schedule, Observing) and progress.schedule:
+            self._schedule.load(progress.schedule)
+        began, before = perf_counter(), progress.seconds
+        saved, save_cost = perf_counter(), 0.0
+        if progress.step == 0:
+            yield from self._start(progress)
+        stopped: Stopped | None = None
+        while stopped is None:
+            yield from self._chunk(progress)
+            progress.seconds = before + perf_counter() - began
+            ended = progress.step % self.order.per_epoch == 0
+            stopped = self._stopped(progress)
+            if ended:
+                progress.epoch = progress.step // self.order.per_epoch
+                yield EpochEnd(progress.epoch, progress.step)
+            waited = perf_counter() - saved
+            due = waited >= SAVE_SECONDS or (ended and waited * SAVE_SHARE >= save_cost)
+            if (due or stopped is not None) and not (stopped and stopped.status == "diverged"):
+                start = perf_counter()
+                yield SaveDue(progress.step)
+                saved = perf_counter()
+                save_cost = saved - start
+        progress.seconds = before + perf_counter() - began
+        yield stopped
+
+    def _start(self, progress: Progress) -> Iterator[Event]:
+        """The readings before the first update: what the initialization gives."""
+        self._fill(0)
+        batch = self.order.batches(0)[0]
+        self._announce([batch])
+        self.step.look(batch)
+        yield self._reading(progress, "train", {**self.step.read(), "learning_rate": self._rate_now})
+        yield from self._evaluations(progress)
+
+    def _chunk(self, progress: Progress) -> Iterator[Event]:
+        """Updates up to the next reading, and that reading."""
+        epoch, position = divmod(progress.step, self.order.per_epoch)
+        end = self._next(progress.step)
+        batches = self.order.batches(epoch)[position : position + end - progress.step]
+        self._announce(batches)
+        start, looked, examples = perf_counter(), 0.0, 0
+        for rows in batches:
+            self._fill(progress.step)
+            if progress.step == end - 1:
+                before = perf_counter()
+                self.step.look(rows)
+                looked = perf_counter() - before
+            self.step.update(rows)
+            progress.step += 1
+            examples += len(rows)
+            if self._stop is not None or self._out_of_time(progress, start):
+                break
+        if progress.step < end and not self._out_of_time(progress, start):
+            # Interrupted: the window stays open and goes into the checkpoint as it is.
+            return
+        values = self.step.read()
+        seconds = perf_counter() - start - looked
+        progress.train_seconds += seconds
+        progress.examples += examples
+        extra = {"learning_rate": self._rate_now, "samples_per_second": examples / max(seconds, 1e-9)}
+        yield self._reading(progress, "train", {**values, **extra})
+        last = progress.step == self._limits.steps or self._out_of_time(progress, start)
+        if progress.step % self.order.per_epoch == 0 or last:
+            yield from self._evaluations(progress)
+
+    def _next(self, step: int) -> int:
+        """The next update after which something is read: a multiple of `every`, an epoch, the end."""
+        per_epoch = self.order.per_epoch
+        points = [(step // self._every + 1) * self._every, (step // per_epoch + 1) * per_epoch]
+        return min([*points, *([self._limits.steps] if self._limits.steps is not None else [])])
+
+    def _fill(self, step: int) -> None:
+        rate = self._base_lr * self._schedule(step)
+        if rate != self._rate:
+            self.step.fill_learning_rate(rate)
+            self._rate = rate
+
+    @property
+    def _rate_now(self) -> float:
+        return self._rate if self._rate is not None else self._base_lr
+
+    def _evaluations(self, progress: Progress) -> Iterator[Event]:
+        for split, measure in self._evaluate.items():
+            values = measure()
+            yield self._reading(progress, split, values)
+            watched = self.monitor
+            if watched and watched.split == split and isinstance(self._schedule, Observing):
+                if progress.step:
+                    self._schedule.observe(values[watched.key])
+                progress.schedule = self._schedule.state()
+
+    def _reading(self, progress: Progress, split: Split, values: Mapping[str, float]) -> Reading:
+        epoch = progress.step / self.order.per_epoch
+        progress.last[split] = dict(values)
+        watched = self.monitor
+        if watched and watched.split == split:
+            value = values[watched.key]
+            if watched.better(value, progress.improved, by=self._limits.min_delta):
+                progress.improved, progress.improved_step = value, progress.step
+            if watched.better(value, progress.best):
+                progress.best, progress.best_step = value, progress.step
+                progress.best_epoch, progress.best_values = epoch, dict(values)
+        return Reading(progress.step, epoch, split, values)
+
+    def _out_of_time(self, progress: Progress, start: float) -> bool:
+        limit = self._limits.seconds
+        return limit is not None and progress.seconds + perf_counter() - start >= limit
+
+    def _stopped(self, progress: Progress) -> Stopped | None:
+        """Why the run ends here, or None."""
+        for split, values in progress.last.items():
+            if not isfinite(values["loss"]):
+                where = f"the {split} loss is not finite at step {progress.step}"
+                return Stopped("diverged", f"{where} (try a lower optimizer.lr or train.clip_norm)")
+        limits = self._limits
+        if limits.steps is not None and progress.step >= limits.steps:
+            return Stopped("completed", f"{progress.step} steps")
+        if limits.seconds is not None and progress.seconds >= limits.seconds:
+            return Stopped("time_limit", f"{limits.seconds / 60:g} minutes")
+        if limits.patience is not None and progress.step - progress.improved_step >= limits.patience:
+            best = f"best at step {progress.best_step}"
+            return Stopped("early_stopped", f"no better value for {limits.patience} steps, {best}")
+        return Stopped("interrupted", self._stop) if self._stop is not None else None

@@ -1,0 +1,129 @@
+"""Where batches come from: all rows on the device, or rows read as they are needed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from nnlab.base import DataError
+from nnlab.contracts import Batch, Examples, RowReader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AugmentFn = Callable[[Tensor, Tensor, int], Tensor]
+"""(N, *shape) inputs, (N,) rows and a seed to augmented inputs."""
+
+
+class Source(Protocol):
+    """Gives the batch of any rows, scaled."""
+
+    def gather(self, rows: Tensor) -> Batch:
+        """The batch of these rows (N,), on the device."""
+        ...
+
+    def announce(self, batches: Sequence[Tensor]) -> None:
+        """Says which rows will be gathered next, in order, so that they can be read ahead."""
+        ...
+
+
+@final
+class ResidentSource:
+    """All rows lie on the device as they are stored (uint8 for images); scaling happens there."""
+
+    def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:
+        assert isinstance(examples.inputs, np.ndarray)
+        self._inputs = _tensor(examples.inputs).to(device)
+        self._targets = targets_of(examples, dtype).to(device)
+        self._scale = Scale(examples, device=device, dtype=dtype)
+
+    def gather(self, rows: Tensor) -> Batch:
+        """The batch of these rows."""
+        inputs = self._scale(self._inputs.index_select(0, rows))
+        return Batch(inputs, self._targets.index_select(0, rows), rows)
+
+    def announce(self, batches: Sequence[Tensor]) -> None:
+        """Nothing is read ahead: all is there."""
+
+
+@final
+class StreamedSource:
+    """Rows are read by worker processes, in the announced order; others are read at once."""
+
+    def __init__(
+        self, examples: Examples, *, device: torch.device, dtype: torch.dtype, workers: int
+    ) -> None:
+        self._reader: RowReader = examples.inputs  # pyright: ignore[reportAttributeAccessIssue]
+        self._targets = targets_of(examples, dtype).to(device)
+        self._scale = Scale(examples, device=device, dtype=dtype)
+        self._device = device
+        self._workers = workers
+        self._ahead: Iterator[tuple[Tensor, Tensor]] = iter(())
+        self._expected: list[int] = []
+
+    def announce(self, batches: Sequence[Tensor]) -> None:
+        """Starts the workers on these batches."""
+        rows = [batch.tolist() for batch in batches]
+        loader = DataLoader(
+            _Rows(self._reader),
+            batch_sampler=rows,  # pyright: ignore[reportArgumentType]
+            num_workers=self._workers,
+            generator=torch.Generator(),
+        )
+        self._ahead = iter(loader)
+        self._expected = [batch[0] for batch in rows]
+
+    def gather(self, rows: Tensor) -> Batch:
+        """The batch of these rows; quick if they were announced."""
+        wanted = rows.tolist()
+        if self._expected and self._expected[0] == wanted[0]:
+            self._expected.pop(0)
+            numbers, inputs = next(self._ahead)
+            if numbers.tolist() != wanted:
+                raise DataError("data: the rows that were read are not those that were announced")
+        else:
+            inputs = torch.stack([_tensor(self._reader.read(row)) for row in wanted])
+        inputs = self._scale(inputs.to(self._device, non_blocking=True))
+        return Batch(inputs, self._targets.index_select(0, rows), rows)
+
+
+@final
+class _Rows(Dataset[tuple[Tensor, Tensor]]):
+    """One row with its number, for the workers."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        return torch.tensor(row), _tensor(self._reader.read(row))
+
+
+@final
+class Scale:
+    """(x - shift) * factor, without the subtraction where there is nothing to subtract."""
+
+    def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._shift = _tensor(examples.shift).to(device, dtype) if examples.shift.any() else None
+        self._factor = _tensor(examples.factor).to(device, dtype)
+
+    def __call__(self, stored: Tensor) -> Tensor:
+        """(N, *shape) as stored to (N, *shape) in the run's precision."""
+        inputs = stored.to(self._dtype)
+        if self._shift is None:
+            return inputs * self._factor
+        return (inputs - self._shift) * self._factor
+
+
+def _tensor(array: "NDArray[np.generic]") -> Tensor:
+    # A memory-mapped cache is read-only, which torch warns about.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def targets_of(examples: Examples, dtype: torch.dtype) -> Tensor:
+    """(N,) int64 class numbers, or (N, K) in the run's precision."""
+    targets = _tensor(examples.targets)
+    return targets.to(dtype) if examples.shape.task == "regression" else targets

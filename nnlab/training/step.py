@@ -1,0 +1,247 @@
+"""One training step. The loop calls it and knows nothing of what happens inside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import sqrt
+from typing import Any, Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from nnlab.base import seed_for
+from nnlab.contracts import LossFn, Score
+from nnlab.training import device as devices
+from nnlab.training.sources import AugmentFn, Source
+from nnlab.training.window import Window
+
+Penalty = Callable[[], Tensor]
+"""The regularization term of the objective, ()."""
+
+
+class Step(Protocol):
+    """What trains. Other implementations are compiled, captured, stacked, or follow other rules."""
+
+    columns: tuple[str, ...]
+    """What the window sums."""
+
+    def fill_learning_rate(self, value: float) -> None:
+        """Sets the rate of the next updates."""
+        ...
+
+    def update(self, rows: Tensor) -> None:
+        """Learns from these rows (N,): no host read, no branch on a tensor."""
+        ...
+
+    def look(self, rows: Tensor) -> None:
+        """Probes these rows; changes neither weights nor buffers nor random streams."""
+        ...
+
+    def read(self) -> dict[str, float]:
+        """What was summed and probed since the last call: the only read-back; clears the window."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that training changes, by its name in a checkpoint."""
+        ...
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over such a state."""
+        ...
+
+
+@final
+class EagerStep:
+    """Backpropagation, one operation at a time: the page that one reads.
+
+    Args:
+        network: (N, *shape) to (N, K), on the device.
+        loss: (N, K) outputs and their batch to (N,).
+        optimizer: over the network's parameters.
+        source: gives the batch of any rows.
+        scores: by their key.
+        labels: parameter name -> its key in readings ("00_hidden1.weight").
+        learning_rate: the 0-dim tensor that the optimizer reads where it can.
+        augment: changes the inputs before the forward pass.
+        penalty: added to the mean loss.
+        clip_norm: the largest allowed norm of the whole gradient.
+        autocast: the lower precision of the forward pass; None computes in the parameters' own.
+        seeds: of "augment" and "dropout".
+        compiled: whether torch.compile makes the forward and backward pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        loss: LossFn,
+        optimizer: torch.optim.Optimizer,
+        source: Source,
+        scores: Mapping[str, Score],
+        labels: Mapping[str, str],
+        learning_rate: Tensor,
+        augment: AugmentFn | None = None,
+        penalty: Penalty | None = None,
+        clip_norm: float | None = None,
+        autocast: torch.dtype | None = None,
+        seeds: Mapping[str, int],
+        compiled: bool = False,
+    ) -> None:
+        self.network = network
+        self._forward = torch.compile(network) if compiled else network
+        self._loss = loss
+        self._optimizer = optimizer
+        self._source = source
+        self._labels = labels
+        self._learning_rate = learning_rate
+        self._augment = augment
+        self._penalty = penalty
+        self._clip_norm = clip_norm
+        self._autocast_dtype = autocast
+        self._seeds = seeds
+        self._named = dict(network.named_parameters())
+        self._parameters = list(self._named.values())
+        self._device = self._parameters[0].device
+        # Only fp16 needs its gradients scaled up: bf16 has float32's range.
+        self._scaler = torch.amp.GradScaler(
+            self._device.type, enabled=autocast is torch.float16, init_scale=2.0**16
+        )
+        self._draws = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
+        self._window = Window(scores, self._device)
+        self._norms: Tensor | None = None
+        self._seen: Window | None = None
+        self._scores = scores
+        self.count = 0
+        self.columns = self._window.columns
+
+    def fill_learning_rate(self, value: float) -> None:
+        """Fills the tensor, and the number for optimizers that have no kernel reading one."""
+        self._learning_rate.fill_(value)
+        for group in self._optimizer.param_groups:
+            if not isinstance(group["lr"], Tensor):
+                group["lr"] = value
+
+    def update(self, rows: Tensor) -> None:
+        """Gather, scale, augment, forward, backward, clip, optimizer, sums."""
+        self._pass(rows, self._forward, self._window)
+        if self._clip_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self._parameters, self._clip_norm, foreach=True)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.count += 1
+
+    def _pass(self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window) -> None:
+        """Forward and backward: leaves the (scaled) gradients in the parameters."""
+        batch = self._source.gather(rows)
+        if self._augment is not None:
+            seed = seed_for(self._seeds["augment"], "augment", self.count)
+            batch = batch._replace(inputs=self._augment(batch.inputs, rows, seed))
+        if self._draws:
+            devices.seed(self._device, seed_for(self._seeds["dropout"], "dropout", self.count))
+        with self._autocast():
+            outputs = forward(batch.inputs)
+        losses = self._loss(outputs, batch)
+        objective = losses.mean()
+        penalty = None if self._penalty is None else self._penalty()
+        if penalty is not None:
+            objective = objective + penalty
+        self._scaler.scale(objective).backward()
+        window.add(losses.detach(), outputs.detach(), batch, penalty)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._autocast_dtype is None:
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=self._autocast_dtype)
+
+    def look(self, rows: Tensor) -> None:
+        """The gradient norms of this batch, as the next update will see it, before clipping."""
+        buffers = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
+        seen = Window(self._scores, self._device)
+        self._pass(rows, self.network, seen)
+        norms = grad_norms(self._parameters)
+        if self._scaler.is_enabled():
+            norms = norms / self._scaler._scale  # pyright: ignore[reportPrivateUsage]
+        self._norms, self._seen = norms, seen
+        self._optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+    def read(self) -> dict[str, float]:
+        """Means of the window (of the looked-at batch if there was no update) and gradient norms."""
+        window = self._window
+        if not window.examples and self._seen is not None:
+            window = self._seen
+        # One copy from the device brings all of them.
+        parts = [window.sums] if self._norms is None else [window.sums, self._norms]
+        numbers = torch.cat([part.to(window.sums.dtype) for part in parts]).tolist()
+        width = len(window.sums)
+        values = window.means(numbers[:width], penalized=self._penalty is not None)
+        if self._norms is not None:
+            norms = numbers[width:]
+            values["grad_norm/total"] = sqrt(sum(norm * norm for norm in norms))
+            for name, norm in zip(self._named, norms, strict=True):
+                values[f"grad_norm/{self._labels[name]}"] = norm
+        self._window.clear()
+        self._norms = self._seen = None
+        return values
+
+    def state(self) -> dict[str, Tensor]:
+        """model/..., optimizer/<parameter>/<name>, scaler/..., window/..., step/count."""
+        state = {f"model/{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for name, parameter in self._named.items():
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                state[f"optimizer/{name}/{key}"] = torch.as_tensor(value)
+        for key, value in self._scaler.state_dict().items():
+            state[f"scaler/{key}"] = torch.tensor(value, dtype=torch.float64)
+        state["window/sums"] = self._window.sums
+        counts = (self._window.examples, self._window.batches)
+        state["window/counts"] = torch.tensor(counts, dtype=torch.int64)
+        state["step/count"] = torch.tensor(self.count, dtype=torch.int64)
+        return state
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over a state that `state()` gave, on whatever device it is."""
+        self.network.load_state_dict(_under("model/", state))
+        for name, parameter in self._named.items():
+            kept = _under(f"optimizer/{name}/", state)
+            if kept:
+                self._optimizer.state[parameter] = {
+                    key: _like(value, key, parameter, self._optimizer) for key, value in kept.items()
+                }
+        scaler = {key: value.item() for key, value in _under("scaler/", state).items()}
+        if scaler and self._scaler.is_enabled():
+            whole = ("growth_interval", "_growth_tracker")
+            self._scaler.load_state_dict({k: int(v) if k in whole else v for k, v in scaler.items()})
+        self._window.sums.copy_(state["window/sums"])
+        self._window.examples, self._window.batches = state["window/counts"].tolist()
+        self.count = int(state["step/count"])
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _like(
+    value: Tensor, key: str, parameter: Tensor, optimizer: torch.optim.Optimizer
+) -> Tensor:
+    """A copy where the optimizer keeps it: `step` stays on the CPU unless the kernel is fused."""
+    fused = any(group.get("fused") for group in optimizer.param_groups)
+    stays = key == "step" and not fused
+    return value.clone() if stays else value.to(parameter.device, copy=True)
+
+
+def grad_norms(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """L2 norm of each parameter's gradient.
+
+    Args:
+        parameters: P parameters; one without a gradient counts as 0.
+
+    Returns:
+        (P,) float32 on the parameters' device. Nothing waits for the GPU.
+    """
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    # The foreach kernel: a handful of launches for all P instead of P launches.
+    # test_gradient_norms_equal_those_of_autograd pins it to the plain definition.
+    return torch.stack(torch._foreach_norm(grads)).float()  # pyright: ignore[reportPrivateUsage]
