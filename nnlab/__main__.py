@@ -1,4 +1,4 @@
-"""`nnlab` and `python -m nnlab`: runs a command and turns whatever it raises into lines and a code."""
+"""`nnlab` and `python -m nnlab`: a command, and lines and a code for what it raises."""
 
 import os
 import sys

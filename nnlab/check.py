@@ -1,4 +1,4 @@
-"""`nnlab check`: is a config written right? Nothing is built or loaded, and torch is not imported."""
+"""`nnlab check`: is a config written right? Nothing is built or loaded, without torch."""
 
 import os
 import re

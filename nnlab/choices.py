@@ -4,12 +4,12 @@
     hidden: Annotated[tuple[PositiveInt, ...] | WidthDepth, Forms()]
 
 The union inside is the registry: `--set`, the errors, `menu`, the schema and the tests read it.
-Both choose one arm *before* validating, so that a mistake is told once and for the arm that was meant
-(pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
-`<name>`, which no key can look like, and is taken out again by `mistakes`.
+Both choose one arm *before* validating, so that a mistake is told once and for the arm that was
+meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
+`<name>`, which no field is called, and is taken out again by `fields`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
@@ -123,17 +123,18 @@ class Forms:
         names = [*words, *(name for menu in menus for name in sorted(kinds_of(menu)))]
         tests = [_accepts(arm) for arm in arms]
         sections = [index for index, arm in enumerate(arms) if _is_section(arm)]
+        needs = " or ".join(dict.fromkeys(_described(arms)))
+        only_names = all(is_menu(arm) or _base(arm) is Literal for arm in arms)
 
         def choose(value: object) -> str:
             for index, fits in enumerate(tests):
                 if fits(value):
                     return f"<{index}>"
-            if isinstance(value, dict) and sections:
+            if isinstance(value, dict) and len(sections) == 1:
                 return f"<{sections[0]}>"
-            if isinstance(value, str) and names:
+            if isinstance(value, str) and names and only_names:
                 raise unknown_kind(value, names)
-            needs = " or ".join(dict.fromkeys(_described(arms)))
-            raise PydanticCustomError("form", "needs {needs}", {"needs": needs})
+            raise PydanticCustomError("form", "needs {needs}", {"needs": needs, "names": names})
 
         def check(value: object) -> object:
             # The error of `choose` is raised here: a tagged union would replace it by its own.
@@ -180,6 +181,11 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
     return lambda v: isinstance(v, base)
 
 
+def mapping(keys: Iterable[str]) -> str:
+    """A mapping as an error asks for it: {width: ..., depth: ...}."""
+    return "{" + ", ".join(f"{key}: ..." for key in keys) + "}"
+
+
 def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
     plain = {
         int: "a whole number",
@@ -188,8 +194,11 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
         tuple: "a list",
         NoneType: "null",
     }
+    covered = int if float in map(_base, arms) else None
     for arm in arms:
         base = _base(arm)
+        if base is covered:
+            continue
         if is_menu(arm):
             yield "a name or a mapping with kind"
         elif base is Literal:
@@ -197,6 +206,6 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
         elif base is Duration:
             yield FORMS
         elif _is_section(arm):
-            yield "{" + ", ".join(f"{key}: ..." for key in base.model_fields) + "}"
+            yield mapping(base.model_fields)
         else:
             yield plain.get(base, getattr(base, "__name__", str(base)))

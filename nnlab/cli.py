@@ -21,14 +21,27 @@ _PIPED = 141
 
 
 class _Commands(TyperGroup):
-    """typer would end with 1, which stands for a bug, when nobody reads the output."""
+    """The commands in their groups. Plain text: rich's import alone would double the time of --help."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs a command."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
+            # typer would end with 1, which stands for a bug.
             raise typer.Exit(_PIPED) from None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the groups in the order of their first commands."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            panel = getattr(command, "rich_help_panel", None)
+            title = panel if isinstance(panel, str) else "Commands"
+            groups.setdefault(title, []).append((name, command.get_short_help_str(60)))
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 app = typer.Typer(
@@ -36,11 +49,12 @@ app = typer.Typer(
     help="A laboratory for neural networks: YAML in; a trained, measured, explained network out.",
     epilog="A first run: nnlab train digits_mlp",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=_HELP,
 )
-runs_app = typer.Typer(context_settings=_HELP)
+runs_app = typer.Typer(cls=_Commands, rich_markup_mode=None, context_settings=_HELP)
 app.add_typer(runs_app, name="runs", rich_help_panel=_RUNS)
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
@@ -48,7 +62,8 @@ Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
 ]
 Runs = Annotated[
-    list[str] | None, typer.Argument(metavar="RUN...", help="Paths, NAME/3, NAME (its newest), last.")
+    list[str] | None,
+    typer.Argument(metavar="RUN...", help="Paths, NAME/3, NAME (its newest), last."),
 ]
 Set = Annotated[
     list[str] | None,
@@ -94,7 +109,9 @@ def new(
 @app.command(rich_help_panel=_EXPERIMENTS)
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
-    format: Annotated[Literal["text", "github"], typer.Option(help="How mistakes are told.")] = "text",
+    format: Annotated[
+        Literal["text", "github"], typer.Option(help="How mistakes are told.")
+    ] = "text",
 ) -> None:
     """Is it written right? Quick: nothing is built or loaded."""
     from nnlab.check import check as check_files
@@ -166,7 +183,9 @@ def train(
 @app.command("eval", rich_help_panel=_EXPERIMENTS)
 def evaluate(
     run: Run = "last",
-    split: Annotated[Literal["test", "validation", "train"], typer.Option(help="Which rows.")] = "test",
+    split: Annotated[
+        Literal["test", "validation", "train"], typer.Option(help="Which rows.")
+    ] = "test",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -251,7 +270,9 @@ def tensorboard(
 
 @app.command(rich_help_panel=_LANGUAGE)
 def menu(
-    name: Annotated[str | None, typer.Argument(help="A menu, such as losses, or a kind: relu.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A menu, such as losses, or a kind: relu.")
+    ] = None,
 ) -> None:
     """What a config can choose from."""
     from nnlab.menu import page

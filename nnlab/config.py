@@ -1,16 +1,20 @@
 """`RunConfig`: the whole language, one class for each section, and the text it is written as."""
 
 import pathlib
+import re
 from collections.abc import Mapping
 from io import StringIO
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -28,6 +32,31 @@ from nnlab.rules import GradientConfig, Rule
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LENGTHS = ("epochs", "steps", "minutes")
+
+
+def _of_form(pattern: str, form: str) -> Any:
+    """Text of a form that an error can say in words; the schema says the pattern."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
+        return value
+
+    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": pattern})]
+
+
+if TYPE_CHECKING:
+    Monitored = str
+    RunName = str
+else:
+    Monitored = _of_form(
+        r"^(auto|none|[a-z0-9_]+/(train|validation))$",
+        "auto, none, or such as loss/validation or accuracy/train",
+    )
+    RunName = _of_form(
+        r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+        "up to 100 letters, digits, _, . or -, a letter or digit first",
+    )
 
 
 class SeedConfig(Config, frozen=True):
@@ -72,7 +101,7 @@ class TrainConfig(Config, frozen=True):
     batch_size: Annotated[PositiveInt | Literal["full"], Forms()] = 64
     drop_last: bool = False
     clip_norm: PositiveFloat | None = None
-    monitor: Annotated[str, Field(pattern=r"^(auto|none|[a-z0-9_]+/(train|validation))$")] = "auto"
+    monitor: Monitored = "auto"
     early_stopping: EarlyStoppingConfig | None = None
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     compile: Literal["auto", "on", "off"] = "auto"
@@ -81,15 +110,21 @@ class TrainConfig(Config, frozen=True):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_length(cls, value: object) -> object:
+    def _ten_epochs(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
         section = cast("dict[str, object]", value)
-        given = [name for name in LENGTHS if section.get(name) is not None]
-        if len(given) > 1:
-            text = "needs exactly one of epochs, steps and minutes, got {given}"
-            raise PydanticCustomError("value", text, {"given": " and ".join(given)})
+        given = any(section.get(name) is not None for name in LENGTHS)
         return section if given else {**section, "epochs": 10}
+
+    @field_validator("steps", "minutes")
+    @classmethod
+    def _one_length(cls, value: object, info: ValidationInfo) -> object:
+        others = [name for name in LENGTHS if info.data.get(name) is not None]
+        if value is not None and others:
+            text = "{other} is given too (a run has exactly one of epochs, steps and minutes)"
+            raise PydanticCustomError("value", text, {"other": others[0]})
+        return value
 
 
 class LogConfig(Config, frozen=True):
@@ -101,9 +136,7 @@ class LogConfig(Config, frozen=True):
 class RunConfig(Config, frozen=True):
     """One experiment."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)] | None = (
-        None
-    )
+    name: RunName | None = None
     seed: Annotated[Seed | SeedConfig, Forms()] = 0
     data: Data
     model: Model
@@ -130,7 +163,7 @@ class RunConfig(Config, frozen=True):
 
     def written(self, origins: "Origins") -> Self:
         """Remembers where the values were written, for errors that come later."""
-        self._origins = origins
+        self._origins = origins  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
         return self
 
 
@@ -175,11 +208,17 @@ class Origins:
             path = path[:-1]
         where = where or self._values.get((), self.file)
         text = mistake.text
-        name = dotted(mistake.path)
+        name = _printable(dotted(mistake.path))
         if not name:
             return f"{where}: {text}"
         joint = " " if text.startswith("(") else ": "
         return f"{where}: {name}{joint}{text}"
+
+
+def _printable(name: str) -> str:
+    """A path with whatever a file may have as a key, fit for a terminal."""
+    name = name if name.isprintable() else repr(name)[1:-1]
+    return name if len(name) <= 120 else name[:120] + "..."
 
 
 def to_plain(config: Config) -> dict[str, Any]:
@@ -199,7 +238,7 @@ def dump(config: RunConfig) -> str:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]
     yaml.width = 100
     text = StringIO()
     yaml.dump(to_plain(config), text)

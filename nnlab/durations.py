@@ -41,7 +41,10 @@ class Duration:
         match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None or float(match[1]) >= 1e12:
             raise PydanticCustomError("duration", "needs {forms}", {"forms": FORMS})
-        return cls(_number(match[1]), _UNITS[match[2].removesuffix("s")])
+        amount, unit = _number(match[1]), _UNITS[match[2].removesuffix("s")]
+        if unit == "%" and amount > 100:
+            raise PydanticCustomError("duration", "needs at most 100% of the run")
+        return cls(amount, unit)
 
     def steps(self, *, per_epoch: int, total: int | None) -> int:
         """The duration in optimizer steps, rounded to the nearest.

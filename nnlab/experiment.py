@@ -164,6 +164,8 @@ def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int
 def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
     written = config.log.every
     if isinstance(written, Duration):
+        if written.amount == 0:
+            raise MistakeError(("log", "every"), "must be greater than 0")
         return max(1, _steps(written, ("log", "every"), per_epoch, total))
     return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
 

@@ -50,14 +50,16 @@ def read_text(source: str | pathlib.Path) -> Text:
     if str(source) == "-":
         import sys
 
-        return Text(sys.stdin.read(), "<stdin>", pathlib.Path.cwd(), "stdin")
+        data = sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
+        return Text(_decoded(data, "<stdin>"), "<stdin>", pathlib.Path.cwd(), "stdin")
     path = pathlib.Path(source)
     known = bundled()
-    if not path.exists() and str(source) in known:
-        path = known[str(source)]
     try:
-        # Bytes first: the YAML reader says where a file is not UTF-8.
-        data = path.read_bytes() if path.stat().st_size <= yaml.MAX_BYTES else b" " * 1_000_001
+        if str(source) in known and not path.exists():
+            path = known[str(source)]
+        # Not the whole file, which may be large, or a device without an end.
+        with path.open("rb") as file:
+            data = file.read(yaml.MAX_BYTES + 1)
     except FileNotFoundError:
         near = get_close_matches(str(source), list(known), n=1)
         hint = f"did you mean {near[0]}?" if near else "nnlab new lists the bundled ones"
@@ -66,15 +68,17 @@ def read_text(source: str | pathlib.Path) -> Text:
         raise ConfigError(f"{source}: is a folder, needs a YAML file") from None
     except OSError as error:
         raise ConfigError(f"{source}: {error.strerror or error}") from None
-    if path.is_dir():
-        raise ConfigError(f"{source}: is a folder, needs a YAML file")
     shown = str(source) if str(source) not in known else _shown(path)
+    return Text(_decoded(data, shown), shown, path.resolve().parent, path.stem)
+
+
+def _decoded(data: bytes, shown: str) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
+        # The YAML reader says where, and that it is too large where it is.
         yaml.parse(data, file=shown)
         raise
-    return Text(text, shown, path.resolve().parent, path.stem)
 
 
 def _shown(path: pathlib.Path) -> str:
@@ -144,9 +148,15 @@ def from_tree(
 
 def located(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
     """The error for these mistakes, each at its place; at most ten are told."""
-    lines = [origins.line(mistake) for mistake in mistakes]
+    lines = sorted((origins.line(mistake) for mistake in mistakes), key=_position)
     more = len(lines) - SHOWN
     return ConfigError([*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])])
+
+
+def _position(line: str) -> tuple[int, int]:
+    """Line and column of a message, so that it is read from top to bottom; --set comes first."""
+    found = re.match(r"[^\n]*?:(\d+):(\d+): ", line)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def path_of(name: str) -> Path:

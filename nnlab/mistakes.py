@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nnlab import synonyms
-from nnlab.base import Kind, Mistake, Path
-from nnlab.choices import arms_of, is_menu, kinds_of
+from nnlab.base import Mistake, Path
+from nnlab.choices import mapping
+from nnlab.fields import fields_at, kinds_with, plain_path, sections_with
 
 
 def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
@@ -20,20 +21,37 @@ def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
         root: the class of the whole config, to name the keys that are valid at a place.
     """
     found = error.errors(include_url=False)
-    places = [plain_path(details["loc"]) for details in found]
+    places = [_path(details) for details in found]
 
     def repeated(details: ErrorDetails, path: Path) -> bool:
         # A list whose items are wrong also counts as too short.
         inside = any(len(p) > len(path) and p[: len(path)] == path for p in places)
         return details["type"] == "too_short" and inside
 
-    pairs = zip(found, places, strict=True)
-    return [_mistake(details, root) for details, path in pairs if not repeated(details, path)]
+    # A key that is only misspelled is not told as missing too.
+    meant = {
+        (*path[:-1], near[0])
+        for details, path in zip(found, places, strict=True)
+        if details["type"] == "extra_forbidden" and (near := _near_key(details, root))
+    }
+    return [
+        _mistake(details, root)
+        for details, path in zip(found, places, strict=True)
+        if not repeated(details, path) and not (details["type"] == "missing" and path in meant)
+    ]
 
 
-def plain_path(location: tuple[int | str, ...]) -> Path:
-    """An error's location without the tags of unions (see `choices`)."""
-    return tuple(part for part in location if not _is_tag(part))
+def _path(details: ErrorDetails) -> Path:
+    location = details["loc"]
+    if details["type"] == "extra_forbidden":
+        # The user's own key, which may look like a tag.
+        return (*plain_path(location[:-1]), location[-1])
+    return plain_path(location)
+
+
+def _near_key(details: ErrorDetails, root: type[BaseModel]) -> tuple[str, bool] | None:
+    key, valid = str(details["loc"][-1]), fields_at(root, details["loc"][:-1])
+    return nearest(key, valid, synonyms.KEYS)
 
 
 def shown(value: object) -> str:
@@ -43,7 +61,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        return "a list"
+        return "a list" if value else "an empty list"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, str):
@@ -51,100 +69,66 @@ def shown(value: object) -> str:
     return _short(repr(value))
 
 
-def nearest(word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]) -> str:
-    """The hint behind an unknown word: a known synonym, the nearest name, or nothing."""
-    if known := synonyms.known_as(word, valid, dict(table)):
-        return f"{word} is called {known} here"
-    close = get_close_matches(word.lower(), valid, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+def nearest(
+    word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]
+) -> tuple[str, bool] | None:
+    """The valid word that was meant by an unknown one, and whether it is only a guess."""
+    if known := synonyms.known_as(word, valid, table):
+        return known, False
+    close = get_close_matches(word.lower(), valid, n=1, cutoff=0.7)
+    if close:
+        return close[0], True
+    # Mistyped, and from elsewhere at that: learning_rte.
+    others = get_close_matches(synonyms.plain(word), table, n=1, cutoff=0.85)
+    known = synonyms.known_as(others[0], valid, table) if others else None
+    return (known, True) if known else None
 
 
 def not_one_of(word: object, valid: list[str]) -> str:
     """The sentence for a value that is on no menu."""
     found = repr(word) if isinstance(word, str) else shown(word)
-    if not isinstance(word, str):
-        return f"{found} is not one of {_listed(valid)}"
-    hint = nearest(word, valid, synonyms.VALUES)
-    if " is called " in hint:
-        return f"{found} is called {hint.rsplit(' is called ')[1]}"
-    return f"{_short(found)} is not one of {_listed(valid)}" + (f" ({hint})" if hint else "")
+    text = f"{_short(found)} is not one of {_listed(valid)}"
+    if not isinstance(word, str | bool):
+        return text
+    name = str(word).lower() if isinstance(word, bool) else word
+    if "activation" in valid and (way_out := synonyms.LAYERS.get(synonyms.plain(name))):
+        return f"{found} {way_out}"
+    match nearest(name, valid, synonyms.VALUES):
+        case (known, False):
+            return f"{found} is called {known} here"
+        case (near, True):
+            return f"{text} (did you mean {near}?)"
+        case _:
+            return text
 
 
-def unknown_key(key: str, valid: list[str], root: type[BaseModel]) -> str:
+def unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     """The sentence for a key that does not exist at its place."""
-    hint = nearest(key, valid, synonyms.KEYS)
-    if " is called " in hint:
-        return hint
-    if hint:
-        return f"unknown key ({hint})"
-    if homes := _sections_with(key, root):
+    key, valid = str(location[-1]), fields_at(root, location[:-1])
+    if "." in key and key.partition(".")[0] in valid:
+        first, _, rest = key.partition(".")
+        return f"unknown key (write {first}: {{{rest}: ...}})"
+    match nearest(key, valid, synonyms.KEYS):
+        case (known, False):
+            return f"{key} is called {known} here"
+        case (near, True):
+            return f"unknown key (did you mean {near}?)"
+        case _:
+            pass
+    known_are = f"known are {_listed(valid)}" if valid else ""
+    if others := kinds_with(key, location, root):
+        own = str(location[-2])[1:-1]
+        return f"{own} has no {key} ({' and '.join(others)} can; {known_are})"
+    if homes := sections_with(key, root):
         return f"unknown key here (it belongs in {' or '.join(homes)})"
-    return f"unknown key (known are {_listed(valid)})" if valid else "unknown key"
-
-
-def fields_at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are valid at a place of the config."""
-    annotation: Any = root
-    for part in location:
-        annotation = _inside(annotation, part)
-    return list(annotation.model_fields) if _is_model(annotation) else []
-
-
-def _inside(annotation: Any, part: int | str) -> Any:
-    if _is_model(annotation):
-        field = annotation.model_fields.get(part)
-        if field is None:
-            return None
-        arms = [a for a in arms_of(field.annotation) if a is not type(None)]
-        marked = any(type(m).__name__ in ("Menu", "Forms") for m in field.metadata)
-        return arms[0] if len(arms) == 1 and not marked else field.annotation
-    if _is_tag(part):
-        return _arm(annotation, str(part)[1:-1])
-    if get_origin(annotation) is tuple:
-        return get_args(annotation)[0]
-    arms = [arm for arm in arms_of(annotation) if get_origin(arm) is tuple]
-    return get_args(arms[0])[0] if arms else annotation
-
-
-def _arm(annotation: Any, tag: str) -> Any:
-    arms = arms_of(annotation)
-    if tag.isdigit():
-        return arms[int(tag)]
-    for arm in arms:
-        if is_menu(arm) and tag in kinds_of(arm):
-            return kinds_of(arm)[tag]
-        if _is_model(arm) and issubclass(arm, Kind) and arm.name() == tag:
-            return arm
-    return None
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _is_tag(part: int | str) -> bool:
-    return isinstance(part, str) and part.startswith("<") and part.endswith(">")
-
-
-def _sections_with(key: str, root: type[BaseModel]) -> list[str]:
-    homes: list[str] = []
-    for section, field in root.model_fields.items():
-        if section == key:
-            return ["the top level"]
-        for arm in arms_of(field.annotation):
-            kinds = kinds_of(arm).values() if is_menu(arm) else (arm,)
-            if any(_is_model(kind) and key in kind.model_fields for kind in kinds):
-                homes.append(f"{section}.{key}")
-                break
-    return homes
+    return f"unknown key ({known_are})" if valid else "unknown key"
 
 
 def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
-    path, found, kind = plain_path(details["loc"]), details["input"], details["type"]
+    path, found, kind = _path(details), details["input"], details["type"]
     context = details.get("ctx", {})
     if kind == "extra_forbidden":
-        valid = fields_at(root, details["loc"][:-1])
-        return Mistake(path, unknown_key(str(path[-1]), valid, root), at_key=True)
+        return Mistake(path, unknown_key(details["loc"], root), at_key=True)
     if kind == "missing":
         return Mistake(path, "is missing and has no default")
     if kind == "unknown_kind":
@@ -158,13 +142,26 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         valid = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
         return Mistake(path, not_one_of(found, valid))
     if kind in _RANGES:
-        return Mistake(path, f"must be {_RANGES[kind](context)}, got {_short(repr(found))}")
+        got = f"one of {len(found)}" if isinstance(found, tuple) and found else _plain(found)
+        return Mistake(path, f"must be {_RANGES[kind](context)}, got {got}")
+    if kind == "model_type" and (keys := fields_at(root, details["loc"])):
+        return Mistake(path, f"needs {mapping(keys)}, got {shown(found)}")
     if kind in _TYPES:
         return Mistake(path, f"must be {_TYPES[kind]}, got {shown(found)}{_way_out(kind, found)}")
     message = details["msg"]
+    if (
+        kind == "form"
+        and isinstance(found, str)
+        and nearest(found, context.get("names", []), synonyms.VALUES)
+    ):
+        return Mistake(path, not_one_of(found, context["names"]))
     if kind in ("form", "duration"):
-        message = f"{message}, got {shown(found)}"
+        message = f"{message}, got {shown(found)}{_form_way_out(message, found)}"
     return Mistake(path, message)
+
+
+def _plain(found: object) -> str:
+    return shown(found) if isinstance(found, tuple) else _short(repr(found))
 
 
 _Context = Mapping[str, Any]
@@ -194,6 +191,15 @@ _TYPES: dict[str, str] = {
 }
 
 
+def _form_way_out(message: str, found: object) -> str:
+    """The number without quotes, the single value as a list."""
+    if "number" in message:
+        return _way_out("float_type", found)
+    if "a list" in message and isinstance(found, str | int) and not isinstance(found, bool):
+        return f" (write [{found}])" if len(str(found)) < 40 else ""
+    return ""
+
+
 def _way_out(kind: str, found: object) -> str:
     if kind in ("int_type", "float_type") and isinstance(found, str):
         text = found.replace("_", "").lstrip("+") or "0"
@@ -208,6 +214,8 @@ def _way_out(kind: str, found: object) -> str:
     words = {"yes": "true", "on": "true", "no": "false", "off": "false"}
     if kind == "bool_type" and isinstance(found, str) and found.lower() in words:
         return f" (write {words[found.lower()]})"
+    if kind == "tuple_type" and isinstance(found, str) and len(found) < 40:
+        return f" (write [{found}])"
     if kind == "string_type" and not isinstance(found, tuple | dict | None):
         return " (put it in quotes)"
     return ""
@@ -223,4 +231,4 @@ def _short(text: str, limit: int = 60) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:g}"
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -1,5 +1,6 @@
 """`--set KEY=VALUE`: changes any field of a tree before it is validated, with the same checks."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,15 +31,21 @@ def apply(
     """
     replaced: dict[Path, str] = {}
     for override in overrides:
-        where = f"--set {override}"
+        where = f"--set {_short(override)}"
         key, equals, text = override.partition("=")
-        if not equals or not key:
+        if not equals or not all(part.strip() for part in key.split(".")):
             raise ConfigError(f"{where}: needs KEY=VALUE, such as optimizer.lr=0.01")
         value = yaml.parse(text, file=where).tree
-        parts = tuple(int(p) if p.isdigit() else p for p in key.strip().split("."))
+        names = [part.strip() for part in key.split(".")]
+        parts = tuple(int(p) if re.fullmatch("[0-9]{1,9}", p) else p for p in names)
         tree, path = _set(tree, parts, value, where)
         replaced[path] = where
     return (tree, origins.replaced(replaced)) if replaced else (tree, origins)
+
+
+def _short(text: str) -> str:
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return text if len(text) <= 100 else text[:100] + "..."
 
 
 def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dict[str, Any], Path]:
@@ -67,7 +74,7 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
 
 
 def _get(node: Any, part: str | int) -> Any:
-    return node[part] if isinstance(node, list) else node.get(part)
+    return node.get(part) if isinstance(node, dict) else node[part]
 
 
 def _opened(inner: Any, path: Path) -> Any:
@@ -98,15 +105,14 @@ def _index(node: list[Any], part: str | int, where: str, path: list[str | int]) 
         names.append(stem if bare else f"{stem}{counts[stem]}")
     if part in names:
         return names.index(str(part))
-    known = ", ".join(names) if names else "nothing"
+    layers = all(isinstance(item, str | dict) for item in node)
+    known = ", ".join(names) if layers and names else f"{len(node)} entries, counted from 0"
     raise ConfigError(f"{where}: {dotted(tuple(path))} has no {part} (it has {known})")
 
 
 def _store(node: Any, part: str | int, value: Any, where: str, path: list[str | int]) -> None:
     if isinstance(node, dict) and isinstance(part, int):
-        raise ConfigError(
-            f"{where}: {dotted(tuple(path[:-1]))} is a mapping, {part} is no key of it"
-        )
+        raise ConfigError(f"{where}: {dotted(tuple(path[:-1])) or 'a config'} has no {part}")
     node[part] = value
 
 

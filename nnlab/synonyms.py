@@ -4,6 +4,8 @@ Left: the word of PyTorch, Keras, scikit-learn, JAX or Lightning, in lower case 
 Right: the words of nnlab; the message names the one that is valid where the mistake was made.
 """
 
+from collections.abc import Mapping
+
 KEYS: dict[str, tuple[str, ...]] = {
     "learningrate": ("lr",),
     "eta": ("lr",),
@@ -121,6 +123,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "sep": ("delimiter",),
     "label": ("target", "targets"),
     "labels": ("targets", "target"),
+    "function": ("formula",),
     "nsamples": ("samples",),
     "logevery": ("every",),
     "loginterval": ("every",),
@@ -230,9 +233,26 @@ VALUES: dict[str, tuple[str, ...]] = {
     "imagefolder": ("image_folder",),
     "breastcancer": ("breast_cancer",),
     "tanhshrink": ("tanh",),
-    "yes": ("true", "on"),
-    "no": ("false", "off"),
+    "backprop": ("gradient",),
+    "backpropagation": ("gradient",),
+    "yes": ("on",),
+    "true": ("on",),
+    "no": ("off",),
+    "false": ("off",),
 }
+
+
+_ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "elu", "leaky_relu", "prelu", "step")
+_SOFTMAX = "is not written: the form of the output follows from the loss (remove it)"
+LAYERS: dict[str, str] = {
+    **{
+        name.replace("_", ""): f"is written {{kind: activation, function: {name}}} here"
+        for name in _ACTIVATIONS
+    },
+    "softmax": _SOFTMAX,
+    "logsoftmax": _SOFTMAX,
+}
+"""What is a layer in PyTorch and Keras, and what a stack has instead."""
 
 
 def plain(word: str) -> str:
@@ -240,7 +260,7 @@ def plain(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def known_as(word: str, valid: list[str], table: dict[str, tuple[str, ...]]) -> str | None:
+def known_as(word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]) -> str | None:
     """The valid word for one from elsewhere, or None."""
     candidates = (*table.get(plain(word), ()), *(v for v in valid if plain(v) == plain(word)))
     return next((c for c in candidates if c in valid and c != word), None)

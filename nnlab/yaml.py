@@ -26,6 +26,9 @@ from nnlab.base import ConfigError, Path
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
+MAX_LINES = 20_000
+"""Lines and commas; a stack of 1,000 layers, spelled out, has half of it. ruamel reads some 10,000
+values in a second."""
 
 Tree = dict[str, Any] | tuple[Any, ...] | str | int | float | bool | None
 
@@ -97,8 +100,11 @@ def parse(text: str | bytes, *, file: str) -> Document:
         try:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = text[: error.start].count(b"\n") + 1
-            raise ConfigError(f"{file}:{line}:1: is not UTF-8 text") from None
+            before = text[: error.start].decode("utf-8-sig")
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            raise ConfigError(f"{file}:{line}:{column}: is not UTF-8 text") from None
+    if text.count("\n") + text.count(",") > MAX_LINES:
+        raise ConfigError(f"{file}:1:1: holds more than {MAX_LINES:,} lines and commas")
     _refuse_deep_brackets(text, file)
     try:
         return _Composer(text, file).document()
@@ -127,6 +133,9 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
         where = f"{file}:{mark.line + 1}:{mark.column + 1}"
         if "\\t" in str(problem):
             return f"{where}: a tab indents here (YAML wants spaces)"
+        begin = getattr(error, "context_mark", None)
+        if begin is not None and begin.line != mark.line:
+            problem = f"{problem} (it begins at {begin.line + 1}:{begin.column + 1})"
         return f"{where}: not valid YAML: {problem}"
     if isinstance(error, ReaderError):
         before = text[: error.position]
@@ -155,12 +164,15 @@ class _Composer:
                     self._refuse(
                         event, "a second document starts here (one file is one experiment)"
                     )
+                if event.version not in (None, (1, 2)):
+                    self._refuse(event, "nnlab reads YAML 1.2 (remove the %YAML line)")
                 if event.tags:
                     self._refuse(event, "%TAG directives are refused")
             elif isinstance(
                 event, ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
             ):
                 tree = self._node(event)
+        self._marks.values.setdefault((), Mark(1, 1))
         return Document(tree, self._marks)
 
     def _node(self, event: Any) -> Tree:
@@ -180,7 +192,10 @@ class _Composer:
                     continue
                 if open_ and open_[-1].is_sequence:
                     path = (*path, len(open_[-1].items))
-                self._marks.values[path] = _mark(event)
+                # ruamel marks a value that is left out at the next word, perhaps lines below.
+                left_out = isinstance(event, ScalarEvent) and event.end_mark == event.start_mark
+                key_mark = self._marks.keys.get(path) if left_out else None
+                self._marks.values[path] = key_mark or _mark(event)
                 if isinstance(event, MappingStartEvent | SequenceStartEvent):
                     open_.append(_Open(isinstance(event, SequenceStartEvent)))
                     if len(open_) > MAX_DEPTH:
@@ -197,6 +212,7 @@ class _Composer:
     def _check(self, event: Any) -> None:
         if isinstance(event, AliasEvent):
             self._refuse(event, "aliases (*) are refused: write the value out")
+            return
         if event.anchor is not None:
             self._refuse(event, "anchors (&) are refused: write the value out")
         if event.tag is not None:

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal, Self, final
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
+from pydantic_core import PydanticCustomError
 
 from nnlab.base import Path
 from nnlab.contracts import Shape
@@ -17,6 +18,13 @@ from nnlab.parts.norms import NoNormConfig, Norm
 Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
 
 
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        text = "must be odd, got {value} (even kernels have no same padding; a stack can have them)"
+        raise PydanticCustomError("value", text, {"value": value})
+    return value
+
+
 @final
 class CnnConfig(ModelConfig, frozen=True):
     """Per entry of channels: conv (same padding), activation, max pool; then dense layers.
@@ -27,7 +35,7 @@ class CnnConfig(ModelConfig, frozen=True):
     kind: Literal["cnn"] = "cnn"
     channels: Annotated[Widths, Field(min_length=1)] = (32, 64)
     dense: Widths = (128,)
-    kernel: PositiveInt = 3
+    kernel: Annotated[PositiveInt, AfterValidator(_odd)] = 3
     pool: PositiveInt = 2
     activation: Activation = ReluConfig()
     init: AutoInit = "auto"

@@ -46,6 +46,10 @@ class ModelConfig(Kind, frozen=True):
         return self
 
 
+def _count(plan: Plan) -> int:
+    return sum(prod(shape) for shape in plan.parameters.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """A network before it is built.
@@ -63,7 +67,7 @@ class Design:
     @property
     def parameters(self) -> int:
         """How many weights and biases."""
-        return sum(prod(shape) for plan in self.plans for shape in plan.parameters.values())
+        return sum(_count(plan) for plan in self.plans)
 
     @property
     def flops(self) -> int:
@@ -100,13 +104,12 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     plans: list[Plan] = []
     for placed in hidden:
         shape = plans[-1].output if plans else data.inputs
-        plans.append(placed.config.plan(shape, placed.name, placed.path))
+        plans.append(_planned(placed, shape))
     shape = plans[-1].output if plans else data.inputs
     if len(shape) != 1:
-        text = (
-            f"the output layer needs a flat input, gets {shape} (end with flatten or global_pool)"
-        )
-        raise MistakeError(("model",), text)
+        text = f"the output layer needs a flat input, gets {shape}"
+        path = hidden[-1].path if hidden else ("model",)
+        raise MistakeError(path, f"{text} (put flatten or global_pool behind this)")
     # Log-softmax and log-sigmoid are exact on logits: such a loss applies its link itself.
     fused = loss.link_inside
     last = LinearConfig(
@@ -121,9 +124,20 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     plans.append(last.plan(shape, "output", placed.path))
     network = Design(data.inputs, (*hidden, placed), tuple(plans))
     if network.parameters > MAX_PARAMETERS:
-        text = f"has {network.parameters:,} parameters, more than the limit of {MAX_PARAMETERS:,}"
-        raise MistakeError(("model",), text)
+        largest = max(plans, key=_count)
+        text = f"{network.parameters:,} parameters are more than the limit of {MAX_PARAMETERS:,}"
+        raise MistakeError(largest.path, f"{text} ({_count(largest):,} of them here)")
     return network
+
+
+def _planned(placed: Placed, inputs: Shape) -> Plan:
+    try:
+        return placed.config.plan(inputs, placed.name, placed.path)
+    except MistakeError as error:
+        if placed.path[:2] == ("model", "layers"):
+            raise
+        # A layer of a shorthand has no keys of its own that an error could point at.
+        raise MistakeError(placed.path, error.mistake.text) from None
 
 
 def _refuse_written_output(hidden: tuple[Placed, ...], outputs: int) -> None:

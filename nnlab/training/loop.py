@@ -140,7 +140,8 @@ class Trainer:
         saved, save_cost = perf_counter(), 0.0
         if progress.step == 0:
             yield from self._start(progress)
-        stopped: Stopped | None = None
+        # A run that is resumed at its end has nothing left to do.
+        stopped = self._stopped(progress) if progress.step else None
         while stopped is None:
             yield from self._chunk(progress)
             progress.seconds = before + perf_counter() - began

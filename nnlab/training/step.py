@@ -101,9 +101,10 @@ class EagerStep:
         self._named = dict(network.named_parameters())
         self._parameters = list(self._named.values())
         self._device = self._parameters[0].device
-        # Only fp16 needs its gradients scaled up: bf16 has float32's range.
+        # Only fp16 needs its gradients scaled up: bf16 has float32's range. torch begins at 2^16,
+        # where the mean loss of a small network overflows and the first updates are skipped.
         self._scaler = torch.amp.GradScaler(
-            self._device.type, enabled=autocast is torch.float16, init_scale=2.0**16
+            self._device.type, enabled=autocast is torch.float16, init_scale=2.0**10
         )
         self._draws = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
         self._window = Window(scores, self._device)

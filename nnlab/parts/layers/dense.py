@@ -203,8 +203,8 @@ class ConvConfig(WeightedConfig, frozen=True):
             for a in (0, 1)
         ]
         if min(sizes) < 1:
-            text = f"(conv): a kernel of {kernel} does not fit into {inputs} with this padding"
-            raise MistakeError(path, text)
+            text = f"a window of {kernel} does not fit into {inputs} with this padding"
+            raise MistakeError((*path, "kernel"), text)
         return (self.channels, *sizes)
 
     def core(self, inputs: Shape) -> "nn.Module":

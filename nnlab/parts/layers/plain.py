@@ -40,8 +40,8 @@ class PoolConfig(LayerConfig, frozen=True):
             raise MistakeError((*path, "padding"), text)
         sizes = [window(inputs[1 + a], kernel[a], stride[a], self.padding) for a in (0, 1)]
         if min(sizes) < 1:
-            text = f"({self.kind}): a window of {kernel} does not fit into {inputs}"
-            raise MistakeError(path, text)
+            text = f"a window of {kernel} does not fit into {inputs}"
+            raise MistakeError((*path, "kernel"), text)
         return Plan(name, self.kind, path, inputs, (inputs[0], *sizes), note=f"window {kernel}")
 
 

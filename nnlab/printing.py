@@ -1,0 +1,53 @@
+"""Tables as text: for stdout, so without colours; 80 columns wide unless the terminal is narrower."""
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import Any
+
+WIDTH = 80
+
+
+def rendered(*parts: Any, width: int | None = None) -> str:
+    """What rich makes of these, a line break after each."""
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+
+    columns = min(WIDTH, get_terminal_size((WIDTH, 24)).columns) if width is None else width
+    text = StringIO()
+    console = Console(file=text, width=columns, highlight=False, markup=False, emoji=False)
+    for part in parts:
+        console.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def grid(
+    rows: Sequence[Sequence[str]],
+    *,
+    head: Sequence[str] = (),
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+    lined: bool = False,
+) -> Any:
+    """A table of plain cells.
+
+    Args:
+        rows: their cells.
+        head: titles of the columns, none for no line of titles.
+        right: numbers of the columns that stand at the right.
+        whole: numbers of the columns that are never broken into lines.
+        lined: whether a line stands below the titles.
+    """
+    from rich import box
+    from rich.table import Table
+
+    simple = box.SIMPLE_HEAD if lined else None
+    table = Table(box=simple, show_header=bool(head), show_edge=False, pad_edge=False)
+    count = len(head) or max(map(len, rows), default=0)
+    for index in range(count):
+        title = head[index] if head else ""
+        justify = "right" if index in right else "left"
+        table.add_column(title, justify=justify, no_wrap=index in whole, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
