@@ -39,7 +39,7 @@ def train(
         The summary, with `.run` (the folder) and `.history` (every reading).
 
     Raises:
-        NnlabError: ConfigError, DataError, ResourceError, ... with the lines that the command prints.
+        NnlabError: ConfigError, DataError, ..., with the lines that the command prints.
     """
     return runs_.train(
         config,
@@ -96,6 +96,4 @@ def _overrides(settings: Mapping[str, Any]) -> list[str]:
     from json import dumps
 
     # JSON is YAML, so that every plain value survives the way through `--set`.
-    return [
-        f"{k}={v if isinstance(v, str) else dumps(v)}" for k, v in settings.items()
-    ]
+    return [f"{k}={v if isinstance(v, str) else dumps(v)}" for k, v in settings.items()]

@@ -21,7 +21,7 @@ from nnlab.training.sources import ResidentSource, Source, StreamedSource
 from nnlab.training.step import Step
 
 EVALUATION_ELEMENTS = 2**22
-"""A batch of an evaluation holds about this many numbers in its largest layer (16 MB of float32)."""
+"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
 MAX_EVALUATION_BATCH = 2000
 
 

@@ -21,7 +21,7 @@ _PIPED = 141
 
 
 class _Commands(TyperGroup):
-    """The commands in their groups. Plain text: rich's import alone would double the time of --help."""
+    """The commands in their groups. Plain text: importing rich would double the time of --help."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs a command."""
@@ -63,7 +63,7 @@ Run = Annotated[
 ]
 Runs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="RUN...", help="Paths, NAME/3, NAME (its newest), last."),
+    typer.Argument(metavar="RUN...", help="As RUN in eval."),
 ]
 Set = Annotated[
     list[str] | None,

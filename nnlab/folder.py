@@ -35,7 +35,8 @@ def locked(folder: Path) -> Generator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             owner = _owner(folder)
-            raise ResourceError(f"{folder}: in use by {owner} (wait, or use another --run-dir)") from None
+            way = "wait, or use another --run-dir"
+            raise ResourceError(f"{folder}: in use by {owner} ({way})") from None
     try:
         yield
     finally:

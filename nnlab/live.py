@@ -16,8 +16,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from nnlab.closing import Outcome, exact, report
 from nnlab.contracts import EpochEnd, Reading, Split
-from nnlab.terminal import Outcome, RunAbout, exact, heading, pace, report, scores
+from nnlab.terminal import RunAbout, heading, pace, scores
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.build import Built
+from nnlab.closing import Outcome
 from nnlab.config import dump
-from nnlab.contracts import Examples, Stopped
+from nnlab.contracts import Examples, Split, Stopped
 from nnlab.experiment import Experiment
 from nnlab.folder import flat
 from nnlab.summary import Summary
-from nnlab.terminal import Outcome
 from nnlab.training.checkpoint import Checkpoint
 from nnlab.training.loop import Progress
 from nnlab.training.sinks import tag_of
@@ -45,7 +45,8 @@ def describe(board: TensorBoard, session: Session) -> None:
     """Gives TensorBoard what does not change: graph, config, layout, hyperparameters."""
     experiment = session.experiment
     keys = ["loss", *(score.key for score in experiment.scores)]
-    splits = [split for split in ("train", "validation") if split in experiment.shape.sizes]
+    read: tuple[Split, ...] = ("train", "validation")
+    splits: list[Split] = [split for split in read if split in experiment.shape.sizes]
     tags = [tag_of(key, split) for key in keys for split in splits]
     board.graph(experiment.design.plans, experiment.shape.inputs)
     board.layout([*tags, *sorted(session.built.cards), "grad_norm/total", "learning_rate"])
@@ -53,7 +54,9 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.hparams(flat(experiment.config), tags)
 
 
-def summarize(session: Session, progress: Progress, stopped: Stopped | None, signal: int) -> Summary:
+def summarize(
+    session: Session, progress: Progress, stopped: Stopped | None, signal: int
+) -> Summary:
     """The summary as it stands; without `stopped` the run is still running."""
     config = session.experiment.config
     names = [score.key for score in session.experiment.scores]
@@ -96,7 +99,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def outcome(session: Session, summary: Summary, progress: Progress, chance: Mapping[str, float]) -> Outcome:
+def outcome(
+    session: Session, summary: Summary, progress: Progress, chance: Mapping[str, float]
+) -> Outcome:
     """What the closing lines show: the best weights' readings beside the baseline."""
     shown: dict[str, Mapping[str, float]] = {}
     names = ["loss", *(score.key for score in session.experiment.scores)]
@@ -123,4 +128,3 @@ def _short(folder: Path) -> str:
         return str(folder.relative_to(Path.cwd()))
     except ValueError:
         return str(folder)
-

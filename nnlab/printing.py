@@ -1,4 +1,4 @@
-"""Tables as text: for stdout, so without colours; 80 columns wide unless the terminal is narrower."""
+"""Tables as text: without colours, 80 columns wide unless the terminal is narrower."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -27,7 +27,6 @@ def grid(
     head: Sequence[str] = (),
     right: Sequence[int] = (),
     whole: Sequence[int] = (),
-    lined: bool = False,
 ) -> Any:
     """A table of plain cells.
 
@@ -36,13 +35,10 @@ def grid(
         head: titles of the columns, none for no line of titles.
         right: numbers of the columns that stand at the right.
         whole: numbers of the columns that are never broken into lines.
-        lined: whether a line stands below the titles.
     """
-    from rich import box
     from rich.table import Table
 
-    simple = box.SIMPLE_HEAD if lined else None
-    table = Table(box=simple, show_header=bool(head), show_edge=False, pad_edge=False)
+    table = Table(box=None, show_header=bool(head), show_edge=False, pad_edge=False)
     count = len(head) or max(map(len, rows), default=0)
     for index in range(count):
         title = head[index] if head else ""

@@ -149,7 +149,8 @@ def _continue_from(
     """The newest sound checkpoint, taken over by the step; None if none was saved yet."""
     env = folders.read_env(folder) if (folder / "env.json").exists() else {}
     if env.get("data") not in (None, examples.digest):
-        raise CheckpointError(f"{folder}: the data have changed since this run began (SHA-256 differs)")
+        what = "the data have changed since this run began (SHA-256 differs)"
+        raise CheckpointError(f"{folder}: {what}")
     newest = checkpoint.newest(folder / "checkpoints")
     for warning in newest.warnings:
         view.note(warning)

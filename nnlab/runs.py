@@ -1,4 +1,4 @@
-"""The folders of runs: makes, finds, lists and removes them. `runs/<name>/<number>/`, nothing else."""
+"""The folders of runs: makes, finds, lists and removes runs/<name>/<number>/."""
 
 import json
 import os
@@ -236,7 +236,7 @@ def remove(runs: Sequence[Path], *, yes: bool) -> list[Path]:
     Raises:
         ResourceError: one is in use (then none is removed), or cannot be removed.
     """
-    unique = list(dict.fromkeys(run.absolute() for run in runs))
+    unique = list(dict.fromkeys(run.resolve() for run in runs))
     busy = [] if yes else [run for run in unique if in_use(run)]
     if busy:
         raise ResourceError([f"{run}: is being trained (wait, or add --yes)" for run in busy])
@@ -246,13 +246,18 @@ def remove(runs: Sequence[Path], *, yes: bool) -> list[Path]:
             aside = run.with_name(f".{run.name}.removed-{os.getpid()}")
             run.rename(aside)
             shutil.rmtree(aside)
-        with suppress(OSError):
-            run.parent.rmdir()
+        if run.parent.parent == home().resolve():
+            with suppress(OSError):
+                run.parent.rmdir()
     return unique
 
 
 def prunable(*, keep: int | None, failed: bool) -> list[Path]:
-    """The runs that `prune` removes: all but the newest `keep` of each name, those that failed, or both.
+    """The runs that `prune` removes.
+
+    Args:
+        keep: all but so many of each name, the newest.
+        failed: those that failed, diverged, were killed or never began.
 
     Raises:
         ConfigError: if neither is asked for.

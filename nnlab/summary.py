@@ -28,7 +28,7 @@ class Summary:
         steps: updates made.
         monitor: what chose `best`, spelled like the tag.
         best: {epoch, step, loss, scores} of the best validation reading; None without one.
-        last: likewise for the last reading of training and validation: {train: ..., validation: ...}.
+        last: likewise for the last readings, {train: ..., validation: ...}.
         seconds: {startup, build, train, total}.
         samples_per_second: of training, over the whole run.
         signal: the number of the signal that stopped it, or 0.

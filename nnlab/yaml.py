@@ -72,10 +72,10 @@ def scalar(text: str) -> str | int | float | bool | None:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
-        # Python refuses to read integers of more than 4,300 digits; nothing here is near that.
+        # Python neither reads nor writes integers of more than 4,300 digits.
         return int(text) if len(text) < 400 else float("inf")
     if _HEX_OR_OCTAL.fullmatch(text):
-        return int(text, 0)
+        return int(text, 0) if len(text) < 400 else float("inf")
     if _FLOAT.fullmatch(text):
         return float(text)
     if _INFINITE.fullmatch(text):
@@ -112,18 +112,22 @@ def parse(text: str | bytes, *, file: str) -> Document:
         raise ConfigError(_syntax_error(error, text, file)) from None
 
 
+# Quoted text and comments aside, as far as a pattern can know them.
 _BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[\[{]|[\]}]""")
+# An apostrophe in a word may hide brackets from the first; a line break ends ruamel's look-ahead.
+_BRACKETS_OF_A_LINE = re.compile(r"[\[{]|[\]}]|\n")
 
 
 def _refuse_deep_brackets(text: str, file: str) -> None:
     """Counts brackets before parsing: ruamel is quadratic in open ones (1.5 s for 3,000)."""
-    depth = 0
-    for match in _BRACKETS.finditer(text):
-        depth += (match[0] in "[{") - (match[0] in "]}")
-        if depth > MAX_DEPTH:
-            line, column = text.count("\n", 0, match.start()) + 1, match.start()
-            column -= text.rfind("\n", 0, match.start())
-            raise ConfigError(f"{file}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
+    for pattern, limit in ((_BRACKETS, MAX_DEPTH), (_BRACKETS_OF_A_LINE, 4 * MAX_DEPTH)):
+        depth = 0
+        for match in pattern.finditer(text):
+            depth = 0 if match[0] == "\n" else depth + (match[0] in "[{") - (match[0] in "]}")
+            if depth > limit:
+                line = text.count("\n", 0, match.start()) + 1
+                column = match.start() - text.rfind("\n", 0, match.start())
+                raise ConfigError(f"{file}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
 
 
 def _syntax_error(error: Exception, text: str, file: str) -> str:

@@ -106,12 +106,12 @@ def test_break_and_resume_equals_no_break(
     finished: Path, tmp_path: Path, leave_at: type[Any]
 ) -> None:
     folder = tmp_path / "broken"
-    for _ in range(3):
+    for _ in range(2):
         stream = stream_run(
             CONFIG, run_dir=folder, resume=True, view=open_view(quiet=True, stream=sys.stderr)
         )
         for event in stream:
-            if isinstance(event, leave_at) and event.step > 9:
+            if isinstance(event, leave_at) and getattr(event, "step", 0) > 9:
                 break
         stream.close()
     assert read_summary(folder).status == "interrupted"

@@ -10,8 +10,9 @@ from typing import TextIO
 
 import pytest
 
+from nnlab.closing import Outcome, report
 from nnlab.contracts import EpochEnd, Reading
-from nnlab.terminal import Outcome, RunAbout, View, open_view, report
+from nnlab.terminal import RunAbout, View, open_view
 
 ABOUT = RunAbout(
     name="digits",

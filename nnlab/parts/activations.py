@@ -13,10 +13,8 @@ from nnlab.base import Kind, lazy
 from nnlab.choices import Menu
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 else:
-    torch = lazy("torch")
     nn = lazy("torch.nn")
 
 
@@ -25,7 +23,7 @@ class ActivationConfig(Kind, frozen=True):
 
     @property
     def gain(self) -> float:
-        """What He initialization multiplies by, so that the signal keeps its size; torch's table."""
+        """What He initialization multiplies by, so that the signal keeps its size."""
         return 1.0
 
     @property

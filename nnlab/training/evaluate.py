@@ -1,7 +1,8 @@
 """The loss and the scores of a split, in evaluation mode."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,10 +40,13 @@ def evaluate(
         source.announce(batches)
         for rows in batches:
             batch = source.gather(rows)
-            lower = nullcontext() if autocast is None else torch.autocast(device.type, dtype=autocast)
-            with lower:
+            with _lower(device, autocast):
                 outputs = network(batch.inputs)
             window.add(loss(outputs, batch), outputs, batch)
     finally:
         network.train(training)
     return window.means(window.sums.tolist(), penalized=False)
+
+
+def _lower(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

@@ -35,7 +35,7 @@ class Progress:
     best_epoch: float = 0.0
     best_values: dict[str, float] = field(default_factory=dict[str, float])
     improved: float | None = None
-    """The monitored value that early stopping counts from: better than the one before by min_delta."""
+    """The monitored value that early stopping counts from: better by min_delta."""
     improved_step: int = 0
     last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     """The latest values of each split."""
@@ -166,7 +166,8 @@ class Trainer:
         batch = self.order.batches(0)[0]
         self._announce([batch])
         self.step.look(batch)
-        yield self._reading(progress, "train", {**self.step.read(), "learning_rate": self._rate_now})
+        values = {**self.step.read(), "learning_rate": self._rate_now}
+        yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
 
     def _chunk(self, progress: Progress) -> Iterator[Event]:
@@ -194,14 +195,15 @@ class Trainer:
         seconds = perf_counter() - start - looked
         progress.train_seconds += seconds
         progress.examples += examples
-        extra = {"learning_rate": self._rate_now, "samples_per_second": examples / max(seconds, 1e-9)}
+        speed = examples / max(seconds, 1e-9)
+        extra = {"learning_rate": self._rate_now, "samples_per_second": speed}
         yield self._reading(progress, "train", {**values, **extra})
         last = progress.step == self._limits.steps or self._out_of_time(progress, start)
         if progress.step % self.order.per_epoch == 0 or last:
             yield from self._evaluations(progress)
 
     def _next(self, step: int) -> int:
-        """The next update after which something is read: a multiple of `every`, an epoch, the end."""
+        """After which update something is read next: each `every`, at an epoch, at the end."""
         per_epoch = self.order.per_epoch
         points = [(step // self._every + 1) * self._every, (step // per_epoch + 1) * per_epoch]
         return min([*points, *([self._limits.steps] if self._limits.steps is not None else [])])
@@ -254,7 +256,10 @@ class Trainer:
             return Stopped("completed", f"{progress.step} steps")
         if limits.seconds is not None and progress.seconds >= limits.seconds:
             return Stopped("time_limit", f"{limits.seconds / 60:g} minutes")
-        if limits.patience is not None and progress.step - progress.improved_step >= limits.patience:
+        if (
+            limits.patience is not None
+            and progress.step - progress.improved_step >= limits.patience
+        ):
             best = f"best at step {progress.best_step}"
             return Stopped("early_stopped", f"no better value for {limits.patience} steps, {best}")
         return Stopped("interrupted", self._stop) if self._stop is not None else None

@@ -162,7 +162,8 @@ class EagerStep:
         self._pass(rows, self.network, seen)
         norms = grad_norms(self._parameters)
         if self._scaler.is_enabled():
-            norms = norms / self._scaler._scale  # pyright: ignore[reportPrivateUsage]
+            # What the gradients were multiplied by, without GradScaler.get_scale's host read.
+            norms = norms / self._scaler.scale(norms.new_ones(()))
         self._norms, self._seen = norms, seen
         self._optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
@@ -170,7 +171,7 @@ class EagerStep:
                 buffer.copy_(before)
 
     def read(self) -> dict[str, float]:
-        """Means of the window (of the looked-at batch if there was no update) and gradient norms."""
+        """Means of the window (if there was no update, of the batch looked at), gradient norms."""
         window = self._window
         if not window.examples and self._seen is not None:
             window = self._seen
@@ -209,12 +210,14 @@ class EagerStep:
             kept = _under(f"optimizer/{name}/", state)
             if kept:
                 self._optimizer.state[parameter] = {
-                    key: _like(value, key, parameter, self._optimizer) for key, value in kept.items()
+                    key: _like(value, key, parameter, self._optimizer)
+                    for key, value in kept.items()
                 }
         scaler = {key: value.item() for key, value in _under("scaler/", state).items()}
         if scaler and self._scaler.is_enabled():
-            whole = ("growth_interval", "_growth_tracker")
-            self._scaler.load_state_dict({k: int(v) if k in whole else v for k, v in scaler.items()})
+            for whole in ("growth_interval", "_growth_tracker"):
+                scaler[whole] = int(scaler[whole])
+            self._scaler.load_state_dict(scaler)
         self._window.sums.copy_(state["window/sums"])
         self._window.examples, self._window.batches = state["window/counts"].tolist()
         self.count = int(state["step/count"])
@@ -224,9 +227,7 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _like(
-    value: Tensor, key: str, parameter: Tensor, optimizer: torch.optim.Optimizer
-) -> Tensor:
+def _like(value: Tensor, key: str, parameter: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
     """A copy where the optimizer keeps it: `step` stays on the CPU unless the kernel is fused."""
     fused = any(group.get("fused") for group in optimizer.param_groups)
     stays = key == "step" and not fused
@@ -245,4 +246,5 @@ def grad_norms(parameters: Sequence[nn.Parameter]) -> Tensor:
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     # The foreach kernel: a handful of launches for all P instead of P launches.
     # test_gradient_norms_equal_those_of_autograd pins it to the plain definition.
-    return torch.stack(torch._foreach_norm(grads)).float()  # pyright: ignore[reportPrivateUsage]
+    norms = torch._foreach_norm(grads)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+    return torch.stack(norms).float()

@@ -42,6 +42,14 @@ class CountingStep:
     def load(self, state: Mapping[str, Tensor]) -> None: ...
 
 
+def constant(step: int) -> float:
+    return 1.0
+
+
+def hyperbola(step: int) -> float:
+    return 1.0 / (1 + step)
+
+
 def trainer(step: CountingStep, **changes: Any) -> Trainer:
     order = Order(
         torch.arange(100, 110), batch_size=3, drop_last=False, seed=0, device=torch.device("cpu")
@@ -49,13 +57,13 @@ def trainer(step: CountingStep, **changes: Any) -> Trainer:
     parts: dict[str, Any] = {
         "step": step,
         "order": order,
-        "schedule": lambda step: 1.0,
+        "schedule": constant,
         "base_lr": 0.5,
         "evaluate": {"validation": lambda: {"loss": 2.0}},
         "every": 3,
         "limits": Limits(steps=8),
         "monitor": Monitor("loss", "validation", higher_is_better=False),
-        "announce": lambda batches: None,
+        "announce": list,
     }
     return Trainer(**{**parts, **changes})
 
@@ -91,7 +99,7 @@ def test_an_epoch_sees_every_row_once_and_the_last_batch_is_short() -> None:
     step = CountingStep()
     events_of(step)
     assert [len(rows) for rows in step.rows[:4]] == [3, 3, 3, 1]
-    assert sorted(sum(step.rows[:4], [])) == list(range(100, 110))
+    assert sorted(row for rows in step.rows[:4] for row in rows) == list(range(100, 110))
     assert step.rows[:4] != step.rows[4:8]
 
 
@@ -158,7 +166,7 @@ def test_a_request_to_stop_ends_after_the_update_at_hand_and_saves() -> None:
 
 def test_the_learning_rate_follows_the_schedule_of_the_step() -> None:
     step = CountingStep()
-    events_of(step, schedule=lambda step: 1.0 / (1 + step))
+    events_of(step, schedule=hyperbola)
     assert step.rates == [0.5 / (1 + n) for n in range(8)]
 
 

@@ -1,0 +1,67 @@
+"""The closing lines of a run: what was reached beside the baseline, and what to do next."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from nnlab.contracts import Split
+
+
+def exact(value: float) -> str:
+    """Four digits, so that columns keep their width."""
+    return f"{value:#.4g}" if math.isfinite(value) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished run has to show.
+
+    Attributes:
+        run: the run as the commands take it: "runs/mnist-mlp/3".
+        status: how it ended: "completed", "early_stopped", ...
+        why: the same in words, may be empty.
+        steps: updates made.
+        seconds: the time that took.
+        best_epoch: the epoch of the weights that were measured; None without validation.
+        scores: split -> name -> value, of the best checkpoint.
+        baseline: name -> value on the test split without looking at the inputs.
+        baseline_name: what that is: "majority class", "mean".
+    """
+
+    run: str
+    status: str
+    why: str
+    steps: int
+    seconds: float
+    best_epoch: float | None
+    scores: Mapping[Split, Mapping[str, float]]
+    baseline: Mapping[str, float]
+    baseline_name: str
+
+
+def report(outcome: Outcome, *, stream: TextIO) -> None:
+    """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
+    spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
+    why = f" ({outcome.why})" if outcome.why else ""
+    lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
+    if outcome.best_epoch is not None:
+        lines[0] += f", best at epoch {outcome.best_epoch:g}"
+    rows: dict[str, Mapping[str, float]] = {**outcome.scores}
+    if outcome.baseline:
+        rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    width = max(map(len, rows), default=0)
+    if names:
+        lines.append(" " * width + "".join(f"  {name:>9}" for name in names))
+    for label, row in rows.items():
+        cells = (exact(row[name]) if name in row else "" for name in names)
+        padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
+        lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
+    lines += [
+        f"run   {outcome.run}",
+        f"next  nnlab eval {outcome.run}",
+        f"      nnlab tensorboard {outcome.run}",
+    ]
+    stream.write("\n".join(lines) + "\n")
+    stream.flush()
