@@ -55,7 +55,7 @@ def command(folders: Sequence[Path], *, port: int) -> list[str]:
 
 
 def names(folders: Sequence[Path]) -> list[str]:
-    """How each run is called on the page: as the commands call it, or by its path if two are alike."""
+    """How each run is called on the page: as in the commands, or by its path if two are alike."""
     short = [f"{folder.resolve().parent.name}/{folder.resolve().name}" for folder in folders]
     return [
         name if short.count(name) == 1 else str(folder.resolve()).strip("/")

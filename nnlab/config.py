@@ -189,6 +189,10 @@ class Origins:
         self._keys = keys
         self._values = values
 
+    def __eq__(self, other: object) -> bool:
+        """Always: where a config was written does not make it another (pydantic compares it)."""
+        return isinstance(other, Origins)
+
     def replaced(self, places: Mapping[Path, str]) -> "Origins":
         """Likewise, where these values (with all inside them) come from elsewhere."""
         kept = [

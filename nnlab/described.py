@@ -5,8 +5,11 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from types import NoneType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
@@ -67,7 +70,7 @@ class Described(NamedTuple):
 
 
 def help_of(cls: type[BaseModel]) -> tuple[str, str]:
-    """The first line of a class's docstring and the rest, which names the source, a line a paragraph."""
+    """The first line of a class's docstring, and the rest: a line for each paragraph."""
     text = inspect.cleandoc(cls.__doc__ or "")
     first, _, rest = text.partition("\n")
     paragraphs = (" ".join(part.split()) for part in rest.split("\n\n"))
@@ -157,7 +160,7 @@ def attribute_docs(cls: type[BaseModel]) -> dict[str, str]:
     """Help of the fields: the string below a field, or its line in a docstring's `Attributes:`."""
     docs: dict[str, str] = {}
     for part in reversed(cls.__mro__):
-        if isinstance(part, type) and issubclass(part, BaseModel) and part is not BaseModel:
+        if issubclass(part, BaseModel) and part is not BaseModel:
             docs |= _listed(part.__doc__ or "") | _below(part)
     return {name: " ".join(text.split()) for name, text in docs.items() if name in cls.model_fields}
 
@@ -179,18 +182,26 @@ def _listed(docstring: str) -> dict[str, str]:
 
 
 def _below(cls: type[BaseModel]) -> dict[str, str]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    except (OSError, SyntaxError, TypeError):
-        return {}  # a class without a source file, as in a notebook
-    assert isinstance(tree, ast.ClassDef)
+    """The strings that stand below fields in the source; none for a class of a notebook."""
+    found = _classes(cls.__module__).get(cls.__name__)
+    body = [] if found is None else found.body
     docs: dict[str, str] = {}
-    for field, below in zip(tree.body, tree.body[1:], strict=False):
+    for field, below in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             text = below.value if isinstance(below, ast.Expr) else None
             if isinstance(text, ast.Constant) and isinstance(text.value, str):
                 docs[field.target.id] = text.value
     return docs
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module's file. inspect.getsource would read the file for each class."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError, KeyError):
+        return {}
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def sections(root: type[BaseModel] = RunConfig) -> list[type[BaseModel]]:

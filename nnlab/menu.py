@@ -1,4 +1,4 @@
-"""`nnlab menu`: what a config can choose from, read from the same unions that the YAML reader uses."""
+"""`nnlab menu`: what a config can choose from, read from the unions themselves."""
 
 from difflib import get_close_matches
 from typing import Any

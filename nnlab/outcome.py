@@ -18,6 +18,11 @@ from nnlab.training.sinks import tag_of
 from nnlab.training.tensorboard import TensorBoard
 
 
+UNTOLD = ("name", "log", "data.root", "data.split_seed", "model.output", "train.threads",
+          "train.monitor", "train.compile", "train.layout", "rule")  # fmt: skip
+"""What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One process's part of a run: what it was built from and where it goes.
@@ -51,7 +56,8 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.graph(experiment.design.plans, experiment.shape.inputs)
     board.layout([*tags, *sorted(session.built.cards), "grad_norm/total", "learning_rate"])
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
-    board.hparams(flat(experiment.config), tags)
+    chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
+    board.hparams(chosen, tags)
 
 
 def summarize(
@@ -111,9 +117,9 @@ def outcome(
         shown[split] = {name: chosen[name] for name in names if name in chosen}
     classes = session.experiment.shape.task == "classes"
     return Outcome(
-        run=_short(session.folder),
+        run=short(session.folder),
         status=summary.status,
-        why=summary.why,
+        why="" if summary.status == "completed" else summary.why,
         steps=summary.steps,
         seconds=progress.seconds,
         best_epoch=progress.best_epoch if progress.best is not None else None,
@@ -123,7 +129,8 @@ def outcome(
     )
 
 
-def _short(folder: Path) -> str:
+def short(folder: Path) -> str:
+    """The folder as one would type it: below the current one without what is above."""
     try:
         return str(folder.relative_to(Path.cwd()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The data of a config, looked at: sizes, classes, ranges before and after scaling, a few images."""
+"""The data of a config, looked at: sizes, classes, ranges as stored and as seen, a few images."""
 
 import sys
 from collections.abc import Iterator
@@ -135,11 +135,8 @@ def images(examples: Examples) -> str:
     _, first = np.unique(labels, return_index=True)
     chosen = rows[first[:room]]
     drawn = [_draw(image, height, width, wide) for image in _read(examples.inputs, chosen)]
-    names = (
-        [examples.shape.classes[examples.targets[row]] for row in chosen]
-        if examples.shape.classes
-        else []
-    )
+    classes = examples.shape.classes
+    names = [classes[examples.targets[row]] for row in chosen] if classes else []
     across = len(drawn[0][0])
     lines = ["  ".join(parts) for parts in zip(*drawn, strict=True)]
     return "\n".join(["  ".join(f"{name[:across]:<{across}}" for name in names), *lines])
@@ -151,10 +148,9 @@ def _draw(image: "NDArray[Any]", height: int, width: int, wide: int) -> list[str
     step = max(1, -(-width // 38))
     down = step if wide == 2 else 2 * step
     tall, across = max(1, height // down), max(1, width // step)
-    if height >= down and width >= step:
-        grey = (
-            grey[: tall * down, : across * step].reshape(tall, down, across, step).mean(axis=(1, 3))
-        )
+    if height >= down:
+        blocks = grey[: tall * down, : across * step].reshape(tall, down, across, step)
+        grey = blocks.mean(axis=(1, 3))
     low, high = grey.min(), grey.max()
     shades = _shades()
     level = (grey - low) / (high - low if high > low else 1.0) * (len(shades) - 1)

@@ -15,7 +15,7 @@ from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
 from nnlab.loading import load_config, place_for, read_text
-from nnlab.outcome import Session, describe, outcome, summarize
+from nnlab.outcome import Session, describe, outcome, short, summarize
 from nnlab.parts.datasets.checks import notes
 from nnlab.runs import create
 from nnlab.saving import Saver
@@ -134,13 +134,15 @@ def stream_run(
         folders.write_env(folder, {**facts, "why": sentence, "data": examples.digest})
         seconds = {"startup": started - began, "build": done - started}
         session = Session(experiment, examples, built, folder, sentence, found, seconds)
-        for note in (*notes(examples), *_skips(sentence)):
+        for note in notes(examples):
             view.note(note)
         return (yield from _events(session, view, stack))
 
 
-def _skips(sentence: str) -> tuple[str, ...]:
-    return (f"device: {sentence}",) if "auto" in sentence else ()
+def _with_threads(device: str, threads: object) -> str:
+    """The device's sentence with the threads in it: cpu, 1 thread (auto: ...)."""
+    name, bracket, why = device.partition(" (")
+    return f"{name}, {threads} thread{'' if threads == 1 else 's'}{bracket}{why}"
 
 
 def _continue_from(
@@ -217,8 +219,8 @@ def _about(session: Session, progress: Progress) -> RunAbout:
     experiment = session.experiment
     return RunAbout(
         name=experiment.config.name or "run",
-        folder=session.folder,
-        device=f"{session.device}, {experiment.config.train.threads} thread(s)",
+        folder=Path(short(session.folder)),
+        device=_with_threads(session.device, experiment.config.train.threads),
         parameters=experiment.design.parameters,
         steps_total=experiment.total,
         steps_per_epoch=experiment.per_epoch,

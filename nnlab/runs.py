@@ -283,8 +283,9 @@ def confirm(runs: Sequence[Path]) -> bool:
     Raises:
         ConfigError: there is nobody to ask.
     """
+    count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
     if not sys.stdin.isatty():
-        raise ConfigError(f"runs prune: would remove {len(runs)} runs (add --yes)")
+        raise ConfigError(f"runs prune: would remove {count} (add --yes)")
     names = ", ".join(f"{run.parent.name}/{run.name}" for run in runs)
     sys.stderr.write(f"remove {names}? [y/N] ")
     sys.stderr.flush()

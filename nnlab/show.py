@@ -1,4 +1,4 @@
-"""`nnlab show`: what a config will build, said before it is built. Everything is read from the plan."""
+"""`nnlab show`: what a config will build, read from its plan before anything is built."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -149,7 +149,7 @@ def penalty(experiment: Experiment) -> str:
 
 
 def line_of(kind: Kind) -> str:
-    """A kind in one line as YAML would have it, with the fields that are not at their defaults first."""
+    """A kind and its fields in one line."""
     fields = {key: value for key, value in to_plain(kind).items() if key != "kind"}
     return ", ".join([kind.kind, *(f"{key} {_short(value)}" for key, value in fields.items())])
 
@@ -217,12 +217,8 @@ def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str,
     yield "schedule", facts["schedule"]
     length = f"{train.minutes:g} minutes" if total is None else f"{total:,}"
     size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
-    yield (
-        "steps",
-        (
-            f"{length}: {experiment.per_epoch:,} an epoch, of {size} each; a reading every {experiment.every:,}"
-        ),
-    )
+    rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each"
+    yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
 

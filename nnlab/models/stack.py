@@ -10,7 +10,7 @@ from nnlab.models.family import OUTPUT_SENTENCE, ModelConfig
 from nnlab.parts.activations import Activation, IdentityConfig
 from nnlab.parts.initializers import BiasInitializer, ZerosConfig
 from nnlab.parts.layers import ActivationLayerConfig, Layer, LinearConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig
+from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig, settled_init
 from nnlab.parts.layers.family import Defaults, Placed, place
 from nnlab.parts.norms import NoNormConfig, Norm
 
@@ -44,7 +44,8 @@ class StackConfig(ModelConfig, frozen=True):
 
     def resolved(self) -> Self:
         layers = tuple(layer.settled(self._defaults()) for layer in self.layers)
-        return self.model_copy(update={"layers": layers})
+        init = settled_init(self.init, self.activation)
+        return self.model_copy(update={"layers": layers, "init": init})
 
 
 def _is_softmax(layer: object) -> bool:

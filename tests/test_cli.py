@@ -1,0 +1,195 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnlab.__main__ import main
+from nnlab.summary import Summary
+
+HEAVY = ("torch", "torchvision", "sklearn", "tensorboard", "numpy")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NNLAB_RUNS", raising=False)
+
+
+def imported(code: str, names: tuple[str, ...]) -> list[str]:
+    """Which of these modules are there after the code, in a process of its own."""
+    tail = f"\nimport sys; print([n for n in {names!r} if n in sys.modules], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stderr.splitlines()[-1].replace("'", '"'))
+
+
+class TestStartsQuickly:
+    def test_nnlab_imports_nothing_heavy(self) -> None:
+        assert imported("import nnlab", (*HEAVY, "pydantic", "rich")) == []
+
+    def test_help_imports_no_config(self) -> None:
+        code = "from nnlab.__main__ import main; main(['--help'])"
+        assert imported(code, (*HEAVY, "pydantic", "rich", "nnlab.base")) == []
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["check", "mnist_cnn"],
+            ["show", "mnist_cnn"],
+            ["menu", "relu"],
+            ["schema"],
+            ["new"],
+            ["runs"],
+            ["train", "nothing"],
+            ["train", "xor", "--set", "train.epochs=0"],
+            ["eval", "nothing"],
+            ["resume", "nothing"],
+        ],
+        ids=" ".join,
+    )
+    def test_only_training_imports_torch(self, words: list[str]) -> None:
+        assert imported(f"from nnlab.__main__ import main; main({words!r})", HEAVY) == []
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("words", "code"),
+        [
+            ("--help", 0),
+            ("--version", 0),
+            ("", 2),
+            ("trian", 2),
+            ("train", 2),
+            ("train xor --lr 3", 2),
+            ("train nothing", 2),
+            ("train xor --device tpu", 2),
+            ("train xor --resume", 2),
+            ("train xor --set optimizer.lr=-1", 2),
+            ("check xor", 0),
+            ("check xor nothing", 2),
+            ("check xor --format html", 2),
+            ("show nothing", 2),
+            ("menu nothing", 2),
+            ("new nothing", 2),
+            ("eval nothing", 2),
+            ("eval --split tset", 2),
+            ("resume last", 2),
+            ("runs rm nothing", 2),
+            ("runs prune", 2),
+            ("tensorboard", 2),
+        ],
+    )
+    def test_is_as_documented(
+        self, words: str, code: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(words.split()) == code
+        out, err = capsys.readouterr()
+        assert len(err.splitlines()) <= 30 if words == "" else len(err.splitlines()) <= 15
+        assert "Traceback" not in err
+        assert bool(err) == (code != 0)
+        assert out == "" or code == 0 or "check" in words
+
+    def test_a_data_error_is_3(self) -> None:
+        Path("a.yaml").write_text("data: {kind: csv, path: b.csv, target: y}\nmodel: linear\n")
+        assert main(["train", "a.yaml"]) == 3
+        assert main(["check", "a.yaml"]) == 3
+
+    def test_a_damaged_run_is_4(self) -> None:
+        folder = Path("runs/net/1")
+        folder.mkdir(parents=True)
+        (folder / "summary.json").write_text("{")
+        assert main(["resume", "net"]) == 4
+
+    @pytest.mark.parametrize(
+        ("error", "code", "said"),
+        [
+            (KeyboardInterrupt(), 130, ""),
+            (MemoryError(), 6, "out of memory (try a smaller train.batch_size or model)"),
+            (RuntimeError("CUDA out of memory. Tried"), 6, "out of memory: CUDA out of memory"),
+            (ZeroDivisionError("x\ny"), 1, "ZeroDivisionError: x\nthis is a bug in nnlab"),
+            (BrokenPipeError(), 141, ""),
+        ],
+        ids=lambda v: type(v).__name__,
+    )
+    def test_of_anything_else(
+        self,
+        error: BaseException,
+        code: int,
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def fails() -> str:
+            raise error
+
+        monkeypatch.setattr("nnlab.new.listing", fails)
+        assert main(["new"]) == code
+        assert capsys.readouterr().err.startswith(said)
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--debug", "show", "nothing"], ["show", "nothing", "--debug"]):
+        assert main(words) == 2
+        err = capsys.readouterr().err
+        assert "Traceback" in err
+        assert err.endswith("nnlab new lists the bundled ones)\n")
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnlab", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
+def test_help_shows_the_experiments_first(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    text = capsys.readouterr().out
+    titles = [line for line in text.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == ["Options:", "Experiments:", "Runs:", "The language:"]
+    for word in ("train", "eval", "resume", "runs", "tensorboard", "menu", "schema", "new"):
+        assert f"  {word} " in text
+
+
+def test_set_names_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "xor", "--set", "optimizer.lr=-1"]) == 2
+    assert capsys.readouterr().err.startswith("--set optimizer.lr=-1:")
+
+
+def test_reads_a_config_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"data: xor\nmodel: linear\n")))
+    assert main(["check", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<stdin>: ok (xor")
+
+
+def test_new_writes_and_says_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "xor"]) == 0
+    assert capsys.readouterr().out == "xor.yaml\n"
+    assert main(["new", "xor"]) == 2
+
+
+def test_runs_can_be_listed_and_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in (1, 2, 3):
+        folder = Path(f"runs/net/{number}")
+        folder.mkdir(parents=True)
+        Summary(run=folder, name="net", status="completed").write()
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out.count("net/") == 3
+    assert main(["runs", "rm", "net/2"]) == 0
+    assert main(["runs", "prune", "--keep", "1"]) == 2  # nobody to ask
+    assert "would remove 1 run (add --yes)" in capsys.readouterr().err
+    assert main(["runs", "prune", "--keep", "1", "--yes"]) == 0
+    assert main(["runs", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["number"] == 3

@@ -1,0 +1,90 @@
+import pytest
+
+from nnlab.base import ConfigError, Kind
+from nnlab.choices import kinds_of
+from nnlab.described import MENUS, attribute_docs, fields_of, help_of, sections, typed
+from nnlab.menu import SECTIONS, page
+from nnlab.parts.layers import ConvConfig
+from nnlab.parts.losses import HuberConfig
+from nnlab.parts.optimizers import SgdConfig
+
+KINDS = [(menu, kind) for menu, (union, _) in MENUS.items() for kind in kinds_of(union).values()]
+
+
+def test_lists_every_menu_and_kind() -> None:
+    text = page(None)
+    for menu, kind in KINDS:
+        assert menu in text
+        assert kind.name() in text
+
+
+def test_every_kind_of_the_language_is_on_a_menu() -> None:
+    listed = {kind for _, kind in KINDS}
+    assert {cls for cls in sections() if issubclass(cls, Kind)} <= listed
+
+
+@pytest.mark.parametrize("menu", list(MENUS))
+def test_a_menu_has_a_line_and_the_source_of_each_kind(menu: str) -> None:
+    words = page(menu).split()
+    for kind in kinds_of(MENUS[menu][0]).values():
+        for part in help_of(kind):
+            assert set(part.split()) <= set(words)
+
+
+@pytest.mark.parametrize(
+    ("menu", "kind"), KINDS, ids=lambda v: v if isinstance(v, str) else v.name()
+)
+def test_a_kind_shows_its_fields(menu: str, kind: type[Kind]) -> None:
+    text = page(kind.name()) if kind.name() not in MENUS else page(menu)
+    assert kind.name() in text
+    assert max(map(len, text.splitlines())) <= 80
+    for field in fields_of(kind):
+        assert "object" not in field.type, "a Python name, not a word"
+        assert "<" not in field.type.replace("<=", "").replace("< ", "")
+
+
+def test_a_field_shows_type_range_and_default() -> None:
+    lines = page("huber").splitlines()
+    assert "delta  number > 0  1" in lines
+    (delta,) = fields_of(HuberConfig)
+    assert (delta.type, delta.default) == ("number > 0", "1")
+
+
+def test_a_field_without_a_default_says_so() -> None:
+    fields = {field.name: field for field in fields_of(ConvConfig)}
+    assert fields["channels"].default == ""
+    assert fields["padding"].type == "same or valid or whole number >= 0"
+    assert "must be given" in page("conv")
+
+
+def test_a_name_on_two_menus_shows_both() -> None:
+    assert page("constant").count("chosen in") == 2
+
+
+@pytest.mark.parametrize("name", list(SECTIONS))
+def test_sections_have_a_page(name: str) -> None:
+    assert "default" in page(name)
+
+
+def test_reads_the_help_of_fields_from_both_places() -> None:
+    docs = attribute_docs(SgdConfig)
+    assert docs["lr"].startswith("the base learning rate")
+    assert "parameters with two axes" in attribute_docs(SECTIONS["regularize"])["on"]
+
+
+def test_says_types_in_words() -> None:
+    assert typed(tuple[int, ...]) == "list of (whole number)"
+    assert typed(bool | None) == "true or false or null"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("adm", "did you mean adam"),
+        ("kaiming_normal", "is called he_normal here"),
+        ("qqqq", "menus are"),
+    ],
+)
+def test_helps_with_a_wrong_name(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        page(name)
