@@ -1,5 +1,6 @@
 """`nnlab` and `python -m nnlab`: a command, and lines and a code for what it raises."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal has no letters for
     words = [word for word in words if word != "--debug"]
+    # A tenth of the start: collecting while modules are imported finds nothing, and pydantic would
+    # search every installed package for plugins. Commands that train switch collecting on again.
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -38,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         lines, code = _explained(error, words)
         return _tell(lines, code, debug=debug)
+    finally:
+        gc.enable()
     return code
 
 

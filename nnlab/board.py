@@ -1,5 +1,6 @@
 """`nnlab tensorboard`: TensorBoard on some runs, seen from this machine alone."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -31,11 +32,15 @@ def serve(runs: Sequence[str], *, port: int) -> int:
     port = port or _free_port()
     _say(f"http://localhost:{port}/ shows {', '.join(names(folders))} (Ctrl-C ends it)")
     process = subprocess.Popen(command(folders, port=port))
+    # A server whose parent is told to end must not go on alone.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = process.wait()
     except KeyboardInterrupt:
-        # Ctrl-C reaches TensorBoard too; it gets a moment to end by itself.
+        process.terminate()
         return _ended(process)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if code:
         raise ResourceError(
             f"--port {port}: TensorBoard ended with {code} (use --port 0, or see above)"

@@ -9,43 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
+
+from nnlab.options import Commands, Config, Device, Json, Quiet, Run, Runs, Set, Yes
 
 if TYPE_CHECKING:
     from nnlab.terminal import View
 
 _EXPERIMENTS, _RUNS, _LANGUAGE = "Experiments", "Runs", "The language"
 _HELP = {"help_option_names": ["-h", "--help"]}
-_PIPED = 141
-"""128 + SIGPIPE: nobody reads the output any more."""
-
-
-class _Commands(TyperGroup):
-    """The commands in their groups. Plain text: importing rich would double the time of --help."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Runs a command."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # typer would end with 1, which stands for a bug.
-            raise typer.Exit(_PIPED) from None
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Writes the groups in the order of their first commands."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            command: Any = self.get_command(ctx, name)
-            panel = getattr(command, "rich_help_panel", None)
-            title = panel if isinstance(panel, str) else "Commands"
-            groups.setdefault(title, []).append((name, command.get_short_help_str(60)))
-        for title, rows in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
-
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     help="A laboratory for neural networks: YAML in; a trained, measured, explained network out.",
     epilog="A first run: nnlab train digits_mlp",
     no_args_is_help=True,
@@ -54,25 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_HELP,
 )
-runs_app = typer.Typer(cls=_Commands, rich_markup_mode=None, context_settings=_HELP)
+runs_app = typer.Typer(cls=Commands, rich_markup_mode=None, context_settings=_HELP)
 app.add_typer(runs_app, name="runs", rich_help_panel=_RUNS)
-
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
-Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
-]
-Runs = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="RUN...", help="As RUN in eval."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Changes any field: --set optimizer.lr=0.01"),
-]
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -162,12 +119,14 @@ def train(
     if smoke:
         from nnlab.smoke import smoke as run_smoke
 
+        _ready()
         _print_scores(
             run_smoke(config, overrides=set_ or [], device=device, view=_view(quiet)), json=json
         )
         return
     from nnlab.run import train as run_train
 
+    _ready()
     summary = run_train(
         config,
         overrides=set_ or [],
@@ -196,6 +155,7 @@ def evaluate(
     folder = find(run)
     from nnlab.evaluation import evaluate as evaluate_run
 
+    _ready()
     _print_scores(evaluate_run(folder, split=split, device=device), json=json)
 
 
@@ -214,6 +174,7 @@ def resume(
     folder = find(run)
     from nnlab.run import resume as resume_run
 
+    _ready()
     summary = resume_run(folder, overrides=set_ or [], device=device, view=_view(quiet))
     _print_summary(summary, json=json)
 
@@ -288,6 +249,14 @@ def schema() -> None:
     typer.echo(text())
 
 
+def _ready() -> None:
+    """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
+    import gc
+
+    gc.freeze()
+    gc.enable()
+
+
 def _view(quiet: bool) -> "View":
     from nnlab.terminal import open_view
 
@@ -327,8 +296,6 @@ def _print_scores(found: dict[str, Any], *, json: bool) -> None:
 
         typer.echo(dumps(found, default=str))
         return
-    width = max(map(len, found))
-    for key, value in found.items():
-        shown = f"{value:#.4g}" if isinstance(value, float) else value
-        shown = f"{value:,}" if isinstance(value, int) else shown
-        typer.echo(f"{key:<{width}}  {shown}")
+    from nnlab.printing import listed
+
+    typer.echo(listed(found), nl=False)

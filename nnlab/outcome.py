@@ -17,7 +17,6 @@ from nnlab.training.loop import Progress
 from nnlab.training.sinks import tag_of
 from nnlab.training.tensorboard import TensorBoard
 
-
 UNTOLD = ("name", "log", "data.root", "data.split_seed", "model.output", "train.threads",
           "train.monitor", "train.compile", "train.layout", "rule")  # fmt: skip
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""

@@ -124,7 +124,7 @@ def _read(inputs: "NDArray[Any] | RowReader", rows: "NDArray[np.int64]") -> "NDA
 
 
 def images(examples: Examples) -> str:
-    """A few training images, one of each of the first classes; empty if the inputs are no images."""
+    """A few training images, one of each of the first classes; empty if there are none."""
     if len(examples.shape.inputs) != 3:
         return ""
     _, height, width = examples.shape.inputs

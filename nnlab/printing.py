@@ -1,8 +1,8 @@
 """Tables as text: without colours, 80 columns wide unless the terminal is narrower."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
 WIDTH = 80
 
@@ -47,3 +47,19 @@ def grid(
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """Names and values, a line each; what is inside a value gets both names."""
+    rows: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        rows |= {f"{key} {name}": part for name, part in inner.items()} or {key: value}
+    width = max(map(len, rows))
+    return "".join(f"{key:<{width}}  {_cell(value)}\n" for key, value in rows.items())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:#.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

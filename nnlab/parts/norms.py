@@ -5,6 +5,7 @@ To add one: write a class here and name it in `Norm` at the foot of the file.
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -87,6 +88,9 @@ class LayerwiseConfig(NormConfig, frozen=True):
     kind: Literal["layer"] = "layer"
     eps: PositiveFloat = 1e-5
 
+    def misfit(self, shape: Shape) -> str | None:
+        return "layer normalization of one number is always 0" if prod(shape) == 1 else None
+
     def parameters(self, shape: Shape) -> Mapping[str, Shape]:
         return {"weight": shape, "bias": shape}
 
@@ -105,6 +109,8 @@ class GroupConfig(NormConfig, frozen=True):
     def misfit(self, shape: Shape) -> str | None:
         if shape[0] % self.groups:
             return f"{self.groups} groups do not divide {shape[0]} channels"
+        if prod(shape) == self.groups:
+            return f"a group of one number is always 0 (take fewer than {self.groups} groups)"
         return None
 
     def build(self, shape: Shape) -> "nn.Module":

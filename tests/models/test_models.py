@@ -1,5 +1,6 @@
 """Networks: what is designed is what is built, and how it begins."""
 
+from itertools import pairwise
 from math import prod, sqrt
 from time import perf_counter
 from typing import Any
@@ -69,7 +70,7 @@ NETWORKS: dict[str, tuple[Shape, dict[str, Any]]] = {
     "cnn, all": (
         (3, 16, 12),
         {
-            **{"kind": "cnn", "channels": (8, 16), "dense": (16, 8), "kernel": 5, "pool": 2},
+            **{"kind": "cnn", "channels": (8, 16), "dense": (16, 16), "kernel": 5, "pool": 2},
             **{"norm": "group", "dropout": 0.2, "activation": "silu", "init": "orthogonal"},
         },
     ),
@@ -111,7 +112,7 @@ class TestEveryNetwork:
         outputs = build(network, seed=0)(torch.zeros(2, *inputs), seen.__setitem__)
         assert outputs.shape == (2, 10)
         for plan in network.plans:
-            # The last module of a layer: hidden1_dropout before hidden1_activation ...
+            # The last module of a layer, hidden1_dropout, gives its output.
             last = [name for name in seen if name == plan.name or name.startswith(f"{plan.name}_")]
             assert seen[last[-1]].shape == (2, *plan.output)
 
@@ -182,7 +183,7 @@ class TestSizes:
     @pytest.mark.parametrize("widths", [(3,), (5, 4), (7, 1, 9)])
     def test_follow_the_formula(self, widths: tuple[int, ...]) -> None:
         sizes = (11, *widths, 10)
-        formula = sum(n * m + m for n, m in zip(sizes, sizes[1:], strict=False))
+        formula = sum(n * m + m for n, m in pairwise(sizes))
         assert designed((11,), kind="mlp", hidden=widths).parameters == formula
 
     def test_more_than_ten_billion_are_refused_before_anything_is_allocated(self) -> None:
@@ -306,12 +307,14 @@ class TestStructure:
         [
             ((4,), {"kind": "cnn"}, ("model", "channels", 0)),
             ((1, 4, 4), {"kind": "cnn", "channels": (1, 1, 1)}, ("model", "channels", 2)),
-            ((4,), {"kind": "mlp", "hidden": (8, 9), "norm": "group"}, ("model", "hidden", 1)),
+            ((4,), {"kind": "mlp", "hidden": (16, 9), "norm": "group"}, ("model", "hidden", 1)),
             (
                 (4,),
                 {"kind": "mlp", "hidden": {"width": 9, "depth": 2}, "norm": "group"},
                 ("model", "hidden"),
             ),
+            ((4,), {"kind": "mlp", "hidden": (8,), "norm": "group"}, ("model", "hidden", 0)),
+            ((4,), {"kind": "mlp", "hidden": (3, 1), "norm": "layer"}, ("model", "hidden", 1)),
             (
                 (1, 4, 4),
                 {"kind": "stack", "layers": ({"kind": "conv", "channels": 1},)},
@@ -339,7 +342,7 @@ class TestStructure:
     def test_a_network_is_its_formula(self) -> None:
         network = designed((7,), kind="mlp", hidden=(6,), activation="tanh")
         module = build(network, seed=0).double()
-        w = {name: value for name, value in module.named_parameters()}
+        w = dict(module.named_parameters())
         x = torch.randn(20, 7, dtype=torch.float64)
         hidden = torch.tanh(x @ w["hidden1.weight"].T + w["hidden1.bias"])
         torch.testing.assert_close(module(x), hidden @ w["output.weight"].T + w["output.bias"])
