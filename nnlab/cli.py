@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nnlab.options import Commands, Config, Device, Json, Quiet, Run, Runs, Set, Yes
+from nnlab import options
 
 if TYPE_CHECKING:
     from nnlab.terminal import View
@@ -19,7 +19,7 @@ _EXPERIMENTS, _RUNS, _LANGUAGE = "Experiments", "Runs", "The language"
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
-    cls=Commands,
+    cls=options.Commands,
     help="A laboratory for neural networks: YAML in; a trained, measured, explained network out.",
     epilog="A first run: nnlab train digits_mlp",
     no_args_is_help=True,
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_HELP,
 )
-runs_app = typer.Typer(cls=Commands, rich_markup_mode=None, context_settings=_HELP)
+runs_app = typer.Typer(cls=options.Commands, rich_markup_mode=None, context_settings=_HELP)
 app.add_typer(runs_app, name="runs", rich_help_panel=_RUNS)
 
 
@@ -78,10 +78,10 @@ def check(
 
 @app.command(rich_help_panel=_EXPERIMENTS)
 def show(
-    config: Config,
-    set_: Set = None,
+    config: options.Config,
+    set_: options.Set = None,
     data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
-    json: Json = False,
+    json: options.Json = False,
 ) -> None:
     """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
     from nnlab.show import show as show_config
@@ -91,23 +91,15 @@ def show(
 
 @app.command(rich_help_panel=_EXPERIMENTS)
 def train(
-    config: Config,
-    set_: Set = None,
-    device: Device = "auto",
-    run_dir: Annotated[
-        Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continues --run-dir if it holds this experiment.")
-    ] = False,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Same bits on a GPU too, more slowly.")
-    ] = False,
-    smoke: Annotated[
-        bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
-    ] = False,
-    quiet: Quiet = False,
-    json: Json = False,
+    config: options.Config,
+    set_: options.Set = None,
+    device: options.Device = "auto",
+    run_dir: options.RunDir = None,
+    resume: options.Resume = False,
+    deterministic: options.Deterministic = False,
+    smoke: options.Smoke = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Trains. The last line on stdout is the run's folder."""
     from nnlab.base import ConfigError
@@ -120,9 +112,8 @@ def train(
         from nnlab.smoke import smoke as run_smoke
 
         _ready()
-        _print_scores(
-            run_smoke(config, overrides=set_ or [], device=device, view=_view(quiet)), json=json
-        )
+        found = run_smoke(config, overrides=set_ or [], device=device, view=_view(quiet))
+        _print_scores(found, json=json)
         return
     from nnlab.run import train as run_train
 
@@ -141,12 +132,12 @@ def train(
 
 @app.command("eval", rich_help_panel=_EXPERIMENTS)
 def evaluate(
-    run: Run = "last",
+    run: options.Run = "last",
     split: Annotated[
         Literal["test", "validation", "train"], typer.Option(help="Which rows.")
     ] = "test",
-    device: Device = "auto",
-    json: Json = False,
+    device: options.Device = "auto",
+    json: options.Json = False,
 ) -> None:
     """Scores the best checkpoint of a run on a split."""
     from nnlab.runs import find
@@ -161,11 +152,11 @@ def evaluate(
 
 @app.command(rich_help_panel=_RUNS)
 def resume(
-    run: Run,
-    set_: Set = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    json: Json = False,
+    run: options.Run,
+    set_: options.Set = None,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    json: options.Json = False,
 ) -> None:
     """Continues a run; only durations and logging may change."""
     from nnlab.runs import find
@@ -180,7 +171,7 @@ def resume(
 
 
 @runs_app.callback(invoke_without_command=True)
-def runs(ctx: typer.Context, json: Json = False) -> None:
+def runs(ctx: typer.Context, json: options.Json = False) -> None:
     """Lists the runs; runs rm and runs prune remove some."""
     if ctx.invoked_subcommand is None:
         from nnlab.runs import table
@@ -189,7 +180,9 @@ def runs(ctx: typer.Context, json: Json = False) -> None:
 
 
 @runs_app.command()
-def rm(runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: Yes = False) -> None:
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: options.Yes = False
+) -> None:
     """Removes runs. One that is being trained is removed with --yes alone."""
     from nnlab.runs import find, remove
 
@@ -205,7 +198,7 @@ def prune(
     failed: Annotated[
         bool, typer.Option("--failed", help="Removes what failed, diverged or was left behind.")
     ] = False,
-    yes: Yes = False,
+    yes: options.Yes = False,
 ) -> None:
     """Removes old or failed runs, after asking. Those in training stay."""
     from nnlab.runs import confirm, prunable, remove
@@ -220,7 +213,7 @@ def prune(
 
 @app.command(rich_help_panel=_RUNS)
 def tensorboard(
-    runs: Runs = None,
+    runs: options.Runs = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 6006,
 ) -> None:
     """TensorBoard on these runs, or on the newest ten; on this machine alone."""

@@ -1,5 +1,6 @@
 """What several commands share: the list of commands and the options of one meaning everywhere."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -49,3 +50,15 @@ Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cu
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
+RunDir = Annotated[
+    Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continues --run-dir if it holds this experiment.")
+]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Same bits on a GPU too, more slowly.")
+]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
+]
