@@ -12,7 +12,9 @@ Path = tuple[str | int, ...]
 """Where a value stands in a config: ("model", "layers", 3, "kernel")."""
 
 
-class Config(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
+class Config(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+):
     """A section of the language: its fields are its YAML keys."""
 
 

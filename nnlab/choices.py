@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from nnlab.base import Config, Kind
 from nnlab.durations import FORMS, Duration
@@ -58,6 +58,32 @@ def _any_of(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValu
     return found
 
 
+MENU = "x-menu"
+"""The key of a menu in a raw JSON schema: name -> class, as `spelled`."""
+
+
+def spelled(cls: type) -> str:
+    """A class by its place, which is unlike its name unique."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _within(tag: str, error: ValidationError) -> PydanticCustomError:
+    """The mistakes inside a kind, as one error of the field; `mistakes` opens it again."""
+    errors = error.errors(include_url=False)
+    return PydanticCustomError("within", "{tag} has mistakes", {"tag": tag, "errors": errors})
+
+
+def opened(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Errors with those inside of kinds in place of the one that stands for them."""
+    for details in errors:
+        if details["type"] != "within":
+            yield details
+            continue
+        context = details.get("ctx", {})
+        for inner in opened(context["errors"]):
+            yield {**inner, "loc": (*details["loc"], context["tag"], *inner["loc"])}
+
+
 class Menu:
     """Marks a union of kinds: a mapping with `kind`, or the bare name with the kind's defaults."""
 
@@ -84,24 +110,28 @@ class Menu:
                 raise unknown_kind(value["kind"], names)
             return cast("dict[str, object]", value)
 
-        def tag(value: object) -> str:
-            name = (
-                value.name() if isinstance(value, Kind) else cast("dict[str, str]", value)["kind"]
-            )
-            return f"<{name}>"
+        def validate(value: object) -> Kind:
+            chosen = expand(value)
+            if isinstance(chosen, Kind):
+                return chosen
+            name = cast("dict[str, str]", chosen)["kind"]
+            try:
+                return kinds[name].model_validate(chosen)
+            except ValidationError as error:
+                raise _within(f"<{name}>", error) from None
 
-        tagged = core_schema.tagged_union_schema(
-            {f"<{name}>": handler.generate_schema(kind) for name, kind in kinds.items()}, tag
-        )
-        names_or_kinds = core_schema.union_schema([core_schema.literal_schema(names), tagged])
-        return core_schema.no_info_before_validator_function(
-            expand, tagged, json_schema_input_schema=names_or_kinds
+        # Not a tagged union: pydantic would build the validators of all kinds of all menus at every
+        # start (0.3 s), and a config chooses some ten of them.
+        return core_schema.no_info_plain_validator_function(
+            validate, metadata={"kinds": kinds}, json_schema_input_schema=core_schema.any_schema()
         )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return _any_of(schema, handler)
+        # `nnlab schema` puts the kinds in: they are not built here.
+        kinds = cast("dict[str, type[Kind]]", schema.get("metadata", {})["kinds"])
+        return {MENU: {name: spelled(kind) for name, kind in sorted(kinds.items())}}
 
 
 def _base(arm: Arm) -> Arm:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from nnlab import synonyms
 from nnlab.base import Mistake, Path
-from nnlab.choices import mapping
+from nnlab.choices import mapping, opened
 from nnlab.fields import fields_at, kinds_with, plain_path, sections_with
 
 
@@ -20,7 +20,7 @@ def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
         error: from `root.model_validate`.
         root: the class of the whole config, to name the keys that are valid at a place.
     """
-    found = error.errors(include_url=False)
+    found = list(opened(error.errors(include_url=False)))
     places = [_path(details) for details in found]
 
     def repeated(details: ErrorDetails, path: Path) -> bool:

@@ -4,8 +4,10 @@ import json
 from typing import Any, cast
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from nnlab.base import Kind
+from nnlab.choices import MENU, spelled
 from nnlab.config import RunConfig
 from nnlab.described import attribute_docs, help_of, sections
 
@@ -19,16 +21,33 @@ def text() -> str:
 
 def schema() -> dict[str, Any]:
     """The schema: pydantic's, with the help of the fields, and stricter about kinds."""
-    found = RunConfig.model_json_schema(mode="validation")
-    definitions: dict[str, dict[str, Any]] = found["$defs"]
-    for cls in sections():
-        # Classes of one name get their module's before it.
-        full = f"{cls.__module__.replace('.', '__')}__{cls.__name__}"
-        target = found if cls is RunConfig else definitions.get(full) or definitions[cls.__name__]
-        _explain(target, cls)
+    classes = [RunConfig, *(cls for cls in sections() if cls is not RunConfig)]
+    refs, all_of_it = models_json_schema([(cls, "validation") for cls in classes])
+    definitions: dict[str, dict[str, Any]] = all_of_it["$defs"]
+    places = {spelled(cls): refs[cls, "validation"] for cls in classes}
+    names = {cls: places[spelled(cls)]["$ref"].rpartition("/")[2] for cls in classes}
+    for cls, name in names.items():
+        definitions[name] = _filled(definitions[name], places)
+        _explain(definitions[name], cls)
+    found = {**definitions.pop(names[RunConfig]), "$defs": definitions}
     _prune(found, definitions)
     head = {"$schema": DIALECT, "title": "nnlab config"}
     return {**head, **{key: value for key, value in found.items() if key not in head}}
+
+
+def _filled(node: Any, places: dict[str, dict[str, Any]]) -> Any:
+    """A schema with the kinds of its menus in place: a bare name, or a mapping."""
+    if isinstance(node, list):
+        return [_filled(inner, places) for inner in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    tree = cast("dict[str, Any]", node)
+    if MENU in tree:
+        menu = cast("dict[str, str]", tree[MENU])
+        kinds = [dict(places[cls]) for cls in menu.values()]
+        rest = {key: value for key, value in tree.items() if key != MENU}
+        return {"anyOf": [{"enum": list(menu), "type": "string"}, {"oneOf": kinds}], **rest}
+    return {key: _filled(inner, places) for key, inner in tree.items()}
 
 
 def _explain(target: dict[str, Any], cls: type[BaseModel]) -> None:
