@@ -49,7 +49,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli"],
+        "cli": ["", "__main__", "cli", "options"],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
