@@ -20,13 +20,16 @@ from nnlab.training import checkpoint
 from nnlab.training import device as devices
 
 
-def evaluate(run: Path, *, split: str = "test", device: str = "auto") -> dict[str, Any]:
+def evaluate(
+    run: Path, *, split: str = "test", device: str = "auto", examples: Examples | None = None
+) -> dict[str, Any]:
     """The loss and the scores of the best checkpoint on a split.
 
     Args:
         run: the run's folder.
         split: train, validation or test.
         device: auto, cpu, cuda, cuda:N or mps.
+        examples: take the place of the config's data (a smoke run without them).
 
     Returns:
         {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json.
@@ -37,7 +40,7 @@ def evaluate(run: Path, *, split: str = "test", device: str = "auto") -> dict[st
         DivergedError: the weights give a loss that is not finite.
     """
     chosen, _ = devices.choose(device)
-    experiment, examples = reopen(run, chosen.type)
+    experiment, examples = reopen(run, chosen.type, examples)
     if split not in experiment.shape.sizes:
         known = ", ".join(experiment.shape.sizes)
         raise ConfigError(f"--split {split}: this run has {known}")
@@ -70,7 +73,7 @@ def _folder(run: Path) -> Path:
     return folder
 
 
-def reopen(run: Path, device: str) -> tuple[Experiment, Examples]:
+def reopen(run: Path, device: str, examples: Examples | None = None) -> tuple[Experiment, Examples]:
     """The experiment of a run and its data, which must be those that it was trained on.
 
     Raises:
@@ -81,6 +84,8 @@ def reopen(run: Path, device: str) -> tuple[Experiment, Examples]:
     config = load_config(run / "config.yaml")
     folder = place_for(run)
     machine = Machine(cast("Any", device), cpu_count() or 1)
+    if examples is not None:
+        return settle(config, folder, machine, shape=examples.shape), examples
     if not config.data.available(folder) and (root := getattr(config.data, "root", None)):
         here = place_for(run).root
         if Path(root) != here and config.data.model_copy(update={"root": None}).available(folder):

@@ -91,10 +91,12 @@ def stream_run(
     deterministic: bool = False,
     view: View,
     examples: Examples | None = None,
+    closing: bool = True,
 ) -> Generator[Event, None, Summary]:
     """Likewise, as a stream of events; each has been written when it comes.
 
-    `examples` take the place of the config's data (a smoke run without them).
+    `examples` take the place of the config's data (a smoke run without them); without `closing`
+    the view is not told what was reached.
     """
     began = perf_counter()
     config = load_config(source, overrides)
@@ -136,7 +138,10 @@ def stream_run(
         session = Session(experiment, examples, built, folder, sentence, found, seconds)
         for note in notes(examples):
             view.note(note)
-        return (yield from _events(session, view, stack))
+        summary, progress = yield from _events(session, view, stack)
+        if closing:
+            _report(session, summary, progress, view)
+        return summary
 
 
 def _with_threads(device: str, threads: object) -> str:
@@ -167,7 +172,9 @@ def _continue_from(
     return found
 
 
-def _events(session: Session, view: View, stack: ExitStack) -> Generator[Event, None, Summary]:
+def _events(
+    session: Session, view: View, stack: ExitStack
+) -> Generator[Event, None, tuple[Summary, Progress]]:
     """Trains, writes, saves; the run folder is complete when it returns."""
     built, folder, found = session.built, session.folder, session.found
     progress = Progress(**found.state["progress"]) if found else Progress()
@@ -211,8 +218,7 @@ def _events(session: Session, view: View, stack: ExitStack) -> Generator[Event, 
         summary.write()
     sinks.close()
     view.finish()
-    _report(session, summary, progress, view)
-    return summary
+    return summary, progress
 
 
 def _about(session: Session, progress: Progress) -> RunAbout:

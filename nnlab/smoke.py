@@ -7,9 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from nnlab.base import CheckpointError
-from nnlab.contracts import Examples, Machine
-from nnlab.evaluation import restore
-from nnlab.experiment import settle
+from nnlab.contracts import Examples
+from nnlab.evaluation import evaluate
 from nnlab.loading import load_config, place_for
 from nnlab.run import Source, stream_run
 from nnlab.terminal import View
@@ -38,23 +37,17 @@ def smoke(
     config = config.model_copy(update={"train": train}).written(config.origins)
     with tempfile.TemporaryDirectory(prefix="nnlab-smoke-") as folder:
         run = Path(folder) / "run"
-        stream = stream_run(config, run_dir=run, device=device, view=view, examples=examples)
+        stream = stream_run(
+            config, run_dir=run, device=device, view=view, examples=examples, closing=False
+        )
         while True:
             try:
                 next(stream)
             except StopIteration as end:
                 summary = end.value
                 break
-        machine = Machine("cpu", 1)
-        experiment = settle(load_config(run / "config.yaml"), where, machine)
-        restore(run, experiment, "last")
-        if examples is None:
-            from nnlab.evaluation import evaluate
-
-            split = "test" if "test" in experiment.shape.sizes else "train"
-            test = evaluate(run, split=split, device=device)
-        else:
-            test = dict(summary.last)
+        split = "test" if config.data.test != "none" else "train"
+        test = evaluate(run, split=split, device=device, examples=examples)
     if summary.steps != STEPS:
         raise CheckpointError(f"smoke: {summary.steps} steps were made, not {STEPS}")
     return {
