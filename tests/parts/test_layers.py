@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from counting import CountFlops
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from nnlab.base import MistakeError
 from nnlab.choices import kinds_of
@@ -144,9 +144,9 @@ class TestEveryPlan:
 
     def test_counts_what_the_dispatcher_counts(self, layer: LayerConfig, inputs: Shape) -> None:
         module = built(layer, inputs).eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with CountFlops() as counter, torch.no_grad():
             module(torch.zeros(1, *inputs))
-        assert layer.plan(inputs, "it", ()).flops == counter.get_total_flops()
+        assert layer.plan(inputs, "it", ()).flops == counter.total
 
     def test_fills_weights_that_exist(self, layer: LayerConfig, inputs: Shape) -> None:
         filled = {f"it.{key}" for key in layer.fills(inputs)}
