@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(lines, code, debug=debug)
     finally:
         gc.enable()
+        gc.unfreeze()  # what a training command froze; native bindings call it a leak at the end
     return code
 
 
