@@ -26,10 +26,10 @@ READINGS = 200
 """About how many readings `log.every: auto` makes."""
 
 SINGLE_THREAD_FLOPS = 2e8
-"""A step below this many floating-point operations runs on one thread: sharing it costs more.
+"""A step below this many floating-point operations runs on one thread: sharing it costs as much.
 
-Measured with test_threads of the benchmark on 2 cores: 784-16-16-10 at batch 64 (5e6) gains from
-one thread, 784-256-128-10 (9e7) is even, a CNN of 32 and 64 channels (2.6e9) needs them all.
+An estimate between two looks on 2 cores: at 784-16-16-10 and batch 64 (5e6) a second thread gains
+nothing and suffers from any other load; a CNN of 32 and 64 channels (2e9) uses both.
 """
 
 
