@@ -27,10 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal has no letters for
     words = [word for word in words if word != "--debug"]
-    # A tenth of the start: collecting while modules are imported finds nothing, and pydantic would
-    # search every installed package for plugins. Commands that train switch collecting on again.
-    gc.disable()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -43,9 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         lines, code = _explained(error, words)
         return _tell(lines, code, debug=debug)
-    finally:
-        gc.enable()
+    return code
+
+
+def program() -> int:
+    """`main` for a process of its own: settings that nobody else's Python may be left with.
+
+    Together a quarter of what a short command takes: collecting garbage while modules are imported
+    or at the end finds nothing, and pydantic would search every installed package for plugins.
+    Commands that train switch collecting on again.
+    """
+    gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    code = main()
+    if "torch" in sys.modules:
         gc.unfreeze()  # what a training command froze; native bindings call it a leak at the end
+    else:
+        gc.freeze()
     return code
 
 
@@ -94,4 +104,4 @@ def _tell(lines: list[str], code: int, *, debug: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())
