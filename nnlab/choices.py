@@ -1,19 +1,25 @@
 """Markers for fields with a choice: `Menu` (kinds) and `Forms` (several ways to write a value).
 
-    Activation = Annotated[ReluConfig | SigmoidConfig, Menu()]
+    Norm = Annotated[BatchConfig | LayerwiseConfig, Menu()]
+    Loss = Annotated[LossConfig, Menu("nnlab.parts.losses.classes", "nnlab.parts.losses.numbers")]
     hidden: Annotated[tuple[PositiveInt, ...] | WidthDepth, Forms()]
 
-The union inside is the registry: `--set`, the errors, `menu`, the schema and the tests read it.
+The union, or `KINDS` at the foot of each file that a menu names, is the registry: `--set`, the
+errors, `menu`, the schema and the tests read it. The files of a large menu are imported one after
+the other until a name is found, so that a config pays for few of its kinds.
+
 Both choose one arm *before* validating, so that a mistake is told once and for the arm that was
 meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
 `<name>`, which no field is called, and is taken out again by `fields`.
 """
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
@@ -31,14 +37,33 @@ def arms_of(union: Arm) -> tuple[Arm, ...]:
     return get_args(union) if get_origin(union) in (Union, UnionType) else (union,)
 
 
+def annotation_of(field: FieldInfo) -> Arm:
+    """A field's annotation with its metadata, as it was written."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
 def is_menu(arm: Arm) -> bool:
     """Whether an annotation is `Annotated[..., Menu()]`."""
     return get_origin(arm) is Annotated and any(isinstance(m, Menu) for m in get_args(arm)[1:])
 
 
 def kinds_of(menu: Arm) -> dict[str, type[Kind]]:
-    """The kinds of a menu by their names, in the order of the file."""
-    return {kind.name(): kind for kind in cast("tuple[type[Kind], ...]", arms_of(menu))}
+    """The kinds of a menu by their names, in the order of the alphabet."""
+    return dict(sorted((kind.name(), kind) for kinds in _files_of(menu) for kind in kinds))
+
+
+def kind_named(menu: Arm, name: str) -> type[Kind] | None:
+    """The kind of a menu with a name; imports no more files than it must."""
+    return next((k for kinds in _files_of(menu) for k in kinds if k.name() == name), None)
+
+
+def _files_of(menu: Arm) -> Iterator[tuple[type[Kind], ...]]:
+    """The kinds of a menu, file by file."""
+    marker = next(m for m in get_args(menu)[1:] if isinstance(m, Menu))
+    if not marker.files:
+        yield arms_of(menu)
+    for file in marker.files:
+        yield importlib.import_module(file).KINDS
 
 
 def unknown_kind(found: object, names: list[str]) -> PydanticCustomError:
@@ -85,15 +110,22 @@ def opened(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
 
 
 class Menu:
-    """Marks a union of kinds: a mapping with `kind`, or the bare name with the kind's defaults."""
+    """Marks kinds to choose from: a mapping with `kind`, or the bare name with its defaults.
+
+    Args:
+        files: the modules whose `KINDS` are meant, those most used first; none for the kinds of the
+            union that is marked.
+    """
+
+    def __init__(self, *files: str) -> None:
+        self.files = files
 
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        kinds = kinds_of(source)
-        names = sorted(kinds)
+        menu = Annotated[source, self]
 
-        def expand(value: object) -> object:
+        def expand(value: object) -> Kind | tuple[type[Kind], dict[str, object]]:
             if isinstance(value, Kind):
                 return value
             if isinstance(value, str):
@@ -104,34 +136,39 @@ class Menu:
                     "needs a name or a mapping with kind",
                     {"needs": "a name or a mapping with kind"},
                 )
-            if "kind" not in value:
-                raise PydanticCustomError("kind_missing", "needs kind", {"names": names})
-            if not isinstance(value["kind"], str) or value["kind"] not in kinds:
-                raise unknown_kind(value["kind"], names)
-            return cast("dict[str, object]", value)
+            chosen = cast("dict[str, object]", value)
+            if "kind" not in chosen:
+                raise PydanticCustomError(
+                    "kind_missing", "needs kind", {"names": [*kinds_of(menu)]}
+                )
+            name = chosen["kind"]
+            kind = kind_named(menu, name) if isinstance(name, str) else None
+            if kind is None:
+                raise unknown_kind(name, [*kinds_of(menu)])
+            return kind, chosen
 
         def validate(value: object) -> Kind:
             chosen = expand(value)
             if isinstance(chosen, Kind):
                 return chosen
-            name = cast("dict[str, str]", chosen)["kind"]
+            kind, fields = chosen
             try:
-                return kinds[name].model_validate(chosen)
+                return kind.model_validate(fields)
             except ValidationError as error:
-                raise _within(f"<{name}>", error) from None
+                raise _within(f"<{kind.name()}>", error) from None
 
         # Not a tagged union: pydantic would build the validators of all kinds of all menus at every
         # start (0.3 s), and a config chooses some ten of them.
         return core_schema.no_info_plain_validator_function(
-            validate, metadata={"kinds": kinds}, json_schema_input_schema=core_schema.any_schema()
+            validate, metadata={"menu": menu}, json_schema_input_schema=core_schema.any_schema()
         )
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         # `nnlab schema` puts the kinds in: they are not built here.
-        kinds = cast("dict[str, type[Kind]]", schema.get("metadata", {})["kinds"])
-        return {MENU: {name: spelled(kind) for name, kind in sorted(kinds.items())}}
+        kinds = kinds_of(schema.get("metadata", {})["menu"])
+        return {MENU: {name: spelled(kind) for name, kind in kinds.items()}}
 
 
 def _base(arm: Arm) -> Arm:
@@ -150,11 +187,13 @@ class Forms:
         arms = arms_of(source)
         words = [word for arm in arms if _base(arm) is Literal for word in get_args(arm)]
         menus = [arm for arm in arms if is_menu(arm)]
-        names = [*words, *(name for menu in menus for name in sorted(kinds_of(menu)))]
         tests = [_accepts(arm) for arm in arms]
         sections = [index for index, arm in enumerate(arms) if _is_section(arm)]
         needs = " or ".join(dict.fromkeys(_described(arms)))
         only_names = all(is_menu(arm) or _base(arm) is Literal for arm in arms)
+
+        def names() -> list[str]:
+            return [*words, *(name for menu in menus for name in kinds_of(menu))]
 
         def choose(value: object) -> str:
             for index, fits in enumerate(tests):
@@ -162,9 +201,9 @@ class Forms:
                     return f"<{index}>"
             if isinstance(value, dict) and len(sections) == 1:
                 return f"<{sections[0]}>"
-            if isinstance(value, str) and names and only_names:
-                raise unknown_kind(value, names)
-            raise PydanticCustomError("form", "needs {needs}", {"needs": needs, "names": names})
+            if isinstance(value, str) and only_names and (known := names()):
+                raise unknown_kind(value, known)
+            raise PydanticCustomError("form", "needs {needs}", {"needs": needs, "names": names()})
 
         def check(value: object) -> object:
             # The error of `choose` is raised here: a tagged union would replace it by its own.
@@ -193,8 +232,9 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
     """Whether a value has the form of an arm; its range is checked afterwards."""
     base = _base(arm)
     if is_menu(arm):
-        kinds = kinds_of(arm)
-        return lambda v: isinstance(v, Kind | dict) or (isinstance(v, str) and v in kinds)
+        return lambda v: (
+            isinstance(v, Kind | dict) or (isinstance(v, str) and kind_named(arm, v) is not None)
+        )
     if base is Literal:
         return lambda v: isinstance(v, str) and v in get_args(arm)
     if base is Duration:

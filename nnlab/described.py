@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nnlab.base import Config, Kind
-from nnlab.choices import arms_of, is_menu, kinds_of
+from nnlab.choices import annotation_of, arms_of, is_menu, kinds_of
 from nnlab.config import RunConfig, to_plain
 from nnlab.durations import Duration
 from nnlab.models import Model
@@ -47,7 +47,7 @@ MENUS: dict[str, tuple[Any, str]] = {
     "schedules": (Schedule, "schedule"),
     "scores": (AnyScore, "scores"),
 }
-"""Name -> the union of its kinds, and where a config chooses from it."""
+"""Name -> the menu of its kinds, and where a config chooses from it."""
 
 _WORDS: dict[Any, str] = {
     int: "whole number",
@@ -81,15 +81,10 @@ def fields_of(cls: type[BaseModel]) -> list[Described]:
     """The fields of a kind, but for `kind` itself."""
     docs = attribute_docs(cls)
     return [
-        Described(name, typed(_whole(field)), _default(field), docs.get(name, ""))
+        Described(name, typed(annotation_of(field)), _default(field), docs.get(name, ""))
         for name, field in cls.model_fields.items()
         if name != "kind"
     ]
-
-
-def _whole(field: FieldInfo) -> Any:
-    """A field's annotation with its metadata, as it was written."""
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def _default(field: FieldInfo) -> str:
@@ -213,9 +208,9 @@ def sections(root: type[BaseModel] = RunConfig) -> list[type[BaseModel]]:
             if annotation not in found:
                 found[annotation] = None
                 for field in annotation.model_fields.values():
-                    visit(field.annotation)
+                    visit(annotation_of(field))
             return
-        for inner in get_args(annotation):
+        for inner in kinds_of(annotation).values() if is_menu(annotation) else get_args(annotation):
             visit(inner)
 
     visit(root)

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from nnlab.base import Kind, Path
-from nnlab.choices import arms_of, is_menu, kinds_of
+from nnlab.choices import Forms, Menu, annotation_of, arms_of, is_menu, kind_named, kinds_of
 
 
 def plain_path(location: tuple[int | str, ...]) -> Path:
@@ -35,8 +35,8 @@ def _inside(annotation: Any, part: int | str) -> Any:
         if field is None:
             return None
         arms = [a for a in arms_of(field.annotation) if a is not type(None)]
-        marked = any(type(m).__name__ in ("Menu", "Forms") for m in field.metadata)
-        return arms[0] if len(arms) == 1 and not marked else field.annotation
+        marked = any(isinstance(m, Menu | Forms) for m in field.metadata)
+        return arms[0] if len(arms) == 1 and not marked else annotation_of(field)
     if _is_tag(part):
         return _arm(annotation, str(part)[1:-1])
     if get_origin(annotation) is tuple:
@@ -46,15 +46,12 @@ def _inside(annotation: Any, part: int | str) -> Any:
 
 
 def _arm(annotation: Any, tag: str) -> Any:
+    if is_menu(annotation):
+        return kind_named(annotation, tag)
     arms = arms_of(annotation)
     if tag.isdigit():
         return arms[int(tag)]
-    for arm in arms:
-        if is_menu(arm) and tag in kinds_of(arm):
-            return kinds_of(arm)[tag]
-        if _is_model(arm) and issubclass(arm, Kind) and arm.name() == tag:
-            return arm
-    return None
+    return next((kind for arm in arms if is_menu(arm) and (kind := kind_named(arm, tag))), None)
 
 
 def _is_model(annotation: Any) -> bool:
@@ -76,10 +73,8 @@ def kinds_with(key: str, location: tuple[int | str, ...], root: type[BaseModel])
 def _all_kinds(annotation: Any) -> dict[str, type[Kind]]:
     if is_menu(annotation):
         return kinds_of(annotation)
-    arms = arms_of(annotation)
-    if all(_is_model(arm) and issubclass(arm, Kind) for arm in arms):
-        return {arm.name(): arm for arm in arms}
-    return {name: kind for arm in arms if is_menu(arm) for name, kind in kinds_of(arm).items()}
+    arms = [arm for arm in arms_of(annotation) if is_menu(arm)]
+    return {name: kind for arm in arms for name, kind in kinds_of(arm).items()}
 
 
 def sections_with(key: str, root: type[BaseModel]) -> list[str]:
@@ -88,7 +83,8 @@ def sections_with(key: str, root: type[BaseModel]) -> list[str]:
     for section, field in root.model_fields.items():
         if section == key:
             return ["the top level"]
-        for arm in arms_of(field.annotation):
+        whole = annotation_of(field)
+        for arm in (whole,) if is_menu(whole) else arms_of(whole):
             kinds = kinds_of(arm).values() if is_menu(arm) else (arm,)
             if any(_is_model(kind) and key in kind.model_fields for kind in kinds):
                 homes.append(f"{section}.{key}")

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from nnlab import fields, mistakes, synonyms
 from nnlab.base import ConfigError
-from nnlab.choices import arms_of, is_menu, kinds_of
+from nnlab.choices import annotation_of, arms_of, is_menu, kinds_of
 from nnlab.config import RunConfig
 from nnlab.contracts import Machine
 from nnlab.experiment import settle
@@ -686,14 +686,16 @@ def words(annotation: Any, seen: set[Any]) -> tuple[set[str], set[str]]:
             return keys, names
         seen.add(annotation)
         keys |= set(annotation.model_fields)
-        inner = [f.annotation for f in annotation.model_fields.values()]
+        inner = [annotation_of(f) for f in annotation.model_fields.values()]
     elif get_origin(annotation) is not None and isinstance(get_args(annotation)[0], str):
         return keys, set(get_args(annotation))
     else:
         if is_menu(annotation):
             names |= set(kinds_of(annotation))
-        inner = [a for a in arms_of(annotation) if a is not annotation]
-        inner += get_args(annotation) if get_origin(annotation) is tuple else ()
+            inner: list[Any] = [*kinds_of(annotation).values()]
+        else:
+            inner = [a for a in arms_of(annotation) if a is not annotation]
+            inner += get_args(annotation) if get_origin(annotation) is tuple else ()
     for part in inner:
         more = words(part, seen)
         keys |= more[0]

@@ -171,3 +171,6 @@ class SvhnConfig(_ArchiveConfig, frozen=True):
 
         found = datasets.SVHN(str(folder), split="train" if train else "test")
         return _Part(found.data, found.labels)
+
+
+KINDS = (Cifar100Config, Cifar10Config, SvhnConfig)

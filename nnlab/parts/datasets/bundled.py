@@ -194,3 +194,6 @@ class DiabetesConfig(_BundledConfig, frozen=True):
         inputs = _numbers("diabetes_data_raw.csv.gz", delimiter=None)
         targets = _numbers("diabetes_target.csv.gz").reshape(-1, 1)
         return Table(self.known, inputs.astype(np.float32), targets.astype(np.float32))
+
+
+KINDS = (BreastCancerConfig, DiabetesConfig, DigitsConfig, IrisConfig, WineConfig)

@@ -218,3 +218,6 @@ class CsvConfig(DataConfig, frozen=True):
                 f"data.task: classes needs one target column, got {len(targets)} (regression)"
             )
         return guessed_task(sheet, targets, self.decimal) if self.task == "auto" else self.task
+
+
+KINDS = (CsvConfig,)

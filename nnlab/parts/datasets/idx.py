@@ -151,3 +151,6 @@ class KmnistConfig(_IdxConfig, frozen=True):
         "wo",
     )
     kind: Literal["kmnist"] = "kmnist"
+
+
+KINDS = (FashionMnistConfig, KmnistConfig, MnistConfig)

@@ -131,3 +131,6 @@ class ImageFolderConfig(DataConfig, frozen=True):
         if self.in_memory == "auto":
             return count * channels * height * width <= _FITS_BYTES
         return self.in_memory == "always"
+
+
+KINDS = (ImageFolderConfig,)

@@ -225,3 +225,6 @@ def _array(path: Path, name: str) -> "NDArray[Any]":
             return archive[name]
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path}: {name} cannot be read: {error}") from error
+
+
+KINDS = (NpzConfig,)

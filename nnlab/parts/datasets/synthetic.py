@@ -1,11 +1,11 @@
-"""Made data: logic gates, shapes in the plane, functions of one number.
+"""Made data: shapes in the plane, functions of one number.
 
 `sample_seed` draws the points and their noise; it moves neither with `seed` nor with `split_seed`.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 from pydantic import (
     Field,
@@ -31,56 +31,6 @@ else:
 
 Samples = Annotated[int, Field(ge=10, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class _GateConfig(DataConfig, frozen=True):
-    """A function of two bits: all four rows are in every split, for there are no others."""
-
-    truth: ClassVar[tuple[int, int, int, int]]
-    validation: Literal["same", "none"] = "same"  # pyright: ignore[reportIncompatibleVariableOverride]
-    test: Literal["same", "none"] = "same"  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def form(self, place: Place) -> Form:
-        return "points"
-
-    def source(self, place: Place) -> Source:
-        return Source(
-            inputs=(2,),
-            task="classes",
-            outputs=2,
-            classes=("0", "1"),
-            pool=4,
-            columns=("a", "b"),
-            shared=True,
-        )
-
-    def read(self, place: Place) -> Table:
-        bits = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-        return Table(self.source(place), bits, np.array(self.truth, np.int64))
-
-
-@final
-class XorConfig(_GateConfig, frozen=True):
-    """One or the other but not both: no straight line separates it. Minsky & Papert 1969."""
-
-    truth: ClassVar[tuple[int, int, int, int]] = (0, 1, 1, 0)
-    kind: Literal["xor"] = "xor"
-
-
-@final
-class AndConfig(_GateConfig, frozen=True):
-    """Both: a single unit can learn it. McCulloch & Pitts 1943."""
-
-    truth: ClassVar[tuple[int, int, int, int]] = (0, 0, 0, 1)
-    kind: Literal["and"] = "and"
-
-
-@final
-class OrConfig(_GateConfig, frozen=True):
-    """At least one: a single unit can learn it. McCulloch & Pitts 1943."""
-
-    truth: ClassVar[tuple[int, int, int, int]] = (0, 1, 1, 1)
-    kind: Literal["or"] = "or"
 
 
 class _PointsConfig(DataConfig, frozen=True):
@@ -291,3 +241,6 @@ class FunctionConfig(_PointsConfig, frozen=True):
         return Table(
             self.source(place), x[:, None].astype(np.float32), y[:, None].astype(np.float32)
         )
+
+
+KINDS = (BlobsConfig, CirclesConfig, FunctionConfig, MoonsConfig, SpiralsConfig)

@@ -8,7 +8,7 @@ from nnlab.contracts import DataShape, Examples
 from nnlab.parts.datasets.bundled import IrisConfig
 from nnlab.parts.datasets.checks import check_rows, check_table, digest_of, notes
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.synthetic import XorConfig
+from nnlab.parts.datasets.gates import XorConfig
 
 TABLE = DataShape((2,), "classes", 3, ("a", "b", "c"), {"train": 4}, ("width", "height"))
 CURVE = DataShape((2,), "regression", 1, (), {"train": 4})

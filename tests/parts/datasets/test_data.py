@@ -10,8 +10,8 @@ from nnlab.base import ConfigError
 from nnlab.choices import kinds_of
 from nnlab.parts.datasets import Data
 from nnlab.parts.datasets.family import DataConfig, Place
+from nnlab.parts.datasets.gates import XorConfig
 from nnlab.parts.datasets.sizes import FirstRows, FromColumn, FromFile, LastRows
-from nnlab.parts.datasets.synthetic import XorConfig
 
 Make = Callable[[str], DataConfig]
 GATES = ("and", "or", "xor")

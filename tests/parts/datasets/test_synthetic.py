@@ -8,15 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from nnlab.parts.datasets.family import Place
+from nnlab.parts.datasets.gates import AndConfig, OrConfig, XorConfig
 from nnlab.parts.datasets.synthetic import (
-    AndConfig,
     BlobsConfig,
     CirclesConfig,
     FunctionConfig,
     MoonsConfig,
-    OrConfig,
     SpiralsConfig,
-    XorConfig,
 )
 
 HERE = Place(Path(), Path(), Path())
