@@ -36,11 +36,15 @@ class Text(NamedTuple):
 
 
 def bundled() -> dict[str, pathlib.Path]:
-    """The configs that come with nnlab, by name; in a checkout and in an installed package."""
+    """The configs that come with nnlab, by name; in a checkout and in an installed package.
+
+    Those in a folder of their own are called with it: lessons/zero_init.
+    """
     package = pathlib.Path(__file__).parent
     for folder in (package / "configs", package.parent / "configs"):
         if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+            paths = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("*/*.yaml"))]
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
     return {}
 
 

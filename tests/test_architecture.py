@@ -58,7 +58,12 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *("training.*", "parts.modules", "parts.containers", "models.network"),
+    *(
+        "training.*",
+        "parts.modules",
+        "parts.containers",
+        "models.network",
+    ),
     *(
         "api",
         "build",

@@ -89,7 +89,11 @@ KEYS = [
         one("optimizer.lr: 0.1"),
         "3:1: optimizer.lr: unknown key (write optimizer: {lr: ...})",
     ),
-    ("a key that looks like a tag", one("<sgd>: 1"), "3:1: <sgd>: unknown key (known are base, data,"),
+    (
+        "a key that looks like a tag",
+        one("<sgd>: 1"),
+        "3:1: <sgd>: unknown key (known are base, data,",
+    ),
     (
         "a key that looks like the tag of its place",
         one("optimizer: {kind: adam, <adam>: 1}"),

@@ -8,8 +8,10 @@ from typing import Annotated, Literal, Self
 from nnlab.base import Config, Kind, MistakeError
 from nnlab.choices import Forms
 from nnlab.contracts import DataShape, Plan, Shape
-from nnlab.parts.activations import Activation, IdentityConfig, SigmoidConfig, SoftmaxConfig
-from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import IdentityConfig, SigmoidConfig, SoftmaxConfig
+from nnlab.parts.initializers import BiasInitializer
+from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.dense import AutoInit, LinearConfig, settled_init
 from nnlab.parts.layers.family import Placed
 from nnlab.parts.losses import LossConfig
@@ -121,7 +123,7 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
         dropout=0.0,
     )
     placed = Placed("output", last, ("model", "output"))
-    plans.append(last.plan(shape, "output", placed.path))
+    plans.append(_planned(placed, shape))
     network = Design(data.inputs, (*hidden, placed), tuple(plans))
     if network.parameters > MAX_PARAMETERS:
         largest = max(plans, key=_count)
@@ -137,7 +139,11 @@ def _planned(placed: Placed, inputs: Shape) -> Plan:
         if placed.path[:2] == ("model", "layers"):
             raise
         # A layer of a shorthand has no keys of its own that an error could point at.
-        raise MistakeError(placed.path, error.mistake.text) from None
+        key = error.mistake.path[-1]
+        path = placed.path
+        if key in ("init", "bias_init"):
+            path = (*path, key) if path == ("model", "output") else ("model", key)
+        raise MistakeError(path, error.mistake.text) from None
 
 
 def _refuse_written_output(hidden: tuple[Placed, ...], outputs: int) -> None:

@@ -8,8 +8,10 @@ from nnlab.base import Config
 from nnlab.choices import Forms
 from nnlab.contracts import Shape
 from nnlab.models.family import ModelConfig
-from nnlab.parts.activations import Activation, ReluConfig
-from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import ReluConfig
+from nnlab.parts.initializers import BiasInitializer
+from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import FlattenConfig, LinearConfig
 from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place

@@ -7,8 +7,10 @@ from pydantic import Field
 from nnlab.base import MistakeError
 from nnlab.contracts import Shape
 from nnlab.models.family import OUTPUT_SENTENCE, ModelConfig
-from nnlab.parts.activations import Activation, IdentityConfig
-from nnlab.parts.initializers import BiasInitializer, ZerosConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import IdentityConfig
+from nnlab.parts.initializers import BiasInitializer
+from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import ActivationLayerConfig, Layer, LinearConfig
 from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig, settled_init
 from nnlab.parts.layers.family import Defaults, Placed, place

@@ -106,7 +106,10 @@ class EagerStep:
         self._scaler = torch.amp.GradScaler(
             self._device.type, enabled=autocast is torch.float16, init_scale=2.0**10
         )
-        self._draws = any(isinstance(m, nn.Dropout) and m.p > 0 for m in network.modules())
+        self._draws = any(
+            isinstance(m, nn.RReLU) or (isinstance(m, nn.Dropout) and m.p > 0)
+            for m in network.modules()
+        )
         self._window = Window(scores, self._device)
         self._norms: Tensor | None = None
         self._seen: Window | None = None

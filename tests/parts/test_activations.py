@@ -1,27 +1,33 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnlab.choices import kinds_of
-from nnlab.parts.activations import (
-    Activation,
-    ActivationConfig,
-    EluConfig,
-    GeluConfig,
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.bounded import HardTanhConfig
+from nnlab.parts.activations.common import (
     IdentityConfig,
-    LeakyReluConfig,
-    PreluConfig,
     ReluConfig,
     SigmoidConfig,
-    SiluConfig,
     SoftmaxConfig,
     StepConfig,
     TanhConfig,
 )
+from nnlab.parts.activations.family import ActivationConfig, ReluFamily
+from nnlab.parts.activations.rectifiers import (
+    EluConfig,
+    LeakyReluConfig,
+    PreluConfig,
+    RreluConfig,
+    SeluConfig,
+)
+from nnlab.parts.activations.smooth import GeluConfig, SiluConfig
 
 CONFIGS = [kind.example() for kind in kinds_of(Activation).values()]
 LINE = torch.linspace(-6, 6, 1001, dtype=torch.float64)
@@ -29,8 +35,17 @@ LINE = torch.linspace(-6, 6, 1001, dtype=torch.float64)
 
 def slopes(config: ActivationConfig, points: Tensor) -> Tensor:
     x = points.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(config.build().double()(x).sum(), x)
+    (gradient,) = torch.autograd.grad(config.build().double().eval()(x).sum(), x)
     return gradient
+
+
+# Away from every kink: those of the menu are at 0, +-0.1, +-0.5, +-1, +-3, 6.
+POINTS = np.array([[-4.3, -2.7, -1.2, -0.73, -0.31, -0.04], [0.03, 0.28, 0.77, 1.4, 3.6, 7.2]])
+
+
+def module_of(config: ActivationConfig) -> nn.Module:
+    """As at evaluation, where nothing is drawn."""
+    return config.build().double().eval()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.kind)
@@ -42,20 +57,92 @@ class TestEveryActivation:
         assert (y.shape, y.dtype) == (x.shape, x.dtype)
 
     def test_gradient_agrees_with_finite_differences(self, config: ActivationConfig) -> None:
-        # No point is a kink: 0 lies in the middle between two of them.
-        x = torch.linspace(-2, 2, 8, dtype=torch.float64).view(2, 4).requires_grad_()
-        assert torch.autograd.gradcheck(config.build().double(), (x,))
+        assert torch.autograd.gradcheck(
+            module_of(config), (torch.from_numpy(POINTS).requires_grad_(),)
+        )
+
+    def test_its_formula_is_what_torch_computes(self, config: ActivationConfig) -> None:
+        expected = module_of(config)(torch.from_numpy(POINTS)).detach().numpy()
+        np.testing.assert_allclose(config.value(POINTS), expected, rtol=1e-12, atol=1e-15)
+
+    def test_its_backward_formula_is_autograd(self, config: ActivationConfig) -> None:
+        x = torch.from_numpy(POINTS).requires_grad_()
+        grad = torch.linspace(-1, 2, 12, dtype=torch.float64).view(2, 6)
+        (expected,) = torch.autograd.grad(module_of(config)(x), x, grad)
+        ours = config.backward(POINTS, grad.numpy())
+        # torch's hard_sigmoid multiplies by 1/6 in float32, also in float64.
+        np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-7, atol=1e-14)
+
+    def test_its_derivative_is_the_limit_of_differences(self, config: ActivationConfig) -> None:
+        if config.kind == "softmax":
+            pytest.skip("is no function of single units; its backward is tested")
+        h = 1e-6
+        slopes = (config.value(POINTS + h) - config.value(POINTS - h)) / (2 * h)
+        np.testing.assert_allclose(config.derivative(POINTS), slopes, atol=1e-8)
 
     def test_stays_finite_for_large_inputs(self, config: ActivationConfig) -> None:
         x = torch.tensor([[-1e4, 0.0, 1e4]], requires_grad=True)
-        y = config.build()(x)
+        y = module_of(config).float()(x)
         y.sum().backward()
         assert y.isfinite().all()
         assert x.grad is not None
         assert x.grad.isfinite().all()
+        assert np.isfinite(config.value(x.detach().double().numpy())).all()
+        assert np.isfinite(config.derivative(x.detach().double().numpy())).all()
 
     def test_says_how_many_weights_it_learns(self, config: ActivationConfig) -> None:
         assert config.parameters == sum(p.numel() for p in config.build().parameters())
+
+    def test_says_whether_a_gradient_passes(self, config: ActivationConfig) -> None:
+        assert config.differentiable == bool(config.backward(POINTS, POINTS).any())
+
+    def test_a_kink_is_taken_as_torch_takes_it(self, config: ActivationConfig) -> None:
+        kinks = torch.tensor([[0.0]], dtype=torch.float64)
+        if config.kind in ("hard_swish", "prelu", "rrelu", "leaky_relu"):
+            kinks = kinks + 1e-9
+        ours = config.derivative(kinks.numpy())
+        np.testing.assert_allclose(ours, slopes(config, kinks).numpy(), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [c for c in CONFIGS if isinstance(c, ReluFamily)],
+    ids=lambda c: c.kind,
+)
+def test_the_relu_family_begins_with_he(config: ActivationConfig) -> None:
+    assert config.auto_init == "he_normal"
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "tanh", "softsign", "hard_tanh", "scaled_tanh"])
+def test_bounded_activations_begin_with_xavier(kind: str) -> None:
+    assert kinds_of(Activation)[kind].example().auto_init == "xavier_normal"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_selu_keeps_mean_and_variance_of_lecun_layers() -> None:
+    # Klambauer et al. 2017: (0, 1) is a fixed point of a layer with lecun_normal weights.
+    assert SeluConfig().auto_init == "lecun_normal"
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2000, 300, generator=generator)
+    for _ in range(20):
+        x = SeluConfig().build()(x @ torch.randn(300, 300, generator=generator) / 300**0.5)
+    assert abs(x.mean().item()) < 0.1
+    assert x.var().item() == pytest.approx(1.0, abs=0.2)
+
+
+def test_rrelu_draws_between_its_bounds_and_takes_their_mean_at_evaluation() -> None:
+    module = RreluConfig(lower=0.2, upper=0.4).build()
+    x = -torch.ones(10_000)
+    drawn = -module(x)
+    assert 0.2 <= drawn.min().item() < 0.21
+    assert 0.39 < drawn.max().item() <= 0.4
+    torch.testing.assert_close(module.eval()(x), 0.3 * x)
+
+
+@pytest.mark.parametrize("kind", [RreluConfig, HardTanhConfig])
+def test_refuses_bounds_out_of_order(kind: type[ActivationConfig]) -> None:
+    low, high = list(kind.model_fields)[1:]
+    with pytest.raises(ValidationError, match=f"{low} must"):
+        kind.model_validate({"kind": kind.name(), low: 0.9, high: 0.1})
 
 
 FORMULAS: list[tuple[ActivationConfig, Callable[[Tensor], Tensor]]] = [
@@ -114,7 +201,8 @@ def test_slope_of_relu_at_zero_is_zero() -> None:
 
 def test_slope_of_gelu_ranges_as_in_the_textbook() -> None:
     slope = slopes(GeluConfig(), LINE)
-    # The textbook says "about (-0.129, 1.129)". The extremes are where x^2 = 2.
+    # The textbook says "about (-0.129, 1.129)"; one of its source texts prints -0.17, which is the
+    # minimum of GELU itself. The extremes are where x^2 = 2.
     z = math.sqrt(2)
     extreme = 0.5 * (1 + math.erf(1)) + z * math.exp(-1) / math.sqrt(2 * math.pi)
     assert slope.max().item() == pytest.approx(extreme, abs=1e-4)

@@ -1,29 +1,46 @@
 from collections.abc import Callable
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy import stats
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from nnlab.base import ConfigError
 from nnlab.choices import kinds_of
-from nnlab.parts.initializers import (
-    BiasInitializer,
+from nnlab.contracts import Machine
+from nnlab.experiment import settle
+from nnlab.loading import Text, load_config, place_for
+from nnlab.parts.initializers import BiasInitializer, Initializer
+from nnlab.parts.initializers.family import TRUNCATED_STD, InitializerConfig, fans
+from nnlab.parts.initializers.plain import (
     ConstantConfig,
+    NormalConfig,
+    TruncatedNormalConfig,
+    UniformConfig,
+    ZerosConfig,
+)
+from nnlab.parts.initializers.scaled import (
     HeNormalConfig,
     HeUniformConfig,
-    Initializer,
-    InitializerConfig,
     LecunNormalConfig,
-    NormalConfig,
-    OrthogonalConfig,
+    LecunUniformConfig,
     TorchDefaultConfig,
-    UniformConfig,
+    VarianceScalingConfig,
     XavierNormalConfig,
     XavierUniformConfig,
-    ZerosConfig,
-    fans,
+)
+from nnlab.parts.initializers.structured import (
+    DiracConfig,
+    GivenConfig,
+    IdentityMapConfig,
+    LsuvConfig,
+    OrthogonalConfig,
+    SparseConfig,
 )
 
 
@@ -46,28 +63,36 @@ def filled(
     return tensor
 
 
+SHAPES = ((7, 5), (6, 2, 3, 3), (2, 2))
+
+
+def shape_for(config: InitializerConfig) -> tuple[int, ...]:
+    return next(shape for shape in SHAPES if config.misfit(shape) is None)
+
+
 @pytest.mark.parametrize("config", configs_of(Initializer), ids=lambda c: c.kind)
 class TestEveryInitializer:
-    @pytest.mark.parametrize("shape", [(7, 5), (6, 2, 3, 3)])
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-    def test_fills_the_whole_weight(
-        self, config: InitializerConfig, shape: tuple[int, ...], dtype: torch.dtype
-    ) -> None:
-        weight = filled(config, shape, dtype=dtype)
-        assert weight.isfinite().all()
-        assert (weight.shape, weight.dtype) == (shape, dtype)
+    def test_fills_the_whole_weight(self, config: InitializerConfig, dtype: torch.dtype) -> None:
+        for shape in SHAPES:
+            if config.misfit(shape) is None:
+                weight = filled(config, shape, dtype=dtype)
+                assert weight.isfinite().all()
+                assert (weight.shape, weight.dtype) == (shape, dtype)
 
     def test_same_seed_gives_the_same_bits(self, config: InitializerConfig) -> None:
-        assert torch.equal(filled(config, (7, 5), seed=3), filled(config, (7, 5), seed=3))
+        shape = shape_for(config)
+        assert torch.equal(filled(config, shape, seed=3), filled(config, shape, seed=3))
 
     def test_draws_from_its_generator_alone(self, config: InitializerConfig) -> None:
         before = torch.get_rng_state()
-        filled(config, (7, 5))
+        filled(config, shape_for(config))
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_fills_a_parameter_without_a_gradient(self, config: InitializerConfig) -> None:
-        weight = nn.Parameter(torch.empty(7, 5))
-        config.fill(weight, fan_in=5, fan_out=7, gain=1.0, generator=torch.Generator())
+        weight = nn.Parameter(torch.empty(shape_for(config)))
+        with torch.no_grad():
+            config.fill(weight, fan_in=5, fan_out=7, gain=1.0, generator=torch.Generator())
         assert weight.is_leaf
         assert weight.requires_grad
 
@@ -75,15 +100,80 @@ class TestEveryInitializer:
         self, config: InitializerConfig
     ) -> None:
         factor = 3.0 if config.kind.startswith("he_") else 1.0
-        plain = filled(config, (7, 5), dtype=torch.float64)
+        shape = shape_for(config)
+        plain = filled(config, shape, dtype=torch.float64)
         torch.testing.assert_close(
-            filled(config, (7, 5), gain=3.0, dtype=torch.float64), factor * plain
+            filled(config, shape, gain=3.0, dtype=torch.float64), factor * plain
         )
 
 
 @pytest.mark.parametrize("config", configs_of(BiasInitializer), ids=lambda c: c.kind)
-def test_every_bias_initializer_fills_a_bias(config: InitializerConfig) -> None:
+def test_every_bias_initializer_fills_a_bias(config: Any) -> None:
+    if config.kind == "given":
+        config = GivenConfig(values=(0.5,) * 7)
     assert filled(config, (7,)).isfinite().all()
+
+
+def test_given_numbers_are_the_weights() -> None:
+    values = ((0.15, 0.2), (0.25, 0.3))
+    assert filled(GivenConfig(values=values), (2, 2), dtype=torch.float64).tolist() == [
+        list(row) for row in values
+    ]
+
+
+@pytest.mark.parametrize("values", ["x", 1.0, [], [[1], [1, 2]], [[1, "a"]], [True], [1, [2]]])
+def test_given_needs_numbers_in_lists_of_one_length(values: object) -> None:
+    def tuples(value: object) -> object:
+        return tuple(map(tuples, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+    with pytest.raises(ValidationError, match="numbers in lists of one length"):
+        GivenConfig.model_validate({"kind": "given", "values": tuples(values)})
+
+
+def test_given_numbers_of_another_shape_are_refused_where_they_are_written() -> None:
+    text = (
+        "data: xor\nmodel:\n  kind: mlp\n  hidden: [2]\n"
+        "  init: {kind: given, values: [[1, 2, 3]]}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        settle(
+            load_config(Text(text, "f.yaml", Path.cwd(), "f")),
+            place_for(Path.cwd()),
+            Machine("cpu", 1),
+        )
+    assert caught.value.lines == (
+        "f.yaml:5:9: model.init: gives (1, 3) numbers, this layer has (2, 2)",
+    )
+
+
+def test_sparse_weights_leave_each_unit_a_few_inputs() -> None:
+    weight = filled(SparseConfig(sparsity=0.9, std=0.3), (50, 200)).double()
+    assert ((weight != 0).sum(dim=1) == 20).all()
+    assert weight[weight != 0].std().item() == pytest.approx(0.3, rel=0.1)
+
+
+def test_the_identity_passes_its_input_on() -> None:
+    x = torch.randn(3, 7)
+    torch.testing.assert_close(x @ filled(IdentityMapConfig(), (7, 7)).T, x)
+
+
+def test_a_dirac_filter_passes_its_channels_on() -> None:
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(F.conv2d(x, filled(DiracConfig(), (3, 3, 3, 3)), padding=1), x)
+
+
+@pytest.mark.parametrize("distribution", ["truncated_normal", "normal", "uniform"])
+@pytest.mark.parametrize(("mode", "fan"), [("fan_in", 300), ("fan_out", 200), ("fan_avg", 250)])
+def test_variance_scaling_is_keras(distribution: Any, mode: Any, fan: int) -> None:
+    config = VarianceScalingConfig(scale=1.5, mode=mode, distribution=distribution)
+    weight = filled(config, (200, 300)).double()
+    assert weight.var().item() == pytest.approx(1.5 / fan, rel=0.025)
+    bound = {"truncated_normal": 2 * sqrt(1.5 / fan) / 0.8796, "uniform": sqrt(4.5 / fan)}
+    assert weight.abs().max().item() <= bound.get(distribution, 9.0) * 1.0001
+
+
+def test_the_truncated_deviation_is_that_of_scipy() -> None:
+    assert stats.truncnorm(-2, 2).std() == pytest.approx(TRUNCATED_STD, rel=1e-12)
 
 
 @pytest.mark.parametrize("module", [nn.Linear(5, 7), nn.Conv2d(8, 6, (3, 2), groups=2)])
@@ -115,6 +205,15 @@ ORACLES: list[tuple[InitializerConfig, Callable[[Tensor, torch.Generator], objec
     (
         LecunNormalConfig(),
         lambda w, g: nn.init.kaiming_normal_(w, nonlinearity="linear", generator=g),
+    ),
+    (
+        LecunUniformConfig(),
+        lambda w, g: nn.init.kaiming_uniform_(w, nonlinearity="linear", generator=g),
+    ),
+    (LsuvConfig(), lambda w, g: nn.init.orthogonal_(w, generator=g)),
+    (
+        TruncatedNormalConfig(mean=0.5, std=0.2),
+        lambda w, g: nn.init.trunc_normal_(w, 0.5, 0.2, 0.1, 0.9, generator=g),
     ),
     (OrthogonalConfig(gain=2.0), lambda w, g: nn.init.orthogonal_(w, 2.0, generator=g)),
     (TorchDefaultConfig(), lambda w, g: nn.init.kaiming_uniform_(w, a=sqrt(5), generator=g)),

@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from nnlab.base import MistakeError
 from nnlab.choices import kinds_of
 from nnlab.contracts import Shape
-from nnlab.parts.activations import Activation, IdentityConfig, PreluConfig, ReluConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import IdentityConfig, ReluConfig
+from nnlab.parts.activations.rectifiers import PreluConfig
 from nnlab.parts.containers import Residual, Stack
-from nnlab.parts.initializers import ZerosConfig
+from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import (
     ActivationLayerConfig,
     AvgPoolConfig,

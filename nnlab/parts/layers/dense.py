@@ -10,14 +10,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from nnlab.base import MistakeError, Path, lazy
 from nnlab.choices import Forms
 from nnlab.contracts import Plan, Shape
-from nnlab.parts.activations import Activation, IdentityConfig
-from nnlab.parts.initializers import (
-    BiasInitializer,
-    HeNormalConfig,
-    Initializer,
-    InitializerConfig,
-    XavierNormalConfig,
-)
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import IdentityConfig
+from nnlab.parts.initializers import BiasInitializer, Initializer
+from nnlab.parts.initializers.family import InitializerConfig
+from nnlab.parts.initializers.scaled import HeNormalConfig, LecunNormalConfig, XavierNormalConfig
 from nnlab.parts.layers.family import (
     Defaults,
     Fill,
@@ -37,7 +34,11 @@ AutoInit = Annotated[Literal["auto"] | Initializer, Forms()]
 Pair = Annotated[PositiveInt | tuple[PositiveInt, PositiveInt], Forms()]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
-AUTO_INITS = {"xavier_normal": XavierNormalConfig, "he_normal": HeNormalConfig}
+AUTO_INITS = {
+    "xavier_normal": XavierNormalConfig,
+    "he_normal": HeNormalConfig,
+    "lecun_normal": LecunNormalConfig,
+}
 
 
 def settled_init(init: InitializerConfig | str, activation: Activation) -> InitializerConfig:
@@ -92,6 +93,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         if why := norm.misfit(output):
             raise MistakeError((*path, "norm"), why)
         weight = self.weight(inputs)
+        self._check_inits(weight, path)
         parameters = {f"{name}.weight": weight}
         if self.bias:
             parameters[f"{name}.bias"] = output[:1]
@@ -110,6 +112,12 @@ class WeightedConfig(LayerConfig, frozen=True):
             flops=2 * prod(weight) * prod(output[1:]),
             note=", ".join(word for word in (*words, init) if word and word != "identity"),
         )
+
+    def _check_inits(self, weight: Shape, path: Path) -> None:
+        if isinstance(self.init, InitializerConfig) and (why := self.init.misfit(weight)):
+            raise MistakeError((*path, "init"), why)
+        if self.bias and self.bias_init and (why := self.bias_init.misfit(weight[:1])):
+            raise MistakeError((*path, "bias_init"), why)
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         modules: dict[str, nn.Module] = {"": self.core(inputs)}

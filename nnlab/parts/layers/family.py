@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from nnlab.base import Kind, MistakeError, Path
 from nnlab.contracts import Plan, Shape
-from nnlab.parts.activations import Activation, ActivationConfig
-from nnlab.parts.initializers import BiasInitializer, InitializerConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.family import ActivationConfig
+from nnlab.parts.initializers import BiasInitializer
+from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import Norm
 
 if TYPE_CHECKING:

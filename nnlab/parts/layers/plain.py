@@ -9,7 +9,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from nnlab.base import MistakeError, Path, lazy
 from nnlab.contracts import Plan, Shape
-from nnlab.parts.activations import Activation, ReluConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import ReluConfig
 from nnlab.parts.layers.dense import Pair, Probability, pair
 from nnlab.parts.layers.family import LayerConfig, activation_parameters, needs_image, window
 from nnlab.parts.norms import BatchConfig, GroupConfig, LayerwiseConfig, NormConfig

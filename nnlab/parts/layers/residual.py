@@ -8,8 +8,9 @@ from pydantic import Field
 
 from nnlab.base import MistakeError, Path
 from nnlab.contracts import Plan, Shape
-from nnlab.parts.activations import Activation, IdentityConfig
-from nnlab.parts.initializers import ZerosConfig
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import IdentityConfig
+from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.dense import ConvConfig, LinearConfig
 from nnlab.parts.layers.family import (
     Defaults,

@@ -1,0 +1,85 @@
+"""What every activation says of itself."""
+
+from abc import abstractmethod
+from math import sqrt
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from nnlab.base import Kind, lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    Floats = NDArray[np.float64]
+else:
+    np = lazy("numpy")
+
+AutoInit = Literal["xavier_normal", "he_normal", "lecun_normal"]
+
+
+class ActivationConfig(Kind, frozen=True):
+    """The family of activations.
+
+    `value` and `derivative` are the formulas as the books write them, in NumPy: the oracle of the
+    tests and what `nnlab backprop` computes with.
+
+    Attributes:
+        differentiable: whether a gradient can pass: not through a step.
+    """
+
+    differentiable: ClassVar[bool] = True
+
+    @property
+    def gain(self) -> float:
+        """What He initialization multiplies by, so that the signal keeps its size."""
+        return 1.0
+
+    @property
+    def auto_init(self) -> AutoInit:
+        """What `init: auto` takes: Xavier for bounded activations, He for the ReLU family."""
+        return "xavier_normal"
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it learns."""
+        return 0
+
+    @abstractmethod
+    def build(self) -> "nn.Module":
+        """The module: any shape to the same shape."""
+
+    @abstractmethod
+    def value(self, z: "Floats") -> "Floats":
+        """f(z), element by element; softmax along the last axis, (N, units)."""
+
+    @abstractmethod
+    def derivative(self, z: "Floats") -> "Floats":
+        """f'(z); at a kink what torch takes, such as 0 for ReLU at 0."""
+
+    def backward(self, z: "Floats", grad: "Floats") -> "Floats":
+        """dC/dz from dC/da, both (N, units): the chain rule. Default: grad * f'(z)."""
+        return grad * self.derivative(z)
+
+
+class ReluFamily(ActivationConfig, frozen=True):
+    """Half of the line passes: gain sqrt(2), He et al. 2015, arXiv:1502.01852, eq. 10."""
+
+    @property
+    def gain(self) -> float:
+        return sqrt(2.0)
+
+    @property
+    def auto_init(self) -> AutoInit:
+        return "he_normal"
+
+
+def sigmoid(z: "Floats") -> "Floats":
+    """1 / (1 + exp(-z)) without overflow."""
+    small = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, small) / (1.0 + small)
+
+
+def softplus(z: "Floats") -> "Floats":
+    """log(1 + exp(z)) without overflow."""
+    return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
