@@ -35,11 +35,12 @@ FLOORS: list[dict[str, list[str]]] = [
         "summary": ["summary"],
     },
     {
-        "config": ["config", "loading", "overrides", "experiment"],
+        "config": ["config", "loading", "overrides", "experiment", "targets"],
     },
     {
         "run": [
-            *("api", "build", "evaluation", "folder", "outcome", "run", "runs", "saving", "smoke"),
+            *("api", "build", "evaluation", "folder", "measuring", "outcome", "run", "runs"),
+            *("saving", "smoke"),
         ],
     },
     {
@@ -55,7 +56,7 @@ FLOORS: list[dict[str, list[str]]] = [
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "models.network"),
-    *("api", "build", "evaluation", "outcome", "run", "saving", "smoke"),
+    *("api", "build", "evaluation", "measuring", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
