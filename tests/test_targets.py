@@ -13,12 +13,16 @@ from torch.nn import functional as F
 import nnlab
 from nnlab.base import ConfigError, DataError
 from nnlab.build import build_trainer
-from nnlab.contracts import Batch, Examples, Machine
+from nnlab.choices import kinds_of
+from nnlab.contracts import Batch, Examples, Machine, Task
 from nnlab.evaluation import evaluate, load
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import load_config, place_for
 from nnlab.measuring import baseline, loss_of, scores_of
+from nnlab.parts.losses import Loss
+from nnlab.parts.scores import AnyScore
 from nnlab.preview import data_facts, data_page
+from nnlab.printing import listed
 from nnlab.run import train
 from nnlab.show import show
 
@@ -138,12 +142,17 @@ class TestScaledTargets:
         assert "r2" in read(folder, "train")[0]
 
     def test_show_says_how_targets_are_seen(self, scaled: Scaled) -> None:
-        _, experiment, examples = scaled
-        line = next(
-            line for line in data_page(examples, "feature").splitlines() if "as seen" in line[:9]
-        )
-        assert line.split()[-2:][1] == "1"
-        assert experiment.config.data.scale_target == "standard"
+        _, _, examples = scaled
+        lines = data_page(examples, "feature").splitlines()
+        (line,) = (line for line in lines if line.startswith("  as seen"))
+        assert abs(float(line.split()[-2])) < 1e-6
+        assert float(line.split()[-1]) == 1.0
+
+    def test_eval_prints_the_scale(self, scaled: Scaled) -> None:
+        folder, _, _ = scaled
+        found = evaluate(folder)
+        deviation = found["target"]["deviation"][0]
+        assert f"target deviation       {deviation:#.4g}" in listed(found).splitlines()
 
 
 def test_unscaled_targets_are_a_scale_of_0_and_1(tmp_path: Path) -> None:
@@ -163,6 +172,39 @@ def test_a_constant_target_is_divided_by_1(tmp_path: Path) -> None:
     experiment = settled(tmp_path, data=data, model="linear")
     examples = experiment.config.data.load(place_for(tmp_path))
     assert examples.target_scale == ((7.0,), (1.0,))
+
+
+LOSSES: list[Any] = [kind.example() for kind in kinds_of(Loss).values()]
+SCORES: list[Any] = [kind.example() for kind in kinds_of(AnyScore).values()]
+ONE_OF_EACH: list[tuple[Any, Task]] = [
+    (config, task)
+    for config in LOSSES
+    for task in config.tasks
+    # A column of numbers is no distribution.
+    if (config.kind, task) != ("kl", "regression")
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "task"), ONE_OF_EACH, ids=[f"{config.kind}-{task}" for config, task in ONE_OF_EACH]
+)
+def test_every_loss_and_score_trains_a_step(tmp_path: Path, config: Any, task: Task) -> None:
+    data: Any = "iris" if task == "classes" else "diabetes"
+    if task == "labels":
+        data = labels_config(tmp_path)["data"]
+    scores = [score for score in SCORES if task in score.tasks]
+    if not config.link_inside:
+        scores = [score for score in scores if score.reads != "probabilities"]
+    plain = [score.model_dump() for score in scores]
+    experiment = settled(tmp_path, data=data, model=MLP, loss=config.model_dump(), scores=plain)
+    examples = experiment.config.data.load(place_for(tmp_path))
+    built = build_trainer(experiment, examples, CPU)
+    before = {key: value.clone() for key, value in built.network.state_dict().items()}
+    built.step.update(torch.from_numpy(examples.rows["train"][:64]))
+    after = built.network.state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    assert all(value.isfinite().all() for value in after.values())
+    assert set(built.measure["validation"]()) == {"loss", *(score.key for score in scores)}
 
 
 MLP = {"kind": "mlp", "hidden": [4]}
