@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import mean_pinball_loss
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import sigmoid_focal_loss
 
 from nnlab.base import DataError
 from nnlab.choices import kinds_of
@@ -232,14 +231,16 @@ def test_focal_with_gamma_0_is_cross_entropy() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
-def test_focal_of_two_classes_is_the_sigmoid_focal_loss_of_torchvision(gamma: float) -> None:
-    # alpha 0.25 weighs the second class, 1 - alpha the first: Lin et al. 2017, eq. 5.
+def test_focal_of_two_classes_is_the_sigmoid_focal_loss_of_its_paper(gamma: float) -> None:
+    # Lin et al. 2017, eq. 2 to 5: alpha 0.25 weighs the second class, 1 - alpha the first.
     pair, y = Z[:, :2], (Y % 2)
     config = FocalConfig(gamma=gamma, class_weights=(0.75, 0.25))
     shape = DataShape((4,), "classes", 2, ("a", "b"), {"train": N})
     found = config.build(shape)(pair, Batch(pair, y, torch.arange(N)))
     logit = pair[:, 1] - pair[:, 0]
-    torch.testing.assert_close(found, sigmoid_focal_loss(logit, y.double(), 0.25, gamma))
+    p = logit.sigmoid()
+    of_class, alpha = torch.where(y == 1, p, 1 - p), torch.where(y == 1, 0.25, 0.75)
+    torch.testing.assert_close(found, -alpha * (1 - of_class) ** gamma * of_class.log())
 
 
 def test_focal_has_a_finite_gradient_where_the_network_is_sure() -> None:

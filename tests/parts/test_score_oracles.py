@@ -214,6 +214,11 @@ class TestRanks:
         case = CASES["a class that never occurs"]
         assert isnan(score(config, case.p, case.y, "classes"))
 
+    @pytest.mark.parametrize("config", [RocAucConfig(), AveragePrecisionConfig()])
+    def test_of_what_is_not_a_number_are_none(self, config: ScoreConfig) -> None:
+        outputs = np.where(CASES["two classes"].p > 0.9, nan, 0.0)
+        assert isnan(score(config, outputs, CASES["two classes"].y, "classes"))
+
     def test_of_guessing_are_a_half_and_the_share_of_the_class(self) -> None:
         case = CASES["two classes"]
         same = np.full((N, 2), 0.5)

@@ -85,7 +85,8 @@ class CrossEntropyConfig(LossConfig, frozen=True):
     tasks: ClassVar[tuple[Task, ...]] = ("classes",)
     formula: ClassVar[str] = (
         "-log softmax(z)[y]; smoothed and weighted: "
-        "-sum of w[k] ((1 - eps) 1[k = y] + eps / K) log softmax(z)[k]; mean over examples; targets: class numbers; link: softmax"
+        "-sum of w[k] ((1 - eps) 1[k = y] + eps / K) log softmax(z)[k]; "
+        "mean over examples; targets: class numbers; link: softmax"
     )
 
     def mistake(self, shape: DataShape) -> Mistake | None:

@@ -33,6 +33,8 @@ class _OneAgainstRest:
     def value(self, outputs: "Tensor", targets: "Tensor") -> float:
         """The score of all examples."""
         columns = outputs.double().numpy()
+        if np.isnan(columns).any():
+            return nan
         if targets.ndim == 2 and self._shape.task == "classes":
             targets = targets.argmax(dim=1)
         right = targets.numpy()
