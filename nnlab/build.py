@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlab.base import DataError
-from nnlab.contracts import DataShape, Examples, LossFn, Plan, Score, Split
+from nnlab.contracts import Examples, LossFn, Plan, Score, Split
 from nnlab.experiment import Experiment
+from nnlab.measuring import loss_of, scores_of, stored_scores_of
 from nnlab.models.network import build as build_network
 from nnlab.parts.augments import chain
 from nnlab.training import objective
@@ -61,7 +61,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     network = place(
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
-    loss = experiment.loss.build(experiment.shape)
+    loss = loss_of(experiment, examples)
     rate = torch.tensor(
         config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
     ).to(device)
@@ -121,14 +121,6 @@ def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -
     return StreamedSource(examples, device=device, dtype=dtype, workers=2)
 
 
-def scores_of(experiment: Experiment, examples: Examples) -> dict[str, Score]:
-    """The scores by their key."""
-    mean: Sequence[float] = ()
-    if experiment.shape.task == "regression":
-        mean = examples.targets[examples.rows["train"]].mean(axis=0, dtype=np.float64).tolist()
-    return {score.key: score.build(experiment.shape, mean) for score in experiment.scores}
-
-
 def measures(
     network: nn.Module,
     experiment: Experiment,
@@ -142,11 +134,18 @@ def measures(
     """A function that reads the loss and the scores, for each split."""
     size = evaluation_batch(experiment)
     lower = objective.autocast_dtype(experiment.config.train.precision)
+    stored = stored_scores_of(experiment, examples)
 
     def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
         batches = list(rows.to(device).split(size))
         return lambda: evaluate(
-            network, loss=loss, scores=scores, source=source, batches=batches, autocast=lower
+            network,
+            loss=loss,
+            scores=scores,
+            stored=stored,
+            source=source,
+            batches=batches,
+            autocast=lower,
         )
 
     return {split: measure(torch.from_numpy(rows)) for split, rows in examples.rows.items()}
@@ -211,26 +210,3 @@ def _monitor(experiment: Experiment) -> Monitor | None:
         return None
     which: Split = "train" if split == "train" else "validation"
     return Monitor(key, which, _higher_is_better(experiment))
-
-
-def baseline(shape: DataShape, examples: Examples, scores: Mapping[str, Score]) -> dict[str, float]:
-    """What a prediction reaches that never looks at the inputs: majority class, or the mean.
-
-    Measured on the validation split, else on the training split.
-    """
-    split: Split = "validation" if "validation" in examples.rows else "train"
-    train = examples.targets[examples.rows["train"]]
-    targets = torch.from_numpy(examples.targets[examples.rows[split]])
-    if not len(targets):
-        raise DataError(f"data: the {split} split is empty")
-    from nnlab.contracts import Batch
-
-    if shape.task == "classes":
-        outputs = torch.zeros(len(targets), shape.outputs)
-        outputs[:, int(np.bincount(train, minlength=shape.outputs).argmax())] = 1.0
-    else:
-        mean = torch.from_numpy(train.mean(axis=0, dtype=np.float64))
-        outputs = mean.expand(len(targets), -1)
-        targets = targets.double()
-    batch = Batch(outputs, targets, torch.arange(len(targets)))
-    return {k: s.value(s.sums(outputs, batch).tolist(), len(targets)) for k, s in scores.items()}

@@ -20,10 +20,11 @@ from pydantic_core import PydanticCustomError
 from nnlab.base import Config, Mistake, Path, dotted
 from nnlab.choices import Forms
 from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
+from nnlab.contracts import Task
 from nnlab.durations import Duration
 from nnlab.models import Model
 from nnlab.parts.datasets import Data
-from nnlab.parts.losses import CrossEntropyConfig, Loss
+from nnlab.parts.losses import Loss, LossConfig
 from nnlab.parts.optimizers import AdamConfig, Optimizer
 from nnlab.parts.schedules import ConstantConfig, Schedule
 from nnlab.parts.scores import AnyScore
@@ -252,8 +253,10 @@ def yaml_of(tree: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def default_loss(task: str) -> Loss:
+def default_loss(task: Task) -> LossConfig:
     """What `loss: auto` takes: maximum likelihood for the task."""
-    from nnlab.parts.losses import MseConfig
+    from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
+    from nnlab.parts.losses.numbers import MseConfig
 
-    return CrossEntropyConfig() if task == "classes" else MseConfig()
+    kinds = {"classes": CrossEntropyConfig, "labels": BceConfig, "regression": MseConfig}
+    return kinds[task]()

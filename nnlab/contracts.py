@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 """The shape of one example, without the batch: (1, 28, 28) or (784,)."""
 
 Split = Literal["train", "validation", "test"]
-Task = Literal["classes", "regression"]
+Task = Literal["classes", "regression", "labels"]
 Status = Literal["completed", "early_stopped", "time_limit", "interrupted", "diverged", "failed"]
 
 
@@ -28,9 +28,10 @@ class DataShape:
 
     Attributes:
         inputs: shape of one example.
-        task: what the targets are: class numbers or real numbers.
-        outputs: K classes, or K target columns.
-        classes: the K names, empty for regression.
+        task: what the targets are: class numbers, real numbers, or labels, of which an example can
+            have several.
+        outputs: K classes, target columns or labels.
+        classes: the K names of classes or labels, empty for regression.
         sizes: examples in each split.
         columns: names of the input columns of a table, else empty.
     """
@@ -41,6 +42,16 @@ class DataShape:
     classes: tuple[str, ...]
     sizes: Mapping[Split, int]
     columns: tuple[str, ...] = ()
+
+
+class TargetScale(NamedTuple):
+    """The network learns (y - mean) / deviation of each target column.
+
+    Both are those of the training split; a column of equal targets is divided by 1.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
 
 class RowReader(Protocol):
@@ -60,12 +71,13 @@ class Examples:
 
     Attributes:
         inputs: (N, *shape), uint8 for images, else float32; or a reader of single rows.
-        targets: (N,) int64 class numbers, or (N, K) float32.
+        targets: (N,) int64 class numbers, or (N, K) float32, as stored.
         rows: the row numbers (int64) of each split.
         shape: what `describe` promised; `load` has checked that it holds.
         shift: subtracted from the inputs, then
         factor: multiplied by; both float32 and broadcastable to (N, *shape).
         digest: SHA-256 over inputs and targets, hex.
+        target_scale: what the network sees of the targets; None sees them as they are.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -75,6 +87,7 @@ class Examples:
     shift: "NDArray[np.float32]"
     factor: "NDArray[np.float32]"
     digest: str
+    target_scale: TargetScale | None = None
 
 
 class Batch(NamedTuple):
@@ -83,7 +96,7 @@ class Batch(NamedTuple):
     inputs: "Tensor"
     """(N, *shape), scaled and augmented, in the run's precision."""
     targets: "Tensor"
-    """(N,) int64 or (N, K) float."""
+    """(N,) int64 or (N, K) float: numbers, 0 or 1 for each label, distributions over classes."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
 
@@ -104,6 +117,19 @@ class Score(Protocol):
 
     def value(self, sums: Sequence[float], examples: int) -> float:
         """The score of all examples together, from the added sums."""
+        ...
+
+
+class StoredScore(Protocol):
+    """A score that does not add up (a rank, a median): computed from all outputs of a split."""
+
+    def value(self, outputs: "Tensor", targets: "Tensor") -> float:
+        """The score of all examples together.
+
+        Args:
+            outputs: (N, K) on the CPU.
+            targets: (N,) or (N, K) on the CPU.
+        """
         ...
 
 

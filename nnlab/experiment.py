@@ -16,9 +16,11 @@ from nnlab.durations import Duration
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.losses import LossConfig
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.schedules import PlateauConfig
-from nnlab.parts.scores import ScoreConfig, auto_scores
+from nnlab.parts.scores import auto_scores
+from nnlab.parts.scores.family import ScoreConfig
+from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
 
@@ -81,7 +83,7 @@ def settle(
     shape = shape or _describe(config, place)
     loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
     scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
-    wrong += _task_mistakes(loss, scores, shape)
+    wrong += target_mistakes(config, loss, scores, shape)
     network = _try(lambda: design(config.model, shape, loss), wrong)
     per_epoch, total = lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
@@ -131,28 +133,6 @@ def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
 
 
-def _task_mistakes(
-    loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
-) -> list[Mistake]:
-    task = "classes" if shape.task == "classes" else "real numbers"
-    wrong: list[Mistake] = []
-    if shape.task not in loss.tasks:
-        wrong.append(
-            Mistake(("loss",), f"{loss.kind} cannot be trained on targets that are {task}")
-        )
-    for index, score in enumerate(scores):
-        if shape.task not in score.tasks:
-            text = f"{score.kind} is not defined for targets that are {task}"
-            wrong.append(Mistake(("scores", index), text))
-    keys = [score.key for score in scores]
-    wrong += [
-        Mistake(("scores", index), f"{key} was given before")
-        for index, key in enumerate(keys)
-        if key in keys[:index]
-    ]
-    return wrong
-
-
 def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int | None) -> int:
     try:
         return duration.steps(per_epoch=per_epoch, total=total)
@@ -192,10 +172,13 @@ def _monitor_mistakes(
 ) -> list[Mistake]:
     wrong: list[Mistake] = []
     watched = monitor(config.train, shape)
-    keys = ["loss", *(score.key for score in scores)]
+    keys = monitored(scores)
     key, _, split = watched.partition("/")
     if watched != "none" and key not in keys:
         text = f"{key} is not measured (measured are {', '.join(keys)})"
+        wrong.append(Mistake(("train", "monitor"), text))
+    elif split == "train" and not keys[key]:
+        text = f"{key} needs all outputs at once and is not read in training ({key}/validation)"
         wrong.append(Mistake(("train", "monitor"), text))
     if split and split not in shape.sizes:
         text = f"there is no {split} split (data.{split} is none)"

@@ -12,6 +12,7 @@ from nnlab.contracts import Examples, Split, Stopped
 from nnlab.experiment import Experiment
 from nnlab.folder import flat
 from nnlab.summary import Summary
+from nnlab.targets import monitored
 from nnlab.training.checkpoint import Checkpoint
 from nnlab.training.loop import Progress
 from nnlab.training.sinks import tag_of
@@ -51,7 +52,10 @@ def describe(board: TensorBoard, session: Session) -> None:
     keys = ["loss", *(score.key for score in experiment.scores)]
     read: tuple[Split, ...] = ("train", "validation")
     splits: list[Split] = [split for split in read if split in experiment.shape.sizes]
-    tags = [tag_of(key, split) for key in keys for split in splits]
+    trained = monitored(experiment.scores)
+    tags = [
+        tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
+    ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
     board.layout([*tags, *sorted(session.built.cards), "grad_norm/total", "learning_rate"])
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
@@ -114,7 +118,7 @@ def outcome(
         best = split == "validation" and progress.best is not None
         chosen = progress.best_values if best else values
         shown[split] = {name: chosen[name] for name in names if name in chosen}
-    classes = session.experiment.shape.task == "classes"
+    names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
     return Outcome(
         run=short(session.folder),
         status=summary.status,
@@ -124,7 +128,7 @@ def outcome(
         best_epoch=progress.best_epoch if progress.best is not None else None,
         scores=shown,  # pyright: ignore[reportArgumentType]
         baseline=chance,
-        baseline_name="majority class" if classes else "mean",
+        baseline_name=names_of[session.experiment.shape.task],
     )
 
 

@@ -189,7 +189,7 @@ def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
 
     shape = experiment.shape
     sizes = ", ".join(f"{size:,} {split}" for split, size in shape.sizes.items())
-    what = f"{shape.outputs} classes" if shape.task == "classes" else f"{shape.outputs} numbers"
+    what = f"{shape.outputs} {'numbers' if shape.task == 'regression' else shape.task}"
     head = [
         ("data", f"{facts['data']['kind']}: {across(shape.inputs)} to {what}; {sizes} examples")
     ]
@@ -216,7 +216,7 @@ def _layers(experiment: Experiment) -> Any:
 
 def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     train, total = experiment.config.train, experiment.total
-    yield "loss", f"{facts['loss']['kind']}: {facts['loss']['formula']}"
+    yield "loss", f"{line_of(experiment.loss)}: {facts['loss']['formula']}"
     if facts["regularize"]:
         yield "", f"+ {facts['regularize']}"
     yield "scores", ", ".join(facts["scores"]) or "none"

@@ -37,11 +37,12 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "config": [
             *("comparison", "config", "described", "experiment", "group", "loading", "overrides"),
+            *("targets",),
         ],
     },
     {
         "run": [
-            *("api", "build", "curves", "evaluation", "folder"),
+            *("api", "build", "curves", "evaluation", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "outcome", "run", "runs", "saving", "smoke"),
         ],
@@ -58,24 +59,9 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *(
-        "training.*",
-        "parts.modules",
-        "parts.containers",
-        "models.network",
-    ),
-    *(
-        "api",
-        "build",
-        "evaluation",
-        "group_report",
-        "grouped",
-        "measured",
-        "outcome",
-        "run",
-        "saving",
-        "smoke",
-    ),
+    *("training.*", "parts.modules", "parts.containers", "models.network"),
+    *("api", "build", "evaluation", "group_report", "grouped", "measured", "measuring"),
+    *("outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -121,10 +121,29 @@ NAMES = [
     (
         "a near miss",
         one("loss: cross_entrpy"),
-        "3:7: loss: 'cross_entrpy' is not one of auto, bce, cross_entropy, hinge, huber, kl, mae, "
-        "mse, quadratic (did you mean cross_entropy?)",
+        "3:7: loss: 'cross_entrpy' is not one of auto, bce, cross_entropy, focal, gaussian_nll, "
+        "hinge, huber, kl, log_cosh, mae, mse, multi_margin, poisson_nll, quadratic, quantile, "
+        "smooth_l1, ... (did you mean cross_entropy?)",
     ),
     ("of PyTorch", one("loss: NLLLoss"), "3:7: loss: 'NLLLoss' is called cross_entropy here"),
+    ("of a loss class", one("loss: SmoothL1Loss"), "3:7: loss: 'SmoothL1Loss' is called smooth_l1"),
+    ("with logits", one("loss: BCEWithLogitsLoss"), "3:7: loss: 'BCEWithLogitsLoss' is called bce"),
+    (
+        "of Keras' losses",
+        one("loss: categorical_crossentropy"),
+        "3:7: loss: 'categorical_crossentropy' is called cross_entropy here",
+    ),
+    ("of scikit-learn", one("scores: [f1_score]"), "3:10: scores.0: 'f1_score' is called f1 here"),
+    (
+        "of focal's alpha",
+        one("loss: {kind: focal, alpha: 0.25}"),
+        "3:21: loss.alpha: alpha is called class_weights here",
+    ),
+    (
+        "of class weights",
+        one("loss: {kind: cross_entropy, class_weights: fair}"),
+        "3:44: loss.class_weights: ",
+    ),
     ("of Keras", one("optimizer: Adam"), "3:12: optimizer: 'Adam' is called adam here"),
     (
         "in a mapping",

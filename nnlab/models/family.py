@@ -14,7 +14,7 @@ from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.dense import AutoInit, LinearConfig, settled_init
 from nnlab.parts.layers.family import Placed
-from nnlab.parts.losses import LossConfig
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
 
 MAX_PARAMETERS = 10**10

@@ -124,6 +124,11 @@ def _tensor(array: "NDArray[np.generic]") -> Tensor:
 
 
 def targets_of(examples: Examples, dtype: torch.dtype) -> Tensor:
-    """(N,) int64 class numbers, or (N, K) in the run's precision."""
+    """(N,) int64 class numbers, or (N, K) in the run's precision and `data.scale_target`."""
     targets = _tensor(examples.targets)
-    return targets.to(dtype) if examples.shape.task == "regression" else targets
+    if examples.shape.task == "classes":
+        return targets
+    if examples.target_scale is None:
+        return targets.to(dtype)
+    mean, deviation = (torch.tensor(part).double() for part in examples.target_scale)
+    return ((targets.double() - mean) / deviation).to(dtype)

@@ -17,7 +17,9 @@ from nnlab.contracts import DataShape, Shape, Task
 from nnlab.models import Model
 from nnlab.models.family import Design, ModelConfig, design
 from nnlab.models.network import assemble, build, fills
-from nnlab.parts.losses import BceConfig, CrossEntropyConfig, LossConfig, MseConfig
+from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.losses.numbers import MseConfig
 
 READ: Any = TypeAdapter(Model)
 DIGITS: Shape = (1, 28, 28)

@@ -11,8 +11,11 @@ from nnlab.choices import kinds_of
 from nnlab.contracts import Batch, DataShape, Task
 from nnlab.parts.augments import Augment
 from nnlab.parts.losses import Loss
+from nnlab.parts.losses.classes import CrossEntropyConfig, FocalConfig
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.scores import AnyScore
+from nnlab.parts.scores.family import SumScoreConfig
 
 READS = ("_local_scalar_dense", "nonzero", "masked_select", "equal.default")
 ROWS = torch.arange(6)
@@ -30,7 +33,7 @@ def configs_of(menu: Any) -> list[Any]:
 
 def case(task: Task) -> tuple[DataShape, Batch]:
     inputs = torch.rand(6, 1, 8, 8)
-    targets = ROWS % 3 if task == "classes" else torch.rand(6, 3)
+    targets = ROWS % 3 if task == "classes" else torch.rand(6, 3).round()
     return DataShape((1, 8, 8), task, 3, (), {"train": 6}), Batch(inputs, targets, ROWS)
 
 
@@ -51,15 +54,45 @@ def test_losses_read_nothing_back(config: Any) -> None:
     for task in config.tasks:
         shape, batch = case(task)
         loss = config.build(shape)
+        outputs = torch.rand(6, config.outputs(shape), requires_grad=True)
         with RefuseHostReads():
-            loss(torch.rand(6, 3, requires_grad=True), batch).mean().backward()
+            loss(outputs, batch).mean().backward()
 
 
-@pytest.mark.parametrize("config", configs_of(AnyScore), ids=lambda c: c.kind)
+@pytest.mark.parametrize("config", configs_of(Loss), ids=lambda c: c.kind)
+def test_losses_of_distributions_over_classes_read_nothing_back(config: Any) -> None:
+    if "classes" not in config.tasks:
+        return
+    shape, batch = case("classes")
+    loss = config.build(shape)
+    batch = batch._replace(targets=torch.rand(6, 3).softmax(dim=1))
+    with RefuseHostReads():
+        loss(torch.rand(6, 3, requires_grad=True), batch).mean().backward()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CrossEntropyConfig(class_weights=(1.0, 2.0, 0.5), label_smoothing=0.1),
+        FocalConfig(class_weights=(1.0, 2.0, 0.5), gamma=0.5),
+    ],
+    ids=lambda c: c.kind,
+)
+def test_weighted_losses_read_nothing_back(config: LossConfig) -> None:
+    shape, batch = case("classes")
+    loss = config.build(shape)
+    with RefuseHostReads():
+        loss(torch.rand(6, 3, requires_grad=True), batch).mean().backward()
+
+
+SUMMED = [config for config in configs_of(AnyScore) if isinstance(config, SumScoreConfig)]
+
+
+@pytest.mark.parametrize("config", SUMMED, ids=lambda c: c.kind)
 def test_scores_read_nothing_back(config: Any) -> None:
     for task in config.tasks:
         shape, batch = case(task)
-        score = config.build(shape, () if task == "classes" else (0.5, 0.5, 0.5))
+        score = config.build(shape, (0.5, 0.5, 0.5) if task == "regression" else ())
         with RefuseHostReads():
             score.sums(torch.rand(6, 3), batch)
 

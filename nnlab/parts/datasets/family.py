@@ -52,6 +52,8 @@ class DataConfig(Kind, frozen=True):
     test: TestSize = "auto"
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     scale: Scale = "auto"
+    scale_target: Literal["none", "standard"] = "none"
+    """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
     limit: Limit = None
     augment: tuple[Augment, ...] = ()
 
@@ -137,7 +139,12 @@ class DataConfig(Kind, frozen=True):
             peak=table.source.peak,
             by_column=self.form(place) == "table",
         )
-        return Examples(inputs, targets, rows, shape, fitted.shift, fitted.factor, digest)
+        target_scale = None
+        if self.scale_target == "standard" and shape.task == "regression":
+            target_scale = scaling.target_scale(targets, rows["train"])
+        return Examples(
+            inputs, targets, rows, shape, fitted.shift, fitted.factor, digest, target_scale
+        )
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
@@ -162,7 +169,7 @@ class DataConfig(Kind, frozen=True):
             self.limit,
             pool=source.pool,
             given=source.given,
-            classes=len(source.classes),
+            classes=len(source.classes) if source.task == "classes" else 0,
         )
         if wrong:
             raise ConfigError(wrong)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nnlab.base import DataError, lazy
-from nnlab.contracts import RowReader
+from nnlab.contracts import RowReader, TargetScale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,18 @@ def fit(
         low, high = low.min(keepdims=True).ravel(), high.max(keepdims=True).ravel()
         return _fitted(low, _inverse(high - low, low), axes)
     return _fitted(low, _inverse(high - low, low), axes, axis=None)
+
+
+def target_scale(targets: "Array", rows: "NDArray[np.int64]") -> TargetScale:
+    """Mean and population deviation of each target column over the training rows.
+
+    Args:
+        targets: (N, K).
+        rows: the training rows.
+    """
+    mean, deviation = _moments(targets, rows, axis=(0,))
+    spread = 1.0 / _inverse(deviation, mean)
+    return TargetScale(tuple(mean.tolist()), tuple(spread.tolist()))
 
 
 def fill(inputs: "Array", rows: "NDArray[np.int64]", columns: Sequence[str]) -> "Array":
