@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.base import DataError
-from nnlab.contracts import DataShape, Examples, LossFn, Plan, Score, Split
+from nnlab.contracts import AugmentFn, DataShape, Examples, LossFn, Plan, Score, Split
 from nnlab.experiment import Experiment
 from nnlab.models.network import build as build_network
-from nnlab.parts.augments import chain
+from nnlab.parts.augments.family import chain
 from nnlab.training import objective
 from nnlab.training.evaluate import evaluate
 from nnlab.training.loop import Limits, Monitor, Trainer
@@ -58,7 +58,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         seed=seeds.of("order"),
         device=device,
     )
-    augment = chain(config.data.augment) if config.data.augment else None
+    augment = _augment(experiment)
     network = place(build_network(experiment.design, seed=seeds.of("init")), experiment, device)
     loss = experiment.loss.build(experiment.shape)
     rate = torch.tensor(
@@ -176,6 +176,11 @@ def _cards(plans: Sequence[Plan]) -> frozenset[str]:
     names = labels(plans)
     shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
     return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
+
+
+def _augment(experiment: Experiment) -> AugmentFn | None:
+    augments = experiment.config.data.augment
+    return chain(augments, experiment.shape) if augments else None
 
 
 def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":

@@ -83,10 +83,14 @@ class Batch(NamedTuple):
     inputs: "Tensor"
     """(N, *shape), scaled and augmented, in the run's precision."""
     targets: "Tensor"
-    """(N,) int64 or (N, K) float."""
+    """(N,) int64 or (N, K) float: numbers, or shares of the K classes where examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
 
+
+AugmentFn = Callable[[Batch, int], Batch]
+"""A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
+seed and the row numbers alone."""
 
 LossFn = Callable[["Tensor", Batch], "Tensor"]
 """(N, K) outputs and their batch to (N,): one loss per example. The mean is taken by the step."""

@@ -33,6 +33,7 @@ class LossConfig(Kind, frozen=True):
         link_inside: whether the loss computes that link itself, so that the network ends in logits.
         links: the output activations that may be written; None for any.
         tasks: the tasks it can be trained on.
+        distributions: whether class targets may be shares of the classes, (N, K), as mixup makes.
         formula: one line: formula, reduction, targets, link.
     """
 
@@ -40,6 +41,7 @@ class LossConfig(Kind, frozen=True):
     link_inside: ClassVar[bool] = False
     links: ClassVar[tuple[str, ...] | None] = None
     tasks: ClassVar[tuple[Task, ...]] = ("classes", "regression")
+    distributions: ClassVar[bool] = True
     formula: ClassVar[str]
     one_for_two: ClassVar[bool] = False
     """Whether two classes share one output, which is high for the second class."""
@@ -81,6 +83,8 @@ def _columns(batch: Batch, outputs: "Tensor", shape: DataShape) -> "Tensor":
         return batch.targets.to(outputs.dtype)
     # Not F.one_hot: on a CPU it reads the largest label back.
     first = shape.outputs - outputs.shape[1]
+    if batch.targets.ndim == 2:
+        return batch.targets[:, first:].to(outputs.dtype)
     classes = torch.arange(first, shape.outputs, device=outputs.device)
     return (batch.targets[:, None] == classes).to(outputs.dtype)
 
@@ -103,7 +107,8 @@ class CrossEntropyConfig(LossConfig, frozen=True):
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            return F.cross_entropy(_wide(outputs), batch.targets, reduction="none")
+            z, y = _wide(outputs), batch.targets
+            return F.cross_entropy(z, y.to(z.dtype) if y.ndim == 2 else y, reduction="none")
 
         return loss
 
@@ -235,6 +240,7 @@ class HingeConfig(LossConfig, frozen=True):
     margin: PositiveFloat = 1.0
     link: ClassVar[Link] = "identity"
     links: ClassVar[tuple[str, ...] | None] = ("identity", "tanh")
+    distributions: ClassVar[bool] = False
     tasks: ClassVar[tuple[Task, ...]] = ("classes",)
     one_for_two: ClassVar[bool] = True
     formula: ClassVar[str] = (

@@ -81,7 +81,12 @@ def _right(outputs: "Tensor", batch: Batch) -> "Tensor":
     """(N, 1) bool: whether the greatest output, or the sign of the only one, is the class."""
     single = outputs.shape[1] == 1
     predicted = (outputs[:, 0] > 0).to(torch.int64) if single else outputs.argmax(dim=1)
-    return (predicted == batch.targets)[:, None]
+    return (predicted == _classes(batch))[:, None]
+
+
+def _classes(batch: Batch) -> "Tensor":
+    """(N,) the right class; of mixed examples the one with the greatest share."""
+    return batch.targets.argmax(dim=1) if batch.targets.ndim == 2 else batch.targets
 
 
 def _errors(outputs: "Tensor", batch: Batch) -> "Tensor":
@@ -138,7 +143,7 @@ class TopKConfig(ScoreConfig, frozen=True):
             if outputs.shape[1] == 1:
                 outputs = torch.cat([-outputs, outputs], dim=1)
             best = outputs.topk(k, dim=1).indices
-            return (best == batch.targets[:, None]).any(dim=1, keepdim=True)
+            return (best == _classes(batch)[:, None]).any(dim=1, keepdim=True)
 
         return _Sums(1, terms, _mean)
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.base import seed_for
-from nnlab.contracts import LossFn, Score
+from nnlab.contracts import AugmentFn, LossFn, Score
 from nnlab.training import device as devices
-from nnlab.training.sources import AugmentFn, Source
+from nnlab.training.sources import Source
 from nnlab.training.window import Window
 
 Penalty = Callable[[], Tensor]
@@ -61,7 +61,7 @@ class EagerStep:
         scores: by their key.
         labels: parameter name -> its key in readings ("00_hidden1.weight").
         learning_rate: the 0-dim tensor that the optimizer reads where it can.
-        augment: changes the inputs before the forward pass.
+        augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
         clip_norm: the largest allowed norm of the whole gradient.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
@@ -137,7 +137,7 @@ class EagerStep:
         batch = self._source.gather(rows)
         if self._augment is not None:
             seed = seed_for(self._seeds["augment"], "augment", self.count)
-            batch = batch._replace(inputs=self._augment(batch.inputs, rows, seed))
+            batch = self._augment(batch, seed)
         if self._draws:
             devices.seed(self._device, seed_for(self._seeds["dropout"], "dropout", self.count))
         with self._autocast():
