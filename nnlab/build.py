@@ -14,6 +14,7 @@ from nnlab.experiment import Experiment
 from nnlab.models.network import build as build_network
 from nnlab.parts.augments.family import chain
 from nnlab.training import objective
+from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import evaluate
 from nnlab.training.loop import Limits, Monitor, Trainer
 from nnlab.training.order import Order
@@ -51,15 +52,19 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     seeds = config.seeds
 
     source = source_of(examples, device=device, dtype=dtype)
+    rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
     order = Order(
-        torch.from_numpy(np.ascontiguousarray(examples.rows["train"])),
+        rows,
         batch_size=batch_size(experiment),
         drop_last=train.drop_last,
         seed=seeds.of("order"),
         device=device,
+        sampling=train.sampling,
+        labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
     )
     augment = _augment(experiment)
     network = place(build_network(experiment.design, seed=seeds.of("init")), experiment, device)
+    averaged = _averaged(experiment, network)
     loss = experiment.loss.build(experiment.shape)
     rate = torch.tensor(
         config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
@@ -82,12 +87,15 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         augment=augment,
         penalty=_penalty(experiment, network),
         clip_norm=train.clip_norm,
+        constraint=_constraint(experiment, network),
+        averaged=averaged,
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": seeds.of("augment"), "dropout": seeds.of("dropout")},
         compiled=train.compile == "on",
     )
+    kept = network if averaged is None else averaged.network
     measure = measures(
-        network, experiment, examples, source=source, loss=loss, scores=scores, device=device
+        kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
     )
     trainer = Trainer(
         step=step,
@@ -181,6 +189,20 @@ def _cards(plans: Sequence[Plan]) -> frozenset[str]:
 def _augment(experiment: Experiment) -> AugmentFn | None:
     augments = experiment.config.data.augment
     return chain(augments, experiment.shape) if augments else None
+
+
+def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:
+    kind = experiment.config.train.averaging
+    if isinstance(kind, str):
+        return None
+    return Averaged(network, kind.build(per_epoch=experiment.per_epoch, total=experiment.total))
+
+
+def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None] | None:
+    limit = experiment.config.regularize.max_norm
+    if limit is None:
+        return None
+    return objective.max_norm(objective.regularized(network, "weights"), limit)
 
 
 def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":

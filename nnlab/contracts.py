@@ -65,7 +65,9 @@ class Examples:
         shape: what `describe` promised; `load` has checked that it holds.
         shift: subtracted from the inputs, then
         factor: multiplied by; both float32 and broadcastable to (N, *shape).
-        digest: SHA-256 over inputs and targets, hex.
+        digest: SHA-256 over inputs and targets, hex; before label noise.
+        clean: the targets before label noise, where there is some: it fell on the training rows
+            whose `targets` differ from these.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -75,6 +77,7 @@ class Examples:
     shift: "NDArray[np.float32]"
     factor: "NDArray[np.float32]"
     digest: str
+    clean: "NDArray[Any] | None" = None
 
 
 class Batch(NamedTuple):
@@ -109,6 +112,11 @@ class Score(Protocol):
     def value(self, sums: Sequence[float], examples: int) -> float:
         """The score of all examples together, from the added sums."""
         ...
+
+
+AverageFn = Callable[[int], float]
+"""How many updates were made to the share of the newest weights in the average: 1 copies them, 0
+leaves the average as it is."""
 
 
 class ScheduleFn(Protocol):

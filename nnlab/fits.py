@@ -9,9 +9,7 @@ from nnlab.parts.losses import LossConfig
 
 
 def misfits(config: RunConfig, loss: LossConfig, shape: DataShape) -> Iterator[Mistake]:
-    """Each augmentation that cannot change these examples, or makes targets that the loss refuses;
-    sampling by class where there are no classes.
-    """
+    """Augmentations that these examples or the loss cannot take; balanced draws without classes."""
     for position, augment in enumerate(config.data.augment):
         path = ("data", "augment", position)
         if text := augment.misfit(shape.inputs):

@@ -21,7 +21,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
-            *("printing", "signals", "synonyms", "yaml"),
+            *("printing", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
     {
@@ -35,11 +35,22 @@ FLOORS: list[dict[str, list[str]]] = [
         "summary": ["summary"],
     },
     {
-        "config": ["config", "loading", "overrides", "experiment"],
+        "config": ["config", "loading", "overrides", "experiment", "fits"],
     },
     {
         "run": [
-            *("api", "build", "evaluation", "folder", "outcome", "run", "runs", "saving", "smoke"),
+            *(
+                "api",
+                "build",
+                "ensemble",
+                "evaluation",
+                "folder",
+                "outcome",
+                "run",
+                "runs",
+                "saving",
+                "smoke",
+            ),
         ],
     },
     {

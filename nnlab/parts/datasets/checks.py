@@ -120,6 +120,7 @@ def notes(examples: Examples) -> tuple[str, ...]:
         *_shared_rows(examples),
         *_missing_classes(examples),
         *_constant_columns(examples),
+        *_label_noise(examples),
     )
 
 
@@ -133,6 +134,14 @@ def _shared_rows(examples: Examples) -> tuple[str, ...]:
     if not same:
         return ()
     return (f"{' and '.join(same)} use the rows of train: their scores say nothing about new data",)
+
+
+def _label_noise(examples: Examples) -> tuple[str, ...]:
+    if examples.clean is None:
+        return ()
+    rows = examples.rows["train"]
+    wrong = int((examples.targets[rows] != examples.clean[rows]).sum())
+    return (f"label noise: {wrong:,} of {len(rows):,} training labels are wrong on purpose",)
 
 
 def _missing_classes(examples: Examples) -> tuple[str, ...]:

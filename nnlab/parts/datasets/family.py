@@ -15,6 +15,7 @@ from nnlab.base import ConfigError, DataError, Kind, lazy
 from nnlab.contracts import DataShape, Examples, Split
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
+from nnlab.parts.datasets.label_noise import Noise, noise_of, noisy
 from nnlab.parts.datasets.sizes import (
     FromColumn,
     FromFile,
@@ -54,6 +55,8 @@ class DataConfig(Kind, frozen=True):
     scale: Scale = "auto"
     limit: Limit = None
     augment: tuple[Augment, ...] = ()
+    label_noise: Noise = 0.0
+    """A share of the training labels that is replaced by other classes: a number, or a mapping."""
 
     @abstractmethod
     def form(self, place: Place) -> Form:
@@ -137,7 +140,11 @@ class DataConfig(Kind, frozen=True):
             peak=table.source.peak,
             by_column=self.form(place) == "table",
         )
-        return Examples(inputs, targets, rows, shape, fitted.shift, fitted.factor, digest)
+        clean: NDArray[np.int64] | None = None
+        if noise := noise_of(self.label_noise):
+            clean = targets
+            targets = noisy(targets, rows["train"], noise, classes=shape.outputs)
+        return Examples(inputs, targets, rows, shape, fitted.shift, fitted.factor, digest, clean)
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
@@ -164,6 +171,11 @@ class DataConfig(Kind, frozen=True):
             given=source.given,
             classes=len(source.classes),
         )
+        if noise_of(self.label_noise) is not None:
+            if source.task != "classes":
+                wrong.append("data.label_noise: needs classes, the targets are real numbers")
+            elif source.shared:
+                wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
         if wrong:
             raise ConfigError(wrong)
         if source.shared:
