@@ -66,7 +66,7 @@ FLOORS: list[dict[str, list[str]]] = [
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "models.network"),
-    *("api", "build", "evaluation", "outcome", "run", "saving", "smoke"),
+    *("api", "build", "ensemble", "evaluation", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
