@@ -54,8 +54,8 @@ FLOORS: list[dict[str, list[str]]] = [
         ],
     },
     {
-        "look": ["check", "show", "preview"],
-        "menu": ["menu", "described", "schema"],
+        "look": ["check", "show", "formulas", "preview"],
+        "menu": ["menu", "described", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
