@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlab.contracts import Examples, LossFn, Plan, Score, Split
+from nnlab.contracts import AugmentFn, Examples, LossFn, Plan, Score, Split
 from nnlab.experiment import Experiment
 from nnlab.measuring import loss_of, scores_of, stored_scores_of
 from nnlab.models.network import build as build_network
-from nnlab.parts.augments import chain
+from nnlab.parts.augments.family import chain
 from nnlab.training import objective
+from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import evaluate
 from nnlab.training.loop import Limits, Monitor, Trainer
 from nnlab.training.order import Order
@@ -50,17 +51,21 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     dtype = torch.float64 if train.precision == "fp64" else torch.float32
 
     source = source_of(examples, device=device, dtype=dtype)
+    rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
     order = Order(
-        torch.from_numpy(np.ascontiguousarray(examples.rows["train"])),
+        rows,
         batch_size=batch_size(experiment),
         drop_last=train.drop_last,
         seed=config.seed_of("order"),
         device=device,
+        sampling=train.sampling,
+        labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
     )
-    augment = chain(config.data.augment) if config.data.augment else None
+    augment = _augment(experiment)
     network = place(
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
+    averaged = _averaged(experiment, network)
     loss = loss_of(experiment, examples)
     rate = torch.tensor(
         config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
@@ -83,12 +88,15 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         augment=augment,
         penalty=_penalty(experiment, network),
         clip_norm=train.clip_norm,
+        constraint=_constraint(experiment, network),
+        averaged=averaged,
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
         compiled=train.compile == "on",
     )
+    kept = network if averaged is None else averaged.network
     measure = measures(
-        network, experiment, examples, source=source, loss=loss, scores=scores, device=device
+        kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
     )
     trainer = Trainer(
         step=step,
@@ -176,6 +184,25 @@ def _cards(plans: Sequence[Plan]) -> frozenset[str]:
     names = labels(plans)
     shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
     return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
+
+
+def _augment(experiment: Experiment) -> AugmentFn | None:
+    augments = experiment.config.data.augment
+    return chain(augments, experiment.shape) if augments else None
+
+
+def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:
+    kind = experiment.config.train.averaging
+    if isinstance(kind, str):
+        return None
+    return Averaged(network, kind.build(per_epoch=experiment.per_epoch, total=experiment.total))
+
+
+def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None] | None:
+    limit = experiment.config.regularize.max_norm
+    if limit is None:
+        return None
+    return objective.max_norm(objective.regularized(network, "weights"), limit)
 
 
 def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":

@@ -147,18 +147,24 @@ def train(
 
 @app.command("eval", rich_help_panel=_EXPERIMENTS)
 def evaluate(
-    run: options.Run = "last",
+    runs: options.Members = None,
     split: Annotated[
         Literal["test", "validation", "train"], typer.Option(help="Which rows.")
     ] = "test",
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
-    """Scores the best checkpoint of a run on a split; of a comparison, each run."""
+    """Scores the best checkpoint of a run on a split; of several, what they reach together."""
     from nnlab.runs import find, members_of
 
     _check_device(device)
-    folder = find(run)
+    folder, *others = [find(run) for run in runs or ["last"]]
+    if others:
+        from nnlab.ensemble import report
+
+        _ready()
+        typer.echo(report([folder, *others], split=split, device=device, as_json=json), nl=False)
+        return
     from nnlab.evaluation import evaluate_all
 
     _ready()

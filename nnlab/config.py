@@ -23,6 +23,7 @@ from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
 from nnlab.contracts import Task
 from nnlab.durations import Duration
 from nnlab.models import Model
+from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
 from nnlab.parts.losses import Loss, LossConfig
 from nnlab.parts.optimizers import AdamConfig, Optimizer
@@ -64,7 +65,10 @@ class SeedConfig(Config, frozen=True):
 
 
 class RegularizeConfig(Config, frozen=True):
-    """Terms of the objective: l2 / 2 * sum of w^2, l1 * sum of |w|."""
+    """Terms of the objective: l2 / 2 * sum of w^2, l1 * sum of |w|; and a bound on the weights.
+
+    nnlab menu regularization says where the other means against overfitting are.
+    """
 
     l2: NonNegativeFloat = 0.0
     l1: NonNegativeFloat = 0.0
@@ -72,6 +76,11 @@ class RegularizeConfig(Config, frozen=True):
     """dataset: both are divided by the number of training examples."""
     on: Literal["weights", "all"] = "weights"
     """weights: parameters with two axes or more; all: biases and norms too."""
+    max_norm: PositiveFloat | None = None
+    """After each update the weights that come into a unit are scaled to an L2 norm of at most this.
+
+    Srebro & Shraibman 2005, "Rank, trace-norm and max-norm"; Hinton et al. 2012, arXiv:1207.0580.
+    """
 
 
 class EarlyStoppingConfig(Config, frozen=True):
@@ -89,9 +98,14 @@ class TrainConfig(Config, frozen=True):
     minutes: Annotated[float, Field(gt=0, le=10**6)] | None = None
     batch_size: Annotated[PositiveInt | Literal["full"], Forms()] = 64
     drop_last: bool = False
+    sampling: Literal["shuffled", "balanced", "in_order"] = "shuffled"
+    """balanced: rows are drawn with replacement, of each class equally many; in_order: as they are
+    in the training split, the same in every epoch."""
     clip_norm: PositiveFloat | None = None
     monitor: Monitored = "auto"
     early_stopping: EarlyStoppingConfig | None = None
+    averaging: Annotated[Literal["none"] | Average, Forms()] = "none"
+    """What is evaluated and kept: the weights themselves, or an average over those of training."""
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     compile: Literal["auto", "on", "off"] = "auto"
     threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | Literal["auto"], Forms()] = "auto"

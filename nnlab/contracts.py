@@ -76,8 +76,10 @@ class Examples:
         shape: what `describe` promised; `load` has checked that it holds.
         shift: subtracted from the inputs, then
         factor: multiplied by; both float32 and broadcastable to (N, *shape).
-        digest: SHA-256 over inputs and targets, hex.
+        digest: SHA-256 over inputs and targets, hex; before label noise.
         target_scale: what the network sees of the targets; None sees them as they are.
+        clean: the targets before label noise, where there is some: it fell on the training rows
+            whose `targets` differ from these.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -88,6 +90,7 @@ class Examples:
     factor: "NDArray[np.float32]"
     digest: str
     target_scale: TargetScale | None = None
+    clean: "NDArray[Any] | None" = None
 
 
 class Batch(NamedTuple):
@@ -96,10 +99,15 @@ class Batch(NamedTuple):
     inputs: "Tensor"
     """(N, *shape), scaled and augmented, in the run's precision."""
     targets: "Tensor"
-    """(N,) int64 or (N, K) float: numbers, 0 or 1 for each label, distributions over classes."""
+    """(N,) int64 or (N, K) float: numbers, 0 or 1 for each label, distributions over classes where
+    examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
 
+
+AugmentFn = Callable[[Batch, int], Batch]
+"""A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
+seed and the row numbers alone."""
 
 LossFn = Callable[["Tensor", Batch], "Tensor"]
 """(N, K) outputs and their batch to (N,): one loss per example. The mean is taken by the step."""
@@ -131,6 +139,11 @@ class StoredScore(Protocol):
             targets: (N,) or (N, K) on the CPU.
         """
         ...
+
+
+AverageFn = Callable[[int], float]
+"""How many updates were made to the share of the newest weights in the average: 1 copies them, 0
+leaves the average as it is."""
 
 
 class ScheduleFn(Protocol):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import TypeVar
 
-from nnlab.base import ConfigError, Mistake, MistakeError
+from nnlab.base import ConfigError, Kind, Mistake, MistakeError
 from nnlab.config import RunConfig, TrainConfig, default_loss
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
+from nnlab.fits import misfits
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.parts.datasets.family import Place
@@ -84,6 +85,7 @@ def settle(
     loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
     scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
     wrong += target_mistakes(config, loss, scores, shape)
+    wrong += misfits(config, shape)
     network = _try(lambda: design(config.model, shape, loss), wrong)
     per_epoch, total = lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
@@ -151,12 +153,10 @@ def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
 
 
 def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
-    schedule = config.schedule
-    for name in type(schedule).model_fields:
-        value = getattr(schedule, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Duration):
-                _steps(item, ("schedule", name), per_epoch, total)
+    schedule, averaging = config.schedule, config.train.averaging
+    _check_durations(schedule, ("schedule",), per_epoch, total)
+    if not isinstance(averaging, str):
+        _check_durations(averaging, ("train", "averaging"), per_epoch, total)
     if schedule.uses_total and total is None:
         text = (
             f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
@@ -165,6 +165,14 @@ def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
     stopping = config.train.early_stopping
     if stopping is not None:
         _steps(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
+
+
+def _check_durations(kind: Kind, path: tuple[str, ...], per_epoch: int, total: int | None) -> None:
+    for name in type(kind).model_fields:
+        value = getattr(kind, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Duration):
+                _steps(item, (*path, name), per_epoch, total)
 
 
 def _monitor_mistakes(

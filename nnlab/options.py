@@ -39,6 +39,12 @@ Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundl
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
 ]
+Members = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...", help="A path, NAME/3, NAME (its newest), or last; several: an ensemble."
+    ),
+]
 Runs = Annotated[
     list[str] | None,
     typer.Argument(metavar="RUN...", help="As RUN in eval."),

@@ -11,7 +11,9 @@ from nnlab.check import settled_group
 from nnlab.config import to_plain
 from nnlab.contracts import Plan, Shape
 from nnlab.experiment import Experiment
+from nnlab.formulas import bounds, objective, penalty
 from nnlab.loading import place_for, read_text
+from nnlab.parts.datasets.label_noise import noise_of
 from nnlab.parts.datasets.tables import Place
 
 _BYTES = {"fp64": 8}
@@ -80,6 +82,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         },
         "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
         "regularize": penalty(experiment),
+        "objective": {"formula": objective(experiment), "bounds": [*bounds(experiment)]},
         "optimizer": line_of(config.optimizer),
         "schedule": line_of(config.schedule),
         "scores": [score.key for score in experiment.scores],
@@ -128,6 +131,7 @@ def memory(experiment: Experiment, place: Place) -> dict[str, int]:
         "weights": weights,
         "gradients": weights,
         "optimizer": weights * slots(config.optimizer),
+        **({} if train.averaging == "none" else {"average": weights}),
         "activations": numbers * batch * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
     }
@@ -143,17 +147,6 @@ def slots(optimizer: Any) -> int:
     own = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
     extra = int(getattr(optimizer, "centered", False)) + int(getattr(optimizer, "amsgrad", False))
     return own.get(optimizer.kind, 2) + momentum + extra
-
-
-def penalty(experiment: Experiment) -> str:
-    """The terms that `regularize` adds to the objective; empty for none."""
-    part = experiment.config.regularize
-    sums = "weights" if part.on == "weights" else "all parameters"
-    terms = [f"{part.l2:g} / 2 * sum w^2"] * (part.l2 > 0) + [f"{part.l1:g} * sum |w|"] * (
-        part.l1 > 0
-    )
-    share = f", divided by {experiment.shape.sizes['train']:,} examples"
-    return f"{' + '.join(terms)} over {sums}{share * (part.per == 'dataset')}" if terms else ""
 
 
 def line_of(kind: Kind) -> str:
@@ -215,17 +208,22 @@ def _layers(experiment: Experiment) -> Any:
 
 
 def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    train, total = experiment.config.train, experiment.total
+    train, total, data = experiment.config.train, experiment.total, experiment.config.data
+    if noise := noise_of(data.label_noise):
+        yield "", f"label noise: {noise.share:.3g} of the training labels, {noise.kind}"
+    if data.augment:
+        yield "augment", "; ".join(map(line_of, data.augment))
     yield "loss", f"{line_of(experiment.loss)}: {facts['loss']['formula']}"
-    if facts["regularize"]:
-        yield "", f"+ {facts['regularize']}"
+    yield "objective", facts["objective"]["formula"]
+    yield from (("", line) for line in facts["objective"]["bounds"])
     yield "scores", ", ".join(facts["scores"]) or "none"
     yield "optimizer", facts["optimizer"]
     yield "", (type(experiment.config.optimizer).__doc__ or "").splitlines()[0]
     yield "schedule", facts["schedule"]
     length = f"{train.minutes:g} minutes" if total is None else f"{total:,}"
     size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
-    rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each"
+    drawn = "" if train.sampling == "shuffled" else f", {train.sampling}"
+    rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each{drawn}"
     yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"

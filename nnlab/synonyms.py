@@ -6,7 +6,10 @@ Right: the words of nnlab; the message names the one that is valid where the mis
 
 from collections.abc import Mapping
 
+from nnlab import synonyms_regularization as regularization
+
 KEYS: dict[str, tuple[str, ...]] = {
+    **regularization.KEYS,
     "learningrate": ("lr",),
     "eta": ("lr",),
     "stepsize": ("lr", "every"),
@@ -180,6 +183,7 @@ _JUDGES = {
 
 VALUES: dict[str, tuple[str, ...]] = {
     **{word: (name,) for name, words in _JUDGES.items() for word in words.split()},
+    **regularization.VALUES,
     "kaimingnormal": ("he_normal",),
     "kaiminguniform": ("he_uniform",),
     "kaiming": ("he_normal",),
@@ -229,7 +233,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "fnn": ("mlp",),
     "dnn": ("mlp",),
     "feedforward": ("mlp",),
-    "sequential": ("stack",),
+    "sequential": ("stack", "in_order"),
     "convnet": ("cnn",),
     "logisticregression": ("linear",),
     "momentum": ("sgd",),

@@ -21,7 +21,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
-            *("printing", "signals", "synonyms", "yaml"),
+            *("printing", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
     {
@@ -36,20 +36,20 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "group", "loading", "overrides"),
-            *("targets",),
+            *("comparison", "config", "described", "experiment", "fits", "group", "loading"),
+            *("overrides", "targets"),
         ],
     },
     {
         "run": [
-            *("api", "build", "curves", "evaluation", "folder", "measuring"),
+            *("api", "build", "curves", "ensemble", "evaluation", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "outcome", "run", "runs", "saving", "smoke"),
         ],
     },
     {
-        "look": ["check", "preview", "show", "show_group"],
-        "menu": ["menu", "schema"],
+        "look": ["check", "formulas", "preview", "show", "show_group"],
+        "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
@@ -60,8 +60,8 @@ FLOORS: list[dict[str, list[str]]] = [
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "models.network"),
-    *("api", "build", "evaluation", "group_report", "grouped", "measured", "measuring"),
-    *("outcome", "run", "saving", "smoke"),
+    *("api", "build", "ensemble", "evaluation", "group_report", "grouped", "measured"),
+    *("measuring", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

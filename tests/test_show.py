@@ -50,7 +50,7 @@ def test_page_keeps_to_80_columns(name: str) -> None:
 def test_shows_the_penalty_only_where_there_is_one() -> None:
     assert facts("xor")["regularize"] == ""
     with_both = facts("xor", "regularize.l2=0.01", "regularize.l1=0.1")
-    assert with_both["regularize"] == "0.01 / 2 * sum w^2 + 0.1 * sum |w| over weights"
+    assert with_both["regularize"] == "0.5 * 0.01 * sum w^2 + 0.1 * sum |w|"
 
 
 def test_lists_the_layers_inside_a_block() -> None:

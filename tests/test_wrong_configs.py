@@ -560,7 +560,7 @@ def test_refuses_in_one_line(text: str | bytes, line: str) -> None:
         ("=3", "needs KEY=VALUE"),
         ("optimizer..lr=1", "needs KEY=VALUE"),
         (".=1", "needs KEY=VALUE"),
-        ("model.activation.slope=1", "model.activation: needs kind, one of elu,"),
+        ("model.activation.slope=1", "model.activation: needs kind, one of celu,"),
         ("model.output.activation=sigmoid", "model.output.activation: cross_entropy takes softmax"),
     ],
 )

@@ -1,6 +1,6 @@
 """Where batches come from: all rows on the device, or rows read as they are needed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
@@ -13,9 +13,6 @@ from nnlab.contracts import Batch, Examples, RowReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-AugmentFn = Callable[[Tensor, Tensor, int], Tensor]
-"""(N, *shape) inputs, (N,) rows and a seed to augmented inputs."""
 
 
 class Source(Protocol):

@@ -44,9 +44,10 @@ def test_the_guard_sees_a_read() -> None:
 
 @pytest.mark.parametrize("config", configs_of(Augment), ids=lambda c: c.kind)
 def test_augments_read_nothing_back(config: Any) -> None:
-    augment, images = config.build(), torch.rand(6, 1, 8, 8)
+    shape, batch = case("classes")
+    augment = config.build(shape)
     with RefuseHostReads():
-        augment(images, ROWS, 5)
+        augment(batch, 5)
 
 
 @pytest.mark.parametrize("config", configs_of(Loss), ids=lambda c: c.kind)

@@ -132,6 +132,7 @@ def notes(examples: Examples) -> tuple[str, ...]:
         *_shared_rows(examples),
         *_missing_classes(examples),
         *_constant_columns(examples),
+        *_label_noise(examples),
     )
 
 
@@ -153,6 +154,14 @@ def counts_of(examples: Examples, split: Split) -> "NDArray[np.int64]":
     if examples.shape.task == "labels":
         return targets.sum(axis=0).astype(np.int64)
     return np.bincount(targets, minlength=len(examples.shape.classes))
+
+
+def _label_noise(examples: Examples) -> tuple[str, ...]:
+    if examples.clean is None:
+        return ()
+    rows = examples.rows["train"]
+    wrong = int((examples.targets[rows] != examples.clean[rows]).sum())
+    return (f"label noise: {wrong:,} of {len(rows):,} training labels are wrong on purpose",)
 
 
 def _missing_classes(examples: Examples) -> tuple[str, ...]:

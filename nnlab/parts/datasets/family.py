@@ -15,6 +15,7 @@ from nnlab.base import ConfigError, DataError, Kind, lazy
 from nnlab.contracts import DataShape, Examples, Split
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
+from nnlab.parts.datasets.label_noise import Noise, noise_of, noisy
 from nnlab.parts.datasets.sizes import (
     FromColumn,
     FromFile,
@@ -56,6 +57,8 @@ class DataConfig(Kind, frozen=True):
     """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
     limit: Limit = None
     augment: tuple[Augment, ...] = ()
+    label_noise: Noise = 0.0
+    """A share of the training labels that is replaced by other classes: a number, or a mapping."""
 
     @abstractmethod
     def form(self, place: Place) -> Form:
@@ -142,8 +145,20 @@ class DataConfig(Kind, frozen=True):
         target_scale = None
         if self.scale_target == "standard" and shape.task == "regression":
             target_scale = scaling.target_scale(targets, rows["train"])
+        clean: NDArray[np.int64] | None = None
+        if noise := noise_of(self.label_noise):
+            clean = targets
+            targets = noisy(targets, rows["train"], noise, classes=shape.outputs)
         return Examples(
-            inputs, targets, rows, shape, fitted.shift, fitted.factor, digest, target_scale
+            inputs,
+            targets,
+            rows,
+            shape,
+            fitted.shift,
+            fitted.factor,
+            digest,
+            target_scale,
+            clean,
         )
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
@@ -171,6 +186,11 @@ class DataConfig(Kind, frozen=True):
             given=source.given,
             classes=len(source.classes) if source.task == "classes" else 0,
         )
+        if noise_of(self.label_noise) is not None:
+            if source.task != "classes":
+                wrong.append("data.label_noise: needs classes, the targets are real numbers")
+            elif source.shared:
+                wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
         if wrong:
             raise ConfigError(wrong)
         if source.shared:
