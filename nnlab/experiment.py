@@ -13,11 +13,11 @@ from nnlab.base import ConfigError, Mistake, MistakeError
 from nnlab.config import RunConfig, TrainConfig, default_loss
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
+from nnlab.learning import check_times, optimizer_mistakes, steps_of
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses import LossConfig
-from nnlab.parts.schedules import PlateauConfig
 from nnlab.parts.scores import ScoreConfig, auto_scores
 
 T = TypeVar("T")
@@ -88,10 +88,11 @@ def settle(
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
     every = _try(lambda: _every(config, per_epoch, total), wrong)
-    _try(lambda: _check_times(config, per_epoch, total), wrong)
+    _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
+        wrong += optimizer_mistakes(config, network)
     if wrong or network is None or every is None:
         raise located(wrong, config.origins)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, every)
@@ -153,38 +154,13 @@ def _task_mistakes(
     return wrong
 
 
-def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int | None) -> int:
-    try:
-        return duration.steps(per_epoch=per_epoch, total=total)
-    except ValueError:
-        text = f"{duration} cannot be counted in steps here"
-        raise MistakeError(path, f"{text} (give epochs or steps)") from None
-
-
 def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
     written = config.log.every
     if isinstance(written, Duration):
         if written.amount == 0:
             raise MistakeError(("log", "every"), "must be greater than 0")
-        return max(1, _steps(written, ("log", "every"), per_epoch, total))
+        return max(1, steps_of(written, ("log", "every"), per_epoch, total))
     return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
-
-
-def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
-    schedule = config.schedule
-    for name in type(schedule).model_fields:
-        value = getattr(schedule, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Duration):
-                _steps(item, ("schedule", name), per_epoch, total)
-    if schedule.uses_total and total is None:
-        text = (
-            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
-        )
-        raise MistakeError(("schedule",), text)
-    stopping = config.train.early_stopping
-    if stopping is not None:
-        _steps(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
 
 
 def _monitor_mistakes(
@@ -204,8 +180,8 @@ def _monitor_mistakes(
         why = "needs a validation split (data.validation is none)"
         if config.train.early_stopping is not None:
             wrong.append(Mistake(("train", "early_stopping"), why))
-        if isinstance(config.schedule, PlateauConfig):
-            wrong.append(Mistake(("schedule",), f"plateau {why}"))
+        if config.schedule.observes:
+            wrong.append(Mistake(("schedule",), f"{config.schedule.kind} {why}"))
     elif watched == "none" and config.train.early_stopping is not None:
         text = "needs something to watch (train.monitor is none)"
         wrong.append(Mistake(("train", "early_stopping"), text))

@@ -35,7 +35,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "summary": ["summary"],
     },
     {
-        "config": ["config", "loading", "overrides", "experiment"],
+        "config": ["config", "learning", "loading", "overrides", "experiment"],
     },
     {
         "run": [
@@ -55,6 +55,7 @@ FLOORS: list[dict[str, list[str]]] = [
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "models.network"),
+    "parts.optimizers.own",
     *("api", "build", "evaluation", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
