@@ -137,6 +137,12 @@ class GroupedConfig(OptimizerConfig, frozen=True):
             for pattern in self.groups
             if not any(fits(pattern, name) for name in parameters)
         ]
+        if "weight_decay" not in type(self).model_fields:
+            wrong += [
+                Mistake(("groups", pattern, "weight_decay"), f"{self.kind} knows none (remove it)")
+                for pattern, group in self.groups.items()
+                if group.weight_decay is not None
+            ]
         if not any(self._trained(parameters)):
             wrong.append(Mistake(("groups",), "lr 0 for every parameter leaves nothing to train"))
         return wrong + self._unfit([*self._trained(parameters)], parameters)

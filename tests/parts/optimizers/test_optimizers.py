@@ -254,8 +254,8 @@ def plain(config: GroupedConfig, groups: Any, **how: bool) -> list[optim.Optimiz
     fields["adjust_lr_fn"] = fields.pop("adjust_lr")
     hidden = [{**g, "params": [p for p in g["params"] if p.ndim == 2]} for g in groups]
     others = [{**g, "params": [p for p in g["params"] if p.ndim != 2]} for g in groups]
-    rest = {"lr": config.lr, "weight_decay": config.weight_decay, **shared}
-    return [optim.Muon(hidden, **fields), optim.AdamW(others, **rest, **how)]
+    rest: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, **shared, **how}
+    return [optim.Muon(hidden, **fields), optim.AdamW(others, **rest)]
 
 
 def run_plain(config: GroupedConfig, dtype: torch.dtype, **how: bool) -> list[torch.Tensor]:
