@@ -9,11 +9,20 @@ Importing this imports neither torch nor pydantic; the first use of a name does.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnlab.api import Summary, evaluate, load, stream, train
+    from nnlab.api import Comparison, Summary, evaluate, load, stream, train, train_group
 
     __version__: str
 
-__all__ = ["Summary", "__version__", "evaluate", "load", "stream", "train"]
+__all__ = [
+    "Comparison",
+    "Summary",
+    "__version__",
+    "evaluate",
+    "load",
+    "stream",
+    "train",
+    "train_group",
+]
 
 
 def __getattr__(name: str) -> object:

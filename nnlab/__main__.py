@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         lines, code = _explained(error, words)
         return _tell(lines, code, debug=debug)
+    finally:
+        gc.unfreeze()  # what a training command froze; native bindings call it a leak at the end
     return code
 
 
@@ -52,9 +54,7 @@ def program() -> int:
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = main()
-    if "torch" in sys.modules:
-        gc.unfreeze()  # what a training command froze; native bindings call it a leak at the end
-    else:
+    if "torch" not in sys.modules:
         gc.freeze()
     return code
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from nnlab import evaluation
+from nnlab import evaluation, grouped
 from nnlab import run as runs_
 from nnlab.contracts import Event
+from nnlab.group import load_group
+from nnlab.group_view import GroupView
+from nnlab.measured import Comparison
 from nnlab.run import Source
 from nnlab.runs import find
 from nnlab.summary import Summary
@@ -47,6 +50,29 @@ def train(
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
         view=_view(quiet),
+    )
+
+
+def train_group(
+    config: Source,
+    *,
+    set: Mapping[str, Any] = _NO_SETTINGS,
+    run_dir: str | Path | None = None,
+    device: str = "auto",
+    quiet: bool = True,
+) -> Comparison:
+    """Trains a comparison: a config with `variants`, `seeds` or `expect`.
+
+    Args and errors as `train`.
+
+    Returns:
+        The comparison: `.runs` with their curves, `.verdicts`, and `.run`, its folder.
+    """
+    return grouped.train_group(
+        load_group(config, _overrides(set)),
+        run_dir=None if run_dir is None else Path(run_dir),
+        device=device,
+        view=GroupView(quiet=quiet, stream=stderr),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnlab.base import ConfigError, ResourceError
-from nnlab.runs import find, home, listing
+from nnlab.listing import listing
+from nnlab.runs import find, home, members_of
 
 NEWEST = 10
 
@@ -26,7 +27,8 @@ def serve(runs: Sequence[str], *, port: int) -> int:
         ConfigError: there is no such run.
         ResourceError: TensorBoard did not start, such as where the port is taken.
     """
-    folders = [find(run) for run in runs] or [row.run for row in listing()[-NEWEST:]]
+    found = [find(run) for run in runs] or [row.run for row in listing()[-NEWEST:]]
+    folders = [member for run in found for member in members_of(run)]
     if not folders:
         raise ConfigError(f"tensorboard: no run in {home()} (nnlab train makes one)")
     port = port or _free_port()

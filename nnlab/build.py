@@ -48,18 +48,19 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     """Makes the torch objects of an experiment on a device."""
     config, train = experiment.config, experiment.config.train
     dtype = torch.float64 if train.precision == "fp64" else torch.float32
-    seeds = config.seeds
 
     source = source_of(examples, device=device, dtype=dtype)
     order = Order(
         torch.from_numpy(np.ascontiguousarray(examples.rows["train"])),
         batch_size=batch_size(experiment),
         drop_last=train.drop_last,
-        seed=seeds.of("order"),
+        seed=config.seed_of("order"),
         device=device,
     )
     augment = chain(config.data.augment) if config.data.augment else None
-    network = place(build_network(experiment.design, seed=seeds.of("init")), experiment, device)
+    network = place(
+        build_network(experiment.design, seed=config.seed_of("init")), experiment, device
+    )
     loss = experiment.loss.build(experiment.shape)
     rate = torch.tensor(
         config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
@@ -84,7 +85,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         penalty=_penalty(experiment, network),
         clip_norm=train.clip_norm,
         autocast=objective.autocast_dtype(train.precision),
-        seeds={"augment": seeds.of("augment"), "dropout": seeds.of("dropout")},
+        seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
         compiled=train.compile == "on",
     )
     measure = measures(

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,30 +10,33 @@ import typer
 
 from nnlab.base import ConfigError, DataError, NnlabError
 from nnlab.contracts import Machine
-from nnlab.experiment import Experiment, settle
-from nnlab.loading import Text, from_text, place_for, read_text
+from nnlab.experiment import Experiment
+from nnlab.group import Group, load_group, settle_group
+from nnlab.loading import Text, read_text
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
 
 
-def settled(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """What a config means, on the CPU of this machine.
+def settled(source: str | Path | Text, overrides: Sequence[str] = ()) -> Experiment:
+    """What a config means; of a comparison, its first variant."""
+    return next(iter(settled_group(source, overrides)[1].values()))
+
+
+def settled_group(
+    source: str | Path | Text, overrides: Sequence[str] = ()
+) -> tuple[Group, dict[str, Experiment]]:
+    """What a config means, on the CPU of this machine: its runs, and what each variant trains.
 
     Args:
-        source: a file, a bundled name or `-`.
+        source: a file, a bundled name, `-`, or a text that has been read.
         overrides: as `--set` takes them.
 
     Raises:
         ConfigError: it is wrong, or there is no such file.
         DataError: its data are missing or damaged (those of a named set may be missing).
     """
-    return settled_text(read_text(source), overrides)
-
-
-def settled_text(text: Text, overrides: Sequence[str] = ()) -> Experiment:
-    """Likewise, from a text that has been read."""
-    machine = Machine("cpu", os.cpu_count() or 1)
-    return settle(from_text(text, overrides), place_for(text.folder), machine)
+    group = load_group(source, overrides)
+    return group, settle_group(group, Machine("cpu", os.cpu_count() or 1))
 
 
 def check(sources: Sequence[str], *, style: Literal["text", "github"]) -> int:
@@ -52,7 +55,8 @@ def _check_one(source: str, style: Literal["text", "github"]) -> int:
     try:
         text = read_text(source)
         shown = text.file
-        typer.echo(f"{shown}: ok ({describe(settled_text(text))})")
+        group, experiments = settled_group(text)
+        typer.echo(f"{shown}: ok ({describe(group, experiments)})")
     except (ConfigError, DataError) as error:
         for line in _told(error, shown):
             # GitHub reads its annotations from either stream.
@@ -67,8 +71,14 @@ def _told(error: NnlabError, file: str) -> list[str]:
     return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
 
 
-def describe(experiment: Experiment) -> str:
-    """One line: data, network, size, length."""
+def describe(group: Group, experiments: Mapping[str, Experiment]) -> str:
+    """One line; of a comparison how many runs there are, and the first."""
+    first = _described(next(iter(experiments.values())))
+    return f"{len(group.members)} runs; {first}" if group.compares else first
+
+
+def _described(experiment: Experiment) -> str:
+    """Data, network, size, length."""
     config, sizes = experiment.config, experiment.shape.sizes
     train = config.train
     total = experiment.total

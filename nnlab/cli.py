@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nnlab import options
+from nnlab.cli_runs import runs_app
 
 if TYPE_CHECKING:
+    from nnlab.group import Group
+    from nnlab.group_view import GroupView
+    from nnlab.loading import Text
     from nnlab.terminal import View
 
 _EXPERIMENTS, _RUNS, _LANGUAGE = "Experiments", "Runs", "The language"
-_HELP = {"help_option_names": ["-h", "--help"]}
-
 app = typer.Typer(
     cls=options.Commands,
     help="A laboratory for neural networks: YAML in; a trained, measured, explained network out.",
@@ -26,9 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings=_HELP,
+    context_settings=options.HELP,
 )
-runs_app = typer.Typer(cls=options.Commands, rich_markup_mode=None, context_settings=_HELP)
 app.add_typer(runs_app, name="runs", rich_help_panel=_RUNS)
 
 
@@ -107,19 +108,33 @@ def train(
     if resume and run_dir is None:
         raise ConfigError("--resume: needs --run-dir DIR (nnlab resume RUN continues a run)")
     _check_device(device)
-    _check_config(config, set_ or [])
+    text, group = _checked(config, set_ or [])
     if smoke:
-        from nnlab.smoke import smoke as run_smoke
+        from nnlab.smoke import smoke_all
 
         _ready()
-        found = run_smoke(config, overrides=set_ or [], device=device, view=_view(quiet))
-        _print_scores(found, json=json)
+        _print_scores(smoke_all(group, device=device, view=_view(quiet)), json=json)
+        return
+    if group.compares:
+        from nnlab.grouped import train_group
+
+        _ready()
+        comparison = train_group(
+            group,
+            source=text.text,
+            run_dir=run_dir,
+            resume=resume,
+            device=device,
+            deterministic=deterministic,
+            view=_group_view(quiet),
+        )
+        _print_summary(comparison, json=json)
         return
     from nnlab.run import train as run_train
 
     _ready()
     summary = run_train(
-        config,
+        text,
         overrides=set_ or [],
         run_dir=run_dir,
         resume=resume,
@@ -139,15 +154,15 @@ def evaluate(
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
-    """Scores the best checkpoint of a run on a split."""
-    from nnlab.runs import find
+    """Scores the best checkpoint of a run on a split; of a comparison, each run."""
+    from nnlab.runs import find, members_of
 
     _check_device(device)
     folder = find(run)
-    from nnlab.evaluation import evaluate as evaluate_run
+    from nnlab.evaluation import evaluate_all
 
     _ready()
-    _print_scores(evaluate_run(folder, split=split, device=device), json=json)
+    _print_scores(evaluate_all(members_of(folder), split=split, device=device), json=json)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -159,56 +174,22 @@ def resume(
     json: options.Json = False,
 ) -> None:
     """Continues a run; only durations and logging may change."""
-    from nnlab.runs import find
+    from nnlab.runs import find, is_group
 
     _check_device(device)
     folder = find(run)
+    if is_group(folder):
+        from nnlab.grouped import resume_group
+
+        _ready()
+        view = _group_view(quiet)
+        _print_summary(resume_group(folder, set_ or [], device=device, view=view), json=json)
+        return
     from nnlab.run import resume as resume_run
 
     _ready()
     summary = resume_run(folder, overrides=set_ or [], device=device, view=_view(quiet))
     _print_summary(summary, json=json)
-
-
-@runs_app.callback(invoke_without_command=True)
-def runs(ctx: typer.Context, json: options.Json = False) -> None:
-    """Lists the runs; runs rm and runs prune remove some."""
-    if ctx.invoked_subcommand is None:
-        from nnlab.runs import table
-
-        typer.echo(table(as_json=json), nl=False)
-
-
-@runs_app.command()
-def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: options.Yes = False
-) -> None:
-    """Removes runs. One that is being trained is removed with --yes alone."""
-    from nnlab.runs import find, remove
-
-    for folder in remove([find(run) for run in runs], yes=yes):
-        typer.echo(f"removed {folder}", err=True)
-
-
-@runs_app.command()
-def prune(
-    keep: Annotated[
-        int | None, typer.Option(min=0, help="Keeps the newest of each name, removes the others.")
-    ] = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Removes what failed, diverged or was left behind.")
-    ] = False,
-    yes: options.Yes = False,
-) -> None:
-    """Removes old or failed runs, after asking. Those in training stay."""
-    from nnlab.runs import confirm, prunable, remove
-
-    folders = prunable(keep=keep, failed=failed)
-    if not folders:
-        typer.echo("nothing to remove", err=True)
-    elif yes or confirm(folders):
-        for folder in remove(folders, yes=False):
-            typer.echo(f"removed {folder}", err=True)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -256,6 +237,12 @@ def _view(quiet: bool) -> "View":
     return open_view(quiet=quiet, stream=sys.stderr)
 
 
+def _group_view(quiet: bool) -> "GroupView":
+    from nnlab.group_view import GroupView
+
+    return GroupView(quiet=quiet, stream=sys.stderr)
+
+
 def _check_device(device: str) -> None:
     import re
 
@@ -265,12 +252,13 @@ def _check_device(device: str) -> None:
         raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")
 
 
-def _check_config(config: str, overrides: list[str]) -> None:
+def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group]":
     """Tells mistakes before torch is imported, which takes seconds; `-` can be read only once."""
-    if config != "-":
-        from nnlab.check import settled
+    from nnlab.check import settled_group
+    from nnlab.loading import read_text
 
-        settled(config, overrides)
+    text = read_text(config)
+    return text, settled_group(text, overrides)[0]
 
 
 def _print_summary(summary: Any, *, json: bool) -> None:

@@ -1,13 +1,11 @@
 """`RunConfig`: the whole language, one class for each section, and the text it is written as."""
 
 import pathlib
-import re
 from collections.abc import Mapping
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
-    AfterValidator,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -21,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.base import Config, Mistake, Path, dotted
 from nnlab.choices import Forms
+from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
 from nnlab.durations import Duration
 from nnlab.models import Model
 from nnlab.parts.datasets import Data
@@ -36,27 +35,16 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LENGTHS = ("epochs", "steps", "minutes")
 
 
-def _of_form(pattern: str, form: str) -> Any:
-    """Text of a form that an error can say in words; the schema says the pattern."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
-        return value
-
-    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": pattern})]
-
-
 if TYPE_CHECKING:
     Monitored = str
     RunName = str
 else:
-    Monitored = _of_form(
-        r"^(auto|none|[a-z0-9_]+/(train|validation))$",
+    Monitored = spelled_as(
+        r"(auto|none|[a-z0-9_]+/(train|validation))",
         "auto, none, or such as loss/validation or accuracy/train",
     )
-    RunName = _of_form(
-        r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+    RunName = spelled_as(
+        r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}",
         "up to 100 letters, digits, _, . or -, a letter or digit first",
     )
 
@@ -135,8 +123,8 @@ class LogConfig(Config, frozen=True):
     every: Annotated[Literal["auto"] | Duration, Forms()] = "auto"
 
 
-class RunConfig(Config, frozen=True):
-    """One experiment."""
+class RunConfig(ComparisonConfig, frozen=True):
+    """One experiment, or several that are compared."""
 
     name: RunName | None = None
     seed: Annotated[Seed | SeedConfig, Forms()] = 0
@@ -153,10 +141,9 @@ class RunConfig(Config, frozen=True):
 
     _origins: "Origins" = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
 
-    @property
-    def seeds(self) -> SeedConfig:
-        """The seed of each purpose."""
-        return self.seed if isinstance(self.seed, SeedConfig) else SeedConfig(all=self.seed)
+    def seed_of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
+        """The seed of one purpose."""
+        return self.seed.of(purpose) if isinstance(self.seed, SeedConfig) else self.seed
 
     @property
     def origins(self) -> "Origins":
@@ -203,6 +190,16 @@ class Origins:
         ]
         return Origins(self.file, {**kept[0], **places}, {**kept[1], **places}, self.folder)
 
+    def under(self, other: "Origins") -> "Origins":
+        """Likewise, with the places of another file where it says something."""
+        keys, values = {**self._keys, **other._keys}, {**self._values, **other._values}
+        return Origins(other.file, keys, values, other.folder)
+
+    def inside(self, path: Path) -> dict[Path, str]:
+        """The places of a value and of all that it holds, by the rest of their paths."""
+        size = len(path)
+        return {p[size:]: where for p, where in self._values.items() if p[:size] == path}
+
     def line(self, mistake: Mistake) -> str:
         """A mistake as it is printed: where it is written, its path, what is wrong."""
         path = mistake.path
@@ -229,7 +226,8 @@ def _printable(name: str) -> str:
 
 def to_plain(config: Config) -> dict[str, Any]:
     """The config as YAML would read it: dicts, lists, words and numbers, every field written."""
-    return _lists(config.model_dump())
+    plain = _lists(config.model_dump())
+    return {key: value for key, value in plain.items() if value is not None or key not in KEYS}
 
 
 def _lists(value: Any) -> Any:
@@ -240,6 +238,11 @@ def _lists(value: Any) -> Any:
 
 def dump(config: RunConfig) -> str:
     """The config as YAML text; `load_config` reads the same config from it."""
+    return yaml_of(to_plain(config))
+
+
+def yaml_of(tree: Mapping[str, Any]) -> str:
+    """A tree of plain values as YAML text."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
@@ -247,7 +250,7 @@ def dump(config: RunConfig) -> str:
     yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]
     yaml.width = 100
     text = StringIO()
-    yaml.dump(to_plain(config), text)
+    yaml.dump(_lists(dict(tree)), text)
     return text.getvalue()
 
 

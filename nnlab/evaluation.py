@@ -1,6 +1,7 @@
 """Evaluation of a finished run: needs nothing but its folder and the data."""
 
 import json
+from collections.abc import Sequence
 from os import cpu_count
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,16 @@ from nnlab.models.network import build as build_network
 from nnlab.summary import read_summary
 from nnlab.training import checkpoint
 from nnlab.training import device as devices
+
+
+def evaluate_all(
+    runs: Sequence[Path], *, split: str = "test", device: str = "auto"
+) -> dict[str, Any]:
+    """`evaluate` of a run; of several, each by its folder's name."""
+    found = {run.name: evaluate(run, split=split, device=device) for run in runs}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return found
 
 
 def evaluate(

@@ -10,10 +10,13 @@ from pydantic import BaseModel
 from nnlab.base import Kind, Path
 from nnlab.choices import Forms, Menu, annotation_of, arms_of, is_menu, kind_named, kinds_of
 
+KEY = "[key]"
+"""What pydantic puts behind a key of a mapping that is wrong itself."""
+
 
 def plain_path(location: tuple[int | str, ...]) -> Path:
     """An error's location without the tags of unions (see `choices`)."""
-    return tuple(part for part in location if not _is_tag(part))
+    return tuple(part for part in location if not _is_tag(part) and part != KEY)
 
 
 def fields_at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

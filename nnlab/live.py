@@ -38,16 +38,7 @@ class LiveView:
         for line in heading(about):
             console.print(line, markup=False, soft_wrap=True)
         self._about = about
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left"),
-            TimeRemainingColumn(),
-            console=console,
-            expand=True,
-        )
+        self._progress = _progress(console)
         self._task = self._progress.add_task(
             "", total=about.steps_total, completed=about.progress()
         )
@@ -100,6 +91,19 @@ class LiveView:
         return Group(*parts)
 
 
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(),
+        console=console,
+        expand=True,
+    )
+
+
 def _table(latest: Mapping[Split, Reading]) -> Table:
     columns = ["loss", *scores(latest)][:5]
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -120,3 +124,41 @@ def _below(latest: Mapping[Split, Reading]) -> Text:
     names = {"|grad|": "gradient norm", "lr": "learning rate"}
     found = [f"{names.get(k, '')} {v}".strip() for k, v in pace(latest).items()]
     return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")
+
+
+@final
+class GroupBar:
+    """One bar below the lines of a comparison: the steps of the run at hand."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False)
+        self._about: RunAbout | None = None
+        self._progress = _progress(self._console)
+        self._task = self._progress.add_task("", total=None)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self.render,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            transient=True,
+        )
+        self._live.start()
+
+    def show(self, description: str, about: RunAbout) -> None:
+        """Turns to another run."""
+        self._about = about
+        self._progress.reset(self._task, total=about.steps_total, description=description)
+
+    def print(self, text: str) -> None:
+        """Writes a line above the bar."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Draws no more."""
+        self._live.stop()
+
+    def render(self) -> Any:
+        """What stands on the screen now."""
+        if self._about is not None:
+            self._progress.update(self._task, completed=self._about.progress())
+        return self._progress.get_renderable()

@@ -5,17 +5,20 @@ import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
 from nnlab import yaml
 from nnlab.base import ConfigError, Mistake, Path
+from nnlab.comparison import KEYS
 from nnlab.config import Origins, RunConfig
 from nnlab.mistakes import mistakes_of
-from nnlab.overrides import apply
+from nnlab.overrides import Change, apply, parsed
 from nnlab.parts.datasets.family import Place
 
+_PATHS = ("file", "path", "root")
+"""Keys below `data` whose values are paths."""
 SHOWN = 10
 """How many mistakes are printed at once."""
 
@@ -88,28 +91,62 @@ def _shown(path: pathlib.Path) -> str:
         return str(path)
 
 
+class Document(NamedTuple):
+    """A config as a tree of plain values, not yet validated."""
+
+    tree: dict[str, Any]
+    origins: Origins
+    name: str
+    """The name that a run gets if the config gives none."""
+
+    @property
+    def compares(self) -> list[str]:
+        """The keys that make it several runs, or runs that must show something."""
+        return [key for key in KEYS if key != "base" and self.tree.get(key) is not None]
+
+
 def load_config(
-    source: str | pathlib.Path | Mapping[str, Any] | RunConfig, overrides: Sequence[str] = ()
+    source: str | pathlib.Path | Text | Mapping[str, Any] | RunConfig,
+    overrides: Sequence[str] = (),
 ) -> RunConfig:
-    """Reads and checks the syntax, the keys and the types of a config.
+    """Reads and checks the syntax, the keys and the types of the config of one run.
 
     Args:
-        source: a path, a bundled name, or the config itself as a mapping.
+        source: a path, a bundled name, a text, or the config itself as a mapping.
         overrides: `optimizer.lr=0.01`, as `--set` takes them.
 
     Raises:
-        ConfigError: with every mistake of the first stage that has one.
+        ConfigError: with every mistake of the first stage that has one; a comparison is refused.
     """
     if isinstance(source, RunConfig):
         return source
+    document = document_of(source, overrides)
+    if keys := document.compares:
+        way = " ".join(f"--set {key}=null" for key in keys)
+        text = f"makes this a comparison, one run is needed here ({way} leaves one)"
+        raise located([Mistake((keys[0],), text, at_key=True)], document.origins)
+    return validated(document)
+
+
+def document_of(
+    source: str | pathlib.Path | Text | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> Document:
+    """Reads a config and applies the overrides, without a look at its keys.
+
+    Raises:
+        ConfigError: it cannot be read, or is no mapping.
+    """
     if isinstance(source, Mapping):
-        return from_tree(_tuples(source), Origins("config", {}, {}), overrides, name="run")
-    text = read_text(source)
-    return from_text(text, overrides)
+        document = Document(_tuples(source), Origins("config", {}, {}), "run")
+    else:
+        document = _parsed(source if isinstance(source, Text) else read_text(source))
+    changes = [parsed(override) for override in overrides]
+    tree, origins = apply(document.tree, changes, document.origins)
+    return document._replace(tree=tree, origins=origins)
 
 
-def from_text(text: Text, overrides: Sequence[str] = ()) -> RunConfig:
-    """Likewise, from a text that has been read."""
+def _parsed(text: Text, *, is_base: bool = False) -> Document:
+    """A text with what it is based on; a base has none itself."""
     document = yaml.parse(text.text, file=text.file)
     marks = document.marks
     origins = Origins(
@@ -123,24 +160,73 @@ def from_text(text: Text, overrides: Sequence[str] = ()) -> RunConfig:
         found = "nothing" if document.tree is None else found
         what = f"needs a mapping with data and model, found {found}"
         raise ConfigError(origins.line(Mistake((), what)))
-    return from_tree(document.tree, origins, overrides, name=text.name)
+    tree = document.tree
+    base = tree.get("base")
+    if is_base and base is not None:
+        raise ConfigError(f"{text.file} has a base itself (a base may have none)")
+    if isinstance(base, str):
+        tree, origins = _on_base(base, tree, origins)
+    return Document(tree, origins, text.name)
 
 
-def from_tree(
-    tree: dict[str, Any], origins: Origins, overrides: Sequence[str], *, name: str
-) -> RunConfig:
-    """Applies overrides to a tree of plain values and validates it.
+def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[str, Any], Origins]:
+    """What a file says on top of what its base says."""
+    beside = origins.folder / base
+    try:
+        text = read_text(beside if beside.exists() else base)
+        text = text._replace(file=_shown(pathlib.Path(text.file)))
+        below = _parsed(text, is_base=True)
+    except ConfigError as error:
+        lines = (line.removeprefix(f"{base}: ") for line in error.lines)
+        raise located([Mistake(("base",), line) for line in lines], origins) from None
+    rest = {key: value for key, value in tree.items() if key != "base"}
+    # A name says which experiment it is, and this is another.
+    lower = {key: value for key, value in below.tree.items() if key != "name"}
+    merged = on_top(rooted(lower, text.folder) if text.folder != origins.folder else lower, rest)
+    return merged, below.origins.under(origins)
+
+
+def on_top(below: Any, above: Any) -> Any:
+    """Mappings are merged key by key, unless they are of two kinds; anything else is replaced."""
+    if isinstance(above, str) and isinstance(below, Mapping) and below.get("kind") == above:
+        return below
+    if not isinstance(above, Mapping):
+        return above
+    above_ = cast("Mapping[str, Any]", above)
+    if isinstance(below, str) and above_.get("kind", below) == below:
+        return {"kind": below, **above_}
+    if not isinstance(below, Mapping) or above_.get("kind", below.get("kind")) != below.get("kind"):
+        return above_
+    below_ = cast("Mapping[str, Any]", below)
+    return {**below_, **{key: on_top(below_.get(key, v), v) for key, v in above_.items()}}
+
+
+def rooted(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+    """A tree whose relative paths to data are made absolute."""
+
+    def moved(key: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            inner = cast("Mapping[str, Any]", value)
+            return {name: moved(f"{key}.{name}", part) for name, part in inner.items()}
+        is_path = "data." in key and key.rpartition(".")[2] in _PATHS and isinstance(value, str)
+        return str(folder / value) if is_path else value
+
+    return {key: moved(key, value) for key, value in tree.items()}
+
+
+def validated(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
+    """Applies changes to a document and validates it.
 
     Raises:
         ConfigError: unknown keys, wrong types and ranges, all at once.
     """
-    tree, origins = apply(tree, overrides, origins)
+    tree, origins = apply(document.tree, changes, document.origins)
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise located(mistakes_of(error, RunConfig), origins) from None
     if config.name is None:
-        fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in name)
+        fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in document.name)
         fitting = fitting.lstrip("_.-")[:100] or "run"
         config = config.model_copy(update={"name": fitting})
     return config.written(origins)
@@ -148,7 +234,12 @@ def from_tree(
 
 def located(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
     """The error for these mistakes, each at its place; at most ten are told."""
-    lines = sorted((origins.line(mistake) for mistake in mistakes), key=_position)
+    return told([origins.line(mistake) for mistake in mistakes])
+
+
+def told(lines: Sequence[str]) -> ConfigError:
+    """The error of these lines, from top to bottom, each once; at most ten are told."""
+    lines = sorted(dict.fromkeys(lines), key=_position)
     more = len(lines) - SHOWN
     return ConfigError([*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])])
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from nnlab import synonyms
 from nnlab.base import Mistake, Path
 from nnlab.choices import mapping, opened
-from nnlab.fields import fields_at, kinds_with, plain_path, sections_with
+from nnlab.fields import KEY, fields_at, kinds_with, plain_path, sections_with
 
 
 def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
@@ -157,7 +157,7 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         return Mistake(path, not_one_of(found, context["names"]))
     if kind in ("form", "duration"):
         message = f"{message}, got {shown(found)}{_form_way_out(message, found)}"
-    return Mistake(path, message)
+    return Mistake(path, message, at_key=details["loc"][-1:] == (KEY,))
 
 
 def _plain(found: object) -> str:

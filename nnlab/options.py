@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+HELP = {"help_option_names": ["-h", "--help"]}
 _PIPED = 141
 """128 + SIGPIPE: nobody reads the output any more."""
 

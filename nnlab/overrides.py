@@ -1,8 +1,9 @@
 """`--set KEY=VALUE`: changes any field of a tree before it is validated, with the same checks."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from nnlab import yaml
 from nnlab.base import ConfigError, Path, dotted
@@ -21,26 +22,46 @@ STEMS = {"linear": "hidden", "residual": "block", "max_pool": "pool", "avg_pool"
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
 
 
-def apply(
-    tree: dict[str, Any], overrides: Sequence[str], origins: Origins
-) -> tuple[dict[str, Any], Origins]:
-    """The tree with each override carried out in order, and where the values now come from.
+class Change(NamedTuple):
+    """A value that takes the place of another."""
+
+    key: str
+    """Dotted: optimizer.lr."""
+    value: Any
+    where: str
+    """Where it was written, for errors."""
+    inside: Mapping[Path, str] = MappingProxyType({})
+    """Where what it holds was written, by the rest of the paths."""
+
+
+def parsed(override: str) -> Change:
+    """KEY=VALUE, as `--set` takes it.
 
     Raises:
-        ConfigError: if an override is not KEY=VALUE or leads nowhere.
+        ConfigError: if it is not of that form.
     """
-    replaced: dict[Path, str] = {}
-    for override in overrides:
-        where = f"--set {_short(override)}"
-        key, equals, text = override.partition("=")
-        if not equals or not all(part.strip() for part in key.split(".")):
-            raise ConfigError(f"{where}: needs KEY=VALUE, such as optimizer.lr=0.01")
-        value = yaml.parse(text, file=where).tree
-        names = [part.strip() for part in key.split(".")]
+    where = f"--set {_short(override)}"
+    key, equals, text = override.partition("=")
+    if not equals or not all(part.strip() for part in key.split(".")):
+        raise ConfigError(f"{where}: needs KEY=VALUE, such as optimizer.lr=0.01")
+    return Change(key, yaml.parse(text, file=where).tree, where)
+
+
+def apply(
+    tree: dict[str, Any], changes: Sequence[Change], origins: Origins
+) -> tuple[dict[str, Any], Origins]:
+    """The tree with each change carried out in order, and where the values now come from.
+
+    Raises:
+        ConfigError: if a change leads nowhere.
+    """
+    for change in changes:
+        names = [part.strip() for part in change.key.split(".")]
         parts = tuple(int(p) if re.fullmatch("[0-9]{1,9}", p) else p for p in names)
-        tree, path = _set(tree, parts, value, where)
-        replaced[path] = where
-    return (tree, origins.replaced(replaced)) if replaced else (tree, origins)
+        tree, path = _set(tree, parts, change.value, change.where)
+        inside = {(*path, *rest): where for rest, where in change.inside.items()}
+        origins = origins.replaced({path: change.where, **inside})
+    return tree, origins
 
 
 def _short(text: str) -> str:

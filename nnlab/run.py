@@ -14,7 +14,7 @@ from nnlab.build import Built, baseline, build_trainer, scores_of
 from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
-from nnlab.loading import load_config, place_for, read_text
+from nnlab.loading import Text, load_config, place_for, read_text
 from nnlab.outcome import Session, describe, outcome, short, summarize
 from nnlab.parts.datasets.checks import notes
 from nnlab.runs import create
@@ -28,7 +28,7 @@ from nnlab.training.loop import Progress
 from nnlab.training.sinks import JsonLines, Sinks
 from nnlab.training.tensorboard import TensorBoard
 
-Source = str | Path | Mapping[str, Any] | RunConfig
+Source = str | Path | Text | Mapping[str, Any] | RunConfig
 
 
 def train(
@@ -106,7 +106,7 @@ def stream_run(
     machine = Machine(kind, cpu_count() or 1)
     shape = None if examples is None else examples.shape
     experiment = settle(config, place_for(folder_of_config), machine, shape=shape)
-    text = read_text(source).text if isinstance(source, str | Path) and str(source) != "-" else None
+    text = _text_of(source)
     with ExitStack() as stack:
         folder = run_dir
         if folder is None:
@@ -142,6 +142,15 @@ def stream_run(
         if closing:
             _report(session, summary, progress, view)
         return summary
+
+
+def _text_of(source: Source) -> str | None:
+    """The file as its author wrote it, where there is one that can be read again."""
+    if isinstance(source, Text):
+        return source.text
+    if not isinstance(source, str | Path) or str(source) == "-":
+        return None
+    return read_text(source).text
 
 
 def _with_threads(device: str, threads: object) -> str:

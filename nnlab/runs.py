@@ -1,24 +1,18 @@
-"""The folders of runs: makes, finds, lists and removes runs/<name>/<number>/."""
+"""The folders of runs and of groups of runs: makes and finds runs/<name>/<number>/."""
 
-import json
 import os
 import re
-import shutil
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from nnlab import durable
-from nnlab.base import ConfigError, NnlabError, ResourceError
-from nnlab.summary import Summary, read_summary
+from nnlab.base import CheckpointError, ConfigError
 
+GROUP_FILE = "group.json"
+"""What makes a folder a comparison: its runs are folders in it."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_BAD = ("failed", "diverged", "killed", "damaged", "empty")
-_UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def home() -> Path:
@@ -49,19 +43,21 @@ def create(name: str) -> Path:
 def find(text: str) -> Path:
     """The run that RUN means: a path, `mnist-mlp/3`, `mnist-mlp` (its newest) or `last`.
 
+    It may be a comparison; one of its runs is `mnist-mlp/3/relu-s0`.
+
     Raises:
         ConfigError: there is none; with the nearest names.
     """
     if text == "last":
-        runs = sorted(_all(), key=_started)
+        runs = sorted(all_runs(), key=started)
         if not runs:
             raise ConfigError(f"last: no run in {home()} (nnlab train makes one)")
         return runs[-1]
     for folder in (Path(text), home() / text):
-        if _is_run(folder):
+        if is_run(folder):
             return folder
         if folder.is_dir() and (
-            numbers := [n for n in _numbers(folder) if _is_run(folder / str(n))]
+            numbers := [n for n in _numbers(folder) if is_run(folder / str(n))]
         ):
             return folder / str(max(numbers))
     if Path(text).is_dir() and text not in _known():
@@ -70,7 +66,7 @@ def find(text: str) -> Path:
 
 
 def _known() -> list[str]:
-    names = [f"{run.parent.name}/{run.name}" for run in _all()]
+    names = [f"{run.parent.name}/{run.name}" for run in all_runs()]
     return [*dict.fromkeys(name.partition("/")[0] for name in names), *names, "last"]
 
 
@@ -90,7 +86,7 @@ def _numbers(folder: Path) -> list[int]:
     return []
 
 
-def _folders() -> Iterator[Path]:
+def folders() -> Iterator[Path]:
     """Every numbered folder, by name and number."""
     if home().is_dir():
         for folder in sorted(path for path in home().iterdir() if path.is_dir()):
@@ -99,78 +95,40 @@ def _folders() -> Iterator[Path]:
                     yield folder / str(number)
 
 
-def _all() -> list[Path]:
-    return [folder for folder in _folders() if _is_run(folder)]
+def all_runs() -> list[Path]:
+    """Every run and every comparison, by name and number."""
+    return [folder for folder in folders() if is_run(folder)]
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "summary.json").is_file()
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run or a comparison."""
+    return any((folder / name).is_file() for name in ("summary.json", GROUP_FILE))
 
 
-def _started(run: Path) -> tuple[float, int]:
+def is_group(folder: Path) -> bool:
+    """Whether a folder is a comparison."""
+    return (folder / GROUP_FILE).is_file()
+
+
+def members_of(folder: Path) -> list[Path]:
+    """The runs of a comparison that have begun, in its order; of a run itself."""
+    if not is_group(folder):
+        return [folder]
+    import json
+
+    try:
+        names: list[str] = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / GROUP_FILE}: cannot be read: {error}") from None
+    return [folder / name for name in names if is_run(folder / name)]
+
+
+def started(run: Path) -> tuple[float, int]:
     """When it was started or resumed last: config.yaml is written then and at no other time."""
-    for name in ("config.yaml", "summary.json", ""):
+    for name in ("config.yaml", "summary.json", GROUP_FILE, ""):
         with suppress(OSError):
             return (run / name).stat().st_mtime, int(run.name) if run.name.isdigit() else 0
     return 0.0, 0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A run in a list.
-
-    Attributes:
-        run: its folder.
-        status: of the summary; `killed` if it says running and no process holds it; `damaged` if it
-            cannot be read; `empty` for a folder that never became a run.
-        scores: of the best validation reading, else of the last one; loss first.
-        seconds: since it was started or resumed last.
-        size: in bytes.
-    """
-
-    run: Path
-    status: str
-    scores: Mapping[str, float]
-    seconds: float
-    size: int
-
-    @property
-    def name(self) -> str:
-        """As the commands take it."""
-        return f"{self.run.parent.name}/{self.run.name}"
-
-
-def listing() -> list[Row]:
-    """All runs, the newest last."""
-    return sorted(map(_row, _all()), key=lambda row: (-row.seconds, row.run.name))
-
-
-def _row(run: Path) -> Row:
-    status, scores = "empty", {}
-    if _is_run(run):
-        try:
-            summary = read_summary(run)
-            status, scores = summary.status, _scores(summary)
-        except NnlabError:
-            status = "damaged"
-    if status == "running" and not in_use(run):
-        status = "killed"
-    age = max(0.0, time.time() - _started(run)[0])
-    return Row(run, status, scores, age, _size(run))
-
-
-def _scores(summary: Summary) -> dict[str, float]:
-    chosen = summary.best or summary.last.get("validation") or summary.last.get("train") or {}
-    found = {"loss": chosen.get("loss"), **(chosen.get("scores") or {})}
-    return {key: value for key, value in found.items() if isinstance(value, int | float)}
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.lstat().st_size
-    return total
 
 
 def in_use(run: Path) -> bool:
@@ -186,107 +144,3 @@ def in_use(run: Path) -> bool:
         return True
     lock.release()
     return False
-
-
-def table(*, as_json: bool) -> str:
-    """The list that `nnlab runs` prints."""
-    rows = listing()
-    if as_json:
-        return json.dumps([_plain(row) for row in rows]) + "\n"
-    if not rows:
-        return f"no runs in {home()} (nnlab train makes one)\n"
-    from nnlab.printing import grid, rendered
-
-    cells = [
-        (row.name, row.status, _said(row.scores), _age(row.seconds), f"{row.size / 1e6:,.1f} MB")
-        for row in rows
-    ]
-    head = ("run", "status", "scores", "age", "size")
-    return rendered(grid(cells, head=head, right=(3, 4), whole=(0, 1, 3, 4)))
-
-
-def _plain(row: Row) -> dict[str, object]:
-    return {
-        "run": str(row.run),
-        "name": row.run.parent.name,
-        "number": int(row.run.name),
-        "status": row.status,
-        "scores": dict(row.scores),
-        "age_seconds": round(row.seconds, 1),
-        "bytes": row.size,
-    }
-
-
-def _said(scores: Mapping[str, float]) -> str:
-    return ", ".join(f"{key} {value:.4g}" for key, value in scores.items())
-
-
-def _age(seconds: float) -> str:
-    count, unit = next(((n, unit) for n, unit in _UNITS if seconds >= n), (1, "s"))
-    return f"{int(seconds // count)} {unit}"
-
-
-def remove(runs: Sequence[Path], *, yes: bool) -> list[Path]:
-    """Removes runs, and the folder of a name that has none left.
-
-    Args:
-        runs: their folders.
-        yes: remove even those that a process trains into.
-
-    Raises:
-        ResourceError: one is in use (then none is removed), or cannot be removed.
-    """
-    unique = list(dict.fromkeys(run.resolve() for run in runs))
-    busy = [] if yes else [run for run in unique if in_use(run)]
-    if busy:
-        raise ResourceError([f"{run}: is being trained (wait, or add --yes)" for run in busy])
-    for run in unique:
-        with durable.storage(run):
-            # Renamed first: a kill must not leave half a run under its name.
-            aside = run.with_name(f".{run.name}.removed-{os.getpid()}")
-            run.rename(aside)
-            shutil.rmtree(aside)
-        if run.parent.parent == home().resolve():
-            with suppress(OSError):
-                run.parent.rmdir()
-    return unique
-
-
-def prunable(*, keep: int | None, failed: bool) -> list[Path]:
-    """The runs that `prune` removes.
-
-    Args:
-        keep: all but so many of each name, the newest.
-        failed: those that failed, diverged, were killed or never began.
-
-    Raises:
-        ConfigError: if neither is asked for.
-    """
-    if keep is None and not failed:
-        raise ConfigError("runs prune: needs --keep N or --failed")
-    folders = [run for run in _folders() if not in_use(run)]
-    chosen: set[Path] = set()
-    if failed:
-        chosen |= {run for run in folders if _row(run).status in _BAD}
-    if keep is not None:
-        by_name: dict[str, list[Path]] = {}
-        for run in folders:
-            by_name.setdefault(run.parent.name, []).append(run)
-        for runs in by_name.values():
-            chosen |= set(runs[: max(0, len(runs) - keep)])
-    return [run for run in folders if run in chosen]
-
-
-def confirm(runs: Sequence[Path]) -> bool:
-    """Asks on the terminal.
-
-    Raises:
-        ConfigError: there is nobody to ask.
-    """
-    count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
-    if not sys.stdin.isatty():
-        raise ConfigError(f"runs prune: would remove {count} (add --yes)")
-    names = ", ".join(f"{run.parent.name}/{run.name}" for run in runs)
-    sys.stderr.write(f"remove {names}? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -7,11 +7,11 @@ from math import prod
 from typing import Any
 
 from nnlab.base import Kind
-from nnlab.check import settled_text
+from nnlab.check import settled_group
 from nnlab.config import to_plain
 from nnlab.contracts import Plan, Shape
 from nnlab.experiment import Experiment
-from nnlab.loading import from_text, place_for, read_text
+from nnlab.loading import place_for, read_text
 from nnlab.parts.datasets.tables import Place
 
 _BYTES = {"fp64": 8}
@@ -35,17 +35,25 @@ def show(source: str, overrides: Sequence[str], *, data: bool, as_json: bool) ->
     """
     text = read_text(source)
     place = place_for(text.folder)
-    written = to_plain(from_text(text, overrides))
-    experiment = settled_text(text, overrides)
-    facts = facts_of(experiment, written, place)
+    group, experiments = settled_group(text, overrides)
+    experiment = next(iter(experiments.values()))
+    facts = facts_of(experiment, to_plain(group.members[0].config), place)
+    head = ""
+    if group.compares:
+        from nnlab.show_group import group_facts, group_page
+
+        facts["comparison"] = group_facts(group, experiments)
+        head = group_page(group, experiments)
     if not data:
-        return json.dumps(facts) + "\n" if as_json else _page(experiment, facts)
+        return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts)
     from nnlab.preview import data_facts, data_page
 
     examples = experiment.config.data.load(place)
     if as_json:
         return json.dumps({**facts, "splits": data_facts(examples)}) + "\n"
-    return _page(experiment, facts) + "\n" + data_page(examples, experiment.config.data.scale)
+    return (
+        head + _page(experiment, facts) + "\n" + data_page(examples, experiment.config.data.scale)
+    )
 
 
 def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> dict[str, Any]:

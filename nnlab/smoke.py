@@ -10,11 +10,19 @@ from nnlab.base import CheckpointError
 from nnlab.contracts import Examples
 from nnlab.durations import Duration
 from nnlab.evaluation import evaluate
+from nnlab.group import Group
 from nnlab.loading import load_config, place_for
 from nnlab.run import Source, stream_run
 from nnlab.terminal import View
 
 STEPS = 8
+
+
+def smoke_all(group: Group, *, device: str = "cpu", view: View) -> dict[str, Any]:
+    """`smoke` of a run; of a comparison, of the first seed of each variant, by their names."""
+    firsts = {member.variant: member.config for member in reversed(group.members)}
+    found = {name: smoke(firsts[name], device=device, view=view) for name in group.comparison.names}
+    return found if group.compares and any(found) else next(iter(found.values()))
 
 
 def smoke(

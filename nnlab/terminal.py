@@ -79,14 +79,19 @@ class View(Protocol):
 
 def open_view(*, quiet: bool, stream: TextIO) -> View:
     """The view that suits: nothing but notes, the live view, or a line an epoch."""
-    calm = cast("TextIO", _Calm(stream))
+    quietly = calm(stream)
     if quiet:
-        return QuietView(calm)
+        return QuietView(quietly)
     if not stream.isatty() or os.environ.get("TERM") == "dumb":
-        return PlainView(calm)
+        return PlainView(quietly)
     from nnlab.live import LiveView
 
-    return LiveView(calm)
+    return LiveView(quietly)
+
+
+def calm(stream: TextIO) -> TextIO:
+    """The stream, whose errors do not end a training run."""
+    return cast("TextIO", _Calm(stream))
 
 
 @final

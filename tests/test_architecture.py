@@ -35,28 +35,44 @@ FLOORS: list[dict[str, list[str]]] = [
         "summary": ["summary"],
     },
     {
-        "config": ["config", "learning", "loading", "overrides", "experiment"],
-    },
-    {
-        "run": [
-            *("api", "build", "evaluation", "folder", "outcome", "run", "runs", "saving", "smoke"),
+        "config": [
+            *("comparison", "config", "described", "experiment", "group", "learning"),
+            *("loading", "overrides"),
         ],
     },
     {
-        "look": ["check", "show", "preview"],
-        "menu": ["menu", "described", "schema"],
+        "run": [
+            *("api", "build", "curves", "evaluation", "folder"),
+            *("group_report", "group_view", "grouped", "listing"),
+            *("measured", "outcome", "run", "runs", "saving", "smoke"),
+        ],
+    },
+    {
+        "look": ["check", "preview", "show", "show_group"],
+        "menu": ["menu", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "options"],
+        "cli": ["", "__main__", "cli", "cli_runs", "options"],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "models.network"),
     "parts.optimizers.own",
-    *("api", "build", "evaluation", "outcome", "run", "saving", "smoke"),
+    *(
+        "api",
+        "build",
+        "evaluation",
+        "group_report",
+        "grouped",
+        "measured",
+        "outcome",
+        "run",
+        "saving",
+        "smoke",
+    ),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

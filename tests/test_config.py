@@ -8,11 +8,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnlab.base import Kind
 from nnlab.choices import kinds_of
-from nnlab.config import RunConfig, SeedConfig, TrainConfig, dump, to_plain
+from nnlab.config import RunConfig, TrainConfig, dump, to_plain
 from nnlab.contracts import Machine
 from nnlab.durations import Duration
 from nnlab.experiment import Experiment, settle
-from nnlab.loading import Text, from_text, load_config, place_for
+from nnlab.loading import Text, load_config, place_for
 from nnlab.models import Model
 from nnlab.overrides import STEMS
 from nnlab.parts.layers import Layer
@@ -85,7 +85,7 @@ scores: [error_rate]
 
 
 def load(text: str, *sets: str) -> RunConfig:
-    return from_text(Text(text, "f.yaml", HERE, "f"), sets)
+    return load_config(Text(text, "f.yaml", HERE, "f"), sets)
 
 
 def settled(config: RunConfig, cores: int = 2) -> Experiment:
@@ -136,7 +136,7 @@ def words(tree: Any) -> set[str]:
 
 
 def test_a_config_without_a_name_has_the_name_of_its_file() -> None:
-    assert from_text(Text(BASE, "x", HERE, "-my net (2).v1")).name == "my-net--2-.v1"
+    assert load_config(Text(BASE, "x", HERE, "-my net (2).v1")).name == "my-net--2-.v1"
 
 
 def test_a_config_is_not_read_twice() -> None:
@@ -145,12 +145,12 @@ def test_a_config_is_not_read_twice() -> None:
 
 
 def test_a_seed_stands_for_every_purpose() -> None:
-    assert load(BASE + "seed: 7\n").seeds == SeedConfig(all=7)
+    assert load(BASE + "seed: 7\n").seed_of("init") == 7
 
 
 def test_a_purpose_has_a_seed_of_its_own() -> None:
-    seeds = load(BASE + "seed: {all: 7, order: 0}\n").seeds
-    assert [seeds.of(p) for p in ("init", "order", "augment", "dropout")] == [7, 0, 7, 7]
+    config = load(BASE + "seed: {all: 7, order: 0}\n")
+    assert [config.seed_of(p) for p in ("init", "order", "augment", "dropout")] == [7, 0, 7, 7]
 
 
 def test_ten_epochs_are_the_default() -> None:

@@ -41,7 +41,7 @@ def settled(name: str) -> Experiment:
 
 
 def read_again(config: RunConfig) -> RunConfig:
-    return loading.from_text(loading.Text(dump(config), "dump", CONFIGS, "dump"))
+    return loading.load_config(loading.Text(dump(config), "dump", CONFIGS, "dump"))
 
 
 def test_all_promised_configs_are_there() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from nnlab import runs
+from nnlab import listing, runs
 from nnlab.base import ConfigError, ResourceError
 from nnlab.summary import Summary
 
@@ -113,7 +113,7 @@ class TestListing:
     def test_shows_status_and_scores(self) -> None:
         make("net", 1, age=10)
         make("net", 2, status="diverged")
-        rows = runs.listing()
+        rows = listing.listing()
         assert [(row.name, row.status) for row in rows] == [
             ("net/1", "completed"),
             ("net/2", "diverged"),
@@ -122,28 +122,28 @@ class TestListing:
 
     def test_tells_a_killed_run_from_one_in_training(self) -> None:
         run = make("net", 1, status="running")
-        assert runs.listing()[0].status == "killed"
+        assert listing.listing()[0].status == "killed"
         with FileLock(run / "lock"):
-            assert runs.listing()[0].status == "running"
+            assert listing.listing()[0].status == "running"
 
     def test_calls_what_it_cannot_read_damaged(self) -> None:
         run = make("net", 1)
         (run / "summary.json").write_text("{")
-        assert runs.listing()[0].status == "damaged"
+        assert listing.listing()[0].status == "damaged"
 
     def test_table_and_json_agree(self) -> None:
         make("net", 1)
-        assert "net/1  completed  loss 0.5, accuracy 0.9" in runs.table(as_json=False)
-        (row,) = json.loads(runs.table(as_json=True))
+        assert "net/1  completed  loss 0.5, accuracy 0.9" in listing.table(as_json=False)
+        (row,) = json.loads(listing.table(as_json=True))
         assert (row["name"], row["number"], row["status"]) == ("net", 1, "completed")
 
 
 class TestRemove:
     def test_takes_the_run_and_an_empty_name(self, home: Path) -> None:
         first, second = make("net", 1), make("net", 2)
-        runs.remove([first], yes=False)
+        listing.remove([first], yes=False)
         assert [path.name for path in (home / "net").iterdir()] == ["2"]
-        runs.remove([second], yes=False)
+        listing.remove([second], yes=False)
         assert not (home / "net").exists()
         assert home.exists()
 
@@ -151,9 +151,9 @@ class TestRemove:
         idle, busy = make("net", 1), make("net", 2, status="running")
         with FileLock(busy / "lock"):
             with pytest.raises(ResourceError, match="is being trained"):
-                runs.remove([idle, busy], yes=False)
+                listing.remove([idle, busy], yes=False)
             assert idle.exists()
-            runs.remove([busy], yes=True)
+            listing.remove([busy], yes=True)
         assert not busy.exists()
 
 
@@ -162,7 +162,7 @@ class TestPrunable:
         for number in (1, 2, 10):
             make("net", number)
         make("other", 1)
-        assert [str(run) for run in runs.prunable(keep=1, failed=False)] == [
+        assert [str(run) for run in listing.prunable(keep=1, failed=False)] == [
             "runs/net/1",
             "runs/net/2",
         ]
@@ -172,14 +172,14 @@ class TestPrunable:
         for number, status in enumerate(("failed", "diverged", "running"), start=2):
             make("net", number, status=status)
         runs.create("net")
-        found = runs.prunable(keep=None, failed=True)
+        found = listing.prunable(keep=None, failed=True)
         assert [run.name for run in found] == ["2", "3", "4", "5"]
 
     def test_leaves_what_is_in_use(self) -> None:
         run = make("net", 1, status="running")
         with FileLock(run / "lock"):
-            assert runs.prunable(keep=0, failed=True) == []
+            assert listing.prunable(keep=0, failed=True) == []
 
     def test_needs_a_reason(self) -> None:
         with pytest.raises(ConfigError, match="--keep N or --failed"):
-            runs.prunable(keep=None, failed=False)
+            listing.prunable(keep=None, failed=False)

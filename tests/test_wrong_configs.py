@@ -89,14 +89,18 @@ KEYS = [
         one("optimizer.lr: 0.1"),
         "3:1: optimizer.lr: unknown key (write optimizer: {lr: ...})",
     ),
-    ("a key that looks like a tag", one("<sgd>: 1"), "3:1: <sgd>: unknown key (known are data,"),
+    (
+        "a key that looks like a tag",
+        one("<sgd>: 1"),
+        "3:1: <sgd>: unknown key (known are base, data,",
+    ),
     (
         "a key that looks like the tag of its place",
         one("optimizer: {kind: adam, <adam>: 1}"),
         "3:25: optimizer.<adam>: unknown key (known are amsgrad,",
     ),
-    ("an empty key", one("'': 1"), "3:1: unknown key (known are data,"),
-    ("a number as key", one("3: 1"), "3:1: 3: unknown key (known are data,"),
+    ("an empty key", one("'': 1"), "3:1: unknown key (known are base, data,"),
+    ("a number as key", one("3: 1"), "3:1: 3: unknown key (known are base, data,"),
     ("a key that colours the terminal", one('"\\e[31mx": 1'), "3:1: \\x1b[31mx: unknown key"),
     ("a very long key", one("k" * 500 + ": 1"), f"3:1: {'k' * 120}...: unknown key"),
     (
@@ -518,7 +522,7 @@ def test_refuses_in_one_line(text: str | bytes, line: str) -> None:
         ("optimizer.lr=1_000", "optimizer.lr: must be a number, got the text '1_000'"),
         ("optimizer.learning_rate=1", "optimizer.learning_rate: learning_rate is called lr here"),
         ("optimiser.lr=1", "optimiser: unknown key (did you mean optimizer?)"),
-        ("a.b=1", "a: unknown key (known are data,"),
+        ("a.b=1", "a: unknown key (known are base, data,"),
         ("optimizer.lr.x=1", "optimizer.lr is a value, it has no keys"),
         ("optimizer=sdg2", "optimizer: 'sdg2' is not one of adadelta,"),
         (

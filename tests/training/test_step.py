@@ -154,7 +154,7 @@ class TestEveryStep:
 
 @pytest.mark.parametrize("kind", kinds_of(Optimizer))
 def test_every_optimizer_goes_on_from_its_state_with_the_same_bits(kind: str) -> None:
-    section = {"kind": kind}
+    section: dict[str, Any] = {"kind": kind}
     if kind != "lbfgs":
         section["groups"] = {"hidden2": {"lr": 0.05}, "output.bias": {"lr": 0}}
     train = {"epochs": 2, "batch_size": "full"}

@@ -1,0 +1,89 @@
+"""The closing lines of a comparison: one table, the differences, what was expected."""
+
+from collections.abc import Sequence
+from math import isfinite, isnan
+from typing import Any
+
+from nnlab.measured import Comparison, Estimate, Measured, differences, estimate
+from nnlab.outcome import short
+from nnlab.printing import grid, rendered
+
+PICTURE = "curves.png"
+
+
+def keys_of(runs: Sequence[Measured]) -> list[str]:
+    """Loss and scores, as far as every run has them."""
+
+    def keys(run: Measured) -> list[str]:
+        last = next(iter(run.summary.last.values()), {})
+        return ["loss", *(last.get("scores") or {})]
+
+    found = keys(runs[0]) if runs else []
+    return [key for key in found if all(key in keys(run) for run in runs)]
+
+
+def split_of(runs: Sequence[Measured]) -> str:
+    """What the table shows: validation where every run has it."""
+    has = all("validation" in run.summary.last for run in runs)
+    return "validation" if has else "train"
+
+
+def table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
+    """Variant -> tag -> mean and interval of the last readings."""
+    runs, split = comparison.runs, split_of(comparison.runs)
+    tags = [f"{key}/{split}" for key in keys_of(runs)]
+    return {
+        variant: {
+            tag: estimate([run.value(tag, "last") for run in runs if run.variant == variant])
+            for tag in tags
+        }
+        for variant in dict.fromkeys(run.variant for run in runs)
+    }
+
+
+def report(comparison: Comparison) -> str:
+    """What a person reads at the end."""
+    found = table(comparison)
+    parts: list[Any] = []
+    if found:
+        tags = list(next(iter(found.values())))
+        rows = [
+            (variant or "runs", str(_count(comparison, variant)), *map(_said, values.values()))
+            for variant, values in found.items()
+        ]
+        parts += ["", grid(rows, head=("variant", "runs", *tags), whole=(0,))]
+        parts += _differences(comparison, tags)
+        parts.append("mean +- 95 % interval over seeds (Student's t)")
+    if comparison.verdicts:
+        parts += ["", *(verdict.line for verdict in comparison.verdicts)]
+    where = short(comparison.run)
+    parts += ["", f"run      {where}", f"picture  {where}/{PICTURE}"]
+    parts += [f"next     nnlab eval {where}", f"         nnlab tensorboard {where}"]
+    return rendered(*parts, width=120)
+
+
+def _count(comparison: Comparison, variant: str) -> int:
+    return sum(run.variant == variant for run in comparison.runs)
+
+
+def _said(value: Estimate) -> str:
+    if isnan(value.mean):
+        return "not finite"
+    return f"{value.mean:#.4g}" + (f" +- {value.half:.2g}" if isfinite(value.half) else "")
+
+
+def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
+    """Each variant minus the first, in pairs of the same seed."""
+    variants = list(dict.fromkeys(run.variant for run in comparison.runs))
+    if len(variants) < 2:
+        return []
+    by_name = {v: [run for run in comparison.runs if run.variant == v] for v in variants}
+    first = by_name[variants[0]]
+    rows = [
+        (
+            f"{name} minus {variants[0]}",
+            *(_said(differences(by_name[name], first, t)) for t in tags),
+        )
+        for name in variants[1:]
+    ]
+    return ["", grid(rows, head=("paired by seed", *tags), whole=(0,))]

@@ -1,0 +1,166 @@
+"""A comparison, run: every member into one folder, then one table, one picture, the verdicts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from os import cpu_count
+from pathlib import Path
+from typing import Any, cast
+
+from nnlab import durable, group_report
+from nnlab import folder as folders
+from nnlab.base import ConfigError
+from nnlab.config import yaml_of
+from nnlab.contracts import Examples, Machine
+from nnlab.curves import draw
+from nnlab.evaluation import evaluate
+from nnlab.group import Group, Member, load_group, settle_group
+from nnlab.group_view import GroupView
+from nnlab.loading import place_for
+from nnlab.measured import FORMAT, Comparison, Measured, curves_of, verdicts
+from nnlab.run import stream_run
+from nnlab.runs import GROUP_FILE, create
+from nnlab.summary import Summary, read_summary
+from nnlab.training import device as devices
+
+ENDED = ("completed", "early_stopped", "time_limit", "diverged")
+"""A member with one of these is not trained again."""
+
+
+def train_group(
+    group: Group,
+    *,
+    source: str | None = None,
+    run_dir: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    deterministic: bool = False,
+    view: GroupView,
+) -> Comparison:
+    """Trains the members one after the other; those that have ended are not trained again.
+
+    Args:
+        group: what to train.
+        source: the file as its author wrote it.
+        run_dir: exactly this folder; None makes runs/<name>/<number>.
+        resume: continue what `run_dir` holds.
+        device: auto, cpu, cuda, cuda:N or mps.
+        deterministic: refuse operations that have no deterministic form.
+        view: shows the runs.
+
+    Raises:
+        NnlabError: what one of the runs raises.
+    """
+    machine = Machine(cast("Any", devices.choose(device)[0].type), cpu_count() or 1)
+    settle_group(group, machine)
+    folder = (run_dir or create(group.name)).absolute()
+    continues = resume and (folder / GROUP_FILE).exists()
+    with ExitStack() as stack:
+        if not continues:
+            folders.refuse_used(folder)
+        stack.enter_context(folders.locked(folder))
+        _refuse_changes(folder, group) if continues else _write_plan(folder, group, source)
+        stack.enter_context(view.open(group, folder))
+        found = _train_members(group, folder, device, deterministic, view)
+        comparison = _compared(group, folder, found, device)
+        durable.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
+        if comparison.runs:
+            keys = group_report.keys_of(comparison.runs)
+            draw(comparison.runs, keys, folder / group_report.PICTURE, title=group.name)
+    view.outcome(group_report.report(comparison))
+    return comparison
+
+
+def resume_group(
+    folder: Path, overrides: Sequence[str] = (), *, device: str = "auto", view: GroupView
+) -> Comparison:
+    """Continues a comparison: runs that have ended stay, the others go on or begin."""
+    group = load_group(folder / "config.yaml", overrides)
+    return train_group(group, run_dir=folder, resume=True, device=device, view=view)
+
+
+def _train_members(
+    group: Group, folder: Path, device: str, deterministic: bool, view: GroupView
+) -> dict[str, Summary]:
+    """The summaries by member; stops at the first that a signal interrupts."""
+    found: dict[str, Summary] = {}
+    shared: dict[str, Examples] = {}
+    for member in group.members:
+        run = folder / member.name
+        if (run / "summary.json").exists() and (done := read_summary(run)).status in ENDED:
+            found[member.name] = done
+            view.ended(member, done)
+            continue
+        stream = stream_run(
+            member.config,
+            run_dir=run,
+            resume=run.exists(),
+            device=device,
+            deterministic=deterministic,
+            view=view.member(member),
+            examples=_examples(member, shared),
+            closing=False,
+        )
+        while True:
+            try:
+                next(stream)
+            except StopIteration as end:
+                found[member.name] = end.value
+                break
+        view.ended(member, found[member.name])
+        if found[member.name].status == "interrupted":
+            break
+    return found
+
+
+def _examples(member: Member, shared: dict[str, Examples]) -> Examples:
+    """The data of a member: loaded once for all that say the same of them."""
+    data = member.config.data
+    key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
+    if key not in shared:
+        shared[key] = data.load(place_for(member.config.origins.folder))
+    return shared[key]
+
+
+def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: str) -> Comparison:
+    tested = any(line.tag.endswith("/test") for line in group.expectations)
+    runs: list[Measured] = []
+    for member in group.members:
+        summary = found.get(member.name)
+        if summary is None:
+            continue
+        values: Mapping[str, Any] = {}
+        if tested and summary.status not in ("diverged", "interrupted"):
+            values = evaluate(folder / member.name, split="test", device=device)
+        test = {f"{key}/test": v for key, v in values.items() if isinstance(v, float)}
+        curves = curves_of(summary.history)
+        runs.append(Measured(member.name, member.variant, member.seed, summary, curves, test))
+    complete = len(runs) == len(group.members)
+    interrupted = not complete or any(run.summary.status == "interrupted" for run in runs)
+    status = "interrupted" if interrupted else "completed"
+    judged = () if interrupted else verdicts(group, runs)
+    return Comparison(folder, group, status, tuple(runs), judged)
+
+
+def _write_plan(folder: Path, group: Group, source: str | None) -> None:
+    """What the group is to be, before its first run."""
+    plan = {
+        "format": FORMAT,
+        "name": group.name,
+        "status": "running",
+        "variants": list(group.comparison.names),
+        "members": {m.name: {"variant": m.variant, "seed": m.seed} for m in group.members},
+    }
+    durable.write(folder / "config.yaml", yaml_of(group.tree))
+    durable.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
+    if source is not None:
+        durable.write(folder / "source.yaml", source)
+
+
+def _refuse_changes(folder: Path, group: Group) -> None:
+    """Other runs; each run refuses another config by itself."""
+    there = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
+    here = [member.name for member in group.members]
+    if there != here:
+        text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"
+        raise ConfigError(f"{text} (use a new --run-dir)")
