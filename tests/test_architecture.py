@@ -42,7 +42,7 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "run": [
-            *("api", "build", "curves", "evaluation", "folder"),
+            *("api", "build", "curves", "evaluation", "find_lr", "folder"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "outcome", "run", "runs", "saving", "smoke"),
         ],
@@ -54,7 +54,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_runs", "options"],
+        "cli": ["", "__main__", "cli", "cli_lr", "cli_runs", "options"],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
@@ -65,6 +65,7 @@ WITH_TORCH = [
         "api",
         "build",
         "evaluation",
+        "find_lr",
         "group_report",
         "grouped",
         "measured",

@@ -132,7 +132,9 @@ def run(optimizer: torch.optim.Optimizer, w: nn.Parameter, updates: int) -> None
 
 @pytest.mark.parametrize("search", ["strong_wolfe", None])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_state_of_tensors_has_all_the_bits_of_torchs(search: str | None, dtype: torch.dtype) -> None:
+def test_a_state_of_tensors_has_all_the_bits_of_torchs(
+    search: str | None, dtype: torch.dtype
+) -> None:
     options: dict[str, Any] = {"lr": 0.01 if search is None else 1.0, "line_search_fn": search}
     ours, torchs = (nn.Parameter(torch.tensor([-1.2, 1.0], dtype=dtype)) for _ in range(2))
     first = Lbfgs([ours], max_iter=3, **options)
