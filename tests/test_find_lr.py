@@ -61,7 +61,7 @@ def test_draws_a_picture(tmp_path: Path) -> None:
         (["--set", "optimizer.lr=-1"], 2, "--set optimizer.lr=-1: optimizer.lr: must be greater"),
         # So large from the start that the loss only grows.
         (["--from", "1"], 5, "lr: the loss never fell between 1 and 10"),
-        (["--from", "1e30", "--to", "1e38", "--set", "optimizer=sgd"], 5, "lr: the loss is not"),
+        (["--from", "1e30", "--to", "1e38", "--set", "loss=mse"], 5, "lr: the loss is not finite"),
     ],
 )
 def test_codes_are_as_documented(

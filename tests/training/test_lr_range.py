@@ -25,7 +25,7 @@ ROWS = torch.arange(3)
 class ScriptedStep:
     """A step whose losses are given."""
 
-    columns = ("loss",)
+    columns: tuple[str, ...] = ("loss",)
 
     def __init__(self, losses: list[float]) -> None:
         self._losses = losses
