@@ -78,6 +78,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     )
     scores = scores_of(experiment, examples)
     step = config.rule.build(
+        closure=config.optimizer.closure,
         network=network,
         loss=loss,
         optimizer=optimizer,

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nnlab import options
+from nnlab.cli_lr import lr
 from nnlab.cli_runs import runs_app
+from nnlab.options import check_device as _check_device
+from nnlab.options import ready as _ready
 
 if TYPE_CHECKING:
     from nnlab.group import Group
@@ -145,6 +148,9 @@ def train(
     _print_summary(summary, json=json)
 
 
+app.command(rich_help_panel=_EXPERIMENTS)(lr)
+
+
 @app.command("eval", rich_help_panel=_EXPERIMENTS)
 def evaluate(
     runs: options.Members = None,
@@ -229,14 +235,6 @@ def schema() -> None:
     typer.echo(text())
 
 
-def _ready() -> None:
-    """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
-    import gc
-
-    gc.freeze()
-    gc.enable()
-
-
 def _view(quiet: bool) -> "View":
     from nnlab.terminal import open_view
 
@@ -247,15 +245,6 @@ def _group_view(quiet: bool) -> "GroupView":
     from nnlab.group_view import GroupView
 
     return GroupView(quiet=quiet, stream=sys.stderr)
-
-
-def _check_device(device: str) -> None:
-    import re
-
-    from nnlab.base import ConfigError
-
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")
 
 
 def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group]":

@@ -26,8 +26,10 @@ from nnlab.models import Model
 from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
 from nnlab.parts.losses import Loss, LossConfig
-from nnlab.parts.optimizers import AdamConfig, Optimizer
-from nnlab.parts.schedules import ConstantConfig, Schedule
+from nnlab.parts.optimizers import Optimizer
+from nnlab.parts.optimizers.adam import AdamConfig
+from nnlab.parts.schedules import Schedule
+from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores import AnyScore
 from nnlab.rules import GradientConfig, Rule
 

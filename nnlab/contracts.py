@@ -5,7 +5,7 @@ Nothing here imports torch or NumPy when the program runs.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from nnlab.base import Path
 
@@ -151,6 +151,23 @@ class ScheduleFn(Protocol):
 
     def __call__(self, step: int) -> float:
         """The factor for the update that follows `step` updates."""
+        ...
+
+
+@runtime_checkable
+class ObservingFn(ScheduleFn, Protocol):
+    """A schedule that follows what is measured (plateau)."""
+
+    def observe(self, value: float) -> None:
+        """Takes the newest reading of what is monitored."""
+        ...
+
+    def state(self) -> dict[str, float | None]:
+        """What a resumed run needs to go on alike; fit for JSON."""
+        ...
+
+    def load(self, state: Mapping[str, float | None]) -> None:
+        """Goes on from a state."""
         ...
 
 

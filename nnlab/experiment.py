@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import TypeVar
 
-from nnlab.base import ConfigError, Kind, Mistake, MistakeError
+from nnlab.base import ConfigError, Mistake, MistakeError
 from nnlab.config import RunConfig, TrainConfig, default_loss
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
 from nnlab.fits import misfits
+from nnlab.learning import check_times, optimizer_mistakes, steps_of
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.schedules import PlateauConfig
 from nnlab.parts.scores import auto_scores
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.targets import monitored, target_mistakes
@@ -92,10 +92,11 @@ def settle(
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
     every = _try(lambda: _every(config, per_epoch, total), wrong)
-    _try(lambda: _check_times(config, per_epoch, total), wrong)
+    _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
+        wrong += optimizer_mistakes(config, network)
     if wrong or network is None or every is None:
         raise located(wrong, config.origins)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, every)
@@ -135,44 +136,13 @@ def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
 
 
-def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int | None) -> int:
-    try:
-        return duration.steps(per_epoch=per_epoch, total=total)
-    except ValueError:
-        text = f"{duration} cannot be counted in steps here"
-        raise MistakeError(path, f"{text} (give epochs or steps)") from None
-
-
 def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
     written = config.log.every
     if isinstance(written, Duration):
         if written.amount == 0:
             raise MistakeError(("log", "every"), "must be greater than 0")
-        return max(1, _steps(written, ("log", "every"), per_epoch, total))
+        return max(1, steps_of(written, ("log", "every"), per_epoch, total))
     return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
-
-
-def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
-    schedule, averaging = config.schedule, config.train.averaging
-    _check_durations(schedule, ("schedule",), per_epoch, total)
-    if not isinstance(averaging, str):
-        _check_durations(averaging, ("train", "averaging"), per_epoch, total)
-    if schedule.uses_total and total is None:
-        text = (
-            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
-        )
-        raise MistakeError(("schedule",), text)
-    stopping = config.train.early_stopping
-    if stopping is not None:
-        _steps(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
-
-
-def _check_durations(kind: Kind, path: tuple[str, ...], per_epoch: int, total: int | None) -> None:
-    for name in type(kind).model_fields:
-        value = getattr(kind, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Duration):
-                _steps(item, (*path, name), per_epoch, total)
 
 
 def _monitor_mistakes(
@@ -195,8 +165,8 @@ def _monitor_mistakes(
         why = "needs a validation split (data.validation is none)"
         if config.train.early_stopping is not None:
             wrong.append(Mistake(("train", "early_stopping"), why))
-        if isinstance(config.schedule, PlateauConfig):
-            wrong.append(Mistake(("schedule",), f"plateau {why}"))
+        if config.schedule.observes:
+            wrong.append(Mistake(("schedule",), f"{config.schedule.kind} {why}"))
     elif watched == "none" and config.train.early_stopping is not None:
         text = "needs something to watch (train.monitor is none)"
         wrong.append(Mistake(("train", "early_stopping"), text))

@@ -6,7 +6,7 @@ from math import prod
 from nnlab.durations import Duration
 from nnlab.experiment import Experiment
 from nnlab.parts.averages import EmaConfig, SwaConfig
-from nnlab.parts.optimizers import AdamwConfig
+from nnlab.parts.optimizers.family import DecayingConfig
 
 
 def objective(experiment: Experiment) -> str:
@@ -46,9 +46,9 @@ def bounds(experiment: Experiment) -> Iterator[str]:
     if limit := train.clip_norm:
         yield f"clip_norm: g * min(1, {limit:g} / |g|), |g| over all parameters"
     optimizer = config.optimizer
-    if rate := optimizer.weight_decay:
+    if isinstance(optimizer, DecayingConfig) and (rate := optimizer.weight_decay):
         on = _count(experiment, optimizer.decay)
-        if isinstance(optimizer, AdamwConfig):
+        if optimizer.decoupled:
             yield f"weight_decay: w - lr * {rate:g} * w, apart from g (w: {on})"
         else:
             yield f"weight_decay: g + {rate:g} * w (w: {on})"

@@ -69,3 +69,25 @@ Deterministic = Annotated[
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
 ]
+
+
+def ready() -> None:
+    """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
+    import gc
+
+    gc.freeze()
+    gc.enable()
+
+
+def check_device(device: str) -> None:
+    """Refuses a word that names no device, before torch is imported.
+
+    Raises:
+        ConfigError: as a wrong option.
+    """
+    import re
+
+    from nnlab.base import ConfigError
+
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")

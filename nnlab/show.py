@@ -124,13 +124,14 @@ def memory(experiment: Experiment, place: Place) -> dict[str, int]:
     batch = examples if train.batch_size == "full" else min(train.batch_size, examples)
     leaves = [row.plan for row in _rows(design.plans) if not row.plan.children]
     numbers = prod(shape.inputs) + sum(prod(plan.output) for plan in leaves)
+    shapes = {name: shape for plan in design.plans for name, shape in plan.parameters.items()}
     # Images are kept as they are stored, a byte a value.
     stored = 1 if config.data.form(place) == "images" else 4
     rows = max(shape.sizes.values()) if _shared(experiment) else sum(shape.sizes.values())
     return {
         "weights": weights,
         "gradients": weights,
-        "optimizer": weights * slots(config.optimizer),
+        "optimizer": config.optimizer.state_size(shapes) * _BYTES.get(train.precision, 4),
         **({} if train.averaging == "none" else {"average": weights}),
         "activations": numbers * batch * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
@@ -141,17 +142,10 @@ def _shared(experiment: Experiment) -> bool:
     return experiment.config.data.kind in ("xor", "and", "or")
 
 
-def slots(optimizer: Any) -> int:
-    """How many numbers an optimizer keeps for each weight; a test holds it to torch's own state."""
-    momentum = int(getattr(optimizer, "momentum", 0.0) > 0)
-    own = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-    extra = int(getattr(optimizer, "centered", False)) + int(getattr(optimizer, "amsgrad", False))
-    return own.get(optimizer.kind, 2) + momentum + extra
-
-
 def line_of(kind: Kind) -> str:
     """A kind and its fields in one line."""
-    fields = {key: value for key, value in to_plain(kind).items() if key != "kind"}
+    plain = to_plain(kind).items()
+    fields = {key: value for key, value in plain if key != "kind" and value != {}}
     return ", ".join([kind.kind, *(f"{key} {_short(value)}" for key, value in fields.items())])
 
 
@@ -169,7 +163,8 @@ def taken(written: Any, settled: Any, path: str = "") -> Iterator[tuple[str, str
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return str(value.get("kind", value))
+        said = (f"{key}: {_short(inner)}" for key, inner in value.items() if inner is not None)
+        return str(value.get("kind") or f"{{{', '.join(said)}}}")
     if isinstance(value, list):
         return f"[{', '.join(map(_short, value))}]"
     if isinstance(value, bool) or value is None:

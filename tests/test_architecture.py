@@ -36,13 +36,13 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "fits", "group", "loading"),
-            *("overrides", "targets"),
+            *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
+            *("loading", "overrides", "targets"),
         ],
     },
     {
         "run": [
-            *("api", "build", "curves", "ensemble", "evaluation", "folder", "measuring"),
+            *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "outcome", "run", "runs", "saving", "smoke"),
         ],
@@ -54,14 +54,15 @@ FLOORS: list[dict[str, list[str]]] = [
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_runs", "options"],
+        "cli": ["", "__main__", "cli", "cli_lr", "cli_runs", "options"],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "models.network"),
-    *("api", "build", "ensemble", "evaluation", "group_report", "grouped", "measured"),
-    *("measuring", "outcome", "run", "saving", "smoke"),
+    "parts.optimizers.own",
+    *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
+    *("measured", "measuring", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

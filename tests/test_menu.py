@@ -6,7 +6,7 @@ from nnlab.described import MENUS, attribute_docs, fields_of, help_of, sections,
 from nnlab.menu import SECTIONS, page
 from nnlab.parts.layers import ConvConfig
 from nnlab.parts.losses.numbers import HuberConfig
-from nnlab.parts.optimizers import SgdConfig
+from nnlab.parts.optimizers.descent import SgdConfig
 
 KINDS = [(menu, kind) for menu, (union, _) in MENUS.items() for kind in kinds_of(union).values()]
 

@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from nnlab.check import settled
 from nnlab.loading import place_for
-from nnlab.parts.optimizers import AdagradConfig, AdamConfig, AdamwConfig, RmspropConfig, SgdConfig
 from nnlab.preview import data_facts, images
-from nnlab.show import across, amount, large, memory, show, slots
+from nnlab.show import across, amount, large, memory, show
 
 
 def facts(name: str, *overrides: str, data: bool = False) -> dict[str, Any]:
@@ -58,29 +56,6 @@ def test_lists_the_layers_inside_a_block() -> None:
     model = f"{{kind: stack, layers: [{block}, flatten]}}"
     names = [layer["name"] for layer in facts("digits_cnn", f"model={model}")["layers"]]
     assert names == ["block1", "block1.conv1", "flatten", "output"]
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        SgdConfig(),
-        SgdConfig(momentum=0.9),
-        AdagradConfig(),
-        RmspropConfig(),
-        RmspropConfig(momentum=0.9, centered=True),
-        AdamConfig(),
-        AdamConfig(amsgrad=True),
-        AdamwConfig(),
-    ],
-    ids=repr,
-)
-def test_slots_are_those_of_torch(config: Any) -> None:
-    weight = torch.nn.Parameter(torch.zeros(3, 5))
-    optimizer = config.build([("weight", weight)], lr=0.1)
-    weight.grad = torch.ones(3, 5)
-    optimizer.step()
-    state = optimizer.state[weight].values()
-    assert slots(config) == sum(torch.is_tensor(v) and v.shape == weight.shape for v in state)
 
 
 def test_memory_counts_weights_and_the_largest_batch() -> None:

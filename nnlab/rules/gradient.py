@@ -14,8 +14,17 @@ class GradientConfig(Kind, frozen=True):
 
     kind: Literal["gradient"] = "gradient"
 
-    def build(self, **parts: Any) -> "Step":
-        """The step that trains; `parts` are those of `EagerStep`."""
+    def build(self, *, closure: bool, **parts: Any) -> "Step":
+        """The step that trains.
+
+        Args:
+            closure: whether the optimizer evaluates the loss several times in an update.
+            parts: those of `EagerStep`.
+        """
+        if closure:
+            from nnlab.training.lbfgs import LbfgsStep
+
+            return LbfgsStep(**parts)
         from nnlab.training.step import EagerStep
 
         return EagerStep(**parts)

@@ -4,11 +4,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 from torch import Tensor
 
-from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, ScheduleFn, Split, Stopped
+from nnlab.contracts import (
+    EpochEnd,
+    Event,
+    ObservingFn,
+    Reading,
+    SaveDue,
+    ScheduleFn,
+    Split,
+    Stopped,
+)
 from nnlab.training.order import Order
 from nnlab.training.step import Step
 
@@ -76,17 +85,6 @@ class Monitor:
         return value > best + by if self.higher_is_better else value < best - by
 
 
-@runtime_checkable
-class Observing(Protocol):
-    """A schedule with state (plateau)."""
-
-    def observe(self, value: float) -> None: ...  # noqa: D102
-
-    def state(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def load(self, state: Mapping[str, Any]) -> None: ...  # noqa: D102
-
-
 @final
 class Trainer:
     """Runs a step over the data, and says what happens as events.
@@ -124,7 +122,7 @@ class Trainer:
         self._evaluate = evaluate
         self._every = every
         self._limits = limits
-        self._announce = announce
+        self.announce = announce
         self._stop: str | None = None
         self._rate: float | None = None
 
@@ -134,7 +132,7 @@ class Trainer:
 
     def run(self, progress: Progress) -> Iterator[Event]:
         """Trains from where `progress` is to the end; updates `progress` on the way."""
-        if isinstance(self._schedule, Observing) and progress.schedule:
+        if isinstance(self._schedule, ObservingFn) and progress.schedule:
             self._schedule.load(progress.schedule)
         began, before = perf_counter(), progress.seconds
         saved, save_cost = perf_counter(), 0.0
@@ -164,7 +162,7 @@ class Trainer:
         """The readings before the first update: what the initialization gives."""
         self._fill(0)
         batch = self.order.batches(0)[0]
-        self._announce([batch])
+        self.announce([batch])
         self.step.look(batch)
         values = {**self.step.read(), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
@@ -175,7 +173,7 @@ class Trainer:
         epoch, position = divmod(progress.step, self.order.per_epoch)
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
-        self._announce(batches)
+        self.announce(batches)
         start, looked, examples = perf_counter(), 0.0, 0
         for rows in batches:
             self._fill(progress.step)
@@ -223,7 +221,7 @@ class Trainer:
             values = measure()
             yield self._reading(progress, split, values)
             watched = self.monitor
-            if watched and watched.split == split and isinstance(self._schedule, Observing):
+            if watched and watched.split == split and isinstance(self._schedule, ObservingFn):
                 if progress.step:
                     self._schedule.observe(values[watched.key])
                 progress.schedule = self._schedule.state()

@@ -127,11 +127,15 @@ class EagerStep:
         self.columns = self._window.columns
 
     def fill_learning_rate(self, value: float) -> None:
-        """Fills the tensor, and the number for optimizers that have no kernel reading one."""
+        """Fills the tensor, and whatever the groups of the optimizer have in its place."""
         self._learning_rate.fill_(value)
         for group in self._optimizer.param_groups:
+            # A group with a base rate of its own follows the schedule's factor: value / base_lr.
+            rate = value / group["base_lr"] * group["own_lr"] if "own_lr" in group else value
             if not isinstance(group["lr"], Tensor):
-                group["lr"] = value
+                group["lr"] = rate
+            elif group["lr"] is not self._learning_rate:
+                group["lr"].fill_(rate)
 
     def update(self, rows: Tensor) -> None:
         """Gather, scale, augment, forward, backward, clip, optimizer, constraint, average, sums."""
@@ -142,13 +146,26 @@ class EagerStep:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
+        self.finish()
+
+    def finish(self) -> None:
+        """What follows every update: the constraint, the average."""
         self.count += 1
         if self._constraint is not None:
             self._constraint()
         if self._averaged is not None:
             self._averaged.update(self.count)
 
-    def _pass(self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window) -> None:
+    def evaluate(self, rows: Tensor, *, first: bool) -> Tensor:
+        """The objective () and its gradient, in place of `update` where that needs several.
+
+        Only the first evaluation of an update goes into the window.
+        """
+        return self._pass(rows, self._forward, self._window if first else None)
+
+    def _pass(
+        self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window | None
+    ) -> Tensor:
         """Forward and backward: leaves the (scaled) gradients in the parameters."""
         batch = self._source.gather(rows)
         if self._augment is not None:
@@ -164,7 +181,9 @@ class EagerStep:
         if penalty is not None:
             objective = objective + penalty
         self._scaler.scale(objective).backward()
-        window.add(losses.detach(), outputs.detach(), batch, penalty)
+        if window is not None:
+            window.add(losses.detach(), outputs.detach(), batch, penalty)
+        return objective.detach()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._autocast_dtype is None:
@@ -234,11 +253,12 @@ class EagerStep:
         self._model.load_state_dict(_under("model/", state))
         if self._averaged is not None:
             self.network.load_state_dict(_under("trained/", state))
+        groups = {p: group for group in self._optimizer.param_groups for p in group["params"]}
         for name, parameter in self._named.items():
             kept = _under(f"optimizer/{name}/", state)
             if kept:
                 self._optimizer.state[parameter] = {
-                    key: _like(value, key, parameter, self._optimizer)
+                    key: _like(value, key, parameter, groups[parameter])
                     for key, value in kept.items()
                 }
         scaler = {key: value.item() for key, value in _under("scaler/", state).items()}
@@ -255,10 +275,10 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _like(value: Tensor, key: str, parameter: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
-    """A copy where the optimizer keeps it: `step` stays on the CPU unless the kernel is fused."""
-    fused = any(group.get("fused") for group in optimizer.param_groups)
-    stays = key == "step" and not fused
+def _like(value: Tensor, key: str, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
+    """A copy where the optimizer keeps it: counts stay on the CPU unless a kernel reads them."""
+    on_device = group.get("fused") or group.get("capturable")
+    stays = not on_device and key in group.get("on_host", ("step",))
     return value.clone() if stays else value.to(parameter.device, copy=True)
 
 
