@@ -54,7 +54,7 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *("training.*", "parts.modules", "parts.containers", "models.network"),
+    *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "models.network"),
     *("api", "build", "evaluation", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]

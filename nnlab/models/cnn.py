@@ -10,9 +10,16 @@ from nnlab.contracts import Shape
 from nnlab.models.family import ModelConfig
 from nnlab.parts.activations import Activation, ReluConfig
 from nnlab.parts.initializers import BiasInitializer, ZerosConfig
-from nnlab.parts.layers import ConvConfig, FlattenConfig, LinearConfig, MaxPoolConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
+from nnlab.parts.layers.dense import (
+    AutoInit,
+    ConvConfig,
+    LinearConfig,
+    Probability,
+    settled_init,
+)
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.plain import FlattenConfig
+from nnlab.parts.layers.pools import MaxPoolConfig
 from nnlab.parts.norms import NoNormConfig, Norm
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
@@ -62,3 +69,6 @@ class CnnConfig(ModelConfig, frozen=True):
 
     def resolved(self) -> Self:
         return self.model_copy(update={"init": settled_init(self.init, self.activation)})
+
+
+KINDS = (CnnConfig,)

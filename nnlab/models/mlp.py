@@ -10,9 +10,9 @@ from nnlab.contracts import Shape
 from nnlab.models.family import ModelConfig
 from nnlab.parts.activations import Activation, ReluConfig
 from nnlab.parts.initializers import BiasInitializer, ZerosConfig
-from nnlab.parts.layers import FlattenConfig, LinearConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
+from nnlab.parts.layers.dense import AutoInit, LinearConfig, Probability, settled_init
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.norms import NoNormConfig, Norm
 
 
@@ -69,3 +69,6 @@ class LinearModelConfig(ModelConfig, frozen=True):
         if len(inputs) > 1:
             return place((FlattenConfig(),), (("model",),))
         return ()
+
+
+KINDS = (LinearModelConfig, MlpConfig)

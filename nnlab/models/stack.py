@@ -9,9 +9,16 @@ from nnlab.contracts import Shape
 from nnlab.models.family import OUTPUT_SENTENCE, ModelConfig
 from nnlab.parts.activations import Activation, IdentityConfig
 from nnlab.parts.initializers import BiasInitializer, ZerosConfig
-from nnlab.parts.layers import ActivationLayerConfig, Layer, LinearConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig, settled_init
+from nnlab.parts.layers import Layer
+from nnlab.parts.layers.dense import (
+    AutoInit,
+    LinearConfig,
+    Probability,
+    WeightedConfig,
+    settled_init,
+)
 from nnlab.parts.layers.family import Defaults, Placed, place
+from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.norms import NoNormConfig, Norm
 
 
@@ -52,3 +59,6 @@ def _is_softmax(layer: object) -> bool:
     if isinstance(layer, WeightedConfig):
         return layer.activation is not None and layer.activation.kind == "softmax"
     return isinstance(layer, ActivationLayerConfig) and layer.function.kind == "softmax"
+
+
+KINDS = (StackConfig,)
