@@ -238,6 +238,11 @@ def _lists(value: Any) -> Any:
 
 def dump(config: RunConfig) -> str:
     """The config as YAML text; `load_config` reads the same config from it."""
+    return to_yaml(to_plain(config))
+
+
+def to_yaml(tree: dict[str, Any]) -> str:
+    """A tree of plain values as YAML text; what holds nothing else stands on one line."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
@@ -245,7 +250,7 @@ def dump(config: RunConfig) -> str:
     yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]
     yaml.width = 100
     text = StringIO()
-    yaml.dump(to_plain(config), text)
+    yaml.dump(tree, text)
     return text.getvalue()
 
 

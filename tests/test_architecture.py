@@ -43,7 +43,7 @@ FLOORS: list[dict[str, list[str]]] = [
         ],
     },
     {
-        "look": ["check", "show", "preview"],
+        "look": ["check", "show", "preview", "expand", "layer_table"],
         "menu": ["menu", "described", "schema"],
         "new": ["new"],
         "board": ["board"],

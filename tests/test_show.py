@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from nnlab.check import settled
+from nnlab.layer_table import across, large
 from nnlab.loading import place_for
 from nnlab.parts.optimizers import AdagradConfig, AdamConfig, AdamwConfig, RmspropConfig, SgdConfig
 from nnlab.preview import data_facts, images
-from nnlab.show import across, amount, large, memory, show, slots
+from nnlab.show import amount, memory, show, slots
 
 
 def facts(name: str, *overrides: str, data: bool = False) -> dict[str, Any]:

@@ -11,5 +11,14 @@ from nnlab.models.family import ModelConfig
 
 Model = Annotated[
     ModelConfig,
-    Menu("nnlab.models.mlp", "nnlab.models.cnn", "nnlab.models.stack"),
+    Menu(
+        "nnlab.models.mlp",
+        "nnlab.models.cnn",
+        "nnlab.models.stack",
+        "nnlab.models.resnet",
+        "nnlab.models.lenet",
+        "nnlab.models.vgg",
+        "nnlab.models.alexnet",
+        "nnlab.models.perceptron",
+    ),
 ]

@@ -1,6 +1,6 @@
 """`mlp` and `linear`: networks of fully connected layers."""
 
-from typing import Annotated, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, PositiveInt
 
@@ -14,6 +14,9 @@ from nnlab.parts.layers.dense import AutoInit, LinearConfig, Probability, settle
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
 from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.norms import NoNormConfig, Norm
+
+if TYPE_CHECKING:
+    from nnlab.models.stack import StackConfig
 
 
 class EqualLayers(Config, frozen=True):
@@ -42,10 +45,30 @@ class MlpConfig(ModelConfig, frozen=True):
     def example(cls) -> Self:
         return cls(hidden=(16, 16))
 
+    def _widths(self) -> tuple[int, ...]:
+        if isinstance(self.hidden, EqualLayers):
+            return (self.hidden.width,) * self.hidden.depth
+        return self.hidden
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        from nnlab.models.stack import StackConfig
+
+        layers = [LinearConfig(units=width) for width in self._widths()]
+        # A stack has a layer at least; a row of numbers stays what it is when flattened.
+        flat = len(inputs) == 1 and len(layers) > 0
+        return StackConfig(
+            activation=self.activation,
+            init=self.init,
+            bias_init=self.bias_init,
+            norm=self.norm,
+            dropout=self.dropout,
+            layers=(*layers,) if flat else (FlattenConfig(), *layers),
+            output=self.output,
+        )
+
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
-        widths = self.hidden
-        if isinstance(widths, EqualLayers):
-            widths = (widths.width,) * widths.depth
+        widths = self._widths()
+        if isinstance(self.hidden, EqualLayers):
             paths = [("model", "hidden")] * len(widths)
         else:
             paths = [("model", "hidden", index) for index in range(len(widths))]
@@ -64,6 +87,11 @@ class LinearModelConfig(ModelConfig, frozen=True):
     """One linear layer: linear, logistic or softmax regression, by the loss."""
 
     kind: Literal["linear"] = "linear"
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        from nnlab.models.stack import StackConfig
+
+        return StackConfig(layers=(FlattenConfig(),), output=self.output)
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         if len(inputs) > 1:

@@ -17,7 +17,7 @@ from nnlab.parts.layers.dense import (
     WeightedConfig,
     settled_init,
 )
-from nnlab.parts.layers.family import Defaults, Placed, place
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
 from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.norms import NoNormConfig, Norm
 
@@ -41,8 +41,15 @@ class StackConfig(ModelConfig, frozen=True):
     def _defaults(self) -> Defaults:
         return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
 
+    def settled_layers(self) -> tuple[LayerConfig, ...]:
+        """The layers with what is said above the list, and no `auto` left."""
+        return tuple(layer.settled(self._defaults()) for layer in self.layers)
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        return self
+
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
-        settled = tuple(layer.settled(self._defaults()) for layer in self.layers)
+        settled = self.settled_layers()
         for index, layer in enumerate(settled):
             if _is_softmax(layer):
                 text = f"({layer.kind}): a softmax inside a network: {OUTPUT_SENTENCE}"
@@ -50,7 +57,7 @@ class StackConfig(ModelConfig, frozen=True):
         return place(settled, tuple(("model", "layers", index) for index in range(len(settled))))
 
     def resolved(self) -> Self:
-        layers = tuple(layer.settled(self._defaults()) for layer in self.layers)
+        layers = self.settled_layers()
         init = settled_init(self.init, self.activation)
         return self.model_copy(update={"layers": layers, "init": init})
 

@@ -90,6 +90,23 @@ class TanhConfig(ActivationConfig, frozen=True):
 
 
 @final
+class ScaledTanhConfig(ActivationConfig, frozen=True):
+    """scale * tanh(slope * x): with these numbers 1 at 1 and -1 at -1. LeCun et al. 1998.
+
+    "Gradient-based learning applied to document recognition", appendix A.
+    """
+
+    kind: Literal["scaled_tanh"] = "scaled_tanh"
+    scale: PositiveFloat = 1.7159
+    slope: PositiveFloat = 2.0 / 3.0
+
+    def build(self) -> "nn.Module":
+        from nnlab.parts.modules import ScaledTanh
+
+        return ScaledTanh(self.scale, self.slope)
+
+
+@final
 class ReluConfig(_ReluFamily, frozen=True):
     """max(0, x), with slope 0 at 0. Nair & Hinton 2010."""
 
@@ -192,6 +209,7 @@ Activation = Annotated[
     | LeakyReluConfig
     | PreluConfig
     | ReluConfig
+    | ScaledTanhConfig
     | SigmoidConfig
     | SiluConfig
     | SoftmaxConfig

@@ -26,3 +26,17 @@ class GlobalPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C)."""
         return x.mean((2, 3))
+
+
+@final
+class ScaledTanh(nn.Module):
+    """scale * tanh(slope * x). LeCun et al. 1998, appendix A."""
+
+    def __init__(self, scale: float, slope: float) -> None:
+        super().__init__()
+        self._scale = scale
+        self._slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same shape, between -scale and scale."""
+        return self._scale * torch.tanh(self._slope * x)
