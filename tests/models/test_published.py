@@ -231,7 +231,9 @@ def test_gives_what_torchvision_gives_with_the_same_weights(name: str) -> None:
     ours.load_state_dict(renamed, assign=True)
     x = torch.randn(2, *inputs, generator=generator)
     with torch.no_grad():
-        torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+        first, second = ours.eval()(x), theirs.eval()(x)
+    # float32: the means of the pools are rounded otherwise, and thousands of terms are summed.
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5 * second.abs().max().item())
 
 
 @pytest.mark.parametrize("name", SMALL)
