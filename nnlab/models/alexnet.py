@@ -27,8 +27,8 @@ def misfit(inputs: Shape) -> str | None:
 class AlexnetConfig(ArchitectureConfig, frozen=True):
     """AlexNet for images of 32x32 or more: 61,100,840 parameters for 224x224 and 1000 classes.
 
-    Krizhevsky 2014, arXiv:1404.5997, section 5: one tower in place of the two of Krizhevsky,
-    Sutskever & Hinton 2012, without local response normalization; as in torchvision. Images below
+    Krizhevsky 2014, arXiv:1404.5997: one tower in place of the two of Krizhevsky, Sutskever &
+    Hinton 2012, without local response normalization; the channels are torchvision's. Images below
     64x64 get the form that is usual for CIFAR: more padding, 2x2 pools, no dense hidden layers.
     """
 

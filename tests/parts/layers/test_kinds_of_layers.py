@@ -1,7 +1,7 @@
 """Layers beyond the plain ones, each against torch's functional form or its formula."""
 
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnlab.base import MistakeError
+from nnlab.choices import kinds_of
 from nnlab.contracts import Shape
 from nnlab.parts.activations import IdentityConfig, ReluConfig
 from nnlab.parts.containers import Residual, Stack
 from nnlab.parts.initializers import OrthogonalConfig, ZerosConfig
+from nnlab.parts.layers import Layer
 from nnlab.parts.layers.dense import ConvConfig, LinearConfig
 from nnlab.parts.layers.family import Defaults, LayerConfig
 from nnlab.parts.layers.historical import SubsamplingConfig, TableConvConfig
@@ -23,6 +25,8 @@ from nnlab.parts.norms import BatchConfig, NoNormConfig
 
 DEFAULTS = Defaults(NoNormConfig(), IdentityConfig(), "auto", ZerosConfig(), 0.0)
 IMAGE: Shape = (6, 12, 10)
+Behind = Literal["circular", "reflect", "replicate"]
+PADDINGS: tuple[Behind, ...] = ("circular", "reflect", "replicate")
 
 
 def built(layer: LayerConfig, inputs: Shape = IMAGE) -> Stack:
@@ -269,3 +273,45 @@ def test_a_linear_pad_skip_adds_zero_entries() -> None:
     weights = drawn(module)
     body = F.linear(x, weights["hidden1.weight"], weights["hidden1.bias"])
     torch.testing.assert_close(module(x), body + F.pad(x, (0, 2)))
+
+
+def _settled_examples() -> list[tuple[LayerConfig, Shape]]:
+    before = Defaults(BatchConfig(), ReluConfig(), "auto", ZerosConfig(), 0.0)
+    layers: list[Any] = [
+        *(kind.example() for kind in kinds_of(Layer).values()),
+        *(ConvConfig(channels=4, padding=1, padding_mode=m) for m in PADDINGS),
+        AdaptivePoolConfig(size=(5, 7)),
+        MaxPoolConfig(kernel=3, stride=2, padding=1, ceil_mode=True),
+        block(skip="pad"),
+    ]
+    flat = {"linear"}
+    return [
+        (layer.settled(before), (8,) if layer.kind in flat else (8, 12, 10)) for layer in layers
+    ]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("layer", "inputs"), _settled_examples(), ids=[c.kind for c, _ in _settled_examples()]
+)
+def test_computes_on_cuda_what_it_does_on_the_cpu_with_a_deterministic_gradient(
+    layer: LayerConfig, inputs: Shape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    # Without it cuBLAS refuses to be deterministic.
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    modules = layer.build(inputs)
+    module = Stack({f"it{suffix}": part for suffix, part in modules.items()}).double().eval()
+    x = torch.randn(4, *inputs, dtype=torch.float64)
+    torch.use_deterministic_algorithms(True)
+    try:
+        on_cpu = x.clone().requires_grad_()
+        module(on_cpu).square().sum().backward()
+        on_gpu = x.cuda().requires_grad_()
+        module.cuda()(on_gpu).square().sum().backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert on_cpu.grad is not None
+    assert on_gpu.grad is not None
+    torch.testing.assert_close(on_gpu.grad.cpu(), on_cpu.grad)
