@@ -85,12 +85,14 @@ def show(
     config: options.Config,
     set_: options.Set = None,
     data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
+    expand: options.Expand = False,
     json: options.Json = False,
 ) -> None:
     """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
     from nnlab.show import show as show_config
 
-    typer.echo(show_config(config, set_ or [], data=data, as_json=json), nl=False)
+    page = show_config(config, set_ or [], data=data, expand=expand, as_json=json)
+    typer.echo(page, nl=False)
 
 
 @app.command(rich_help_panel=_EXPERIMENTS)

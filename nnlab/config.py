@@ -25,7 +25,8 @@ from nnlab.durations import Duration
 from nnlab.models import Model
 from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
-from nnlab.parts.losses import Loss, LossConfig
+from nnlab.parts.losses import Loss
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
@@ -253,11 +254,11 @@ def _lists(value: Any) -> Any:
 
 def dump(config: RunConfig) -> str:
     """The config as YAML text; `load_config` reads the same config from it."""
-    return yaml_of(to_plain(config))
+    return to_yaml(to_plain(config))
 
 
-def yaml_of(tree: Mapping[str, Any]) -> str:
-    """A tree of plain values as YAML text."""
+def to_yaml(tree: Mapping[str, Any]) -> str:
+    """A tree of plain values as YAML text; what holds nothing else stands on one line."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)

@@ -15,7 +15,7 @@ from nnlab.contracts import Batch, Examples, Split
 from nnlab.evaluation import reopen, restore
 from nnlab.experiment import Experiment
 from nnlab.outcome import short
-from nnlab.parts.losses import LossConfig
+from nnlab.parts.losses.family import LossConfig
 from nnlab.training import device as devices
 from nnlab.training import objective
 from nnlab.training.sources import targets_of

@@ -56,6 +56,9 @@ Set = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Expand = Annotated[
+    bool, typer.Option("--expand", help="The config with its network as a list of layers.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
 RunDir = Annotated[
     Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from nnlab.base import Kind
+from nnlab.base import ConfigError, Kind
 from nnlab.check import settled_group
 from nnlab.config import to_plain
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan
 from nnlab.experiment import Experiment
 from nnlab.formulas import bounds, objective, penalty
+from nnlab.layer_table import across, flat, layer_table, parameters
 from nnlab.loading import place_for, read_text
 from nnlab.parts.datasets.label_noise import noise_of
 from nnlab.parts.datasets.tables import Place
@@ -22,13 +22,16 @@ _WIDTHS = {"fp64": 8, "fp32": 4}
 """Of an activation; the half precisions need 2."""
 
 
-def show(source: str, overrides: Sequence[str], *, data: bool, as_json: bool) -> str:
+def show(
+    source: str, overrides: Sequence[str], *, data: bool, expand: bool = False, as_json: bool
+) -> str:
     """The page of a config.
 
     Args:
         source: a file, a bundled name or `-`.
         overrides: as `--set` takes them.
         data: load the data and show them too.
+        expand: the config itself, with its network written as a stack.
         as_json: one JSON object instead of tables.
 
     Raises:
@@ -36,6 +39,12 @@ def show(source: str, overrides: Sequence[str], *, data: bool, as_json: bool) ->
         DataError: with `data`, they are missing or damaged.
     """
     text = read_text(source)
+    if expand:
+        if data:
+            raise ConfigError("--expand: prints a config, not the data (leave --data out)")
+        from nnlab.expand import expanded
+
+        return expanded(text, overrides, as_json=as_json)
     place = place_for(text.folder)
     group, experiments = settled_group(text, overrides)
     experiment = next(iter(experiments.values()))
@@ -71,7 +80,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
             "classes": list(shape.classes),
             "sizes": dict(shape.sizes),
         },
-        "layers": [_layer(row.plan) for row in _rows(design.plans)],
+        "layers": [_layer(plan) for plan in flat(design.plans)],
         "parameters": design.parameters,
         "flops": design.flops,
         "memory": memory(experiment, place),
@@ -96,23 +105,10 @@ def _layer(plan: Plan) -> dict[str, Any]:
         "kind": plan.kind,
         "inputs": list(plan.inputs),
         "output": list(plan.output),
-        "parameters": sum(prod(shape) for shape in plan.parameters.values()),
+        "parameters": parameters(plan),
         "flops": plan.flops,
         "note": plan.note,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    plan: Plan
-    depth: int
-
-
-def _rows(plans: Sequence[Plan], depth: int = 0) -> Iterator[_Row]:
-    """Each plan, behind it the plans inside it."""
-    for plan in plans:
-        yield _Row(plan, depth)
-        yield from _rows(plan.children, depth + 1)
 
 
 def memory(experiment: Experiment, place: Place) -> dict[str, int]:
@@ -122,7 +118,7 @@ def memory(experiment: Experiment, place: Place) -> dict[str, int]:
     weights = design.parameters * _BYTES.get(train.precision, 4)
     examples = shape.sizes["train"]
     batch = examples if train.batch_size == "full" else min(train.batch_size, examples)
-    leaves = [row.plan for row in _rows(design.plans) if not row.plan.children]
+    leaves = [plan for plan in flat(design.plans) if not plan.children]
     numbers = prod(shape.inputs) + sum(prod(plan.output) for plan in leaves)
     shapes = {name: shape for plan in design.plans for name, shape in plan.parameters.items()}
     # Images are kept as they are stored, a byte a value.
@@ -182,24 +178,9 @@ def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
         ("data", f"{facts['data']['kind']}: {across(shape.inputs)} to {what}; {sizes} examples")
     ]
     lines = grid([*head, *_lines(experiment, facts)], whole=(0,))
+    table = layer_table(experiment.design.plans)
     autos = grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
-    return rendered(f"{facts['name']}\n", _layers(experiment), "", lines, "\nauto took", autos)
-
-
-def _layers(experiment: Experiment) -> Any:
-    from nnlab.printing import grid
-
-    rows: list[tuple[str, ...]] = []
-    for row in _rows(experiment.design.plans):
-        facts = _layer(row.plan)
-        name = "  " * row.depth + (row.plan.name.rpartition(".")[2] if row.depth else row.plan.name)
-        between = f"{across(row.plan.inputs)} -> {across(row.plan.output)}"
-        numbers = (f"{facts['parameters']:,}", large(facts["flops"]))
-        rows.append((name, row.plan.kind, between, *numbers, row.plan.note))
-    design = experiment.design
-    rows.append(("total", "", "", f"{design.parameters:,}", large(design.flops), ""))
-    head = ("layer", "kind", "one example", "parameters", "FLOPs", "")
-    return grid(rows, head=head, right=(3, 4), whole=(0, 1, 2, 3, 4))
+    return rendered(f"{facts['name']}\n", table, "", lines, "\nauto took", autos)
 
 
 def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -222,19 +203,6 @@ def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str,
     yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
-
-
-def across(shape: Shape) -> str:
-    """A shape as people say it: 1x28x28."""
-    return "x".join(map(str, shape))
-
-
-def large(count: int) -> str:
-    """Three digits and a unit: 25.1k."""
-    for limit, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= limit:
-            return f"{count / limit:.3g}{unit}"
-    return str(count)
 
 
 def amount(size: int) -> str:

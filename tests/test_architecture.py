@@ -48,7 +48,7 @@ FLOORS: list[dict[str, list[str]]] = [
         ],
     },
     {
-        "look": ["check", "formulas", "preview", "show", "show_group"],
+        "look": ["check", "expand", "formulas", "layer_table", "preview", "show", "show_group"],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
@@ -59,8 +59,8 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *("training.*", "parts.modules", "parts.containers", "models.network"),
-    "parts.optimizers.own",
+    *("training.*", "parts.modules", "parts.containers", "parts.layers.modules"),
+    *("models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "outcome", "run", "saving", "smoke"),
 ]

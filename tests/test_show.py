@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nnlab.check import settled
+from nnlab.layer_table import across, large
 from nnlab.loading import place_for
 from nnlab.preview import data_facts, images
-from nnlab.show import across, amount, large, memory, show
+from nnlab.show import amount, memory, show
 
 
 def facts(name: str, *overrides: str, data: bool = False) -> dict[str, Any]:

@@ -382,7 +382,8 @@ MEANINGS = [
     (
         "an output that the loss cannot take",
         BASE.replace("[16]", "[16], output: {activation: sigmoid}"),
-        "2:55: model.output.activation: cross_entropy takes softmax, got sigmoid",
+        "2:55: model.output.activation: cross_entropy takes softmax, got sigmoid "
+        "(mse and quadratic take any activation)",
     ),
     (
         "no training rows",

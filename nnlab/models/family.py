@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from nnlab.base import Config, Kind, MistakeError
 from nnlab.choices import Forms
@@ -16,6 +16,9 @@ from nnlab.parts.layers.dense import AutoInit, LinearConfig, settled_init
 from nnlab.parts.layers.family import Placed
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
+
+if TYPE_CHECKING:
+    from nnlab.models.stack import StackConfig
 
 MAX_PARAMETERS = 10**10
 
@@ -42,6 +45,14 @@ class ModelConfig(Kind, frozen=True):
     @abstractmethod
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         """The layers before the output layer, settled and named, for examples of this shape."""
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        """The same network as a stack: same names, same first weights. Default: there is none.
+
+        Raises:
+            MistakeError: if it is not a list of layers, or cannot take such inputs.
+        """
+        raise MistakeError(("model",), f"({self.kind}): cannot be written as a stack of layers")
 
     def resolved(self) -> Self:
         """The model with every `auto` of its hidden layers spelled out."""
@@ -87,7 +98,8 @@ def resolve_output(output: OutputConfig, loss: LossConfig) -> OutputConfig:
     activation = LINKS[loss.link]() if isinstance(written, str) else written
     if loss.links is not None and activation.kind not in loss.links:
         text = f"{loss.kind} takes {' or '.join(loss.links)}, got {activation.kind}"
-        raise MistakeError(("model", "output", "activation"), text)
+        way = "mse and quadratic take any activation"
+        raise MistakeError(("model", "output", "activation"), f"{text} ({way})")
     return output.model_copy(
         update={"activation": activation, "init": settled_init(output.init, activation)}
     )

@@ -5,8 +5,8 @@ import torch
 
 from nnlab.choices import kinds_of
 from nnlab.contracts import Batch, DataShape
-from nnlab.parts.augments import Augment, AugmentConfig
-from nnlab.parts.augments.family import chain
+from nnlab.parts.augments import Augment
+from nnlab.parts.augments.family import AugmentConfig, chain
 from nnlab.parts.augments.moves import FlipConfig
 
 CONFIGS: list[Any] = [kind.example() for kind in kinds_of(Augment).values()]
