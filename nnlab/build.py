@@ -46,7 +46,8 @@ class Built:
 
 def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
     """Makes the torch objects of an experiment on a device."""
-    config, train = experiment.config, experiment.config.train
+    config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
+    config.model.check(examples)
     dtype = torch.float64 if train.precision == "fp64" else torch.float32
     seeds = config.seeds
 
@@ -60,18 +61,21 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     )
     augment = chain(config.data.augment) if config.data.augment else None
     network = place(build_network(experiment.design, seed=seeds.of("init")), experiment, device)
-    loss = experiment.loss.build(experiment.shape)
-    rate = torch.tensor(
-        config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
-    ).to(device)
-    optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    loss = rule.loss_of(network, experiment.loss, experiment.shape)
+    base_lr = rule.base_lr(config.optimizer)
+    rate = torch.tensor(base_lr, dtype=torch.float64 if device.type == "cpu" else torch.float32).to(
+        device
+    )
+    optimizer = None
+    if rule.optimized:
+        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
     schedule = config.schedule.build(
         per_epoch=experiment.per_epoch,
         total=experiment.total,
         higher_is_better=_higher_is_better(experiment),
     )
     scores = scores_of(experiment, examples)
-    step = config.rule.build(
+    step = rule.build(
         network=network,
         loss=loss,
         optimizer=optimizer,
@@ -93,14 +97,16 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         step=step,
         order=order,
         schedule=schedule,
-        base_lr=config.optimizer.lr,
+        base_lr=base_lr,
         evaluate={s: m for s, m in measure.items() if s == "validation"},
         every=experiment.every,
         limits=_limits(experiment),
         monitor=_monitor(experiment),
         announce=source.announce,
+        remedy=rule.remedy,
     )
-    return Built(trainer, step, network, measure, _cards(experiment.design.plans))
+    cards = _cards(experiment.design.plans) if rule.optimized else frozenset[str]()
+    return Built(trainer, step, network, measure, cards)
 
 
 def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:

@@ -13,8 +13,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -28,7 +30,7 @@ from nnlab.parts.losses import CrossEntropyConfig, Loss
 from nnlab.parts.optimizers import AdamConfig, Optimizer
 from nnlab.parts.schedules import ConstantConfig, Schedule
 from nnlab.parts.scores import AnyScore
-from nnlab.rules import GradientConfig, Rule
+from nnlab.rules import DEFAULT, Rule
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LENGTHS = ("epochs", "steps", "minutes")
@@ -144,7 +146,7 @@ class RunConfig(Config, frozen=True):
     regularize: RegularizeConfig = RegularizeConfig()
     optimizer: Optimizer = AdamConfig()
     schedule: Schedule = ConstantConfig()
-    rule: Rule = GradientConfig()
+    rule: Rule = DEFAULT
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
@@ -155,6 +157,17 @@ class RunConfig(Config, frozen=True):
     def seeds(self) -> SeedConfig:
         """The seed of each purpose."""
         return self.seed if isinstance(self.seed, SeedConfig) else SeedConfig(all=self.seed)
+
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Sections that rule, data or model leave no meaning: name -> why."""
+        return {**self.model.replaces, **self.data.replaces, **self.rule.replaces}
+
+    @model_serializer(mode="wrap")
+    def _without_replaced(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A section without a meaning is not written: the config would be refused when read."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in self.replaced}
 
     @property
     def origins(self) -> "Origins":

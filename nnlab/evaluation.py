@@ -54,7 +54,7 @@ def evaluate(
             experiment,
             examples,
             source=source_of(examples, device=chosen, dtype=dtype),
-            loss=experiment.loss.build(experiment.shape),
+            loss=experiment.config.rule.loss_of(network, experiment.loss, experiment.shape),
             scores=scores_of(experiment, examples),
             device=chosen,
         )[cast("Split", split)]

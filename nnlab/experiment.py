@@ -15,6 +15,7 @@ from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
+from nnlab.owners import own_loss, own_scores, owner_mistakes, prepared
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses import LossConfig
 from nnlab.parts.schedules import PlateauConfig
@@ -56,14 +57,17 @@ class Experiment:
     @property
     def loss(self) -> LossConfig:
         """The loss, decided."""
-        assert isinstance(self.config.loss, LossConfig)
-        return self.config.loss
+        loss = own_loss(self.config) or self.config.loss
+        assert isinstance(loss, LossConfig)
+        return loss
 
     @property
     def scores(self) -> tuple[ScoreConfig, ...]:
         """The scores, decided."""
-        assert not isinstance(self.config.scores, str)
-        return self.config.scores
+        own = own_scores(self.config)
+        scores = self.config.scores if own is None else own
+        assert not isinstance(scores, str)
+        return scores
 
 
 def settle(
@@ -77,11 +81,13 @@ def settle(
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
-    wrong: list[Mistake] = []
+    config = prepared(config)
     shape = shape or _describe(config, place)
-    loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
-    scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
-    wrong += _task_mistakes(loss, scores, shape)
+    wrong = owner_mistakes(config, shape, place)
+    loss, scores = _measured(config, shape)
+    if own_loss(config) is None:
+        wrong += _loss_mistakes(loss, shape)
+    wrong += _score_mistakes(scores, shape)
     network = _try(lambda: design(config.model, shape, loss), wrong)
     per_epoch, total = lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
@@ -131,18 +137,31 @@ def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
 
 
-def _task_mistakes(
-    loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
-) -> list[Mistake]:
-    task = "classes" if shape.task == "classes" else "real numbers"
+def _measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
+    """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
+    loss, scores = own_loss(config), own_scores(config)
+    if loss is None:
+        loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
+    if scores is None:
+        scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
+    return loss, scores
+
+
+def _of_task(shape: DataShape) -> str:
+    return f"targets that are {'classes' if shape.task == 'classes' else 'real numbers'}"
+
+
+def _loss_mistakes(loss: LossConfig, shape: DataShape) -> list[Mistake]:
+    if shape.task in loss.tasks:
+        return []
+    return [Mistake(("loss",), f"{loss.kind} cannot be trained on {_of_task(shape)}")]
+
+
+def _score_mistakes(scores: tuple[ScoreConfig, ...], shape: DataShape) -> list[Mistake]:
     wrong: list[Mistake] = []
-    if shape.task not in loss.tasks:
-        wrong.append(
-            Mistake(("loss",), f"{loss.kind} cannot be trained on targets that are {task}")
-        )
     for index, score in enumerate(scores):
         if shape.task not in score.tasks:
-            text = f"{score.kind} is not defined for targets that are {task}"
+            text = f"{score.kind} is not defined for {_of_task(shape)}"
             wrong.append(Mistake(("scores", index), text))
     keys = [score.key for score in scores]
     wrong += [
@@ -262,17 +281,19 @@ def _spelled_out(
         }
     )
     model = config.model.resolved()
-    model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    if model.whole(shape) is None:
+        model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    decided = {
+        "seed": config.seed,
+        "data": data,
+        "model": model,
+        "loss": loss,
+        "scores": scores,
+        "train": train,
+        "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
+    }
     return config.model_copy(
-        update={
-            "seed": config.seed,
-            "data": data,
-            "model": model,
-            "loss": loss,
-            "scores": scores,
-            "train": train,
-            "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
-        }
+        update={name: value for name, value in decided.items() if name not in config.replaced}
     )
 
 

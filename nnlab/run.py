@@ -15,7 +15,7 @@ from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
 from nnlab.loading import load_config, place_for, read_text
-from nnlab.outcome import Session, describe, outcome, short, summarize
+from nnlab.outcome import Session, conclude, describe, outcome, short, summarize
 from nnlab.parts.datasets.checks import notes
 from nnlab.runs import create
 from nnlab.saving import Saver
@@ -207,6 +207,7 @@ def _events(
                     saver.save()
                 else:
                     stopped = event
+                    conclude(session)
                 yield event
     except (GeneratorExit, KeyboardInterrupt):
         stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
@@ -237,8 +238,10 @@ def _about(session: Session, progress: Progress) -> RunAbout:
 
 def _report(session: Session, summary: Summary, progress: Progress, view: View) -> None:
     """The closing lines; a closed terminal does not turn a finished run into a failed one."""
-    scores = scores_of(session.experiment, session.examples)
-    chance = baseline(session.experiment.shape, session.examples, scores)
+    experiment, examples = session.experiment, session.examples
+    chance: dict[str, float] = {}
+    if "scores" not in experiment.config.replaced:
+        chance = baseline(experiment.shape, examples, scores_of(experiment, examples))
     with suppress(OSError, ValueError):
         view.outcome(outcome(session, summary, progress, chance))
 

@@ -64,6 +64,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         "layers": [_layer(row.plan) for row in _rows(design.plans)],
         "parameters": design.parameters,
         "flops": design.flops,
+        "remarks": list(config.model.remarks(shape)),
         "memory": memory(experiment, place),
         "steps": {
             "per_epoch": experiment.per_epoch,
@@ -72,8 +73,9 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         },
         "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
         "regularize": penalty(experiment),
-        "optimizer": line_of(config.optimizer),
-        "schedule": line_of(config.schedule),
+        "rule": line_of(config.rule),
+        "optimizer": line_of(config.optimizer) if config.rule.optimized else "",
+        "schedule": line_of(config.schedule) if config.rule.optimized else "",
         "scores": [score.key for score in experiment.scores],
         "auto": dict(taken(written, to_plain(config))),
     }
@@ -118,15 +120,15 @@ def memory(experiment: Experiment, place: Place) -> dict[str, int]:
     rows = max(shape.sizes.values()) if _shared(experiment) else sum(shape.sizes.values())
     return {
         "weights": weights,
-        "gradients": weights,
-        "optimizer": weights * slots(config.optimizer),
+        "gradients": weights if config.rule.optimized else 0,
+        "optimizer": weights * slots(config.optimizer) if config.rule.optimized else 0,
         "activations": numbers * batch * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
     }
 
 
 def _shared(experiment: Experiment) -> bool:
-    return experiment.config.data.kind in ("xor", "and", "or")
+    return "same" in (str(experiment.config.data.validation), str(experiment.config.data.test))
 
 
 def slots(optimizer: Any) -> int:
@@ -187,7 +189,10 @@ def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
     ]
     lines = grid([*head, *_lines(experiment, facts)], whole=(0,))
     autos = grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
-    return rendered(f"{facts['name']}\n", _layers(experiment), "", lines, "\nauto took", autos)
+    took = ("\nauto took", autos)
+    remarks = facts["remarks"]
+    table = ["", *remarks] if remarks else []
+    return rendered(f"{facts['name']}\n", _layers(experiment), *table, "", lines, *took)
 
 
 def _layers(experiment: Experiment) -> Any:
@@ -212,15 +217,23 @@ def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str,
     if facts["regularize"]:
         yield "", f"+ {facts['regularize']}"
     yield "scores", ", ".join(facts["scores"]) or "none"
-    yield "optimizer", facts["optimizer"]
-    yield "", (type(experiment.config.optimizer).__doc__ or "").splitlines()[0]
-    yield "schedule", facts["schedule"]
+    if experiment.config.rule.optimized:
+        yield "optimizer", facts["optimizer"]
+        yield "", _first_line(experiment.config.optimizer)
+        yield "schedule", facts["schedule"]
+    else:
+        yield "rule", facts["rule"]
+        yield "", _first_line(experiment.config.rule)
     length = f"{train.minutes:g} minutes" if total is None else f"{total:,}"
     size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
     rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each"
     yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
+
+
+def _first_line(kind: Kind) -> str:
+    return (type(kind).__doc__ or "").splitlines()[0]
 
 
 def across(shape: Shape) -> str:

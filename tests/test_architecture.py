@@ -35,7 +35,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "summary": ["summary"],
     },
     {
-        "config": ["config", "loading", "overrides", "experiment"],
+        "config": ["config", "loading", "overrides", "owners", "experiment"],
     },
     {
         "run": [
@@ -54,7 +54,8 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *("training.*", "parts.modules", "parts.containers", "models.network"),
+    *("training.*", "parts.modules", "parts.units", "parts.containers"),
+    "models.network",
     *("api", "build", "evaluation", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]

@@ -7,7 +7,12 @@ from typing import Annotated
 
 from nnlab.choices import Menu
 from nnlab.models.cnn import CnnConfig
+from nnlab.models.mcculloch_pitts import McCullochPittsConfig
 from nnlab.models.mlp import LinearModelConfig, MlpConfig
+from nnlab.models.point import PointConfig
 from nnlab.models.stack import StackConfig
 
-Model = Annotated[CnnConfig | LinearModelConfig | MlpConfig | StackConfig, Menu()]
+Model = Annotated[
+    CnnConfig | LinearModelConfig | McCullochPittsConfig | MlpConfig | PointConfig | StackConfig,
+    Menu(),
+]

@@ -25,6 +25,8 @@ from nnlab.parts.datasets.sizes import (
 )
 from nnlab.parts.datasets.splits import split_rows
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.losses import LossConfig
+from nnlab.parts.scores import ScoreConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +34,13 @@ if TYPE_CHECKING:
 else:
     np = lazy("numpy")
 
-Scale = Literal["auto", "none", "unit", "channel", "feature"]
+Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
 
 _AUTO_SCALE: Mapping[Form, Scale] = {"images": "unit", "table": "feature", "points": "none"}
 _SCALES: Mapping[Form, tuple[Scale, ...]] = {
-    "images": ("none", "unit", "channel"),
-    "table": ("none", "unit", "feature"),
-    "points": ("none", "unit", "feature"),
+    "images": ("none", "unit", "channel", "center"),
+    "table": ("none", "unit", "feature", "center"),
+    "points": ("none", "unit", "feature", "center"),
 }
 
 
@@ -55,6 +57,16 @@ class DataConfig(Kind, frozen=True):
     limit: Limit = None
     augment: tuple[Augment, ...] = ()
 
+    @property
+    def own_loss(self) -> LossConfig | None:
+        """What is minimized where the data say it themselves; `replaces` says so. Default: None."""
+        return None
+
+    @property
+    def own_scores(self) -> tuple[ScoreConfig, ...] | None:
+        """What is read beside that loss; `replaces` says so. Default: None, the config decides."""
+        return None
+
     @abstractmethod
     def form(self, place: Place) -> Form:
         """What one example is: decides which scales there are."""
@@ -70,6 +82,10 @@ class DataConfig(Kind, frozen=True):
     def has_split(self, split: Split, place: Place) -> bool:
         """Whether the source itself says which rows are in a split. Default: no."""
         return False
+
+    def split_size(self, split: Literal["validation", "test"]) -> object:
+        """What is asked for a split. Default: what is written."""
+        return self.validation if split == "validation" else self.test
 
     def available(self, place: Place) -> bool:
         """Whether it can be read without a network. Default: yes."""
@@ -142,7 +158,7 @@ class DataConfig(Kind, frozen=True):
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
         rows = split_rows(
-            dict.fromkeys(asked, "none") if source.shared else asked,
+            _drawn(asked),
             self.limit,
             count=len(table.targets),
             given=table.given,
@@ -150,15 +166,15 @@ class DataConfig(Kind, frozen=True):
             names=source.classes,
             split_seed=self.split_seed,
         )
-        if source.shared:
-            every = np.arange(len(table.targets))
-            rows |= {split: every for split, size in asked.items() if size != "none"}
+        apart = [mine for split, mine in rows.items() if split != "train"]
+        every = np.setdiff1d(np.arange(len(table.targets)), np.concatenate([[], *apart]))
+        rows.update({split: every for split, size in asked.items() if size == "same"})
         return rows
 
     def _shape(self, source: Source, place: Place) -> DataShape:
         asked = self._asked(place)
         sizes, wrong = split_sizes(
-            dict.fromkeys(asked, "none") if source.shared else asked,
+            _drawn(asked),
             self.limit,
             pool=source.pool,
             given=source.given,
@@ -166,8 +182,9 @@ class DataConfig(Kind, frozen=True):
         )
         if wrong:
             raise ConfigError(wrong)
-        if source.shared:
-            sizes |= {split: source.pool for split, size in asked.items() if size != "none"}
+        drawn = (sizes[split] for split in sizes if split not in ("train", *source.given))
+        every = source.pool - sum(drawn)
+        sizes |= {split: every for split, size in asked.items() if size == "same"}
         return DataShape(
             inputs=source.inputs,
             task=source.task,
@@ -175,14 +192,15 @@ class DataConfig(Kind, frozen=True):
             classes=source.classes,
             sizes=sizes,
             columns=source.columns,
+            start=source.start,
         )
 
     def _asked(self, place: Place) -> dict[Split, object]:
         """The sizes as written, without auto; validation first, as the rows are told."""
-        test = self.test
+        test = self.split_size("test")
         if test == "auto":
             test = "official" if self.has_split("test", place) else 0.2
-        return {"validation": self.validation, "test": test}
+        return {"validation": self.split_size("validation"), "test": test}
 
     def _scale(self, place: Place) -> Scale:
         return _AUTO_SCALE[self.form(place)] if self.scale == "auto" else self.scale
@@ -219,6 +237,11 @@ class DataConfig(Kind, frozen=True):
         ]
         if wrong:
             raise ConfigError(wrong)
+
+
+def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:
+    """The sizes of splits with rows of their own: `same` takes those that train is left with."""
+    return {split: "none" if size == "same" else size for split, size in asked.items()}
 
 
 def _absolute(size: object, place: Place) -> object:
