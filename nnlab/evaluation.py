@@ -1,6 +1,7 @@
 """Evaluation of a finished run: needs nothing but its folder and the data."""
 
 import json
+from math import isfinite
 from os import cpu_count
 from pathlib import Path
 from typing import Any, cast
@@ -59,9 +60,11 @@ def evaluate(
             device=chosen,
         )[cast("Split", split)]
         values = measure()
-    if values["loss"] - values["loss"] != 0.0:
+    if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
-    result = {"split": split, "samples": experiment.shape.sizes[cast("Split", split)], **values}
+    # R^2 of a single example is not defined, and JSON has no word for that but null.
+    known = {key: value if isfinite(value) else None for key, value in values.items()}
+    result = {"split": split, "samples": experiment.shape.sizes[cast("Split", split)], **known}
     durable.write(_folder(run) / f"{split}.json", json.dumps(result, indent=2) + "\n")
     return result
 

@@ -10,16 +10,23 @@ from math import ceil, prod
 from typing import TypeVar
 
 from nnlab.base import ConfigError, Mistake, MistakeError
-from nnlab.config import RunConfig, TrainConfig, default_loss
+from nnlab.config import RunConfig, TrainConfig
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
-from nnlab.owners import own_loss, own_scores, owner_mistakes, prepared
+from nnlab.owners import (
+    measured,
+    own_loss,
+    own_scores,
+    owner_mistakes,
+    prepared,
+    task_mistakes,
+)
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses import LossConfig
 from nnlab.parts.schedules import PlateauConfig
-from nnlab.parts.scores import ScoreConfig, auto_scores
+from nnlab.parts.scores import ScoreConfig
 
 T = TypeVar("T")
 
@@ -84,10 +91,8 @@ def settle(
     config = prepared(config)
     shape = shape or _describe(config, place)
     wrong = owner_mistakes(config, shape, place)
-    loss, scores = _measured(config, shape)
-    if own_loss(config) is None:
-        wrong += _loss_mistakes(loss, shape)
-    wrong += _score_mistakes(scores, shape)
+    loss, scores = measured(config, shape)
+    wrong += task_mistakes(config, loss, scores, shape)
     network = _try(lambda: design(config.model, shape, loss), wrong)
     per_epoch, total = lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
@@ -135,41 +140,6 @@ def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     if train.minutes is not None:
         return per_epoch, None
     return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
-
-
-def _measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
-    """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
-    loss, scores = own_loss(config), own_scores(config)
-    if loss is None:
-        loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
-    if scores is None:
-        scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
-    return loss, scores
-
-
-def _of_task(shape: DataShape) -> str:
-    return f"targets that are {'classes' if shape.task == 'classes' else 'real numbers'}"
-
-
-def _loss_mistakes(loss: LossConfig, shape: DataShape) -> list[Mistake]:
-    if shape.task in loss.tasks:
-        return []
-    return [Mistake(("loss",), f"{loss.kind} cannot be trained on {_of_task(shape)}")]
-
-
-def _score_mistakes(scores: tuple[ScoreConfig, ...], shape: DataShape) -> list[Mistake]:
-    wrong: list[Mistake] = []
-    for index, score in enumerate(scores):
-        if shape.task not in score.tasks:
-            text = f"{score.kind} is not defined for {_of_task(shape)}"
-            wrong.append(Mistake(("scores", index), text))
-    keys = [score.key for score in scores]
-    wrong += [
-        Mistake(("scores", index), f"{key} was given before")
-        for index, key in enumerate(keys)
-        if key in keys[:index]
-    ]
-    return wrong
 
 
 def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int | None) -> int:

@@ -1,18 +1,19 @@
-"""What the rule, the data or the model decide in place of the config, and what that rules out."""
+"""What is measured, and what rule, data or model decide in place of the config."""
 
 from nnlab.base import Mistake
-from nnlab.config import RunConfig
+from nnlab.config import RunConfig, default_loss
 from nnlab.contracts import DataShape
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses import LossConfig
-from nnlab.parts.scores import ScoreConfig
+from nnlab.parts.scores import ScoreConfig, auto_scores
 
 
 def prepared(config: RunConfig) -> RunConfig:
     """The config with those `auto`s taken that follow from the rule."""
     rule, changes = config.rule, dict[str, object]()
     output = config.model.output
-    if rule.auto_init is not None and output.init == "auto":
+    trains = rule.models is None or config.model.kind in rule.models
+    if trains and rule.auto_init is not None and output.init == "auto":
         output = output.model_copy(update={"init": rule.auto_init})
         changes["model"] = config.model.model_copy(update={"output": output})
     if rule.scales and config.data.scale == "auto":
@@ -45,9 +46,9 @@ def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mi
         text = f"{config.model.kind} has nothing that {rule.kind} could change"
         wrong.append(Mistake(("model",), f"{text} (write rule: none)"))
     if shape.start and not rule.optimized:
-        text = f"{rule.kind} follows no gradient, and a surface has nothing else"
-        wrong.append(Mistake(("rule",), f"{text} (write rule: gradient)"))
-    if why := rule.misfit(shape):
+        text = "a surface has its gradient and nothing else to learn from"
+        wrong.append(Mistake(("rule",), f"{text}, got {rule.kind} (write rule: gradient)"))
+    elif why := rule.misfit(shape):
         wrong.append(Mistake(("rule",), f"{rule.kind} {why}"))
     if rule.scales and (scale := config.data.resolved(place).scale) not in rule.scales:
         text = f"{rule.kind} learns from inputs with mean 0, {scale} does not center them"
@@ -66,9 +67,40 @@ def _of_training(config: RunConfig) -> list[Mistake]:
         text = f"{rule} follows no gradient that could be clipped (remove it)"
         wrong.append(Mistake(("train", "clip_norm"), text))
     if train.precision in ("bf16", "fp16"):
-        text = f"{rule} computes in fp32 or fp64, got {train.precision}"
+        text = f"{rule} computes in fp32 or fp64, got {train.precision} (write fp32)"
         wrong.append(Mistake(("train", "precision"), text))
     if train.compile == "on":
         text = f"{rule} has no backward pass to compile (write off)"
         wrong.append(Mistake(("train", "compile"), text))
+    return wrong
+
+
+def measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
+    """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
+    loss, scores = own_loss(config), own_scores(config)
+    if loss is None:
+        loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
+    if scores is None:
+        scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
+    return loss, scores
+
+
+def task_mistakes(
+    config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
+) -> list[Mistake]:
+    """A loss and scores that do not go with the targets, and scores that are given twice."""
+    targets = f"targets that are {'classes' if shape.task == 'classes' else 'real numbers'}"
+    wrong: list[Mistake] = []
+    if own_loss(config) is None and shape.task not in loss.tasks:
+        wrong.append(Mistake(("loss",), f"{loss.kind} cannot be trained on {targets}"))
+    for index, score in enumerate(scores):
+        if shape.task not in score.tasks:
+            text = f"{score.kind} is not defined for {targets}"
+            wrong.append(Mistake(("scores", index), text))
+    keys = [score.key for score in scores]
+    wrong += [
+        Mistake(("scores", index), f"{key} was given before")
+        for index, key in enumerate(keys)
+        if key in keys[:index]
+    ]
     return wrong

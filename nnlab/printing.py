@@ -60,6 +60,8 @@ def listed(values: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, float):
         return f"{value:#.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -67,7 +67,8 @@ class McCullochPittsConfig(ModelConfig, frozen=True):
         return (*flat, Placed("unit", unit, ("model",)))
 
     def check(self, examples: Examples) -> None:
-        assert isinstance(examples.inputs, np.ndarray)
+        if not isinstance(examples.inputs, np.ndarray):
+            raise DataError("data: inputs are 0 or 1 for a McCulloch-Pitts unit, got image files")
         seen = (examples.inputs - examples.shift) * examples.factor
         odd = seen[(seen != 0.0) & (seen != 1.0)]
         if odd.size:

@@ -64,7 +64,7 @@ class _HebbianConfig(RuleConfig, frozen=True):
     def misfit(self, shape: DataShape) -> str:
         if self.count <= (inputs := prod(shape.inputs)):
             return ""
-        return f"{inputs} inputs have no more than {inputs} components, got {self.count}"
+        return f"finds no more than {inputs} components in {inputs} inputs, got {self.count}"
 
     def base_lr(self, optimizer: OptimizerConfig) -> float:
         return self.lr

@@ -18,7 +18,7 @@ class NoneConfig(RuleConfig, frozen=True):
     """
 
     kind: Literal["none"] = "none"
-    replaces: ClassVar[Mapping[str, str]] = without_gradient("none")
+    replaces: ClassVar[Mapping[str, str]] = without_gradient("a network that does not learn")
     learns: ClassVar[bool] = False
     remedy: ClassVar[str] = "another initialization"
 

@@ -24,7 +24,7 @@ else:
 
 
 class Surface(NamedTuple):
-    """A function of x and y, and where one usually begins on it."""
+    """A function of x and y, where one usually begins on it, and its lowest points."""
 
     formula: str
     height: Callable[["Tensor", "Tensor"], "Tensor"]
@@ -32,22 +32,49 @@ class Surface(NamedTuple):
     minima: tuple[tuple[float, float], ...]
 
 
+def _beale(x: "Tensor", y: "Tensor") -> "Tensor":
+    return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+
+
+def _bowl(x: "Tensor", y: "Tensor") -> "Tensor":
+    return (x**2 + y**2) / 2
+
+
+def _himmelblau(x: "Tensor", y: "Tensor") -> "Tensor":
+    return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
+
+
+def _rastrigin(x: "Tensor", y: "Tensor") -> "Tensor":
+    waves = torch.cos(2 * torch.pi * x) + torch.cos(2 * torch.pi * y)
+    return 20 + x**2 + y**2 - 10 * waves
+
+
+def _ravine(x: "Tensor", y: "Tensor") -> "Tensor":
+    return (x**2 + 50 * y**2) / 2
+
+
+def _rosenbrock(x: "Tensor", y: "Tensor") -> "Tensor":
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+def _saddle(x: "Tensor", y: "Tensor") -> "Tensor":
+    return x**2 - y**2 + y**4 / 4
+
+
 SURFACES: Mapping[str, Surface] = {
     "beale": Surface(
         "(1.5 - x + x y)^2 + (2.25 - x + x y^2)^2 + (2.625 - x + x y^3)^2",
-        lambda x, y: (
-            (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
-        ),
-        (1.0, 1.5),
-        ((3.0, 0.5),),
+        _beale,
+        start=(1.0, 1.5),
+        minima=((3.0, 0.5),),
     ),
-    "bowl": Surface("(x^2 + y^2) / 2", lambda x, y: (x**2 + y**2) / 2, (-2.0, 1.5), ((0.0, 0.0),)),
+    "bowl": Surface("(x^2 + y^2) / 2", _bowl, start=(-2.0, 1.5), minima=((0.0, 0.0),)),
     "himmelblau": Surface(
         "(x^2 + y - 11)^2 + (x + y^2 - 7)^2",
-        lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2,
-        (0.0, 0.0),
-        # To nine digits; the first is exact.
-        (
+        _himmelblau,
+        start=(0.0, 0.0),
+        # The first is exact, the others to nine digits.
+        minima=(
             (3.0, 2.0),
             (-2.805118087, 3.131312518),
             (-3.779310253, -3.283185991),
@@ -55,31 +82,22 @@ SURFACES: Mapping[str, Surface] = {
         ),
     ),
     "rastrigin": Surface(
-        "20 + x^2 + y^2 - 10 cos(2 pi x) - 10 cos(2 pi y)",
-        lambda x, y: 20 + x**2 + y**2 - 10 * _cos(x) - 10 * _cos(y),
-        (-2.3, 1.8),
-        ((0.0, 0.0),),
+        "20 + x^2 + y^2 - 10 (cos(2 pi x) + cos(2 pi y))",
+        _rastrigin,
+        start=(-2.3, 1.8),
+        minima=((0.0, 0.0),),
     ),
-    "ravine": Surface(
-        "(x^2 + 50 y^2) / 2", lambda x, y: (x**2 + 50 * y**2) / 2, (-2.0, 0.5), ((0.0, 0.0),)
-    ),
+    "ravine": Surface("(x^2 + 50 y^2) / 2", _ravine, start=(-2.0, 0.5), minima=((0.0, 0.0),)),
     "rosenbrock": Surface(
-        "(1 - x)^2 + 100 (y - x^2)^2",
-        lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2,
-        (-1.5, 2.0),
-        ((1.0, 1.0),),
+        "(1 - x)^2 + 100 (y - x^2)^2", _rosenbrock, start=(-1.5, 2.0), minima=((1.0, 1.0),)
     ),
     "saddle": Surface(
         "x^2 - y^2 + y^4 / 4",
-        lambda x, y: x**2 - y**2 + y**4 / 4,
-        (1.5, 0.001),
-        ((0.0, 2**0.5), (0.0, -(2**0.5))),
+        _saddle,
+        start=(1.5, 0.001),
+        minima=((0.0, 2**0.5), (0.0, -(2**0.5))),
     ),
 }
-
-
-def _cos(x: "Tensor") -> "Tensor":
-    return torch.cos(2 * torch.pi * x)
 
 
 _WHY = "the height of the surface is all there is to minimize"
