@@ -112,28 +112,6 @@ class TestEveryRule:
             assert torch.equal(second.built.step.state()[name], tensor), name
         assert first.built.step.read() == second.built.step.read()
 
-    def test_break_and_resume_equals_no_break(self, rule: str, tmp_path: Path) -> None:
-        whole, broken = tmp_path / "whole", tmp_path / "broken"
-        train(config_of(rule), run_dir=whole)
-        stream = stream_run(config_of(rule), run_dir=broken, resume=True, view=quiet())
-        for event in stream:
-            if isinstance(event, SaveDue) and event.step:
-                break
-        stream.close()
-        resume(broken)
-        assert bits(broken) == bits(whole)
-        assert lines(broken) == lines(whole)
-        assert read_summary(broken).conclusion == read_summary(whole).conclusion
-
-    def test_the_written_config_trains_to_the_same_bits(self, rule: str, tmp_path: Path) -> None:
-        train(config_of(rule), run_dir=tmp_path / "first")
-        train(load_config(tmp_path / "first" / "config.yaml"), run_dir=tmp_path / "second")
-        assert bits(tmp_path / "first") == bits(tmp_path / "second")
-        assert evaluate(tmp_path / "first") == evaluate(tmp_path / "second")
-
-    def test_smokes(self, rule: str) -> None:
-        assert smoke(config_of(rule), view=quiet())["status"] == "completed"
-
     def test_computes_in_fp64_too(self, rule: str) -> None:
         made = make(**{**config_of(rule), "train": {"epochs": 1, "precision": "fp64"}})
         made.run()
@@ -193,6 +171,32 @@ class TestEveryRule:
         for name, tensor in host.weights().items():
             torch.testing.assert_close(device.weights()[name].cpu(), tensor)
         device.run()
+
+
+# One for each step: hebb and oja are sanger's.
+@pytest.mark.parametrize("rule", ["none", "perceptron", "sanger"])
+class TestEveryStep:
+    def test_break_and_resume_equals_no_break(self, rule: str, tmp_path: Path) -> None:
+        whole, broken = tmp_path / "whole", tmp_path / "broken"
+        train(config_of(rule), run_dir=whole)
+        stream = stream_run(config_of(rule), run_dir=broken, resume=True, view=quiet())
+        for event in stream:
+            if isinstance(event, SaveDue) and event.step:
+                break
+        stream.close()
+        resume(broken)
+        assert bits(broken) == bits(whole)
+        assert lines(broken) == lines(whole)
+        assert read_summary(broken).conclusion == read_summary(whole).conclusion
+
+    def test_the_written_config_trains_to_the_same_bits(self, rule: str, tmp_path: Path) -> None:
+        train(config_of(rule), run_dir=tmp_path / "first")
+        train(load_config(tmp_path / "first" / "config.yaml"), run_dir=tmp_path / "second")
+        assert bits(tmp_path / "first") == bits(tmp_path / "second")
+        assert evaluate(tmp_path / "first") == evaluate(tmp_path / "second")
+
+    def test_smokes(self, rule: str) -> None:
+        assert smoke(config_of(rule), view=quiet())["status"] == "completed"
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "none"])
