@@ -98,7 +98,7 @@ class HebbConfig(_HebbianConfig, frozen=True):
 class OjaConfig(_HebbianConfig, frozen=True):
     """w + lr y (x - y w): finds the first principal component, its norm tends to 1.
 
-    Oja 1982, doi:10.1007/BF00275687, eq. 3.
+    Oja 1982, doi:10.1007/BF00275687.
     """
 
     kind: Literal["oja"] = "oja"

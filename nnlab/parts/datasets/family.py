@@ -54,6 +54,8 @@ class DataConfig(Kind, frozen=True):
     test: TestSize = "auto"
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     scale: Scale = "auto"
+    """unit: 0..1; channel, feature: mean 0 and deviation 1 of each; center: mean 0 of each column
+    or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
     limit: Limit = None
     augment: tuple[Augment, ...] = ()
 
