@@ -47,7 +47,8 @@ class Built:
 
 def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
     """Makes the torch objects of an experiment on a device."""
-    config, train = experiment.config, experiment.config.train
+    config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
+    config.model.check(examples)
     dtype = torch.float64 if train.precision == "fp64" else torch.float32
 
     source = source_of(examples, device=device, dtype=dtype)
@@ -66,18 +67,21 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
     averaged = _averaged(experiment, network)
-    loss = loss_of(experiment, examples)
-    rate = torch.tensor(
-        config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
-    ).to(device)
-    optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    loss = loss_of(experiment, examples, network)
+    base_lr = rule.base_lr(config.optimizer)
+    rate = torch.tensor(base_lr, dtype=torch.float64 if device.type == "cpu" else torch.float32).to(
+        device
+    )
+    optimizer = None
+    if rule.optimized:
+        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
     schedule = config.schedule.build(
         per_epoch=experiment.per_epoch,
         total=experiment.total,
         higher_is_better=_higher_is_better(experiment),
     )
     scores = scores_of(experiment, examples)
-    step = config.rule.build(
+    step = rule.build(
         closure=config.optimizer.closure,
         network=network,
         loss=loss,
@@ -103,14 +107,16 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         step=step,
         order=order,
         schedule=schedule,
-        base_lr=config.optimizer.lr,
+        base_lr=base_lr,
         evaluate={s: m for s, m in measure.items() if s == "validation"},
         every=experiment.every,
         limits=_limits(experiment),
         monitor=_monitor(experiment),
         announce=source.announce,
+        remedy=rule.remedy,
     )
-    return Built(trainer, step, network, measure, _cards(experiment.design.plans))
+    cards = _cards(experiment.design.plans) if rule.optimized else frozenset[str]()
+    return Built(trainer, step, network, measure, cards)
 
 
 def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:

@@ -11,8 +11,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -32,7 +34,7 @@ from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
 from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores import AnyScore
-from nnlab.rules import GradientConfig, Rule
+from nnlab.rules import DEFAULT, Rule
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LENGTHS = ("epochs", "steps", "minutes")
@@ -150,7 +152,7 @@ class RunConfig(ComparisonConfig, frozen=True):
     regularize: RegularizeConfig = RegularizeConfig()
     optimizer: Optimizer = AdamConfig()
     schedule: Schedule = ConstantConfig()
-    rule: Rule = GradientConfig()
+    rule: Rule = DEFAULT
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
@@ -160,6 +162,17 @@ class RunConfig(ComparisonConfig, frozen=True):
     def seed_of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
         """The seed of one purpose."""
         return self.seed.of(purpose) if isinstance(self.seed, SeedConfig) else self.seed
+
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Sections that rule, data or model leave no meaning: name -> why."""
+        return {**self.model.replaces, **self.data.replaces, **self.rule.replaces}
+
+    @model_serializer(mode="wrap")
+    def _without_replaced(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A section without a meaning is not written: the config would be refused when read."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in self.replaced}
 
     @property
     def origins(self) -> "Origins":

@@ -34,6 +34,7 @@ class DataShape:
         classes: the K names of classes or labels, empty for regression.
         sizes: examples in each split.
         columns: names of the input columns of a table, else empty.
+        start: where a point begins, if the data are a surface to descend on; else empty.
     """
 
     inputs: Shape
@@ -42,6 +43,7 @@ class DataShape:
     classes: tuple[str, ...]
     sizes: Mapping[Split, int]
     columns: tuple[str, ...] = ()
+    start: tuple[float, ...] = ()
 
 
 class TargetScale(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import isfinite
 from os import cpu_count
 from pathlib import Path
 from typing import Any, cast
@@ -69,15 +70,17 @@ def evaluate(
             experiment,
             examples,
             source=source_of(examples, device=chosen, dtype=dtype),
-            loss=loss_of(experiment, examples),
+            loss=loss_of(experiment, examples, network),
             scores=scores_of(experiment, examples),
             device=chosen,
         )[cast("Split", split)]
         values = measure()
-    if values["loss"] - values["loss"] != 0.0:
+    if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
     samples = experiment.shape.sizes[cast("Split", split)]
-    result: dict[str, Any] = {"split": split, "samples": samples, **values}
+    # R^2 of a single example is not defined, and JSON has no word for that but null.
+    known = {key: value if isfinite(value) else None for key, value in values.items()}
+    result: dict[str, Any] = {"split": split, "samples": samples, **known}
     if examples.target_scale is not None:
         result["target"] = examples.target_scale._asdict()
     durable.write(_folder(run) / f"{split}.json", json.dumps(result, indent=2) + "\n")

@@ -10,16 +10,22 @@ from math import ceil, prod
 from typing import TypeVar
 
 from nnlab.base import ConfigError, Mistake, MistakeError
-from nnlab.config import RunConfig, TrainConfig, default_loss
+from nnlab.config import RunConfig, TrainConfig
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
 from nnlab.fits import misfits
 from nnlab.learning import check_times, optimizer_mistakes, steps_of
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
+from nnlab.owners import (
+    measured,
+    own_loss,
+    own_scores,
+    owner_mistakes,
+    prepared,
+)
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.scores import auto_scores
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.targets import monitored, target_mistakes
 
@@ -59,14 +65,17 @@ class Experiment:
     @property
     def loss(self) -> LossConfig:
         """The loss, decided."""
-        assert isinstance(self.config.loss, LossConfig)
-        return self.config.loss
+        loss = own_loss(self.config) or self.config.loss
+        assert isinstance(loss, LossConfig)
+        return loss
 
     @property
     def scores(self) -> tuple[ScoreConfig, ...]:
         """The scores, decided."""
-        assert not isinstance(self.config.scores, str)
-        return self.config.scores
+        own = own_scores(self.config)
+        scores = self.config.scores if own is None else own
+        assert not isinstance(scores, str)
+        return scores
 
 
 def settle(
@@ -80,10 +89,10 @@ def settle(
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
-    wrong: list[Mistake] = []
+    config = prepared(config)
     shape = shape or _describe(config, place)
-    loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
-    scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
+    wrong = owner_mistakes(config, shape, place)
+    loss, scores = measured(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
     wrong += misfits(config, shape)
     network = _try(lambda: design(config.model, shape, loss), wrong)
@@ -223,17 +232,19 @@ def _spelled_out(
         }
     )
     model = config.model.resolved()
-    model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    if model.whole(shape) is None:
+        model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    decided = {
+        "seed": config.seed,
+        "data": data,
+        "model": model,
+        "loss": loss,
+        "scores": scores,
+        "train": train,
+        "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
+    }
     return config.model_copy(
-        update={
-            "seed": config.seed,
-            "data": data,
-            "model": model,
-            "loss": loss,
-            "scores": scores,
-            "train": train,
-            "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
-        }
+        update={name: value for name, value in decided.items() if name not in config.replaced}
     )
 
 

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnlab.base import DataError
 from nnlab.contracts import Batch, DataShape, Examples, LossFn, Score, Split, StoredScore
@@ -18,10 +18,11 @@ Seen = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Raw outputs and targets to those that a score compares."""
 
 
-def loss_of(experiment: Experiment, examples: Examples) -> LossFn:
-    """The loss, with what follows from the training targets."""
+def loss_of(experiment: Experiment, examples: Examples, network: nn.Module) -> LossFn:
+    """What is read as loss, with what follows from the training targets."""
     targets = examples.targets[examples.rows["train"]]
-    return experiment.loss.fitted(targets, experiment.shape).build(experiment.shape)
+    fitted = experiment.loss.fitted(targets, experiment.shape)
+    return experiment.config.rule.loss_of(network, fitted, experiment.shape)
 
 
 def scores_of(experiment: Experiment, examples: Examples) -> dict[str, Score]:

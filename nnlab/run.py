@@ -16,7 +16,7 @@ from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue
 from nnlab.experiment import settle
 from nnlab.loading import Text, load_config, place_for, read_text
 from nnlab.measuring import baseline
-from nnlab.outcome import Session, describe, outcome, short, summarize
+from nnlab.outcome import Session, conclude, describe, outcome, short, summarize
 from nnlab.parts.datasets.checks import notes
 from nnlab.runs import create
 from nnlab.saving import Saver
@@ -221,6 +221,7 @@ def _events(
                     saver.save()
                 else:
                     stopped = event
+                    conclude(session)
                 yield event
     except (GeneratorExit, KeyboardInterrupt):
         stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
@@ -251,7 +252,9 @@ def _about(session: Session, progress: Progress) -> RunAbout:
 
 def _report(session: Session, summary: Summary, progress: Progress, view: View) -> None:
     """The closing lines; a closed terminal does not turn a finished run into a failed one."""
-    chance = baseline(session.experiment, session.examples)
+    chance: dict[str, float] = {}
+    if "scores" not in session.experiment.config.replaced:
+        chance = baseline(session.experiment, session.examples)
     with suppress(OSError, ValueError):
         view.outcome(outcome(session, summary, progress, chance))
 

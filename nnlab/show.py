@@ -83,6 +83,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         "layers": [_layer(plan) for plan in flat(design.plans)],
         "parameters": design.parameters,
         "flops": design.flops,
+        "remarks": list(config.model.remarks(shape)),
         "memory": memory(experiment, place),
         "steps": {
             "per_epoch": experiment.per_epoch,
@@ -92,8 +93,9 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
         "regularize": penalty(experiment),
         "objective": {"formula": objective(experiment), "bounds": [*bounds(experiment)]},
-        "optimizer": line_of(config.optimizer),
-        "schedule": line_of(config.schedule),
+        "rule": line_of(config.rule),
+        "optimizer": line_of(config.optimizer) if config.rule.optimized else "",
+        "schedule": line_of(config.schedule) if config.rule.optimized else "",
         "scores": [score.key for score in experiment.scores],
         "auto": dict(taken(written, to_plain(config))),
     }
@@ -120,22 +122,29 @@ def memory(experiment: Experiment, place: Place) -> dict[str, int]:
     batch = examples if train.batch_size == "full" else min(train.batch_size, examples)
     leaves = [plan for plan in flat(design.plans) if not plan.children]
     numbers = prod(shape.inputs) + sum(prod(plan.output) for plan in leaves)
-    shapes = {name: shape for plan in design.plans for name, shape in plan.parameters.items()}
     # Images are kept as they are stored, a byte a value.
     stored = 1 if config.data.form(place) == "images" else 4
     rows = max(shape.sizes.values()) if _shared(experiment) else sum(shape.sizes.values())
     return {
         "weights": weights,
-        "gradients": weights,
-        "optimizer": config.optimizer.state_size(shapes) * _BYTES.get(train.precision, 4),
+        "gradients": weights if config.rule.optimized else 0,
+        "optimizer": _state(experiment) if config.rule.optimized else 0,
         **({} if train.averaging == "none" else {"average": weights}),
         "activations": numbers * batch * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
     }
 
 
+def _state(experiment: Experiment) -> int:
+    """Bytes that the optimizer keeps."""
+    plans = experiment.design.plans
+    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
+    width = _BYTES.get(experiment.config.train.precision, 4)
+    return experiment.config.optimizer.state_size(shapes) * width
+
+
 def _shared(experiment: Experiment) -> bool:
-    return experiment.config.data.kind in ("xor", "and", "or")
+    return "same" in (str(experiment.config.data.validation), str(experiment.config.data.test))
 
 
 def line_of(kind: Kind) -> str:
@@ -180,7 +189,9 @@ def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
     lines = grid([*head, *_lines(experiment, facts)], whole=(0,))
     table = layer_table(experiment.design.plans)
     autos = grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
-    return rendered(f"{facts['name']}\n", table, "", lines, "\nauto took", autos)
+    remarks = ["", *facts["remarks"]] if facts["remarks"] else []
+    took = ("\nauto took", autos)
+    return rendered(f"{facts['name']}\n", table, *remarks, "", lines, *took)
 
 
 def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -193,9 +204,13 @@ def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str,
     yield "objective", facts["objective"]["formula"]
     yield from (("", line) for line in facts["objective"]["bounds"])
     yield "scores", ", ".join(facts["scores"]) or "none"
-    yield "optimizer", facts["optimizer"]
-    yield "", (type(experiment.config.optimizer).__doc__ or "").splitlines()[0]
-    yield "schedule", facts["schedule"]
+    if experiment.config.rule.optimized:
+        yield "optimizer", facts["optimizer"]
+        yield "", _first_line(experiment.config.optimizer)
+        yield "schedule", facts["schedule"]
+    else:
+        yield "rule", facts["rule"]
+        yield "", _first_line(experiment.config.rule)
     length = f"{train.minutes:g} minutes" if total is None else f"{total:,}"
     size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
     drawn = "" if train.sampling == "shuffled" else f", {train.sampling}"
@@ -203,6 +218,10 @@ def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str,
     yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
+
+
+def _first_line(kind: Kind) -> str:
+    return (type(kind).__doc__ or "").splitlines()[0]
 
 
 def amount(size: int) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from nnlab.base import Mistake
 from nnlab.config import RunConfig
 from nnlab.contracts import DataShape, Task
+from nnlab.owners import own_loss
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig
 
@@ -19,7 +20,7 @@ def target_mistakes(
     config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
 ) -> list[Mistake]:
     """All that does not fit together, at the places where it is written."""
-    wrong = list(_loss_mistakes(config, loss, shape))
+    wrong = list(_loss_mistakes(config, loss, shape)) if own_loss(config) is None else []
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)
         if text is None and score.key in [before.key for before in scores[:index]]:

@@ -37,7 +37,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "config": [
             *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "targets"),
+            *("loading", "overrides", "owners", "targets"),
         ],
     },
     {
@@ -59,7 +59,7 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *("training.*", "parts.modules", "parts.containers", "parts.layers.modules"),
+    *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "outcome", "run", "saving", "smoke"),

@@ -267,11 +267,10 @@ def test_balanced_weights_come_from_the_training_split(tmp_path: Path) -> None:
         loss={"kind": "cross_entropy", "class_weights": "balanced"},
     )
     examples = experiment.config.data.load(place_for(tmp_path))
-    batch = build_trainer(experiment, examples, CPU).step._source.gather(  # pyright: ignore
-        torch.from_numpy(examples.rows["train"])
-    )
+    built = build_trainer(experiment, examples, CPU)
+    batch = built.step._source.gather(torch.from_numpy(examples.rows["train"]))  # pyright: ignore
     outputs = torch.zeros(len(batch.rows), 2)
-    losses = loss_of(experiment, examples)(outputs, batch)
+    losses = loss_of(experiment, examples, built.network)(outputs, batch)
     counts = torch.bincount(batch.targets).double()
     expected = np.log(2) * len(batch.rows) / (2 * counts)[batch.targets]
     torch.testing.assert_close(losses.double(), expected, rtol=1e-6, atol=0)

@@ -71,7 +71,7 @@ KEYS = [
     (
         "the key of another section",
         one("train: {lr: 0.1}"),
-        "3:9: train.lr: unknown key here (it belongs in optimizer.lr)",
+        "3:9: train.lr: unknown key here (it belongs in optimizer.lr or rule.lr)",
     ),
     ("the key of a section, on top", one("epochs: 3"), "3:1: epochs: unknown key here (it belongs"),
     (

@@ -20,5 +20,7 @@ Model = Annotated[
         "nnlab.models.vgg",
         "nnlab.models.alexnet",
         "nnlab.models.perceptron",
+        "nnlab.models.point",
+        "nnlab.models.mcculloch_pitts",
     ),
 ]

@@ -1,26 +1,26 @@
 """`gradient`: backpropagation and an optimizer."""
 
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
-from nnlab.base import Kind
+from nnlab.parts.optimizers.family import OptimizerConfig
+from nnlab.rules.family import RuleConfig
 
 if TYPE_CHECKING:
     from nnlab.training.step import Step
 
 
 @final
-class GradientConfig(Kind, frozen=True):
+class GradientConfig(RuleConfig, frozen=True):
     """Every parameter follows the gradient of the loss. Rumelhart, Hinton & Williams 1986."""
 
     kind: Literal["gradient"] = "gradient"
+    optimized: ClassVar[bool] = True
+    remedy: ClassVar[str] = "a lower optimizer.lr or train.clip_norm"
 
-    def build(self, *, closure: bool, **parts: Any) -> "Step":
-        """The step that trains.
+    def base_lr(self, optimizer: OptimizerConfig) -> float:
+        return optimizer.lr
 
-        Args:
-            closure: whether the optimizer evaluates the loss several times in an update.
-            parts: those of `EagerStep`.
-        """
+    def build(self, *, closure: bool = False, **parts: Any) -> "Step":
         if closure:
             from nnlab.training.lbfgs import LbfgsStep
 
@@ -28,3 +28,6 @@ class GradientConfig(Kind, frozen=True):
         from nnlab.training.step import EagerStep
 
         return EagerStep(**parts)
+
+
+KINDS = (GradientConfig,)

@@ -19,6 +19,7 @@ from nnlab.contracts import (
     Stopped,
 )
 from nnlab.training.order import Order
+from nnlab.training.rule_step import Concluding
 from nnlab.training.step import Step
 
 SAVE_SHARE = 0.05
@@ -99,6 +100,7 @@ class Trainer:
         limits: when the run ends.
         monitor: what is watched; None for nothing.
         announce: tells the source which rows come next.
+        remedy: what to try when the loss is not finite.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Trainer:
         limits: Limits,
         monitor: Monitor | None,
         announce: Callable[[list[Tensor]], None],
+        remedy: str = "a lower learning rate",
     ) -> None:
         self.step = step
         self.order = order
@@ -123,6 +126,7 @@ class Trainer:
         self._every = every
         self._limits = limits
         self.announce = announce
+        self._remedy = remedy
         self._stop: str | None = None
         self._rate: float | None = None
 
@@ -144,6 +148,8 @@ class Trainer:
             yield from self._chunk(progress)
             progress.seconds = before + perf_counter() - began
             ended = progress.step % self.order.per_epoch == 0
+            if ended and isinstance(self.step, Concluding):
+                self.step.end_epoch()
             stopped = self._stopped(progress)
             if ended:
                 progress.epoch = progress.step // self.order.per_epoch
@@ -248,7 +254,9 @@ class Trainer:
         for split, values in progress.last.items():
             if not isfinite(values["loss"]):
                 where = f"the {split} loss is not finite at step {progress.step}"
-                return Stopped("diverged", f"{where} (try a lower optimizer.lr or train.clip_norm)")
+                return Stopped("diverged", f"{where} (try {self._remedy})")
+        if isinstance(self.step, Concluding) and (why := self.step.finished()) is not None:
+            return Stopped("completed", why)
         limits = self._limits
         if limits.steps is not None and progress.step >= limits.steps:
             return Stopped("completed", f"{progress.step} steps")

@@ -166,6 +166,13 @@ class TestEveryNetwork:
         assert {(p.device.type, p.dtype) for p in module.parameters()} == {("cpu", torch.float32)}
 
 
+EXAMPLE_DATA = {
+    "cnn": data((1, 16, 16)),
+    "mcculloch_pitts": data((2,), 2),
+    "point": DataShape((2,), "regression", 1, (), {"train": 1}, start=(-1.5, 2.0)),
+}
+
+
 @pytest.mark.parametrize("kind", kinds_of(Model).values(), ids=kinds_of(Model))
 class TestEveryKind:
     def test_has_help_of_one_line(self, kind: type[ModelConfig]) -> None:
@@ -173,10 +180,12 @@ class TestEveryKind:
 
     def test_has_an_example_that_builds(self, kind: type[ModelConfig]) -> None:
         inputs: Shape = (7,) if kind.name() in FLAT else (1, 32, 32)
+        shape = EXAMPLE_DATA.get(kind.name(), data(inputs))
         loss = MseConfig() if kind.name() == "perceptron" else CrossEntropyConfig()
-        network = design(kind.example(), data(inputs), loss)
+        network = design(kind.example(), shape, loss)
         with torch.device("meta"):
-            assert assemble(network)(torch.zeros(2, *inputs)).shape == (2, 10)
+            outputs = assemble(network)(torch.zeros(2, *shape.inputs))
+        assert outputs.shape == (2, *network.plans[-1].output)
 
 
 class TestSizes:

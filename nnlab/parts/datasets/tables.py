@@ -42,7 +42,7 @@ class Source:
         columns: names of the input columns of a table, else empty.
         pool: rows that splits are drawn from.
         given: how many rows the source itself assigns to a split; they are not in the pool.
-        shared: whether all splits use all rows (xor).
+        start: where a point begins, if the source is a surface; else empty.
         peak: the largest value that a uint8 input can have.
     """
 
@@ -53,7 +53,7 @@ class Source:
     pool: int
     columns: tuple[str, ...] = ()
     given: Mapping[Split, int] = field(default_factory=dict[Split, int])
-    shared: bool = False
+    start: tuple[float, ...] = ()
     peak: int = 255
 
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from nnlab.base import Kind, Mistake, lazy
+from nnlab.base import Kind, Mistake, MistakeError, lazy
 from nnlab.contracts import Batch, DataShape, LossFn, Task
 
 if TYPE_CHECKING:
@@ -115,19 +115,22 @@ class LossConfig(Kind, frozen=True):
     def build(self, shape: DataShape) -> LossFn:
         """The function from (N, K) outputs and their batch to (N,) losses, at least float32."""
 
-    @abstractmethod
     def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
-        """The formula in NumPy: (N,) losses.
+        """The formula in NumPy: (N,) losses. Every loss of the menu has one.
 
         Args:
             outputs: (N, K) as the built loss gets them: logits z where the link is inside the loss,
                 else activations a.
             targets: (N, K) as `columns` gives them; real numbers as they are.
-        """
 
-    @abstractmethod
+        Raises:
+            MistakeError: a loss that a rule or the data bring along has none.
+        """
+        raise MistakeError(("loss",), f"({self.kind}): is not written out as a formula")
+
     def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
-        """The derivative of each example's loss by its outputs, (N, K); arguments as of `value`."""
+        """The derivative of each example's loss by its outputs, (N, K); as `value`."""
+        raise MistakeError(("loss",), f"({self.kind}): is not written out as a formula")
 
     def columns(self, targets: "Targets", shape: DataShape) -> "Floats":
         """Targets as `value` takes them: one-hot, the second of two classes, or as they are."""
