@@ -23,9 +23,10 @@ class Outcome:
         why: the same in words, may be empty.
         steps: updates made.
         seconds: the time that took.
-        best_epoch: the epoch of the weights that were measured; None without validation.
-        scores: split -> name -> value, of the best checkpoint.
-        baseline: name -> value on the test split without looking at the inputs.
+        best_epoch: the epoch of the weights that `best` names; None where nothing is watched.
+        scores: split -> name -> value: the best reading of the split that is watched, the last of
+            the others.
+        baseline: name -> value on the validation split (else training) without looking at inputs.
         baseline_name: what that is: "majority class", "mean".
     """
 

@@ -72,7 +72,8 @@ def summarize(
 
     best = None
     if progress.best is not None:
-        best = entry(progress.best_values, progress.best_step, progress.best_epoch)
+        found = progress.best
+        best = {"split": found.split, **entry(found.values, found.step, found.epoch)}
     epoch = progress.step / session.experiment.per_epoch
     last = {split: entry(values, progress.step, epoch) for split, values in progress.last.items()}
     speed = progress.examples / progress.train_seconds if progress.train_seconds else 0.0
@@ -107,12 +108,15 @@ def _finite(value: Any) -> Any:
 def outcome(
     session: Session, summary: Summary, progress: Progress, chance: Mapping[str, float]
 ) -> Outcome:
-    """What the closing lines show: the best weights' readings beside the baseline."""
+    """What the closing lines show beside the baseline: the last readings.
+
+    Of the split that is watched, the reading of the best weights.
+    """
     shown: dict[str, Mapping[str, float]] = {}
     names = ["loss", *(score.key for score in session.experiment.scores)]
     for split, values in progress.last.items():
-        best = split == "validation" and progress.best is not None
-        chosen = progress.best_values if best else values
+        best = progress.best
+        chosen = best.values if best is not None and best.split == split else values
         shown[split] = {name: chosen[name] for name in names if name in chosen}
     classes = session.experiment.shape.task == "classes"
     return Outcome(
@@ -121,7 +125,7 @@ def outcome(
         why="" if summary.status == "completed" else summary.why,
         steps=summary.steps,
         seconds=progress.seconds,
-        best_epoch=progress.best_epoch if progress.best is not None else None,
+        best_epoch=None if progress.best is None else progress.best.epoch,
         scores=shown,  # pyright: ignore[reportArgumentType]
         baseline=chance,
         baseline_name="majority class" if classes else "mean",

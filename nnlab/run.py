@@ -186,7 +186,7 @@ def _events(
 ) -> Generator[Event, None, tuple[Summary, Progress]]:
     """Trains, writes, saves; the run folder is complete when it returns."""
     built, folder, found = session.built, session.folder, session.found
-    progress = Progress(**found.state["progress"]) if found else Progress()
+    progress = Progress.of(found.state["progress"]) if found else Progress()
     length = found.state["metrics_bytes"] if found else None
     lines = JsonLines(folder / "metrics.jsonl", length=length)
     if lines.lost:

@@ -61,7 +61,8 @@ class Saver:
         watched = self._monitor
         if watched is None or reading.split != watched.split:
             return
-        if self._progress.best is not None and self._progress.best_step == reading.step:
+        best = self._progress.best
+        if best is not None and best.step == reading.step:
             self._best = self._snapshot()
 
     def save(self) -> None:

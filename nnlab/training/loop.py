@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, Protocol, Self, final, runtime_checkable
 
 from torch import Tensor
 
+from nnlab.base import CheckpointError
 from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, ScheduleFn, Split, Stopped
 from nnlab.training.order import Order
 from nnlab.training.step import Step
@@ -16,6 +17,16 @@ SAVE_SHARE = 0.05
 """Saving may take this share of the time: the next save waits until the last one is paid for."""
 SAVE_SECONDS = 300.0
 """A long epoch is saved within, at a reading, after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The reading that the monitor prefers to all others."""
+
+    split: Split
+    step: int
+    epoch: float
+    values: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -30,16 +41,27 @@ class Progress:
     """Of updates alone."""
     examples: int = 0
     """That updates have seen."""
-    best: float | None = None
-    best_step: int = 0
-    best_epoch: float = 0.0
-    best_values: dict[str, float] = field(default_factory=dict[str, float])
+    best: Best | None = None
     improved: float | None = None
     """The monitored value that early stopping counts from: better by min_delta."""
     improved_step: int = 0
     last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     """The latest values of each split."""
     schedule: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Self:
+        """The record that `asdict` took apart.
+
+        Raises:
+            CheckpointError: it has other fields.
+        """
+        try:
+            found = cls(**state)
+            found.best = None if state["best"] is None else Best(**state["best"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"state.json: of another version of nnlab: {error}") from None
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +258,8 @@ class Trainer:
             value = values[watched.key]
             if watched.better(value, progress.improved, by=self._limits.min_delta):
                 progress.improved, progress.improved_step = value, progress.step
-            if watched.better(value, progress.best):
-                progress.best, progress.best_step = value, progress.step
-                progress.best_epoch, progress.best_values = epoch, dict(values)
+            if watched.better(value, progress.best and progress.best.values[watched.key]):
+                progress.best = Best(split, progress.step, epoch, dict(values))
         return Reading(progress.step, epoch, split, values)
 
     def _out_of_time(self, progress: Progress, start: float) -> bool:
@@ -260,6 +281,6 @@ class Trainer:
             limits.patience is not None
             and progress.step - progress.improved_step >= limits.patience
         ):
-            best = f"best at step {progress.best_step}"
-            return Stopped("early_stopped", f"no better value for {limits.patience} steps, {best}")
+            best = f", best at step {progress.best.step}" if progress.best else ""
+            return Stopped("early_stopped", f"no better value for {limits.patience} steps{best}")
         return Stopped("interrupted", self._stop) if self._stop is not None else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
-from nnlab.training.loop import Limits, Monitor, Progress, Trainer
+from nnlab.training.loop import Best, Limits, Monitor, Progress, Trainer
 from nnlab.training.order import Order
 
 
@@ -130,7 +130,8 @@ def test_stops_early_when_validation_has_not_become_better_for_the_patience() ->
     events = list(run.run(progress))
     assert isinstance(events[-1], Stopped)
     assert events[-1].status == "early_stopped"
-    assert (progress.step, progress.best, progress.best_step) == (16, 3.0, 8)
+    assert progress.step == 16
+    assert progress.best == Best("validation", 8, 2.0, {"loss": 3.0})
 
 
 def test_min_delta_does_not_move_the_best_but_the_patience() -> None:
@@ -142,7 +143,9 @@ def test_min_delta_does_not_move_the_best_but_the_patience() -> None:
         limits=Limits(steps=100, patience=12, min_delta=1.0),
     )
     list(run.run(progress))
-    assert (progress.step, progress.best) == (12, 4.7)
+    assert progress.step == 12
+    assert progress.best is not None
+    assert progress.best.values == {"loss": 4.7}
 
 
 def test_stops_after_its_minutes() -> None:
