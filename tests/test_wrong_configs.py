@@ -89,7 +89,11 @@ KEYS = [
         one("optimizer.lr: 0.1"),
         "3:1: optimizer.lr: unknown key (write optimizer: {lr: ...})",
     ),
-    ("a key that looks like a tag", one("<sgd>: 1"), "3:1: <sgd>: unknown key (known are base, data,"),
+    (
+        "a key that looks like a tag",
+        one("<sgd>: 1"),
+        "3:1: <sgd>: unknown key (known are base, data,",
+    ),
     (
         "a key that looks like the tag of its place",
         one("optimizer: {kind: adam, <adam>: 1}"),
@@ -318,6 +322,11 @@ MEANINGS = [
         "plateau without validation",
         "data: {kind: digits, validation: none}\nmodel: linear\nschedule: plateau\n",
         "3:11: schedule: plateau needs a validation split (data.validation is none)",
+    ),
+    (
+        "plateau without anything to watch",
+        one("schedule: plateau\ntrain: {monitor: none}"),
+        "3:11: schedule: plateau needs something to watch (train.monitor is none)",
     ),
     (
         "early stopping without validation",

@@ -198,7 +198,7 @@ class Trainer:
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
         self._announce(batches)
-        start, looked, examples = perf_counter(), 0.0, 0
+        start, looked, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
             self._fill(progress.step)
             if progress.step == end - 1:
@@ -208,9 +208,10 @@ class Trainer:
             self.step.update(rows)
             progress.step += 1
             examples += len(rows)
-            if self._stop is not None or self._out_of_time(progress, start):
+            late = self._out_of_time(progress, start)
+            if self._stop is not None or late:
                 break
-        if progress.step < end and not self._out_of_time(progress, start):
+        if progress.step < end and not late:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
             return
         values = self.step.read()
@@ -219,9 +220,14 @@ class Trainer:
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
         extra = {"learning_rate": self._rate_now, "samples_per_second": speed}
-        yield self._reading(progress, "train", {**values, **extra})
-        last = progress.step == self._limits.steps or self._out_of_time(progress, start)
-        if progress.step % self.order.per_epoch == 0 or last:
+        late = late or self._out_of_time(progress, start)
+        last = late or progress.step == self._limits.steps
+        at_end = last or progress.step % self.order.per_epoch == 0
+        reading = self._reading(progress, "train", {**values, **extra})
+        if at_end:
+            self._observe(progress, "train")
+        yield reading
+        if at_end:
             yield from self._evaluations(progress)
 
     def _next(self, step: int) -> int:
@@ -243,12 +249,17 @@ class Trainer:
     def _evaluations(self, progress: Progress) -> Iterator[Event]:
         for split, measure in self._evaluate.items():
             values = measure()
-            yield self._reading(progress, split, values)
-            watched = self.monitor
-            if watched and watched.split == split and isinstance(self._schedule, Observing):
-                if progress.step:
-                    self._schedule.observe(values[watched.key])
-                progress.schedule = self._schedule.state()
+            reading = self._reading(progress, split, values)
+            if progress.step:
+                self._observe(progress, split)
+            yield reading
+
+    def _observe(self, progress: Progress, split: Split) -> None:
+        """Shows the schedule what it watches, before the reading goes out: that may be saved."""
+        watched = self.monitor
+        if watched and watched.split == split and isinstance(self._schedule, Observing):
+            self._schedule.observe(progress.last[split][watched.key])
+            progress.schedule = self._schedule.state()
 
     def _reading(self, progress: Progress, split: Split, values: Mapping[str, float]) -> Reading:
         epoch = progress.step / self.order.per_epoch

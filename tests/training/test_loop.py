@@ -173,6 +173,42 @@ def test_the_learning_rate_follows_the_schedule_of_the_step() -> None:
     assert step.rates == [0.5 / (1 + n) for n in range(8)]
 
 
+class Watcher:
+    """A schedule that notes what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+    def observe(self, value: float) -> None:
+        self.seen.append(value)
+
+    def state(self) -> dict[str, Any]:
+        return {"seen": list(self.seen)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.seen = list(state["seen"])
+
+
+def test_an_observing_schedule_is_shown_the_training_loss_of_each_epoch_where_that_is_watched() -> (
+    None
+):
+    losses = {step: 10.0 - step for step in range(12)}
+    schedule = Watcher()
+    watched = Monitor("loss", "train", higher_is_better=False)
+    events_of(CountingStep(losses), schedule=schedule, monitor=watched, limits=Limits(steps=10))
+    assert schedule.seen == [6.0, 2.0, 0.0]  # after steps 4, 8 and 10
+
+
+def test_the_state_at_a_reading_holds_what_the_schedule_was_shown() -> None:
+    progress, schedule = Progress(), Watcher()
+    for event in trainer(CountingStep(), schedule=schedule).run(progress):
+        if isinstance(event, Reading) and event.split == "validation" and event.step:
+            assert progress.schedule == {"seen": [2.0] * (event.step // 4)}
+
+
 def test_continues_in_the_middle_of_an_epoch_with_the_same_rows() -> None:
     whole, second = CountingStep(), CountingStep()
     events_of(whole, limits=Limits(steps=20))
