@@ -1,8 +1,8 @@
 """nnlab from Python: the same functions that the commands call."""
 
+import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from sys import stderr
 from typing import Any
 
 from torch import nn
@@ -72,7 +72,7 @@ def train_group(
         load_group(config, _overrides(set)),
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
-        view=GroupView(quiet=quiet, stream=stderr),
+        view=GroupView(quiet=quiet, stream=sys.stderr),
     )
 
 
@@ -115,7 +115,7 @@ def _folder(run: str | Path | Summary) -> Path:
 
 
 def _view(quiet: bool) -> View:
-    return open_view(quiet=quiet, stream=stderr)
+    return open_view(quiet=quiet, stream=sys.stderr)
 
 
 def _overrides(settings: Mapping[str, Any]) -> list[str]:

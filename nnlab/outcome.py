@@ -33,6 +33,7 @@ class Session:
         folder: of the run.
         device: a sentence that says which device and why.
         found: the checkpoint to continue from, or None.
+        progress: how far the run is; the loop moves it.
         seconds: {startup, build}.
     """
 
@@ -42,6 +43,7 @@ class Session:
     folder: Path
     device: str
     found: Checkpoint | None
+    progress: Progress
     seconds: Mapping[str, float]
 
 
@@ -59,10 +61,9 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.hparams(chosen, tags)
 
 
-def summarize(
-    session: Session, progress: Progress, stopped: Stopped | None, signal: int
-) -> Summary:
+def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary:
     """The summary as it stands; without `stopped` the run is still running."""
+    progress = session.progress
     config = session.experiment.config
     names = [score.key for score in session.experiment.scores]
 
@@ -105,13 +106,12 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def outcome(
-    session: Session, summary: Summary, progress: Progress, chance: Mapping[str, float]
-) -> Outcome:
+def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
     """What the closing lines show beside the baseline: the last readings.
 
     Of the split that is watched, the reading of the best weights.
     """
+    progress = session.progress
     shown: dict[str, Mapping[str, float]] = {}
     names = ["loss", *(score.key for score in session.experiment.scores)]
     for split, values in progress.last.items():

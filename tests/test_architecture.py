@@ -43,7 +43,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "run": [
             *("api", "build", "curves", "evaluation", "folder"),
             *("group_report", "group_view", "grouped", "listing"),
-            *("measured", "outcome", "run", "runs", "saving", "smoke"),
+            *("measured", "opening", "outcome", "run", "runs", "saving", "smoke"),
         ],
     },
     {
@@ -66,6 +66,7 @@ WITH_TORCH = [
         "group_report",
         "grouped",
         "measured",
+        "opening",
         "outcome",
         "run",
         "saving",

@@ -163,12 +163,12 @@ class Trainer:
         if progress.step == 0:
             yield from self._start(progress)
         # A run that is resumed at its end has nothing left to do.
-        stopped = self._stopped(progress) if progress.step else None
+        stopped = self.ended(progress) if progress.step else None
         while stopped is None:
             yield from self._chunk(progress)
             progress.seconds = before + perf_counter() - began
             ended = progress.step % self.order.per_epoch == 0
-            stopped = self._stopped(progress)
+            stopped = self.ended(progress)
             if ended:
                 progress.epoch = progress.step // self.order.per_epoch
                 yield EpochEnd(progress.epoch, progress.step)
@@ -277,7 +277,7 @@ class Trainer:
         limit = self._limits.seconds
         return limit is not None and progress.seconds + perf_counter() - start >= limit
 
-    def _stopped(self, progress: Progress) -> Stopped | None:
+    def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
         for split, values in progress.last.items():
             if not isfinite(values["loss"]):
