@@ -33,7 +33,8 @@ def train(
 
     Args:
         config: a path, a bundled name, a mapping, or a `RunConfig`.
-        set: dotted names and values, as `--set` takes them: {"optimizer.lr": 0.01}.
+        set: dotted names and values: {"optimizer.lr": 0.01, "optimizer": "sgd"}; a text is a text,
+            a number a number, whatever YAML would make of it.
         run_dir: exactly this folder; None makes runs/<name>/<number>.
         device: auto, cpu, cuda, cuda:N or mps.
         quiet: say nothing but warnings; else what the command line shows.
@@ -121,5 +122,5 @@ def _view(quiet: bool) -> View:
 def _overrides(settings: Mapping[str, Any]) -> list[str]:
     from json import dumps
 
-    # JSON is YAML, so that every plain value survives the way through `--set`.
-    return [f"{k}={v if isinstance(v, str) else dumps(v)}" for k, v in settings.items()]
+    # JSON is YAML, so that every plain value survives the way through `--set`; a path is a text.
+    return [f"{key}={dumps(value, default=str)}" for key, value in settings.items()]
