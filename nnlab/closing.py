@@ -28,6 +28,7 @@ class Outcome:
             the others.
         baseline: name -> value on the validation split (else training) without looking at inputs.
         baseline_name: what that is: "majority class", "mean".
+        held_out: the split to evaluate next: test where there is one.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Outcome:
     scores: Mapping[Split, Mapping[str, float]]
     baseline: Mapping[str, float]
     baseline_name: str
+    held_out: Split = "test"
 
 
 def report(outcome: Outcome, *, stream: TextIO) -> None:
@@ -48,6 +50,7 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
     lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
     if outcome.best_epoch is not None:
         lines[0] += f", best at epoch {outcome.best_epoch:g}"
+    held = outcome.held_out
     rows: dict[str, Mapping[str, float]] = {**outcome.scores}
     if outcome.baseline:
         rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
@@ -61,7 +64,7 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += [
         f"run   {outcome.run}",
-        f"next  nnlab eval {outcome.run}",
+        f"next  nnlab eval {outcome.run}" + (f" --split {held}" if held != "test" else ""),
         f"      nnlab tensorboard {outcome.run}",
     ]
     stream.write("\n".join(lines) + "\n")

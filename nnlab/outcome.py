@@ -119,6 +119,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         chosen = best.values if best is not None and best.split == split else values
         shown[split] = {name: chosen[name] for name in names if name in chosen}
     classes = session.experiment.shape.task == "classes"
+    held_out: tuple[Split, ...] = ("test", "validation", "train")
     return Outcome(
         run=short(session.folder),
         status=summary.status,
@@ -129,6 +130,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         scores=shown,  # pyright: ignore[reportArgumentType]
         baseline=chance,
         baseline_name="majority class" if classes else "mean",
+        held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from nnlab import listing
+from nnlab.base import ConfigError
+from nnlab.evaluation import evaluate
 from nnlab.run import train
 from nnlab.summary import Summary
 from nnlab.terminal import open_view
@@ -63,3 +65,11 @@ class TestMonitorOfTraining:
         assert best["split"] == "train"
         values = {r["step"]: r["loss"] for r in watched[0].history if r["split"] == "train"}
         assert best["loss"] == pytest.approx(min(values.values()), rel=1e-6)  # a float32 there
+
+
+def test_without_a_test_split_the_next_command_names_one_that_is_there(tmp_path: Path) -> None:
+    data = {"kind": "moons", "samples": 200, "test": "none"}
+    summary, lines = trained(tmp_path / "run", data=data)
+    assert f"next  nnlab eval {summary.run} --split validation" in lines
+    with pytest.raises(ConfigError, match=r"has no test split, only .*\(use --split validation\)"):
+        evaluate(summary.run)
