@@ -111,6 +111,8 @@ def stream_run(
     with ExitStack() as stack:
         folder = (run_dir or create(experiment.config.name or "run")).absolute()
         continues = stack.enter_context(folders.claimed(folder, experiment.config, resume=resume))
+        for remark in config.data.remarks(place) if examples is None else ():
+            view.note(remark)
         with _settings(wish):
             session = open_session(wish, folder, view, continues=continues)
         stack.callback(view.finish)
