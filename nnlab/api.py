@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from nnlab import evaluation, grouped
+from nnlab import evaluation, grouped, prediction
 from nnlab import run as runs_
 from nnlab.contracts import Event
 from nnlab.group import load_group
@@ -106,8 +106,23 @@ def evaluate(
     return evaluation.evaluate(_folder(run), split=split, device=device)
 
 
+def predict(
+    run: str | Path | Summary, inputs: object, *, device: str = "auto"
+) -> prediction.Prediction:
+    """What the best network of a run says of rows (N, *shape) as they are stored, not scaled.
+
+    Returns:
+        `.labels` and `.probabilities` of classes, `.outputs`: the numbers of a regression.
+    """
+    return prediction.predict(_folder(run), inputs, device=device)
+
+
 def load(run: str | Path | Summary) -> nn.Module:
-    """The best network of a run, on the CPU, in evaluation mode."""
+    """The best network of a run, on the CPU, in evaluation mode.
+
+    It takes scaled inputs, (x - shift) * factor with the numbers of data.json, and gives raw
+    outputs (logits); `predict` does both.
+    """
     return evaluation.load(_folder(run))
 
 

@@ -16,6 +16,7 @@ from nnlab.outcome import Session
 from nnlab.parts.datasets.checks import notes
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.schedules import PlateauConfig
+from nnlab.prediction import write_data
 from nnlab.terminal import View
 from nnlab.training import checkpoint
 from nnlab.training import device as devices
@@ -76,6 +77,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
         view.note(note)
     if not continues or _goes_on(folder, experiment, built, progress, view):
         folders.write_config(folder, experiment.config, wish.text)
+    write_data(folder, examples)
     facts = {"threads": wish.threads, "deterministic": wish.deterministic, "why": wish.why}
     folders.write_env(folder, {**devices.versions(wish.device), **facts, "data": examples.digest})
     seconds = {"startup": started - wish.began, "build": done - started}

@@ -43,7 +43,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "run": [
             *("api", "build", "curves", "evaluation", "folder"),
             *("group_report", "group_view", "grouped", "listing"),
-            *("measured", "opening", "outcome", "run", "runs", "saving", "smoke"),
+            *("measured", "opening", "outcome", "prediction", "run", "runs", "saving", "smoke"),
         ],
     },
     {
@@ -68,6 +68,7 @@ WITH_TORCH = [
         "measured",
         "opening",
         "outcome",
+        "prediction",
         "run",
         "saving",
         "smoke",
