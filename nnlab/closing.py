@@ -43,13 +43,18 @@ class Outcome:
     held_out: Split = "test"
 
 
+def _epoch(value: float) -> str:
+    """Two digits behind the point at most: 8, 2.5, 0.12."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 def report(outcome: Outcome, *, stream: TextIO) -> None:
     """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
     spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
     why = f" ({outcome.why})" if outcome.why else ""
     lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
     if outcome.best_epoch is not None:
-        lines[0] += f", best at epoch {outcome.best_epoch:g}"
+        lines[0] += f", best at epoch {_epoch(outcome.best_epoch)}"
     held = outcome.held_out
     rows: dict[str, Mapping[str, float]] = {**outcome.scores}
     if outcome.baseline:
