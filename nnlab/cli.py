@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nnlab import options
+from nnlab.cli_backprop import backprop
 from nnlab.cli_lr import lr
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
@@ -151,6 +152,7 @@ def train(
 
 
 app.command(rich_help_panel=_EXPERIMENTS)(lr)
+app.command(rich_help_panel=_EXPERIMENTS)(backprop)
 
 
 @app.command("eval", rich_help_panel=_EXPERIMENTS)

@@ -29,10 +29,11 @@ class Prediction:
     """What a network says of N examples.
 
     Attributes:
-        outputs: (N, K), as the output layer gives them: logits, or numbers for a regression.
+        outputs: (N, K), as the output layer gives them; of a regression the numbers that it
+            predicts, in the targets' own unit.
         classes: the K names; empty for a regression.
         probabilities: (N, K) of the classes; None where the loss gives the outputs no such meaning.
-        labels: N class names, the most probable ones; empty for a regression.
+        labels: N class names, the most probable ones; empty where an example has none or several.
     """
 
     outputs: NDArray[np.floating[Any]]
@@ -55,6 +56,7 @@ def write_data(folder: Path, examples: Examples) -> None:
         # float32 is exact as a JSON number.
         "shift": examples.shift.tolist(),
         "factor": examples.factor.tolist(),
+        "target": None if examples.target_scale is None else examples.target_scale._asdict(),
     }
     durable.write(folder / "data.json", json.dumps(found) + "\n")
 
@@ -107,7 +109,7 @@ def predict(run: Path, inputs: object, *, device: str = "auto") -> Prediction:
             network((part.to(chosen).to(dtype) - shift) * factor).cpu()
             for part in torch.from_numpy(rows).split(evaluation_batch(experiment))
         ]
-    return _told(torch.cat(parts), experiment)
+    return _told(torch.cat(parts), experiment, known.get("target"))
 
 
 def _shape(known: dict[str, Any]) -> DataShape:
@@ -140,14 +142,23 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _told(outputs: torch.Tensor, experiment: Experiment) -> Prediction:
+def _told(
+    outputs: torch.Tensor, experiment: Experiment, target: dict[str, Any] | None
+) -> Prediction:
     """The outputs with their meaning."""
-    classes = experiment.shape.classes
-    if not classes:
-        return Prediction(outputs.numpy(), (), None, ())
-    found = experiment.loss.probabilities(outputs)
+    classes, loss = experiment.shape.classes, experiment.loss
+    if experiment.shape.task == "regression":
+        numbers = loss.predictions(outputs)
+        if target is not None:
+            deviation, mean = (numbers.new_tensor(target[key]) for key in ("deviation", "mean"))
+            numbers = numbers * deviation + mean
+        return Prediction(numbers.numpy(), (), None, ())
+    found = loss.probabilities(outputs)
+    known = None if found is None else found.numpy()
+    if experiment.shape.task == "labels":
+        return Prediction(outputs.numpy(), classes, known, ())
     # One output of two classes: its sign decides, as in the accuracy.
     single = outputs.shape[1] == 1
     best = (outputs[:, 0] > 0).long() if single else outputs.argmax(dim=1)
     labels = tuple(classes[index] for index in best.tolist())
-    return Prediction(outputs.numpy(), classes, None if found is None else found.numpy(), labels)
+    return Prediction(outputs.numpy(), classes, known, labels)

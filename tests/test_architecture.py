@@ -51,16 +51,17 @@ FLOORS: list[dict[str, list[str]]] = [
         "look": ["check", "expand", "formulas", "layer_table", "preview", "show", "show_group"],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
+        "backprop": ["backprop", "backprop.*"],
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_lr", "cli_runs", "options"],
+        "cli": ["", "__main__", "cli", "cli_backprop", "cli_lr", "cli_runs", "options"],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
-    *("models.network", "parts.optimizers.own"),
+    *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "run", "saving", "smoke"),
 ]

@@ -25,8 +25,7 @@ from nnlab.training.step import Step
 
 SAVE_SHARE = 0.05
 """Saving may take this share of the time: the next save waits until the last one is paid for."""
-SAVE_SECONDS = 300.0
-"""A long epoch is saved within, at a reading, after this time."""
+SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""`nnlab backprop`: one forward and one backward pass, shown and proved."""

@@ -1,0 +1,151 @@
+"""`nnlab backprop`: the four equations against autograd, differences and a published worksheet."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnlab.__main__ import main
+from nnlab.backprop.proof import LIMIT, relative_error, work
+from nnlab.base import MistakeError
+from nnlab.check import settled
+from nnlab.choices import kinds_of
+from nnlab.experiment import Experiment
+from nnlab.loading import Text
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.common import SigmoidConfig
+from nnlab.parts.losses import Loss
+
+X = np.array([0.3, -0.7, 1.1])
+ACTIVATIONS = [k for k, c in kinds_of(Activation).items() if c.example().differentiable]  # pyright: ignore[reportAttributeAccessIssue]
+LOSSES: dict[str, Any] = {name: kind.example() for name, kind in kinds_of(Loss).items()}
+CLASSES = {"kind": "inline", "inputs": [[0.3, -0.7, 1.1], [0, 1, 2]] * 2, "targets": [0, 1, 2, 1]}
+NUMBERS = {"kind": "inline", "inputs": [[0.3, -0.7, 1.1]], "targets": [[0.2, 0.7]]}
+
+
+def experiment(**sections: Any) -> Experiment:
+    tree = {"data": CLASSES, "train": {"steps": 1, "batch_size": "full"}, **sections}
+    return settled(Text(json.dumps(tree), "f.yaml", Path.cwd(), "f"))
+
+
+def pairs() -> list[Any]:
+    """Every loss with every task it takes and every output activation that it can stand behind."""
+    found: list[Any] = []
+    for name, loss in LOSSES.items():
+        links = loss.links or ("identity", "sigmoid", "softmax", "tanh")
+        found += [
+            pytest.param(name, task, link, id=f"{name}-{task}-{link}")
+            for task in loss.tasks
+            if task != "labels"
+            for link in (links if not loss.link_inside else (loss.link,))
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("loss", "task", "link"), pairs())
+def test_all_three_gradients_agree_for_every_loss_and_link(loss: str, task: str, link: str) -> None:
+    found = experiment(
+        data=CLASSES if task == "classes" else NUMBERS,
+        model={"kind": "mlp", "hidden": [4], "activation": "tanh", "output": {"activation": link}},
+        loss=LOSSES[loss].model_dump(),
+    )
+    sheet = work(found, X, 2 if task == "classes" else np.array([0.2, 0.7]))
+    assert sheet.worst <= LIMIT
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_all_three_gradients_agree_for_every_activation(activation: str) -> None:
+    model = {"kind": "mlp", "hidden": [5, 4], "activation": activation}
+    assert work(experiment(model=model), X, 1).worst <= LIMIT
+
+
+def test_the_worksheet_has_the_published_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    # Mazur 2015, "A step by step backpropagation example": total error 0.298371109, and after one
+    # step with rate 0.5 w1 0.149780716, w5 0.35891648, w8 0.561370121 (its biases do not move).
+    # Data are stored in float32, so 0.05 is off by 7e-10.
+    assert main(["backprop", "backprop", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["loss"] == pytest.approx(0.298371109, abs=4e-9)
+    assert found["updated"]["hidden1.weight"][0][0] == pytest.approx(0.149780716, abs=4e-9)
+    assert found["updated"]["output.weight"][0][0] == pytest.approx(0.35891648, abs=4e-9)
+    assert found["updated"]["output.weight"][1][1] == pytest.approx(0.561370121, abs=4e-9)
+    assert found["agrees"]
+    assert found["largest_relative_error"] < 1e-7
+
+
+def test_the_page_shows_both_passes_the_update_and_the_proof(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["backprop", "backprop"]) == 0
+    text = capsys.readouterr().out
+    for part in ("FORWARD", "BP1", "BP2", "BP3", "BP4", "UPDATE    sgd, lr 0.5", "they agree"):
+        assert part in text
+    assert "loss quadratic: 0.2983711" in text
+
+
+def test_a_planted_wrong_gradient_is_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = SigmoidConfig.derivative
+
+    def wrong(self: SigmoidConfig, z: Any) -> Any:
+        return 1.001 * right(self, z)
+
+    monkeypatch.setattr(SigmoidConfig, "derivative", wrong)
+    assert main(["backprop", "backprop"]) == 5
+    said = capsys.readouterr()
+    assert said.err.startswith("backprop: the gradients of hidden1.")
+    assert "they DISAGREE" in said.out
+
+
+def test_a_kink_is_left_out_of_the_differences() -> None:
+    # All units of the first layer are 0 here, so that those of the second stand at the kink.
+    model = {
+        "kind": "stack",
+        "activation": "relu",
+        "layers": [
+            {"kind": "linear", "units": 2, "bias_init": {"kind": "constant", "value": -9.0}},
+            {"kind": "linear", "units": 2},
+        ],
+    }
+    sheet = work(experiment(model=model), X, 1)
+    assert sheet.agrees
+    assert any(one.kinks for one in sheet.agreements)
+
+
+def test_shows_another_example_of_another_split(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["backprop", "iris", "--example", "3", "--split", "validation", "--json"]
+    assert main(words) == 0
+    assert len(json.loads(capsys.readouterr().out)["inputs"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["iris", "--example", "500"], "--example 500: the train split has 0 to"),
+        (["digits_cnn"], "is not written out (backprop shows linear layers"),
+    ],
+)
+def test_refuses_what_it_cannot_show(
+    words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backprop", *words]) == 2
+    assert line in capsys.readouterr().err
+
+
+def test_a_norm_is_not_written_out() -> None:
+    with pytest.raises(MistakeError, match="no norms"):
+        work(experiment(model={"kind": "mlp", "hidden": [4], "norm": "layer"}), X, 1)
+
+
+def test_delta_of_a_matched_pair_is_prediction_minus_target() -> None:
+    sheet = work(experiment(model="linear"), X, 1)
+    exp = np.exp(sheet.passes[-1].z)
+    np.testing.assert_allclose(sheet.passes[-1].delta, exp / exp.sum() - [0, 1, 0], rtol=1e-12)
+
+
+def test_the_relative_error_ignores_rounding_noise() -> None:
+    assert relative_error(np.array([1.0, 2.0]), np.array([1.0, 2.2])) == pytest.approx(0.2 / 2.2)
+    assert relative_error(np.array([1e-12]), np.array([3e-12])) < 1e-6
