@@ -43,10 +43,10 @@ def smoke(
         examples = config.data.stand_in()
         view.note(f"smoke: {config.data.kind} is not here, random data of the same form are used")
     train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": STEPS})
-    schedule = config.schedule
-    if schedule.warmup.amount:
-        schedule = schedule.model_copy(update={"warmup": Duration(STEPS // 4, "steps")})
-    parts = {"train": train, "schedule": schedule}
+    parts: dict[str, Any] = {"train": train}
+    if config.schedule.warmup.amount:
+        warmup = Duration(STEPS // 4, "steps")
+        parts["schedule"] = config.schedule.model_copy(update={"warmup": warmup})
     config = config.model_copy(update=parts).written(config.origins)
     with tempfile.TemporaryDirectory(prefix="nnlab-smoke-") as folder:
         run = Path(folder) / "run"

@@ -15,7 +15,7 @@ from nnlab.base import lazy
 from nnlab.contracts import Batch, DataShape, LossFn, Score, Task
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers.family import OptimizerConfig
-from nnlab.parts.scores.family import ScoreConfig
+from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
 from nnlab.rules.family import RuleConfig, without_gradient
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def reconstruction(weight: "Tensor") -> LossFn:
 
 
 @final
-class ExplainedVarianceConfig(ScoreConfig, frozen=True):
+class ExplainedVarianceConfig(SumScoreConfig, frozen=True):
     """The outputs' share of the inputs' variance: sum y^2 / sum x^2, for weights of length 1."""
 
     kind: Literal["explained_variance"] = "explained_variance"

@@ -23,8 +23,7 @@ from nnlab.training.order import Order
 from nnlab.training.rule_step import Concluding
 from nnlab.training.step import Step
 
-SAVE_SHARE = 0.05
-"""Saving may take this share of the time: the next save waits until the last one is paid for."""
+SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
 
 
@@ -163,7 +162,6 @@ class Trainer:
         saved, save_cost = perf_counter(), 0.0
         if progress.step == 0:
             yield from self._start(progress)
-        # A run that is resumed at its end has nothing left to do.
         stopped = self.ended(progress) if progress.step else None
         while stopped is None:
             yield from self._chunk(progress)
@@ -222,11 +220,11 @@ class Trainer:
         progress.train_seconds += seconds
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
-        extra = {"learning_rate": self._rate_now, "samples_per_second": speed}
+        values |= {"learning_rate": self._rate_now, "samples_per_second": speed}
         late = late or self._out_of_time(progress, start)
         last = late or progress.step == self._limits.steps
         at_end = last or progress.step % self.order.per_epoch == 0
-        reading = self._reading(progress, "train", {**values, **extra})
+        reading = self._reading(progress, "train", values)
         if at_end:
             self._observe(progress, "train")
         yield reading
@@ -237,7 +235,7 @@ class Trainer:
         """After which update something is read next: each `every`, at an epoch, at the end."""
         per_epoch = self.order.per_epoch
         points = [(step // self._every + 1) * self._every, (step // per_epoch + 1) * per_epoch]
-        return min([*points, *([self._limits.steps] if self._limits.steps is not None else [])])
+        return min(points if self._limits.steps is None else [*points, self._limits.steps])
 
     def _fill(self, step: int) -> None:
         rate = self._base_lr * self._schedule(step)

@@ -10,7 +10,7 @@ from nnlab.base import lazy
 from nnlab.contracts import Batch, DataShape, LossFn, Score, Task
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.scores.family import ScoreConfig
+from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,7 +186,7 @@ class HeightConfig(LossConfig, frozen=True):
 
 
 @final
-class CoordinateConfig(ScoreConfig, frozen=True):
+class CoordinateConfig(SumScoreConfig, frozen=True):
     """Where the point is, along one axis."""
 
     kind: Literal["coordinate"] = "coordinate"
