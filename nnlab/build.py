@@ -12,6 +12,7 @@ from nnlab.base import DataError
 from nnlab.contracts import DataShape, Examples, LossFn, Plan, Score, Split
 from nnlab.experiment import Experiment
 from nnlab.models.network import build as build_network
+from nnlab.models.network import calibrate
 from nnlab.parts.augments import chain
 from nnlab.training import objective
 from nnlab.training.evaluate import evaluate
@@ -23,6 +24,8 @@ from nnlab.training.step import Step
 EVALUATION_ELEMENTS = 2**22
 """An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
 MAX_EVALUATION_BATCH = 2000
+CALIBRATION_ROWS = 256
+"""So many training examples are seen by an initializer that looks at data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     network = place(
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
+    rows = calibration_rows(examples).to(device)
+    calibrate(network, experiment.design, lambda: source.gather(rows).inputs)
     loss = experiment.loss.build(experiment.shape)
     rate = torch.tensor(
         config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
@@ -102,6 +107,16 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         announce=source.announce,
     )
     return Built(trainer, step, network, measure, _cards(experiment.design.plans))
+
+
+def calibration_rows(examples: Examples) -> Tensor:
+    """Training rows at equal distances, so that data sorted by class are seen in all their classes.
+
+    No seed, batch size or device changes which.
+    """
+    rows = examples.rows["train"]
+    count = min(CALIBRATION_ROWS, len(rows))
+    return torch.from_numpy(rows[np.arange(count) * len(rows) // count])
 
 
 def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
