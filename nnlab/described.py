@@ -128,6 +128,8 @@ def typed(annotation: Any) -> str:
         if inside[-1] is Ellipsis:
             return f"list of ({typed(inside[0])})"
         return f"[{', '.join(map(typed, inside))}]"
+    if get_origin(annotation) is dict:
+        return f"name -> {typed(get_args(annotation)[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "{" + ", ".join(annotation.model_fields) + "}"
     return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)))

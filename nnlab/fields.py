@@ -44,6 +44,8 @@ def _inside(annotation: Any, part: int | str) -> Any:
         return _arm(annotation, str(part)[1:-1])
     if get_origin(annotation) is tuple:
         return get_args(annotation)[0]
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
     arms = [arm for arm in arms_of(annotation) if get_origin(arm) is tuple]
     return get_args(arms[0])[0] if arms else annotation
 

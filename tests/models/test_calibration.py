@@ -57,7 +57,11 @@ NETWORKS: dict[str, tuple[Shape, dict[str, Any]]] = {
 def outputs_of(network: nn.Module, name: str, inputs: Tensor) -> Tensor:
     seen: list[Tensor] = []
     module = network.get_submodule(name)
-    hook = module.register_forward_hook(lambda _, __, output: seen.append(output))
+
+    def keep(_: nn.Module, __: object, output: Tensor) -> None:
+        seen.append(output)
+
+    hook = module.register_forward_hook(keep)
     with torch.no_grad():
         network(inputs)
     hook.remove()

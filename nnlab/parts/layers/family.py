@@ -76,6 +76,8 @@ class Placed(NamedTuple):
     name: str
     config: LayerConfig
     path: Path
+    own: tuple[str, ...] = ()
+    """Keys that a shorthand says of this layer by its name, in model.layers."""
 
 
 def place(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tuple[Placed, ...]:
