@@ -97,7 +97,7 @@ class ResidualConfig(LayerConfig, frozen=True):
         activation = self.activation or IdentityConfig()
         own = {
             key.replace("_activation", ".activation"): shape
-            for key, shape in activation_parameters(activation, name).items()
+            for key, shape in activation_parameters(activation, name, output[0]).items()
         }
         parameters = {k: v for child in children for k, v in child.parameters.items()} | own
         return Plan(
@@ -126,7 +126,8 @@ class ResidualConfig(LayerConfig, frozen=True):
         projection = self.projection(inputs, plans[-1].output, ())
         modules = {"": nn.Identity()} if projection is None else projection.build(inputs)
         skip = {f"skip{suffix}": module for suffix, module in modules.items()}
-        return {"": Residual(body, skip, (self.activation or IdentityConfig()).build())}
+        activation = (self.activation or IdentityConfig()).build_for(plans[-1].output[0])
+        return {"": Residual(body, skip, activation)}
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         plans = self._body(inputs, "", ())
