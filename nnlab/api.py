@@ -106,7 +106,11 @@ def evaluate(
 
 
 def load(run: str | Path | Summary) -> nn.Module:
-    """The best network of a run, on the CPU, in evaluation mode."""
+    """The best network of a run, on the CPU, in evaluation mode: scaled inputs to outputs.
+
+    Where the targets are numbers, `outputs * network.target_deviation + network.target_mean` are in
+    their own unit, also with `data.scale_target: standard`.
+    """
     return evaluation.load(_folder(run))
 
 

@@ -1,7 +1,7 @@
 """What every file may use: `Config`, the errors with their exit codes, `lazy`, `seed_for`."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from types import ModuleType
 from typing import ClassVar, NamedTuple, Self
@@ -22,8 +22,14 @@ class Config(
 
 
 class Kind(Config, frozen=True):
-    """One entry of a menu: the class docstring is its help, `build()` makes the torch object."""
+    """One entry of a menu: the class docstring is its help, `build()` makes the torch object.
 
+    Attributes:
+        replaces: sections that have no meaning beside this kind: name -> why. They are refused
+            where they are written, and left out of the settled config.
+    """
+
+    replaces: ClassVar[Mapping[str, str]] = {}
     kind: str
 
     @classmethod

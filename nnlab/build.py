@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlab.base import DataError
-from nnlab.contracts import DataShape, Examples, LossFn, Plan, Score, Split
+from nnlab.contracts import AugmentFn, Examples, LossFn, Plan, Score, Split
 from nnlab.experiment import Experiment
+from nnlab.measuring import loss_of, scores_of, stored_scores_of
 from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
-from nnlab.parts.augments import chain
+from nnlab.parts.augments.family import chain
 from nnlab.training import objective
+from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import evaluate
 from nnlab.training.loop import Limits, Monitor, Trainer
 from nnlab.training.order import Order
@@ -49,35 +50,47 @@ class Built:
 
 def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
     """Makes the torch objects of an experiment on a device."""
-    config, train = experiment.config, experiment.config.train
+    config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
+    config.model.check(examples)
     dtype = torch.float64 if train.precision == "fp64" else torch.float32
 
     source = source_of(examples, device=device, dtype=dtype)
+    rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
     order = Order(
-        torch.from_numpy(np.ascontiguousarray(examples.rows["train"])),
+        rows,
         batch_size=batch_size(experiment),
         drop_last=train.drop_last,
         seed=config.seed_of("order"),
         device=device,
+        sampling=train.sampling,
+        labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
     )
-    augment = chain(config.data.augment) if config.data.augment else None
+    augment = _augment(experiment)
     network = place(
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
-    rows = calibration_rows(examples).to(device)
-    calibrate(network, experiment.design, lambda: source.gather(rows).inputs)
-    loss = experiment.loss.build(experiment.shape)
-    rate = torch.tensor(
-        config.optimizer.lr, dtype=torch.float64 if device.type == "cpu" else torch.float32
-    ).to(device)
-    optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    calibrate(
+        network,
+        experiment.design,
+        lambda: source.gather(calibration_rows(examples).to(device)).inputs,
+    )
+    averaged = _averaged(experiment, network)
+    loss = loss_of(experiment, examples, network)
+    base_lr = rule.base_lr(config.optimizer)
+    rate = torch.tensor(base_lr, dtype=torch.float64 if device.type == "cpu" else torch.float32).to(
+        device
+    )
+    optimizer = None
+    if rule.optimized:
+        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
     schedule = config.schedule.build(
         per_epoch=experiment.per_epoch,
         total=experiment.total,
         higher_is_better=_higher_is_better(experiment),
     )
     scores = scores_of(experiment, examples)
-    step = config.rule.build(
+    step = rule.build(
+        closure=config.optimizer.closure,
         network=network,
         loss=loss,
         optimizer=optimizer,
@@ -88,25 +101,30 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         augment=augment,
         penalty=_penalty(experiment, network),
         clip_norm=train.clip_norm,
+        constraint=_constraint(experiment, network),
+        averaged=averaged,
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
         compiled=train.compile == "on",
     )
+    kept = network if averaged is None else averaged.network
     measure = measures(
-        network, experiment, examples, source=source, loss=loss, scores=scores, device=device
+        kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
     )
     trainer = Trainer(
         step=step,
         order=order,
         schedule=schedule,
-        base_lr=config.optimizer.lr,
+        base_lr=base_lr,
         evaluate={s: m for s, m in measure.items() if s == "validation"},
         every=experiment.every,
         limits=_limits(experiment),
         monitor=_monitor(experiment),
         announce=source.announce,
+        remedy=rule.remedy,
     )
-    return Built(trainer, step, network, measure, _cards(experiment.design.plans))
+    cards = _cards(experiment.design.plans) if rule.optimized else frozenset[str]()
+    return Built(trainer, step, network, measure, cards)
 
 
 def calibration_rows(examples: Examples) -> Tensor:
@@ -136,14 +154,6 @@ def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -
     return StreamedSource(examples, device=device, dtype=dtype, workers=2)
 
 
-def scores_of(experiment: Experiment, examples: Examples) -> dict[str, Score]:
-    """The scores by their key."""
-    mean: Sequence[float] = ()
-    if experiment.shape.task == "regression":
-        mean = examples.targets[examples.rows["train"]].mean(axis=0, dtype=np.float64).tolist()
-    return {score.key: score.build(experiment.shape, mean) for score in experiment.scores}
-
-
 def measures(
     network: nn.Module,
     experiment: Experiment,
@@ -157,11 +167,18 @@ def measures(
     """A function that reads the loss and the scores, for each split."""
     size = evaluation_batch(experiment)
     lower = objective.autocast_dtype(experiment.config.train.precision)
+    stored = stored_scores_of(experiment, examples)
 
     def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
         batches = list(rows.to(device).split(size))
         return lambda: evaluate(
-            network, loss=loss, scores=scores, source=source, batches=batches, autocast=lower
+            network,
+            loss=loss,
+            scores=scores,
+            stored=stored,
+            source=source,
+            batches=batches,
+            autocast=lower,
         )
 
     return {split: measure(torch.from_numpy(rows)) for split, rows in examples.rows.items()}
@@ -192,6 +209,25 @@ def _cards(plans: Sequence[Plan]) -> frozenset[str]:
     names = labels(plans)
     shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
     return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
+
+
+def _augment(experiment: Experiment) -> AugmentFn | None:
+    augments = experiment.config.data.augment
+    return chain(augments, experiment.shape) if augments else None
+
+
+def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:
+    kind = experiment.config.train.averaging
+    if isinstance(kind, str):
+        return None
+    return Averaged(network, kind.build(per_epoch=experiment.per_epoch, total=experiment.total))
+
+
+def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None] | None:
+    limit = experiment.config.regularize.max_norm
+    if limit is None:
+        return None
+    return objective.max_norm(objective.regularized(network, "weights"), limit)
 
 
 def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
@@ -226,26 +262,3 @@ def _monitor(experiment: Experiment) -> Monitor | None:
         return None
     which: Split = "train" if split == "train" else "validation"
     return Monitor(key, which, _higher_is_better(experiment))
-
-
-def baseline(shape: DataShape, examples: Examples, scores: Mapping[str, Score]) -> dict[str, float]:
-    """What a prediction reaches that never looks at the inputs: majority class, or the mean.
-
-    Measured on the validation split, else on the training split.
-    """
-    split: Split = "validation" if "validation" in examples.rows else "train"
-    train = examples.targets[examples.rows["train"]]
-    targets = torch.from_numpy(examples.targets[examples.rows[split]])
-    if not len(targets):
-        raise DataError(f"data: the {split} split is empty")
-    from nnlab.contracts import Batch
-
-    if shape.task == "classes":
-        outputs = torch.zeros(len(targets), shape.outputs)
-        outputs[:, int(np.bincount(train, minlength=shape.outputs).argmax())] = 1.0
-    else:
-        mean = torch.from_numpy(train.mean(axis=0, dtype=np.float64))
-        outputs = mean.expand(len(targets), -1)
-        targets = targets.double()
-    batch = Batch(outputs, targets, torch.arange(len(targets)))
-    return {k: s.value(s.sums(outputs, batch).tolist(), len(targets)) for k, s in scores.items()}

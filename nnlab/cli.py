@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nnlab import options
+from nnlab.cli_lr import lr
 from nnlab.cli_runs import runs_app
+from nnlab.options import check_device as _check_device
+from nnlab.options import ready as _ready
 
 if TYPE_CHECKING:
     from nnlab.group import Group
@@ -82,12 +85,14 @@ def show(
     config: options.Config,
     set_: options.Set = None,
     data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
+    expand: options.Expand = False,
     json: options.Json = False,
 ) -> None:
     """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
     from nnlab.show import show as show_config
 
-    typer.echo(show_config(config, set_ or [], data=data, as_json=json), nl=False)
+    page = show_config(config, set_ or [], data=data, expand=expand, as_json=json)
+    typer.echo(page, nl=False)
 
 
 @app.command(rich_help_panel=_EXPERIMENTS)
@@ -145,20 +150,29 @@ def train(
     _print_summary(summary, json=json)
 
 
+app.command(rich_help_panel=_EXPERIMENTS)(lr)
+
+
 @app.command("eval", rich_help_panel=_EXPERIMENTS)
 def evaluate(
-    run: options.Run = "last",
+    runs: options.Members = None,
     split: Annotated[
         Literal["test", "validation", "train"], typer.Option(help="Which rows.")
     ] = "test",
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
-    """Scores the best checkpoint of a run on a split; of a comparison, each run."""
+    """Scores the best checkpoint of a run on a split; of several, what they reach together."""
     from nnlab.runs import find, members_of
 
     _check_device(device)
-    folder = find(run)
+    folder, *others = [find(run) for run in runs or ["last"]]
+    if others:
+        from nnlab.ensemble import report
+
+        _ready()
+        typer.echo(report([folder, *others], split=split, device=device, as_json=json), nl=False)
+        return
     from nnlab.evaluation import evaluate_all
 
     _ready()
@@ -223,14 +237,6 @@ def schema() -> None:
     typer.echo(text())
 
 
-def _ready() -> None:
-    """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
-    import gc
-
-    gc.freeze()
-    gc.enable()
-
-
 def _view(quiet: bool) -> "View":
     from nnlab.terminal import open_view
 
@@ -241,15 +247,6 @@ def _group_view(quiet: bool) -> "GroupView":
     from nnlab.group_view import GroupView
 
     return GroupView(quiet=quiet, stream=sys.stderr)
-
-
-def _check_device(device: str) -> None:
-    import re
-
-    from nnlab.base import ConfigError
-
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")
 
 
 def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group]":

@@ -27,6 +27,7 @@ class Outcome:
         scores: split -> name -> value, of the best checkpoint.
         baseline: name -> value on the test split without looking at the inputs.
         baseline_name: what that is: "majority class", "mean".
+        remarks: what the learning rule has to say, line by line.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Outcome:
     scores: Mapping[Split, Mapping[str, float]]
     baseline: Mapping[str, float]
     baseline_name: str
+    remarks: tuple[str, ...] = ()
 
 
 def report(outcome: Outcome, *, stream: TextIO) -> None:
@@ -58,6 +60,7 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
         cells = (exact(row[name]) if name in row else "" for name in names)
         padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
+    lines += outcome.remarks
     lines += [
         f"run   {outcome.run}",
         f"next  nnlab eval {outcome.run}",

@@ -11,8 +11,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -20,14 +22,19 @@ from pydantic_core import PydanticCustomError
 from nnlab.base import Config, Mistake, Path, dotted
 from nnlab.choices import Forms
 from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
+from nnlab.contracts import Task
 from nnlab.durations import Duration
 from nnlab.models import Model
+from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
-from nnlab.parts.losses import CrossEntropyConfig, Loss
-from nnlab.parts.optimizers import AdamConfig, Optimizer
-from nnlab.parts.schedules import ConstantConfig, Schedule
+from nnlab.parts.losses import Loss
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.optimizers import Optimizer
+from nnlab.parts.optimizers.adam import AdamConfig
+from nnlab.parts.schedules import Schedule
+from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores import AnyScore
-from nnlab.rules import GradientConfig, Rule
+from nnlab.rules import DEFAULT, Rule
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LENGTHS = ("epochs", "steps", "minutes")
@@ -63,7 +70,10 @@ class SeedConfig(Config, frozen=True):
 
 
 class RegularizeConfig(Config, frozen=True):
-    """Terms of the objective: l2 / 2 * sum of w^2, l1 * sum of |w|."""
+    """Terms of the objective: l2 / 2 * sum of w^2, l1 * sum of |w|; and a bound on the weights.
+
+    nnlab menu regularization says where the other means against overfitting are.
+    """
 
     l2: NonNegativeFloat = 0.0
     l1: NonNegativeFloat = 0.0
@@ -71,6 +81,11 @@ class RegularizeConfig(Config, frozen=True):
     """dataset: both are divided by the number of training examples."""
     on: Literal["weights", "all"] = "weights"
     """weights: parameters with two axes or more; all: biases and norms too."""
+    max_norm: PositiveFloat | None = None
+    """After each update the weights that come into a unit are scaled to an L2 norm of at most this.
+
+    Srebro & Shraibman 2005, "Rank, trace-norm and max-norm"; Hinton et al. 2012, arXiv:1207.0580.
+    """
 
 
 class EarlyStoppingConfig(Config, frozen=True):
@@ -88,9 +103,14 @@ class TrainConfig(Config, frozen=True):
     minutes: Annotated[float, Field(gt=0, le=10**6)] | None = None
     batch_size: Annotated[PositiveInt | Literal["full"], Forms()] = 64
     drop_last: bool = False
+    sampling: Literal["shuffled", "balanced", "in_order"] = "shuffled"
+    """balanced: rows are drawn with replacement, of each class equally many; in_order: as they are
+    in the training split, the same in every epoch."""
     clip_norm: PositiveFloat | None = None
     monitor: Monitored = "auto"
     early_stopping: EarlyStoppingConfig | None = None
+    averaging: Annotated[Literal["none"] | Average, Forms()] = "none"
+    """What is evaluated and kept: the weights themselves, or an average over those of training."""
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     compile: Literal["auto", "on", "off"] = "auto"
     threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | Literal["auto"], Forms()] = "auto"
@@ -132,7 +152,7 @@ class RunConfig(ComparisonConfig, frozen=True):
     regularize: RegularizeConfig = RegularizeConfig()
     optimizer: Optimizer = AdamConfig()
     schedule: Schedule = ConstantConfig()
-    rule: Rule = GradientConfig()
+    rule: Rule = DEFAULT
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
@@ -142,6 +162,17 @@ class RunConfig(ComparisonConfig, frozen=True):
     def seed_of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
         """The seed of one purpose."""
         return self.seed.of(purpose) if isinstance(self.seed, SeedConfig) else self.seed
+
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Sections that rule, data or model leave no meaning: name -> why."""
+        return {**self.model.replaces, **self.data.replaces, **self.rule.replaces}
+
+    @model_serializer(mode="wrap")
+    def _without_replaced(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A section without a meaning is not written: the config would be refused when read."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in self.replaced}
 
     @property
     def origins(self) -> "Origins":
@@ -236,11 +267,11 @@ def _lists(value: Any) -> Any:
 
 def dump(config: RunConfig) -> str:
     """The config as YAML text; `load_config` reads the same config from it."""
-    return yaml_of(to_plain(config))
+    return to_yaml(to_plain(config))
 
 
-def yaml_of(tree: Mapping[str, Any]) -> str:
-    """A tree of plain values as YAML text."""
+def to_yaml(tree: Mapping[str, Any]) -> str:
+    """A tree of plain values as YAML text; what holds nothing else stands on one line."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
@@ -252,8 +283,10 @@ def yaml_of(tree: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def default_loss(task: str) -> Loss:
+def default_loss(task: Task) -> LossConfig:
     """What `loss: auto` takes: maximum likelihood for the task."""
-    from nnlab.parts.losses import MseConfig
+    from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
+    from nnlab.parts.losses.numbers import MseConfig
 
-    return CrossEntropyConfig() if task == "classes" else MseConfig()
+    kinds = {"classes": CrossEntropyConfig, "labels": BceConfig, "regression": MseConfig}
+    return kinds[task]()

@@ -5,7 +5,7 @@ Nothing here imports torch or NumPy when the program runs.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from nnlab.base import Path
 
@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 """The shape of one example, without the batch: (1, 28, 28) or (784,)."""
 
 Split = Literal["train", "validation", "test"]
-Task = Literal["classes", "regression"]
+Task = Literal["classes", "regression", "labels"]
 Status = Literal["completed", "early_stopped", "time_limit", "interrupted", "diverged", "failed"]
 
 
@@ -28,11 +28,13 @@ class DataShape:
 
     Attributes:
         inputs: shape of one example.
-        task: what the targets are: class numbers or real numbers.
-        outputs: K classes, or K target columns.
-        classes: the K names, empty for regression.
+        task: what the targets are: class numbers, real numbers, or labels, of which an example can
+            have several.
+        outputs: K classes, target columns or labels.
+        classes: the K names of classes or labels, empty for regression.
         sizes: examples in each split.
         columns: names of the input columns of a table, else empty.
+        start: where a point begins, if the data are a surface to descend on; else empty.
     """
 
     inputs: Shape
@@ -41,6 +43,17 @@ class DataShape:
     classes: tuple[str, ...]
     sizes: Mapping[Split, int]
     columns: tuple[str, ...] = ()
+    start: tuple[float, ...] = ()
+
+
+class TargetScale(NamedTuple):
+    """The network learns (y - mean) / deviation of each target column.
+
+    Both are those of the training split; a column of equal targets is divided by 1.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
 
 class RowReader(Protocol):
@@ -60,12 +73,15 @@ class Examples:
 
     Attributes:
         inputs: (N, *shape), uint8 for images, else float32; or a reader of single rows.
-        targets: (N,) int64 class numbers, or (N, K) float32.
+        targets: (N,) int64 class numbers, or (N, K) float32, as stored.
         rows: the row numbers (int64) of each split.
         shape: what `describe` promised; `load` has checked that it holds.
         shift: subtracted from the inputs, then
         factor: multiplied by; both float32 and broadcastable to (N, *shape).
-        digest: SHA-256 over inputs and targets, hex.
+        digest: SHA-256 over inputs and targets, hex; before label noise.
+        target_scale: what the network sees of the targets; None sees them as they are.
+        clean: the targets before label noise, where there is some: it fell on the training rows
+            whose `targets` differ from these.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -75,6 +91,8 @@ class Examples:
     shift: "NDArray[np.float32]"
     factor: "NDArray[np.float32]"
     digest: str
+    target_scale: TargetScale | None = None
+    clean: "NDArray[Any] | None" = None
 
 
 class Batch(NamedTuple):
@@ -83,10 +101,15 @@ class Batch(NamedTuple):
     inputs: "Tensor"
     """(N, *shape), scaled and augmented, in the run's precision."""
     targets: "Tensor"
-    """(N,) int64 or (N, K) float."""
+    """(N,) int64 or (N, K) float: numbers, 0 or 1 for each label, distributions over classes where
+    examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
 
+
+AugmentFn = Callable[[Batch, int], Batch]
+"""A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
+seed and the row numbers alone."""
 
 LossFn = Callable[["Tensor", Batch], "Tensor"]
 """(N, K) outputs and their batch to (N,): one loss per example. The mean is taken by the step."""
@@ -107,11 +130,46 @@ class Score(Protocol):
         ...
 
 
+class StoredScore(Protocol):
+    """A score that does not add up (a rank, a median): computed from all outputs of a split."""
+
+    def value(self, outputs: "Tensor", targets: "Tensor") -> float:
+        """The score of all examples together.
+
+        Args:
+            outputs: (N, K) on the CPU.
+            targets: (N,) or (N, K) on the CPU.
+        """
+        ...
+
+
+AverageFn = Callable[[int], float]
+"""How many updates were made to the share of the newest weights in the average: 1 copies them, 0
+leaves the average as it is."""
+
+
 class ScheduleFn(Protocol):
     """The learning rate over time, as a factor of the base rate."""
 
     def __call__(self, step: int) -> float:
         """The factor for the update that follows `step` updates."""
+        ...
+
+
+@runtime_checkable
+class ObservingFn(ScheduleFn, Protocol):
+    """A schedule that follows what is measured (plateau)."""
+
+    def observe(self, value: float) -> None:
+        """Takes the newest reading of what is monitored."""
+        ...
+
+    def state(self) -> dict[str, float | None]:
+        """What a resumed run needs to go on alike; fit for JSON."""
+        ...
+
+    def load(self, state: Mapping[str, float | None]) -> None:
+        """Goes on from a state."""
         ...
 
 

@@ -23,6 +23,7 @@ from nnlab.durations import Duration
 from nnlab.models import Model
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
+from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
 from nnlab.parts.initializers import Initializer
 from nnlab.parts.layers import Layer
@@ -36,6 +37,7 @@ from nnlab.rules import Rule
 MENUS: dict[str, tuple[Any, str]] = {
     "activations": (Activation, "model.activation"),
     "augments": (Augment, "data.augment"),
+    "averages": (Average, "train.averaging"),
     "data": (Data, "data"),
     "initializers": (Initializer, "model.init"),
     "layers": (Layer, "model.layers, in a stack"),

@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from math import isfinite
 from os import cpu_count
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from nnlab import durable
 from nnlab.base import ConfigError, DataError, DivergedError
-from nnlab.build import measures, place, scores_of, source_of
+from nnlab.build import measures, place, source_of
 from nnlab.contracts import Examples, Machine, Split
 from nnlab.experiment import Experiment, settle
 from nnlab.folder import read_env
 from nnlab.loading import load_config, place_for
+from nnlab.measuring import loss_of, scores_of
 from nnlab.models.network import build as build_network
 from nnlab.summary import read_summary
 from nnlab.training import checkpoint
@@ -43,7 +46,9 @@ def evaluate(
         examples: take the place of the config's data (a smoke run without them).
 
     Returns:
-        {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json.
+        {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json; with
+        `data.scale_target` also {"target": {"mean", "deviation"}}: the loss is in that scale, the
+        scores are in the target's own unit.
 
     Raises:
         ConfigError: the data have no such split.
@@ -65,14 +70,19 @@ def evaluate(
             experiment,
             examples,
             source=source_of(examples, device=chosen, dtype=dtype),
-            loss=experiment.loss.build(experiment.shape),
+            loss=loss_of(experiment, examples, network),
             scores=scores_of(experiment, examples),
             device=chosen,
         )[cast("Split", split)]
         values = measure()
-    if values["loss"] - values["loss"] != 0.0:
+    if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
-    result = {"split": split, "samples": experiment.shape.sizes[cast("Split", split)], **values}
+    samples = experiment.shape.sizes[cast("Split", split)]
+    # R^2 of a single example is not defined, and JSON has no word for that but null.
+    known = {key: value if isfinite(value) else None for key, value in values.items()}
+    result: dict[str, Any] = {"split": split, "samples": samples, **known}
+    if examples.target_scale is not None:
+        result["target"] = examples.target_scale._asdict()
     durable.write(_folder(run) / f"{split}.json", json.dumps(result, indent=2) + "\n")
     return result
 
@@ -130,8 +140,19 @@ def restore(run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
 
 
 def load(run: Path) -> nn.Module:
-    """The best network of a run, in evaluation mode, on the CPU: scaled inputs to outputs."""
+    """The best network of a run, in evaluation mode, on the CPU: scaled inputs to outputs.
+
+    For numbers as targets it carries `target_mean` and `target_deviation`, (K,) each: outputs *
+    target_deviation + target_mean are in the target's own unit (0 and 1 without
+    `data.scale_target`).
+    """
     read_summary(run)
     config = load_config(run / "config.yaml")
     experiment = settle(config, place_for(run), Machine("cpu", cpu_count() or 1))
-    return restore(run, experiment).eval()
+    network = restore(run, experiment).eval()
+    if experiment.shape.task == "regression":
+        scale, columns = read_env(run).get("target"), experiment.shape.outputs
+        for name, unscaled in (("mean", 0.0), ("deviation", 1.0)):
+            values = torch.tensor(scale[name] if scale else [unscaled] * columns)
+            network.register_buffer(f"target_{name}", values, persistent=False)
+    return network

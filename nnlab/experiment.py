@@ -10,15 +10,24 @@ from math import ceil, prod
 from typing import TypeVar
 
 from nnlab.base import ConfigError, Mistake, MistakeError
-from nnlab.config import RunConfig, TrainConfig, default_loss
+from nnlab.config import RunConfig, TrainConfig
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
+from nnlab.fits import misfits
+from nnlab.learning import check_times, optimizer_mistakes, steps_of
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
+from nnlab.owners import (
+    measured,
+    own_loss,
+    own_scores,
+    owner_mistakes,
+    prepared,
+)
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.losses import LossConfig
-from nnlab.parts.schedules import PlateauConfig
-from nnlab.parts.scores import ScoreConfig, auto_scores
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.scores.family import ScoreConfig
+from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
 
@@ -56,14 +65,17 @@ class Experiment:
     @property
     def loss(self) -> LossConfig:
         """The loss, decided."""
-        assert isinstance(self.config.loss, LossConfig)
-        return self.config.loss
+        loss = own_loss(self.config) or self.config.loss
+        assert isinstance(loss, LossConfig)
+        return loss
 
     @property
     def scores(self) -> tuple[ScoreConfig, ...]:
         """The scores, decided."""
-        assert not isinstance(self.config.scores, str)
-        return self.config.scores
+        own = own_scores(self.config)
+        scores = self.config.scores if own is None else own
+        assert not isinstance(scores, str)
+        return scores
 
 
 def settle(
@@ -77,21 +89,23 @@ def settle(
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
-    wrong: list[Mistake] = []
+    config = prepared(config)
     shape = shape or _describe(config, place)
-    loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
-    scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
-    wrong += _task_mistakes(loss, scores, shape)
+    wrong = owner_mistakes(config, shape, place)
+    loss, scores = measured(config, shape)
+    wrong += target_mistakes(config, loss, scores, shape)
+    wrong += misfits(config, shape)
     network = _try(lambda: design(config.model, shape, loss), wrong)
     per_epoch, total = lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
     every = _try(lambda: _every(config, per_epoch, total), wrong)
-    _try(lambda: _check_times(config, per_epoch, total), wrong)
+    _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
+        wrong += optimizer_mistakes(config, network)
     if wrong or network is None or every is None:
         raise located(wrong, config.origins)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, every)
@@ -131,60 +145,13 @@ def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
 
 
-def _task_mistakes(
-    loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
-) -> list[Mistake]:
-    task = "classes" if shape.task == "classes" else "real numbers"
-    wrong: list[Mistake] = []
-    if shape.task not in loss.tasks:
-        wrong.append(
-            Mistake(("loss",), f"{loss.kind} cannot be trained on targets that are {task}")
-        )
-    for index, score in enumerate(scores):
-        if shape.task not in score.tasks:
-            text = f"{score.kind} is not defined for targets that are {task}"
-            wrong.append(Mistake(("scores", index), text))
-    keys = [score.key for score in scores]
-    wrong += [
-        Mistake(("scores", index), f"{key} was given before")
-        for index, key in enumerate(keys)
-        if key in keys[:index]
-    ]
-    return wrong
-
-
-def _steps(duration: Duration, path: tuple[str, ...], per_epoch: int, total: int | None) -> int:
-    try:
-        return duration.steps(per_epoch=per_epoch, total=total)
-    except ValueError:
-        text = f"{duration} cannot be counted in steps here"
-        raise MistakeError(path, f"{text} (give epochs or steps)") from None
-
-
 def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
     written = config.log.every
     if isinstance(written, Duration):
         if written.amount == 0:
             raise MistakeError(("log", "every"), "must be greater than 0")
-        return max(1, _steps(written, ("log", "every"), per_epoch, total))
+        return max(1, steps_of(written, ("log", "every"), per_epoch, total))
     return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
-
-
-def _check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
-    schedule = config.schedule
-    for name in type(schedule).model_fields:
-        value = getattr(schedule, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Duration):
-                _steps(item, ("schedule", name), per_epoch, total)
-    if schedule.uses_total and total is None:
-        text = (
-            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
-        )
-        raise MistakeError(("schedule",), text)
-    stopping = config.train.early_stopping
-    if stopping is not None:
-        _steps(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
 
 
 def _monitor_mistakes(
@@ -192,10 +159,13 @@ def _monitor_mistakes(
 ) -> list[Mistake]:
     wrong: list[Mistake] = []
     watched = monitor(config.train, shape)
-    keys = ["loss", *(score.key for score in scores)]
+    keys = monitored(scores)
     key, _, split = watched.partition("/")
     if watched != "none" and key not in keys:
         text = f"{key} is not measured (measured are {', '.join(keys)})"
+        wrong.append(Mistake(("train", "monitor"), text))
+    elif split == "train" and not keys[key]:
+        text = f"{key} needs all outputs at once and is not read in training ({key}/validation)"
         wrong.append(Mistake(("train", "monitor"), text))
     if split and split not in shape.sizes:
         text = f"there is no {split} split (data.{split} is none)"
@@ -204,8 +174,8 @@ def _monitor_mistakes(
         why = "needs a validation split (data.validation is none)"
         if config.train.early_stopping is not None:
             wrong.append(Mistake(("train", "early_stopping"), why))
-        if isinstance(config.schedule, PlateauConfig):
-            wrong.append(Mistake(("schedule",), f"plateau {why}"))
+        if config.schedule.observes:
+            wrong.append(Mistake(("schedule",), f"{config.schedule.kind} {why}"))
     elif watched == "none" and config.train.early_stopping is not None:
         text = "needs something to watch (train.monitor is none)"
         wrong.append(Mistake(("train", "early_stopping"), text))
@@ -262,17 +232,19 @@ def _spelled_out(
         }
     )
     model = config.model.resolved()
-    model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    if model.whole(shape) is None:
+        model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    decided = {
+        "seed": config.seed,
+        "data": data,
+        "model": model,
+        "loss": loss,
+        "scores": scores,
+        "train": train,
+        "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
+    }
     return config.model_copy(
-        update={
-            "seed": config.seed,
-            "data": data,
-            "model": model,
-            "loss": loss,
-            "scores": scores,
-            "train": train,
-            "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
-        }
+        update={name: value for name, value in decided.items() if name not in config.replaced}
     )
 
 

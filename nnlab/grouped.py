@@ -10,7 +10,7 @@ from typing import Any, cast
 from nnlab import durable, group_report
 from nnlab import folder as folders
 from nnlab.base import ConfigError
-from nnlab.config import yaml_of
+from nnlab.config import to_yaml
 from nnlab.contracts import Examples, Machine
 from nnlab.curves import draw
 from nnlab.evaluation import evaluate
@@ -151,7 +151,7 @@ def _write_plan(folder: Path, group: Group, source: str | None) -> None:
         "variants": list(group.comparison.names),
         "members": {m.name: {"variant": m.variant, "seed": m.seed} for m in group.members},
     }
-    durable.write(folder / "config.yaml", yaml_of(group.tree))
+    durable.write(folder / "config.yaml", to_yaml(group.tree))
     durable.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
     if source is not None:
         durable.write(folder / "source.yaml", source)

@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from typing import Any
 
+from nnlab import remedies
 from nnlab.base import Config, ConfigError, Kind
 from nnlab.choices import kinds_of
 from nnlab.config import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
@@ -26,6 +27,8 @@ def page(name: str | None) -> str:
     """
     if name is None:
         return _menus()
+    if name == remedies.TOPIC:
+        return remedies.page()
     if name in MENUS:
         return _kinds(name)
     found = [
@@ -57,6 +60,7 @@ def _menus() -> str:
         grid(rows, head=head, whole=(0, 1)),
         "\nnnlab menu MENU says what they are, nnlab menu KIND what one takes",
         f"sections: {' '.join(SECTIONS)} (nnlab menu SECTION)",
+        f"nnlab menu {remedies.TOPIC} says which section holds what against overfitting",
     )
 
 

@@ -39,6 +39,12 @@ Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundl
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
 ]
+Members = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...", help="A path, NAME/3, NAME (its newest), or last; several: an ensemble."
+    ),
+]
 Runs = Annotated[
     list[str] | None,
     typer.Argument(metavar="RUN...", help="As RUN in eval."),
@@ -50,6 +56,9 @@ Set = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Expand = Annotated[
+    bool, typer.Option("--expand", help="The config with its network as a list of layers.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
 RunDir = Annotated[
     Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
@@ -63,3 +72,25 @@ Deterministic = Annotated[
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
 ]
+
+
+def ready() -> None:
+    """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
+    import gc
+
+    gc.freeze()
+    gc.enable()
+
+
+def check_device(device: str) -> None:
+    """Refuses a word that names no device, before torch is imported.
+
+    Raises:
+        ConfigError: as a wrong option.
+    """
+    import re
+
+    from nnlab.base import ConfigError
+
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")

@@ -1,24 +1,29 @@
 """What a run says of itself: its summary, TensorBoard's cards, the closing lines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnlab.build import Built
+import torch
+
+from nnlab.build import Built, evaluation_batch
 from nnlab.closing import Outcome
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
 from nnlab.experiment import Experiment
 from nnlab.folder import flat
 from nnlab.summary import Summary
+from nnlab.targets import monitored
 from nnlab.training.checkpoint import Checkpoint
 from nnlab.training.loop import Progress
+from nnlab.training.rule_step import Concluding, Conclusion
 from nnlab.training.sinks import tag_of
 from nnlab.training.tensorboard import TensorBoard
 
 UNTOLD = ("name", "log", "data.root", "data.split_seed", "model.output", "train.threads",
-          "train.monitor", "train.compile", "train.layout", "rule")  # fmt: skip
+          "train.monitor", "train.compile", "train.layout",
+          "data.inputs", "data.targets")  # fmt: skip
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
 
 
@@ -34,6 +39,7 @@ class Session:
         device: a sentence that says which device and why.
         found: the checkpoint to continue from, or None.
         seconds: {startup, build}.
+        concluded: what the rule says of its run; empty until it has ended.
     """
 
     experiment: Experiment
@@ -43,6 +49,15 @@ class Session:
     device: str
     found: Checkpoint | None
     seconds: Mapping[str, float]
+    concluded: list[Conclusion] = field(default_factory=list[Conclusion])
+
+
+def conclude(session: Session) -> None:
+    """Asks the rule what has come of its run, if it has something to say."""
+    step, device = session.built.step, next(session.built.network.parameters()).device
+    if isinstance(step, Concluding):
+        rows = torch.from_numpy(session.examples.rows["train"]).to(device)
+        session.concluded.append(step.conclude(rows.split(evaluation_batch(session.experiment))))
 
 
 def describe(board: TensorBoard, session: Session) -> None:
@@ -51,9 +66,13 @@ def describe(board: TensorBoard, session: Session) -> None:
     keys = ["loss", *(score.key for score in experiment.scores)]
     read: tuple[Split, ...] = ("train", "validation")
     splits: list[Split] = [split for split in read if split in experiment.shape.sizes]
-    tags = [tag_of(key, split) for key in keys for split in splits]
+    trained = monitored(experiment.scores)
+    tags = [
+        tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
+    ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
-    board.layout([*tags, *sorted(session.built.cards), "grad_norm/total", "learning_rate"])
+    norms = [*sorted(session.built.cards), "grad_norm/total"] if session.built.cards else []
+    board.layout([*tags, *norms, "learning_rate"])
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags)
@@ -92,6 +111,7 @@ def summarize(
         seconds={**session.seconds, "train": progress.train_seconds, "total": total},
         samples_per_second=speed,
         signal=signal,
+        conclusion=_finite({k: v for c in session.concluded for k, v in c.plain().items()}),
     )
 
 
@@ -114,17 +134,18 @@ def outcome(
         best = split == "validation" and progress.best is not None
         chosen = progress.best_values if best else values
         shown[split] = {name: chosen[name] for name in names if name in chosen}
-    classes = session.experiment.shape.task == "classes"
+    names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
     return Outcome(
         run=short(session.folder),
         status=summary.status,
-        why="" if summary.status == "completed" else summary.why,
+        why="" if summary.why == f"{summary.steps} steps" else summary.why,
         steps=summary.steps,
         seconds=progress.seconds,
         best_epoch=progress.best_epoch if progress.best is not None else None,
         scores=shown,  # pyright: ignore[reportArgumentType]
         baseline=chance,
-        baseline_name="majority class" if classes else "mean",
+        baseline_name=names_of[session.experiment.shape.task],
+        remarks=tuple(line for c in session.concluded for line in c.lines),
     )
 
 

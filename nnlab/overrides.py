@@ -17,8 +17,10 @@ DEFAULT_KINDS = {
 }
 """Sections that are kinds, and the kind that is meant where the file says none."""
 
-STEMS = {"linear": "hidden", "residual": "block", "max_pool": "pool", "avg_pool": "pool",
-         "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm"}  # fmt: skip
+STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
+         "max_pool": "pool", "avg_pool": "pool", "adaptive_pool": "pool",
+         "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm",
+         "local_response_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
 
 

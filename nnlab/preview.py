@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnlab.base import lazy
 from nnlab.contracts import Examples, RowReader
-from nnlab.parts.datasets.checks import notes
+from nnlab.parts.datasets.checks import counts_of, notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +59,9 @@ def data_facts(examples: Examples) -> dict[str, Any]:
     """Sizes, classes and ranges, as `--json` prints them."""
     names = examples.shape.classes
     classes: dict[str, dict[str, int]] = {}
-    for split, rows in examples.rows.items():
+    for split in examples.rows:
         if names:
-            counted = np.bincount(examples.targets[rows], minlength=len(names))
+            counted = counts_of(examples, split)
             classes[split] = dict(zip(names, counted.tolist(), strict=True))
     return {
         "sizes": {split: len(rows) for split, rows in examples.rows.items()},
@@ -87,7 +87,14 @@ def _spreads(examples: Examples) -> Iterator[tuple[str, Spread]]:
         for index in range(targets.shape[1]):
             one = targets[:, index]
             label = "target" if targets.shape[1] == 1 else f"target {index + 1}"
-            yield label, Spread(one.min(), one.max(), one.mean(), one.std())
+            yield label, _spread(one)
+            if scale := examples.target_scale:
+                seen = (one - scale.mean[index]) / scale.deviation[index]
+                yield "  as seen", _spread(seen)
+
+
+def _spread(column: "NDArray[np.float64]") -> Spread:
+    return Spread(column.min(), column.max(), column.mean(), column.std())
 
 
 def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> list[Spread]:
@@ -131,12 +138,13 @@ def images(examples: Examples) -> str:
     wide = 2 if width <= 12 else 1  # a character is twice as high as wide
     room = _COLUMNS // (min(width * wide, 38) + 2)
     rows = examples.rows["train"]
-    labels = examples.targets[rows] if examples.shape.task == "classes" else np.arange(len(rows))
+    one_of_many = examples.shape.task == "classes"
+    labels = examples.targets[rows] if one_of_many else np.arange(len(rows))
     _, first = np.unique(labels, return_index=True)
     chosen = rows[first[:room]]
     drawn = [_draw(image, height, width, wide) for image in _read(examples.inputs, chosen)]
     classes = examples.shape.classes
-    names = [classes[examples.targets[row]] for row in chosen] if classes else []
+    names = [classes[examples.targets[row]] for row in chosen] if one_of_many else []
     across = len(drawn[0][0])
     lines = ["  ".join(parts) for parts in zip(*drawn, strict=True)]
     return "\n".join(["  ".join(f"{name[:across]:<{across}}" for name in names), *lines])

@@ -60,6 +60,10 @@ def listed(values: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_cell, cast("list[Any]", value)))
     if isinstance(value, float):
         return f"{value:#.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

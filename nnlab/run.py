@@ -10,12 +10,13 @@ from typing import Any
 
 from nnlab import folder as folders
 from nnlab.base import CheckpointError
-from nnlab.build import Built, baseline, build_trainer, scores_of
+from nnlab.build import Built, build_trainer
 from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
 from nnlab.loading import Text, load_config, place_for, read_text
-from nnlab.outcome import Session, describe, outcome, short, summarize
+from nnlab.measuring import baseline
+from nnlab.outcome import Session, conclude, describe, outcome, short, summarize
 from nnlab.parts.datasets.checks import notes
 from nnlab.runs import create
 from nnlab.saving import Saver
@@ -133,7 +134,11 @@ def stream_run(
         done = perf_counter()
         facts = {**devices.versions(chosen), "threads": threads, "deterministic": deterministic}
         folders.write_config(folder, experiment.config, text)
-        folders.write_env(folder, {**facts, "why": sentence, "data": examples.digest})
+        scale = examples.target_scale
+        target = None if scale is None else scale._asdict()
+        folders.write_env(
+            folder, {**facts, "why": sentence, "data": examples.digest, "target": target}
+        )
         seconds = {"startup": started - began, "build": done - started}
         session = Session(experiment, examples, built, folder, sentence, found, seconds)
         for note in notes(examples):
@@ -216,6 +221,7 @@ def _events(
                     saver.save()
                 else:
                     stopped = event
+                    conclude(session)
                 yield event
     except (GeneratorExit, KeyboardInterrupt):
         stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
@@ -246,8 +252,9 @@ def _about(session: Session, progress: Progress) -> RunAbout:
 
 def _report(session: Session, summary: Summary, progress: Progress, view: View) -> None:
     """The closing lines; a closed terminal does not turn a finished run into a failed one."""
-    scores = scores_of(session.experiment, session.examples)
-    chance = baseline(session.experiment.shape, session.examples, scores)
+    chance: dict[str, float] = {}
+    if "scores" not in session.experiment.config.replaced:
+        chance = baseline(session.experiment, session.examples)
     with suppress(OSError, ValueError):
         view.outcome(outcome(session, summary, progress, chance))
 

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from nnlab.base import Kind
+from nnlab.base import ConfigError, Kind
 from nnlab.check import settled_group
 from nnlab.config import to_plain
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan
 from nnlab.experiment import Experiment
+from nnlab.formulas import bounds, objective, penalty
+from nnlab.layer_table import across, flat, layer_table, parameters
 from nnlab.loading import place_for, read_text
+from nnlab.parts.datasets.label_noise import noise_of
 from nnlab.parts.datasets.tables import Place
 
 _BYTES = {"fp64": 8}
@@ -20,13 +22,16 @@ _WIDTHS = {"fp64": 8, "fp32": 4}
 """Of an activation; the half precisions need 2."""
 
 
-def show(source: str, overrides: Sequence[str], *, data: bool, as_json: bool) -> str:
+def show(
+    source: str, overrides: Sequence[str], *, data: bool, expand: bool = False, as_json: bool
+) -> str:
     """The page of a config.
 
     Args:
         source: a file, a bundled name or `-`.
         overrides: as `--set` takes them.
         data: load the data and show them too.
+        expand: the config itself, with its network written as a stack.
         as_json: one JSON object instead of tables.
 
     Raises:
@@ -34,6 +39,12 @@ def show(source: str, overrides: Sequence[str], *, data: bool, as_json: bool) ->
         DataError: with `data`, they are missing or damaged.
     """
     text = read_text(source)
+    if expand:
+        if data:
+            raise ConfigError("--expand: prints a config, not the data (leave --data out)")
+        from nnlab.expand import expanded
+
+        return expanded(text, overrides, as_json=as_json)
     place = place_for(text.folder)
     group, experiments = settled_group(text, overrides)
     experiment = next(iter(experiments.values()))
@@ -69,9 +80,10 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
             "classes": list(shape.classes),
             "sizes": dict(shape.sizes),
         },
-        "layers": [_layer(row.plan) for row in _rows(design.plans)],
+        "layers": [_layer(plan) for plan in flat(design.plans)],
         "parameters": design.parameters,
         "flops": design.flops,
+        "remarks": list(config.model.remarks(shape)),
         "memory": memory(experiment, place),
         "steps": {
             "per_epoch": experiment.per_epoch,
@@ -80,8 +92,10 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         },
         "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
         "regularize": penalty(experiment),
-        "optimizer": line_of(config.optimizer),
-        "schedule": line_of(config.schedule),
+        "objective": {"formula": objective(experiment), "bounds": [*bounds(experiment)]},
+        "rule": line_of(config.rule),
+        "optimizer": line_of(config.optimizer) if config.rule.optimized else "",
+        "schedule": line_of(config.schedule) if config.rule.optimized else "",
         "scores": [score.key for score in experiment.scores],
         "auto": dict(taken(written, to_plain(config))),
     }
@@ -93,23 +107,10 @@ def _layer(plan: Plan) -> dict[str, Any]:
         "kind": plan.kind,
         "inputs": list(plan.inputs),
         "output": list(plan.output),
-        "parameters": sum(prod(shape) for shape in plan.parameters.values()),
+        "parameters": parameters(plan),
         "flops": plan.flops,
         "note": plan.note,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    plan: Plan
-    depth: int
-
-
-def _rows(plans: Sequence[Plan], depth: int = 0) -> Iterator[_Row]:
-    """Each plan, behind it the plans inside it."""
-    for plan in plans:
-        yield _Row(plan, depth)
-        yield from _rows(plan.children, depth + 1)
 
 
 def memory(experiment: Experiment, place: Place) -> dict[str, int]:
@@ -119,46 +120,37 @@ def memory(experiment: Experiment, place: Place) -> dict[str, int]:
     weights = design.parameters * _BYTES.get(train.precision, 4)
     examples = shape.sizes["train"]
     batch = examples if train.batch_size == "full" else min(train.batch_size, examples)
-    leaves = [row.plan for row in _rows(design.plans) if not row.plan.children]
+    leaves = [plan for plan in flat(design.plans) if not plan.children]
     numbers = prod(shape.inputs) + sum(prod(plan.output) for plan in leaves)
     # Images are kept as they are stored, a byte a value.
     stored = 1 if config.data.form(place) == "images" else 4
     rows = max(shape.sizes.values()) if _shared(experiment) else sum(shape.sizes.values())
     return {
         "weights": weights,
-        "gradients": weights,
-        "optimizer": weights * slots(config.optimizer),
+        "gradients": weights if config.rule.optimized else 0,
+        "optimizer": _state(experiment) if config.rule.optimized else 0,
+        **({} if train.averaging == "none" else {"average": weights}),
         "activations": numbers * batch * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
     }
 
 
+def _state(experiment: Experiment) -> int:
+    """Bytes that the optimizer keeps."""
+    plans = experiment.design.plans
+    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
+    width = _BYTES.get(experiment.config.train.precision, 4)
+    return experiment.config.optimizer.state_size(shapes) * width
+
+
 def _shared(experiment: Experiment) -> bool:
-    return experiment.config.data.kind in ("xor", "and", "or")
-
-
-def slots(optimizer: Any) -> int:
-    """How many numbers an optimizer keeps for each weight; a test holds it to torch's own state."""
-    momentum = int(getattr(optimizer, "momentum", 0.0) > 0)
-    own = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-    extra = int(getattr(optimizer, "centered", False)) + int(getattr(optimizer, "amsgrad", False))
-    return own.get(optimizer.kind, 2) + momentum + extra
-
-
-def penalty(experiment: Experiment) -> str:
-    """The terms that `regularize` adds to the objective; empty for none."""
-    part = experiment.config.regularize
-    sums = "weights" if part.on == "weights" else "all parameters"
-    terms = [f"{part.l2:g} / 2 * sum w^2"] * (part.l2 > 0) + [f"{part.l1:g} * sum |w|"] * (
-        part.l1 > 0
-    )
-    share = f", divided by {experiment.shape.sizes['train']:,} examples"
-    return f"{' + '.join(terms)} over {sums}{share * (part.per == 'dataset')}" if terms else ""
+    return "same" in (str(experiment.config.data.validation), str(experiment.config.data.test))
 
 
 def line_of(kind: Kind) -> str:
     """A kind and its fields in one line."""
-    fields = {key: value for key, value in to_plain(kind).items() if key != "kind"}
+    plain = to_plain(kind).items()
+    fields = {key: value for key, value in plain if key != "kind" and value != {}}
     return ", ".join([kind.kind, *(f"{key} {_short(value)}" for key, value in fields.items())])
 
 
@@ -176,7 +168,8 @@ def taken(written: Any, settled: Any, path: str = "") -> Iterator[tuple[str, str
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return str(value.get("kind", value))
+        said = (f"{key}: {_short(inner)}" for key, inner in value.items() if inner is not None)
+        return str(value.get("kind") or f"{{{', '.join(said)}}}")
     if isinstance(value, list):
         return f"[{', '.join(map(_short, value))}]"
     if isinstance(value, bool) or value is None:
@@ -189,59 +182,46 @@ def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
 
     shape = experiment.shape
     sizes = ", ".join(f"{size:,} {split}" for split, size in shape.sizes.items())
-    what = f"{shape.outputs} classes" if shape.task == "classes" else f"{shape.outputs} numbers"
+    what = f"{shape.outputs} {'numbers' if shape.task == 'regression' else shape.task}"
     head = [
         ("data", f"{facts['data']['kind']}: {across(shape.inputs)} to {what}; {sizes} examples")
     ]
     lines = grid([*head, *_lines(experiment, facts)], whole=(0,))
+    table = layer_table(experiment.design.plans)
     autos = grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
-    return rendered(f"{facts['name']}\n", _layers(experiment), "", lines, "\nauto took", autos)
-
-
-def _layers(experiment: Experiment) -> Any:
-    from nnlab.printing import grid
-
-    rows: list[tuple[str, ...]] = []
-    for row in _rows(experiment.design.plans):
-        facts = _layer(row.plan)
-        name = "  " * row.depth + (row.plan.name.rpartition(".")[2] if row.depth else row.plan.name)
-        between = f"{across(row.plan.inputs)} -> {across(row.plan.output)}"
-        numbers = (f"{facts['parameters']:,}", large(facts["flops"]))
-        rows.append((name, row.plan.kind, between, *numbers, row.plan.note))
-    design = experiment.design
-    rows.append(("total", "", "", f"{design.parameters:,}", large(design.flops), ""))
-    head = ("layer", "kind", "one example", "parameters", "FLOPs", "")
-    return grid(rows, head=head, right=(3, 4), whole=(0, 1, 2, 3, 4))
+    remarks = ["", *facts["remarks"]] if facts["remarks"] else []
+    took = ("\nauto took", autos)
+    return rendered(f"{facts['name']}\n", table, *remarks, "", lines, *took)
 
 
 def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    train, total = experiment.config.train, experiment.total
-    yield "loss", f"{facts['loss']['kind']}: {facts['loss']['formula']}"
-    if facts["regularize"]:
-        yield "", f"+ {facts['regularize']}"
+    train, total, data = experiment.config.train, experiment.total, experiment.config.data
+    if noise := noise_of(data.label_noise):
+        yield "", f"label noise: {noise.share:.3g} of the training labels, {noise.kind}"
+    if data.augment:
+        yield "augment", "; ".join(map(line_of, data.augment))
+    yield "loss", f"{line_of(experiment.loss)}: {facts['loss']['formula']}"
+    yield "objective", facts["objective"]["formula"]
+    yield from (("", line) for line in facts["objective"]["bounds"])
     yield "scores", ", ".join(facts["scores"]) or "none"
-    yield "optimizer", facts["optimizer"]
-    yield "", (type(experiment.config.optimizer).__doc__ or "").splitlines()[0]
-    yield "schedule", facts["schedule"]
+    if experiment.config.rule.optimized:
+        yield "optimizer", facts["optimizer"]
+        yield "", _first_line(experiment.config.optimizer)
+        yield "schedule", facts["schedule"]
+    else:
+        yield "rule", facts["rule"]
+        yield "", _first_line(experiment.config.rule)
     length = f"{train.minutes:g} minutes" if total is None else f"{total:,}"
     size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
-    rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each"
+    drawn = "" if train.sampling == "shuffled" else f", {train.sampling}"
+    rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each{drawn}"
     yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
 
 
-def across(shape: Shape) -> str:
-    """A shape as people say it: 1x28x28."""
-    return "x".join(map(str, shape))
-
-
-def large(count: int) -> str:
-    """Three digits and a unit: 25.1k."""
-    for limit, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= limit:
-            return f"{count / limit:.3g}{unit}"
-    return str(count)
+def _first_line(kind: Kind) -> str:
+    return (type(kind).__doc__ or "").splitlines()[0]
 
 
 def amount(size: int) -> str:

@@ -32,6 +32,7 @@ class Summary:
         seconds: {startup, build, train, total}.
         samples_per_second: of training, over the whole run.
         signal: the number of the signal that stopped it, or 0.
+        conclusion: what the learning rule says of the run: {mistakes, bound, ..., text}.
     """
 
     run: Path
@@ -48,6 +49,7 @@ class Summary:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     samples_per_second: float = 0.0
     signal: int = 0
+    conclusion: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def exit_code(self) -> int:

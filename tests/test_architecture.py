@@ -21,7 +21,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
-            *("printing", "signals", "synonyms", "yaml"),
+            *("printing", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
     {
@@ -36,46 +36,33 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "group", "loading", "overrides"),
+            *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
+            *("loading", "overrides", "owners", "targets"),
         ],
     },
     {
         "run": [
-            *("api", "build", "curves", "evaluation", "folder"),
+            *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "outcome", "run", "runs", "saving", "smoke"),
         ],
     },
     {
-        "look": ["check", "preview", "show", "show_group"],
-        "menu": ["menu", "schema"],
+        "look": ["check", "expand", "formulas", "layer_table", "preview", "show", "show_group"],
+        "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_runs", "options"],
+        "cli": ["", "__main__", "cli", "cli_lr", "cli_runs", "options"],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
-    *(
-        "training.*",
-        "parts.modules",
-        "parts.containers",
-        "models.network",
-    ),
-    *(
-        "api",
-        "build",
-        "evaluation",
-        "group_report",
-        "grouped",
-        "measured",
-        "outcome",
-        "run",
-        "saving",
-        "smoke",
-    ),
+    *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
+    *("models.network", "parts.optimizers.own"),
+    *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
+    *("measured", "measuring", "outcome", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -45,6 +45,8 @@ class TestStartsQuickly:
             ["new"],
             ["runs"],
             ["train", "nothing"],
+            ["lr", "nothing"],
+            ["lr", "xor", "--from", "20"],
             ["train", "xor", "--set", "train.epochs=0"],
             ["eval", "nothing"],
             ["resume", "nothing"],

@@ -4,9 +4,9 @@ from nnlab.base import ConfigError, Kind
 from nnlab.choices import kinds_of
 from nnlab.described import MENUS, attribute_docs, fields_of, help_of, sections, typed
 from nnlab.menu import SECTIONS, page
-from nnlab.parts.layers import ConvConfig
-from nnlab.parts.losses import HuberConfig
-from nnlab.parts.optimizers import SgdConfig
+from nnlab.parts.layers.dense import ConvConfig
+from nnlab.parts.losses.numbers import HuberConfig
+from nnlab.parts.optimizers.descent import SgdConfig
 
 KINDS = [(menu, kind) for menu, (union, _) in MENUS.items() for kind in kinds_of(union).values()]
 
@@ -53,7 +53,8 @@ def test_a_field_shows_type_range_and_default() -> None:
 def test_a_field_without_a_default_says_so() -> None:
     fields = {field.name: field for field in fields_of(ConvConfig)}
     assert fields["channels"].default == ""
-    assert fields["padding"].type == "same or valid or whole number >= 0"
+    number = "whole number >= 0"
+    assert fields["padding"].type == f"same or valid or {number} or [{number}, {number}]"
     assert "must be given" in page("conv")
 
 

@@ -10,7 +10,7 @@ from nnlab.base import Config, MistakeError
 from nnlab.parts.activations import Activation
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig, settled_init
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
 from nnlab.parts.norms import Norm
 
 
@@ -44,6 +44,16 @@ ByName = Annotated[
     BeforeValidator(_mapping, json_schema_input_type=dict[str, OwnConfig]),
 ]
 """Layer name -> what it has of its own."""
+
+
+def written(layers: Iterable[LayerConfig], own: Mapping[str, OwnConfig]) -> tuple[LayerConfig, ...]:
+    """Layers with what is their own, as a stack would have them."""
+    layers = tuple(layers)
+    names = [p.name for p in place(layers, ((),) * len(layers))]
+    return tuple(
+        own[name].onto(layer) if name in own else layer
+        for name, layer in zip(names, layers, strict=True)
+    )
 
 
 def settled(

@@ -1,6 +1,6 @@
 """`cnn`: convolutions with pooling, then fully connected layers."""
 
-from typing import Annotated, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import AfterValidator, Field, PositiveInt
 from pydantic_core import PydanticCustomError
@@ -14,10 +14,20 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import ConvConfig, FlattenConfig, LinearConfig, MaxPoolConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
+from nnlab.parts.layers.dense import (
+    AutoInit,
+    ConvConfig,
+    LinearConfig,
+    Probability,
+    settled_init,
+)
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.plain import FlattenConfig
+from nnlab.parts.layers.pools import MaxPoolConfig
 from nnlab.parts.norms import NoNormConfig, Norm
+
+if TYPE_CHECKING:
+    from nnlab.models.stack import StackConfig
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
 
@@ -50,6 +60,26 @@ class CnnConfig(ModelConfig, frozen=True):
     layers: ByName = Field(default_factory=dict[str, OwnConfig])
     """What single layers have of their own: {conv1: {activation: tanh, init: dirac}}."""
 
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        from nnlab.models.stack import StackConfig
+
+        layers: list[LayerConfig] = []
+        for channels in self.channels:
+            conv = ConvConfig(channels=channels, kernel=self.kernel, padding="same")
+            if self.dropout:
+                conv = conv.model_copy(update={"dropout": 0.0})
+            layers += [conv, MaxPoolConfig(kernel=self.pool)]
+        layers += [FlattenConfig(), *(LinearConfig(units=n) for n in self.dense)]
+        return StackConfig(
+            activation=self.activation,
+            init=self.init,
+            bias_init=self.bias_init,
+            norm=self.norm,
+            dropout=self.dropout,
+            layers=by_name.written(layers, self.layers),
+            output=self.output,
+        )
+
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         layers: list[LayerConfig] = []
         paths: list[Path] = []
@@ -71,3 +101,6 @@ class CnnConfig(ModelConfig, frozen=True):
         init = settled_init(self.init, self.activation)
         layers = by_name.resolved(self.layers, self._defaults())
         return self.model_copy(update={"init": init, "layers": layers})
+
+
+KINDS = (CnnConfig,)

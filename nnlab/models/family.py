@@ -3,19 +3,22 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from nnlab.base import Config, Kind, MistakeError
 from nnlab.choices import Forms
-from nnlab.contracts import DataShape, Plan, Shape
+from nnlab.contracts import DataShape, Examples, Plan, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.dense import AutoInit, LinearConfig, settled_init
 from nnlab.parts.layers.family import Placed
-from nnlab.parts.losses import LossConfig
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
+
+if TYPE_CHECKING:
+    from nnlab.models.stack import StackConfig
 
 MAX_PARAMETERS = 10**10
 
@@ -37,11 +40,46 @@ class OutputConfig(Config, frozen=True):
 class ModelConfig(Kind, frozen=True):
     """The family of models."""
 
+    learns: ClassVar[bool] = True
+    """Whether it has parameters that a rule could change."""
+
     output: OutputConfig = OutputConfig()
 
     @abstractmethod
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         """The layers before the output layer, settled and named, for examples of this shape."""
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        """The same network as a stack: same names, same first weights. Default: there is none.
+
+        Raises:
+            MistakeError: if it is not a list of layers, or cannot take such inputs.
+        """
+        raise MistakeError(("model",), f"({self.kind}): cannot be written as a stack of layers")
+
+    def whole(self, data: DataShape) -> tuple[Placed, ...] | None:
+        """All layers, for a network that has no output layer of the usual form. Default: None.
+
+        Raises:
+            MistakeError: if the network cannot learn from such data.
+        """
+        return None
+
+    @property
+    def own_loss(self) -> LossConfig | None:
+        """What is read as loss where the model says it; `replaces` says so. Default: None."""
+        return None
+
+    def check(self, examples: Examples) -> None:
+        """Refuses data that the network is not meant for. Default: it takes all.
+
+        Raises:
+            DataError: saying what it needs.
+        """
+
+    def remarks(self, data: DataShape) -> tuple[str, ...]:
+        """What `show` should say of the network besides its layers, line by line. Default: ()."""
+        return ()
 
     def resolved(self) -> Self:
         """The model with every `auto` of its hidden layers spelled out."""
@@ -87,7 +125,8 @@ def resolve_output(output: OutputConfig, loss: LossConfig) -> OutputConfig:
     activation = LINKS[loss.link]() if isinstance(written, str) else written
     if loss.links is not None and activation.kind not in loss.links:
         text = f"{loss.kind} takes {' or '.join(loss.links)}, got {activation.kind}"
-        raise MistakeError(("model", "output", "activation"), text)
+        way = "mse and quadratic take any activation"
+        raise MistakeError(("model", "output", "activation"), f"{text} ({way})")
     return output.model_copy(
         update={"activation": activation, "init": settled_init(output.init, activation)}
     )
@@ -99,6 +138,11 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     Raises:
         MistakeError: if a layer does not fit behind the one before.
     """
+    if (layers := model.whole(data)) is not None:
+        return _whole(model, layers, data)
+    if data.start:
+        text = f"{model.kind} cannot stand on a surface, whose network is a point"
+        raise MistakeError(("model",), f"{text} (write model: point)")
     output = resolve_output(model.output, loss)
     assert not isinstance(output.activation, str)
     hidden = model.hidden_layers(data.inputs)
@@ -130,6 +174,17 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
         text = f"{network.parameters:,} parameters are more than the limit of {MAX_PARAMETERS:,}"
         raise MistakeError(largest.path, f"{text} ({_count(largest):,} of them here)")
     return network
+
+
+def _whole(model: ModelConfig, layers: tuple[Placed, ...], data: DataShape) -> Design:
+    """The design of a network without the usual output layer."""
+    if model.output != OutputConfig():
+        text = f"{model.kind} has no output layer whose form could be chosen (remove it)"
+        raise MistakeError(("model", "output"), text)
+    plans: list[Plan] = []
+    for placed in layers:
+        plans.append(_planned(placed, plans[-1].output if plans else data.inputs))
+    return Design(data.inputs, layers, tuple(plans))
 
 
 def _planned(placed: Placed, inputs: Shape) -> Plan:

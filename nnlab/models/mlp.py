@@ -1,6 +1,6 @@
 """`mlp` and `linear`: networks of fully connected layers."""
 
-from typing import Annotated, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, PositiveInt
 
@@ -14,10 +14,13 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import FlattenConfig, LinearConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, settled_init
+from nnlab.parts.layers.dense import AutoInit, LinearConfig, Probability, settled_init
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.norms import NoNormConfig, Norm
+
+if TYPE_CHECKING:
+    from nnlab.models.stack import StackConfig
 
 
 class EqualLayers(Config, frozen=True):
@@ -48,10 +51,30 @@ class MlpConfig(ModelConfig, frozen=True):
     def example(cls) -> Self:
         return cls(hidden=(16, 16))
 
+    def _widths(self) -> tuple[int, ...]:
+        if isinstance(self.hidden, EqualLayers):
+            return (self.hidden.width,) * self.hidden.depth
+        return self.hidden
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        from nnlab.models.stack import StackConfig
+
+        layers = by_name.written((LinearConfig(units=n) for n in self._widths()), self.layers)
+        # A stack has a layer at least; a row of numbers stays what it is when flattened.
+        flat = len(inputs) == 1 and len(layers) > 0
+        return StackConfig(
+            activation=self.activation,
+            init=self.init,
+            bias_init=self.bias_init,
+            norm=self.norm,
+            dropout=self.dropout,
+            layers=layers if flat else (FlattenConfig(), *layers),
+            output=self.output,
+        )
+
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
-        widths = self.hidden
-        if isinstance(widths, EqualLayers):
-            widths = (widths.width,) * widths.depth
+        widths = self._widths()
+        if isinstance(self.hidden, EqualLayers):
             paths = [("model", "hidden")] * len(widths)
         else:
             paths = [("model", "hidden", index) for index in range(len(widths))]
@@ -75,7 +98,15 @@ class LinearModelConfig(ModelConfig, frozen=True):
 
     kind: Literal["linear"] = "linear"
 
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        from nnlab.models.stack import StackConfig
+
+        return StackConfig(layers=(FlattenConfig(),), output=self.output)
+
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         if len(inputs) > 1:
             return place((FlattenConfig(),), (("model",),))
         return ()
+
+
+KINDS = (LinearModelConfig, MlpConfig)

@@ -11,9 +11,16 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import ActivationLayerConfig, Layer, LinearConfig
-from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig, settled_init
-from nnlab.parts.layers.family import Defaults, Placed, place
+from nnlab.parts.layers import Layer
+from nnlab.parts.layers.dense import (
+    AutoInit,
+    LinearConfig,
+    Probability,
+    WeightedConfig,
+    settled_init,
+)
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.norms import NoNormConfig, Norm
 
 
@@ -36,8 +43,15 @@ class StackConfig(ModelConfig, frozen=True):
     def _defaults(self) -> Defaults:
         return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
 
+    def settled_layers(self) -> tuple[LayerConfig, ...]:
+        """The layers with what is said above the list, and no `auto` left."""
+        return tuple(layer.settled(self._defaults()) for layer in self.layers)
+
+    def expanded(self, inputs: Shape) -> "StackConfig":
+        return self
+
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
-        settled = tuple(layer.settled(self._defaults()) for layer in self.layers)
+        settled = self.settled_layers()
         for index, layer in enumerate(settled):
             if _is_softmax(layer):
                 text = f"({layer.kind}): a softmax inside a network: {OUTPUT_SENTENCE}"
@@ -45,7 +59,7 @@ class StackConfig(ModelConfig, frozen=True):
         return place(settled, tuple(("model", "layers", index) for index in range(len(settled))))
 
     def resolved(self) -> Self:
-        layers = tuple(layer.settled(self._defaults()) for layer in self.layers)
+        layers = self.settled_layers()
         init = settled_init(self.init, self.activation)
         return self.model_copy(update={"layers": layers, "init": init})
 
@@ -54,3 +68,6 @@ def _is_softmax(layer: object) -> bool:
     if isinstance(layer, WeightedConfig):
         return layer.activation is not None and layer.activation.kind == "softmax"
     return isinstance(layer, ActivationLayerConfig) and layer.function.kind == "softmax"
+
+
+KINDS = (StackConfig,)

@@ -1,11 +1,24 @@
 """Learning rules: which step trains; `Rule` is the menu.
 
-To add one: write a class with `build()` in a file of its own, and name it here.
+To add one: see `family.py`, write a class with its step in `nnlab/training/`, and name its file
+here.
 """
 
 from typing import Annotated
 
 from nnlab.choices import Menu
+from nnlab.rules.family import RuleConfig
 from nnlab.rules.gradient import GradientConfig
 
-Rule = Annotated[GradientConfig, Menu()]
+Rule = Annotated[
+    RuleConfig,
+    Menu(
+        "nnlab.rules.gradient",
+        "nnlab.rules.perceptron",
+        "nnlab.rules.hebbian",
+        "nnlab.rules.none",
+    ),
+]
+
+DEFAULT: RuleConfig = GradientConfig()
+"""Backpropagation."""

@@ -1,21 +1,33 @@
 """`gradient`: backpropagation and an optimizer."""
 
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
-from nnlab.base import Kind
+from nnlab.parts.optimizers.family import OptimizerConfig
+from nnlab.rules.family import RuleConfig
 
 if TYPE_CHECKING:
     from nnlab.training.step import Step
 
 
 @final
-class GradientConfig(Kind, frozen=True):
+class GradientConfig(RuleConfig, frozen=True):
     """Every parameter follows the gradient of the loss. Rumelhart, Hinton & Williams 1986."""
 
     kind: Literal["gradient"] = "gradient"
+    optimized: ClassVar[bool] = True
+    remedy: ClassVar[str] = "a lower optimizer.lr or train.clip_norm"
 
-    def build(self, **parts: Any) -> "Step":
-        """The step that trains; `parts` are those of `EagerStep`."""
+    def base_lr(self, optimizer: OptimizerConfig) -> float:
+        return optimizer.lr
+
+    def build(self, *, closure: bool = False, **parts: Any) -> "Step":
+        if closure:
+            from nnlab.training.lbfgs import LbfgsStep
+
+            return LbfgsStep(**parts)
         from nnlab.training.step import EagerStep
 
         return EagerStep(**parts)
+
+
+KINDS = (GradientConfig,)

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nnlab.contracts import LossFn, Score
+from nnlab.contracts import LossFn, Score, StoredScore
 from nnlab.training.sources import Source
 from nnlab.training.window import Window
+
+_NONE: Mapping[str, StoredScore] = {}
 
 
 @torch.no_grad()
@@ -20,6 +22,7 @@ def evaluate(
     scores: Mapping[str, Score],
     source: Source,
     batches: Sequence[Tensor],
+    stored: Mapping[str, StoredScore] = _NONE,
     autocast: torch.dtype | None = None,
 ) -> dict[str, float]:
     """Means over all examples. The network is put back into the mode that it was in.
@@ -30,10 +33,12 @@ def evaluate(
         scores: by their key.
         source: gives the batch of any rows.
         batches: the rows (N,) of each batch, on the device.
+        stored: scores of all outputs, which are kept for them alone, by their key.
         autocast: the lower precision of the forward pass.
     """
     device = batches[0].device
     window = Window(scores, device)
+    kept: list[tuple[Tensor, Tensor]] = []
     training = network.training
     network.eval()
     try:
@@ -43,9 +48,15 @@ def evaluate(
             with _lower(device, autocast):
                 outputs = network(batch.inputs)
             window.add(loss(outputs, batch), outputs, batch)
+            if stored:
+                kept.append((outputs, batch.targets))
     finally:
         network.train(training)
-    return window.means(window.sums.tolist(), penalized=False)
+    values = window.means(window.sums.tolist(), penalized=False)
+    if stored:
+        outputs, targets = (torch.cat(part).cpu() for part in zip(*kept, strict=True))
+        values |= {key: score.value(outputs, targets) for key, score in stored.items()}
+    return values
 
 
 def _lower(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:

@@ -4,12 +4,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 from torch import Tensor
 
-from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, ScheduleFn, Split, Stopped
+from nnlab.contracts import (
+    EpochEnd,
+    Event,
+    ObservingFn,
+    Reading,
+    SaveDue,
+    ScheduleFn,
+    Split,
+    Stopped,
+)
 from nnlab.training.order import Order
+from nnlab.training.rule_step import Concluding
 from nnlab.training.step import Step
 
 SAVE_SHARE = 0.05
@@ -76,17 +86,6 @@ class Monitor:
         return value > best + by if self.higher_is_better else value < best - by
 
 
-@runtime_checkable
-class Observing(Protocol):
-    """A schedule with state (plateau)."""
-
-    def observe(self, value: float) -> None: ...  # noqa: D102
-
-    def state(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def load(self, state: Mapping[str, Any]) -> None: ...  # noqa: D102
-
-
 @final
 class Trainer:
     """Runs a step over the data, and says what happens as events.
@@ -101,6 +100,7 @@ class Trainer:
         limits: when the run ends.
         monitor: what is watched; None for nothing.
         announce: tells the source which rows come next.
+        remedy: what to try when the loss is not finite.
     """
 
     def __init__(
@@ -115,6 +115,7 @@ class Trainer:
         limits: Limits,
         monitor: Monitor | None,
         announce: Callable[[list[Tensor]], None],
+        remedy: str = "a lower learning rate",
     ) -> None:
         self.step = step
         self.order = order
@@ -124,7 +125,8 @@ class Trainer:
         self._evaluate = evaluate
         self._every = every
         self._limits = limits
-        self._announce = announce
+        self.announce = announce
+        self._remedy = remedy
         self._stop: str | None = None
         self._rate: float | None = None
 
@@ -134,7 +136,7 @@ class Trainer:
 
     def run(self, progress: Progress) -> Iterator[Event]:
         """Trains from where `progress` is to the end; updates `progress` on the way."""
-        if isinstance(self._schedule, Observing) and progress.schedule:
+        if isinstance(self._schedule, ObservingFn) and progress.schedule:
             self._schedule.load(progress.schedule)
         began, before = perf_counter(), progress.seconds
         saved, save_cost = perf_counter(), 0.0
@@ -146,6 +148,8 @@ class Trainer:
             yield from self._chunk(progress)
             progress.seconds = before + perf_counter() - began
             ended = progress.step % self.order.per_epoch == 0
+            if ended and isinstance(self.step, Concluding):
+                self.step.end_epoch()
             stopped = self._stopped(progress)
             if ended:
                 progress.epoch = progress.step // self.order.per_epoch
@@ -164,7 +168,7 @@ class Trainer:
         """The readings before the first update: what the initialization gives."""
         self._fill(0)
         batch = self.order.batches(0)[0]
-        self._announce([batch])
+        self.announce([batch])
         self.step.look(batch)
         values = {**self.step.read(), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
@@ -175,7 +179,7 @@ class Trainer:
         epoch, position = divmod(progress.step, self.order.per_epoch)
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
-        self._announce(batches)
+        self.announce(batches)
         start, looked, examples = perf_counter(), 0.0, 0
         for rows in batches:
             self._fill(progress.step)
@@ -223,7 +227,7 @@ class Trainer:
             values = measure()
             yield self._reading(progress, split, values)
             watched = self.monitor
-            if watched and watched.split == split and isinstance(self._schedule, Observing):
+            if watched and watched.split == split and isinstance(self._schedule, ObservingFn):
                 if progress.step:
                     self._schedule.observe(values[watched.key])
                 progress.schedule = self._schedule.state()
@@ -250,7 +254,9 @@ class Trainer:
         for split, values in progress.last.items():
             if not isfinite(values["loss"]):
                 where = f"the {split} loss is not finite at step {progress.step}"
-                return Stopped("diverged", f"{where} (try a lower optimizer.lr or train.clip_norm)")
+                return Stopped("diverged", f"{where} (try {self._remedy})")
+        if isinstance(self.step, Concluding) and (why := self.step.finished()) is not None:
+            return Stopped("completed", why)
         limits = self._limits
         if limits.steps is not None and progress.step >= limits.steps:
             return Stopped("completed", f"{progress.step} steps")

@@ -1,11 +1,11 @@
-"""The regularization term of the objective."""
+"""The regularization term of the objective, and the bound on the weights."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from nnlab.training.step import Penalty
+from nnlab.training.step import Constraint, Penalty
 
 
 def penalty(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Penalty | None:
@@ -34,6 +34,24 @@ def penalty(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Pena
 def regularized(network: nn.Module, on: str) -> list[nn.Parameter]:
     """The parameters that a penalty falls on: weights (two axes or more), or all."""
     return [p for p in network.parameters() if on == "all" or p.ndim >= 2]
+
+
+def max_norm(parameters: Sequence[nn.Parameter], limit: float) -> Constraint:
+    """Scales the weights that come into a unit, w[unit], down to a norm of at most `limit`.
+
+    Args:
+        parameters: weights, the units on their first axis: (units, ...).
+        limit: the largest L2 norm that is left; smaller ones keep their bits.
+    """
+
+    @torch.no_grad()
+    def constrain() -> None:
+        for weight in parameters:
+            norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+            factors = limit / norms.clamp_min(limit)
+            weight.mul_(factors.view(-1, *[1] * (weight.ndim - 1)))
+
+    return constrain
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:

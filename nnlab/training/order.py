@@ -1,7 +1,7 @@
 """Which rows each batch has: a pure function of seed, epoch and position."""
 
 from math import ceil
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -11,14 +11,17 @@ from nnlab.base import seed_for
 
 @final
 class Order:
-    """Shuffles the training rows once an epoch and cuts them into batches.
+    """Orders the training rows once an epoch and cuts them into batches.
 
     Args:
         rows: (n,) int64 row numbers of the training split, on the CPU.
         batch_size: rows in a batch; the last may be shorter.
         drop_last: leave a shorter last batch out.
-        seed: of the shuffle; the epoch is the counter.
+        seed: of the shuffle, or of the draws; the epoch is the counter.
         device: where the batches are needed.
+        sampling: shuffled takes every row once an epoch; in_order likewise, always in the order of
+            `rows`; balanced draws as many rows with replacement, of each class equally many.
+        labels: (n,) int64 classes of the rows, for balanced sampling.
         rank: this process's number; it takes every `world`-th row of the epoch.
         world: number of processes.
     """
@@ -31,6 +34,8 @@ class Order:
         drop_last: bool,
         seed: int,
         device: torch.device,
+        sampling: Literal["shuffled", "balanced", "in_order"] = "shuffled",
+        labels: Tensor | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -39,6 +44,8 @@ class Order:
         self._drop_last = drop_last
         self._seed = seed
         self._device = device
+        self._sampling = sampling
+        self._labels = labels
         self._rank, self._world = rank, world
         count = len(range(rank, len(rows), world))
         self.per_epoch = count // batch_size if drop_last else ceil(count / batch_size)
@@ -47,8 +54,29 @@ class Order:
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows (N,) of every batch of an epoch, which counts from 0."""
         if self._cut is None or self._cut[0] != epoch:
-            generator = torch.Generator().manual_seed(seed_for(self._seed, "order", epoch))
-            shuffled = torch.randperm(len(self._rows), generator=generator)
-            rows = self._rows[shuffled][self._rank :: self._world].to(self._device)
+            rows = self._of(epoch)[self._rank :: self._world].to(self._device)
             self._cut = (epoch, list(rows.split(self._batch_size))[: self.per_epoch])
         return self._cut[1]
+
+    def _of(self, epoch: int) -> Tensor:
+        """(n,) the rows of an epoch, in order."""
+        if self._sampling == "in_order":
+            return self._rows
+        if self._sampling == "balanced":
+            return self._balanced(epoch)
+        generator = torch.Generator().manual_seed(seed_for(self._seed, "order", epoch))
+        return self._rows[torch.randperm(len(self._rows), generator=generator)]
+
+    def _balanced(self, epoch: int) -> Tensor:
+        """(n,) rows: classes in turn, shuffled, and for each a row of that class."""
+        assert self._labels is not None
+        generator = torch.Generator().manual_seed(seed_for(self._seed, "balanced", epoch))
+        _, mine, counts = self._labels.unique(return_inverse=True, return_counts=True)
+        by_class = mine.argsort(stable=True)
+        starts = counts.cumsum(0) - counts
+        # Where n is no multiple of the classes, some get one more: others in every epoch.
+        first = torch.randint(len(counts), (), generator=generator)
+        classes = (torch.randperm(len(mine), generator=generator) + first) % len(counts)
+        draws = torch.rand(len(mine), generator=generator, dtype=torch.float64)
+        places = starts[classes] + (draws * counts[classes]).to(torch.int64)
+        return self._rows[by_class[places]]

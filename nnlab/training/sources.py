@@ -1,6 +1,6 @@
 """Where batches come from: all rows on the device, or rows read as they are needed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
@@ -13,9 +13,6 @@ from nnlab.contracts import Batch, Examples, RowReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-AugmentFn = Callable[[Tensor, Tensor, int], Tensor]
-"""(N, *shape) inputs, (N,) rows and a seed to augmented inputs."""
 
 
 class Source(Protocol):
@@ -124,6 +121,11 @@ def _tensor(array: "NDArray[np.generic]") -> Tensor:
 
 
 def targets_of(examples: Examples, dtype: torch.dtype) -> Tensor:
-    """(N,) int64 class numbers, or (N, K) in the run's precision."""
+    """(N,) int64 class numbers, or (N, K) in the run's precision and `data.scale_target`."""
     targets = _tensor(examples.targets)
-    return targets.to(dtype) if examples.shape.task == "regression" else targets
+    if examples.shape.task == "classes":
+        return targets
+    if examples.target_scale is None:
+        return targets.to(dtype)
+    mean, deviation = (torch.tensor(part).double() for part in examples.target_scale)
+    return ((targets.double() - mean) / deviation).to(dtype)

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.base import seed_for
-from nnlab.contracts import LossFn, Score
+from nnlab.contracts import AugmentFn, LossFn, Score
 from nnlab.training import device as devices
-from nnlab.training.sources import AugmentFn, Source
+from nnlab.training.averaging import Averaged
+from nnlab.training.sources import Source
 from nnlab.training.window import Window
 
 Penalty = Callable[[], Tensor]
 """The regularization term of the objective, ()."""
+Constraint = Callable[[], None]
+"""Puts the weights back to where they may be, after an update."""
 
 
 class Step(Protocol):
@@ -61,9 +64,11 @@ class EagerStep:
         scores: by their key.
         labels: parameter name -> its key in readings ("00_hidden1.weight").
         learning_rate: the 0-dim tensor that the optimizer reads where it can.
-        augment: changes the inputs before the forward pass.
+        augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
         clip_norm: the largest allowed norm of the whole gradient.
+        constraint: after each update.
+        averaged: follows the network; what is evaluated, and the model of a checkpoint.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
         seeds: of "augment" and "dropout".
         compiled: whether torch.compile makes the forward and backward pass.
@@ -82,6 +87,8 @@ class EagerStep:
         augment: AugmentFn | None = None,
         penalty: Penalty | None = None,
         clip_norm: float | None = None,
+        constraint: Constraint | None = None,
+        averaged: Averaged | None = None,
         autocast: torch.dtype | None = None,
         seeds: Mapping[str, int],
         compiled: bool = False,
@@ -96,6 +103,8 @@ class EagerStep:
         self._augment = augment
         self._penalty = penalty
         self._clip_norm = clip_norm
+        self._constraint = constraint
+        self._averaged = averaged
         self._autocast_dtype = autocast
         self._seeds = seeds
         self._named = dict(network.named_parameters())
@@ -118,14 +127,18 @@ class EagerStep:
         self.columns = self._window.columns
 
     def fill_learning_rate(self, value: float) -> None:
-        """Fills the tensor, and the number for optimizers that have no kernel reading one."""
+        """Fills the tensor, and whatever the groups of the optimizer have in its place."""
         self._learning_rate.fill_(value)
         for group in self._optimizer.param_groups:
+            # A group with a base rate of its own follows the schedule's factor: value / base_lr.
+            rate = value / group["base_lr"] * group["own_lr"] if "own_lr" in group else value
             if not isinstance(group["lr"], Tensor):
-                group["lr"] = value
+                group["lr"] = rate
+            elif group["lr"] is not self._learning_rate:
+                group["lr"].fill_(rate)
 
     def update(self, rows: Tensor) -> None:
-        """Gather, scale, augment, forward, backward, clip, optimizer, sums."""
+        """Gather, scale, augment, forward, backward, clip, optimizer, constraint, average, sums."""
         self._pass(rows, self._forward, self._window)
         if self._clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
@@ -133,14 +146,31 @@ class EagerStep:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
-        self.count += 1
+        self.finish()
 
-    def _pass(self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window) -> None:
+    def finish(self) -> None:
+        """What follows every update: the constraint, the average."""
+        self.count += 1
+        if self._constraint is not None:
+            self._constraint()
+        if self._averaged is not None:
+            self._averaged.update(self.count)
+
+    def evaluate(self, rows: Tensor, *, first: bool) -> Tensor:
+        """The objective () and its gradient, in place of `update` where that needs several.
+
+        Only the first evaluation of an update goes into the window.
+        """
+        return self._pass(rows, self._forward, self._window if first else None)
+
+    def _pass(
+        self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window | None
+    ) -> Tensor:
         """Forward and backward: leaves the (scaled) gradients in the parameters."""
         batch = self._source.gather(rows)
         if self._augment is not None:
             seed = seed_for(self._seeds["augment"], "augment", self.count)
-            batch = batch._replace(inputs=self._augment(batch.inputs, rows, seed))
+            batch = self._augment(batch, seed)
         if self._draws:
             devices.seed(self._device, seed_for(self._seeds["dropout"], "dropout", self.count))
         with self._autocast():
@@ -151,7 +181,9 @@ class EagerStep:
         if penalty is not None:
             objective = objective + penalty
         self._scaler.scale(objective).backward()
-        window.add(losses.detach(), outputs.detach(), batch, penalty)
+        if window is not None:
+            window.add(losses.detach(), outputs.detach(), batch, penalty)
+        return objective.detach()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._autocast_dtype is None:
@@ -192,9 +224,19 @@ class EagerStep:
         self._norms = self._seen = None
         return values
 
+    @property
+    def _model(self) -> nn.Module:
+        """What is evaluated and kept: the network, or the average of its weights."""
+        return self.network if self._averaged is None else self._averaged.network
+
     def state(self) -> dict[str, Tensor]:
-        """model/..., optimizer/<parameter>/<name>, scaler/..., window/..., step/count."""
-        state = {f"model/{name}": tensor for name, tensor in self.network.state_dict().items()}
+        """model/..., optimizer/<parameter>/<name>, scaler/..., window/..., step/count.
+
+        Where weights are averaged, model/ is the average; training goes on with trained/.
+        """
+        state = {f"model/{name}": tensor for name, tensor in self._model.state_dict().items()}
+        if self._averaged is not None:
+            state |= {f"trained/{name}": t for name, t in self.network.state_dict().items()}
         for name, parameter in self._named.items():
             for key, value in self._optimizer.state.get(parameter, {}).items():
                 state[f"optimizer/{name}/{key}"] = torch.as_tensor(value)
@@ -208,12 +250,15 @@ class EagerStep:
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Takes over a state that `state()` gave, on whatever device it is."""
-        self.network.load_state_dict(_under("model/", state))
+        self._model.load_state_dict(_under("model/", state))
+        if self._averaged is not None:
+            self.network.load_state_dict(_under("trained/", state))
+        groups = {p: group for group in self._optimizer.param_groups for p in group["params"]}
         for name, parameter in self._named.items():
             kept = _under(f"optimizer/{name}/", state)
             if kept:
                 self._optimizer.state[parameter] = {
-                    key: _like(value, key, parameter, self._optimizer)
+                    key: _like(value, key, parameter, groups[parameter])
                     for key, value in kept.items()
                 }
         scaler = {key: value.item() for key, value in _under("scaler/", state).items()}
@@ -230,10 +275,10 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _like(value: Tensor, key: str, parameter: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
-    """A copy where the optimizer keeps it: `step` stays on the CPU unless the kernel is fused."""
-    fused = any(group.get("fused") for group in optimizer.param_groups)
-    stays = key == "step" and not fused
+def _like(value: Tensor, key: str, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
+    """A copy where the optimizer keeps it: counts stay on the CPU unless a kernel reads them."""
+    on_device = group.get("fused") or group.get("capturable")
+    stays = not on_device and key in group.get("on_host", ("step",))
     return value.clone() if stays else value.to(parameter.device, copy=True)
 
 

@@ -117,6 +117,25 @@ def test_what_the_run_writes_builds_the_same_network(layers: str) -> None:
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        MLP + "  layers: {hidden2: {activation: tanh, bias_init: {kind: constant, value: 1.0}}}\n",
+        CNN + "  dropout: 0.2\n  layers: {conv2: {activation: elu, dropout: 0.1}}\n",
+    ],
+)
+def test_the_stack_that_it_stands_for_begins_the_same(text: str) -> None:
+    first = settled(text)
+    stack = first.config.model.expanded(first.shape.inputs)
+    second = design(stack, first.shape, first.loss)
+    before, after = build(first.design, seed=0), build(second, seed=0)
+    assert [(n, type(m)) for n, m in before.named_modules()] == [
+        (n, type(m)) for n, m in after.named_modules()
+    ]
+    weights = after.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in before.state_dict().items())
+
+
 def test_set_reaches_a_layer_by_name() -> None:
     module = network(MLP, "model.layers.hidden2.activation=tanh")
     assert isinstance(module.get_submodule("hidden2_activation"), nn.Tanh)

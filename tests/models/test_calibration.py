@@ -17,7 +17,7 @@ from nnlab.loading import Text, load_config, place_for
 from nnlab.models import Model
 from nnlab.models.family import Design, design
 from nnlab.models.network import build, calibrate, fills
-from nnlab.parts.losses import CrossEntropyConfig
+from nnlab.parts.losses.classes import CrossEntropyConfig
 
 READ: Any = TypeAdapter(Model)
 

@@ -17,9 +17,13 @@ from nnlab.contracts import DataShape, Shape, Task
 from nnlab.models import Model
 from nnlab.models.family import Design, ModelConfig, design
 from nnlab.models.network import assemble, build, fills
-from nnlab.parts.losses import BceConfig, CrossEntropyConfig, LossConfig, MseConfig
+from nnlab.parts.initializers.plain import ZerosConfig
+from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.losses.numbers import MseConfig
 
 READ: Any = TypeAdapter(Model)
+ZEROS = ZerosConfig()
 DIGITS: Shape = (1, 28, 28)
 
 
@@ -55,6 +59,7 @@ BLOCK = {
     ),
 }
 INNER = {"kind": "residual", "layers": ({"kind": "linear", "units": 6},)}
+FLAT = ("linear", "mlp", "perceptron", "stack")
 NETWORKS: dict[str, tuple[Shape, dict[str, Any]]] = {
     "linear": ((4,), {"kind": "linear"}),
     "linear on images": (DIGITS, {"kind": "linear"}),
@@ -98,6 +103,9 @@ NETWORKS: dict[str, tuple[Shape, dict[str, Any]]] = {
             "layers": ({"kind": "conv", "channels": 4}, BLOCK, BLOCK, "global_pool"),
         },
     ),
+    "resnet20": ((3, 8, 8), {"kind": "resnet20", "width": 4}),
+    "resnet50": ((1, 9, 7), {"kind": "resnet50", "width": 4, "zero_init": True}),
+    "lenet5_1998": (DIGITS, {"kind": "lenet5_1998"}),
     "residual in residual": (
         (6,),
         {"kind": "stack", "layers": ({"kind": "residual", "layers": (INNER,)},)},
@@ -149,7 +157,8 @@ class TestEveryNetwork:
     def test_begins_elsewhere_from_another_seed(self, inputs: Shape, keys: dict[str, Any]) -> None:
         network = designed(inputs, **keys)
         first, second = (dict(build(network, seed=seed).named_parameters()) for seed in (3, 4))
-        drawn = [name for name in fills(network) if name.endswith("weight")]
+        begins = fills(network)
+        drawn = [n for n, fill in begins.items() if n.endswith("weight") and fill.init != ZEROS]
         assert drawn
         assert not any(torch.equal(first[name], second[name]) for name in drawn)
 
@@ -172,22 +181,45 @@ class TestEveryNetwork:
         assert {(p.device.type, p.dtype) for p in module.parameters()} == {("cpu", torch.float32)}
 
 
+EXAMPLE_DATA = {
+    "cnn": data((1, 16, 16)),
+    "mcculloch_pitts": data((2,), 2),
+    "point": DataShape((2,), "regression", 1, (), {"train": 1}, start=(-1.5, 2.0)),
+}
+
+
 @pytest.mark.parametrize("kind", kinds_of(Model).values(), ids=kinds_of(Model))
 class TestEveryKind:
     def test_has_help_of_one_line(self, kind: type[ModelConfig]) -> None:
         assert (kind.__doc__ or "").splitlines()[0].endswith(".")
 
     def test_has_an_example_that_builds(self, kind: type[ModelConfig]) -> None:
-        inputs: Shape = (1, 16, 16) if kind.name() == "cnn" else (7,)
-        network = design(kind.example(), data(inputs), CrossEntropyConfig())
-        assert build(network, seed=0)(torch.zeros(2, *inputs)).shape == (2, 10)
+        inputs: Shape = (7,) if kind.name() in FLAT else (1, 32, 32)
+        shape = EXAMPLE_DATA.get(kind.name(), data(inputs))
+        loss = MseConfig() if kind.name() == "perceptron" else CrossEntropyConfig()
+        network = design(kind.example(), shape, loss)
+        with torch.device("meta"):
+            outputs = assemble(network)(torch.zeros(2, *shape.inputs))
+        assert outputs.shape == (2, *network.plans[-1].output)
 
 
 class TestSizes:
-    # textbook.md, table of networks.
     @pytest.mark.parametrize(("hidden", "count"), [((16, 16), 13_002), ((256, 128), 235_146)])
     def test_of_the_textbooks_networks(self, hidden: tuple[int, ...], count: int) -> None:
+        """784-16-16-10 and 784-256-128-10, by the sum of n m + m over the layers.
+
+        One of the source texts prints 234,378 for the second; its own formula gives 235,146.
+        """
+        sizes = (784, *hidden, 10)
+        assert sum(n * m + m for n, m in pairwise(sizes)) == count
         assert designed(DIGITS, kind="mlp", hidden=hidden).parameters == count
+
+    def test_of_784_16_16_10_are_12960_weights_and_42_biases(self) -> None:
+        plans = designed(DIGITS, kind="mlp", hidden=(16, 16)).plans
+        shapes = {n: shape for plan in plans for n, shape in plan.parameters.items()}
+        weights = sum(prod(shape) for n, shape in shapes.items() if n.endswith("weight"))
+        biases = sum(prod(shape) for n, shape in shapes.items() if n.endswith("bias"))
+        assert (weights, biases) == (12_960, 42)
 
     def test_of_lenet(self) -> None:
         # LeCun et al. 1998 with full connections in its third layer: 156 + 2,416 + 48,120 +
@@ -353,6 +385,25 @@ class TestStructure:
             product = weight @ product
         x = torch.randn(20, 7, dtype=torch.float64)
         torch.testing.assert_close(module(x), x @ product.T)
+
+    def test_without_nonlinearity_depth_is_nothing_with_biases_either(self) -> None:
+        biases = {"kind": "normal", "std": 1.0}
+        network = designed(
+            (7,),
+            kind="mlp",
+            hidden=(6, 9),
+            activation="identity",
+            bias_init=biases,
+            output={"bias_init": biases},
+        )
+        module = build(network, seed=0).double()
+        weights = dict(module.named_parameters())
+        matrix, shift = torch.eye(7, dtype=torch.float64), torch.zeros(7, dtype=torch.float64)
+        for layer in ("hidden1", "hidden2", "output"):
+            matrix = weights[f"{layer}.weight"] @ matrix
+            shift = weights[f"{layer}.weight"] @ shift + weights[f"{layer}.bias"]
+        x = torch.randn(20, 7, dtype=torch.float64)
+        torch.testing.assert_close(module(x), x @ matrix.T + shift)
 
     def test_a_network_is_its_formula(self) -> None:
         network = designed((7,), kind="mlp", hidden=(6,), activation="tanh")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nnlab.choices import kinds_of
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.bounded import HardTanhConfig
+from nnlab.parts.activations.bounded import HardTanhConfig, ScaledTanhConfig
 from nnlab.parts.activations.common import (
     IdentityConfig,
     ReluConfig,
@@ -155,6 +155,7 @@ FORMULAS: list[tuple[ActivationConfig, Callable[[Tensor], Tensor]]] = [
     (PreluConfig(slope=0.25), lambda x: torch.where(x > 0, x, 0.25 * x)),
     (ReluConfig(), lambda x: x.clamp(min=0)),
     (SigmoidConfig(), lambda x: 1 / (1 + torch.exp(-x))),
+    (ScaledTanhConfig(), lambda x: 1.7159 * torch.tanh(2 / 3 * x)),
     (SiluConfig(), lambda x: x / (1 + torch.exp(-x))),
     (StepConfig(), lambda x: (x >= 0).double()),
     (TanhConfig(), lambda x: 2 * torch.sigmoid(2 * x) - 1),
@@ -195,6 +196,12 @@ def test_slope_of_sigmoid_is_greatest_at_zero_and_one_quarter() -> None:
 
 def test_slope_of_tanh_is_one_minus_its_square() -> None:
     torch.testing.assert_close(slopes(TanhConfig(), LINE), 1 - LINE.tanh() ** 2)
+
+
+def test_scaled_tanh_is_one_at_one() -> None:
+    # LeCun et al. 1998, appendix A: f(1) = 1 and f(-1) = -1, to the four digits of its numbers.
+    ends = ScaledTanhConfig().build()(torch.tensor([-1.0, 1.0]))
+    torch.testing.assert_close(ends, torch.tensor([-1.0, 1.0]), atol=1e-4, rtol=0)
 
 
 def test_slope_of_relu_at_zero_is_zero() -> None:

@@ -17,22 +17,24 @@ from nnlab.parts.activations.common import IdentityConfig, ReluConfig
 from nnlab.parts.activations.rectifiers import PreluConfig
 from nnlab.parts.containers import Residual, Stack
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import (
-    ActivationLayerConfig,
-    AvgPoolConfig,
-    BatchNormConfig,
-    ConvConfig,
-    DropoutConfig,
-    FlattenConfig,
-    GlobalPoolConfig,
-    GroupNormConfig,
-    Layer,
-    LayerNormConfig,
-    LinearConfig,
-    MaxPoolConfig,
-    ResidualConfig,
-)
+from nnlab.parts.layers import Layer
+from nnlab.parts.layers.dense import ConvConfig, LinearConfig
 from nnlab.parts.layers.family import Defaults, LayerConfig, place
+from nnlab.parts.layers.historical import SubsamplingConfig, TableConvConfig
+from nnlab.parts.layers.modules import TableConv
+from nnlab.parts.layers.norms import (
+    BatchNormConfig,
+    GroupNormConfig,
+    LayerNormConfig,
+)
+from nnlab.parts.layers.plain import ActivationLayerConfig, DropoutConfig, FlattenConfig
+from nnlab.parts.layers.pools import (
+    AdaptivePoolConfig,
+    AvgPoolConfig,
+    GlobalPoolConfig,
+    MaxPoolConfig,
+)
+from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.norms import BatchConfig, GroupConfig, NoNormConfig, Norm
 
 KINDS = kinds_of(Layer)
@@ -69,11 +71,22 @@ CONVS = [
     ConvConfig(channels=6, kernel=3, padding="valid", dilation=3),
     ConvConfig(channels=8, kernel=3, groups=4, bias=False),
     ConvConfig(channels=8, kernel=2, norm=BatchConfig(), activation=ReluConfig(), dropout=0.5),
+    ConvConfig(channels=6, kernel=(5, 3), padding=(2, 0), dilation=(1, 3)),
+    *(
+        ConvConfig(channels=6, kernel=(5, 3), stride=2, padding=(3, 1), padding_mode=mode)
+        for mode in ("circular", "reflect", "replicate")
+    ),
+    TableConvConfig(table=((0, 7), (3,), (1, 2, 4, 5)), kernel=(3, 4), bias=False),
+    SubsamplingConfig(kernel=(3, 2), activation=PreluConfig()),
 ]
 POOLS = [
-    kind(kernel=kernel, stride=stride, padding=padding)
-    for kind in (MaxPoolConfig, AvgPoolConfig)
-    for kernel, stride, padding in ((2, None, 0), (3, 1, 1), ((3, 2), (2, 3), 1), (5, 2, 2))
+    *(
+        kind(kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
+        for kind in (MaxPoolConfig, AvgPoolConfig)
+        for kernel, stride, padding in ((2, None, 0), (3, 1, 1), ((3, 2), (2, 3), 1), (5, 2, 2))
+        for ceil_mode in (False, True)
+    ),
+    *(AdaptivePoolConfig(size=size) for size in (1, (12, 10), (4, 5), (5, 7), (13, 24))),
 ]
 BLOCKS = [
     ResidualConfig(layers=(ConvConfig(channels=8, padding="same"),)),
@@ -83,7 +96,12 @@ BLOCKS = [
         norm=BatchConfig(),
         activation=ReluConfig(),
     ),
+    ResidualConfig(
+        layers=(ConvConfig(channels=16, stride=2, padding=1), ConvConfig(channels=16, padding=1)),
+        skip="pad",
+    ),
     ResidualConfig(layers=(LinearConfig(units=24),)),
+    ResidualConfig(layers=(LinearConfig(units=30),), skip="pad"),
     ResidualConfig(layers=(LinearConfig(units=7), LinearConfig(units=5)), norm=BatchConfig()),
     ResidualConfig(layers=(ResidualConfig(layers=(LinearConfig(units=3),)), DropoutConfig())),
 ]
@@ -158,7 +176,7 @@ class TestEveryPlan:
         names = {
             f"{name}.{key}"
             for name, module in built(layer, inputs).named_modules()
-            if isinstance(module, nn.Linear | nn.Conv2d)
+            if isinstance(module, nn.Linear | nn.Conv2d | TableConv)
             for key, _ in module.named_parameters()
         }
         assert {f"it.{key}" for key in layer.fills(inputs)} == names
@@ -166,7 +184,7 @@ class TestEveryPlan:
     def test_counts_fans_as_torch_does(self, layer: LayerConfig, inputs: Shape) -> None:
         weights = dict(built(layer, inputs).named_parameters())
         for key, fill in layer.fills(inputs).items():
-            if key.endswith("weight"):
+            if key.endswith("weight") and not isinstance(layer, TableConvConfig):
                 fans: Any = nn.init._calculate_fan_in_and_fan_out  # pyright: ignore[reportPrivateUsage]
                 assert (fill.fan_in, fill.fan_out) == fans(weights[f"it.{key}"])
 

@@ -11,18 +11,11 @@ from torch.nn import functional as F
 
 from nnlab.choices import kinds_of
 from nnlab.contracts import Batch, DataShape, Task
-from nnlab.parts.losses import (
-    BceConfig,
-    CrossEntropyConfig,
-    HingeConfig,
-    HuberConfig,
-    KlConfig,
-    Loss,
-    LossConfig,
-    MaeConfig,
-    MseConfig,
-    QuadraticConfig,
-)
+from nnlab.parts.losses import Loss
+from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig, KlConfig
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.losses.margins import HingeConfig
+from nnlab.parts.losses.numbers import HuberConfig, MaeConfig, MseConfig, QuadraticConfig
 
 CONFIGS: list[Any] = [kind.example() for kind in kinds_of(Loss).values()]
 WITH_TASK = [(config, task) for config in CONFIGS for task in config.tasks]
@@ -30,7 +23,7 @@ NAMES = [f"{config.kind}-{task}" for config, task in WITH_TASK]
 
 
 def data(task: Task, outputs: int) -> DataShape:
-    names = tuple(str(i) for i in range(outputs)) if task == "classes" else ()
+    names = () if task == "regression" else tuple(str(i) for i in range(outputs))
     return DataShape((4,), task, outputs, names, {"train": 6})
 
 
@@ -42,25 +35,31 @@ def logits(columns: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(6, columns, generator=torch.Generator().manual_seed(1)).to(dtype)
 
 
+def outputs_for(config: LossConfig, task: Task, dtype: torch.dtype = torch.float64) -> Tensor:
+    return logits(config.outputs(data(task, 3)), dtype)
+
+
 CLASSES = torch.tensor([0, 2, 1, 1, 0, 2])
 PAIR = torch.tensor([0, 1, 1, 0, 1, 0])
 # Rows that sum to 1: they are fit for kl, and numbers as good as others for the rest.
 NUMBERS = torch.rand(6, 3, generator=torch.Generator().manual_seed(2)).double().softmax(1)
+LABELS = torch.tensor([[0, 1, 1], [0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 0, 1], [1, 1, 0]]).double()
 
 
 def targets_for(task: Task) -> Tensor:
-    return CLASSES if task == "classes" else NUMBERS
+    return {"classes": CLASSES, "regression": NUMBERS, "labels": LABELS}[task]
 
 
 @pytest.mark.parametrize(("config", "task"), WITH_TASK, ids=NAMES)
 class TestEveryLoss:
     def test_gives_one_number_for_each_example(self, config: LossConfig, task: Task) -> None:
-        loss = config.build(data(task, 3))(logits(3), batch_of(targets_for(task)))
+        z = outputs_for(config, task)
+        loss = config.build(data(task, 3))(z, batch_of(targets_for(task)))
         assert (loss.shape, loss.dtype) == ((6,), torch.float64)
 
     def test_an_example_does_not_feel_the_others(self, config: LossConfig, task: Task) -> None:
         loss = config.build(data(task, 3))
-        z, y = logits(3), targets_for(task)
+        z, y = outputs_for(config, task), targets_for(task)
         alone = torch.cat([loss(z[i : i + 1], batch_of(y[i : i + 1])) for i in range(6)])
         torch.testing.assert_close(loss(z, batch_of(y)), alone)
 
@@ -70,27 +69,36 @@ class TestEveryLoss:
         def of_outputs(z: Tensor) -> Tensor:
             return loss(z, batch_of(targets_for(task)))
 
-        assert torch.autograd.gradcheck(of_outputs, (logits(3).requires_grad_(),))
+        z = outputs_for(config, task).requires_grad_()
+        assert torch.autograd.gradcheck(of_outputs, (z,))
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
     def test_computes_in_float32_at_least(
         self, config: LossConfig, task: Task, dtype: torch.dtype
     ) -> None:
         loss = config.build(data(task, 3))
-        z, batch = logits(3, dtype), batch_of(targets_for(task))
+        z, batch = outputs_for(config, task, dtype), batch_of(targets_for(task))
         torch.testing.assert_close(loss(z, batch), loss(z.float(), batch), rtol=0, atol=0)
 
     def test_stays_finite_for_huge_outputs(self, config: LossConfig, task: Task) -> None:
-        loss = config.build(data(task, 3))(logits(3).float() * 1e4, batch_of(targets_for(task)))
+        # exp(z) is the rate itself: it has no other form that would not overflow beyond 88.
+        huge = 30 if config.kind == "poisson_nll" else 1e4
+        z = outputs_for(config, task).float() * huge
+        loss = config.build(data(task, 3))(z, batch_of(targets_for(task)))
         assert loss.isfinite().all()
 
     def test_is_least_where_targets_are_met(self, config: LossConfig, task: Task) -> None:
-        y = F.one_hot(CLASSES).double() if task == "classes" else NUMBERS
-        # softmax is met by log-probabilities, sigmoid and hinge by outputs of both signs.
+        y = F.one_hot(CLASSES).double() if task == "classes" else targets_for(task)
+        # softmax is met by log-probabilities, sigmoid and margins by outputs of both signs.
         z = {"softmax": (y + 1e-12).log(), "sigmoid": 60 * y - 30, "identity": y}[config.link]
-        z = 2 * y - 1 if config.kind == "hinge" else z
-        loss = config.build(data(task, 3))(z, batch_of(targets_for(task)))
-        torch.testing.assert_close(loss, torch.zeros(6).double(), rtol=0, atol=1e-5)
+        z = 2 * y - 1 if config.kind in ("hinge", "squared_hinge", "multi_margin") else z
+        z = y.log() if config.kind == "poisson_nll" else z
+        z = torch.cat([y, torch.full_like(y, -40)], dim=1) if config.kind == "gaussian_nll" else z
+        loss, batch = config.build(data(task, 3)), batch_of(targets_for(task))
+        noise = torch.randn(z.shape, dtype=z.dtype, generator=torch.Generator().manual_seed(3))
+        assert (loss(z, batch) <= loss(z + 0.05 * noise, batch) + 1e-9).all()
+        if not config.kind.endswith("_nll"):
+            torch.testing.assert_close(loss(z, batch), torch.zeros(6).double(), rtol=0, atol=1e-5)
 
     def test_says_formula_reduction_targets_and_link(self, config: LossConfig, task: Task) -> None:
         assert "\n" not in config.formula
@@ -191,11 +199,12 @@ def test_gradient_of_a_matched_pair_is_prediction_minus_target(
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.kind)
-def test_two_classes_share_one_output_for_bce_and_hinge_alone(config: LossConfig) -> None:
-    one = config.kind in ("bce", "hinge")
-    assert config.outputs(data("classes", 2)) == (1 if one else 2)
-    assert config.outputs(data("classes", 3)) == 3
-    assert config.outputs(data("regression", 2)) == 2 or one
+def test_two_classes_share_one_output_for_bce_and_hinges_alone(config: LossConfig) -> None:
+    one = config.kind in ("bce", "hinge", "squared_hinge")
+    for task in config.tasks:
+        each = 2 if config.kind == "gaussian_nll" else 1
+        assert config.outputs(data(task, 2)) == (1 if one and task == "classes" else 2 * each)
+        assert config.outputs(data(task, 3)) == 3 * each
 
 
 @pytest.mark.parametrize("config", [CrossEntropyConfig(), KlConfig()], ids=lambda c: c.kind)

@@ -11,6 +11,7 @@ from nnlab.base import Kind
 from nnlab.choices import kinds_of
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
+from nnlab.parts.averages import Average
 from nnlab.parts.initializers import BiasInitializer, Initializer
 from nnlab.parts.losses import Loss
 from nnlab.parts.optimizers import Optimizer
@@ -20,6 +21,7 @@ from nnlab.parts.scores import AnyScore
 MENUS: tuple[Any, ...] = (
     Activation,
     Augment,
+    Average,
     BiasInitializer,
     Initializer,
     Loss,

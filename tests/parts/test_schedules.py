@@ -8,18 +8,20 @@ from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
 from nnlab.choices import kinds_of
+from nnlab.contracts import ObservingFn
 from nnlab.durations import Duration
-from nnlab.parts.schedules import (
+from nnlab.parts.schedules import Schedule
+from nnlab.parts.schedules.cycles import CosineConfig, OneCycleConfig, WarmRestartsConfig
+from nnlab.parts.schedules.decays import (
     ConstantConfig,
-    CosineConfig,
     ExponentialConfig,
-    OneCycleConfig,
-    PlateauConfig,
-    PlateauFn,
-    Schedule,
-    ScheduleConfig,
+    InverseSqrtConfig,
+    LinearConfig,
+    PolynomialConfig,
     StepsConfig,
 )
+from nnlab.parts.schedules.family import ScheduleConfig
+from nnlab.parts.schedules.plateau import PlateauConfig
 
 PER_EPOCH, TOTAL = 10, 60
 BASE = 0.5
@@ -67,7 +69,9 @@ class TestEverySchedule:
 
     def test_goes_on_beyond_the_planned_end(self, config: ScheduleConfig) -> None:
         schedule = config.build(per_epoch=PER_EPOCH, total=TOTAL)
-        assert 0 <= schedule(10 * TOTAL) <= schedule(TOTAL)
+        assert 0 <= schedule(10 * TOTAL) <= 1
+        if config.kind != "warm_restarts":
+            assert schedule(10 * TOTAL) <= schedule(TOTAL)
 
     @pytest.mark.parametrize("total", [1, 2, 3])
     def test_fits_a_run_of_few_steps(self, config: ScheduleConfig, total: int) -> None:
@@ -136,6 +140,48 @@ def test_cosine_ends_at_its_final_factor() -> None:
     assert CosineConfig(final=0.25).build(per_epoch=PER_EPOCH, total=TOTAL)(TOTAL) == 0.25
 
 
+@pytest.mark.parametrize("final", [0.0, 0.2])
+def test_linear_is_that_of_torch(final: float) -> None:
+    scheduler = lr_scheduler.LinearLR(sgd(), 1.0, end_factor=final, total_iters=TOTAL)
+    np.testing.assert_allclose(factors(LinearConfig(final=final)), rates(scheduler), rtol=1e-9)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_polynomial_is_that_of_torch(power: float) -> None:
+    scheduler = lr_scheduler.PolynomialLR(sgd(), total_iters=TOTAL, power=power)
+    np.testing.assert_allclose(factors(PolynomialConfig(power=power)), rates(scheduler), rtol=1e-9)
+
+
+def test_polynomial_ends_at_its_final_factor() -> None:
+    config = PolynomialConfig(power=3.0, final=0.25)
+    assert config.build(per_epoch=PER_EPOCH, total=TOTAL)(TOTAL) == 0.25
+
+
+def test_inverse_sqrt_is_the_formula_of_its_paper() -> None:
+    # Vaswani et al., eq. 3: min(n^-0.5, n * w^-1.5), as a share of its peak w^-0.5. Their n counts
+    # from 1; behind the warm-up it is one less here, as the first factor there is the peak again.
+    w = 13
+    ours = factors(InverseSqrtConfig(warmup=Duration(w, "steps")))
+    n = np.array([step + 1 if step < w else step for step in range(TOTAL)])
+    np.testing.assert_allclose(ours, np.minimum(n**-0.5, n * w**-1.5) / w**-0.5)
+
+
+@pytest.mark.parametrize(("multiplier", "first"), [(1, 7), (2, 5), (3, 4)])
+def test_warm_restarts_are_those_of_torch(multiplier: int, first: int) -> None:
+    expected = rates(
+        lr_scheduler.CosineAnnealingWarmRestarts(
+            sgd(), T_0=first, T_mult=multiplier, eta_min=0.1 * BASE
+        )
+    )
+    config = WarmRestartsConfig(period=Duration(first, "steps"), multiplier=multiplier, final=0.1)
+    np.testing.assert_allclose(factors(config), expected)
+
+
+def test_warm_restarts_need_a_period() -> None:
+    with pytest.raises(ValidationError, match="period must be greater than 0"):
+        WarmRestartsConfig(period=Duration(0))
+
+
 @pytest.mark.parametrize("pct_start", [0.0, 0.25, 0.9])
 def test_one_cycle_is_that_of_torch(pct_start: float) -> None:
     # One more than the updates: torch refuses the scheduler step after the last one.
@@ -147,9 +193,11 @@ def test_one_cycle_is_that_of_torch(pct_start: float) -> None:
     np.testing.assert_allclose([schedule(step) for step in range(TOTAL)], rates(scheduler))
 
 
-def plateau(config: PlateauConfig, *, higher_is_better: bool = False, total: int = 60) -> PlateauFn:
+def plateau(
+    config: PlateauConfig, *, higher_is_better: bool = False, total: int = 60
+) -> ObservingFn:
     schedule = config.build(per_epoch=10, total=total, higher_is_better=higher_is_better)
-    assert isinstance(schedule, PlateauFn)
+    assert isinstance(schedule, ObservingFn)
     return schedule
 
 
@@ -226,5 +274,5 @@ def test_plateau_goes_on_from_its_state() -> None:
 
 
 def test_only_plateau_observes() -> None:
-    observers = [c.kind for c in CONFIGS if isinstance(c.build(per_epoch=1, total=9), PlateauFn)]
+    observers = [c.kind for c in CONFIGS if isinstance(c.build(per_epoch=1, total=9), ObservingFn)]
     assert observers == ["plateau"]

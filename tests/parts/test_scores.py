@@ -9,25 +9,23 @@ from torch import Tensor
 
 from nnlab.choices import kinds_of
 from nnlab.contracts import Batch, DataShape, Score, Task
-from nnlab.parts.scores import (
-    AccuracyConfig,
-    AnyScore,
-    ErrorRateConfig,
-    MaeScoreConfig,
-    R2Config,
-    RmseConfig,
-    ScoreConfig,
-    TopKConfig,
-    auto_scores,
-)
+from nnlab.parts.scores import AnyScore, auto_scores
+from nnlab.parts.scores.classes import AccuracyConfig, ErrorRateConfig, TopKConfig
+from nnlab.parts.scores.counts import F1Config, PrecisionConfig
+from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
+from nnlab.parts.scores.numbers import MaeScoreConfig, R2Config, RmseConfig
 
-CONFIGS: list[Any] = [kind.example() for kind in kinds_of(AnyScore).values()]
+CONFIGS: list[Any] = [
+    kind.example() for kind in kinds_of(AnyScore).values() if issubclass(kind, SumScoreConfig)
+]
+WITH_TASK = [(config, task) for config in CONFIGS for task in config.tasks]
 RANDOM = torch.Generator().manual_seed(0)
 CLASSES = torch.randint(7, (50,), generator=RANDOM)
 LOGITS = torch.randn(50, 7, generator=RANDOM)
 COLUMNS = torch.randn(50, 3, generator=RANDOM) * torch.tensor([1.0, 5.0, 0.1]) + 1950.0
 GUESSES = COLUMNS + 0.3 * torch.randn(50, 3, generator=RANDOM)
 MEAN = [1951.0, 1949.0, 1950.0]
+LABELS = torch.randint(2, (50, 7), generator=RANDOM).float()
 
 
 def data(task: Task, outputs: int) -> DataShape:
@@ -42,30 +40,44 @@ def value_of(score: Score, outputs: Tensor, targets: Tensor, pieces: int = 1) ->
     return score.value(total.tolist(), len(targets))
 
 
-def case(config: ScoreConfig) -> tuple[Score, Tensor, Tensor]:
-    """A score beside outputs and targets of its task."""
-    if config.tasks == ("classes",):
-        return config.build(data("classes", 7), ()), LOGITS, CLASSES
-    return config.build(data("regression", 3), MEAN), GUESSES, COLUMNS
+def case(config: SumScoreConfig, task: Task | None = None) -> tuple[Score, Tensor, Tensor]:
+    """A score beside outputs and targets of a task, the first of its own by default."""
+    task = task or config.tasks[0]
+    if task == "regression":
+        return config.build(data(task, 3), MEAN), GUESSES, COLUMNS
+    outputs = LOGITS.softmax(1) if config.reads == "probabilities" else LOGITS
+    return config.build(data(task, 7), ()), outputs, CLASSES if task == "classes" else LABELS
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.kind)
+@pytest.mark.parametrize(
+    ("config", "task"), WITH_TASK, ids=[f"{config.kind}-{task}" for config, task in WITH_TASK]
+)
 class TestEveryScore:
-    def test_is_the_same_in_one_batch_and_in_many(self, config: ScoreConfig) -> None:
-        score, outputs, targets = case(config)
+    def test_is_the_same_in_one_batch_and_in_many(self, config: SumScoreConfig, task: Task) -> None:
+        score, outputs, targets = case(config, task)
         whole = value_of(score, outputs, targets)
         assert value_of(score, outputs, targets, pieces=7) == pytest.approx(whole, abs=1e-12)
 
-    def test_sums_are_as_wide_as_promised_and_double(self, config: ScoreConfig) -> None:
-        score, outputs, targets = case(config)
+    def test_sums_are_as_wide_as_promised_and_double(
+        self, config: SumScoreConfig, task: Task
+    ) -> None:
+        score, outputs, targets = case(config, task)
         sums = score.sums(outputs, Batch(outputs, targets, CLASSES))
         assert (sums.shape, sums.dtype) == ((score.width,), torch.float64)
 
-    def test_perfect_outputs_are_the_best(self, config: ScoreConfig) -> None:
-        score, outputs, targets = case(config)
-        perfect = torch.eye(7)[CLASSES] if config.tasks == ("classes",) else targets
+    def test_perfect_outputs_are_the_best(self, config: SumScoreConfig, task: Task) -> None:
+        score, outputs, targets = case(config, task)
+        perfect = {"classes": torch.eye(7)[CLASSES], "labels": 2 * LABELS - 1}.get(task, targets)
         worse, best = value_of(score, outputs, targets), value_of(score, perfect, targets)
         assert best > worse if config.higher_is_better else best < worse
+
+    def test_a_distribution_over_classes_counts_as_its_likeliest(
+        self, config: SumScoreConfig, task: Task
+    ) -> None:
+        score, outputs, targets = case(config, task)
+        if task == "classes":
+            shares = (3 * torch.eye(7)[CLASSES] + torch.rand(50, 7, generator=RANDOM)).softmax(1)
+            assert value_of(score, outputs, shares) == value_of(score, outputs, targets)
 
 
 def test_accuracy_is_that_of_scikit_learn() -> None:
@@ -154,14 +166,25 @@ def test_half_precision_outputs_are_summed_in_double() -> None:
 
 @pytest.mark.parametrize(
     ("config", "key"),
-    [(TopKConfig(k=3), "top3"), (AccuracyConfig(), "accuracy"), (MaeScoreConfig(), "mae")],
+    [
+        (TopKConfig(k=3), "top3"),
+        (AccuracyConfig(), "accuracy"),
+        (MaeScoreConfig(), "mae"),
+        (F1Config(), "f1_macro"),
+        (PrecisionConfig(average="weighted"), "precision_weighted"),
+    ],
 )
 def test_key_is_the_name_in_metrics(config: ScoreConfig, key: str) -> None:
     assert config.key == key
 
 
 @pytest.mark.parametrize(
-    ("task", "keys"), [("classes", ["accuracy"]), ("regression", ["mae", "r2"])]
+    ("task", "keys"),
+    [
+        ("classes", ["accuracy"]),
+        ("regression", ["mae", "r2"]),
+        ("labels", ["accuracy", "f1_macro"]),
+    ],
 )
 def test_auto_scores_follow_the_task(task: Task, keys: list[str]) -> None:
     assert [score.key for score in auto_scores(task)] == keys

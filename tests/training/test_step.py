@@ -10,9 +10,12 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnlab.build import Built, build_trainer
+from nnlab.choices import kinds_of
 from nnlab.contracts import Examples, Machine
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import load_config, place_for
+from nnlab.parts.optimizers import Optimizer
+from nnlab.parts.optimizers.family import DecayingConfig
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {
@@ -78,6 +81,7 @@ def test_five_updates_equal_a_hand_written_loop(kind: str) -> None:
     network = build(experiment.design, seed=0)
     decayed = [p for p in network.parameters() if p.ndim >= 2]
     others = [p for p in network.parameters() if p.ndim < 2]
+    assert isinstance(experiment.config.optimizer, DecayingConfig)
     decay = experiment.config.optimizer.weight_decay
     groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch_class(groups, lr=experiment.config.optimizer.lr)
@@ -102,6 +106,14 @@ FEATURES: dict[str, dict[str, Any]] = {
     "dropout": {"model": {"kind": "mlp", "hidden": [8], "dropout": 0.5}},
     "batch norm": {"model": {"kind": "mlp", "hidden": [8], "norm": "batch"}},
     "augmented": {"data": {"kind": "digits", "augment": ["shift"]}},
+    "mixup": {"data": {"kind": "blobs", "samples": 200, "augment": ["mixup"]}},
+    "cutmix": {"data": {"kind": "digits", "augment": ["cutmix", "erasing"]}},
+    "max norm": {"regularize": {"max_norm": 0.5}},
+    "ema": {"train": {"epochs": 1, "batch_size": 16, "averaging": "ema"}},
+    "swa with batch norm": {
+        "model": {"kind": "mlp", "hidden": [8], "norm": "batch"},
+        "train": {"epochs": 1, "averaging": {"kind": "swa", "start": 0, "every": "1 steps"}},
+    },
     "bf16": {"train": {"epochs": 1, "batch_size": 16, "precision": "bf16"}},
     "fp64": {"train": {"epochs": 1, "batch_size": 16, "precision": "fp64"}},
     "regression": {"data": "diabetes", "model": "linear"},
@@ -146,6 +158,30 @@ class TestEveryStep:
             built.step.update(rows_of(examples))
         for name, tensor in first.step.state().items():
             assert torch.equal(second.step.state()[name], tensor), name
+
+
+@pytest.mark.parametrize("kind", kinds_of(Optimizer))
+def test_every_optimizer_goes_on_from_its_state_with_the_same_bits(kind: str) -> None:
+    section: dict[str, Any] = {"kind": kind}
+    if kind != "lbfgs":
+        section["groups"] = {"hidden2": {"lr": 0.05}, "output.bias": {"lr": 0}}
+    train = {"epochs": 2, "batch_size": "full"}
+    made = [make(optimizer=section, train=train) for _ in range(2)]
+    examples, (first, second) = made[0][1], (built for _, _, built in made)
+    rows = torch.from_numpy(examples.rows["train"])
+    for built in (first, second):
+        built.step.fill_learning_rate(0.1)
+    for _ in range(3):
+        first.step.update(rows)
+    second.step.load({k: v.clone() for k, v in first.step.state().items()})
+    for rate in (0.1, 0.02):
+        for built in (first, second):
+            built.step.fill_learning_rate(rate)
+            built.step.update(rows)
+    state = second.step.state()
+    for name, tensor in first.step.state().items():
+        assert state[name].dtype == tensor.dtype, name
+        assert torch.equal(state[name], tensor), name
 
 
 def test_gradient_norms_equal_those_of_autograd() -> None:
@@ -197,6 +233,28 @@ def test_clipping_bounds_the_update_and_leaves_small_gradients_alone() -> None:
         after = weights(built)
         moved = torch.stack([(after[k] - before[k]).norm() for k in before]).norm()
         assert float(moved) == pytest.approx(limit if clipped else norm, rel=1e-3)
+
+
+def test_clipping_multiplies_the_gradient_by_c_over_its_norm() -> None:
+    # g <- g * c / |g| where |g| > c, over all parameters together.
+    limit = 0.01
+    experiment, examples, built = make(
+        optimizer={"kind": "sgd", "lr": 1.0}, train={"epochs": 1, "clip_norm": limit}
+    )
+    before = weights(built)
+    built.step.fill_learning_rate(1.0)
+    built.step.update(rows_of(examples))
+    from nnlab.models.network import build
+
+    network = build(experiment.design, seed=0)
+    inputs, targets = inputs_of(examples, rows_of(examples))
+    F.cross_entropy(network(inputs), targets).backward()
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    norm = torch.cat([g.flatten() for g in gradients.values()]).norm()
+    assert norm > limit
+    for name, g in gradients.items():
+        moved = before[f"model/{name}"] - weights(built)[f"model/{name}"]
+        torch.testing.assert_close(moved, g * limit / norm, atol=1e-7, rtol=1e-4)
 
 
 def test_the_penalty_adds_its_gradient_to_weights_alone() -> None:

@@ -16,6 +16,8 @@ Data = Annotated[
         "nnlab.parts.datasets.bundled",
         "nnlab.parts.datasets.synthetic",
         "nnlab.parts.datasets.gates",
+        "nnlab.parts.datasets.inline",
+        "nnlab.parts.datasets.surface",
         "nnlab.parts.datasets.archives",
         "nnlab.parts.datasets.csv_table",
         "nnlab.parts.datasets.npz",

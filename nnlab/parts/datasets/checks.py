@@ -52,6 +52,8 @@ def check_table(
         raise DataError(
             f"data: targets have shape {tuple(targets.shape[1:])}, expected ({shape.outputs},)"
         )
+    if shape.task == "labels":
+        _check_marks(targets)
     if isinstance(inputs, np.ndarray):
         _check_finite("inputs", inputs, shape.columns, gaps=gaps)
     _check_finite("targets", targets, (), gaps=False)
@@ -67,6 +69,16 @@ def _check_labels(targets: "NDArray[Any]", classes: tuple[str, ...]) -> None:
         raise DataError(
             f"data: {_plural(len(bad), 'label')} out of range, first {targets[bad[0]]} in row "
             f"{bad[0]} (rows count from 0; {len(classes)} classes are 0 to {len(classes) - 1})"
+        )
+
+
+def _check_marks(targets: "NDArray[Any]") -> None:
+    bad = np.argwhere((targets != 0) & (targets != 1))
+    if len(bad):
+        row, column = bad[0]
+        raise DataError(
+            f"data: {targets[row, column]:g} in row {row}, label {column} (rows count from 0), "
+            "expected 0 or 1 (task: regression)"
         )
 
 
@@ -120,6 +132,7 @@ def notes(examples: Examples) -> tuple[str, ...]:
         *_shared_rows(examples),
         *_missing_classes(examples),
         *_constant_columns(examples),
+        *_label_noise(examples),
     )
 
 
@@ -135,12 +148,28 @@ def _shared_rows(examples: Examples) -> tuple[str, ...]:
     return (f"{' and '.join(same)} use the rows of train: their scores say nothing about new data",)
 
 
+def counts_of(examples: Examples, split: Split) -> "NDArray[np.int64]":
+    """How many examples of a split have each class or label."""
+    targets = examples.targets[examples.rows[split]]
+    if examples.shape.task == "labels":
+        return targets.sum(axis=0).astype(np.int64)
+    return np.bincount(targets, minlength=len(examples.shape.classes))
+
+
+def _label_noise(examples: Examples) -> tuple[str, ...]:
+    if examples.clean is None:
+        return ()
+    rows = examples.rows["train"]
+    wrong = int((examples.targets[rows] != examples.clean[rows]).sum())
+    return (f"label noise: {wrong:,} of {len(rows):,} training labels are wrong on purpose",)
+
+
 def _missing_classes(examples: Examples) -> tuple[str, ...]:
-    if examples.shape.task != "classes":
+    if examples.shape.task == "regression":
         return ()
     names, found = examples.shape.classes, list[str]()
-    for split, rows in examples.rows.items():
-        present = np.bincount(examples.targets[rows], minlength=len(names))
+    for split in examples.rows:
+        present = counts_of(examples, split)
         missing = [name for name, count in zip(names, present, strict=True) if not count]
         if missing:
             found.append(f"{split} has no example of {_some(missing)}")

@@ -86,11 +86,14 @@ def guessed_task(sheet: Sheet, targets: Sequence[str], decimal: str) -> Task:
 def encoded_targets(
     sheet: Sheet, targets: Sequence[str], task: Task, decimal: str
 ) -> "tuple[tuple[str, ...], NDArray[np.float32] | NDArray[np.int64]]":
-    """Class names with (N,) class numbers, or no names with (N, K) numbers.
+    """Class names with (N,) class numbers, no names with (N, K) numbers, or label names with marks.
 
     Raises:
-        DataError: a target of a regression is not a number.
+        DataError: a target of a regression is not a number, or that of a label not 0 or 1.
     """
+    if task == "labels":
+        columns = [_numbers(sheet, name, decimal) for name in targets]
+        return tuple(targets), np.array(columns, np.float32).T
     if task == "regression":
         columns = [_numbers(sheet, name, decimal) for name in targets]
         return (), np.array(columns, np.float32).T

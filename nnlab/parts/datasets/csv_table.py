@@ -50,7 +50,8 @@ class CsvConfig(DataConfig, frozen=True):
     kind: Literal["csv"] = "csv"
     path: str
     target: Annotated[str | tuple[str, ...], Forms()]
-    task: Literal["auto", "classes", "regression"] = "auto"
+    task: Literal["auto", "classes", "regression", "labels"] = "auto"
+    """labels: several target columns of 0 and 1, of which an example can have several 1."""
     columns: Columns = Columns()
     missing: Literal["refuse", "drop", "mean"] = "refuse"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -215,8 +216,11 @@ class CsvConfig(DataConfig, frozen=True):
     def _task(self, sheet: Sheet, targets: Sequence[str]) -> Task:
         if self.task == "classes" and len(targets) > 1:
             raise ConfigError(
-                f"data.task: classes needs one target column, got {len(targets)} (regression)"
+                f"data.task: classes needs one target column, got {len(targets)} (regression, "
+                "or labels)"
             )
+        if self.task == "labels" and len(targets) == 1:
+            raise ConfigError("data.task: labels needs several target columns, got 1 (classes)")
         return guessed_task(sheet, targets, self.decimal) if self.task == "auto" else self.task
 
 

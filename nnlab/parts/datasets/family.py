@@ -15,6 +15,7 @@ from nnlab.base import ConfigError, DataError, Kind, lazy
 from nnlab.contracts import DataShape, Examples, Split
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
+from nnlab.parts.datasets.label_noise import Noise, noise_of, noisy
 from nnlab.parts.datasets.sizes import (
     FromColumn,
     FromFile,
@@ -25,6 +26,8 @@ from nnlab.parts.datasets.sizes import (
 )
 from nnlab.parts.datasets.splits import split_rows
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.scores.family import ScoreConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +35,13 @@ if TYPE_CHECKING:
 else:
     np = lazy("numpy")
 
-Scale = Literal["auto", "none", "unit", "channel", "feature"]
+Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
 
 _AUTO_SCALE: Mapping[Form, Scale] = {"images": "unit", "table": "feature", "points": "none"}
 _SCALES: Mapping[Form, tuple[Scale, ...]] = {
-    "images": ("none", "unit", "channel"),
-    "table": ("none", "unit", "feature"),
-    "points": ("none", "unit", "feature"),
+    "images": ("none", "unit", "channel", "center"),
+    "table": ("none", "unit", "feature", "center"),
+    "points": ("none", "unit", "feature", "center"),
 }
 
 
@@ -52,8 +55,24 @@ class DataConfig(Kind, frozen=True):
     test: TestSize = "auto"
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     scale: Scale = "auto"
+    """unit: 0..1; channel, feature: mean 0 and deviation 1 of each; center: mean 0 of each column
+    or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
+    scale_target: Literal["none", "standard"] = "none"
+    """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
     limit: Limit = None
     augment: tuple[Augment, ...] = ()
+    label_noise: Noise = 0.0
+    """A share of the training labels that is replaced by other classes: a number, or a mapping."""
+
+    @property
+    def own_loss(self) -> LossConfig | None:
+        """What is minimized where the data say it themselves; `replaces` says so. Default: None."""
+        return None
+
+    @property
+    def own_scores(self) -> tuple[ScoreConfig, ...] | None:
+        """What is read beside that loss; `replaces` says so. Default: None, the config decides."""
+        return None
 
     @abstractmethod
     def form(self, place: Place) -> Form:
@@ -70,6 +89,10 @@ class DataConfig(Kind, frozen=True):
     def has_split(self, split: Split, place: Place) -> bool:
         """Whether the source itself says which rows are in a split. Default: no."""
         return False
+
+    def split_size(self, split: Literal["validation", "test"]) -> object:
+        """What is asked for a split. Default: what is written."""
+        return self.validation if split == "validation" else self.test
 
     def available(self, place: Place) -> bool:
         """Whether it can be read without a network. Default: yes."""
@@ -137,12 +160,29 @@ class DataConfig(Kind, frozen=True):
             peak=table.source.peak,
             by_column=self.form(place) == "table",
         )
-        return Examples(inputs, targets, rows, shape, fitted.shift, fitted.factor, digest)
+        target_scale = None
+        if self.scale_target == "standard" and shape.task == "regression":
+            target_scale = scaling.target_scale(targets, rows["train"])
+        clean: NDArray[np.int64] | None = None
+        if noise := noise_of(self.label_noise):
+            clean = targets
+            targets = noisy(targets, rows["train"], noise, classes=shape.outputs)
+        return Examples(
+            inputs,
+            targets,
+            rows,
+            shape,
+            fitted.shift,
+            fitted.factor,
+            digest,
+            target_scale,
+            clean,
+        )
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
         rows = split_rows(
-            dict.fromkeys(asked, "none") if source.shared else asked,
+            _drawn(asked),
             self.limit,
             count=len(table.targets),
             given=table.given,
@@ -150,24 +190,30 @@ class DataConfig(Kind, frozen=True):
             names=source.classes,
             split_seed=self.split_seed,
         )
-        if source.shared:
-            every = np.arange(len(table.targets))
-            rows |= {split: every for split, size in asked.items() if size != "none"}
+        apart = [mine for split, mine in rows.items() if split != "train"]
+        every = np.setdiff1d(np.arange(len(table.targets)), np.concatenate([[], *apart]))
+        rows.update({split: every for split, size in asked.items() if size == "same"})
         return rows
 
     def _shape(self, source: Source, place: Place) -> DataShape:
         asked = self._asked(place)
         sizes, wrong = split_sizes(
-            dict.fromkeys(asked, "none") if source.shared else asked,
+            _drawn(asked),
             self.limit,
             pool=source.pool,
             given=source.given,
-            classes=len(source.classes),
+            classes=len(source.classes) if source.task == "classes" else 0,
         )
+        if noise_of(self.label_noise) is not None:
+            if source.task != "classes":
+                wrong.append("data.label_noise: needs classes, the targets are real numbers")
+            elif "same" in asked.values():
+                wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
         if wrong:
             raise ConfigError(wrong)
-        if source.shared:
-            sizes |= {split: source.pool for split, size in asked.items() if size != "none"}
+        drawn = (sizes[split] for split in sizes if split not in ("train", *source.given))
+        every = source.pool - sum(drawn)
+        sizes |= {split: every for split, size in asked.items() if size == "same"}
         return DataShape(
             inputs=source.inputs,
             task=source.task,
@@ -175,14 +221,15 @@ class DataConfig(Kind, frozen=True):
             classes=source.classes,
             sizes=sizes,
             columns=source.columns,
+            start=source.start,
         )
 
     def _asked(self, place: Place) -> dict[Split, object]:
         """The sizes as written, without auto; validation first, as the rows are told."""
-        test = self.test
+        test = self.split_size("test")
         if test == "auto":
             test = "official" if self.has_split("test", place) else 0.2
-        return {"validation": self.validation, "test": test}
+        return {"validation": self.split_size("validation"), "test": test}
 
     def _scale(self, place: Place) -> Scale:
         return _AUTO_SCALE[self.form(place)] if self.scale == "auto" else self.scale
@@ -219,6 +266,11 @@ class DataConfig(Kind, frozen=True):
         ]
         if wrong:
             raise ConfigError(wrong)
+
+
+def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:
+    """The sizes of splits with rows of their own: `same` takes those that train is left with."""
+    return {split: "none" if size == "same" else size for split, size in asked.items()}
 
 
 def _absolute(size: object, place: Place) -> object:

@@ -32,7 +32,6 @@ class _GateConfig(DataConfig, frozen=True):
             classes=("0", "1"),
             pool=4,
             columns=("a", "b"),
-            shared=True,
         )
 
     def read(self, place: Place) -> Table:

@@ -50,7 +50,8 @@ class NpzConfig(DataConfig, frozen=True):
     targets: str = "targets"
     test_inputs: Annotated[str | None, Forms()] = None
     test_targets: Annotated[str | None, Forms()] = None
-    task: Literal["auto", "classes", "regression"] = "auto"
+    task: Literal["auto", "classes", "regression", "labels"] = "auto"
+    """labels: targets (N, K) of 0 and 1, of which an example can have several 1."""
     classes: Annotated[Annotated[int, Field(ge=2, le=_MOST_CLASSES)] | None, Forms()] = None
 
     @classmethod
@@ -91,6 +92,8 @@ class NpzConfig(DataConfig, frozen=True):
             )
         task = self._task(targets)
         classes = self._class_names(targets) if task == "classes" else ()
+        if task == "labels":
+            classes = tuple(str(label) for label in range(targets.shape[1]))
         return Source(
             inputs=shape,
             task=task,
@@ -162,6 +165,11 @@ class NpzConfig(DataConfig, frozen=True):
             raise DataError(
                 f"{self.path}: {self.targets} are {targets.dtype} {targets.shape}, classes "
                 "are whole numbers (N,) (task: regression)"
+            )
+        if self.task == "labels" and targets.ndim == 1:
+            raise DataError(
+                f"{self.path}: {self.targets} are {targets.shape}, labels are 0 and 1 (N, K), K at "
+                "least 2 (task: classes)"
             )
         if self.task == "auto":
             return "classes" if whole else "regression"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nnlab.base import DataError, lazy
-from nnlab.contracts import RowReader
+from nnlab.contracts import RowReader, TargetScale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    scale: Literal["auto", "none", "unit", "channel", "feature"],
+    scale: Literal["auto", "none", "unit", "channel", "feature", "center"],
     inputs: "Array | RowReader",
     rows: "NDArray[np.int64]",
     *,
@@ -35,7 +35,8 @@ def fit(
     """Shift and factor of a scale.
 
     Args:
-        scale: none, unit, channel or feature.
+        scale: none, unit, channel, feature, or center (the mean of each place of an example
+            becomes 0; uint8 is brought to a peak of 1 first).
         inputs: (N, *shape).
         rows: the training rows.
         peak: the largest value that uint8 inputs can have, for unit.
@@ -52,6 +53,11 @@ def fit(
         mean, deviation = _moments(inputs, rows, axis=(0,))
         mean, deviation = (part.reshape(inputs.shape[1:]) for part in (mean, deviation))
         return _fitted(mean, _inverse(deviation, mean), axes, axis=None)
+    if scale == "center":
+        mean = _moments(inputs, rows, axis=(0,))[0].reshape(inputs.shape[1:])
+        numbers = isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
+        factor = np.full(mean.shape, 1.0 if numbers else 1.0 / peak)
+        return _fitted(mean, factor, axes, axis=None)
     if not isinstance(inputs, np.ndarray) or inputs.dtype == np.uint8:
         return _fitted(np.zeros(1), np.array([1.0 / peak]), axes)
     low, high = _range(inputs, rows)
@@ -59,6 +65,18 @@ def fit(
         low, high = low.min(keepdims=True).ravel(), high.max(keepdims=True).ravel()
         return _fitted(low, _inverse(high - low, low), axes)
     return _fitted(low, _inverse(high - low, low), axes, axis=None)
+
+
+def target_scale(targets: "Array", rows: "NDArray[np.int64]") -> TargetScale:
+    """Mean and population deviation of each target column over the training rows.
+
+    Args:
+        targets: (N, K).
+        rows: the training rows.
+    """
+    mean, deviation = _moments(targets, rows, axis=(0,))
+    spread = 1.0 / _inverse(deviation, mean)
+    return TargetScale(tuple(mean.tolist()), tuple(spread.tolist()))
 
 
 def fill(inputs: "Array", rows: "NDArray[np.int64]", columns: Sequence[str]) -> "Array":
@@ -120,7 +138,7 @@ def _channels(inputs: "Array | RowReader", rows: "NDArray[np.int64]") -> "tuple[
 
 
 def _moments(
-    inputs: "Array", rows: "NDArray[np.int64]", *, axis: tuple[int, ...]
+    inputs: "Array | RowReader", rows: "NDArray[np.int64]", *, axis: tuple[int, ...]
 ) -> "tuple[Array, Array]":
     """Mean and population deviation over some axes, flat.
 

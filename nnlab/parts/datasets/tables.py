@@ -37,12 +37,12 @@ class Source:
     Attributes:
         inputs: shape of one example.
         task: what the targets are.
-        outputs: K classes, or K target columns.
-        classes: the K names, empty for regression.
+        outputs: K classes, target columns or labels.
+        classes: the K names of classes or labels, empty for regression.
         columns: names of the input columns of a table, else empty.
         pool: rows that splits are drawn from.
         given: how many rows the source itself assigns to a split; they are not in the pool.
-        shared: whether all splits use all rows (xor).
+        start: where a point begins, if the source is a surface; else empty.
         peak: the largest value that a uint8 input can have.
     """
 
@@ -53,7 +53,7 @@ class Source:
     pool: int
     columns: tuple[str, ...] = ()
     given: Mapping[Split, int] = field(default_factory=dict[Split, int])
-    shared: bool = False
+    start: tuple[float, ...] = ()
     peak: int = 255
 
 
@@ -64,7 +64,7 @@ class Table:
     Attributes:
         source: what it holds.
         inputs: (N, *shape), uint8 for images, else float32; or a reader of single rows.
-        targets: (N,) int64 class numbers, or (N, K) float32.
+        targets: (N,) int64 class numbers, or (N, K) float32: numbers, or 0 and 1 for labels.
         given: the rows that the source itself assigns to a split.
         digest: SHA-256 of inputs and targets where it is known already, else empty.
         gaps: NaN in the inputs stands for a missing value, to be filled with the training mean.

@@ -1,40 +1,22 @@
 """Layers that a stack is written with; `Layer` is the menu.
 
-To add one: write a class in `dense.py` (with weights), `plain.py` or a file of its own, and name it
-here.
+To add one: write a class and name it at the foot of its file; a new file is named here, those most
+used first.
 """
 
 from typing import Annotated
 
 from nnlab.choices import Menu
-from nnlab.parts.layers.dense import ConvConfig, LinearConfig
-from nnlab.parts.layers.plain import (
-    ActivationLayerConfig,
-    AvgPoolConfig,
-    BatchNormConfig,
-    DropoutConfig,
-    FlattenConfig,
-    GlobalPoolConfig,
-    GroupNormConfig,
-    LayerNormConfig,
-    MaxPoolConfig,
-)
-from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.family import LayerConfig
 
 Layer = Annotated[
-    ActivationLayerConfig
-    | AvgPoolConfig
-    | BatchNormConfig
-    | ConvConfig
-    | DropoutConfig
-    | FlattenConfig
-    | GlobalPoolConfig
-    | GroupNormConfig
-    | LayerNormConfig
-    | LinearConfig
-    | MaxPoolConfig
-    | ResidualConfig,
-    Menu(),
+    LayerConfig,
+    Menu(
+        "nnlab.parts.layers.dense",
+        "nnlab.parts.layers.plain",
+        "nnlab.parts.layers.pools",
+        "nnlab.parts.layers.residual",
+        "nnlab.parts.layers.norms",
+        "nnlab.parts.layers.historical",
+    ),
 ]
-
-ResidualConfig.model_rebuild(_types_namespace={"Layer": Layer})

@@ -13,7 +13,7 @@ from nnlab.contracts import Plan, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer, Initializer
-from nnlab.parts.initializers.family import InitializerConfig
+from nnlab.parts.initializers.family import InitializerConfig, fans
 from nnlab.parts.initializers.scaled import HeNormalConfig, LecunNormalConfig, XavierNormalConfig
 from nnlab.parts.layers.family import (
     Defaults,
@@ -32,6 +32,9 @@ else:
 
 AutoInit = Annotated[Literal["auto"] | Initializer, Forms()]
 Pair = Annotated[PositiveInt | tuple[PositiveInt, PositiveInt], Forms()]
+Padding = Annotated[
+    Literal["same", "valid"] | NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt], Forms()
+]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 AUTO_INITS = {
@@ -74,6 +77,10 @@ class WeightedConfig(LayerConfig, frozen=True):
     @abstractmethod
     def weight(self, inputs: Shape) -> Shape:
         """The shape of the weight, (units, fan_in) or (channels, channels in, height, width)."""
+
+    def fans(self, inputs: Shape) -> tuple[int, int]:
+        """Fan-in and fan-out of a unit. Default: as torch counts them from the weight's shape."""
+        return fans(self.weight(inputs))
 
     @abstractmethod
     def output(self, inputs: Shape, path: Path) -> Shape:
@@ -130,9 +137,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         return modules
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
-        weight = self.weight(inputs)
-        receptive = prod(weight[2:])
-        fan_in, fan_out = weight[1] * receptive, weight[0] * receptive
+        fan_in, fan_out = self.fans(inputs)
         activation = self.activation or IdentityConfig()
         init = settled_init(self.init or "auto", activation)
         fills = {"weight": Fill(init, fan_in, fan_out, activation.gain)}
@@ -180,9 +185,12 @@ class ConvConfig(WeightedConfig, frozen=True):
     channels: PositiveInt
     kernel: Pair = 3
     stride: Pair = 1
-    padding: Annotated[Literal["same", "valid"] | NonNegativeInt, Forms()] = 0
-    dilation: PositiveInt = 1
+    padding: Padding = 0
+    padding_mode: Literal["zeros", "circular", "reflect", "replicate"] = "zeros"
+    """What stands around the image: zeros, or its other side, its mirror image, its edge."""
+    dilation: Pair = 1
     groups: PositiveInt = 1
+    """Of channels that see each other alone; as many as input channels is a depthwise one."""
 
     @classmethod
     def example(cls) -> Self:
@@ -191,43 +199,61 @@ class ConvConfig(WeightedConfig, frozen=True):
     def weight(self, inputs: Shape) -> Shape:
         return (self.channels, inputs[0] // self.groups, *pair(self.kernel))
 
-    def _padding(self, axis: int) -> int:
-        """Zeros on one side; `same` is refused for even kernels: they need one more there."""
+    def _paddings(self) -> tuple[int, int]:
+        """Pixels on one side; `same` is refused for even kernels: they need one more there."""
         if self.padding == "same":
-            return self.dilation * (pair(self.kernel)[axis] - 1) // 2
-        return 0 if self.padding == "valid" else self.padding
+            kernel, dilation = pair(self.kernel), pair(self.dilation)
+            return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
+        return (0, 0) if self.padding == "valid" else pair(self.padding)
 
     def output(self, inputs: Shape, path: Path) -> Shape:
         needs_image("conv", inputs, path)
-        kernel, stride = pair(self.kernel), pair(self.stride)
+        kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
         if inputs[0] % self.groups or self.channels % self.groups:
             text = f"{self.groups} groups do not divide {inputs[0]} and {self.channels} channels"
             raise MistakeError((*path, "groups"), text)
         if self.padding == "same" and (stride != (1, 1) or not (kernel[0] % 2 and kernel[1] % 2)):
             text = "same needs stride 1 and an odd kernel (give the padding as a number)"
             raise MistakeError((*path, "padding"), text)
+        padding = self._paddings()
+        self._check_mode(inputs, padding, path)
         sizes = [
-            window(inputs[1 + a], kernel[a], stride[a], self._padding(a), self.dilation)
-            for a in (0, 1)
+            window(inputs[1 + a], kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1)
         ]
         if min(sizes) < 1:
             text = f"a window of {kernel} does not fit into {inputs} with this padding"
             raise MistakeError((*path, "kernel"), text)
         return (self.channels, *sizes)
 
+    def _check_mode(self, inputs: Shape, padding: tuple[int, int], path: Path) -> None:
+        """Refuses to mirror or to repeat more of an image than there is."""
+        spare = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        if spare is not None and any(padding[a] > inputs[1 + a] - spare for a in (0, 1)):
+            text = f"{self.padding_mode} cannot pad {inputs} by {padding} (use zeros or replicate)"
+            raise MistakeError((*path, "padding_mode"), text)
+
     def core(self, inputs: Shape) -> "nn.Module":
-        return nn.Conv2d(
+        conv = nn.Conv2d
+        if self.padding_mode != "zeros":
+            from nnlab.parts.layers.modules import PaddedConv
+
+            conv = PaddedConv
+        return conv(
             inputs[0],
             self.channels,
             pair(self.kernel),
             stride=pair(self.stride),
-            padding=(self._padding(0), self._padding(1)),
-            dilation=self.dilation,
+            padding=self._paddings(),
+            dilation=pair(self.dilation),
             groups=self.groups,
             bias=self.bias,
+            padding_mode=self.padding_mode,
         )
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     """(height, width); one number stands for both."""
     return (value, value) if isinstance(value, int) else value
+
+
+KINDS = (ConvConfig, LinearConfig)

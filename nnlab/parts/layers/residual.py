@@ -11,7 +11,8 @@ from nnlab.contracts import Plan, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.dense import ConvConfig, LinearConfig
+from nnlab.parts.layers import Layer
+from nnlab.parts.layers.dense import AutoInit, ConvConfig, WeightedConfig, settled_init
 from nnlab.parts.layers.family import (
     Defaults,
     Fill,
@@ -20,24 +21,33 @@ from nnlab.parts.layers.family import (
     activation_parameters,
     place,
 )
+from nnlab.parts.layers.norms import NormLayerConfig
+from nnlab.parts.layers.skips import padded, projection
 from nnlab.parts.norms import NoNormConfig, Norm
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nnlab.parts.layers import Layer
-
 
 @final
 class ResidualConfig(LayerConfig, frozen=True):
-    """activation(layers(x) + skip(x)): the gradient has a way around. He 2015, arXiv:1512.03385."""
+    """activation(layers(x) + skip(x)): the gradient has a way around. He 2015, arXiv:1512.03385.
+
+    Where layers end without an activation of their own, the block's is the one that follows them:
+    `init: auto` and the he kinds go by it.
+    """
 
     kind: Literal["residual"] = "residual"
-    layers: Annotated[tuple["Layer", ...], Field(min_length=1)]
-    skip: Literal["auto", "identity", "projection"] = "auto"
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
+    skip: Literal["auto", "identity", "projection", "pad"] = "auto"
+    """projection: 1 x 1 conv (option B); pad: every stride-th pixel, zeros as new channels (A)."""
     activation: Activation | None = None
     norm: Norm | None = None
     """Of the projection."""
+    init: AutoInit | None = None
+    """Of the projection."""
+    zero_init: bool = False
+    """true: the last norm begins as 0, the block as its skip. Goyal 2017, arXiv:1706.02677, 5.1."""
 
     @classmethod
     def example(cls) -> Self:
@@ -48,11 +58,18 @@ class ResidualConfig(LayerConfig, frozen=True):
         return "block"
 
     def settled(self, defaults: Defaults) -> Self:
+        activation = self.activation or defaults.activation
+        *first, last = self.layers
+        if _is_open(last, defaults):
+            assert isinstance(last, WeightedConfig)
+            init = settled_init(last.init or defaults.init, activation)
+            last = last.model_copy(update={"init": init})
         return self.model_copy(
             update={
-                "layers": tuple(layer.settled(defaults) for layer in self.layers),
-                "activation": self.activation or defaults.activation,
+                "layers": tuple(layer.settled(defaults) for layer in (*first, last)),
+                "activation": activation,
                 "norm": self.norm or defaults.norm,
+                "init": settled_init(self.init or defaults.init, activation),
             }
         )
 
@@ -67,33 +84,29 @@ class ResidualConfig(LayerConfig, frozen=True):
             plans.append(placed.config.plan(shape, f"{name}.{placed.name}", placed.path))
         return tuple(plans)
 
-    def projection(self, inputs: Shape, output: Shape, path: Path) -> LayerConfig | None:
-        """The 1 x 1 convolution (or linear map) around the block; None for the identity."""
-        if self.skip == "identity" or (self.skip == "auto" and inputs == output):
-            if inputs != output:
-                text = f"(residual): the skip is the identity, but {inputs} becomes {output}"
-                raise MistakeError(path, f"{text} (use skip: projection)")
+    def _skip(self, inputs: Shape, output: Shape, path: Path) -> LayerConfig | None:
+        """The layer around the block; None for the identity."""
+        if self.skip == "identity" and inputs != output:
+            text = f"(residual): the skip is the identity, but {inputs} becomes {output}"
+            raise MistakeError(path, f"{text} (use skip: projection)")
+        if self.skip != "projection" and inputs == output:
             return None
+        if self.skip == "pad":
+            return padded(inputs, output, path)
+        init = settled_init(self.init or "auto", self.activation or IdentityConfig())
         norm = self.norm or NoNormConfig()
-        parts = {"bias": False, "norm": norm, "activation": IdentityConfig(), "dropout": 0.0}
-        if len(output) == 1 and len(inputs) == 1:
-            return LinearConfig(units=output[0], bias_init=ZerosConfig()).model_copy(update=parts)
-        if len(output) != 3 or len(inputs) != 3:
-            raise MistakeError(path, f"(residual): no projection leads from {inputs} to {output}")
-        stride = (-(-inputs[1] // output[1]), -(-inputs[2] // output[2]))
-        conv = ConvConfig(channels=output[0], kernel=1, stride=stride).model_copy(update=parts)
-        if conv.output(inputs, path) != output:
-            raise MistakeError(path, f"(residual): no 1 x 1 stride leads from {inputs} to {output}")
-        return conv
+        return projection(inputs, output, path, norm=norm, init=init)
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         body = self._body(inputs, name, path)
         output = body[-1].output
-        projection = self.projection(inputs, output, path)
+        self._check_zero_init(path)
+        skip = self._skip(inputs, output, path)
         children = body
-        if projection is not None:
-            skip = projection.plan(inputs, f"{name}.skip", path)
-            children = (*body, replace(skip, kind="projection"))
+        if skip is not None:
+            around = skip.plan(inputs, f"{name}.skip", path)
+            kind = around.kind if self.skip == "pad" else "projection"
+            children = (*body, replace(around, kind=kind))
         activation = self.activation or IdentityConfig()
         own = {
             key.replace("_activation", ".activation"): shape
@@ -123,20 +136,50 @@ class ResidualConfig(LayerConfig, frozen=True):
         for placed, plan in zip(self._placed(()), plans, strict=True):
             for suffix, module in placed.config.build(plan.inputs).items():
                 body[placed.name + suffix] = module
-        projection = self.projection(inputs, plans[-1].output, ())
-        modules = {"": nn.Identity()} if projection is None else projection.build(inputs)
-        skip = {f"skip{suffix}": module for suffix, module in modules.items()}
+        skip = self._skip(inputs, plans[-1].output, ())
+        around = {"": nn.Identity()} if skip is None else skip.build(inputs)
+        named = {f"skip{suffix}": module for suffix, module in around.items()}
         activation = (self.activation or IdentityConfig()).build_for(plans[-1].output[0])
-        return {"": Residual(body, skip, activation)}
+        return {"": Residual(body, named, activation)}
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         plans = self._body(inputs, "", ())
-        fills = {
-            f"{placed.name}.{key}": fill
-            for placed, plan in zip(self._placed(()), plans, strict=True)
-            for key, fill in placed.config.fills(plan.inputs).items()
-        }
-        projection = self.projection(inputs, plans[-1].output, ())
-        if projection is not None:
-            fills |= {f"skip.{key}": fill for key, fill in projection.fills(inputs).items()}
+        gain = (self.activation or IdentityConfig()).gain
+        fills: dict[str, Fill] = {}
+        for placed, plan in zip(self._placed(()), plans, strict=True):
+            inner = placed.config.fills(plan.inputs)
+            if plan is plans[-1] and _is_open(placed.config):
+                inner = _followed(inner, gain)
+            fills |= {f"{placed.name}.{key}": fill for key, fill in inner.items()}
+        skip = self._skip(inputs, plans[-1].output, ())
+        if skip is not None:
+            inner = _followed(skip.fills(inputs), gain)
+            fills |= {f"skip.{key}": fill for key, fill in inner.items()}
+        if self.zero_init:
+            last = self._placed(())[-1]
+            suffix = "_norm" if isinstance(last.config, WeightedConfig) else ""
+            fills[f"{last.name}{suffix}.weight"] = Fill(ZerosConfig(), 1, 1, 1.0)
         return fills
+
+    def _check_zero_init(self, path: Path) -> None:
+        last = self.layers[-1]
+        norm = last.norm if isinstance(last, WeightedConfig | NormLayerConfig) else None
+        if self.zero_init and (norm is None or norm.kind == "none"):
+            text = "needs a norm in the last layer of the block, whose weight begins as 0"
+            raise MistakeError((*path, "zero_init"), f"{text} (write norm: batch there)")
+
+
+def _is_open(layer: LayerConfig, defaults: Defaults | None = None) -> bool:
+    """Whether no activation of its own follows a layer with weights."""
+    if not isinstance(layer, WeightedConfig):
+        return False
+    activation = layer.activation or (defaults.activation if defaults else IdentityConfig())
+    return activation.kind == "identity"
+
+
+def _followed(fills: Mapping[str, Fill], gain: float) -> dict[str, Fill]:
+    """Fills of weights that an activation of this gain follows."""
+    return {k: f._replace(gain=gain) if k == "weight" else f for k, f in fills.items()}
+
+
+KINDS = (ResidualConfig,)

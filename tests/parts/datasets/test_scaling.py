@@ -84,3 +84,18 @@ def test_gaps_are_filled_with_the_mean_of_the_training_rows() -> None:
     points[ROWS, 2] = np.nan
     with pytest.raises(DataError, match="column 'c' has no value in the training rows"):
         scaling.fill(points, ROWS, "abcd")
+
+
+def test_center_takes_the_training_mean_away_and_nothing_else() -> None:
+    fitted = scaling.fit("center", POINTS, ROWS, peak=255, by_column=False)
+    mean = POINTS[ROWS].astype(np.float64).mean(axis=0)
+    # The shift is kept in float32.
+    np.testing.assert_allclose(fitted.shift[0], mean, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(fitted.factor, np.ones((1, 4)))
+
+
+def test_center_brings_images_to_a_peak_of_one_first() -> None:
+    images = np.random.default_rng(0).integers(0, 17, (30, 1, 4, 4)).astype(np.uint8)
+    fitted = scaling.fit("center", images, np.arange(20), peak=16, by_column=False)
+    expected = images / 16 - (images[:20] / 16).mean(axis=0)
+    np.testing.assert_allclose((images - fitted.shift) * fitted.factor, expected, atol=1e-6)

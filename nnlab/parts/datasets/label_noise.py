@@ -1,0 +1,67 @@
+"""Label noise: a share of the training labels, and of no others, made wrong on purpose."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from nnlab.base import Config, lazy, seed_for
+from nnlab.choices import Forms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+else:
+    np = lazy("numpy")
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class LabelNoise(Config, frozen=True):
+    """Which share of the training labels is replaced, and by what.
+
+    uniform: by any other class, each as likely; at share 1 by any class at all, so that the labels
+    say nothing of the inputs (Zhang et al. 2016, arXiv:1611.03530). flip: by the next class, as in
+    a mistake that people make again and again (Patrini et al. 2016, arXiv:1609.03683).
+    """
+
+    share: Share
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    kind: Literal["uniform", "flip"] = "uniform"
+
+
+Noise = Annotated[Share | LabelNoise, Forms()]
+
+
+def noise_of(written: float | LabelNoise) -> LabelNoise | None:
+    """What was written in full; None for no noise."""
+    noise = written if isinstance(written, LabelNoise) else LabelNoise(share=written)
+    return noise if noise.share > 0.0 else None
+
+
+def noisy(targets: "Ints", rows: "Ints", noise: LabelNoise, *, classes: int) -> "Ints":
+    """A copy of the targets, with the share of these rows replaced.
+
+    It draws raw 64-bit words of PCG64 by the rows' places in the table: NumPy promises that stream
+    for ever.
+
+    Args:
+        targets: (N,) class numbers.
+        rows: of the training split.
+        noise: how.
+        classes: how many there are.
+    """
+    words = np.random.PCG64(seed_for(noise.seed, "label_noise")).random_raw(2 * len(targets))
+    order, draws = words[: len(targets)], words[len(targets) :]
+    chosen = rows[np.argsort(order[rows], kind="stable")[: round(noise.share * len(rows))]]
+    if noise.kind == "flip":
+        replaced = (targets[chosen] + 1) % classes
+    elif noise.share == 1.0:
+        replaced = (draws[chosen] % np.uint64(classes)).astype(np.int64)
+    else:
+        away = (draws[chosen] % np.uint64(classes - 1)).astype(np.int64) + 1
+        replaced = (targets[chosen] + away) % classes
+    result = targets.copy()
+    result[chosen] = replaced
+    return result

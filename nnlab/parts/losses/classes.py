@@ -1,0 +1,259 @@
+"""Losses of class probabilities: the network ends in logits, softmax or sigmoid is inside."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+
+from pydantic import Field, NonNegativeFloat
+
+from nnlab.base import Mistake, lazy
+from nnlab.choices import Forms
+from nnlab.contracts import Batch, DataShape, LossFn, Task
+from nnlab.parts.constants import Constant
+from nnlab.parts.losses.family import (
+    Link,
+    LossConfig,
+    log_softmax,
+    sigmoid,
+    softplus,
+    target_columns,
+    wide,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
+
+    from nnlab.parts.losses.family import Floats, Targets
+else:
+    np = lazy("numpy")
+    torch = lazy("torch")
+    F = lazy("torch.nn.functional")
+
+ClassWeights = Annotated[
+    Literal["none", "balanced"] | tuple[NonNegativeFloat, ...],
+    Forms(),
+]
+"""A factor for each class, in the order of the classes."""
+
+
+def _weights_mistake(weights: ClassWeights, shape: DataShape) -> Mistake | None:
+    if isinstance(weights, str) or len(weights) == shape.outputs:
+        return None
+    text = f"{len(weights)} numbers for {shape.outputs} classes (one for each, in their order)"
+    return Mistake(("loss", "class_weights"), text)
+
+
+def _balanced(weights: ClassWeights, targets: "Targets", shape: DataShape) -> ClassWeights:
+    """`balanced` as numbers; a class without an example counts as if it had one."""
+    if weights != "balanced":
+        return weights
+    counts = np.bincount(targets.astype(np.int64), minlength=shape.outputs)
+    factors = len(targets) / (shape.outputs * np.maximum(counts, 1))
+    return tuple(factors.tolist())
+
+
+def _numbers(weights: ClassWeights) -> "tuple[float, ...] | None":
+    assert weights != "balanced", "fitted() makes numbers of it"
+    return None if isinstance(weights, str) else weights
+
+
+def _weighted(columns: "Floats", weights: ClassWeights) -> "Floats":
+    factors = _numbers(weights)
+    return columns if factors is None else columns * np.array(factors)
+
+
+@final
+class CrossEntropyConfig(LossConfig, frozen=True):
+    """-log softmax(z)[y], the surprise at the right class.
+
+    Maximum likelihood for one class out of K. Bridle 1990, doi:10.1007/978-3-642-76153-9_28.
+
+    Weights multiply each example's loss, and the mean is the plain one over examples, as in Keras
+    and scikit-learn (PyTorch's `mean` divides by the sum of the batch's weights). Balanced weights
+    are those of scikit-learn: their mean over the training split is 1.
+    """
+
+    kind: Literal["cross_entropy"] = "cross_entropy"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """eps: the target is (1 - eps) one-hot + eps / K. Szegedy et al. 2016, arXiv:1512.00567, 7."""
+    class_weights: ClassWeights = "none"
+    """A list in the order of the classes, or balanced: N / (K * training examples of the class)."""
+    link: ClassVar[Link] = "softmax"
+    link_inside: ClassVar[bool] = True
+    links: ClassVar[tuple[str, ...] | None] = ("softmax",)
+    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
+    formula: ClassVar[str] = (
+        "-log softmax(z)[y]; smoothed and weighted: "
+        "-sum of w[k] ((1 - eps) 1[k = y] + eps / K) log softmax(z)[k]; "
+        "mean over examples; targets: class numbers; link: softmax"
+    )
+
+    def mistake(self, shape: DataShape) -> Mistake | None:
+        return _weights_mistake(self.class_weights, shape)
+
+    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
+        weights = _balanced(self.class_weights, targets, shape)
+        return self.model_copy(update={"class_weights": weights})
+
+    def build(self, shape: DataShape) -> LossFn:
+        smoothing, factors = self.label_smoothing, _numbers(self.class_weights)
+        weights = None if factors is None else Constant(factors)
+
+        def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
+            z, y = wide(outputs), batch.targets
+            return F.cross_entropy(
+                z,
+                y if y.ndim == 1 else y.to(z.dtype),
+                weight=None if weights is None else weights.like(z),
+                label_smoothing=smoothing,
+                reduction="none",
+            )
+
+        return loss
+
+    def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        return -(self._smoothed(targets) * log_softmax(outputs)).sum(axis=1)
+
+    def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        y = self._smoothed(targets)
+        return np.exp(log_softmax(outputs)) * y.sum(axis=1, keepdims=True) - y
+
+    def _smoothed(self, targets: "Floats") -> "Floats":
+        eps = self.label_smoothing
+        return _weighted((1 - eps) * targets + eps / targets.shape[1], self.class_weights)
+
+
+@final
+class BceConfig(LossConfig, frozen=True):
+    """-y log p - (1 - y) log(1 - p) with p = sigmoid(z): binary cross-entropy.
+
+    One logit for two classes; for more, one logit against all others for each class, summed; one
+    logit for each label. Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x.
+    """
+
+    kind: Literal["bce"] = "bce"
+    link: ClassVar[Link] = "sigmoid"
+    link_inside: ClassVar[bool] = True
+    links: ClassVar[tuple[str, ...] | None] = ("sigmoid",)
+    tasks: ClassVar[tuple[Task, ...]] = ("classes", "labels")
+    one_for_two: ClassVar[bool] = True
+    formula: ClassVar[str] = (
+        "-y log p - (1 - y) log(1 - p), p = sigmoid(z); sum over outputs, mean over examples; "
+        "targets: 0 or 1 for each output (two classes: one output); link: sigmoid"
+    )
+
+    def build(self, shape: DataShape) -> LossFn:
+        def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
+            z = wide(outputs)
+            y = target_columns(batch, z, shape)
+            return F.binary_cross_entropy_with_logits(z, y, reduction="none").sum(dim=1)
+
+        return loss
+
+    def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        # -log p = softplus(-z), -log(1 - p) = softplus(z) = softplus(-z) + z.
+        return (softplus(outputs) - targets * outputs).sum(axis=1)
+
+    def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        return sigmoid(outputs) - targets
+
+
+@final
+class FocalConfig(LossConfig, frozen=True):
+    """-(1 - p)^gamma log p of the right class's p: examples that are easy count little.
+
+    gamma 0 is cross_entropy. Lin et al. 2017, arXiv:1708.02002, eq. 4; with class_weights eq. 5,
+    where they are alpha. The paper has p of a sigmoid: for two classes softmax is that. The mean
+    over examples is the plain one, as with cross_entropy.
+    """
+
+    kind: Literal["focal"] = "focal"
+    gamma: NonNegativeFloat = 2.0
+    class_weights: ClassWeights = "none"
+    """A list in the order of the classes, or balanced: N / (K * training examples of the class)."""
+    link: ClassVar[Link] = "softmax"
+    link_inside: ClassVar[bool] = True
+    links: ClassVar[tuple[str, ...] | None] = ("softmax",)
+    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
+    formula: ClassVar[str] = (
+        "-(1 - p)^gamma log p, p = softmax(z)[y]; mean over examples; targets: class numbers; "
+        "link: softmax"
+    )
+
+    def mistake(self, shape: DataShape) -> Mistake | None:
+        return _weights_mistake(self.class_weights, shape)
+
+    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
+        weights = _balanced(self.class_weights, targets, shape)
+        return self.model_copy(update={"class_weights": weights})
+
+    def build(self, shape: DataShape) -> LossFn:
+        gamma, factors = self.gamma, _numbers(self.class_weights)
+        weights = None if factors is None else Constant(factors)
+
+        def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
+            z = wide(outputs)
+            y = target_columns(batch, z, shape)
+            y = y if weights is None else y * weights.like(z)
+            logs = z.log_softmax(dim=1)
+            # 1 - p is 0 for a sure p, where its power of an exponent below 1 has no derivative.
+            rest = (-torch.expm1(logs)).clamp(min=torch.finfo(z.dtype).tiny)
+            return -(y * rest.pow(gamma) * logs).sum(dim=1)
+
+        return loss
+
+    def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        logs = log_softmax(outputs)
+        y = _weighted(targets, self.class_weights)
+        return -(y * (-np.expm1(logs)) ** self.gamma * logs).sum(axis=1)
+
+    def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        logs = log_softmax(outputs)
+        p = np.exp(logs)
+        rest = np.maximum(-np.expm1(logs), np.finfo(np.float64).tiny)
+        # p times the derivative by p, then softmax's dp_k/dz_j = p_k (1[j = k] - p_j).
+        slope = self.gamma * p * rest ** (self.gamma - 1) * logs - rest**self.gamma
+        slope = _weighted(targets, self.class_weights) * slope
+        return slope - p * slope.sum(axis=1, keepdims=True)
+
+
+@final
+class KlConfig(LossConfig, frozen=True):
+    """Sum of y log(y / softmax(z)): what it costs to take the prediction for the distribution y.
+
+    On classes it equals cross_entropy. Kullback & Leibler 1951, doi:10.1214/aoms/1177729694.
+    """
+
+    kind: Literal["kl"] = "kl"
+    link: ClassVar[Link] = "softmax"
+    link_inside: ClassVar[bool] = True
+    links: ClassVar[tuple[str, ...] | None] = ("softmax",)
+    any_unit: ClassVar[bool] = False
+    formula: ClassVar[str] = (
+        "y log(y / softmax(z)); sum over outputs, mean over examples; "
+        "targets: distributions, or classes as one-hot; link: softmax"
+    )
+
+    def predictions(self, outputs: "Tensor") -> "Tensor":
+        return wide(outputs).softmax(dim=1)
+
+    def build(self, shape: DataShape) -> LossFn:
+        def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
+            z = wide(outputs)
+            y = target_columns(batch, z, shape)
+            # kl_div counts 0 log 0 as 0.
+            return F.kl_div(z.log_softmax(dim=1), y, reduction="none").sum(dim=1)
+
+        return loss
+
+    def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        logs = np.log(np.where(targets > 0, targets, 1.0))
+        return (targets * (logs - log_softmax(outputs))).sum(axis=1)
+
+    def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
+        p = np.exp(log_softmax(outputs))
+        return p * targets.sum(axis=1, keepdims=True) - targets
+
+
+KINDS = (CrossEntropyConfig, BceConfig, KlConfig, FocalConfig)

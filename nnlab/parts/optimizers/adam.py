@@ -1,0 +1,158 @@
+"""Adam and its descendants: running means of the gradient and of its square."""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from nnlab.base import lazy
+from nnlab.contracts import Shape
+from nnlab.parts.optimizers.family import DecayingConfig, Fraction, size
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+
+@final
+class AdamConfig(DecayingConfig, frozen=True):
+    """w - lr * m / (sqrt(v) + eps), with m and v the running means of g and g^2, bias-corrected.
+
+    m = b1 m + (1 - b1) g, divided by 1 - b1^t; v = b2 v + (1 - b2) g^2, divided by 1 - b2^t.
+    Kingma & Ba 2014, arXiv:1412.6980; amsgrad (v never falls): Reddi et al. 2018, arXiv:1904.09237.
+    Weight decay is added to g.
+    """
+
+    kind: Literal["adam"] = "adam"
+    lr: PositiveFloat = 1e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    eps: NonNegativeFloat = 1e-8
+    amsgrad: bool = False
+    fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
+
+    def _slots(self, name: str, shape: Shape) -> int:
+        return size(shape) * (3 if self.amsgrad else 2)
+
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        return torch.optim.Adam(
+            groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
+        )
+
+
+@final
+class AdamwConfig(DecayingConfig, frozen=True):
+    """Adam with weight decay apart from the gradient: w - lr * weight_decay * w, then Adam's step.
+
+    Loshchilov & Hutter 2017, arXiv:1711.05101; the decay is multiplied by lr, as in torch.
+    """
+
+    decoupled: ClassVar[bool] = True
+    kind: Literal["adamw"] = "adamw"
+    lr: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.01
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    eps: NonNegativeFloat = 1e-8
+    amsgrad: bool = False
+    fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
+
+    def _slots(self, name: str, shape: Shape) -> int:
+        return size(shape) * (3 if self.amsgrad else 2)
+
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        return torch.optim.AdamW(
+            groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
+        )
+
+
+@final
+class AdamaxConfig(DecayingConfig, frozen=True):
+    """Adam with the largest |g| in place of the mean of g^2: w - lr / (1 - b1^t) * m / u.
+
+    u = max(b2 * u, |g| + eps). Kingma & Ba 2014, arXiv:1412.6980, section 7.1. Weight decay is
+    added to g.
+    """
+
+    kind: Literal["adamax"] = "adamax"
+    lr: PositiveFloat = 2e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    eps: NonNegativeFloat = 1e-8
+
+    def _slots(self, name: str, shape: Shape) -> int:
+        return 2 * size(shape)
+
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        return torch.optim.Adamax(groups, lr, betas=self.betas, eps=self.eps, **how)
+
+
+@final
+class NadamConfig(DecayingConfig, frozen=True):
+    """Adam with Nesterov's momentum: m is taken a step ahead.
+
+    The momentum warms up: mu_t = b1 * (1 - 0.96^(t * momentum_decay) / 2), and m is corrected by
+    the product of all mu. Dozat 2016, "Incorporating Nesterov Momentum into Adam". Weight decay is
+    added to g, or with decoupled_weight_decay as in adamw.
+    """
+
+    kind: Literal["nadam"] = "nadam"
+    lr: PositiveFloat = 2e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    eps: NonNegativeFloat = 1e-8
+    momentum_decay: NonNegativeFloat = 4e-3
+    decoupled_weight_decay: bool = False
+    on_host: ClassVar[tuple[str, ...]] = ("step", "mu_product")
+
+    def _slots(self, name: str, shape: Shape) -> int:
+        return 2 * size(shape)
+
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        return torch.optim.NAdam(
+            groups,
+            lr,
+            betas=self.betas,
+            eps=self.eps,
+            momentum_decay=self.momentum_decay,
+            decoupled_weight_decay=self.decoupled_weight_decay,
+            **how,
+        )
+
+
+@final
+class RadamConfig(DecayingConfig, frozen=True):
+    """Adam that waits until it knows the spread of g: at first plain momentum, without sqrt(v).
+
+    Where the length rho_t of the running mean exceeds 5, the step is that of adam times a
+    rectification r_t <= 1. Liu et al. 2019, arXiv:1908.03265, algorithm 2. Weight decay is added to
+    g, or with decoupled_weight_decay as in adamw.
+    """
+
+    kind: Literal["radam"] = "radam"
+    lr: PositiveFloat = 1e-3
+    betas: tuple[Fraction, Annotated[float, Field(gt=0.0, lt=1.0)]] = (0.9, 0.999)
+    eps: NonNegativeFloat = 1e-8
+    decoupled_weight_decay: bool = False
+
+    def _slots(self, name: str, shape: Shape) -> int:
+        return 2 * size(shape)
+
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        return torch.optim.RAdam(
+            groups,
+            lr,
+            betas=self.betas,
+            eps=self.eps,
+            decoupled_weight_decay=self.decoupled_weight_decay,
+            **how,
+        )
+
+
+KINDS = (AdamConfig, AdamwConfig, AdamaxConfig, NadamConfig, RadamConfig)

@@ -1,0 +1,206 @@
+"""The family of optimizers: learning rate, weight decay, and groups of parameters of their own."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from nnlab.base import Config, Kind, Mistake, lazy
+from nnlab.contracts import Shape
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import Parameter
+else:
+    torch = lazy("torch")
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""A decay rate of a running mean: 0 forgets at once."""
+
+Named = Sequence[tuple[str, "Parameter"]]
+
+SHOWN = 12
+"""How many names an error lists."""
+
+
+class OptimizerConfig(Kind, frozen=True):
+    """The family of optimizers.
+
+    Attributes:
+        lr: the base learning rate; a schedule multiplies it.
+        closure: whether an update evaluates the loss several times, on the same rows.
+        follows_lr: whether every update reads the learning rate, so that a schedule has an effect.
+    """
+
+    lr: PositiveFloat
+    closure: ClassVar[bool] = False
+    follows_lr: ClassVar[bool] = True
+
+    @abstractmethod
+    def build(self, parameters: Named, *, lr: "float | torch.Tensor") -> "torch.optim.Optimizer":
+        """The optimizer.
+
+        Args:
+            parameters: names and parameters, at least one, on one device.
+            lr: the learning rate; a 0-dim tensor can be changed in place between updates. Float64
+                on the CPU gives the bits of a float; on CUDA, where the kernel reads it, float32.
+        """
+
+    @abstractmethod
+    def mistakes(self, parameters: Mapping[str, Shape]) -> list[Mistake]:
+        """What does not fit a network with these parameters; paths start below `optimizer`."""
+
+    @abstractmethod
+    def state_size(self, parameters: Mapping[str, Shape]) -> int:
+        """How many numbers are kept for these parameters, besides single ones such as counts."""
+
+
+class GroupConfig(Config, frozen=True):
+    """What differs for some parameters."""
+
+    lr: NonNegativeFloat | None = None
+    """The base rate, which the schedule multiplies too; 0 freezes the parameters."""
+    weight_decay: NonNegativeFloat | None = None
+    """Falls on what `decay` says, and on a parameter that is named in full."""
+
+
+class GroupedConfig(OptimizerConfig, frozen=True):
+    """An optimizer with a rate for each group of parameters.
+
+    Attributes:
+        groups: a layer (hidden1), a parameter (output.bias) or a pattern (conv*) -> what differs;
+            where several fit, the last that says something counts.
+        fused_on: the device types on which torch has all of an update in one kernel.
+        capturable_on: those on which the plain kernels read the state back unless told not to.
+        on_host: what of a parameter's state torch keeps on the CPU where kernels are neither.
+    """
+
+    groups: dict[str, GroupConfig] = Field(default_factory=dict[str, GroupConfig])
+    fused_on: ClassVar[tuple[str, ...]] = ()
+    capturable_on: ClassVar[tuple[str, ...]] = ()
+    on_host: ClassVar[tuple[str, ...]] = ("step",)
+
+    @property
+    def lr_in_tensor(self) -> bool:
+        """Whether the update reads a 0-dim tensor of the learning rate without a host read.
+
+        Holds where torch has the fused kernel. After `build`, `group["lr"]` is the tensor there,
+        and a float, to be set before an update, elsewhere.
+        """
+        return bool(self.fused_on)
+
+    def build(self, parameters: Named, *, lr: "float | torch.Tensor") -> "torch.optim.Optimizer":
+        """With one group of parameters for each learning rate and each weight decay.
+
+        Frozen parameters are in none: they ask for no gradient and keep no state.
+        """
+        kinds = {p.device.type for _, p in parameters}
+        how = {"fused": True} if kinds <= set(self.fused_on) else {"foreach": True}
+        if kinds <= set(self.capturable_on):
+            how["capturable"] = True
+        rate = lr if "fused" in how else float(lr)
+        return self._torch(self._grouped(parameters, rate), lr=rate, how=how)
+
+    def _grouped(self, parameters: Named, lr: "float | torch.Tensor") -> list[dict[str, Any]]:
+        groups: dict[tuple[float | None, float | None], list[tuple[str, Parameter]]] = {}
+        for name, parameter in parameters:
+            own = self._said(name, "lr")
+            if own == 0.0:
+                parameter.requires_grad_(False)
+                continue
+            key = (own, self._decay_of(name, tuple(parameter.shape)))
+            groups.setdefault(key, []).append((name, parameter))
+        made: list[dict[str, Any]] = []
+        for (own, decay), members in groups.items():
+            group: dict[str, Any] = {"params": members, "on_host": self.on_host}
+            if own is not None:
+                # What a schedule makes of the base rate, it makes of this one too: `fill_rates`.
+                group |= {"own_lr": own, "base_lr": self.lr}
+                group["lr"] = torch.full_like(lr, own) if isinstance(lr, torch.Tensor) else own
+            made.append(group if decay is None else {**group, "weight_decay": decay})
+        return made
+
+    def _said(self, name: str, field: Literal["lr", "weight_decay"]) -> float | None:
+        """What the last fitting group says of a parameter."""
+        fitting = (g for pattern, g in self.groups.items() if fits(pattern, name))
+        said = [value for g in fitting if (value := getattr(g, field)) is not None]
+        return said[-1] if said else None
+
+    def mistakes(self, parameters: Mapping[str, Shape]) -> list[Mistake]:
+        """Groups that are nobody's, and nothing left to train."""
+        names = ", ".join([*parameters][:SHOWN]) + (", ..." if len(parameters) > SHOWN else "")
+        wrong = [
+            Mistake(("groups", pattern), f"fits no parameter (there are {names})", at_key=True)
+            for pattern in self.groups
+            if not any(fits(pattern, name) for name in parameters)
+        ]
+        if "weight_decay" not in type(self).model_fields:
+            wrong += [
+                Mistake(("groups", pattern, "weight_decay"), f"{self.kind} knows none (remove it)")
+                for pattern, group in self.groups.items()
+                if group.weight_decay is not None
+            ]
+        if not any(self._trained(parameters)):
+            wrong.append(Mistake(("groups",), "lr 0 for every parameter leaves nothing to train"))
+        return wrong + self._unfit([*self._trained(parameters)], parameters)
+
+    def _unfit(self, trained: Sequence[str], parameters: Mapping[str, Shape]) -> list[Mistake]:
+        """What else a kind has against what it is to train. Default: nothing."""
+        return []
+
+    def _trained(self, parameters: Mapping[str, Shape]) -> Iterator[str]:
+        return (name for name in parameters if self._said(name, "lr") != 0.0)
+
+    def state_size(self, parameters: Mapping[str, Shape]) -> int:
+        """Of the parameters that are trained."""
+        return sum(self._slots(name, parameters[name]) for name in self._trained(parameters))
+
+    @abstractmethod
+    def _decay_of(self, name: str, shape: Shape) -> float | None:
+        """The weight decay of a parameter; None for an optimizer that knows none."""
+
+    @abstractmethod
+    def _slots(self, name: str, shape: Shape) -> int:
+        """How many numbers are kept for a parameter."""
+
+    @abstractmethod
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        """The optimizer over these groups of named parameters; `how` chooses its kernels."""
+
+
+class DecayingConfig(GroupedConfig, frozen=True):
+    """An optimizer that can pull weights towards 0.
+
+    Attributes:
+        weight_decay: pulls weights towards 0; each kind says how.
+        decay: what it falls on: parameters with two axes or more, or biases and norms too.
+        decoupled: whether it shrinks the weights themselves, apart from the gradient.
+    """
+
+    decoupled: ClassVar[bool] = False
+    weight_decay: NonNegativeFloat = 0.0
+    decay: Literal["weights", "all"] = "weights"
+
+    def _decay_of(self, name: str, shape: Shape) -> float | None:
+        falls = self.decay == "all" or len(shape) >= 2 or name in self.groups
+        own = self._said(name, "weight_decay") if falls else None
+        if own is not None:
+            return own
+        return self.weight_decay if self.decay == "all" or len(shape) >= 2 else 0.0
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether a layer's name, a parameter's name or a pattern of either means this parameter."""
+    parts = name.split(".")
+    heads = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return any(fnmatchcase(head, pattern) for head in heads)
+
+
+def size(shape: Shape) -> int:
+    """How many numbers a parameter is."""
+    return prod(shape)

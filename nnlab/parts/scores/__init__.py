@@ -1,0 +1,39 @@
+"""Scores: how good the outputs are, in numbers that people compare.
+
+To add one: write a class in the file that it belongs to and name it in `KINDS` at the foot; a new
+file is named here. What adds up over batches is a `SumScoreConfig`, what does not (ranks, medians)
+a `StoredScoreConfig`.
+"""
+
+from typing import Annotated
+
+from nnlab.choices import Menu
+from nnlab.contracts import Task
+from nnlab.parts.scores.family import ScoreConfig
+
+AnyScore = Annotated[
+    ScoreConfig,
+    Menu(
+        "nnlab.parts.scores.classes",
+        "nnlab.parts.scores.numbers",
+        "nnlab.parts.scores.counts",
+        "nnlab.parts.scores.probabilities",
+        "nnlab.parts.scores.ranks",
+    ),
+]
+
+
+def auto_scores(task: Task) -> tuple[ScoreConfig, ...]:
+    """What `scores: auto` takes."""
+    if task == "regression":
+        from nnlab.parts.scores.numbers import MaeScoreConfig, R2Config
+
+        return (MaeScoreConfig(), R2Config())
+    from nnlab.parts.scores.classes import AccuracyConfig
+
+    if task == "classes":
+        return (AccuracyConfig(),)
+    from nnlab.parts.scores.counts import F1Config
+
+    # Most labels are absent from most examples: accuracy alone is high without learning.
+    return (AccuracyConfig(), F1Config())

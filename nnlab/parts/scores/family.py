@@ -1,0 +1,116 @@
+"""What every score says of itself, and what scores share.
+
+A score sees what the network's outputs stand for: class scores raw outputs, or probabilities where
+`reads` says so; scores of numbers predictions and targets in the target's own unit.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, final
+
+from nnlab.base import Kind, lazy
+from nnlab.contracts import Batch, DataShape, Score, StoredScore, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy("torch")
+
+
+class ScoreConfig(Kind, frozen=True):
+    """The family of scores.
+
+    Attributes:
+        higher_is_better: whether training wants it to grow.
+        tasks: the tasks it is defined for.
+        reads: of classes, what it is computed from: raw outputs, probabilities that sum to 1, or
+            probabilities if the loss has some, to order examples by (ranks).
+    """
+
+    higher_is_better: ClassVar[bool]
+    tasks: ClassVar[tuple[Task, ...]]
+    reads: ClassVar[Literal["outputs", "probabilities", "ranks"]] = "outputs"
+
+    @property
+    def key(self) -> str:
+        """Its name in metrics.jsonl and in TensorBoard's tags."""
+        return self.kind
+
+    def mistake(self, shape: DataShape) -> str | None:
+        """What does not fit data of this shape. Default: nothing."""
+        return None
+
+
+class SumScoreConfig(ScoreConfig, frozen=True):
+    """Scores that are made of sums over examples: in training, too."""
+
+    @abstractmethod
+    def build(self, shape: DataShape, mean: Sequence[float]) -> Score:
+        """The sums and the score that they make.
+
+        Args:
+            shape: the data set.
+            mean: training mean of each target column; () for classes and labels.
+        """
+
+
+class StoredScoreConfig(ScoreConfig, frozen=True):
+    """Scores of all examples at once: in evaluation only."""
+
+    @abstractmethod
+    def build(self, shape: DataShape) -> StoredScore:
+        """The function of all outputs and targets."""
+
+
+@final
+class Sums:
+    """Terms of each example, added up on the device in float64 where the device has it."""
+
+    def __init__(
+        self,
+        width: int,
+        terms: Callable[["Tensor", Batch], "Tensor"],
+        value: Callable[[Sequence[float], int], float],
+    ) -> None:
+        self.width = width
+        self._terms = terms
+        self._value = value
+
+    def sums(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(width,) sums over the batch of the (N, width) terms."""
+        return self._terms(outputs, batch).sum(dim=0, dtype=sum_dtype(outputs))
+
+    def value(self, sums: Sequence[float], examples: int) -> float:
+        """The score of the added sums."""
+        return self._value(sums, examples)
+
+
+def sum_dtype(outputs: "Tensor") -> "torch.dtype":
+    """The widest float that the device has."""
+    return torch.float32 if outputs.device.type == "mps" else torch.float64
+
+
+def first_mean(sums: Sequence[float], examples: int) -> float:
+    """The mean of what a score sums, if that is one number."""
+    return sums[0] / examples
+
+
+def classes_of(targets: "Tensor") -> "Tensor":
+    """(N,) class numbers; of distributions (mixup) the likeliest class."""
+    return targets if targets.ndim == 1 else targets.argmax(dim=1)
+
+
+def chosen(outputs: "Tensor") -> "Tensor":
+    """(N,) classes: the greatest output, or the sign of the only one."""
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0).to(torch.int64)
+    return outputs.argmax(dim=1)
+
+
+def marks(outputs: "Tensor", targets: "Tensor", shape: DataShape) -> "tuple[Tensor, Tensor]":
+    """Which classes or labels are predicted, and which are right: (N, K) booleans both."""
+    if shape.task == "labels":
+        return outputs > 0, targets > 0.5
+    numbers = torch.arange(shape.outputs, device=outputs.device)
+    return chosen(outputs)[:, None] == numbers, classes_of(targets)[:, None] == numbers

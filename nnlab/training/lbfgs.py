@@ -1,0 +1,69 @@
+"""The step of an optimizer that evaluates the loss several times in an update: L-BFGS."""
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from nnlab.training.step import EagerStep
+
+
+@final
+class LbfgsStep:
+    """Updates with a closure: the optimizer asks for loss and gradient as often as it needs.
+
+    The one step that reads from the device in `update`: a line search branches on what it finds.
+    Rows, network and objective are the same in all evaluations of an update, and nothing is drawn.
+
+    Args:
+        optimizer: its `step` takes a closure.
+        parts: the others of `EagerStep`, without clipping, augmentation and autocast to fp16.
+    """
+
+    def __init__(self, *, optimizer: torch.optim.Optimizer, **parts: Any) -> None:
+        self._eager = EagerStep(optimizer=optimizer, **parts)
+        self._optimizer = optimizer
+        self.columns = self._eager.columns
+
+    def fill_learning_rate(self, value: float) -> None:
+        """Sets the first step that the line search tries."""
+        self._eager.fill_learning_rate(value)
+
+    def update(self, rows: Tensor) -> None:
+        """Iterations on these rows; the window gets the first evaluation, before any change."""
+        eager, seen = self._eager, list[Tensor]()
+        evaluations = 0
+
+        def evaluate() -> Tensor:
+            nonlocal evaluations
+            evaluations += 1
+            self._optimizer.zero_grad(set_to_none=True)
+            objective = eager.evaluate(rows, first=evaluations == 1)
+            if evaluations == 1:
+                seen.extend(buffer.clone() for buffer in eager.network.buffers())
+            return objective
+
+        self._optimizer.step(evaluate)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        self._optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            # Running statistics follow the updates, not the trials of a line search.
+            for buffer, after_first in zip(eager.network.buffers(), seen, strict=True):
+                buffer.copy_(after_first)
+        eager.finish()
+
+    def look(self, rows: Tensor) -> None:
+        """The gradient norms of these rows, as the first evaluation will see them."""
+        self._eager.look(rows)
+
+    def read(self) -> dict[str, float]:
+        """Means of the window, gradient norms."""
+        return self._eager.read()
+
+    def state(self) -> dict[str, Tensor]:
+        """As of `EagerStep`; the optimizer's memory stands under the first parameter."""
+        return self._eager.state()
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over such a state."""
+        self._eager.load(state)
