@@ -9,7 +9,7 @@ Importing this imports neither torch nor pydantic; the first use of a name does.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnlab.api import Comparison, Summary, evaluate, load, stream, train, train_group
+    from nnlab.api import Comparison, Summary, evaluate, load, predict, stream, train, train_group
 
     __version__: str
 
@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "load",
+    "predict",
     "stream",
     "train",
     "train_group",

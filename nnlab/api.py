@@ -1,13 +1,13 @@
 """nnlab from Python: the same functions that the commands call."""
 
+import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from sys import stderr
 from typing import Any
 
 from torch import nn
 
-from nnlab import evaluation, grouped
+from nnlab import evaluation, grouped, prediction
 from nnlab import run as runs_
 from nnlab.contracts import Event
 from nnlab.group import load_group
@@ -33,7 +33,8 @@ def train(
 
     Args:
         config: a path, a bundled name, a mapping, or a `RunConfig`.
-        set: dotted names and values, as `--set` takes them: {"optimizer.lr": 0.01}.
+        set: dotted names and values: {"optimizer.lr": 0.01, "optimizer": "sgd"}; a text is a text,
+            a number a number, whatever YAML would make of it.
         run_dir: exactly this folder; None makes runs/<name>/<number>.
         device: auto, cpu, cuda, cuda:N or mps.
         quiet: say nothing but warnings; else what the command line shows.
@@ -72,7 +73,7 @@ def train_group(
         load_group(config, _overrides(set)),
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
-        view=GroupView(quiet=quiet, stream=stderr),
+        view=GroupView(quiet=quiet, stream=sys.stderr),
     )
 
 
@@ -105,11 +106,23 @@ def evaluate(
     return evaluation.evaluate(_folder(run), split=split, device=device)
 
 
-def load(run: str | Path | Summary) -> nn.Module:
-    """The best network of a run, on the CPU, in evaluation mode: scaled inputs to outputs.
+def predict(
+    run: str | Path | Summary, inputs: object, *, device: str = "auto"
+) -> prediction.Prediction:
+    """What the best network of a run says of rows (N, *shape) as they are stored, not scaled.
 
-    Where the targets are numbers, `outputs * network.target_deviation + network.target_mean` are in
-    their own unit, also with `data.scale_target: standard`.
+    Returns:
+        `.labels` and `.probabilities` of classes, `.outputs`: the numbers of a regression.
+    """
+    return prediction.predict(_folder(run), inputs, device=device)
+
+
+def load(run: str | Path | Summary) -> nn.Module:
+    """The best network of a run, on the CPU, in evaluation mode.
+
+    It takes scaled inputs, (x - shift) * factor with the numbers of data.json, and gives raw
+    outputs (logits); `predict` does both. Where the targets are numbers, `outputs *
+    network.target_deviation + network.target_mean` are in their own unit.
     """
     return evaluation.load(_folder(run))
 
@@ -119,11 +132,11 @@ def _folder(run: str | Path | Summary) -> Path:
 
 
 def _view(quiet: bool) -> View:
-    return open_view(quiet=quiet, stream=stderr)
+    return open_view(quiet=quiet, stream=sys.stderr)
 
 
 def _overrides(settings: Mapping[str, Any]) -> list[str]:
     from json import dumps
 
-    # JSON is YAML, so that every plain value survives the way through `--set`.
-    return [f"{k}={v if isinstance(v, str) else dumps(v)}" for k, v in settings.items()]
+    # JSON is YAML, so that every plain value survives the way through `--set`; a path is a text.
+    return [f"{key}={dumps(value, default=str)}" for key, value in settings.items()]

@@ -12,7 +12,7 @@ from nnlab.base import ConfigError, DataError, NnlabError
 from nnlab.contracts import Machine
 from nnlab.experiment import Experiment
 from nnlab.group import Group, load_group, settle_group
-from nnlab.loading import Text, read_text
+from nnlab.loading import Text, place_for, read_text
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
 
@@ -57,12 +57,21 @@ def _check_one(source: str, style: Literal["text", "github"]) -> int:
         shown = text.file
         group, experiments = settled_group(text)
         typer.echo(f"{shown}: ok ({describe(group, experiments)})")
+        for remark in _remarks(group):
+            typer.echo(f"{shown}: {remark}", err=True)
     except (ConfigError, DataError) as error:
         for line in _told(error, shown):
             # GitHub reads its annotations from either stream.
             typer.echo(annotation(line, shown) if style == "github" else line, err=True)
         return error.exit_code
     return 0
+
+
+def _remarks(group: Group) -> list[str]:
+    """What `auto` took that one may not expect, of all its runs, each once."""
+    configs = [member.config for member in group.members]
+    found = (c.data.remarks(place_for(c.origins.folder)) for c in configs)
+    return list(dict.fromkeys(remark for remarks in found for remark in remarks))
 
 
 def _told(error: NnlabError, file: str) -> list[str]:

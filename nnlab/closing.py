@@ -23,11 +23,13 @@ class Outcome:
         why: the same in words, may be empty.
         steps: updates made.
         seconds: the time that took.
-        best_epoch: the epoch of the weights that were measured; None without validation.
-        scores: split -> name -> value, of the best checkpoint.
-        baseline: name -> value on the test split without looking at the inputs.
+        best_epoch: the epoch of the weights that `best` names; None where nothing is watched.
+        scores: split -> name -> value: the best reading of the split that is watched, the last of
+            the others.
+        baseline: name -> value on the validation split (else training) without looking at inputs.
         baseline_name: what that is: "majority class", "mean".
         remarks: what the learning rule has to say, line by line.
+        held_out: the split to evaluate next: test where there is one.
     """
 
     run: str
@@ -40,6 +42,12 @@ class Outcome:
     baseline: Mapping[str, float]
     baseline_name: str
     remarks: tuple[str, ...] = ()
+    held_out: Split = "test"
+
+
+def _epoch(value: float) -> str:
+    """Two digits behind the point at most: 8, 2.5, 0.12."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def report(outcome: Outcome, *, stream: TextIO) -> None:
@@ -48,7 +56,8 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
     why = f" ({outcome.why})" if outcome.why else ""
     lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
     if outcome.best_epoch is not None:
-        lines[0] += f", best at epoch {outcome.best_epoch:g}"
+        lines[0] += f", best at epoch {_epoch(outcome.best_epoch)}"
+    held = outcome.held_out
     rows: dict[str, Mapping[str, float]] = {**outcome.scores}
     if outcome.baseline:
         rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
@@ -63,7 +72,7 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
     lines += outcome.remarks
     lines += [
         f"run   {outcome.run}",
-        f"next  nnlab eval {outcome.run}",
+        f"next  nnlab eval {outcome.run}" + (f" --split {held}" if held != "test" else ""),
         f"      nnlab tensorboard {outcome.run}",
     ]
     stream.write("\n".join(lines) + "\n")

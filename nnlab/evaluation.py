@@ -58,8 +58,9 @@ def evaluate(
     chosen, _ = devices.choose(device)
     experiment, examples = reopen(run, chosen.type, examples)
     if split not in experiment.shape.sizes:
-        known = ", ".join(experiment.shape.sizes)
-        raise ConfigError(f"--split {split}: this run has {known}")
+        known = list(experiment.shape.sizes)
+        text = f"this run has no {split} split, only {', '.join(known)} (use --split {known[-1]})"
+        raise ConfigError(f"--split {split}: {text}")
     train = experiment.config.train
     assert not isinstance(train.threads, str)
     network = place(restore(run, experiment), experiment, chosen)

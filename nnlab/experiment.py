@@ -176,9 +176,12 @@ def _monitor_mistakes(
             wrong.append(Mistake(("train", "early_stopping"), why))
         if config.schedule.observes:
             wrong.append(Mistake(("schedule",), f"{config.schedule.kind} {why}"))
-    elif watched == "none" and config.train.early_stopping is not None:
-        text = "needs something to watch (train.monitor is none)"
-        wrong.append(Mistake(("train", "early_stopping"), text))
+    elif watched == "none":
+        why = "needs something to watch (train.monitor is none)"
+        if config.train.early_stopping is not None:
+            wrong.append(Mistake(("train", "early_stopping"), why))
+        if config.schedule.observes:
+            wrong.append(Mistake(("schedule",), f"{config.schedule.kind} {why}"))
     return wrong
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +17,7 @@ from nnlab import durable
 from nnlab.base import CheckpointError, ConfigError, ResourceError
 from nnlab.config import LENGTHS, RunConfig, dump, to_plain
 from nnlab.loading import load_config
+from nnlab.runs import home
 
 
 @contextmanager
@@ -28,6 +29,7 @@ def locked(folder: Path) -> Generator[None]:
     """
     from filelock import FileLock, Timeout
 
+    ours = not folder.exists() or folder.parent.parent == home().absolute()
     with durable.storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock")
@@ -40,7 +42,38 @@ def locked(folder: Path) -> Generator[None]:
     try:
         yield
     finally:
+        _tidy(folder, ours=ours)
         lock.release()
+
+
+def _tidy(folder: Path, *, ours: bool) -> None:
+    """Removes what was prepared for a run that never began: only the lock is there."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == ["lock"]:
+            (folder / "lock").unlink()
+            if ours:
+                folder.rmdir()
+                if folder.parent.parent == home().absolute():
+                    folder.parent.rmdir()
+
+
+@contextmanager
+def claimed(folder: Path, config: RunConfig, *, resume: bool) -> Generator[bool]:
+    """Holds the folder for a run of this config; gives whether a run is there to be continued.
+
+    Raises:
+        ConfigError: the folder holds something else.
+        ResourceError: another process trains into it, or it cannot be written.
+    """
+    if not (resume and (folder / "config.yaml").exists()):
+        refuse_used(folder)  # before a lock is put beside what is there
+    with locked(folder):
+        continues = resume and (folder / "config.yaml").exists()
+        if continues:
+            refuse_changes(folder, config)
+        else:
+            refuse_used(folder)  # again: nobody else writes now
+        yield continues
 
 
 def _owner(folder: Path) -> str:
@@ -73,16 +106,26 @@ def write_config(folder: Path, config: RunConfig, source: str | None) -> None:
 
 
 def write_env(folder: Path, facts: dict[str, Any]) -> None:
-    """Writes env.json: what decides the bits of the run, and where it came from."""
+    """Writes env.json: what decides the bits of the run, and where it came from.
+
+    Of a run that is resumed, `started` and `command` stay, and `resumed` tells those that followed.
+    """
+    now = {
+        "command": sys.argv,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    before = read_env(folder) if (folder / "env.json").exists() else {}
+    if before:
+        first = {key: before.get(key) for key in now}
+        now = {**first, "resumed": [*before.get("resumed", []), now]}
     env = {
         "nnlab": _version(),
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "command": sys.argv,
         "git": _git(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        **now,
         **facts,
     }
     durable.write(folder / "env.json", json.dumps(env, indent=2) + "\n")

@@ -100,6 +100,7 @@ def _train_members(
             view=view.member(member),
             examples=_examples(member, shared),
             closing=False,
+            signals=True,
         )
         while True:
             try:

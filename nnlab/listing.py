@@ -91,7 +91,9 @@ def _group(folder: Path) -> tuple[str, dict[str, float]]:
 
 
 def _scores(summary: Summary) -> dict[str, float]:
-    chosen = summary.best or summary.last.get("validation") or summary.last.get("train") or {}
+    best = summary.best or {}
+    chosen = best if best.get("split", "validation") == "validation" else {}
+    chosen = chosen or summary.last.get("validation") or summary.last.get("train") or {}
     found = {"loss": chosen.get("loss"), **(chosen.get("scores") or {})}
     return {key: value for key, value in found.items() if isinstance(value, int | float)}
 

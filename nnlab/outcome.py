@@ -38,6 +38,7 @@ class Session:
         folder: of the run.
         device: a sentence that says which device and why.
         found: the checkpoint to continue from, or None.
+        progress: how far the run is; the loop moves it.
         seconds: {startup, build}.
         concluded: what the rule says of its run; empty until it has ended.
     """
@@ -48,6 +49,7 @@ class Session:
     folder: Path
     device: str
     found: Checkpoint | None
+    progress: Progress
     seconds: Mapping[str, float]
     concluded: list[Conclusion] = field(default_factory=list[Conclusion])
 
@@ -78,10 +80,9 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.hparams(chosen, tags)
 
 
-def summarize(
-    session: Session, progress: Progress, stopped: Stopped | None, signal: int
-) -> Summary:
+def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary:
     """The summary as it stands; without `stopped` the run is still running."""
+    progress = session.progress
     config = session.experiment.config
     names = [score.key for score in session.experiment.scores]
 
@@ -91,7 +92,8 @@ def summarize(
 
     best = None
     if progress.best is not None:
-        best = entry(progress.best_values, progress.best_step, progress.best_epoch)
+        found = progress.best
+        best = {"split": found.split, **entry(found.values, found.step, found.epoch)}
     epoch = progress.step / session.experiment.per_epoch
     last = {split: entry(values, progress.step, epoch) for split, values in progress.last.items()}
     speed = progress.examples / progress.train_seconds if progress.train_seconds else 0.0
@@ -124,28 +126,32 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def outcome(
-    session: Session, summary: Summary, progress: Progress, chance: Mapping[str, float]
-) -> Outcome:
-    """What the closing lines show: the best weights' readings beside the baseline."""
+def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
+    """What the closing lines show beside the baseline: the last readings.
+
+    Of the split that is watched, the reading of the best weights.
+    """
+    progress = session.progress
     shown: dict[str, Mapping[str, float]] = {}
     names = ["loss", *(score.key for score in session.experiment.scores)]
     for split, values in progress.last.items():
-        best = split == "validation" and progress.best is not None
-        chosen = progress.best_values if best else values
+        best = progress.best
+        chosen = best.values if best is not None and best.split == split else values
         shown[split] = {name: chosen[name] for name in names if name in chosen}
     names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
+    held_out: tuple[Split, ...] = ("test", "validation", "train")
     return Outcome(
         run=short(session.folder),
         status=summary.status,
         why="" if summary.why == f"{summary.steps} steps" else summary.why,
         steps=summary.steps,
         seconds=progress.seconds,
-        best_epoch=progress.best_epoch if progress.best is not None else None,
+        best_epoch=None if progress.best is None else progress.best.epoch,
         scores=shown,  # pyright: ignore[reportArgumentType]
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
         remarks=tuple(line for c in session.concluded for line in c.lines),
+        held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
     )
 
 

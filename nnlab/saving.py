@@ -61,21 +61,37 @@ class Saver:
         watched = self._monitor
         if watched is None or reading.split != watched.split:
             return
-        if self._progress.best is not None and self._progress.best_step == reading.step:
+        best = self._progress.best
+        if best is not None and best.step == reading.step:
             self._best = self._snapshot()
 
     def save(self) -> None:
         """Writes the best, if it is new, and the last; then removes what no name points at."""
+        if self._best is not None and self._best.step == self._progress.step:
+            self._best = None
+            best_is_last = True
+        else:
+            self.save_best()
+            best_is_last = self._monitor is None
         self._sinks.flush()
-        best = self._best
-        if best is not None and best.step != self._progress.step:
-            checkpoint.point(self._folder, "best", self._write(best).name)
         path = self._write(self._snapshot())
-        if self._monitor is None or (best is not None and best.step == self._progress.step):
+        if best_is_last:
             checkpoint.point(self._folder, "best", path.name)
         checkpoint.point(self._folder, "last", path.name)
-        self._best = None
         checkpoint.prune(self._folder)
+
+    def save_best(self) -> None:
+        """Writes the best that waits for the next save, where there is none: the run has failed."""
+        best, self._best = self._best, None
+        if best is not None:
+            self._sinks.flush()
+            checkpoint.point(self._folder, "best", self._write(best).name)
+
+    def go_back(self) -> None:
+        """After a resume: `best` is what was best at that step, not what came behind it."""
+        best = self._progress.best
+        if best is not None and (self._folder / checkpoint.name_of(best.step)).is_dir():
+            checkpoint.point(self._folder, "best", checkpoint.name_of(best.step))
 
     def _snapshot(self) -> Snapshot:
         tensors = {name: t.detach().clone() for name, t in self._step.state().items()}

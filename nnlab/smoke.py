@@ -51,7 +51,13 @@ def smoke(
     with tempfile.TemporaryDirectory(prefix="nnlab-smoke-") as folder:
         run = Path(folder) / "run"
         stream = stream_run(
-            config, run_dir=run, device=device, view=view, examples=examples, closing=False
+            config,
+            run_dir=run,
+            device=device,
+            view=view,
+            examples=examples,
+            closing=False,
+            signals=True,
         )
         while True:
             try:

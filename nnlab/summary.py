@@ -27,7 +27,8 @@ class Summary:
         epochs: completed ones.
         steps: updates made.
         monitor: what chose `best`, spelled like the tag.
-        best: {epoch, step, loss, scores} of the best validation reading; None without one.
+        best: {split, epoch, step, loss, scores} of the best reading of the split that `monitor`
+            names; None where nothing is watched.
         last: likewise for the last readings, {train: ..., validation: ...}.
         seconds: {startup, build, train, total}.
         samples_per_second: of training, over the whole run.

@@ -36,3 +36,14 @@ def test_a_run_without_a_folder_goes_below_runs(
     summary = nnlab.train({**CONFIG, "name": "flower"})
     assert summary.run == tmp_path / "flower" / "1"
     assert nnlab.evaluate("flower")["split"] == "test"
+
+
+def test_a_text_in_set_stays_a_text(tmp_path: Path) -> None:
+    for number, name in enumerate(("2024", "null", "1e3")):
+        summary = nnlab.train(CONFIG, set={"name": name}, run_dir=tmp_path / str(number))
+        assert summary.name == name
+
+
+def test_a_bare_kind_in_set_is_a_section(tmp_path: Path) -> None:
+    summary = nnlab.train(CONFIG, set={"optimizer": "sgd"}, run_dir=tmp_path / "run")
+    assert "kind: sgd" in (summary.run / "config.yaml").read_text()

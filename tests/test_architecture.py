@@ -44,7 +44,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "run": [
             *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
-            *("measured", "outcome", "run", "runs", "saving", "smoke"),
+            *("measured", "opening", "outcome", "prediction", "run", "runs", "saving", "smoke"),
         ],
     },
     {
@@ -62,7 +62,7 @@ WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "outcome", "run", "saving", "smoke"),
+    *("measured", "measuring", "opening", "outcome", "prediction", "run", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

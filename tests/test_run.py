@@ -70,7 +70,7 @@ def test_the_folder_holds_what_the_design_says(finished: Path) -> None:
     assert summary["status"] == "completed"
     assert set(summary) >= {"format", "name", "status", "seed", "parameters", "epochs", "steps",
                             "monitor", "best", "last", "seconds", "samples_per_second"}  # fmt: skip
-    assert set(summary["best"]) == {"epoch", "step", "loss", "scores"}
+    assert set(summary["best"]) == {"split", "epoch", "step", "loss", "scores"}
     assert set(summary["seconds"]) == {"startup", "build", "train", "total"}
 
 

@@ -221,6 +221,12 @@ def test_report_shows_the_scores_beside_the_baseline_and_what_to_do_next() -> No
     ]
 
 
+def test_report_rounds_the_epoch_of_the_best_weights() -> None:
+    stream = io.StringIO()
+    report(replace(OUTCOME, best_epoch=0.118483), stream=stream)
+    assert stream.getvalue().splitlines()[0].endswith("best at epoch 0.12")
+
+
 def test_report_of_a_run_without_scores() -> None:
     stream = io.StringIO()
     bare = replace(OUTCOME, why="", scores={}, baseline={}, best_epoch=None, status="completed")

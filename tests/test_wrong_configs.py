@@ -343,6 +343,11 @@ MEANINGS = [
         "3:11: schedule: plateau needs a validation split (data.validation is none)",
     ),
     (
+        "plateau without anything to watch",
+        one("schedule: plateau\ntrain: {monitor: none}"),
+        "3:11: schedule: plateau needs something to watch (train.monitor is none)",
+    ),
+    (
         "early stopping without validation",
         "data: {kind: digits, validation: none}\nmodel: linear\n"
         "train: {early_stopping: {patience: 3}}\n",

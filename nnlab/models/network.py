@@ -13,7 +13,7 @@ from nnlab.parts.layers.family import Fill
 
 
 def assemble(design: Design) -> Stack:
-    """The modules of a design, on torch's current default device; the weights mean nothing yet."""
+    """The modules of a design; the weights are torch's own, which mean nothing here."""
     modules: dict[str, nn.Module] = {}
     for placed, plan in zip(design.placed, design.plans, strict=True):
         for suffix, module in placed.config.build(plan.inputs).items():
@@ -27,14 +27,12 @@ def build(design: Design, *, seed: int) -> Stack:
     Each parameter is drawn from a stream of its own (seed, its name), so that a change in one layer
     does not move the first weights of another. torch's default generator is not touched.
     """
-    with torch.device("meta"):
+    # Not on the meta device: what torch imports for that takes longer than drawing twice.
+    state = torch.get_rng_state()
+    try:
         network = assemble(design)
-    network.to_empty(device="cpu")
-    for module in network.modules():
-        # Norms, PReLU: constants. Linear and conv would draw, and are filled below.
-        reset = getattr(module, "reset_parameters", None)
-        if reset is not None and not isinstance(module, nn.Linear | nn.Conv2d):
-            reset()
+    finally:
+        torch.set_rng_state(state)
     parameters = dict(network.named_parameters())
     for name, fill in fills(design).items():
         generator = torch.Generator().manual_seed(seed_for(seed, f"init/{name}"))

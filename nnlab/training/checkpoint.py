@@ -56,7 +56,7 @@ def save(
     Raises:
         ResourceError: the disk is full, or the like; what was there before is still there.
     """
-    final = folder / f"step-{step:08d}"
+    final = folder / name_of(step)
     temporary = folder / f"{final.name}.tmp-{os.getpid()}"
     contents = serialize(step, tensors, state)
     with durable.storage(final, need=sum(map(len, contents.values()))):
@@ -73,6 +73,11 @@ def save(
             raise
         durable.sync_folder(folder)
     return final
+
+
+def name_of(step: int) -> str:
+    """The folder's name of a step."""
+    return f"step-{step:08d}"
 
 
 def point(folder: Path, name: Pointer, target: str) -> None:

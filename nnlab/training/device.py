@@ -74,7 +74,8 @@ def settings(*, threads: int, deterministic: bool) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1], warn_only=before[2])
+        if deterministic:  # importing what this call imports takes seconds
+            torch.use_deterministic_algorithms(before[1], warn_only=before[2])
         torch.backends.cudnn.benchmark = before[3]
         torch.backends.cudnn.deterministic = before[4]
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Any, final
+from typing import Any, Self, final
 
 from torch import Tensor
 
+from nnlab.base import CheckpointError
 from nnlab.contracts import (
     EpochEnd,
     Event,
@@ -28,6 +29,16 @@ SAVE_SECONDS = 300.0
 """A long epoch is saved within, at a reading, after this time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The reading that the monitor prefers to all others."""
+
+    split: Split
+    step: int
+    epoch: float
+    values: Mapping[str, float]
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is; the one mutable record. All of it is in a checkpoint's state.json."""
@@ -40,16 +51,27 @@ class Progress:
     """Of updates alone."""
     examples: int = 0
     """That updates have seen."""
-    best: float | None = None
-    best_step: int = 0
-    best_epoch: float = 0.0
-    best_values: dict[str, float] = field(default_factory=dict[str, float])
+    best: Best | None = None
     improved: float | None = None
     """The monitored value that early stopping counts from: better by min_delta."""
     improved_step: int = 0
     last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     """The latest values of each split."""
     schedule: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Self:
+        """The record that `asdict` took apart.
+
+        Raises:
+            CheckpointError: it has other fields.
+        """
+        try:
+            found = cls(**state)
+            found.best = None if state["best"] is None else Best(**state["best"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"state.json: of another version of nnlab: {error}") from None
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +165,14 @@ class Trainer:
         if progress.step == 0:
             yield from self._start(progress)
         # A run that is resumed at its end has nothing left to do.
-        stopped = self._stopped(progress) if progress.step else None
+        stopped = self.ended(progress) if progress.step else None
         while stopped is None:
             yield from self._chunk(progress)
             progress.seconds = before + perf_counter() - began
             ended = progress.step % self.order.per_epoch == 0
             if ended and isinstance(self.step, Concluding):
                 self.step.end_epoch()
-            stopped = self._stopped(progress)
+            stopped = self.ended(progress)
             if ended:
                 progress.epoch = progress.step // self.order.per_epoch
                 yield EpochEnd(progress.epoch, progress.step)
@@ -180,7 +202,7 @@ class Trainer:
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
         self.announce(batches)
-        start, looked, examples = perf_counter(), 0.0, 0
+        start, looked, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
             self._fill(progress.step)
             if progress.step == end - 1:
@@ -190,9 +212,10 @@ class Trainer:
             self.step.update(rows)
             progress.step += 1
             examples += len(rows)
-            if self._stop is not None or self._out_of_time(progress, start):
+            late = self._out_of_time(progress, start)
+            if self._stop is not None or late:
                 break
-        if progress.step < end and not self._out_of_time(progress, start):
+        if progress.step < end and not late:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
             return
         values = self.step.read()
@@ -201,9 +224,14 @@ class Trainer:
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
         extra = {"learning_rate": self._rate_now, "samples_per_second": speed}
-        yield self._reading(progress, "train", {**values, **extra})
-        last = progress.step == self._limits.steps or self._out_of_time(progress, start)
-        if progress.step % self.order.per_epoch == 0 or last:
+        late = late or self._out_of_time(progress, start)
+        last = late or progress.step == self._limits.steps
+        at_end = last or progress.step % self.order.per_epoch == 0
+        reading = self._reading(progress, "train", {**values, **extra})
+        if at_end:
+            self._observe(progress, "train")
+        yield reading
+        if at_end:
             yield from self._evaluations(progress)
 
     def _next(self, step: int) -> int:
@@ -225,12 +253,17 @@ class Trainer:
     def _evaluations(self, progress: Progress) -> Iterator[Event]:
         for split, measure in self._evaluate.items():
             values = measure()
-            yield self._reading(progress, split, values)
-            watched = self.monitor
-            if watched and watched.split == split and isinstance(self._schedule, ObservingFn):
-                if progress.step:
-                    self._schedule.observe(values[watched.key])
-                progress.schedule = self._schedule.state()
+            reading = self._reading(progress, split, values)
+            if progress.step:
+                self._observe(progress, split)
+            yield reading
+
+    def _observe(self, progress: Progress, split: Split) -> None:
+        """Shows the schedule what it watches, before the reading goes out: that may be saved."""
+        watched = self.monitor
+        if watched and watched.split == split and isinstance(self._schedule, ObservingFn):
+            self._schedule.observe(progress.last[split][watched.key])
+            progress.schedule = self._schedule.state()
 
     def _reading(self, progress: Progress, split: Split, values: Mapping[str, float]) -> Reading:
         epoch = progress.step / self.order.per_epoch
@@ -240,16 +273,15 @@ class Trainer:
             value = values[watched.key]
             if watched.better(value, progress.improved, by=self._limits.min_delta):
                 progress.improved, progress.improved_step = value, progress.step
-            if watched.better(value, progress.best):
-                progress.best, progress.best_step = value, progress.step
-                progress.best_epoch, progress.best_values = epoch, dict(values)
+            if watched.better(value, progress.best and progress.best.values[watched.key]):
+                progress.best = Best(split, progress.step, epoch, dict(values))
         return Reading(progress.step, epoch, split, values)
 
     def _out_of_time(self, progress: Progress, start: float) -> bool:
         limit = self._limits.seconds
         return limit is not None and progress.seconds + perf_counter() - start >= limit
 
-    def _stopped(self, progress: Progress) -> Stopped | None:
+    def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
         for split, values in progress.last.items():
             if not isfinite(values["loss"]):
@@ -266,6 +298,6 @@ class Trainer:
             limits.patience is not None
             and progress.step - progress.improved_step >= limits.patience
         ):
-            best = f"best at step {progress.best_step}"
-            return Stopped("early_stopped", f"no better value for {limits.patience} steps, {best}")
+            best = f", best at step {progress.best.step}" if progress.best else ""
+            return Stopped("early_stopped", f"no better value for {limits.patience} steps{best}")
         return Stopped("interrupted", self._stop) if self._stop is not None else None

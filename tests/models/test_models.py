@@ -1,5 +1,8 @@
 """Networks: what is designed is what is built, and how it begins."""
 
+import subprocess
+import sys
+from hashlib import sha256
 from itertools import pairwise
 from math import prod, sqrt
 from time import perf_counter
@@ -438,3 +441,43 @@ class TestStructure:
     def test_inputs_of_a_dense_layer_are_all_of_the_image(self) -> None:
         network = designed((3, 5, 4), kind="linear")
         assert network.plans[-1].inputs == (prod((3, 5, 4)),)
+
+
+@pytest.mark.parametrize(
+    ("keys", "digest"),
+    [
+        (
+            {"kind": "cnn", "norm": "batch", "activation": "prelu", "init": "he_uniform"},
+            "fdd0302a4753c4d1e2a4ec28d7dfe999ff0cff129eeaeed042b2cbd1b309a45f",
+        ),
+        (
+            {"kind": "mlp", "hidden": (7, 5), "norm": "layer", "init": "xavier_uniform"},
+            "f6b41fdc7954a1ec2886370dc50107b4318bd501507a0d0e6c50d0023d28b375",
+        ),
+    ],
+)
+def test_the_same_seed_gives_the_first_weights_of_earlier_versions(
+    keys: dict[str, Any], digest: str
+) -> None:
+    # Taken where networks were built on the meta device. Uniform: no CPU rounds those otherwise.
+    found = sha256()
+    for name, tensor in build(designed((1, 8, 8), **keys), seed=3).state_dict().items():
+        found.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    assert found.hexdigest() == digest
+
+
+def test_building_leaves_the_default_generator_alone_and_imports_no_tracing() -> None:
+    code = (
+        "import sys, torch\n"
+        "from nnlab.check import settled\n"
+        "from nnlab.models.network import build\n"
+        "from nnlab.training.device import settings\n"
+        "design = settled('digits_cnn').design\n"
+        "before, state = set(sys.modules), torch.get_rng_state()\n"
+        "with settings(threads=1, deterministic=False): build(design, seed=0)\n"
+        "assert torch.equal(state, torch.get_rng_state())\n"
+        "heavy = {'sympy', 'torch._dynamo', 'torch._inductor', 'torch._meta_registrations'}\n"
+        "print(sorted(heavy & (set(sys.modules) - before)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

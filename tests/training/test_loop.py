@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
-from nnlab.training.loop import Limits, Monitor, Progress, Trainer
+from nnlab.training.loop import Best, Limits, Monitor, Progress, Trainer
 from nnlab.training.order import Order
 
 
@@ -130,7 +130,8 @@ def test_stops_early_when_validation_has_not_become_better_for_the_patience() ->
     events = list(run.run(progress))
     assert isinstance(events[-1], Stopped)
     assert events[-1].status == "early_stopped"
-    assert (progress.step, progress.best, progress.best_step) == (16, 3.0, 8)
+    assert progress.step == 16
+    assert progress.best == Best("validation", 8, 2.0, {"loss": 3.0})
 
 
 def test_min_delta_does_not_move_the_best_but_the_patience() -> None:
@@ -142,7 +143,9 @@ def test_min_delta_does_not_move_the_best_but_the_patience() -> None:
         limits=Limits(steps=100, patience=12, min_delta=1.0),
     )
     list(run.run(progress))
-    assert (progress.step, progress.best) == (12, 4.7)
+    assert progress.step == 12
+    assert progress.best is not None
+    assert progress.best.values == {"loss": 4.7}
 
 
 def test_stops_after_its_minutes() -> None:
@@ -168,6 +171,42 @@ def test_the_learning_rate_follows_the_schedule_of_the_step() -> None:
     step = CountingStep()
     events_of(step, schedule=hyperbola)
     assert step.rates == [0.5 / (1 + n) for n in range(8)]
+
+
+class Watcher:
+    """A schedule that notes what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+    def observe(self, value: float) -> None:
+        self.seen.append(value)
+
+    def state(self) -> dict[str, Any]:
+        return {"seen": list(self.seen)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.seen = list(state["seen"])
+
+
+def test_an_observing_schedule_is_shown_the_training_loss_of_each_epoch_where_that_is_watched() -> (
+    None
+):
+    losses = {step: 10.0 - step for step in range(12)}
+    schedule = Watcher()
+    watched = Monitor("loss", "train", higher_is_better=False)
+    events_of(CountingStep(losses), schedule=schedule, monitor=watched, limits=Limits(steps=10))
+    assert schedule.seen == [6.0, 2.0, 0.0]  # after steps 4, 8 and 10
+
+
+def test_the_state_at_a_reading_holds_what_the_schedule_was_shown() -> None:
+    progress, schedule = Progress(), Watcher()
+    for event in trainer(CountingStep(), schedule=schedule).run(progress):
+        if isinstance(event, Reading) and event.split == "validation" and event.step:
+            assert progress.schedule == {"seen": [2.0] * (event.step // 4)}
 
 
 def test_continues_in_the_middle_of_an_epoch_with_the_same_rows() -> None:

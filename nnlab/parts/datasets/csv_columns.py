@@ -39,6 +39,9 @@ def encoded(sheet: Sheet, name: str, columns: Columns, decimal: str) -> Part:
         DataError: a cell does not fit.
     """
     cells = sheet.columns[name]
+    quick = _quick(cells, decimal)
+    if quick is not None and name not in columns.categorical:
+        return Part((name,), quick[:, None].astype(np.float32))
     values = [None if missing(cell) else number(cell, decimal) for cell in cells]
     words = [row for row, cell in enumerate(cells) if values[row] is None and not missing(cell)]
     guessed = bool(words) and all(value is None for value in values)
@@ -51,6 +54,17 @@ def encoded(sheet: Sheet, name: str, columns: Columns, decimal: str) -> Part:
         )
     column = np.array([np.nan if value is None else value for value in values])
     return Part((name,), column[:, None].astype(np.float32))
+
+
+def _quick(cells: Sequence[str], decimal: str) -> "NDArray[np.float64] | None":
+    """The numbers of a column that holds nothing else; None where each cell must be looked at."""
+    if decimal != "." or any("_" in cell for cell in cells):  # Python takes 1_000 for a number
+        return None
+    try:
+        column = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
+    return column if np.isfinite(column).all() else None
 
 
 def _one_hot(sheet: Sheet, name: str) -> Part:
@@ -111,7 +125,10 @@ def encoded_targets(
     return names, np.array([place[key] for key in keys], np.int64)
 
 
-def _numbers(sheet: Sheet, name: str, decimal: str) -> list[float]:
+def _numbers(sheet: Sheet, name: str, decimal: str) -> "Sequence[float] | NDArray[np.float64]":
+    quick = _quick(sheet.columns[name], decimal)
+    if quick is not None:
+        return quick
     values = [number(cell, decimal) for cell in sheet.columns[name]]
     if None in values:
         row = values.index(None)

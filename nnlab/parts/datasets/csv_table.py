@@ -17,7 +17,7 @@ from nnlab.parts.datasets.csv_columns import (
     encoded_targets,
     guessed_task,
 )
-from nnlab.parts.datasets.csv_sheet import Sheet, joined, read_sheet
+from nnlab.parts.datasets.csv_sheet import Sheet, joined, number, read_sheet
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.sizes import FromColumn
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
@@ -34,6 +34,11 @@ _MARKS: dict[str, Split] = {
     "val": "validation",
     "test": "test",
 }
+
+
+_READ: dict[tuple[object, ...], Table] = {}
+"""Tables read last: check, settle and load ask for the same one, and parsing takes seconds."""
+_KEPT = 4
 
 
 @final
@@ -93,6 +98,41 @@ class CsvConfig(DataConfig, frozen=True):
         return {"path": str(place.folder / self.path), "task": task}
 
     def read(self, place: Place) -> Table:
+        key = self._key(place)
+        if key is None or (*key, self.task) not in _READ:
+            table = self._read(place)
+            if key is None:
+                return table
+            while len(_READ) >= _KEPT:
+                del _READ[next(iter(_READ))]
+            # What `auto` took is asked for by that name as soon as the config is settled.
+            _READ.update({(*key, task): table for task in (self.task, table.source.task)})
+        return _READ[*key, self.task]
+
+    def remarks(self, place: Place) -> tuple[str, ...]:
+        """Says so where numbers are taken for classes."""
+        source = self.source(place)
+        if self.task != "auto" or source.task != "classes":
+            return ()
+        if any(number(name, ".") is None for name in source.classes):
+            return ()
+        text = f"{len(source.classes)} different whole numbers, taken for classes"
+        return (f"data: {self.target} holds {text} (task: regression, if they are quantities)",)
+
+    def _key(self, place: Place) -> tuple[object, ...] | None:
+        """What decides the table, but for the task: the files as they are now, and how to read."""
+        paths = (self._file(place), *self.files(place).values())
+        marks = tuple(self._mark_columns().items())
+        try:
+            found = [(str(path), path.stat()) for path in paths]
+        except OSError:
+            return None  # reading says what is wrong
+        files = tuple((path, about.st_mtime_ns, about.st_size) for path, about in found)
+        splits = tuple(self.files(place))
+        how = (self.target, self.columns, self.missing, self.delimiter, self.decimal)
+        return (*files, splits, marks, *how)
+
+    def _read(self, place: Place) -> Table:
         targets = (self.target,) if isinstance(self.target, str) else self.target
         sheet, given = self._sheet(place)
         self._check_names(sheet, targets)

@@ -110,6 +110,10 @@ class DataConfig(Kind, frozen=True):
         """Random data of the same form, for a smoke run. Default: there are none."""
         raise DataError(f"data: random data can stand in for a named set only, not for {self.kind}")
 
+    def remarks(self, place: Place) -> tuple[str, ...]:
+        """What a user should know of what `auto` took, one line each. Default: nothing."""
+        return ()
+
     def settled(self, place: Place) -> Mapping[str, object]:
         """The kind's own fields that `resolved` replaces: paths and auto. Default: none."""
         return {}

@@ -171,8 +171,14 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def in_a_line(error: BaseException) -> str:
-    """What an error says, short enough for a line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """What an error says, short enough for a line, each of its lines once, no word cut."""
+    from textwrap import shorten
+
+    # torchvision: "Error downloading X:", then "Tried URL, got:" and the reason for each mirror.
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in dict.fromkeys(lines) if line and not line.endswith("got:")]
+    text = " ".join(kept or lines)
+    return shorten(text, 300, placeholder=" ...") or type(error).__name__
 
 
 @contextmanager

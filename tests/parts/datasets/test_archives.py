@@ -16,6 +16,7 @@ from nnlab.base import DataError
 from nnlab.parts.datasets.archives import Cifar10Config, Cifar100Config, SvhnConfig
 from nnlab.parts.datasets.cache import read_cache, write_cache
 from nnlab.parts.datasets.family import Place
+from nnlab.parts.datasets.named import in_a_line
 
 RANDOM = np.random.default_rng(0)
 Config = Cifar10Config | Cifar100Config | SvhnConfig
@@ -209,3 +210,15 @@ def test_a_cache_is_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "inputs.npy", np.array([Trap()], object), allow_pickle=True)
     assert read_cache(tmp_path) is None
     assert not (tmp_path / "trapped").exists()
+
+
+def test_a_failed_download_is_told_once_and_no_word_is_cut() -> None:
+    tried = "\n".join(
+        f"Tried https://mirror{number}.example.org/mnist/, got:\n<urlopen error no route to host>"
+        for number in range(9)
+    )
+    error = RuntimeError(f"Error downloading train-images-idx3-ubyte.gz:\n{tried}")
+    assert in_a_line(error) == (
+        "Error downloading train-images-idx3-ubyte.gz: <urlopen error no route to host>"
+    )
+    assert in_a_line(ValueError("word " * 100)).endswith("word ...")

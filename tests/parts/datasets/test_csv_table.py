@@ -6,6 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from nnlab.base import ConfigError, DataError
+from nnlab.parts.datasets import csv_table
+from nnlab.parts.datasets.csv_sheet import Sheet
 from nnlab.parts.datasets.csv_table import CsvConfig
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.sizes import FromColumn, FromFile
@@ -220,3 +222,47 @@ def test_refuses_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
 def test_a_relative_path_starts_at_the_folder_of_the_config(place: Place, tmp_path: Path) -> None:
     made = config(place, HEADER + ROWS)
     assert made.resolved(place).path == str(tmp_path / "t.csv")
+
+
+class TestReadOnce:
+    def test_settling_and_loading_parse_a_file_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "t.csv").write_text("a,y\n" + "1.5,0\n2.5,1\n" * 20)
+        place, count = Place(tmp_path, tmp_path, tmp_path), list[Path]()
+        parse = csv_table.read_sheet
+
+        def counted(path: Path, delimiter: str) -> Sheet:
+            count.append(path)
+            return parse(path, delimiter)
+
+        monkeypatch.setattr(csv_table, "read_sheet", counted)
+        config = CsvConfig(path="t.csv", target="y")
+        config.describe(place)
+        config.resolved(place).load(place)
+        assert len(count) == 1
+
+    def test_a_file_that_has_changed_is_read_again(self, tmp_path: Path) -> None:
+        place = Place(tmp_path, tmp_path, tmp_path)
+        config = CsvConfig(path="t.csv", target="y", test="none")
+        for rows in (20, 30):
+            (tmp_path / "t.csv").write_text("a,y\n" + "1.5,0\n2.5,1\n" * rows)
+            assert len(config.load(place).targets) == 2 * rows
+
+    @pytest.mark.parametrize("cell", ["1_000", "inf", "word"])
+    def test_what_only_python_takes_for_a_number_is_none(self, tmp_path: Path, cell: str) -> None:
+        (tmp_path / "t.csv").write_text("a,y\n" + f"{cell},1\n2,0\n" * 3)
+        with pytest.raises(DataError, match="is not a number"):
+            CsvConfig(path="t.csv", target="y").describe(Place(tmp_path, tmp_path, tmp_path))
+
+
+def test_says_where_few_whole_numbers_are_taken_for_classes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,price\n" + "1,100\n2,200\n3,300\n" * 5)
+    place = Place(tmp_path, tmp_path, tmp_path)
+    config = CsvConfig(path="t.csv", target="price")
+    (remark,) = config.remarks(place)
+    assert remark == (
+        "data: price holds 3 different whole numbers, taken for classes "
+        "(task: regression, if they are quantities)"
+    )
+    assert config.resolved(place).remarks(place) == ()
