@@ -134,6 +134,6 @@ class Mistake(NamedTuple):
 class MistakeError(Exception):
     """What a config means does not fit together; becomes a ConfigError with its place."""
 
-    def __init__(self, path: Path, text: str) -> None:
-        self.mistake = Mistake(path, text)
+    def __init__(self, path: Path, text: str, *, at_key: bool = False) -> None:
+        self.mistake = Mistake(path, text, at_key)
         super().__init__(f"{dotted(path)}: {text}")

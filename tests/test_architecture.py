@@ -48,10 +48,12 @@ FLOORS: list[dict[str, list[str]]] = [
         ],
     },
     {
-        "look": ["check", "expand", "formulas", "layer_table", "preview", "show", "show_group"],
+        "look": [
+            *("backprop", "backprop.*"),
+            *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
+        ],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
-        "backprop": ["backprop", "backprop.*"],
         "board": ["board"],
     },
     {

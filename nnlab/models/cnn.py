@@ -7,6 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.base import Path
 from nnlab.contracts import Shape
+from nnlab.models import by_name
+from nnlab.models.by_name import ByName, OwnConfig
 from nnlab.models.family import ModelConfig
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import ReluConfig
@@ -55,6 +57,8 @@ class CnnConfig(ModelConfig, frozen=True):
     norm: Norm = NoNormConfig()
     dropout: Probability = 0.0
     """Of the dense layers; the convolutions have none."""
+    layers: ByName = Field(default_factory=dict[str, OwnConfig])
+    """What single layers have of their own: {conv1: {activation: tanh, init: dirac}}."""
 
     def expanded(self, inputs: Shape) -> "StackConfig":
         from nnlab.models.stack import StackConfig
@@ -65,34 +69,38 @@ class CnnConfig(ModelConfig, frozen=True):
             if self.dropout:
                 conv = conv.model_copy(update={"dropout": 0.0})
             layers += [conv, MaxPoolConfig(kernel=self.pool)]
+        layers += [FlattenConfig(), *(LinearConfig(units=n) for n in self.dense)]
         return StackConfig(
             activation=self.activation,
             init=self.init,
             bias_init=self.bias_init,
             norm=self.norm,
             dropout=self.dropout,
-            layers=(*layers, FlattenConfig(), *(LinearConfig(units=n) for n in self.dense)),
+            layers=by_name.written(layers, self.layers),
             output=self.output,
         )
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         layers: list[LayerConfig] = []
         paths: list[Path] = []
-        conv_defaults = Defaults(self.norm, self.activation, self.init, self.bias_init, 0.0)
         for index, channels in enumerate(self.channels):
-            conv = ConvConfig(channels=channels, kernel=self.kernel, padding="same")
-            layers += [conv.settled(conv_defaults), MaxPoolConfig(kernel=self.pool)]
+            conv = ConvConfig(channels=channels, kernel=self.kernel, padding="same", dropout=0.0)
+            layers += [conv, MaxPoolConfig(kernel=self.pool)]
             paths += [("model", "channels", index)] * 2
         layers.append(FlattenConfig())
         paths.append(("model",))
-        defaults = Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
         for index, units in enumerate(self.dense):
-            layers.append(LinearConfig(units=units).settled(defaults))
+            layers.append(LinearConfig(units=units))
             paths.append(("model", "dense", index))
-        return place(tuple(layers), tuple(paths))
+        return by_name.settled(place(tuple(layers), tuple(paths)), self.layers, self._defaults())
+
+    def _defaults(self) -> Defaults:
+        return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
 
     def resolved(self) -> Self:
-        return self.model_copy(update={"init": settled_init(self.init, self.activation)})
+        init = settled_init(self.init, self.activation)
+        layers = by_name.resolved(self.layers, self._defaults())
+        return self.model_copy(update={"init": init, "layers": layers})
 
 
 KINDS = (CnnConfig,)

@@ -196,7 +196,9 @@ def _planned(placed: Placed, inputs: Shape) -> Plan:
         # A layer of a shorthand has no keys of its own that an error could point at.
         key = error.mistake.path[-1]
         path = placed.path
-        if key in ("init", "bias_init"):
+        if key in placed.own:
+            path = ("model", "layers", placed.name, key)
+        elif key in ("init", "bias_init"):
             path = (*path, key) if path == ("model", "output") else ("model", key)
         raise MistakeError(path, error.mistake.text) from None
 

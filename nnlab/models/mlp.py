@@ -7,6 +7,8 @@ from pydantic import Field, PositiveInt
 from nnlab.base import Config
 from nnlab.choices import Forms
 from nnlab.contracts import Shape
+from nnlab.models import by_name
+from nnlab.models.by_name import ByName, OwnConfig
 from nnlab.models.family import ModelConfig
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import ReluConfig
@@ -42,6 +44,8 @@ class MlpConfig(ModelConfig, frozen=True):
     bias_init: BiasInitializer = ZerosConfig()
     norm: Norm = NoNormConfig()
     dropout: Probability = 0.0
+    layers: ByName = Field(default_factory=dict[str, OwnConfig])
+    """What single layers have of their own: {hidden1: {activation: tanh, init: zeros}}."""
 
     @classmethod
     def example(cls) -> Self:
@@ -55,7 +59,7 @@ class MlpConfig(ModelConfig, frozen=True):
     def expanded(self, inputs: Shape) -> "StackConfig":
         from nnlab.models.stack import StackConfig
 
-        layers = [LinearConfig(units=width) for width in self._widths()]
+        layers = by_name.written((LinearConfig(units=n) for n in self._widths()), self.layers)
         # A stack has a layer at least; a row of numbers stays what it is when flattened.
         flat = len(inputs) == 1 and len(layers) > 0
         return StackConfig(
@@ -64,7 +68,7 @@ class MlpConfig(ModelConfig, frozen=True):
             bias_init=self.bias_init,
             norm=self.norm,
             dropout=self.dropout,
-            layers=(*layers,) if flat else (FlattenConfig(), *layers),
+            layers=layers if flat else (FlattenConfig(), *layers),
             output=self.output,
         )
 
@@ -74,14 +78,18 @@ class MlpConfig(ModelConfig, frozen=True):
             paths = [("model", "hidden")] * len(widths)
         else:
             paths = [("model", "hidden", index) for index in range(len(widths))]
-        defaults = Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
-        layers: list[LayerConfig] = [LinearConfig(units=n).settled(defaults) for n in widths]
+        layers: list[LayerConfig] = [LinearConfig(units=n) for n in widths]
         if len(inputs) > 1:
             layers, paths = [FlattenConfig(), *layers], [("model",), *paths]
-        return place(tuple(layers), tuple(paths))
+        return by_name.settled(place(tuple(layers), tuple(paths)), self.layers, self._defaults())
+
+    def _defaults(self) -> Defaults:
+        return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
 
     def resolved(self) -> Self:
-        return self.model_copy(update={"init": settled_init(self.init, self.activation)})
+        init = settled_init(self.init, self.activation)
+        layers = by_name.resolved(self.layers, self._defaults())
+        return self.model_copy(update={"init": init, "layers": layers})
 
 
 @final

@@ -1,7 +1,10 @@
 """From a design to a network of torch modules with its first weights."""
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nnlab.base import seed_for
 from nnlab.models.family import Design
@@ -51,3 +54,58 @@ def fills(design: Design) -> dict[str, Fill]:
         for placed, plan in zip(design.placed, design.plans, strict=True)
         for key, fill in placed.config.fills(plan.inputs).items()
     }
+
+
+@torch.no_grad()
+def calibrate(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) -> None:
+    """Finishes the first weights of those initializers that look at data (LSUV), layer by layer.
+
+    The same network and inputs give the same weights; no generator is touched, and buffers stay as
+    they were. A network whose weights come from a checkpoint does not need it.
+
+    Args:
+        network: built from `design`, wherever it trains.
+        design: says which layers have such an initializer.
+        inputs: (N, *shape) scaled training examples; asked for only if there is such a layer.
+    """
+    todo = {name: fill.init for name, fill in fills(design).items() if fill.init.calibrated}
+    if not todo:
+        return
+    examples = inputs()
+    with _still(network):
+        for name, init in todo.items():
+            module = network.get_submodule(name.rpartition(".")[0])
+            weight = network.get_parameter(name)
+            init.calibrate(weight, lambda module=module: _outputs(network, module, examples))
+
+
+def _outputs(network: nn.Module, module: nn.Module, inputs: Tensor) -> Tensor:
+    """What a module inside a network puts out when the network sees these inputs."""
+    seen: list[Tensor] = []
+
+    def keep(_: nn.Module, __: object, output: Tensor) -> None:
+        seen.append(output)
+
+    hook = module.register_forward_hook(keep)
+    try:
+        network(inputs)
+    finally:
+        hook.remove()
+    return seen[0]
+
+
+@contextmanager
+def _still(network: nn.Module) -> Generator[None]:
+    """Normalizes by the batch as training does, but draws nothing and keeps all buffers."""
+    modes = [(module, module.training) for module in network.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    for module, _ in modes:
+        # Dropout and RReLU draw in training mode.
+        module.training = isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for buffer, before in buffers:
+            buffer.copy_(before)

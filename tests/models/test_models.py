@@ -73,6 +73,21 @@ NETWORKS: dict[str, tuple[Shape, dict[str, Any]]] = {
         (5,),
         {"kind": "mlp", "hidden": (8, 8), "norm": "batch", "dropout": 0.5, "activation": "prelu"},
     ),
+    "mlp, slopes by unit": (
+        (5,),
+        {"kind": "mlp", "hidden": (8, 6), "activation": {"kind": "prelu", "per": "channel"}},
+    ),
+    "cnn, slopes by channel": (
+        (1, 8, 8),
+        {"kind": "cnn", "channels": (4,), "activation": {"kind": "prelu", "per": "channel"}},
+    ),
+    "residual, slopes by channel": (
+        (1, 8, 8),
+        {
+            **{"kind": "stack", "activation": {"kind": "prelu", "per": "channel"}},
+            "layers": ({"kind": "conv", "channels": 4}, BLOCK, "flatten"),
+        },
+    ),
     "mlp, layer norm": ((5,), {"kind": "mlp", "hidden": (8,), "norm": "layer"}),
     "cnn": (DIGITS, {"kind": "cnn", "channels": (4, 8), "dense": (16,)}),
     "cnn, all": (

@@ -448,6 +448,6 @@ print(sorted(name for name in sys.modules if name.startswith(("nnlab.models.", "
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.replace("'", '"')) == [
-        *("nnlab.models.family", "nnlab.models.mlp", "nnlab.parts.layers"),
+        *("nnlab.models.by_name", "nnlab.models.family", "nnlab.models.mlp", "nnlab.parts.layers"),
         *("nnlab.parts.layers.dense", "nnlab.parts.layers.family", "nnlab.parts.layers.plain"),
     ]

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,8 @@ class TestEveryActivation:
         assert np.isfinite(config.derivative(x.detach().double().numpy())).all()
 
     def test_says_how_many_weights_it_learns(self, config: ActivationConfig) -> None:
-        assert config.parameters == sum(p.numel() for p in config.build().parameters())
+        built = config.build_for(5)
+        assert config.parameters(5) == sum(p.numel() for p in built.parameters())
 
     def test_says_whether_a_gradient_passes(self, config: ActivationConfig) -> None:
         assert config.differentiable == bool(config.backward(POINTS, POINTS).any())
@@ -243,3 +245,54 @@ def test_prelu_learns_one_slope_for_the_layer() -> None:
     x = torch.randn(2, 3)
     torch.testing.assert_close(module(x), F.leaky_relu(x, 0.5))
     assert slope.tolist() == [0.5]
+
+
+def test_prelu_per_channel_learns_a_slope_for_each() -> None:
+    config = PreluConfig(slope=0.5, per="channel")
+    module = config.build_for(3)
+    (slope,) = module.parameters()
+    assert slope.tolist() == [0.5] * 3
+    with torch.no_grad():
+        slope.copy_(torch.tensor([0.0, 0.5, 1.0]))
+    x = -torch.ones(2, 3, 4, 4)
+    torch.testing.assert_close(module(x)[0, :, 0, 0], torch.tensor([0.0, -0.5, -1.0]))
+
+
+@pytest.mark.parametrize(
+    "config", [LeakyReluConfig(slope=0.3), PreluConfig(), ReluConfig()], ids=lambda c: c.kind
+)
+def test_gain_keeps_the_mean_square_of_a_signal(config: ActivationConfig) -> None:
+    # gain^2 E f(z)^2 = 1 for z ~ N(0, 1): He et al. 2015, the derivation of eq. 10.
+    assert config.gain**2 * mean_square(config.value) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_gain_of_rrelu_is_that_of_its_draws() -> None:
+    config = RreluConfig()
+    draws = np.linspace(config.lower, config.upper, 201)
+    squares = [mean_square(LeakyReluConfig(slope=float(s)).value) for s in draws]
+    mean = float(np.trapezoid(squares, draws)) / (config.upper - config.lower)
+    assert config.gain**2 * mean == pytest.approx(1.0, abs=1e-5)
+
+
+def mean_square(f: Callable[[Any], Any]) -> float:
+    z = np.linspace(-10.0, 10.0, 20_001)
+    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    return float(np.trapezoid(f(z) ** 2 * density, z))
+
+
+def test_tanh_is_a_sigmoid_of_twice_the_input() -> None:
+    z = LINE.numpy()
+    np.testing.assert_allclose(
+        TanhConfig().value(z), 2 * SigmoidConfig().value(2 * z) - 1, atol=1e-15
+    )
+
+
+def test_slope_of_tanh_is_at_most_one() -> None:
+    assert TanhConfig().derivative(LINE.numpy()).max() == 1.0
+
+
+def test_formula_of_softmax_is_shift_invariant_and_stable() -> None:
+    z = np.array([[1e4, -1e4, 1e4 - 1.0], [-1e4, -1e4, -1e4]])
+    a = SoftmaxConfig().value(z)
+    np.testing.assert_allclose(a.sum(axis=1), 1.0)
+    np.testing.assert_allclose(a, SoftmaxConfig().value(z + 77.0))

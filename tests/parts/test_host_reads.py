@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnlab.choices import kinds_of
 from nnlab.contracts import Batch, DataShape, Task
+from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
 from nnlab.parts.losses import Loss
 from nnlab.parts.losses.classes import CrossEntropyConfig, FocalConfig
@@ -127,6 +128,13 @@ def test_optimizers_read_nothing_back(config: Any) -> None:
     with RefuseHostReads(counts):
         for _ in range(3):
             optimizer.step()
+
+
+@pytest.mark.parametrize("config", configs_of(Activation), ids=lambda c: c.kind)
+def test_activations_read_nothing_back(config: Any) -> None:
+    module, inputs = config.build_for(3), torch.rand(6, 3, requires_grad=True)
+    with RefuseHostReads():
+        module(inputs).sum().backward()
 
 
 @pytest.mark.gpu

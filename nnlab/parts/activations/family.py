@@ -40,14 +40,17 @@ class ActivationConfig(Kind, frozen=True):
         """What `init: auto` takes: Xavier for bounded activations, He for the ReLU family."""
         return "xavier_normal"
 
-    @property
-    def parameters(self) -> int:
-        """How many weights it learns."""
+    def parameters(self, units: int) -> int:
+        """How many weights it learns behind so many units or channels. Default: none."""
         return 0
 
     @abstractmethod
     def build(self) -> "nn.Module":
         """The module: any shape to the same shape."""
+
+    def build_for(self, units: int) -> "nn.Module":
+        """The module behind so many units or channels. Default: `build()`, which asks for none."""
+        return self.build()
 
     @abstractmethod
     def value(self, z: "Floats") -> "Floats":

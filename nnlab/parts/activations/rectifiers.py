@@ -43,21 +43,26 @@ class LeakyReluConfig(ReluFamily, frozen=True):
 
 @final
 class PreluConfig(ReluFamily, frozen=True):
-    """Leaky ReLU whose slope is learned, one for the layer. He et al. 2015, arXiv:1502.01852."""
+    """Leaky ReLU whose slope is learned. He et al. 2015, arXiv:1502.01852, eq. 1."""
 
     kind: Literal["prelu"] = "prelu"
     slope: Annotated[float, Field(ge=0.0, le=1.0)] = 0.25
+    """Where it begins."""
+    per: Literal["layer", "channel"] = "layer"
+    """layer: one slope for all, as in torch; channel: one for each channel or unit."""
 
     @property
     def gain(self) -> float:
         return sqrt(2.0 / (1.0 + self.slope**2))
 
-    @property
-    def parameters(self) -> int:
-        return 1
+    def parameters(self, units: int) -> int:
+        return units if self.per == "channel" else 1
 
     def build(self) -> "nn.Module":
-        return nn.PReLU(init=self.slope)
+        return self.build_for(1)
+
+    def build_for(self, units: int) -> "nn.Module":
+        return nn.PReLU(self.parameters(units), init=self.slope)
 
     def value(self, z: "Floats") -> "Floats":
         return np.where(z > 0, z, self.slope * z)
@@ -82,6 +87,12 @@ class RreluConfig(ReluFamily, frozen=True):
         if self.lower > self.upper:
             raise PydanticCustomError("value", "lower must not be above upper")
         return self
+
+    @property
+    def gain(self) -> float:
+        """With the mean of slope^2 over the draws, where the leaky ReLU has slope^2."""
+        square = (self.lower**2 + self.lower * self.upper + self.upper**2) / 3.0
+        return sqrt(2.0 / (1.0 + square))
 
     def build(self) -> "nn.Module":
         return nn.RReLU(self.lower, self.upper)

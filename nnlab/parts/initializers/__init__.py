@@ -13,6 +13,7 @@ from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import (
     ConstantConfig,
     NormalConfig,
+    TruncatedNormalConfig,
     UniformConfig,
     ZerosConfig,
 )
@@ -29,6 +30,12 @@ Initializer = Annotated[
 ]
 
 BiasInitializer = Annotated[
-    ConstantConfig | GivenConfig | NormalConfig | TorchDefaultConfig | UniformConfig | ZerosConfig,
+    ConstantConfig
+    | GivenConfig
+    | NormalConfig
+    | TorchDefaultConfig
+    | TruncatedNormalConfig
+    | UniformConfig
+    | ZerosConfig,
     Menu(),
 ]

@@ -1,6 +1,7 @@
 """What every initializer says of itself, and the distributions that many share."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from math import prod, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,7 +34,7 @@ class InitializerConfig(Kind, frozen=True):
     """The family of initializers.
 
     Attributes:
-        calibrated: whether the weights are scaled once more by what a batch of training data does.
+        calibrated: whether `calibrate` has something to do, for which training data are needed.
     """
 
     calibrated: ClassVar[bool] = False
@@ -54,6 +55,17 @@ class InitializerConfig(Kind, frozen=True):
             fan_out: likewise.
             gain: of the activation that follows; only the he kinds multiply by it.
             generator: where random numbers come from.
+        """
+
+    def calibrate(self, weight: "Tensor", outputs: "Callable[[], Tensor]") -> None:
+        """Changes a filled weight by what its layer makes of training data. Default: nothing.
+
+        Called layer by layer, the first of the network first, without gradients; draws nothing.
+
+        Args:
+            weight: on the run's device.
+            outputs: the layer's outputs (N, units, ...) with the weight as it is now, before the
+                norm and the activation.
         """
 
 

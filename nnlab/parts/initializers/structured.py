@@ -1,9 +1,10 @@
 """Initializers with a structure: orthogonal, sparse, the identity, numbers written by hand."""
 
-from math import ceil
+from collections.abc import Callable
+from math import ceil, inf, sqrt
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast, final
 
-from pydantic import BeforeValidator, Field, PositiveFloat
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic_core import PydanticCustomError
 
 from nnlab.base import lazy
@@ -62,17 +63,29 @@ class OrthogonalConfig(InitializerConfig, frozen=True):
 class LsuvConfig(InitializerConfig, frozen=True):
     """Orthonormal, then scaled until the layer's outputs have variance 1 on training data.
 
-    Layer-sequential unit variance: Mishkin & Matas 2015, arXiv:1511.06422, algorithm 1; on the
-    first 256 training rows, what comes in front of the activation.
+    Layer-sequential unit variance: Mishkin & Matas 2015, arXiv:1511.06422, algorithm 1; over up to
+    256 training rows, what comes in front of norm and activation.
     """
 
     kind: Literal["lsuv"] = "lsuv"
+    tolerance: PositiveFloat = 0.1
+    """How far from 1 the variance may stay."""
+    trials: PositiveInt = 10
+    """How often a layer is scaled at most; more than once only where it has biases."""
     calibrated: ClassVar[bool] = True
 
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
         init.orthogonal_(tensor, generator=generator)
+
+    def calibrate(self, weight: "Tensor", outputs: "Callable[[], Tensor]") -> None:
+        for _ in range(self.trials):
+            variance = outputs().var(correction=0).item()
+            # Outputs that are all alike, or not finite, cannot be scaled to variance 1.
+            if abs(variance - 1.0) < self.tolerance or not 0.0 < variance < inf:
+                return
+            weight.div_(sqrt(variance))
 
 
 @final

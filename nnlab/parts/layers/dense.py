@@ -105,7 +105,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         if self.bias:
             parameters[f"{name}.bias"] = output[:1]
         parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
-        parameters |= activation_parameters(activation, name)
+        parameters |= activation_parameters(activation, name, output[0])
         words = (activation.kind, "" if norm.kind == "none" else f"{norm.kind} norm")
         init = self.init.kind if isinstance(self.init, InitializerConfig) else ""
         return Plan(
@@ -131,7 +131,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         if self.norm is not None and self.norm.kind != "none":
             modules["_norm"] = self.norm.build(self.output(inputs, ()))
         if self.activation is not None and self.activation.kind != "identity":
-            modules["_activation"] = self.activation.build()
+            modules["_activation"] = self.activation.build_for(self.output(inputs, ())[0])
         if self.dropout:
             modules["_dropout"] = nn.Dropout(self.dropout)
         return modules

@@ -76,6 +76,8 @@ class Placed(NamedTuple):
     name: str
     config: LayerConfig
     path: Path
+    own: tuple[str, ...] = ()
+    """Keys that a shorthand says of this layer by its name, in model.layers."""
 
 
 def place(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tuple[Placed, ...]:
@@ -105,7 +107,7 @@ def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1)
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def activation_parameters(activation: ActivationConfig, name: str) -> dict[str, Shape]:
-    """The weights that an activation learns (PReLU's slope), by full name."""
-    count = activation.parameters
+def activation_parameters(activation: ActivationConfig, name: str, units: int) -> dict[str, Shape]:
+    """The weights that an activation learns behind so many units (PReLU's slope), by full name."""
+    count = activation.parameters(units)
     return {f"{name}_activation.weight": (count,)} if count else {}

@@ -55,7 +55,7 @@ class SubsamplingConfig(LayerConfig, frozen=True):
             path=path,
             inputs=inputs,
             output=(inputs[0], *sizes),
-            parameters=parameters | activation_parameters(activation, name),
+            parameters=parameters | activation_parameters(activation, name, inputs[0]),
             note="" if activation.kind == "identity" else activation.kind,
         )
 
@@ -64,7 +64,7 @@ class SubsamplingConfig(LayerConfig, frozen=True):
 
         modules: dict[str, nn.Module] = {"": Subsampling(inputs[0], pair(self.kernel))}
         if self.activation is not None and self.activation.kind != "identity":
-            modules["_activation"] = self.activation.build()
+            modules["_activation"] = self.activation.build_for(inputs[0])
         return modules
 
 

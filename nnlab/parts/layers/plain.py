@@ -54,13 +54,13 @@ class ActivationLayerConfig(LayerConfig, frozen=True):
     function: Activation = Field(default_factory=ReluConfig)
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
-        weights = activation_parameters(self.function, "")
+        weights = activation_parameters(self.function, "", inputs[0])
         parameters = {f"{name}.weight": shape for shape in weights.values()}
         note = self.function.kind
         return Plan(name, self.kind, path, inputs, inputs, parameters=parameters, note=note)
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
-        return {"": self.function.build()}
+        return {"": self.function.build_for(inputs[0])}
 
 
 KINDS = (ActivationLayerConfig, DropoutConfig, FlattenConfig)

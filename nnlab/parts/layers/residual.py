@@ -110,7 +110,7 @@ class ResidualConfig(LayerConfig, frozen=True):
         activation = self.activation or IdentityConfig()
         own = {
             key.replace("_activation", ".activation"): shape
-            for key, shape in activation_parameters(activation, name).items()
+            for key, shape in activation_parameters(activation, name, output[0]).items()
         }
         parameters = {k: v for child in children for k, v in child.parameters.items()} | own
         return Plan(
@@ -139,7 +139,8 @@ class ResidualConfig(LayerConfig, frozen=True):
         skip = self._skip(inputs, plans[-1].output, ())
         around = {"": nn.Identity()} if skip is None else skip.build(inputs)
         named = {f"skip{suffix}": module for suffix, module in around.items()}
-        return {"": Residual(body, named, (self.activation or IdentityConfig()).build())}
+        activation = (self.activation or IdentityConfig()).build_for(plans[-1].output[0])
+        return {"": Residual(body, named, activation)}
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         plans = self._body(inputs, "", ())

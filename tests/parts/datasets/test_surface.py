@@ -133,7 +133,7 @@ def test_the_path_is_in_metrics_and_in_tensorboard(tmp_path: Path) -> None:
     assert {"x/train", "y/train", "x/validation", "loss/train"} <= tags
     found = evaluate(tmp_path / "run", split="train")
     assert (found["x"], found["y"]) == pytest.approx(after[5])
-    with pytest.raises(ConfigError, match="--split test: this run has train"):
+    with pytest.raises(ConfigError, match="--split test: this run has no test split"):
         evaluate(tmp_path / "run")
 
 
