@@ -1,0 +1,57 @@
+"""Lessons: each asks, lets predict, and holds what it says over its seeds."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from nnlab import loading
+from nnlab.contracts import Machine
+from nnlab.group import load_group, settle_group
+from nnlab.group_view import GroupView
+from nnlab.grouped import train_group
+
+LESSONS = sorted(name for name in loading.bundled() if name.startswith("lessons/"))
+# Of the shortest; the others are slow.
+SAMPLE = ("lessons/perceptron", "lessons/xor_by_hand")
+PARTS = ("# Question     ", "# Predict      ", "# Observe      ", "# Change next  ")
+
+
+@pytest.mark.parametrize("name", LESSONS)
+class TestEveryLesson:
+    def test_opens_with_a_question_a_prediction_and_what_to_change_next(self, name: str) -> None:
+        lines = loading.read_text(name).text.splitlines()
+        head = [line for line in lines if line.startswith("#")]
+        assert head == lines[: len(head)]
+        assert head[0].endswith((".", "?"))
+        starts = [line for line in head if line.startswith(PARTS)]
+        assert [line[:15] for line in starts] == list(PARTS)
+        assert max(map(len, lines)) <= 100
+
+    def test_expects_something_and_means_something(self, name: str) -> None:
+        group = load_group(name)
+        assert group.expectations
+        settle_group(group, Machine("cpu", 2))
+
+    def test_is_trained_with_five_seeds_where_anything_is_drawn(self, name: str) -> None:
+        group = load_group(name)
+        drawn = name not in ("lessons/xor_by_hand", "lessons/ravine")
+        assert len(group.members) == len(group.comparison.names) * (5 if drawn else 1)
+
+
+def holds(name: str, folder: Path) -> None:
+    view = GroupView(quiet=True, stream=StringIO())
+    comparison = train_group(load_group(name), run_dir=folder, view=view)
+    assert [verdict.line for verdict in comparison.verdicts if not verdict.holds] == []
+    assert comparison.exit_code == 0
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_what_a_lesson_says_holds(name: str, tmp_path: Path) -> None:
+    holds(name, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in LESSONS if name not in SAMPLE])
+def test_what_a_longer_lesson_says_holds(name: str, tmp_path: Path) -> None:
+    holds(name, tmp_path / "run")
