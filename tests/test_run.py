@@ -222,7 +222,18 @@ def wait_for_a_save(folder: Path, process: "subprocess.Popen[str]") -> int:
     return saved_step(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+SLOW = pytest.mark.slow
+"""Each starts three processes: twenty seconds."""
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=SLOW),
+        pytest.param(signal.SIGINT, marks=SLOW),
+    ],
+)
 def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(
     tmp_path: Path, number: signal.Signals
 ) -> None:
