@@ -258,6 +258,8 @@ class SaveDue:
     """A good moment to save: the window is closed and all readings of this step are out."""
 
     step: int
+    stays: bool = False
+    """Whether the checkpoint is kept for good."""
 
 
 @dataclass(frozen=True, slots=True)

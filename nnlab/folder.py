@@ -15,9 +15,10 @@ from typing import Any
 
 from nnlab import durable
 from nnlab.base import CheckpointError, ConfigError, ResourceError
-from nnlab.config import LENGTHS, RunConfig, dump, to_plain
+from nnlab.config import RunConfig, dump, to_plain
 from nnlab.loading import load_config
 from nnlab.runs import home
+from nnlab.sections import LENGTHS
 
 
 @contextmanager
