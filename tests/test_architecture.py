@@ -52,12 +52,22 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
+        "compare": ["compare", "compare.*"],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_backprop", "cli_lr", "cli_runs", "options"],
+        "cli": [
+            "",
+            "__main__",
+            "cli",
+            "cli_backprop",
+            "cli_compare",
+            "cli_lr",
+            "cli_runs",
+            "options",
+        ],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
