@@ -53,20 +53,15 @@ FLOORS: list[dict[str, list[str]]] = [
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
         "compare": ["compare", "compare.*"],
+        "predicting": ["predicting", "predicting.*"],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
         "cli": [
-            "",
-            "__main__",
-            "cli",
-            "cli_backprop",
-            "cli_compare",
-            "cli_lr",
-            "cli_runs",
-            "options",
+            *("", "__main__", "cli", "cli_backprop", "cli_compare", "cli_lr", "cli_predict"),
+            *("cli_runs", "options"),
         ],
     },
 ]
