@@ -27,7 +27,7 @@ def axis_of(sides: Sequence[Side], over: Over) -> Axis:
     places = {side.label: of_side(side) for side in sides}
     label = {
         "samples": "examples trained on",
-        "seconds": "seconds of training (updates alone, without evaluation and saving)",
+        "seconds": "seconds of training (updates alone)",
     }[over]
 
     def of(run: Measured, curve: Curve) -> list[float]:

@@ -150,11 +150,11 @@ def _chart(found: Compared, width: int) -> Iterator[Any]:
     yield f"{tag}{mean}{', logarithmic' if logarithmic(values) else ''}"
     yield ""
     yield chart(curves, width=width, label=found.axis.label)
+    entries = [f"{variant.letter} {variant.said}" for variant in found.variants]
+    between = "  " if len("  ".join(entries)) <= width else "\n"
     legend = Text()
-    for number, variant in enumerate(found.variants):
-        legend.append("  " if number else "").append(
-            f"{variant.letter} {variant.said}", color(number)
-        )
+    for number in range(len(entries)):
+        legend.append(between if number else "").append(entries[number], color(number))
     yield legend
 
 

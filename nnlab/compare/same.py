@@ -1,7 +1,7 @@
 """Whether two runs are the same: their readings value by value, their weights byte by byte."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -95,17 +95,20 @@ def sameness(reference: Side, other: Side) -> Sameness:
     """Holds a run against the reference.
 
     Values are float32 in metrics.jsonl: two are equal if they are the same number, or both not
-    finite. Times are left out.
+    finite. Times are left out, and means over windows of training that began at different steps.
     """
     here, there = (
         {(int(line["step"]), str(line["split"])): line for line in side.history}
         for side in (reference, other)
     )
     shared = [place for place in here if place in there]
-    first = next(
-        (found for p in sorted(shared, key=_order) if (found := _differs(p, here[p], there[p]))),
-        None,
-    )
+    begun = _windows(here), _windows(there)
+    first: Reading | None = None
+    for place in sorted(shared, key=_order):
+        means = place[1] != "train" or begun[0][place[0]] == begun[1][place[0]]
+        first = _differs(place, here[place], there[place], means=means)
+        if first is not None:
+            break
     weights = {name: _weights(reference.folder, other.folder, name) for name in POINTERS}
     alone = len(here) + len(there) - 2 * len(shared)
     return Sameness(other.label, len(shared), alone, first, weights)
@@ -116,14 +119,23 @@ def _order(place: tuple[int, str]) -> tuple[int, bool, str]:
     return place[0], place[1] != "train", place[1]
 
 
+def _windows(places: Iterable[tuple[int, str]]) -> dict[int, int]:
+    """Where the window of each reading of training began: at the one before it."""
+    steps = sorted(step for step, split in places if split == "train")
+    return dict(zip(steps, [0, *steps], strict=False))
+
+
 def _differs(
-    place: tuple[int, str], here: Mapping[str, Any], there: Mapping[str, Any]
+    place: tuple[int, str], here: Mapping[str, Any], there: Mapping[str, Any], *, means: bool
 ) -> Reading | None:
-    """What differs among the values that both have; epochs differ by the length of an epoch."""
+    """What differs among the values that both have; without `means`, of the last batch alone."""
     keys = [key for key in here if key not in _PLACE and key in there]
+    if not means:  # loss, penalty and scores have no / in their name, what is looked at has one
+        keys = [key for key in keys if "/" in key or key == "learning_rate"]
     other = [key for key in keys if here[key] != there[key]]
     if not other:
         return None
+    other.sort(key=lambda key: key != "learning_rate")  # what is set, before what comes of it
     return Reading(*place, other[0], here[other[0]], there[other[0]], len(other))
 
 

@@ -21,7 +21,7 @@ class Side:
     """One of the runs.
 
     Attributes:
-        label: what the tables call it; the shortest end of its path that no other run has.
+        label: what the tables call it; the shortest end of its path that tells it apart.
         folder: of the run.
         group: what its variant is called in the comparison that it belongs to, else empty.
         config: settled, as it was trained.
@@ -102,13 +102,14 @@ def _variants(folder: Path) -> dict[str, str]:
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell them apart; at least name and number."""
-    for count in range(1, max(len(folder.parts) for folder in folders) + 1):
-        found = ["/".join(folder.parts[-count:]) for folder in folders]
-        # A bare number says nothing; that of a comparison's member (relu-s0) does.
-        if len(set(found)) == len(found) and not any(name.isdigit() for name in found):
+    """The shortest ends of the paths that tell them apart: relu-s0, iris/3, old/iris/3."""
+    # A bare number says nothing.
+    counts = [2 if folder.name.isdigit() else 1 for folder in folders]
+    while True:
+        found = ["/".join(f.parts[-n:]) for f, n in zip(folders, counts, strict=True)]
+        if len(set(found)) == len(found):
             return found
-    raise AssertionError("paths of different folders differ")
+        counts = [n + (found.count(one) > 1) for n, one in zip(counts, found, strict=True)]
 
 
 def _side(folder: Path, label: str, group: str) -> Side:

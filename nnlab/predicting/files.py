@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnlab.base import ConfigError, DataError
-from nnlab.loading import load_config
 from nnlab.parts.datasets.image_files import SUFFIXES
 from nnlab.predicting.arrays import read_arrays
 from nnlab.predicting.formats import Format, writer
@@ -58,7 +57,7 @@ def predict_files(
     from nnlab.prediction import open_predictor
 
     predictor = open_predictor(run, device=device)
-    wanted = wanted_of(load_config(run / "config.yaml"), predictor.known)
+    wanted = wanted_of(predictor.experiment.config, predictor.known)
     _refuse(wanted, predictor, asked)
     tally, told = Tally(wanted), writer(format, one_file=len(files) == 1)
     rows = max(1, _ROWS // predictor.batch) * predictor.batch

@@ -1,6 +1,8 @@
 """What `nnlab compare` finds out, held against SciPy, the checkpoints and changes made by hand."""
 
 import json
+import shutil
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,29 @@ from nnlab.base import CheckpointError, ConfigError
 from nnlab.compare.axes import samples, seconds
 from nnlab.compare.comparing import Compared, compare
 from nnlab.compare.sides import gather
+from nnlab.loading import load_config
 
 TRAIN = {"epochs": 2, "batch_size": 24}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A place for runs that several tests want, each trained once."""
+    _KEPT.clear()
+    _KEPT.append(tmp_path_factory.mktemp("kept"))
+
+
+_KEPT: list[Path] = []
+
+
 def trained(folder: Path, **sections: Any) -> str:
+    """A run in this folder; one that was wanted before is copied."""
     config = {"data": "moons", "model": {"kind": "mlp", "hidden": [4]}, "train": TRAIN, **sections}
-    return str(nnlab.train(config, run_dir=folder).run)
+    first = _KEPT[0] / sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    if not first.exists():
+        nnlab.train(config, run_dir=first)
+    shutil.copytree(first, folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +105,9 @@ def test_ranks_by_the_score_and_its_direction(seeded: Path) -> None:
 
 
 def test_twice_the_same_run_is_bit_for_bit_the_same(tmp_path: Path) -> None:
-    found = compare([trained(tmp_path / "one"), trained(tmp_path / "two")])
+    one = trained(tmp_path / "one")
+    again = nnlab.train(load_config(Path(one) / "config.yaml"), run_dir=tmp_path / "two").run
+    found = compare([one, str(again)])
     (same,) = found.same
     assert same.identical
     # Counted once: two equal runs would make an interval of width 0.
@@ -237,3 +257,13 @@ def test_names_are_escaped_in_the_page(tmp_path: Path) -> None:
     found: Compared = compare([one, trained(tmp_path / "two")])
     assert "a<b>" not in page(found)
     assert "a&lt;b&gt;&amp;" in page(found)
+
+
+def test_longer_windows_are_no_difference(tmp_path: Path) -> None:
+    # A loss of training is the mean since the reading before: over 2 batches and over 6.
+    one = trained(tmp_path / "one", log={"every": "2 steps"})
+    same = compare([one, trained(tmp_path / "two", log={"every": "6 steps"})]).same[0]
+    assert same.first is None
+    assert same.alone > 0
+    other = compare([one, trained(tmp_path / "three", log={"every": "6 steps"}, seed=1)]).same[0]
+    assert other.first is not None
