@@ -12,6 +12,8 @@ from nnlab.compare.sides import Side
 POINTERS = ("init", "best", "last")
 TIMES = ("samples_per_second",)
 """Readings that no two runs share."""
+_OF_ONE_STEP = ("learning_rate", "grad_norm/")
+"""Readings of training that do not depend on when the reading before was taken."""
 _PLACE = ("step", "epoch", "split", *TIMES)
 _FOLDER = re.compile(r"step-[0-9]{8,15}")
 
@@ -128,10 +130,10 @@ def _windows(places: Iterable[tuple[int, str]]) -> dict[int, int]:
 def _differs(
     place: tuple[int, str], here: Mapping[str, Any], there: Mapping[str, Any], *, means: bool
 ) -> Reading | None:
-    """What differs among the values that both have; without `means`, of the last batch alone."""
+    """What differs among the values that both have; without `means`, those of one step."""
     keys = [key for key in here if key not in _PLACE and key in there]
-    if not means:  # loss, penalty and scores have no / in their name, what is looked at has one
-        keys = [key for key in keys if "/" in key or key == "learning_rate"]
+    if not means:
+        keys = [key for key in keys if key.startswith(_OF_ONE_STEP)]
     other = [key for key in keys if here[key] != there[key]]
     if not other:
         return None
