@@ -55,12 +55,17 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
+        "compare": ["compare", "compare.*"],
+        "predicting": ["predicting", "predicting.*"],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_backprop", "cli_lr", "cli_runs", "options"],
+        "cli": [
+            *("", "__main__", "cli", "cli_backprop", "cli_compare", "cli_lr", "cli_predict"),
+            *("cli_runs", "options"),
+        ],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
