@@ -17,8 +17,9 @@ from nnlab.parts.augments.family import chain
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import evaluate
-from nnlab.training.loop import Limits, Monitor, Trainer
+from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
+from nnlab.training.progress import Limits, Monitor
 from nnlab.training.sources import ResidentSource, Source, StreamedSource
 from nnlab.training.step import Step
 

@@ -1,14 +1,12 @@
 """The loop: plain chunks of updates between the moments at which something is due."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Any, Self, final
+from typing import final
 
 from torch import Tensor
 
-from nnlab.base import CheckpointError
 from nnlab.contracts import (
     EpochEnd,
     Event,
@@ -20,90 +18,12 @@ from nnlab.contracts import (
     Stopped,
 )
 from nnlab.training.order import Order
+from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.rule_step import Concluding
 from nnlab.training.step import Step
 
 SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The reading that the monitor prefers to all others."""
-
-    split: Split
-    step: int
-    epoch: float
-    values: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is; the one mutable record. All of it is in a checkpoint's state.json."""
-
-    step: int = 0
-    epoch: int = 0
-    seconds: float = 0.0
-    """Of training, evaluation and saving, over all processes of the run."""
-    train_seconds: float = 0.0
-    """Of updates alone."""
-    examples: int = 0
-    """That updates have seen."""
-    best: Best | None = None
-    improved: float | None = None
-    """The monitored value that early stopping counts from: better by min_delta."""
-    improved_step: int = 0
-    last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
-    """The latest values of each split."""
-    schedule: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Self:
-        """The record that `asdict` took apart.
-
-        Raises:
-            CheckpointError: it has other fields.
-        """
-        try:
-            found = cls(**state)
-            found.best = None if state["best"] is None else Best(**state["best"])
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"state.json: of another version of nnlab: {error}") from None
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends.
-
-    Attributes:
-        steps: updates in all; None for a run in minutes.
-        seconds: of the whole run; None for a run in steps.
-        patience: updates without a better monitored value; None never stops early.
-        min_delta: how much better counts.
-    """
-
-    steps: int | None
-    seconds: float | None = None
-    patience: int | None = None
-    min_delta: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Monitor:
-    """What `best`, early stopping and plateau watch: loss/validation."""
-
-    key: str
-    split: Split
-    higher_is_better: bool
-
-    def better(self, value: float, best: float | None, *, by: float = 0.0) -> bool:
-        """Whether a value is a new best; one that is not finite never is."""
-        if not isfinite(value):
-            return False
-        if best is None:
-            return True
-        return value > best + by if self.higher_is_better else value < best - by
 
 
 @final
@@ -199,6 +119,8 @@ class Trainer:
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
         self.announce(batches)
+        if position == 0:
+            self.step.window.begin_epoch()
         start, looked, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
             self._fill(progress.step)
@@ -216,6 +138,8 @@ class Trainer:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
             return
         values = self.step.read()
+        progress.epoch_means = self.step.window.over_epoch()
+        progress.epoch_means_step = progress.step
         seconds = perf_counter() - start - looked
         progress.train_seconds += seconds
         progress.examples += examples
@@ -272,7 +196,8 @@ class Trainer:
                 progress.improved, progress.improved_step = value, progress.step
             if watched.better(value, progress.best and progress.best.values[watched.key]):
                 progress.best = Best(split, progress.step, epoch, dict(values))
-        return Reading(progress.step, epoch, split, values)
+        means = progress.epoch_means if split == "train" else {}
+        return Reading(progress.step, epoch, split, values, means)
 
     def _out_of_time(self, progress: Progress, start: float) -> bool:
         limit = self._limits.seconds

@@ -24,8 +24,8 @@ Constraint = Callable[[], None]
 class Step(Protocol):
     """What trains. Other implementations are compiled, captured, stacked, or follow other rules."""
 
-    columns: tuple[str, ...]
-    """What the window sums."""
+    window: Window
+    """What is summed between two readings, and over an epoch."""
 
     def fill_learning_rate(self, value: float) -> None:
         """Sets the rate of the next updates."""
@@ -119,12 +119,11 @@ class EagerStep:
             isinstance(m, nn.RReLU) or (isinstance(m, nn.Dropout) and m.p > 0)
             for m in network.modules()
         )
-        self._window = Window(scores, self._device)
+        self.window = Window(scores, self._device, penalized=penalty is not None)
         self._norms: Tensor | None = None
         self._seen: Window | None = None
         self._scores = scores
         self.count = 0
-        self.columns = self._window.columns
 
     def fill_learning_rate(self, value: float) -> None:
         """Fills the tensor, and whatever the groups of the optimizer have in its place."""
@@ -139,7 +138,7 @@ class EagerStep:
 
     def update(self, rows: Tensor) -> None:
         """Gather, scale, augment, forward, backward, clip, optimizer, constraint, average, sums."""
-        self._pass(rows, self._forward, self._window)
+        self._pass(rows, self._forward, self.window)
         if self._clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._parameters, self._clip_norm, foreach=True)
@@ -161,7 +160,7 @@ class EagerStep:
 
         Only the first evaluation of an update goes into the window.
         """
-        return self._pass(rows, self._forward, self._window if first else None)
+        return self._pass(rows, self._forward, self.window if first else None)
 
     def _pass(
         self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window | None
@@ -193,7 +192,7 @@ class EagerStep:
     def look(self, rows: Tensor) -> None:
         """The gradient norms of this batch, as the next update will see it, before clipping."""
         buffers = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
-        seen = Window(self._scores, self._device)
+        seen = Window(self._scores, self._device, penalized=self._penalty is not None)
         self._pass(rows, self.network, seen)
         norms = grad_norms(self._parameters)
         if self._scaler.is_enabled():
@@ -207,20 +206,19 @@ class EagerStep:
 
     def read(self) -> dict[str, float]:
         """Means of the window (if there was no update, of the batch looked at), gradient norms."""
-        window = self._window
+        window = self.window
         if not window.examples and self._seen is not None:
             window = self._seen
         # One copy from the device brings all of them.
         parts = [window.sums] if self._norms is None else [window.sums, self._norms]
         numbers = torch.cat([part.to(window.sums.dtype) for part in parts]).tolist()
         width = len(window.sums)
-        values = window.means(numbers[:width], penalized=self._penalty is not None)
+        values = window.close(numbers[:width])
         if self._norms is not None:
             norms = numbers[width:]
             values["grad_norm/total"] = sqrt(sum(norm * norm for norm in norms))
             for name, norm in zip(self._named, norms, strict=True):
                 values[f"grad_norm/{self._labels[name]}"] = norm
-        self._window.clear()
         self._norms = self._seen = None
         return values
 
@@ -242,9 +240,7 @@ class EagerStep:
                 state[f"optimizer/{name}/{key}"] = torch.as_tensor(value)
         for key, value in self._scaler.state_dict().items():
             state[f"scaler/{key}"] = torch.tensor(value, dtype=torch.float64)
-        state["window/sums"] = self._window.sums
-        counts = (self._window.examples, self._window.batches)
-        state["window/counts"] = torch.tensor(counts, dtype=torch.int64)
+        state |= self.window.state()
         state["step/count"] = torch.tensor(self.count, dtype=torch.int64)
         return state
 
@@ -266,8 +262,7 @@ class EagerStep:
             for whole in ("growth_interval", "_growth_tracker"):
                 scaler[whole] = int(scaler[whole])
             self._scaler.load_state_dict(scaler)
-        self._window.sums.copy_(state["window/sums"])
-        self._window.examples, self._window.batches = state["window/counts"].tolist()
+        self.window.load(state)
         self.count = int(state["step/count"])
 
 
