@@ -52,7 +52,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
-        "menu": ["menu", "remedies", "schema"],
+        "menu": ["menu", "menu_fields", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
