@@ -24,7 +24,7 @@ class RunAbout:
 
     Attributes:
         name: the experiment's name.
-        folder: the run folder.
+        folder: the run folder; None where it is not for people.
         device: a sentence: "cpu, 2 threads".
         parameters: numbers that are learned.
         steps_total: at which step it ends; None when the clock decides.
@@ -34,7 +34,7 @@ class RunAbout:
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     device: str
     parameters: int
     steps_total: int | None
@@ -249,7 +249,7 @@ def heading(about: RunAbout) -> list[str]:
     return [
         f"{about.name}: {about.parameters:,} parameters on {about.device}",
         f"{sizes} examples",
-        str(about.folder),
+        *([] if about.folder is None else [str(about.folder)]),
     ]
 
 
