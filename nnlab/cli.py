@@ -226,7 +226,7 @@ def tensorboard(
 @app.command(rich_help_panel=_LANGUAGE)
 def menu(
     name: Annotated[
-        str | None, typer.Argument(help="A menu, such as losses, or a kind: relu.")
+        str | None, typer.Argument(help="A menu: losses, a kind: relu, or a field: lr.")
     ] = None,
 ) -> None:
     """What a config can choose from."""

@@ -242,12 +242,15 @@ class Reading:
         epoch: step / steps per epoch, a fraction within an epoch.
         split: which examples were measured.
         values: flat keys as in metrics.jsonl: "loss", "accuracy", "grad_norm/total".
+        epoch_means: of training, loss and scores over the whole epoch so far, where `values` are
+            those since the last reading; {} before the first update.
     """
 
     step: int
     epoch: float
     split: Split
     values: Mapping[str, float]
+    epoch_means: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

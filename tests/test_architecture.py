@@ -57,7 +57,7 @@ FLOORS: list[dict[str, list[str]]] = [
         ],
         "compare": ["compare", "compare.*"],
         "predicting": ["predicting", "predicting.*"],
-        "menu": ["menu", "remedies", "schema"],
+        "menu": ["menu", "menu_fields", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
