@@ -178,7 +178,10 @@ def evaluate(
     from nnlab.evaluation import evaluate_all
 
     _ready()
-    _print_scores(evaluate_all(members_of(folder), split=split, device=device), json=json)
+    found = evaluate_all(members_of(folder), split=split, device=device)
+    if not json:
+        _say_looks(found)
+    _print_scores(found, json=json)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -268,6 +271,15 @@ def _print_summary(summary: Any, *, json: bool) -> None:
     else:
         typer.echo(str(summary.run))
     raise typer.Exit(summary.exit_code)
+
+
+def _say_looks(found: dict[str, Any]) -> None:
+    """Says how often the test split was scored, and takes that out of what is listed."""
+    from nnlab.looks import Looks
+
+    said = [part.pop("looks", None) for part in (found, *found.values()) if isinstance(part, dict)]
+    if numbers := [look for look in said if look]:
+        typer.echo(Looks(**numbers[-1]).sentence, err=True)
 
 
 def _print_scores(found: dict[str, Any], *, json: bool) -> None:

@@ -43,7 +43,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "run": [
             *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
-            *("group_report", "group_view", "grouped", "listing"),
+            *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("measured", "opening", "outcome", "prediction", "run", "runs", "saving", "smoke"),
         ],
     },
@@ -65,7 +65,8 @@ WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "opening", "outcome", "prediction", "run", "saving", "smoke"),
+    *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "run"),
+    *("saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
