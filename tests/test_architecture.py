@@ -52,6 +52,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
+        "report": ["report", "report.*"],
         "menu": ["menu", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
@@ -66,7 +67,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "run"),
-    *("saving", "smoke"),
+    *("report.*", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
