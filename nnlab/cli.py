@@ -162,6 +162,10 @@ def evaluate(
         Literal["test", "validation", "train"], typer.Option(help="Which rows.")
     ] = "test",
     device: options.Device = "auto",
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Writes a page: intervals, calibration; runs side by side."),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Scores the best checkpoint of a run on a split; of several, what they reach together."""
@@ -169,18 +173,28 @@ def evaluate(
 
     _check_device(device)
     folder, *others = [find(run) for run in runs or ["last"]]
-    if others:
-        from nnlab.ensemble import report
+    if report:
+        from nnlab.report.command import told
 
         _ready()
-        typer.echo(report([folder, *others], split=split, device=device, as_json=json), nl=False)
+        every = [member for run in (folder, *others) for member in members_of(run)]
+        typer.echo(told(every, split=split, device=device, as_json=json), nl=False)
+        return
+    if others:
+        from nnlab.ensemble import report as report_together
+
+        _ready()
+        typer.echo(
+            report_together([folder, *others], split=split, device=device, as_json=json), nl=False
+        )
         return
     from nnlab.evaluation import evaluate_all
+    from nnlab.looks import taken_from
 
     _ready()
     found = evaluate_all(members_of(folder), split=split, device=device)
-    if not json:
-        _say_looks(found)
+    if not json and (said := taken_from(found)):
+        typer.echo(said, err=True)
     _print_scores(found, json=json)
 
 
@@ -271,15 +285,6 @@ def _print_summary(summary: Any, *, json: bool) -> None:
     else:
         typer.echo(str(summary.run))
     raise typer.Exit(summary.exit_code)
-
-
-def _say_looks(found: dict[str, Any]) -> None:
-    """Says how often the test split was scored, and takes that out of what is listed."""
-    from nnlab.looks import Looks
-
-    said = [part.pop("looks", None) for part in (found, *found.values()) if isinstance(part, dict)]
-    if numbers := [look for look in said if look]:
-        typer.echo(Looks(**numbers[-1]).sentence, err=True)
 
 
 def _print_scores(found: dict[str, Any], *, json: bool) -> None:

@@ -85,6 +85,13 @@ def counted(runs: Sequence[Path]) -> Looks:
     return Looks(_matching(own.values(), rows), _matching([*own.values(), *beside.values()], rows))
 
 
+def taken_from(found: dict[str, Any]) -> str:
+    """Takes the looks out of what `eval` found, and says them; empty where there are none."""
+    parts = [part for part in (found, *found.values()) if isinstance(part, dict)]
+    numbers = [part.pop("looks") for part in parts if "looks" in part]
+    return Looks(**numbers[-1]).sentence if numbers else ""
+
+
 def _matching(found: Iterable[list[dict[str, Any]]], rows: set[str]) -> int:
     return sum(look["rows"] in rows for looks in found for look in looks)
 
