@@ -12,7 +12,10 @@ import typer
 
 from nnlab import options
 from nnlab.cli_backprop import backprop
+from nnlab.cli_compare import compare
+from nnlab.cli_eval import evaluate, print_scores
 from nnlab.cli_lr import lr
+from nnlab.cli_predict import predict
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
 from nnlab.options import ready as _ready
@@ -119,7 +122,7 @@ def train(
         from nnlab.smoke import smoke_all
 
         _ready()
-        _print_scores(smoke_all(group, device=device, view=_view(quiet)), json=json)
+        print_scores(smoke_all(group, device=device, view=_view(quiet)), json=json)
         return
     if group.compares:
         from nnlab.grouped import train_group
@@ -153,49 +156,11 @@ def train(
 
 app.command(rich_help_panel=_EXPERIMENTS)(lr)
 app.command(rich_help_panel=_EXPERIMENTS)(backprop)
+app.command(rich_help_panel=_RUNS)(compare)
+app.command(rich_help_panel=_RUNS)(predict)
 
 
-@app.command("eval", rich_help_panel=_EXPERIMENTS)
-def evaluate(
-    runs: options.Members = None,
-    split: Annotated[
-        Literal["test", "validation", "train"], typer.Option(help="Which rows.")
-    ] = "test",
-    device: options.Device = "auto",
-    report: Annotated[
-        bool,
-        typer.Option("--report", help="Writes a page: intervals, calibration; runs side by side."),
-    ] = False,
-    json: options.Json = False,
-) -> None:
-    """Scores the best checkpoint of a run on a split; of several, what they reach together."""
-    from nnlab.runs import find, members_of
-
-    _check_device(device)
-    folder, *others = [find(run) for run in runs or ["last"]]
-    if report:
-        from nnlab.report.command import told
-
-        _ready()
-        every = [member for run in (folder, *others) for member in members_of(run)]
-        typer.echo(told(every, split=split, device=device, as_json=json), nl=False)
-        return
-    if others:
-        from nnlab.ensemble import report as report_together
-
-        _ready()
-        typer.echo(
-            report_together([folder, *others], split=split, device=device, as_json=json), nl=False
-        )
-        return
-    from nnlab.evaluation import evaluate_all
-    from nnlab.looks import taken_from
-
-    _ready()
-    found = evaluate_all(members_of(folder), split=split, device=device)
-    if not json and (said := taken_from(found)):
-        typer.echo(said, err=True)
-    _print_scores(found, json=json)
+app.command("eval", rich_help_panel=_EXPERIMENTS)(evaluate)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -285,14 +250,3 @@ def _print_summary(summary: Any, *, json: bool) -> None:
     else:
         typer.echo(str(summary.run))
     raise typer.Exit(summary.exit_code)
-
-
-def _print_scores(found: dict[str, Any], *, json: bool) -> None:
-    if json:
-        from json import dumps
-
-        typer.echo(dumps(found, default=str))
-        return
-    from nnlab.printing import listed
-
-    typer.echo(listed(found), nl=False)
