@@ -135,6 +135,15 @@ class Score(Protocol):
         ...
 
 
+@runtime_checkable
+class ExampleScore(Score, Protocol):
+    """A score whose sums are sums over single examples, so that examples can be drawn again."""
+
+    def terms(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(N, width): what each example adds to the sums."""
+        ...
+
+
 class StoredScore(Protocol):
     """A score that does not add up (a rank, a median): computed from all outputs of a split."""
 
