@@ -12,6 +12,7 @@ import typer
 
 from nnlab import options
 from nnlab.cli_backprop import backprop
+from nnlab.cli_doctor import doctor
 from nnlab.cli_lr import lr
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
@@ -153,6 +154,7 @@ def train(
 
 app.command(rich_help_panel=_EXPERIMENTS)(lr)
 app.command(rich_help_panel=_EXPERIMENTS)(backprop)
+app.command(rich_help_panel=_EXPERIMENTS)(doctor)
 
 
 @app.command("eval", rich_help_panel=_EXPERIMENTS)

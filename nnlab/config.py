@@ -35,6 +35,7 @@ from nnlab.parts.schedules import Schedule
 from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores import AnyScore
 from nnlab.rules import DEFAULT, Rule
+from nnlab.thresholds import DiagnoseConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LENGTHS = ("epochs", "steps", "minutes")
@@ -159,6 +160,7 @@ class RunConfig(ComparisonConfig, frozen=True):
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
+    diagnose: DiagnoseConfig = DiagnoseConfig()
 
     _origins: "Origins" = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
 

@@ -21,8 +21,8 @@ from nnlab.training.rule_step import Concluding, Conclusion
 from nnlab.training.sinks import tag_of
 from nnlab.training.tensorboard import TensorBoard
 
-UNTOLD = ("name", "log", "data.root", "data.split_seed", "model.output", "train.threads",
-          "train.monitor", "train.compile", "train.layout",
+UNTOLD = ("name", "log", "diagnose", "data.root", "data.split_seed", "model.output",
+          "train.threads", "train.monitor", "train.compile", "train.layout",
           "data.inputs", "data.targets")  # fmt: skip
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
 

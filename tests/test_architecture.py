@@ -20,7 +20,8 @@ MAX_LINES = 300
 FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
-            *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
+            *("base", "choices", "contracts", "durable", "durations", "fields", "findings"),
+            *("mistakes",),
             *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
@@ -36,9 +37,12 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "owners", "targets"),
+            *("comparison", "config", "described", "experiment", "fits", "group", "labels"),
+            *("learning", "loading", "overrides", "owners", "targets", "thresholds"),
         ],
+    },
+    {
+        "diagnosis": ["diagnosis", "diagnosis.*"],
     },
     {
         "run": [
@@ -51,6 +55,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "look": [
             *("backprop", "backprop.*"),
+            *("doctor", "doctor.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
         "menu": ["menu", "remedies", "schema"],
@@ -58,7 +63,16 @@ FLOORS: list[dict[str, list[str]]] = [
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_backprop", "cli_lr", "cli_runs", "options"],
+        "cli": [
+            "",
+            "__main__",
+            "cli",
+            "cli_backprop",
+            "cli_doctor",
+            "cli_lr",
+            "cli_runs",
+            "options",
+        ],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
@@ -67,7 +81,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    "smoke",
+    *("doctor.recorded", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -10,7 +10,8 @@ from building import Made, make
 from torch import Tensor
 from torch.nn import functional as F
 
-from nnlab.probing import layer_labels, probe_rows
+from nnlab.labels import layer_labels
+from nnlab.probing import probe_rows
 from nnlab.readings import READINGS, definition, described
 from nnlab.training.probes import angles, asleep, saturated, spread
 
