@@ -52,6 +52,10 @@ class Finding:
         """As JSON has it."""
         return {**asdict(self), "remedy": list(self.remedy)}
 
+    def brief(self) -> dict[str, Any]:
+        """What a summary says of it."""
+        return {key: getattr(self, key) for key in ("name", "level", "layer", "since")}
+
     @property
     def title(self) -> str:
         """As in: vanishing gradient."""

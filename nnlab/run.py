@@ -25,6 +25,7 @@ from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks
 from nnlab.training.tensorboard import TensorBoard
+from nnlab.watching import Watch
 
 Source = str | Path | Text | Mapping[str, Any] | RunConfig
 
@@ -166,6 +167,7 @@ def _events(session: Session, view: View, received: list[int]) -> Generator[Even
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
+        watch = Watch(session)
         _begin(session, saver, board, view)
         stopped = Stopped("failed", "an error ended it")
         try:
@@ -182,6 +184,9 @@ def _events(session: Session, view: View, received: list[int]) -> Generator[Even
                 else:
                     stopped = event
                     conclude(session)
+                for finding in watch.observe(event):
+                    view.finding(finding)
+                    board.text(f"findings/{finding.name}", finding.line)
                 yield event
         except (GeneratorExit, KeyboardInterrupt):
             stopped = Stopped("interrupted", "ended at once, at the last checkpoint")

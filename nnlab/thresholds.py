@@ -40,7 +40,7 @@ class DiagnoseConfig(Config, frozen=True):
     """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
     update_low: PositiveFloat = 3e-5
     """Likewise, from below. Bottou 2015; Karpathy, CS231n, "Babysitting the learning process"."""
-    reach: PositiveFloat = 0.1
+    reach: PositiveFloat = 0.05
     """The same times the updates of the run: so far the weights could go in all."""
     stuck: Share = 0.05
     """Less of a blind guess's loss is gone after `patience`: the loss does not fall."""

@@ -30,14 +30,15 @@ LOOKED = DataFacts(
     doubles={},
     same_rows=(),
     blind=0.693,
+    silent=0.693,
     baseline={"accuracy": 0.5},
 )
 
 
-def facts_of(data: DataFacts | None = LOOKED, **sections: Any) -> Facts:
+def facts_of(looked: DataFacts | None = LOOKED, /, **sections: Any) -> Facts:
     """Of moons, unless the sections say otherwise."""
     config = load_config({**BASE, **sections})
-    return Facts(settle(config, place_for(Path.cwd()), Machine("cpu", 1)), data)
+    return Facts(settle(config, place_for(Path.cwd()), Machine("cpu", 1)), looked)
 
 
 def closely(

@@ -49,7 +49,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke"),
+            *("saving", "smoke", "watching"),
         ],
     },
     {
@@ -81,7 +81,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    *("doctor.recorded", "smoke"),
+    *("doctor.recorded", "smoke", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

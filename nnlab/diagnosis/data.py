@@ -40,6 +40,35 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
     )
 
 
+def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
+    """Numbers to learn that are far from 0, where outputs begin."""
+    data = facts.data
+    if data is None or not data.blind or not data.silent or not facts.followed:
+        return None
+    ratio = data.silent / data.blind
+    far = ratio > facts.limits.initial_loss
+    large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
+    if facts.experiment.shape.task != "regression" or not (far or large):
+        return None
+    size = data.blind**0.5
+    text = (
+        f"outputs begin at 0, and the targets lie {(ratio - 1.0) ** 0.5:.2g} deviations away"
+        if far
+        else f"the targets have a deviation of about {size:.2g}, and first weights are made for 1"
+    )
+    return Finding(
+        name="targets_not_scaled",
+        level="warning",
+        layer=None,
+        measured=ratio if far else size,
+        quantity="loss of outputs 0 over that of the mean" if far else "deviation of the targets",
+        since=0,
+        meaning=f"{text}: the first updates, all of them large, only bring the outputs there",
+        remedy=("data.scale_target=standard",) if facts.experiment.loss.any_unit else (),
+        source="LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.5",
+    )
+
+
 def constant_features(_: History, facts: Facts) -> Finding | None:
     """Columns of a table that are the same in every training row."""
     data = facts.data
@@ -114,6 +143,7 @@ def duplicates(_: History, facts: Facts) -> Finding | None:
 
 RULES = (
     Rule("data_not_scaled", not_scaled),
+    Rule("targets_not_scaled", targets_not_scaled),
     Rule("constant_features", constant_features),
     Rule("class_imbalance", class_imbalance),
     Rule("duplicates_across_splits", duplicates),

@@ -36,6 +36,7 @@ class DataFacts:
         doubles: rows of a split that are rows of train as well, the share of the split.
         same_rows: splits that are the rows of train by design.
         blind: the training loss of a guess that never looks at the inputs; None where unknown.
+        silent: likewise of outputs that are all 0, as small first weights give them.
         baseline: what such a guess scores on validation (else train), by the score's key.
     """
 
@@ -50,6 +51,7 @@ class DataFacts:
     doubles: Mapping[Split, float]
     same_rows: tuple[Split, ...]
     blind: float | None
+    silent: float | None
     baseline: Mapping[str, float]
 
 
@@ -73,9 +75,7 @@ def data_facts(
     if shape.task == "classes":
         found = np.bincount(examples.targets[train], minlength=shape.outputs)
         counts = tuple(int(count) for count in found)
-    others: tuple[Split, ...] = ("validation", "test")
-    there = (split for split in others if split in examples.rows)
-    same = tuple(split for split in there if np.isin(examples.rows[split], train).all())
+    same = _same_rows(examples)
     seen = _seen(examples)
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
@@ -94,8 +94,18 @@ def data_facts(
         doubles=_doubles(examples, same) if doubles else {},
         same_rows=same,
         blind=blind_loss(experiment, examples),
+        silent=blind_loss(experiment, examples, silent=True),
         baseline=baseline or {},
     )
+
+
+def _same_rows(examples: Examples) -> tuple[Split, ...]:
+    """The splits that are the rows of train by design."""
+    found: list[Split] = []
+    for split, rows in examples.rows.items():
+        if split != "train" and np.isin(rows, examples.rows["train"]).all():
+            found.append(split)
+    return tuple(found)
 
 
 def _seen(examples: Examples) -> "NDArray[np.float64]":
@@ -132,8 +142,13 @@ def _doubles(examples: Examples, same: tuple[Split, ...]) -> dict[Split, float]:
     return found
 
 
-def blind_loss(experiment: Experiment, examples: Examples) -> float | None:
+def blind_loss(experiment: Experiment, examples: Examples, *, silent: bool = False) -> float | None:
     """The mean training loss of the best constant outputs: ln K for K classes of equal size.
+
+    Args:
+        experiment: settled.
+        examples: its data.
+        silent: of outputs 0 instead: ln K whatever the sizes of the classes.
 
     Returns:
         None for losses where these are no simple mean (hinge, quantile, Poisson, ...).
@@ -155,7 +170,7 @@ def blind_loss(experiment: Experiment, examples: Examples) -> float | None:
             mean = np.clip(mean, 1e-12, 1.0 - 1e-12)
             odds = np.log(mean) if loss.link == "softmax" else np.log(mean) - np.log1p(-mean)
             mean = odds
-        outputs = np.broadcast_to(mean, columns.shape)
+        outputs = np.broadcast_to(0.0 * mean if silent else mean, columns.shape)
         return float(loss.value(outputs, columns).mean())
     except MistakeError:
         return None

@@ -11,6 +11,8 @@ from nnlab.diagnosis.facts import Facts, Layer
 MOST = 400
 """So many readings of a split are kept."""
 _FIRST, _LAST = 20, 200
+FEWEST = 30
+"""After fewer updates than this nobody can say whether a network learns."""
 
 Values = Mapping[str, float | None]
 
@@ -133,4 +135,5 @@ def learned(history: History, facts: Facts) -> bool:
 
 def waited(history: History, facts: Facts) -> bool:
     """Whether learning should have begun by now."""
-    return facts.share(history.step) >= facts.limits.patience and len(history.train) > 3
+    few = history.step < FEWEST or len(history.train) <= 3
+    return not few and facts.share(history.step) >= facts.limits.patience

@@ -39,8 +39,8 @@ def divergence(history: History, facts: Facts) -> Finding | None:
     where = not_finite(point, facts)
     if where is None and point.values.get("loss", 0.0) is not None:
         return None
-    before = [p.step for p in history.train if p.values.get("loss") is not None]
-    last = f"; it was finite at step {before[-1]:,}" if before else ""
+    before = [p.step for p in history.train[:-1] if p.values.get("loss") is not None]
+    last = f"; all was finite at step {before[-1]:,}" if before else ""
     return Finding(
         name="divergence",
         level="fault",
@@ -48,7 +48,7 @@ def divergence(history: History, facts: Facts) -> Finding | None:
         measured=None,
         quantity="the loss",
         since=point.step,
-        meaning=f"the loss is not a number any more{last}",
+        meaning=f"the numbers have left what can be computed with{last}",
         remedy=(*remedies.rate(facts, 0.1), *remedies.clip(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 8.2.4",
     )
@@ -61,18 +61,32 @@ def typical_update(history: History, facts: Facts) -> float | None:
     return median(known) if known else None
 
 
-def swing(history: History) -> float:
-    """How much the training loss jumps from reading to reading, beside its mean: its last half.
+_BLOCKS = 8
 
-    Half the jumps must go up: a loss that falls in steps does not swing.
+
+def swing(history: History) -> float:
+    """How much the training loss jumps to and fro, beside its mean: its last half in eight blocks.
+
+    Single readings jump because batches differ; means of blocks do not. Jumps must go up and down
+    in turns: a loss that falls in steps does not swing.
     """
     losses = [value for _, value in history.curve("loss")]
     losses = losses[len(losses) // 2 :]
-    if len(losses) < 8 or (mean := fmean(losses)) <= 0.0:
+    size = len(losses) // _BLOCKS
+    if size < 2 or (mean := fmean(losses)) <= 0.0:
         return 0.0
-    jumps = [b - a for a, b in pairwise(losses)]
+    blocks = [fmean(losses[size * n : size * (n + 1)]) for n in range(_BLOCKS)]
+    jumps = [b - a for a, b in pairwise(blocks)]
     turns = sum(a * b < 0 for a, b in pairwise(jumps)) / (len(jumps) - 1)
-    return pstdev(jumps) / 2**0.5 / mean if turns >= 0.4 else 0.0
+    return pstdev(jumps) / 2**0.5 / mean if turns >= 0.5 else 0.0
+
+
+def falling(history: History) -> bool:
+    """Whether the training loss of the last quarter is below that of the quarter before."""
+    losses = [value for _, value in history.curve("loss")]
+    quarter = max(1, len(losses) // 4)
+    before, after = losses[-2 * quarter : -quarter], losses[-quarter:]
+    return bool(before) and fmean(after) < 0.95 * fmean(before)
 
 
 def rate_too_high(history: History, facts: Facts) -> Finding | None:
@@ -81,7 +95,7 @@ def rate_too_high(history: History, facts: Facts) -> Finding | None:
     ratio = typical_update(history, facts)
     if start is None or now is None or not waited(history, facts) or learned(history, facts):
         return None
-    swings, worse = swing(history), now > 1.1 * start
+    swings, worse = swing(history), now > 1.1 * start and not falling(history)
     long = ratio is not None and ratio > limits.update_high
     able = ratio is None or ratio > USUAL_UPDATE
     if not (long or (able and (worse or swings > limits.swing))):
@@ -132,7 +146,8 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
 def not_decreasing(history: History, facts: Facts) -> Finding | None:
     """The training loss stays where a blind guess is."""
     share = gone(history, facts)
-    if share is None or facts.share(history.step) < 2 * facts.limits.patience:
+    late = facts.share(history.step) >= 2 * facts.limits.patience
+    if share is None or not late or not waited(history, facts):
         return None
     if share >= facts.limits.stuck or len(history.train) < 8:
         return None
@@ -156,11 +171,11 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
     """The validation loss rises while the training loss falls."""
     curve, start = history.curve("loss", "validation"), blind(history, facts)
     trained = history.curve("loss")
-    if start is None or len(curve) < 5 or len(trained) < 5:
+    if start is None or len(curve) < 6 or len(trained) < 5:
         return None
     step, low = min(curve, key=lambda pair: pair[1])
     examples = facts.experiment.shape.sizes["train"]
-    now = fmean(value for _, value in curve[-3:])
+    now = min(value for _, value in curve[-3:])
     then = [value for at, value in trained if at <= step][-3:]
     rise = (now - low) / start
     fallen = (recent(history) or 0.0) < fmean(then or [trained[0][1]])
@@ -208,26 +223,27 @@ def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
     """The scores at the end are those of a guess that never looks at the inputs."""
     known = facts.data.baseline if facts.data is not None else {}
     split = "validation" if history.validation else "train"
-    perfect = {score.key: 1.0 for score in facts.experiment.scores if score.higher_is_better}
-    for key, top in perfect.items():
-        curve = history.curve(key, split)
-        if key not in known or len(curve) < 2 or known[key] >= top:
-            continue
-        value = fmean(v for _, v in curve[-3:])
-        way = (value - known[key]) / (top - known[key])
-        if way >= facts.limits.better:
-            return None
-        return Finding(
-            name="no_better_than_baseline",
-            level="warning",
-            layer=None,
-            measured=value,
-            quantity=f"{key} on {split}; {known[key]:.3g} without looking",
-            since=history.step,
-            meaning="the network answers no better than a guess that never looks at the inputs",
-            source="Karpathy 2019, A recipe for training neural networks",
-        )
-    return None
+    ways: dict[str, tuple[float, float]] = {}
+    for score in facts.experiment.scores:
+        curve = history.curve(score.key, split)
+        base = known.get(score.key, 1.0)
+        if score.higher_is_better and len(curve) >= 2 and base < 1.0:
+            value = fmean(v for _, v in curve[-3:])
+            ways[score.key] = ((value - base) / (1.0 - base), value)
+    # With classes drawn evenly accuracy falls below the largest class: another score judges then.
+    if not ways or max(ways.values())[0] >= facts.limits.better:
+        return None
+    key = max(ways, key=lambda name: ways[name])
+    return Finding(
+        name="no_better_than_baseline",
+        level="warning",
+        layer=None,
+        measured=ways[key][1],
+        quantity=f"{key} on {split}; {known[key]:.3g} without looking",
+        since=history.step,
+        meaning="the network answers no better than a guess that never looks at the inputs",
+        source="Karpathy 2019, A recipe for training neural networks",
+    )
 
 
 _CAUSES = (
@@ -238,8 +254,10 @@ _CAUSES = (
     "vanishing_gradient",
     "exploding_gradient",
 )
+ALWAYS = (Rule("divergence", divergence),)
+"""Whatever is learned, and in whichever way."""
 RULES = (
-    Rule("divergence", divergence),
+    *ALWAYS,
     Rule("learning_rate_too_high", rate_too_high, _CAUSES),
     Rule("learning_rate_too_low", rate_too_low, _CAUSES),
     Rule(

@@ -38,11 +38,17 @@ def norm(facts: Facts) -> tuple[str, ...]:
 
 
 def rate(facts: Facts, factor: float) -> tuple[str, ...]:
-    """Another learning rate: so many times the present one, one digit."""
+    """Another learning rate: so many times the present one, one digit.
+
+    Where it is to be lower and was above the optimizer's default, it is at most that.
+    """
     optimizer = facts.config.optimizer
     if not facts.followed or optimizer.closure or not optimizer.follows_lr:
         return ()
-    return (f"optimizer.lr={optimizer.lr * factor:.1g}",)
+    rate, default = optimizer.lr * factor, type(optimizer).model_fields["lr"].default
+    if factor < 1.0 and isinstance(default, float):
+        rate = min(rate, max(default, 0.0)) if optimizer.lr > default else rate
+    return (f"optimizer.lr={rate:.1g}",)
 
 
 def clip(facts: Facts) -> tuple[str, ...]:
@@ -59,10 +65,10 @@ def scale(facts: Facts) -> tuple[str, ...]:
 def simpler(facts: Facts) -> tuple[str, ...]:
     """Against learning by heart: stop in time, and keep the weights small."""
     config = facts.config
-    stop = ("train.early_stopping={patience: 5}",)
+    stop = ("train.early_stopping={patience: 2}",)
     if config.train.early_stopping is not None or config.train.monitor == "none":
         stop = ()
-    return (*stop, f"regularize.l2={max(1e-3, 10 * config.regularize.l2):.1g}")
+    return (*stop, f"regularize.l2={max(0.01, 10 * config.regularize.l2):.1g}")
 
 
 def larger(facts: Facts) -> tuple[str, ...]:
@@ -70,6 +76,8 @@ def larger(facts: Facts) -> tuple[str, ...]:
     model = facts.config.model
     if model.kind == "linear":
         return ("model={kind: mlp, hidden: [64, 64]}",)
+    if all(layer.activation.kind == "identity" for layer in facts.hidden) and facts.hidden:
+        return activation(facts, "relu")  # layers without one are one layer
     if model.kind != "mlp":
         return ()
     widths = [4 * layer.shape[0] for layer in facts.hidden] or [64]

@@ -32,6 +32,9 @@ class Watcher:
     def __init__(self, facts: Facts, *, told: Sequence[Finding] = ()) -> None:
         self._facts = facts
         self._history = History()
+        followed = facts.followed and not facts.experiment.shape.start
+        # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
+        self._rules = RULES if followed else (*data.RULES, *loss.ALWAYS)
         self._readings = 0
         self._next = 0
         self.findings: dict[str, Finding] = {finding.name: finding for finding in told}
@@ -77,7 +80,7 @@ class Watcher:
         return due
 
     def _new(self, *, at_end: bool) -> Iterator[Finding]:
-        for rule in RULES:
+        for rule in self._rules:
             if (rule.at_end and not at_end) or rule.name in self._facts.limits.ignore:
                 continue
             if any(

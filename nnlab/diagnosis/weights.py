@@ -41,7 +41,9 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
 
 def poor_initialization(history: History, facts: Facts) -> Finding | None:
     """The first weights are far from knowing nothing: they are sure, and wrong."""
-    known = facts.data.blind if facts.data is not None else None
+    data = facts.data
+    # Rare classes and targets far from 0 are not the weights' fault.
+    known = max(data.blind, data.silent) if data and data.blind and data.silent else None
     first = history.train[0].values.get("loss") if history.train else None
     if not known or first is None or history.train[0].step:
         return None

@@ -6,7 +6,6 @@ from typing import Any
 
 from nnlab.base import CheckpointError
 from nnlab.contracts import Examples, Machine
-from nnlab.diagnosis.data_facts import data_facts
 from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.history import Point
 from nnlab.diagnosis.signal import per_weight
@@ -14,10 +13,10 @@ from nnlab.diagnosis.watcher import Watcher
 from nnlab.doctor.report import Column, Report
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import load_config, place_for
-from nnlab.measuring import baseline
 from nnlab.outcome import short
 from nnlab.runs import find, members_of
 from nnlab.summary import Summary, read_summary
+from nnlab.watching import facts_of
 
 COLUMNS = (
     Column("gradient", "gradient"),
@@ -67,12 +66,6 @@ def examine_run(folder: Path) -> Report:
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
     )
-
-
-def facts_of(experiment: Experiment, examples: Examples, *, doubles: bool = False) -> Facts:
-    """What is known before the first step, with a look at the data."""
-    chance = {} if "scores" in experiment.config.replaced else baseline(experiment, examples)
-    return Facts(experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles))
 
 
 def _reopen(folder: Path) -> tuple[Experiment, Examples]:

@@ -1,7 +1,6 @@
 """The loop: plain chunks of updates between the moments at which something is due."""
 
 from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
 from time import perf_counter
 from typing import final
 
@@ -17,6 +16,7 @@ from nnlab.contracts import (
     Split,
     Stopped,
 )
+from nnlab.training.lost import lost
 from nnlab.training.order import Order
 from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.rule_step import Concluding
@@ -158,7 +158,7 @@ class Trainer:
     def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
         """Batches of the window beside its last, at equal distances; None where a glance does."""
         every = self._closely
-        if every is None or (end % every and end != self._limits.steps):
+        if every is None or (end % every and end not in (self._next(0), self._limits.steps)):
             return None
         stride = max(1, (len(batches) - 1) // (BESIDE - 1))
         return batches[-1 - stride :: -stride][: BESIDE - 1]
@@ -197,6 +197,8 @@ class Trainer:
     def _reading(self, progress: Progress, split: Split, values: Mapping[str, float]) -> Reading:
         epoch = progress.step / self.order.per_epoch
         progress.last[split] = dict(values)
+        if progress.first_loss is None and split == "train":
+            progress.first_loss = values["loss"]
         watched = self.monitor
         if watched and watched.split == split:
             value = values[watched.key]
@@ -212,10 +214,8 @@ class Trainer:
 
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
-        for split, values in progress.last.items():
-            if not isfinite(values["loss"]):
-                where = f"the {split} loss is not finite at step {progress.step}"
-                return Stopped("diverged", f"{where} (try {self._remedy})")
+        if (where := lost(progress, self.step.state)) is not None:
+            return Stopped("diverged", f"{where} at step {progress.step} (try {self._remedy})")
         if isinstance(self.step, Concluding) and (why := self.step.finished()) is not None:
             return Stopped("completed", why)
         limits = self._limits

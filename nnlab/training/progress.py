@@ -37,6 +37,8 @@ class Progress:
     improved_step: int = 0
     last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     """The latest values of each split."""
+    first_loss: float | None = None
+    """Of the first training reading: what is far above it has diverged."""
     schedule: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod

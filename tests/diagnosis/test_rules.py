@@ -178,9 +178,20 @@ class TestLearningRate:
 
     def test_is_too_high_where_the_loss_jumps_to_and_fro(self) -> None:
         facts = facts_of()
-        jumping: list[float | None] = [0.3 if n % 2 else 0.9 for n in range(40)]
+        jumping: list[float | None] = [0.3 if n % 4 > 1 else 0.9 for n in range(40)]
         look = closely(facts, update_ratio=0.02)
         assert "learning_rate_too_high" in watch(facts, jumping, look=look)
+
+    def test_is_not_too_high_where_only_single_batches_differ(self) -> None:
+        facts = facts_of()
+        noisy: list[float | None] = [0.4 if n % 2 else 0.6 for n in range(40)]
+        look = closely(facts, update_ratio=0.02)
+        assert "learning_rate_too_high" not in watch(facts, noisy, look=look)
+
+    def test_is_not_too_high_where_a_bad_start_is_being_mended(self) -> None:
+        facts = facts_of()
+        mending: list[float | None] = [5.0 * 0.93**n for n in range(40)]
+        assert "learning_rate_too_high" not in watch(facts, mending)
 
     def test_is_too_low_where_the_whole_run_would_not_move_the_weights(self) -> None:
         facts = facts_of(optimizer={"kind": "sgd", "lr": 1e-5})
@@ -213,11 +224,15 @@ class TestDivergence:
 
 
 class TestOverfitting:
+    def test_is_not_found_while_validation_falls_fast(self) -> None:
+        falling = [2.0 * 0.9**n for n in range(40)]
+        assert "overfitting" not in watch(facts_of(), FALLING, validation=falling)
+
     def test_is_found_where_validation_rises_and_training_falls(self) -> None:
         rising = [0.6 - 0.03 * n if n < 10 else 0.3 + 0.02 * (n - 10) for n in range(40)]
         found = watch(facts_of(), FALLING, validation=rising)["overfitting"]
         assert found.since == 256  # the reading of number 10, of 1000 steps in 39 parts
-        assert "train.early_stopping={patience: 5}" in found.remedy
+        assert "train.early_stopping={patience: 2}" in found.remedy
 
     def test_is_not_found_where_both_rise(self) -> None:
         both = [0.3 + 0.02 * n for n in range(40)]
@@ -256,6 +271,14 @@ class TestData:
         found = watch(facts_of(pixels), FALLING)["data_not_scaled"]
         assert found.remedy == ("data.scale=unit",)
         assert "data_not_scaled" not in watch(facts_of(replace(pixels, size=0.3)), FALLING)
+
+    def test_targets_far_from_0_are_to_be_scaled(self) -> None:
+        curve = {"data": "function", "loss": "mse"}
+        far = replace(LOOKED, counts=(), blind=5.0, silent=50.0)
+        found = watch(facts_of(far, **curve), FALLING)["targets_not_scaled"]
+        assert found.remedy == ("data.scale_target=standard",)
+        near = replace(far, silent=6.0)
+        assert "targets_not_scaled" not in watch(facts_of(near, **curve), FALLING)
 
     def test_constant_columns_are_named(self) -> None:
         found = watch(facts_of(replace(LOOKED, constant=("age",), columns=5)), FALLING)
@@ -341,7 +364,8 @@ def test_every_remedy_is_a_config_that_can_be_read() -> None:
     facts = facts_of(model=DEEP, optimizer={"kind": "sgd", "lr": 0.3})
     looks = [
         closely(facts, grad_norm=1e4), closely(facts, unit_spread=0.0),
-        closely(facts, dead_units=1.0), closely(facts, saturated=1.0), closely(facts, update_ratio=0.9),
+        closely(facts, dead_units=1.0), closely(facts, saturated=1.0),
+        closely(facts, update_ratio=0.9),
         closely(facts, update_ratio=1e-7),
         closely(facts, {f"grad_norm/{facts.layers[0].weight}": 0.0}),
     ]  # fmt: skip
