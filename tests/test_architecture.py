@@ -20,8 +20,8 @@ MAX_LINES = 300
 FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
-            *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
-            "pace",
+            *("base", "choices", "contracts", "durable", "durations", "fields", "findings"),
+            *("mistakes", "pace"),
             *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
@@ -37,9 +37,13 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "owners", "pacing", "sections", "targets"),
+            *("comparison", "config", "described", "experiment", "fits", "group", "labels"),
+            *("learning", "loading", "overrides", "owners", "pacing", "sections", "targets"),
+            "thresholds",
         ],
+    },
+    {
+        "diagnosis": ["diagnosis", "diagnosis.*"],
     },
     {
         "run": [
@@ -47,12 +51,13 @@ FLOORS: list[dict[str, list[str]]] = [
             "measuring",
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke"),
+            *("saving", "smoke", "watching"),
         ],
     },
     {
         "look": [
             *("backprop", "backprop.*"),
+            *("doctor", "doctor.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
         "report": ["report", "report.*"],
@@ -64,17 +69,7 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "cli": [
-            *(
-                "",
-                "__main__",
-                "cli",
-                "cli_backprop",
-                "cli_compare",
-                "cli_eval",
-                "cli_lr",
-                "cli_predict",
-            ),
-            *("cli_runs", "options"),
+            *("", "__main__", "cli", "cli_*", "options"),
         ],
     },
 ]
@@ -84,7 +79,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
-    *("report.*", "saving", "smoke"),
+    *("doctor.recorded", "report.*", "saving", "smoke", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
