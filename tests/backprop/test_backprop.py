@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nnlab.__main__ import main
 from nnlab.backprop.proof import LIMIT, relative_error, work
@@ -14,6 +15,7 @@ from nnlab.check import settled
 from nnlab.choices import kinds_of
 from nnlab.experiment import Experiment
 from nnlab.loading import Text
+from nnlab.models.network import build
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import SigmoidConfig
 from nnlab.parts.losses import Loss
@@ -234,3 +236,30 @@ def test_delta_of_a_matched_pair_is_prediction_minus_target() -> None:
 def test_the_relative_error_ignores_rounding_noise() -> None:
     assert relative_error(np.array([1.0, 2.0]), np.array([1.0, 2.2])) == pytest.approx(0.2 / 2.2)
     assert relative_error(np.array([1e-12]), np.array([3e-12])) < 1e-6
+
+
+def test_autograd_agrees_with_the_four_equations_written_out_by_hand() -> None:
+    # Three sigmoid layers and the quadratic cost, in NumPy; nothing of nnlab but the network.
+    made = experiment(
+        data=NUMBERS,
+        model={"kind": "mlp", "hidden": [4, 5], "activation": "sigmoid",
+               "bias_init": {"kind": "normal", "std": 0.5}, "output": {"activation": "sigmoid"}},
+        loss="quadratic",
+    )  # fmt: skip
+    network = build(made.design, seed=0).double()
+    p = {name: value.detach().numpy() for name, value in network.named_parameters()}
+    y, a = TARGETS["regression"], [X]
+    names = ["hidden1", "hidden2", "output"]
+    for name in names:
+        a.append(1 / (1 + np.exp(-(p[f"{name}.weight"] @ a[-1] + p[f"{name}.bias"]))))
+    outputs = network(torch.from_numpy(X[None]))
+    (((outputs - torch.from_numpy(y)) ** 2).sum() / 2).backward()
+    theirs = {name: value.grad for name, value in network.named_parameters()}
+    delta = (a[3] - y) * a[3] * (1 - a[3])  # BP1
+    for number in (2, 1, 0):
+        name = names[number]
+        for key, ours in (("weight", np.outer(delta, a[number])), ("bias", delta)):  # BP3, BP4
+            found = theirs[f"{name}.{key}"]
+            assert found is not None
+            np.testing.assert_allclose(found.numpy(), ours, rtol=1e-10, atol=1e-15)
+        delta = (p[f"{name}.weight"].T @ delta) * a[number] * (1 - a[number])  # BP2
