@@ -219,8 +219,12 @@ def test_slope_of_gelu_ranges_from_minus_0_129_to_1_129() -> None:
     assert slope.max().item() == pytest.approx(extreme, abs=1e-4)
     assert slope.min().item() == pytest.approx(1 - extreme, abs=1e-4)
     assert (round(1 - extreme, 3), round(extreme, 3)) == (-0.129, 1.129)
+
     # And the minimum of GELU itself, by SciPy.
-    least = minimize_scalar(lambda x: x * norm.cdf(x), bracket=(-2, 0))
+    def gelu(x: float) -> float:
+        return x * float(norm.cdf(x))
+
+    least = minimize_scalar(gelu, bracket=(-2, 0))
     assert GeluConfig().build()(LINE).min().item() == pytest.approx(least.fun, abs=1e-5)
     assert round(least.fun, 2) == -0.17
 
