@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,7 @@ def statements(node: ast.AST, *, inside: bool) -> Iterator[ast.Import | ast.Impo
             yield from statements(child, inside=inside)
 
 
+@cache
 def imported(name: str, *, inside: bool = True) -> set[str]:
     """The modules of nnlab that a module imports; with `inside`, in functions too."""
     found: set[str] = set()
@@ -124,6 +126,7 @@ def is_ours(name: str) -> bool:
     return name == "nnlab" or name.startswith("nnlab.")
 
 
+@cache
 def rooms_of(name: str) -> list[tuple[int, str]]:
     return [
         (floor, room)
