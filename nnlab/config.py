@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     RunName = str
 else:
     Monitored = spelled_as(
-        r"(auto|none|[a-z0-9_]+/(train|validation))",
+        r"(auto|none|[a-z0-9_.-]+/(train|validation))",
         "auto, none, or such as loss/validation or accuracy/train",
     )
     RunName = spelled_as(
