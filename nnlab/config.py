@@ -139,6 +139,9 @@ class LogConfig(Config, frozen=True):
     """How often training is read."""
 
     every: Annotated[Literal["auto"] | Duration, Forms()] = "auto"
+    """auto: about 200 readings a run."""
+    probes: Annotated[Literal["auto", "off"] | Duration, Forms()] = "auto"
+    """How often a reading looks into the layers; auto: 10 to 40 times a run, each 150 steps."""
 
 
 class RunConfig(ComparisonConfig, frozen=True):

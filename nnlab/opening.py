@@ -19,7 +19,7 @@ from nnlab.prediction import write_data
 from nnlab.terminal import View
 from nnlab.training import checkpoint
 from nnlab.training import device as devices
-from nnlab.training.loop import Progress
+from nnlab.training.progress import Progress
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from nnlab.folder import flat
 from nnlab.summary import Summary
 from nnlab.targets import monitored
 from nnlab.training.checkpoint import Checkpoint
-from nnlab.training.loop import Progress
+from nnlab.training.progress import Progress
 from nnlab.training.rule_step import Concluding, Conclusion
 from nnlab.training.sinks import tag_of
 from nnlab.training.tensorboard import TensorBoard

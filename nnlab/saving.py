@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nnlab.contracts import Reading
 from nnlab.training import checkpoint
-from nnlab.training.loop import Monitor, Progress
+from nnlab.training.progress import Monitor, Progress
 from nnlab.training.sinks import JsonLines, Sinks
 from nnlab.training.step import Step
 

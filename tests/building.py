@@ -11,7 +11,7 @@ from nnlab.contracts import Event, Examples, Machine, Reading, Stopped
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import load_config, place_for
 from nnlab.training import device as devices
-from nnlab.training.loop import Progress
+from nnlab.training.progress import Progress
 
 
 class Made(NamedTuple):

@@ -1,14 +1,12 @@
 """The loop: plain chunks of updates between the moments at which something is due."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import Any, Self, final
+from typing import final
 
 from torch import Tensor
 
-from nnlab.base import CheckpointError
 from nnlab.contracts import (
     EpochEnd,
     Event,
@@ -20,90 +18,13 @@ from nnlab.contracts import (
     Stopped,
 )
 from nnlab.training.order import Order
+from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.rule_step import Concluding
 from nnlab.training.step import Step
 
+BESIDE = 4  # batches whose gradients a close look compares
 SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The reading that the monitor prefers to all others."""
-
-    split: Split
-    step: int
-    epoch: float
-    values: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is; the one mutable record. All of it is in a checkpoint's state.json."""
-
-    step: int = 0
-    epoch: int = 0
-    seconds: float = 0.0
-    """Of training, evaluation and saving, over all processes of the run."""
-    train_seconds: float = 0.0
-    """Of updates alone."""
-    examples: int = 0
-    """That updates have seen."""
-    best: Best | None = None
-    improved: float | None = None
-    """The monitored value that early stopping counts from: better by min_delta."""
-    improved_step: int = 0
-    last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
-    """The latest values of each split."""
-    schedule: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Self:
-        """The record that `asdict` took apart.
-
-        Raises:
-            CheckpointError: it has other fields.
-        """
-        try:
-            found = cls(**state)
-            found.best = None if state["best"] is None else Best(**state["best"])
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"state.json: of another version of nnlab: {error}") from None
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends.
-
-    Attributes:
-        steps: updates in all; None for a run in minutes.
-        seconds: of the whole run; None for a run in steps.
-        patience: updates without a better monitored value; None never stops early.
-        min_delta: how much better counts.
-    """
-
-    steps: int | None
-    seconds: float | None = None
-    patience: int | None = None
-    min_delta: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Monitor:
-    """What `best`, early stopping and plateau watch: loss/validation."""
-
-    key: str
-    split: Split
-    higher_is_better: bool
-
-    def better(self, value: float, best: float | None, *, by: float = 0.0) -> bool:
-        """Whether a value is a new best; one that is not finite never is."""
-        if not isfinite(value):
-            return False
-        if best is None:
-            return True
-        return value > best + by if self.higher_is_better else value < best - by
 
 
 @final
@@ -117,6 +38,7 @@ class Trainer:
         base_lr: the learning rate that it multiplies.
         evaluate: splits to read at the end of an epoch, and how.
         every: updates between two readings of training.
+        closely: updates between two close looks, a multiple of it; None never looks closely.
         limits: when the run ends.
         monitor: what is watched; None for nothing.
         announce: tells the source which rows come next.
@@ -132,6 +54,7 @@ class Trainer:
         base_lr: float,
         evaluate: Mapping[Split, Callable[[], Mapping[str, float]]],
         every: int,
+        closely: int | None = None,
         limits: Limits,
         monitor: Monitor | None,
         announce: Callable[[list[Tensor]], None],
@@ -144,6 +67,7 @@ class Trainer:
         self._base_lr = base_lr
         self._evaluate = evaluate
         self._every = every
+        self._closely = closely
         self._limits = limits
         self.announce = announce
         self._remedy = remedy
@@ -186,9 +110,9 @@ class Trainer:
     def _start(self, progress: Progress) -> Iterator[Event]:
         """The readings before the first update: what the initialization gives."""
         self._fill(0)
-        batch = self.order.batches(0)[0]
+        batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
-        self.step.look(batch)
+        self.step.look(batch, beside=others if self._closely else None)
         values = {**self.step.read(), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
@@ -204,7 +128,7 @@ class Trainer:
             self._fill(progress.step)
             if progress.step == end - 1:
                 before = perf_counter()
-                self.step.look(rows)
+                self.step.look(rows, beside=self._beside(batches, end))
                 looked = perf_counter() - before
             self.step.update(rows)
             progress.step += 1
@@ -230,6 +154,14 @@ class Trainer:
         yield reading
         if at_end:
             yield from self._evaluations(progress)
+
+    def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
+        """Batches of the window beside its last, at equal distances; None where a glance does."""
+        every = self._closely
+        if every is None or (end % every and end != self._limits.steps):
+            return None
+        stride = max(1, (len(batches) - 1) // (BESIDE - 1))
+        return batches[-1 - stride :: -stride][: BESIDE - 1]
 
     def _next(self, step: int) -> int:
         """After which update something is read next: each `every`, at an epoch, at the end."""

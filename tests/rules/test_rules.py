@@ -272,7 +272,7 @@ def test_a_run_ends_with_what_the_rule_has_to_say(
 
 def test_stops_at_the_epoch_without_a_mistake() -> None:
     made = make(data="or", model="linear", rule="perceptron", train={"epochs": 99})
-    from nnlab.training.loop import Progress
+    from nnlab.training.progress import Progress
 
     events = list(made.built.trainer.run(Progress()))
     ends = [event for event in events if isinstance(event, EpochEnd)]

@@ -1,6 +1,6 @@
 """The loop's events: when, in which order, how a run ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf, nan
 from typing import Any
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
-from nnlab.training.loop import Best, Limits, Monitor, Progress, Trainer
+from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
+from nnlab.training.progress import Best, Limits, Monitor, Progress
 
 
 class CountingStep:
@@ -30,7 +31,7 @@ class CountingStep:
     def update(self, rows: Tensor) -> None:
         self.rows.append(rows.tolist())
 
-    def look(self, rows: Tensor) -> None:
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         self.looks.append(len(self.rows))
 
     def read(self) -> dict[str, float]:

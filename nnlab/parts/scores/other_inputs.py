@@ -11,6 +11,8 @@ from pydantic import PositiveFloat
 from nnlab.base import lazy, seed_for
 from nnlab.contracts import Batch, DataShape, LossFn, Score, Task
 from nnlab.parts import draws
+from nnlab.parts.augments import Augment
+from nnlab.parts.augments.moves import ShiftConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, Sums, chosen, classes_of, first_mean
 
 if TYPE_CHECKING:
@@ -83,6 +85,42 @@ class AdversarialAccuracyConfig(NetworkScoreConfig, frozen=True):
         return Sums(1, terms, first_mean)
 
 
+@final
+class AugmentedAccuracyConfig(NetworkScoreConfig, frozen=True):
+    """Accuracy on the same examples after an augmentation: shifted, turned, noisy.
+
+    What is drawn is the same at every reading and for every seed. With an augmentation that was not
+    in training it says how far a network sees past it. Hendrycks & Dietterich 2019,
+    arXiv:1903.12261. In evaluation only.
+    """
+
+    kind: Literal["augmented_accuracy"] = "augmented_accuracy"
+    augment: Augment = ShiftConfig()
+    """Of the menu that data.augment chooses from, but for those that mix examples."""
+    higher_is_better: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
+
+    @property
+    def key(self) -> str:
+        return f"accuracy_under_{self.augment.kind}"
+
+    def mistake(self, shape: DataShape) -> str | None:
+        if self.augment.mixes:
+            return f"{self.augment.kind} mixes classes: no single one would be right"
+        if self.augment.needs_images and len(shape.inputs) != 3:
+            return f"{self.augment.kind} needs (channels, height, width), gets {shape.inputs}"
+        return self.augment.misfit(shape.inputs) or None
+
+    def build(self, shape: DataShape, network: "Callable[[Tensor], Tensor]", loss: LossFn) -> Score:
+        augment, seed = self.augment.build(shape), seed_for(0, "augmented")
+
+        def terms(outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG001 - the protocol's
+            changed = augment(batch, seed)
+            return (chosen(network(changed.inputs)) == classes_of(batch.targets))[:, None]
+
+        return Sums(1, terms, first_mean)
+
+
 def _slope(network: "Callable[[Tensor], Tensor]", loss: LossFn, batch: Batch) -> "Tensor":
     """The derivative of each example's loss by its input, (N, *shape).
 
@@ -98,4 +136,4 @@ def _slope(network: "Callable[[Tensor], Tensor]", loss: LossFn, batch: Batch) ->
     return slope
 
 
-KINDS = (ConfidenceOnNoiseConfig, AdversarialAccuracyConfig)
+KINDS = (ConfidenceOnNoiseConfig, AdversarialAccuracyConfig, AugmentedAccuracyConfig)
