@@ -12,7 +12,9 @@ import typer
 
 from nnlab import options
 from nnlab.cli_backprop import backprop
+from nnlab.cli_compare import compare
 from nnlab.cli_lr import lr
+from nnlab.cli_predict import predict
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
 from nnlab.options import ready as _ready
@@ -153,6 +155,8 @@ def train(
 
 app.command(rich_help_panel=_EXPERIMENTS)(lr)
 app.command(rich_help_panel=_EXPERIMENTS)(backprop)
+app.command(rich_help_panel=_RUNS)(compare)
+app.command(rich_help_panel=_RUNS)(predict)
 
 
 @app.command("eval", rich_help_panel=_EXPERIMENTS)

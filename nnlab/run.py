@@ -177,7 +177,7 @@ def _events(session: Session, view: View, received: list[int]) -> Generator[Even
                 elif isinstance(event, EpochEnd):
                     view.epoch(event)
                 elif isinstance(event, SaveDue):
-                    saver.save()
+                    saver.save(stays=event.stays)
                     summarize(session, None, 0).write()
                 else:
                     stopped = event
