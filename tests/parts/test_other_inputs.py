@@ -224,7 +224,10 @@ def test_computes_in_other_precisions_too(precision: str) -> None:
             r"scores\.0: mixup mixes classes",
         ),
         (
-            {"data": "iris", "scores": ("augmented_accuracy",)},
+            {
+                "data": "iris",
+                "scores": ({"kind": "augmented_accuracy", "augment": "shift"},),
+            },
             r"scores\.0: shift needs \(channels, height, width\), gets \(4,\)",
         ),
         ({"data": "diabetes"}, r"scores\.1: adversarial_accuracy is not defined for targets"),

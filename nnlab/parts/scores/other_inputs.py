@@ -12,7 +12,7 @@ from nnlab.base import lazy, seed_for
 from nnlab.contracts import Batch, DataShape, LossFn, Score, Task
 from nnlab.parts import draws
 from nnlab.parts.augments import Augment
-from nnlab.parts.augments.moves import ShiftConfig
+from nnlab.parts.augments.values import NoiseConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, Sums, chosen, classes_of, first_mean
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class AugmentedAccuracyConfig(NetworkScoreConfig, frozen=True):
     """
 
     kind: Literal["augmented_accuracy"] = "augmented_accuracy"
-    augment: Augment = ShiftConfig()
+    augment: Augment = NoiseConfig()
     """Of the menu that data.augment chooses from, but for those that mix examples."""
     higher_is_better: ClassVar[bool] = True
     tasks: ClassVar[tuple[Task, ...]] = ("classes",)
