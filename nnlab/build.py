@@ -246,7 +246,7 @@ def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor
 
 def _limits(experiment: Experiment) -> Limits:
     train = experiment.config.train
-    stopping = train.early_stopping
+    stopping = train.stopping
     patience = None
     if stopping is not None:
         patience = stopping.patience.steps(per_epoch=experiment.per_epoch, total=experiment.total)

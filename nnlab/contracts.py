@@ -135,6 +135,15 @@ class Score(Protocol):
         ...
 
 
+@runtime_checkable
+class ExampleScore(Score, Protocol):
+    """A score whose sums are sums over single examples, so that examples can be drawn again."""
+
+    def terms(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(N, width): what each example adds to the sums."""
+        ...
+
+
 class StoredScore(Protocol):
     """A score that does not add up (a rank, a median): computed from all outputs of a split."""
 
@@ -242,12 +251,15 @@ class Reading:
         epoch: step / steps per epoch, a fraction within an epoch.
         split: which examples were measured.
         values: flat keys as in metrics.jsonl: "loss", "accuracy", "grad_norm/total".
+        epoch_means: of training, loss and scores over the whole epoch so far, where `values` are
+            those since the last reading; {} before the first update.
     """
 
     step: int
     epoch: float
     split: Split
     values: Mapping[str, float]
+    epoch_means: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

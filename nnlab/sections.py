@@ -85,13 +85,20 @@ class TrainConfig(Config, frozen=True):
     in the training split, the same in every epoch."""
     clip_norm: PositiveFloat | None = None
     monitor: Monitored = "auto"
-    early_stopping: EarlyStoppingConfig | None = None
+    early_stopping: Annotated[Duration | EarlyStoppingConfig | None, Forms()] = None
+    """A duration alone is the patience: `5` is `{patience: 5}`."""
     averaging: Annotated[Literal["none"] | Average, Forms()] = "none"
     """What is evaluated and kept: the weights themselves, or an average over those of training."""
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     compile: Literal["auto", "on", "off"] = "auto"
     threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | Literal["auto"], Forms()] = "auto"
     layout: Literal["auto", "contiguous", "channels_last"] = "auto"
+
+    @property
+    def stopping(self) -> EarlyStoppingConfig | None:
+        """Early stopping with all its fields, whichever way it is written."""
+        written = self.early_stopping
+        return EarlyStoppingConfig(patience=written) if isinstance(written, Duration) else written
 
     @model_validator(mode="before")
     @classmethod

@@ -45,7 +45,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "run": [
             *("api", "build", "costly", "curves", "ensemble", "evaluation", "find_lr", "folder"),
             "measuring",
-            *("group_report", "group_view", "grouped", "listing"),
+            *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke"),
         ],
@@ -55,15 +55,25 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
+        "report": ["report", "report.*"],
         "compare": ["compare", "compare.*"],
         "predicting": ["predicting", "predicting.*"],
-        "menu": ["menu", "remedies", "schema"],
+        "menu": ["menu", "menu_fields", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
         "cli": [
-            *("", "__main__", "cli", "cli_backprop", "cli_compare", "cli_lr", "cli_predict"),
+            *(
+                "",
+                "__main__",
+                "cli",
+                "cli_backprop",
+                "cli_compare",
+                "cli_eval",
+                "cli_lr",
+                "cli_predict",
+            ),
             *("cli_runs", "options"),
         ],
     },
@@ -73,8 +83,8 @@ WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    "smoke",
+    *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
+    *("report.*", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -125,6 +125,8 @@ class Trainer:
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
         self.announce(batches)
+        if position == 0:
+            self.step.window.begin_epoch()
         start, looked, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
             self._fill(progress.step)
@@ -142,6 +144,8 @@ class Trainer:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
             return
         values = self.step.read()
+        progress.epoch_means = self.step.window.over_epoch()
+        progress.epoch_means_step = progress.step
         seconds = perf_counter() - start - looked
         progress.train_seconds += seconds
         progress.examples += examples
@@ -212,7 +216,8 @@ class Trainer:
                 progress.improved, progress.improved_step = value, progress.step
             if watched.better(value, progress.best and progress.best.values[watched.key]):
                 progress.best = Best(split, progress.step, epoch, dict(values))
-        return Reading(progress.step, epoch, split, values)
+        means = progress.epoch_means if split == "train" else {}
+        return Reading(progress.step, epoch, split, values, means)
 
     def _out_of_time(self, progress: Progress, start: float) -> bool:
         limit = self._limits.seconds
