@@ -1,6 +1,6 @@
 """From an experiment to a trainer: reads like the YAML, from top to bottom."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlab.contracts import AugmentFn, Examples, LossFn, Plan, Score, Split
+from nnlab.contracts import AugmentFn, Examples, LossFn, Score, Split
 from nnlab.experiment import Experiment
 from nnlab.measuring import loss_of, scores_of, stored_scores_of
 from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
 from nnlab.parts.augments.family import chain
+from nnlab.probing import EVALUATION_ELEMENTS, cards_of, labels, probes, spread_rows
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import evaluate
@@ -23,8 +24,6 @@ from nnlab.training.progress import Limits, Monitor
 from nnlab.training.sources import ResidentSource, Source, StreamedSource
 from nnlab.training.step import Step
 
-EVALUATION_ELEMENTS = 2**22
-"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
 MAX_EVALUATION_BATCH = 2000
 CALIBRATION_ROWS = 256
 """So many training examples are seen by an initializer that looks at data."""
@@ -104,6 +103,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         clip_norm=train.clip_norm,
         constraint=_constraint(experiment, network),
         averaged=averaged,
+        probes=probes(experiment, examples, network, source, device),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
         compiled=train.compile == "on",
@@ -119,12 +119,13 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         base_lr=base_lr,
         evaluate={s: m for s, m in measure.items() if s == "validation"},
         every=experiment.every,
+        closely=experiment.closely if rule.optimized else None,
         limits=_limits(experiment),
         monitor=_monitor(experiment),
         announce=source.announce,
         remedy=rule.remedy,
     )
-    cards = _cards(experiment.design.plans) if rule.optimized else frozenset[str]()
+    cards = cards_of(experiment.design.plans) if rule.optimized else frozenset[str]()
     return Built(trainer, step, network, measure, cards)
 
 
@@ -133,9 +134,7 @@ def calibration_rows(examples: Examples) -> Tensor:
 
     No seed, batch size or device changes which.
     """
-    rows = examples.rows["train"]
-    count = min(CALIBRATION_ROWS, len(rows))
-    return torch.from_numpy(rows[np.arange(count) * len(rows) // count])
+    return spread_rows(examples.rows["train"], CALIBRATION_ROWS)
 
 
 def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
@@ -196,20 +195,6 @@ def batch_size(experiment: Experiment) -> int:
     """Examples in a training batch."""
     size = experiment.config.train.batch_size
     return experiment.shape.sizes["train"] if size == "full" else size
-
-
-def labels(plans: Sequence[Plan]) -> dict[str, str]:
-    """Parameter name -> its key in readings, numbered by depth: 00_hidden1.weight."""
-    deep = [plan for plan in plans if plan.parameters]
-    return {
-        name: f"{number:02d}_{name}" for number, plan in enumerate(deep) for name in plan.parameters
-    }
-
-
-def _cards(plans: Sequence[Plan]) -> frozenset[str]:
-    names = labels(plans)
-    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
-    return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
 
 
 def _augment(experiment: Experiment) -> AugmentFn | None:

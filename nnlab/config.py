@@ -22,13 +22,11 @@ from pydantic_core import PydanticCustomError
 from nnlab.base import Config, Mistake, Path, dotted
 from nnlab.choices import Forms
 from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
-from nnlab.contracts import Task
 from nnlab.durations import Duration
 from nnlab.models import Model
 from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
 from nnlab.parts.losses import Loss
-from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
@@ -146,6 +144,9 @@ class LogConfig(Config, frozen=True):
     """How often training is read."""
 
     every: Annotated[Literal["auto"] | Duration, Forms()] = "auto"
+    """auto: about 200 readings a run."""
+    probes: Annotated[Literal["auto", "off"] | Duration, Forms()] = "auto"
+    """How often a reading looks into the layers; auto: 10 to 40 times a run, each 150 steps."""
 
 
 class RunConfig(ComparisonConfig, frozen=True):
@@ -288,12 +289,3 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
     text = StringIO()
     yaml.dump(_lists(dict(tree)), text)
     return text.getvalue()
-
-
-def default_loss(task: Task) -> LossConfig:
-    """What `loss: auto` takes: maximum likelihood for the task."""
-    from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
-    from nnlab.parts.losses.numbers import MseConfig
-
-    kinds = {"classes": CrossEntropyConfig, "labels": BceConfig, "regression": MseConfig}
-    return kinds[task]()

@@ -202,6 +202,24 @@ class Plan:
     children: tuple["Plan", ...] = ()
 
 
+class Seen(NamedTuple):
+    """What a probe sees of a layer: the outputs of two modules, by the names containers tap."""
+
+    layer: str
+    """Its full name: hidden1, block1.conv2."""
+    before: str | None
+    """The module that puts out the pre-activations; None where none stands alone."""
+    after: str | None
+    """The module that puts out the activations; None for a layer without an activation."""
+    bounds: tuple[float, float] | None
+    """Where the activation flattens out on both sides."""
+
+    def under(self, block: str) -> "Seen":
+        """The same layer within a block."""
+        before, after = (name and f"{block}.{name}" for name in (self.before, self.after))
+        return Seen(f"{block}.{self.layer}", before, after, self.bounds)
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What `auto` may ask about the machine."""

@@ -34,6 +34,11 @@ T = TypeVar("T")
 READINGS = 200
 """About how many readings `log.every: auto` makes."""
 
+CLOSE_LOOKS = (10, 40)
+CLOSE_STEPS = 150
+"""`log.probes: auto` looks about each 150 updates, at least and at most so often in a run: a close
+look costs as much as about five updates of a small network."""
+
 SINGLE_THREAD_FLOPS = 2e8
 """A step below this many floating-point operations runs on one thread: sharing it costs as much.
 
@@ -53,6 +58,7 @@ class Experiment:
         per_epoch: updates in an epoch.
         total: updates in the run; None for a run in minutes.
         every: updates between two readings.
+        closely: updates between two close looks, a multiple of `every`; None for none.
     """
 
     config: RunConfig
@@ -61,6 +67,7 @@ class Experiment:
     per_epoch: int
     total: int | None
     every: int
+    closely: int | None
 
     @property
     def loss(self) -> LossConfig:
@@ -101,6 +108,7 @@ def settle(
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
     every = _try(lambda: _every(config, per_epoch, total), wrong)
+    _try(lambda: _closely(config, every or 1, per_epoch, total), wrong)
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
@@ -108,8 +116,11 @@ def settle(
         wrong += optimizer_mistakes(config, network)
     if wrong or network is None or every is None:
         raise located(wrong, config.origins)
-    settled = _spelled_out(config, place, machine, loss, scores, network, shape, every)
-    return Experiment(settled.written(config.origins), shape, network, per_epoch, total, every)
+    closely = _closely(config, every, per_epoch, total)
+    pace = (every, closely)
+    settled = _spelled_out(config, place, machine, loss, scores, network, shape, pace)
+    settled = settled.written(config.origins)
+    return Experiment(settled, shape, network, per_epoch, total, every, closely)
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
@@ -152,6 +163,22 @@ def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
             raise MistakeError(("log", "every"), "must be greater than 0")
         return max(1, steps_of(written, ("log", "every"), per_epoch, total))
     return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
+
+
+def _closely(config: RunConfig, every: int, per_epoch: int, total: int | None) -> int | None:
+    written = config.log.probes
+    if written == "off":
+        return None
+    if isinstance(written, Duration):
+        if written.amount == 0:
+            raise MistakeError(("log", "probes"), "must be greater than 0 (or off)")
+        steps = steps_of(written, ("log", "probes"), per_epoch, total)
+    elif total is None:
+        steps = CLOSE_STEPS
+    else:
+        fewest, most = CLOSE_LOOKS
+        steps = total / min(most, max(fewest, total / CLOSE_STEPS))
+    return max(1, round(steps / every)) * every
 
 
 def _monitor_mistakes(
@@ -220,7 +247,7 @@ def _spelled_out(
     scores: tuple[ScoreConfig, ...],
     network: Design,
     shape: DataShape,
-    every: int,
+    pace: tuple[int, int | None],
 ) -> RunConfig:
     """The config with every `auto` replaced by what it took."""
     data = config.data.resolved(place)
@@ -244,11 +271,16 @@ def _spelled_out(
         "loss": loss,
         "scores": scores,
         "train": train,
-        "log": config.log.model_copy(update={"every": Duration(every, "steps")}),
+        "log": config.log.model_copy(update=_paced(*pace)),
     }
     return config.model_copy(
         update={name: value for name, value in decided.items() if name not in config.replaced}
     )
+
+
+def _paced(every: int, closely: int | None) -> dict[str, object]:
+    probes = "off" if closely is None else Duration(closely, "steps")
+    return {"every": Duration(every, "steps"), "probes": probes}
 
 
 def _threads(train: TrainConfig, machine: Machine, network: Design, shape: DataShape) -> int:

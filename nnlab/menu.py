@@ -9,6 +9,7 @@ from nnlab.choices import kinds_of
 from nnlab.config import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 from nnlab.described import MENUS, fields_of, help_of
 from nnlab.printing import grid, rendered
+from nnlab.readings import DATA, READINGS
 
 SECTIONS = {
     "log": LogConfig,
@@ -29,6 +30,8 @@ def page(name: str | None) -> str:
         return _menus()
     if name == remedies.TOPIC:
         return remedies.page()
+    if name == "readings":
+        return _readings()
     if name in MENUS:
         return _kinds(name)
     found = [
@@ -62,6 +65,7 @@ def _menus() -> str:
         "\nnnlab menu MENU says what they are, nnlab menu KIND what one takes,",
         "nnlab menu FIELD (lr) who has such a field",
         f"sections: {' '.join(SECTIONS)} (nnlab menu SECTION)",
+        "nnlab menu readings says what each curve means",
         f"nnlab menu {remedies.TOPIC} says which section holds what against overfitting",
     )
 
@@ -73,6 +77,25 @@ def _kinds(menu: str) -> str:
         first, rest = help_of(kind)
         rows.append((name, "\n".join(part for part in (first, rest) if part)))
     return rendered(f"{menu}, chosen in {where}\n", grid(rows, whole=(0,)))
+
+
+def _readings() -> str:
+    rows = [
+        (
+            key,
+            "\n".join((d.plain, f"{d.formula}{'' if d.unit == '1' else f', {d.unit}'}", d.source)),
+            d.data,
+            "each" if not d.close else "close",
+        )
+        for key, d in READINGS.items()
+    ]
+    data = grid([*DATA.items()], head=("measured on", ""), whole=(0,))
+    return rendered(
+        "readings: what training shows beside losses and scores (metrics.jsonl, TensorBoard)\n",
+        grid(rows, head=("reading", "", "measured on", "when"), whole=(0, 2, 3)),
+        "\nclose: at every `log.probes`, by a look into each layer; each: at every reading\n",
+        data,
+    )
 
 
 def _kind(menu: str, kind: type[Kind]) -> str:

@@ -12,10 +12,10 @@ from typing import Protocol, TextIO, cast, final
 
 from nnlab.closing import Outcome, epoch_of, exact, report
 from nnlab.contracts import EpochEnd, Reading, Split
+from nnlab.readings import definition
 
 _LINES = 40
 _SHORT: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
-_NOT_SCORES = {"loss", "penalty", "learning_rate", "samples_per_second", "seconds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def pace(latest: Mapping[Split, Reading]) -> dict[str, str]:
 def scores(latest: Mapping[Split, Reading]) -> list[str]:
     """The names of the scores, in the order of the readings."""
     keys = [key for reading in latest.values() for key in reading.values]
-    return [key for key in dict.fromkeys(keys) if key not in _NOT_SCORES and "/" not in key]
+    return [k for k in dict.fromkeys(keys) if k != "loss" and "/" not in k and not definition(k)]
 
 
 def heading(about: RunAbout) -> list[str]:

@@ -21,7 +21,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
-            *("printing", "signals", "synonyms", "synonyms_*", "yaml"),
+            *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
     {
@@ -44,7 +44,8 @@ FLOORS: list[dict[str, list[str]]] = [
         "run": [
             *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
-            *("measured", "opening", "outcome", "prediction", "run", "runs", "saving", "smoke"),
+            *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
+            *("saving", "smoke"),
         ],
     },
     {
@@ -65,7 +66,8 @@ WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "opening", "outcome", "prediction", "run", "saving", "smoke"),
+    *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
+    "smoke",
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

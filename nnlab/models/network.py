@@ -1,7 +1,6 @@
 """From a design to a network of torch modules with its first weights."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from nnlab.base import seed_for
 from nnlab.models.family import Design
 from nnlab.parts.containers import Stack
 from nnlab.parts.layers.family import Fill
+from nnlab.training.still import still
 
 
 def assemble(design: Design) -> Stack:
@@ -72,7 +72,7 @@ def calibrate(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) 
     if not todo:
         return
     examples = inputs()
-    with _still(network):
+    with still(network):
         for name, init in todo.items():
             module = network.get_submodule(name.rpartition(".")[0])
             weight = network.get_parameter(name)
@@ -92,20 +92,3 @@ def _outputs(network: nn.Module, module: nn.Module, inputs: Tensor) -> Tensor:
     finally:
         hook.remove()
     return seen[0]
-
-
-@contextmanager
-def _still(network: nn.Module) -> Generator[None]:
-    """Normalizes by the batch as training does, but draws nothing and keeps all buffers."""
-    modes = [(module, module.training) for module in network.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
-    for module, _ in modes:
-        # Dropout and RReLU draw in training mode.
-        module.training = isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        for buffer, before in buffers:
-            buffer.copy_(before)

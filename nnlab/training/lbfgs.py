@@ -1,6 +1,6 @@
 """The step of an optimizer that evaluates the loss several times in an update: L-BFGS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -52,9 +52,9 @@ class LbfgsStep:
                 buffer.copy_(after_first)
         eager.finish()
 
-    def look(self, rows: Tensor) -> None:
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of these rows, as the first evaluation will see them."""
-        self._eager.look(rows)
+        self._eager.look(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """Means of the window, gradient norms."""

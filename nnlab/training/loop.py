@@ -22,6 +22,7 @@ from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.rule_step import Concluding
 from nnlab.training.step import Step
 
+BESIDE = 4  # batches whose gradients a close look compares
 SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
 
@@ -37,6 +38,7 @@ class Trainer:
         base_lr: the learning rate that it multiplies.
         evaluate: splits to read at the end of an epoch, and how.
         every: updates between two readings of training.
+        closely: updates between two close looks, a multiple of it; None never looks closely.
         limits: when the run ends.
         monitor: what is watched; None for nothing.
         announce: tells the source which rows come next.
@@ -52,6 +54,7 @@ class Trainer:
         base_lr: float,
         evaluate: Mapping[Split, Callable[[], Mapping[str, float]]],
         every: int,
+        closely: int | None = None,
         limits: Limits,
         monitor: Monitor | None,
         announce: Callable[[list[Tensor]], None],
@@ -64,6 +67,7 @@ class Trainer:
         self._base_lr = base_lr
         self._evaluate = evaluate
         self._every = every
+        self._closely = closely
         self._limits = limits
         self.announce = announce
         self._remedy = remedy
@@ -106,9 +110,9 @@ class Trainer:
     def _start(self, progress: Progress) -> Iterator[Event]:
         """The readings before the first update: what the initialization gives."""
         self._fill(0)
-        batch = self.order.batches(0)[0]
+        batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
-        self.step.look(batch)
+        self.step.look(batch, beside=others if self._closely else None)
         values = {**self.step.read(), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
@@ -126,7 +130,7 @@ class Trainer:
             self._fill(progress.step)
             if progress.step == end - 1:
                 before = perf_counter()
-                self.step.look(rows)
+                self.step.look(rows, beside=self._beside(batches, end))
                 looked = perf_counter() - before
             self.step.update(rows)
             progress.step += 1
@@ -154,6 +158,14 @@ class Trainer:
         yield reading
         if at_end:
             yield from self._evaluations(progress)
+
+    def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
+        """Batches of the window beside its last, at equal distances; None where a glance does."""
+        every = self._closely
+        if every is None or (end % every and end != self._limits.steps):
+            return None
+        stride = max(1, (len(batches) - 1) // (BESIDE - 1))
+        return batches[-1 - stride :: -stride][: BESIDE - 1]
 
     def _next(self, step: int) -> int:
         """After which update something is read next: each `every`, at an epoch, at the end."""

@@ -130,7 +130,7 @@ class RuleStep(ABC):
 
     @final
     @torch.no_grad()
-    def look(self, rows: Tensor) -> None:
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:  # noqa: ARG002
         """The loss and the scores of this batch."""
         batch, seen = self._batch(rows), Window(self._scores, self.device)
         outputs = self.network(batch.inputs)

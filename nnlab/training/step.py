@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from math import sqrt
+from itertools import islice
+from math import hypot
 from typing import Any, Protocol, final
 
 import torch
@@ -12,7 +13,11 @@ from nnlab.base import seed_for
 from nnlab.contracts import AugmentFn, LossFn, Score
 from nnlab.training import device as devices
 from nnlab.training.averaging import Averaged
+from nnlab.training.gradients import norms
+from nnlab.training.optimizer_state import load_optimizer_state, optimizer_state, under
+from nnlab.training.probes import Probes
 from nnlab.training.sources import Source
+from nnlab.training.still import kept_buffers
 from nnlab.training.window import Window
 
 Penalty = Callable[[], Tensor]
@@ -35,8 +40,13 @@ class Step(Protocol):
         """Learns from these rows (N,): no host read, no branch on a tensor."""
         ...
 
-    def look(self, rows: Tensor) -> None:
-        """Probes these rows; changes neither weights nor buffers nor random streams."""
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+        """Probes these rows; changes neither weights nor buffers nor random streams.
+
+        Args:
+            rows: (N,) of the next update.
+            beside: other batches of the window, for a close look; None for a glance.
+        """
         ...
 
     def read(self) -> dict[str, float]:
@@ -69,6 +79,7 @@ class EagerStep:
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
         averaged: follows the network; what is evaluated, and the model of a checkpoint.
+        probes: look into the network where a close look is asked for.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
         seeds: of "augment" and "dropout".
         compiled: whether torch.compile makes the forward and backward pass.
@@ -89,6 +100,7 @@ class EagerStep:
         clip_norm: float | None = None,
         constraint: Constraint | None = None,
         averaged: Averaged | None = None,
+        probes: Probes | None = None,
         autocast: torch.dtype | None = None,
         seeds: Mapping[str, int],
         compiled: bool = False,
@@ -105,6 +117,7 @@ class EagerStep:
         self._clip_norm = clip_norm
         self._constraint = constraint
         self._averaged = averaged
+        self._probes = probes
         self._autocast_dtype = autocast
         self._seeds = seeds
         self._named = dict(network.named_parameters())
@@ -120,8 +133,10 @@ class EagerStep:
             for m in network.modules()
         )
         self.window = Window(scores, self._device, penalized=penalty is not None)
+        self._clipped = torch.zeros_like(self.window.sums[0])
         self._norms: Tensor | None = None
         self._seen: Window | None = None
+        self._close: Probes | None = None
         self._scores = scores
         self.count = 0
 
@@ -141,7 +156,8 @@ class EagerStep:
         self._pass(rows, self._forward, self.window)
         if self._clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self._parameters, self._clip_norm, foreach=True)
+            norm = nn.utils.clip_grad_norm_(self._parameters, self._clip_norm, foreach=True)
+            self._clipped += norm > self._clip_norm
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
@@ -189,36 +205,53 @@ class EagerStep:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=self._autocast_dtype)
 
-    def look(self, rows: Tensor) -> None:
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of this batch, as the next update will see it, before clipping."""
-        buffers = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
         seen = Window(self._scores, self._device, penalized=self._penalty is not None)
-        self._pass(rows, self.network, seen)
-        norms = grad_norms(self._parameters)
-        if self._scaler.is_enabled():
-            # What the gradients were multiplied by, without GradScaler.get_scale's host read.
-            norms = norms / self._scaler.scale(norms.new_ones(()))
-        self._norms, self._seen = norms, seen
+        close = self._probes if beside is not None else None
+        with kept_buffers(self.network):
+            gradients = self._gradients(rows, seen)
+            self._norms, self._seen = norms(gradients).float(), seen
+            if close is not None:
+                others = (beside or ())[: close.batches - 1]
+                close.before([gradients, *(self._gradients(other, None) for other in others)])
+        self._close = close
+
+    def _gradients(self, rows: Tensor, window: Window | None) -> list[Tensor]:
+        """Of the objective at these rows, one for each parameter; leaves none behind."""
+        self._pass(rows, self.network, window)
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         self._optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
+        if not self._scaler.is_enabled():
+            return found
+        # What they were multiplied by, without GradScaler.get_scale's host read.
+        scale = self._scaler.scale(found[0].new_ones((), dtype=torch.float32))
+        return [gradient / scale for gradient in found]
 
     def read(self) -> dict[str, float]:
-        """Means of the window (if there was no update, of the batch looked at), gradient norms."""
-        window = self.window
-        if not window.examples and self._seen is not None:
+        """Means of the window (if there was no update, of the batch looked at), what was probed."""
+        window, updated = self.window, self.window.examples > 0
+        if not updated and self._seen is not None:
             window = self._seen
+        close, self._close = self._close, None
+        inside = {} if close is None else close.after(updated=updated)
+        norms = [] if self._norms is None else [self._norms]
         # One copy from the device brings all of them.
-        parts = [window.sums] if self._norms is None else [window.sums, self._norms]
-        numbers = torch.cat([part.to(window.sums.dtype) for part in parts]).tolist()
-        width = len(window.sums)
-        values = window.close(numbers[:width])
-        if self._norms is not None:
-            norms = numbers[width:]
-            values["grad_norm/total"] = sqrt(sum(norm * norm for norm in norms))
-            for name, norm in zip(self._named, norms, strict=True):
-                values[f"grad_norm/{self._labels[name]}"] = norm
+        probed = [torch.stack([x.float() for x in inside.values()])] if inside else []
+        parts = [window.sums, self._clipped.view(1), *norms, *probed]
+        numbers = iter(torch.cat([part.to(window.sums.dtype) for part in parts]).tolist())
+        batches = window.batches
+        values = window.close(list(islice(numbers, len(window.sums))))
+        clipped = next(numbers)
+        if self._clip_norm is not None and updated:
+            values["clipped"] = clipped / batches
+        if norms:
+            found = list(islice(numbers, len(self._named)))
+            values["grad_norm/total"] = hypot(*found)
+            keys = (f"grad_norm/{self._labels[name]}" for name in self._named)
+            values |= zip(keys, found, strict=True)
+        values |= zip(inside, numbers, strict=True)
+        self._clipped.zero_()
         self._norms = self._seen = None
         return values
 
@@ -235,59 +268,24 @@ class EagerStep:
         state = {f"model/{name}": tensor for name, tensor in self._model.state_dict().items()}
         if self._averaged is not None:
             state |= {f"trained/{name}": t for name, t in self.network.state_dict().items()}
-        for name, parameter in self._named.items():
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                state[f"optimizer/{name}/{key}"] = torch.as_tensor(value)
+        state |= optimizer_state(self._optimizer, self._named)
         for key, value in self._scaler.state_dict().items():
             state[f"scaler/{key}"] = torch.tensor(value, dtype=torch.float64)
-        state |= self.window.state()
+        state |= {**self.window.state(), "window/clipped": self._clipped}
         state["step/count"] = torch.tensor(self.count, dtype=torch.int64)
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Takes over a state that `state()` gave, on whatever device it is."""
-        self._model.load_state_dict(_under("model/", state))
+        self._model.load_state_dict(under("model/", state))
         if self._averaged is not None:
-            self.network.load_state_dict(_under("trained/", state))
-        groups = {p: group for group in self._optimizer.param_groups for p in group["params"]}
-        for name, parameter in self._named.items():
-            kept = _under(f"optimizer/{name}/", state)
-            if kept:
-                self._optimizer.state[parameter] = {
-                    key: _like(value, key, parameter, groups[parameter])
-                    for key, value in kept.items()
-                }
-        scaler = {key: value.item() for key, value in _under("scaler/", state).items()}
+            self.network.load_state_dict(under("trained/", state))
+        load_optimizer_state(self._optimizer, self._named, state)
+        scaler = {key: value.item() for key, value in under("scaler/", state).items()}
         if scaler and self._scaler.is_enabled():
             for whole in ("growth_interval", "_growth_tracker"):
                 scaler[whole] = int(scaler[whole])
             self._scaler.load_state_dict(scaler)
         self.window.load(state)
+        self._clipped.copy_(state["window/clipped"])
         self.count = int(state["step/count"])
-
-
-def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-def _like(value: Tensor, key: str, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
-    """A copy where the optimizer keeps it: counts stay on the CPU unless a kernel reads them."""
-    on_device = group.get("fused") or group.get("capturable")
-    stays = not on_device and key in group.get("on_host", ("step",))
-    return value.clone() if stays else value.to(parameter.device, copy=True)
-
-
-def grad_norms(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """L2 norm of each parameter's gradient.
-
-    Args:
-        parameters: P parameters; one without a gradient counts as 0.
-
-    Returns:
-        (P,) float32 on the parameters' device. Nothing waits for the GPU.
-    """
-    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    # The foreach kernel: a handful of launches for all P instead of P launches.
-    # test_gradient_norms_equal_those_of_autograd pins it to the plain definition.
-    norms = torch._foreach_norm(grads)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-    return torch.stack(norms).float()

@@ -14,6 +14,7 @@ from typing import Any, final
 
 from nnlab import durable
 from nnlab.contracts import Plan, Reading, Shape, Status
+from nnlab.readings import definition
 from nnlab.training.sinks import float32, tag_of
 
 _Make = Callable[[Any], Any]
@@ -53,10 +54,16 @@ class TensorBoard:
         values = {
             tag_of(key, reading.split): float32(value)
             for key, value in reading.values.items()
-            if not key.startswith("grad_norm/") or key in self._cards
+            if self._shown(key)
         }
         self._catch_up()
         self._append(_events().scalars(values, step=reading.step))
+
+    def _shown(self, key: str) -> bool:
+        if key.startswith("grad_norm/"):
+            return key in self._cards
+        found = definition(key)
+        return found is None or found.card
 
     def flush(self) -> None:
         """Waits for the disk."""

@@ -1,6 +1,6 @@
 """The loop's events: when, in which order, how a run ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf, nan
 from typing import Any
 
@@ -32,7 +32,7 @@ class CountingStep:
         self.rows.append(rows.tolist())
         self.window.examples += len(rows)
 
-    def look(self, rows: Tensor) -> None:
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         self.looks.append(len(self.rows))
 
     def read(self) -> dict[str, float]:

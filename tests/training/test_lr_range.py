@@ -1,6 +1,6 @@
 """The range test: rates, smoothing, end, and where the suggestions stand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise, repeat
 from math import cos, inf, log, nan, pi
 
@@ -38,7 +38,7 @@ class ScriptedStep:
     def update(self, rows: Tensor) -> None:
         self.updates += 1
 
-    def look(self, rows: Tensor) -> None: ...
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None: ...
 
     def read(self) -> dict[str, float]:
         return {"loss": self._losses[self.updates - 1]}

@@ -30,6 +30,10 @@ class ScaledTanhConfig(ActivationConfig, frozen=True):
     scale: PositiveFloat = 1.7159
     slope: PositiveFloat = 2.0 / 3.0
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        return -self.scale, self.scale
+
     def build(self) -> "nn.Module":
         from nnlab.parts.modules import ScaledTanh
 
@@ -48,6 +52,10 @@ class SoftsignConfig(ActivationConfig, frozen=True):
 
     kind: Literal["softsign"] = "softsign"
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        return -1.0, 1.0
+
     def build(self) -> "nn.Module":
         return nn.Softsign()
 
@@ -63,6 +71,10 @@ class HardSigmoidConfig(ActivationConfig, frozen=True):
     """relu6(x + 3) / 6: the sigmoid from straight pieces. Courbariaux 2015, arXiv:1511.00363."""
 
     kind: Literal["hard_sigmoid"] = "hard_sigmoid"
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        return 0.0, 1.0
 
     def build(self) -> "nn.Module":
         return nn.Hardsigmoid()
@@ -81,6 +93,10 @@ class HardTanhConfig(ActivationConfig, frozen=True):
     kind: Literal["hard_tanh"] = "hard_tanh"
     low: float = -1.0
     high: float = 1.0
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        return self.low, self.high
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

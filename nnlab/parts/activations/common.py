@@ -57,6 +57,10 @@ class SigmoidConfig(ActivationConfig, frozen=True):
 
     kind: Literal["sigmoid"] = "sigmoid"
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        return 0.0, 1.0
+
     def build(self) -> "nn.Module":
         return nn.Sigmoid()
 
@@ -72,6 +76,10 @@ class TanhConfig(ActivationConfig, frozen=True):
     """tanh(x) = 2 sigmoid(2x) - 1, between -1 and 1; its slope is at most 1."""
 
     kind: Literal["tanh"] = "tanh"
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        return -1.0, 1.0
 
     @property
     def gain(self) -> float:

@@ -40,6 +40,14 @@ class ActivationConfig(Kind, frozen=True):
         """What `init: auto` takes: Xavier for bounded activations, He for the ReLU family."""
         return "xavier_normal"
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The values it flattens out at on both sides, low and high. Default: None, it does not.
+
+        A rectifier's zero is no such bound: half of its line is meant to be flat.
+        """
+        return None
+
     def parameters(self, units: int) -> int:
         """How many weights it learns behind so many units or channels. Default: none."""
         return 0

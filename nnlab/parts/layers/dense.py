@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from nnlab.base import MistakeError, Path, lazy
 from nnlab.choices import Forms
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan, Seen, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer, Initializer
@@ -135,6 +135,13 @@ class WeightedConfig(LayerConfig, frozen=True):
         if self.dropout:
             modules["_dropout"] = nn.Dropout(self.dropout)
         return modules
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        normed = self.norm is not None and self.norm.kind != "none"
+        before = f"{name}_norm" if normed else name
+        activation = self.activation or IdentityConfig()
+        after = None if activation.kind == "identity" else f"{name}_activation"
+        return (Seen(name, before, after, activation.bounds),)
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         fan_in, fan_out = self.fans(inputs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from nnlab.base import Kind, MistakeError, Path
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan, Seen, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers import BiasInitializer
@@ -64,6 +64,10 @@ class LayerConfig(Kind, frozen=True):
     @abstractmethod
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         """Its modules by suffix, in the order of the computation."""
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        """What a probe sees of it under this name. Default: nothing, it only moves numbers."""
+        return ()
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         """How the parameters of the unsuffixed module begin; others begin as torch makes them."""

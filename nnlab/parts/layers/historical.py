@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 from pydantic import Field, NonNegativeInt
 
 from nnlab.base import MistakeError, Path
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan, Seen, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig
 from nnlab.parts.layers.dense import Pair, WeightedConfig, pair
@@ -66,6 +66,11 @@ class SubsamplingConfig(LayerConfig, frozen=True):
         if self.activation is not None and self.activation.kind != "identity":
             modules["_activation"] = self.activation.build_for(inputs[0])
         return modules
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        activation = self.activation or IdentityConfig()
+        after = None if activation.kind == "identity" else f"{name}_activation"
+        return (Seen(name, name, after, activation.bounds),)
 
 
 Row = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=10**4)]

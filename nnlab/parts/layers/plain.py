@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, final
 from pydantic import Field
 
 from nnlab.base import Path, lazy
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan, Seen, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import ReluConfig
 from nnlab.parts.layers.dense import Probability
@@ -61,6 +61,9 @@ class ActivationLayerConfig(LayerConfig, frozen=True):
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         return {"": self.function.build_for(inputs[0])}
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        return (Seen(name, None, name, self.function.bounds),)
 
 
 KINDS = (ActivationLayerConfig, DropoutConfig, FlattenConfig)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 from pydantic import Field
 
 from nnlab.base import MistakeError, Path
-from nnlab.contracts import Plan, Shape
+from nnlab.contracts import Plan, Seen, Shape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.common import IdentityConfig
 from nnlab.parts.initializers.plain import ZerosConfig
@@ -141,6 +141,12 @@ class ResidualConfig(LayerConfig, frozen=True):
         named = {f"skip{suffix}": module for suffix, module in around.items()}
         activation = (self.activation or IdentityConfig()).build_for(plans[-1].output[0])
         return {"": Residual(body, named, activation)}
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        inner = [s.under(name) for p in self._placed(()) for s in p.config.seen(p.name)]
+        bounds = (self.activation or IdentityConfig()).bounds
+        # What its activation gets is a sum that no module puts out.
+        return (*inner, Seen(name, None, name, bounds))
 
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         plans = self._body(inputs, "", ())

@@ -1,0 +1,100 @@
+"""What a run looks at inside its network: which layers, on which examples, under which names."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nnlab.contracts import Examples, Plan, Split
+from nnlab.experiment import Experiment
+from nnlab.training.loop import BESIDE
+from nnlab.training.probes import Entropy, Probes
+from nnlab.training.sources import Source, StreamedSource
+
+EVALUATION_ELEMENTS = 2**22
+"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
+PROBE_ROWS = 256
+"""So many validation examples show the activations of a run."""
+
+
+def probes(
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    source: Source,
+    device: torch.device,
+) -> Probes | None:
+    """What looks into the network, on examples of the validation split if there is one."""
+    if experiment.closely is None:
+        return None
+    design, sizes = experiment.design, experiment.shape.sizes
+    split: Split = "validation" if "validation" in sizes else "train"
+    seen = [s for placed in design.placed for s in placed.config.seen(placed.name)]
+    named = labels(design.plans)
+    return Probes(
+        network,
+        seen=seen,
+        labels=named | layer_labels([s.layer for s in seen], named),
+        inputs=lambda: source.gather(probe_rows(examples, split).to(device)).inputs,
+        entropy=_entropy(experiment),
+        # Rows that are read one by one would have to be read once more.
+        batches=1 if isinstance(source, StreamedSource) else BESIDE,
+    )
+
+
+def probe_rows(examples: Examples, split: Split) -> Tensor:
+    """Rows of a split at equal distances, as many as an evaluation batch has room for."""
+    most = max(1, min(PROBE_ROWS, EVALUATION_ELEMENTS // prod(examples.shape.inputs)))
+    return spread_rows(examples.rows[split], most)
+
+
+def layer_labels(layers: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
+    """Layer name -> its key in readings: the number of the last layer with weights before it."""
+    numbers = {name.split(".")[0]: label.split("_")[0] for name, label in named.items()}
+    found: dict[str, str] = {}
+    number = "00"
+    for layer in layers:
+        number = numbers.get(layer.split(".")[0], number)
+        found[layer] = f"{number}_{layer}"
+    return found
+
+
+def _entropy(experiment: Experiment) -> Entropy | None:
+    """Of the class probabilities, in nats; None where outputs are no distribution."""
+    if experiment.shape.task != "classes" or experiment.config.rule.own_loss is not None:
+        return None
+    activation = experiment.config.model.output.activation
+    if isinstance(activation, str):
+        return None
+    shares = experiment.loss.probabilities_behind(activation.kind)
+    if shares is None:
+        return None
+
+    def entropy(outputs: Tensor) -> Tensor:
+        return torch.special.entr(shares(outputs)).sum(1)
+
+    return entropy
+
+
+def labels(plans: Sequence[Plan]) -> dict[str, str]:
+    """Parameter name -> its key in readings, numbered by depth: 00_hidden1.weight."""
+    deep = [plan for plan in plans if plan.parameters]
+    return {
+        name: f"{number:02d}_{name}" for number, plan in enumerate(deep) for name in plan.parameters
+    }
+
+
+def cards_of(plans: Sequence[Plan]) -> frozenset[str]:
+    """The per-layer readings that have a card of their own in TensorBoard."""
+    names = labels(plans)
+    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
+    return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
+
+
+def spread_rows(rows: NDArray[np.int64], most: int) -> Tensor:
+    """At most so many of N rows, at equal distances."""
+    count = min(most, len(rows))
+    return torch.from_numpy(rows[np.arange(count) * len(rows) // count])
