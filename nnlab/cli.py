@@ -164,21 +164,25 @@ def evaluate(
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
-    """Scores the best checkpoint of a run on a split; of several, what they reach together."""
+    """Scores the best checkpoint of a run on a split; of several, what they reach together.
+
+    A comparison alone has its runs scored one by one; beside others it stands for its runs.
+    """
     from nnlab.runs import find, members_of
 
     _check_device(device)
-    folder, *others = [find(run) for run in runs or ["last"]]
-    if others:
+    found = [find(run) for run in runs or ["last"]]
+    members = [member for run in found for member in members_of(run)]
+    if len(found) > 1:
         from nnlab.ensemble import report
 
         _ready()
-        typer.echo(report([folder, *others], split=split, device=device, as_json=json), nl=False)
+        typer.echo(report(members, split=split, device=device, as_json=json), nl=False)
         return
     from nnlab.evaluation import evaluate_all
 
     _ready()
-    _print_scores(evaluate_all(members_of(folder), split=split, device=device), json=json)
+    _print_scores(evaluate_all(members, split=split, device=device), json=json)
 
 
 @app.command(rich_help_panel=_RUNS)
