@@ -6,10 +6,10 @@ from typing import Any
 from nnlab import menu_fields, remedies, synonyms
 from nnlab.base import Config, ConfigError, Kind
 from nnlab.choices import kinds_of
-from nnlab.config import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 from nnlab.described import MENUS, fields_of, help_of
 from nnlab.printing import grid, rendered
 from nnlab.readings import DATA, READINGS
+from nnlab.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 
 SECTIONS = {
     "log": LogConfig,
@@ -85,7 +85,7 @@ def _readings() -> str:
             key,
             "\n".join((d.plain, f"{d.formula}{'' if d.unit == '1' else f', {d.unit}'}", d.source)),
             d.data,
-            "each" if not d.close else "close",
+            d.when,
         )
         for key, d in READINGS.items()
     ]
@@ -93,7 +93,7 @@ def _readings() -> str:
     return rendered(
         "readings: what training shows beside losses and scores (metrics.jsonl, TensorBoard)\n",
         grid(rows, head=("reading", "", "measured on", "when"), whole=(0, 2, 3)),
-        "\nclose: at every `log.probes`, by a look into each layer; each: at every reading\n",
+        "",
         data,
     )
 

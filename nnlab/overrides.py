@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from nnlab import yaml
 from nnlab.base import ConfigError, Path, dotted
-from nnlab.config import LENGTHS, Origins
+from nnlab.config import Origins
+from nnlab.sections import LENGTHS
 
 DEFAULT_KINDS = {
     "loss": "cross_entropy",

@@ -186,7 +186,7 @@ def _events(
                 elif isinstance(event, EpochEnd):
                     view.epoch(event)
                 elif isinstance(event, SaveDue):
-                    saver.save()
+                    saver.save(stays=event.stays)
                     summarize(session, None, 0).write()
                 else:
                     stopped = event

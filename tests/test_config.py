@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnlab.base import Kind
 from nnlab.choices import kinds_of
-from nnlab.config import EarlyStoppingConfig, RunConfig, TrainConfig, dump, to_plain
+from nnlab.config import RunConfig, dump, to_plain
 from nnlab.contracts import Machine
 from nnlab.durations import Duration
 from nnlab.experiment import Experiment, settle
@@ -17,6 +17,7 @@ from nnlab.models import Model
 from nnlab.overrides import STEMS
 from nnlab.parts.layers import Layer
 from nnlab.parts.layers.family import LayerConfig, place
+from nnlab.sections import EarlyStoppingConfig, TrainConfig
 
 HERE = Path(__file__).parent
 BASE = "data: digits\nmodel: {kind: mlp, hidden: [16]}\n"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
+from nnlab.pace import Pace
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Best, Limits, Monitor, Progress
@@ -65,7 +66,7 @@ def trainer(step: CountingStep, **changes: Any) -> Trainer:
         "schedule": constant,
         "base_lr": 0.5,
         "evaluate": {"validation": lambda: {"loss": 2.0}},
-        "every": 3,
+        "pace": Pace(3),
         "limits": Limits(steps=8),
         "monitor": Monitor("loss", "validation", higher_is_better=False),
         "announce": list,
@@ -172,7 +173,7 @@ def test_stops_after_its_minutes() -> None:
 
 def test_a_request_to_stop_ends_after_the_update_at_hand_and_saves() -> None:
     step = CountingStep()
-    run = trainer(step, every=100, limits=Limits(steps=1000))
+    run = trainer(step, pace=Pace(100), limits=Limits(steps=1000))
     events: list[Event] = []
     for event in run.run(Progress()):
         events.append(event)
