@@ -190,7 +190,7 @@ def _events(
                     summarize(session, None, 0).write()
                 else:
                     stopped = event
-                    conclude(session)
+                    session.conclusion = conclude(session)
                 yield event
         except (GeneratorExit, KeyboardInterrupt):
             stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
