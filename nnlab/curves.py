@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnlab import durable
-from nnlab.measured import Curve, Measured
+from nnlab.verdicts import Curve, Measured
 
 COLUMNS = 3
 SIZE = (5.0, 3.6)
