@@ -12,11 +12,11 @@ from nnlab import run as runs_
 from nnlab.contracts import Event
 from nnlab.group import load_group
 from nnlab.group_view import GroupView
-from nnlab.measured import Comparison
 from nnlab.run import Source
 from nnlab.runs import find
 from nnlab.summary import Summary
 from nnlab.terminal import View, open_view
+from nnlab.verdicts import Comparison
 
 _NO_SETTINGS: Mapping[str, Any] = {}
 

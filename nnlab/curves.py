@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from nnlab import durable
 from nnlab.canvas import Line, logarithmic
-from nnlab.measured import Curve, Measured
+from nnlab.verdicts import Curve, Measured
 
 COLUMNS = 3
 SIZE = (5.0, 3.6)

@@ -17,8 +17,8 @@ from nnlab.contracts import Examples, Machine, Split
 from nnlab.experiment import Experiment, settle
 from nnlab.folder import read_env
 from nnlab.loading import load_config, place_for
-from nnlab.measuring import loss_of, scores_of
 from nnlab.models.network import build as build_network
+from nnlab.scoring import loss_of, scores_of
 from nnlab.summary import read_summary
 from nnlab.training import checkpoint
 from nnlab.training import device as devices

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nnlab.measured import Comparison, Estimate, Measured, differences, estimate, said
 from nnlab.outcome import short
 from nnlab.printing import grid, rendered
+from nnlab.verdicts import Comparison, Estimate, Measured, differences, estimate, said
 
 PICTURE = "curves.png"
 

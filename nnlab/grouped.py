@@ -17,11 +17,11 @@ from nnlab.evaluation import evaluate
 from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
 from nnlab.loading import place_for
-from nnlab.measured import FORMAT, Comparison, Measured, curves_of, verdicts
 from nnlab.run import last_of, stream_run
 from nnlab.runs import GROUP_FILE, create
 from nnlab.summary import Summary, read_summary
 from nnlab.training import device as devices
+from nnlab.verdicts import FORMAT, Comparison, Measured, curves_of, verdicts
 
 ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 """A member with one of these is not trained again."""

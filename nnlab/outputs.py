@@ -13,8 +13,8 @@ from nnlab.build import evaluation_batch, place, source_of
 from nnlab.contracts import Examples, Split
 from nnlab.evaluation import reopen, restored
 from nnlab.experiment import Experiment
-from nnlab.measuring import loss_of
 from nnlab.outcome import short
+from nnlab.scoring import loss_of
 from nnlab.training import device as devices
 from nnlab.training import objective
 

@@ -14,11 +14,11 @@ from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
 from nnlab.loading import Text, load_config, place_for, read_text
-from nnlab.measuring import baseline
 from nnlab.opening import Wish, open_session
 from nnlab.outcome import Session, conclude, describe, outcome, short, summarize
 from nnlab.runs import create
 from nnlab.saving import Saver
+from nnlab.scoring import baseline
 from nnlab.signals import stop_signals
 from nnlab.summary import Summary, read_summary
 from nnlab.terminal import RunAbout, View, open_view

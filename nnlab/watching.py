@@ -13,8 +13,8 @@ from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
-from nnlab.measuring import baseline
 from nnlab.outcome import Session
+from nnlab.scoring import baseline
 from nnlab.training.sinks import read_history
 
 FILE = "findings.jsonl"

@@ -49,9 +49,9 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "run": [
             *("api", "build", "costly", "curves", "ensemble", "evaluation", "find_lr", "folder"),
-            "measuring",
+            "scoring",
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
-            *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
+            *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke", "watching"),
         ],
     },
@@ -79,7 +79,7 @@ WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
+    *("verdicts", "scoring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
     *("doctor.recorded", "report.*", "saving", "smoke", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]

@@ -17,10 +17,10 @@ from nnlab.base import ConfigError
 from nnlab.group import load_group
 from nnlab.group_view import GroupView
 from nnlab.grouped import resume_group, train_group
-from nnlab.measured import Comparison, Curve, Measured, curves_of, differences, estimate
 from nnlab.run import train
 from nnlab.summary import Summary, read_summary
 from nnlab.training import checkpoint
+from nnlab.verdicts import Comparison, Curve, Measured, curves_of, differences, estimate
 
 CONFIG: dict[str, Any] = {
     "name": "pair",

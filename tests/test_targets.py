@@ -18,12 +18,12 @@ from nnlab.contracts import Batch, Examples, Machine, Task
 from nnlab.evaluation import evaluate, load
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import load_config, place_for
-from nnlab.measuring import baseline, loss_of, scores_of
 from nnlab.parts.losses import Loss
 from nnlab.parts.scores import AnyScore
 from nnlab.preview import data_facts, data_page
 from nnlab.printing import listed
 from nnlab.run import train
+from nnlab.scoring import baseline, loss_of, scores_of
 from nnlab.show import show
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from nnlab.base import ConfigError
 from nnlab.compare.sides import Side
 from nnlab.curves import EPOCHS, Axis
 from nnlab.experiment import lengths
-from nnlab.measured import Curve, Measured
+from nnlab.verdicts import Curve, Measured
 
 Over = Literal["epoch", "step", "samples", "seconds"]
 

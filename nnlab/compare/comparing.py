@@ -12,7 +12,7 @@ from nnlab.compare.scores import tags_of as _tags_of
 from nnlab.compare.sides import Side, gather
 from nnlab.compare.variants import Variant, differing, variants_of
 from nnlab.curves import Axis
-from nnlab.measured import Measured
+from nnlab.verdicts import Measured
 
 _SPLITS = ("data.validation", "data.test", "data.split_seed", "data.limit", "data.label_noise")
 

@@ -10,8 +10,8 @@ from nnlab.compare.scores import MOMENTS, reached, split_of
 from nnlab.compare.variants import Variant, by_variant
 from nnlab.curves import average, lines_of
 from nnlab.described import plain_text
-from nnlab.measured import said
 from nnlab.printing import grid, rendered
+from nnlab.verdicts import said
 
 _CELL = 24
 """Characters of a value in the table of differences; longer ones are broken into lines."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from nnlab.base import ConfigError
 from nnlab.compare.sides import Side
 from nnlab.compare.variants import Variant
-from nnlab.measured import Estimate, differences, estimate
+from nnlab.verdicts import Estimate, differences, estimate
 
 MOMENTS = ("best", "last")
 

@@ -10,10 +10,10 @@ from nnlab.base import CheckpointError, ConfigError
 from nnlab.config import RunConfig, to_plain
 from nnlab.folder import flattened, read_env
 from nnlab.loading import load_config
-from nnlab.measured import Curve, curves_of
 from nnlab.runs import find, in_use, is_group, members_of
 from nnlab.summary import Summary, read_summary
 from nnlab.training.sinks import read_history
+from nnlab.verdicts import Curve, curves_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from nnlab.compare.sides import Side
 from nnlab.described import plain_text
-from nnlab.measured import Measured
+from nnlab.verdicts import Measured
 
 _APART = ("name", "seed", "log", "data.root", "train.threads")
 """Fields that do not make another experiment of a run."""
@@ -39,7 +39,7 @@ class Variant:
 
     @property
     def measured(self) -> tuple[Measured, ...]:
-        """Its runs as `nnlab.measured` counts them: one for each seed."""
+        """Its runs as `nnlab.verdicts` counts them: one for each seed."""
         return tuple(
             Measured(side.label, self.label, side.seed, side.summary, side.curves, {})
             for side in self.sides

@@ -10,11 +10,11 @@ from torch import Tensor
 from nnlab.base import ConfigError, DivergedError
 from nnlab.contracts import Batch, Split
 from nnlab.experiment import Experiment
-from nnlab.measuring import own_unit
 from nnlab.outputs import Opened, answers
 from nnlab.owners import own_scores
 from nnlab.parts.scores.family import chosen, classes_of
 from nnlab.report.intervals import Floats
+from nnlab.scoring import own_unit
 from nnlab.training.sources import targets_of
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from nnlab.contracts import ExampleScore, StoredScore
 from nnlab.experiment import Experiment
-from nnlab.measuring import baseline, scores_of, stored_scores_of
 from nnlab.parts.scores.classes import AccuracyConfig, ExactMatchConfig
 from nnlab.parts.scores.counts import BalancedAccuracyConfig, F1Config, MatthewsConfig
 from nnlab.parts.scores.family import ScoreConfig
@@ -24,6 +23,7 @@ from nnlab.parts.scores.ranks import AveragePrecisionConfig, RocAucConfig
 from nnlab.report import intervals
 from nnlab.report.cases import Case
 from nnlab.report.intervals import Floats, Interval, Statistic
+from nnlab.scoring import baseline, scores_of, stored_scores_of
 
 _STANDARD: Mapping[str, tuple[ScoreConfig, ...]] = {
     "classes": (

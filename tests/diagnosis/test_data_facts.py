@@ -9,7 +9,7 @@ from building import make
 
 from nnlab.contracts import Batch
 from nnlab.diagnosis.data_facts import blind_loss, data_facts
-from nnlab.measuring import loss_of
+from nnlab.scoring import loss_of
 
 MLP = {"kind": "mlp", "hidden": [4]}
 
