@@ -202,11 +202,11 @@ def sick(kind: str, folder: Path, seed: int) -> list[Case]:
     add("learning_rate_too_low", {"optimizer": pick(adam(grow(1e-7, 1e-6)),
         momentum(grow(1e-7, 1e-6)))})  # fmt: skip
     add("divergence", {"data": {"kind": "diabetes"} if development else {
-        "kind": "function", "formula": "sin", "samples": 300}, "loss": "mse",
+        "kind": "function", "formula": "sine", "samples": 300}, "loss": "mse",
         "model": mlp(width, width), "train": {"epochs": 10, "batch_size": 20},
         "optimizer": {"kind": "sgd", "lr": grow(30.0, 1e4)}})  # fmt: skip
     few = {"rows": 120 if development else 160, "columns": own[1] + 4, "flips": 0.3}
-    add("overfitting", {"data": data(**few), "model": mlp(128, 128), "optimizer": adam(3e-3),
+    add("overfitting", {"data": data(None, **few), "model": mlp(128, 128), "optimizer": adam(3e-3),
         "train": {"epochs": 60, "batch_size": 16}})  # fmt: skip
     shape = {"kind": "circles", "samples": 400} if development else {
         "kind": "spirals", "samples": 500}  # fmt: skip

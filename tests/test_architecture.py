@@ -81,7 +81,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    *("doctor.recorded", "smoke", "watching"),
+    *("doctor.depth", "doctor.recorded", "doctor.untrained", "smoke", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
