@@ -66,6 +66,7 @@ class Watcher:
 
     def conclude(self, status: str) -> list[Finding]:
         """Likewise, when the run has ended with this status."""
+        self._history.diverged = status == "diverged"
         if status not in ENDED:
             return list(self._new(at_end=False))
         return list(self._new(at_end=True))

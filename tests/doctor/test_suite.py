@@ -10,7 +10,7 @@ from nnlab.diagnosis.watcher import RULES
 from nnlab.loading import load_config
 
 
-@pytest.mark.parametrize("kind", ["development", "suite"])
+@pytest.mark.parametrize("kind", ["development", "second", "suite"])
 def test_every_case_is_a_config_and_names_a_rule(kind: str, tmp_path: Path) -> None:
     found = cases(kind, tmp_path / "tables", seeds=3, healthies=8)
     for case in found:
@@ -26,4 +26,5 @@ def test_thresholds_and_figures_come_from_different_data(tmp_path: Path) -> None
         found: list[dict[str, Any]] = [base["data"] for base in healthy(kind, tmp_path)]
         return {data.get("path") or data["kind"] for data in found}
 
-    assert sources("development").isdisjoint(sources("suite"))
+    assert (sources("development") | sources("second")).isdisjoint(sources("suite"))
+    assert sources("development").isdisjoint(sources("second"))
