@@ -17,10 +17,10 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev train test test-slow format lint types check lock clean
+.PHONY: help setup setup-dev train test test-slow doctor-suite format lint types check lock clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME)  ## make .venv and install nnlab into it (minutes, seconds when nothing changed)
 	@echo ".venv is ready: $(BIN)/nnlab --help"
@@ -36,6 +36,9 @@ test: $(DEV)  ## run the tests (under 5 minutes on 2 cores)
 
 test-slow: $(DEV)  ## run the tests that take more than 20 seconds each
 	@$(BIN)/python -m pytest -m slow
+
+doctor-suite: $(DEV)  ## measure nnlab doctor on sick and healthy runs (half an hour on 2 cores)
+	@$(BIN)/python tests/doctor_suite.py --jobs 2
 
 format: $(DEV)  ## write the code the way ruff wants it
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -1,6 +1,6 @@
 """`diagnose:`, the thresholds of the rules that say what is wrong with a run."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -8,15 +8,40 @@ from nnlab.base import Config
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
+FindingName = Literal[
+    "batch_norm_with_tiny_batches",
+    "cannot_learn_one_batch",
+    "class_imbalance",
+    "constant_features",
+    "data_not_scaled",
+    "dead_units",
+    "divergence",
+    "duplicates_across_splits",
+    "exploding_gradient",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "loss_not_decreasing",
+    "no_better_than_baseline",
+    "overfitting",
+    "poor_initialization",
+    "saturation",
+    "symmetric_units",
+    "targets_not_scaled",
+    "underfitting",
+    "update_ratio_off",
+    "vanishing_gradient",
+]
+"""What can be found; tests/diagnosis holds it against the rules."""
+
 
 class DiagnoseConfig(Config, frozen=True):
     """From where on a number counts as a finding; nnlab doctor says what is found.
 
     Each is relative: to what is known without looking at the inputs, to the last layer, to what an
-    activation shows at rest. Set on a set of configs of their own (tests/doctor_suite.py).
+    activation shows at rest. Set on other runs than those of docs/doctor.md.
     """
 
-    ignore: tuple[str, ...] = ()
+    ignore: tuple[FindingName, ...] = ()
     """Names of findings that are not told, such as vanishing_gradient."""
     learned: Share = 0.5
     """So much of the loss of a blind guess is gone: a symptom in the layers is a note from here."""
@@ -25,7 +50,7 @@ class DiagnoseConfig(Config, frozen=True):
     vanishing_ratio: Share = 1e-3
     """Gradient per weight, first over last layer. Glorot & Bengio 2010, figures 6 to 9."""
     exploding_ratio: PositiveFloat = 1e3
-    """Likewise, or pre-activations, last over first layer. Pascanu et al. 2013, arXiv:1211.5063."""
+    """Likewise, from above. Pascanu et al. 2013, arXiv:1211.5063."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
     dead_share: Share = 0.5
@@ -35,7 +60,8 @@ class DiagnoseConfig(Config, frozen=True):
     symmetric: PositiveFloat = 1e-5
     """How much the weights of a layer's units differ, of their length. Goodfellow 2016, 8.4."""
     initial_loss: PositiveFloat = 3.0
-    """First loss over that of a blind guess."""
+    """First loss over that of outputs 0 or of a blind guess: a note; a warning from its square on,
+    and where steps do not mend it. Outputs 0 over a blind guess: targets are to be scaled."""
     update_high: PositiveFloat = 0.1
     """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
     update_low: PositiveFloat = 3e-5

@@ -1,7 +1,8 @@
 """Sick and healthy experiments for measuring the doctor, made from a seed.
 
-There are two sets that share no data set, no size and no seed: thresholds are set by `development`
-alone, `suite` measures what they are worth. A sickness is a change of a healthy experiment.
+There are three sets that share no data set, no size and no seed: thresholds are set by the first
+two, `development` and `second`, alone; `suite` measures what they are worth. A sickness is a change
+of a healthy experiment.
 """
 
 from collections.abc import Mapping
@@ -98,8 +99,36 @@ def deep(width: int, depth: int, activation: str = "relu", **fields: Any) -> Sec
     return {"kind": "mlp", "hidden": hidden, "activation": activation, **fields}
 
 
+def written(folder: Path, name: str, inputs: Any, targets: Any) -> Path:
+    """A csv of inputs (N, columns) and one target column: numbers, or classes as letters."""
+    whole = np.issubdtype(targets.dtype, np.integer)
+    path = folder / f"{name}.csv"
+    lines = [",".join([*(f"x{n}" for n in range(inputs.shape[1])), "label"])]
+    lines += [
+        ",".join([*(f"{v:.6g}" for v in row), "abcdefgh"[target] if whole else f"{target:.6g}"])
+        for row, target in zip(inputs, targets, strict=True)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def stripes(folder: Path) -> Path:
+    """900 images of 10 x 10: stripes across, upright or slanting, at any place, with noise."""
+    draw = np.random.default_rng(77)
+    labels = draw.integers(0, 3, 900)
+    across, down = np.mgrid[0:10, 0:10]
+    phase, pitch = draw.uniform(0, 6.3, (900, 1, 1)), draw.uniform(1.0, 1.8, (900, 1, 1))
+    lines = np.stack([across, down, (across + down) * 0.7])[labels]
+    images = 0.5 + 0.4 * np.sin(lines * pitch + phase) + draw.normal(0, 0.25, (900, 10, 10))
+    path = folder / "stripes.npz"
+    np.savez(path, inputs=images[:, None].astype(np.float32), targets=labels)
+    return path
+
+
 def healthy(kind: str, folder: Path) -> list[Sections]:
     """Experiments that learn well; eight of each set."""
+    if kind == "suite":
+        return _third(folder)
     if kind == "development":
         moons = {"kind": "moons", "samples": 600}
         cancer, digits = {"kind": "breast_cancer"}, {"kind": "digits"}
@@ -147,15 +176,69 @@ def healthy(kind: str, folder: Path) -> list[Sections]:
     ]  # fmt: skip
 
 
+def _third(folder: Path) -> list[Sections]:
+    from sklearn import datasets
+
+    def own(name: str, pair: tuple[Any, Any], **fields: Any) -> Sections:
+        inputs, targets = pair
+        return csv(written(folder, name, inputs, targets), **fields)
+
+    ten, sign = datasets.make_hastie_10_2(1500, random_state=5)
+    hastie = own("hastie", (ten, (sign > 0).astype(int)))
+    five = own("five", datasets.make_classification(
+        1200, 25, n_informative=12, n_classes=5, class_sep=1.6, random_state=6))  # fmt: skip
+    shells = own("shells", datasets.make_gaussian_quantiles(
+        n_samples=1000, n_features=3, n_classes=3, random_state=7))  # fmt: skip
+    two = own("two", datasets.make_classification(
+        900, 16, n_informative=8, class_sep=1.2, random_state=8))  # fmt: skip
+    friedman = own("friedman", datasets.make_friedman1(
+        800, 7, noise=0.5, random_state=9), scale_target="standard")  # fmt: skip
+    plane = own("plane", datasets.make_regression(
+        700, 9, noise=10.0, random_state=10), scale_target="standard")  # fmt: skip
+    images = {"kind": "npz", "path": str(stripes(folder)), "validation": 0.25}
+    return [
+        {"data": hastie, "model": mlp(40, 20), "optimizer": momentum(0.03),
+         "train": {"epochs": 20, "batch_size": 30}},
+        {"data": five, "model": mlp(36, activation="tanh"), "optimizer": adam(3e-3),
+         "train": {"epochs": 14, "batch_size": 40}},
+        {"data": two, "model": mlp(20), "optimizer": adam(2e-3),
+         "train": {"epochs": 14, "batch_size": 24}},
+        {"data": shells, "model": mlp(28, 28, activation="elu"), "optimizer": adam(5e-3),
+         "train": {"epochs": 18, "batch_size": 50}},
+        {"data": friedman, "model": mlp(32, activation="gelu"), "optimizer": adam(5e-3),
+         "train": {"epochs": 18, "batch_size": 28}},
+        {"data": plane, "model": mlp(24, 12), "optimizer": momentum(5e-3),
+         "train": {"epochs": 14, "batch_size": 28}},
+        {"data": images, "model": {"kind": "cnn", "channels": [8, 10], "dense": [30]},
+         "optimizer": adam(3e-3), "train": {"epochs": 10, "batch_size": 45}},
+        {"data": images, "model": mlp(60, 40, 20, activation="leaky_relu", norm="layer"),
+         "optimizer": adam(2e-3), "train": {"epochs": 14, "batch_size": 45}},
+    ]  # fmt: skip
+
+
+_PLAIN = {"development": (0, 2, 3, 6), "second": (0, 1, 4, 6), "suite": (0, 1, 2, 3)}
+_OFFSET = {"development": 0, "second": 500, "suite": 900}
+_OWN = {"development": (400, 6), "second": (600, 9), "suite": (800, 14)}
+_ROUND: dict[str, Sections] = {
+    "development": {"kind": "circles", "samples": 400},
+    "second": {"kind": "spirals", "samples": 500},
+    "suite": {"kind": "circles", "samples": 700, "factor": 0.7, "noise": 0.02},
+}
+_NUMBERS: dict[str, Sections] = {
+    "development": {"kind": "diabetes"},
+    "second": {"kind": "function", "formula": "sine", "samples": 300},
+    "suite": {"kind": "function", "formula": "gaussian", "samples": 240},
+}
+"""By set: the bases of classes that plain networks learn, which a change of them makes sick; where
+seeds begin; rows and columns of a table; data no line divides; numbers to learn."""
+
+
 def sick(kind: str, folder: Path, seed: int) -> list[Case]:
     """One case of each sickness; the seed moves its degree and the experiment it befalls."""
     bases = healthy(kind, folder)
-    development = kind == "development"
-    # Classes learned by plain networks, so that a change of the network is what makes them sick.
-    plain = [bases[n] for n in ((0, 2, 3, 6) if development else (0, 1, 4, 6))]
-    base = plain[seed % len(plain)]
-    draw = np.random.default_rng(seed + (0 if development else 10_000))
-    offset = 0 if development else 500
+    base = bases[_PLAIN[kind][seed % 4]]
+    offset, own = _OFFSET[kind], _OWN[kind]
+    draw = np.random.default_rng(seed + 20 * offset)
     width, depth = int(draw.integers(16, 33)), int(draw.integers(12, 21))
 
     def pick(*options: Any) -> Any:
@@ -163,8 +246,6 @@ def sick(kind: str, folder: Path, seed: int) -> list[Case]:
 
     def grow(low: float, high: float) -> float:
         return float(np.exp(draw.uniform(np.log(low), np.log(high))))
-
-    own = (400, 6) if development else (600, 9)
 
     def data(fields: Sections | None = None, **changes: Any) -> Sections:
         rows, columns = own
@@ -201,20 +282,17 @@ def sick(kind: str, folder: Path, seed: int) -> list[Case]:
         "divergence", "dead_units", "saturation")  # fmt: skip
     add("learning_rate_too_low", {"optimizer": pick(adam(grow(1e-7, 1e-6)),
         momentum(grow(1e-7, 1e-6)))})  # fmt: skip
-    add("divergence", {"data": {"kind": "diabetes"} if development else {
-        "kind": "function", "formula": "sin", "samples": 300}, "loss": "mse",
+    add("divergence", {"data": _NUMBERS[kind], "loss": "mse",
         "model": mlp(width, width), "train": {"epochs": 10, "batch_size": 20},
         "optimizer": {"kind": "sgd", "lr": grow(30.0, 1e4)}})  # fmt: skip
-    few = {"rows": 120 if development else 160, "columns": own[1] + 4, "flips": 0.3}
-    add("overfitting", {"data": data(**few), "model": mlp(128, 128), "optimizer": adam(3e-3),
+    few = {"rows": own[0] // 4 + 20, "columns": own[1] + 4, "flips": 0.3}
+    add("overfitting", {"data": data(None, **few), "model": mlp(128, 128), "optimizer": adam(3e-3),
         "train": {"epochs": 60, "batch_size": 16}})  # fmt: skip
-    shape = {"kind": "circles", "samples": 400} if development else {
-        "kind": "spirals", "samples": 500}  # fmt: skip
-    add("underfitting", {"data": shape, "model": pick("linear", mlp(16, activation="identity")),
-        "optimizer": adam(0.02), "train": {"epochs": 30, "batch_size": 25}},
-        "loss_not_decreasing")  # fmt: skip
+    add("underfitting", {"data": _ROUND[kind],
+        "model": pick("linear", mlp(16, activation="identity")), "optimizer": adam(0.02),
+        "train": {"epochs": 30, "batch_size": 25}}, "loss_not_decreasing")  # fmt: skip
     add("poor_initialization", {"model": {**base["model"], "output": {"init": {
-        "kind": "normal", "std": grow(6.0, 20.0)}}}})  # fmt: skip
+        "kind": "normal", "std": grow(10.0, 40.0)}}}})  # fmt: skip
     add("class_imbalance", {**small_net, "data": data(rows=1500, share=float(draw.uniform(
         0.02, 0.08)))}, score="balanced_accuracy")  # fmt: skip
     add("data_not_scaled", {"data": data({"scale": "none"}, factor=grow(1e3, 1e5)),

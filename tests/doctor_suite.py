@@ -115,7 +115,7 @@ def told(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", default="suite", choices=["development", "suite"])
+    parser.add_argument("--set", default="suite", choices=["development", "second", "suite"])
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-suite"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--healthy", type=int, default=40)

@@ -80,7 +80,8 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("verdicts", "scoring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
-    *("doctor.recorded", "report.*", "saving", "smoke", "watching"),
+    *("doctor.depth", "doctor.recorded", "doctor.untrained", "report.*", "saving", "smoke"),
+    "watching",
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

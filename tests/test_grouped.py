@@ -254,3 +254,26 @@ def test_curves_are_those_of_the_file_of_record() -> None:
     assert set(found) == {"loss/train", "loss/validation", "grad_norm/total"}
     assert found["grad_norm/total"] == Curve((0, 5), (0.0, 0.5), (1.0, 4.0))
     assert isnan(found["loss/train"].values[1])
+
+
+def test_findings_of_the_runs_are_counted_and_kept(tmp_path: Path) -> None:
+    from nnlab.watching import read_findings
+
+    deep = {"kind": "mlp", "hidden": {"width": 6, "depth": 15}, "activation": "sigmoid"}
+    config = {
+        "name": "deep",
+        "data": {"kind": "moons", "samples": 100},
+        "model": deep,
+        "train": {"epochs": 1},
+        "variants": {"sick": {}, "well": {"model.hidden": {"width": 6, "depth": 1}}},
+    }
+    stream = StringIO()
+    train_group(load_group(config), run_dir=tmp_path / "run", view=view(stream))
+    told = stream.getvalue()
+    assert "vanishing gradient" not in told
+    (line,) = [line for line in told.splitlines() if "sick-s0  completed" in line]
+    assert "finding" in line
+    (line,) = [line for line in told.splitlines() if "well-s0  completed" in line]
+    assert "finding" not in line
+    names = [finding.name for finding in read_findings(tmp_path / "run" / "sick-s0")]
+    assert "vanishing_gradient" in names

@@ -67,7 +67,7 @@ def data_facts(
     Args:
         experiment: settled.
         examples: its data.
-        baseline: as `nnlab.measuring` has it.
+        baseline: as `nnlab.scoring` has it.
         doubles: whether to look for rows that are in two splits, which reads all of them.
     """
     shape, train = experiment.shape, examples.rows["train"]

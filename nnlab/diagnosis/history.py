@@ -31,9 +31,11 @@ class History:
     Attributes:
         points: by split.
         close: those of train that looked into the layers.
+        diverged: whether the run was stopped because its numbers went off.
     """
 
     def __init__(self) -> None:
+        self.diverged = False
         self.points: dict[Split, list[Point]] = {"train": [], "validation": []}
         self.close: list[Point] = []
 

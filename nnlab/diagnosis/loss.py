@@ -37,7 +37,8 @@ def divergence(history: History, facts: Facts) -> Finding | None:
         return None
     point = history.train[-1]
     where = not_finite(point, facts)
-    if where is None and point.values.get("loss", 0.0) is not None:
+    finite = where is None and point.values.get("loss", 0.0) is not None
+    if finite and not history.diverged:
         return None
     before = [p.step for p in history.train[:-1] if p.values.get("loss") is not None]
     last = f"; all was finite at step {before[-1]:,}" if before else ""
@@ -95,10 +96,13 @@ def rate_too_high(history: History, facts: Facts) -> Finding | None:
     ratio = typical_update(history, facts)
     if start is None or now is None or not waited(history, facts) or learned(history, facts):
         return None
-    swings, worse = swing(history), now > 1.1 * start and not falling(history)
     long = ratio is not None and ratio > limits.update_high
-    able = ratio is None or ratio > USUAL_UPDATE
-    if not (long or (able and (worse or swings > limits.swing))):
+    able = ratio is None or ratio > 10 * USUAL_UPDATE
+    # Where updates are short, a loss that swings or is bad is hardly their doing: rare examples,
+    # labels without a pattern.
+    swings = swing(history)
+    worse = not falling(history) and now > (1.1 if able else 2.0) * start
+    if not (long or worse or (able and swings > limits.swing)):
         return None
     if long:
         measured, quantity = ratio, "|update| / |weights|, median of the layers; 1e-3 is usual"

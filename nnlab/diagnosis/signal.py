@@ -185,11 +185,11 @@ def saturation(history: History, facts: Facts) -> Finding | None:
 
 RULES = (
     Rule("dead_units", dead_units, ("symmetric_units",)),
-    Rule("saturation", saturation, ("vanishing_gradient",)),
     Rule("exploding_gradient", exploding_gradient, ("divergence",)),
     Rule(
         "vanishing_gradient",
         vanishing_gradient,
-        ("dead_units", "symmetric_units", "saturation", "exploding_gradient"),
+        ("dead_units", "symmetric_units", "exploding_gradient"),
     ),
+    Rule("saturation", saturation, ("vanishing_gradient",)),
 )

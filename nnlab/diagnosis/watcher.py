@@ -8,7 +8,7 @@ from nnlab.diagnosis import data, loss, signal, weights
 from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.history import History
 from nnlab.diagnosis.rule import Rule
-from nnlab.findings import Finding
+from nnlab.findings import LEVELS, Finding
 
 RULES: tuple[Rule, ...] = (*data.RULES, *weights.RULES, *signal.RULES, *loss.RULES)
 """Causes before what they cause: data, weights, signal, loss."""
@@ -66,6 +66,7 @@ class Watcher:
 
     def conclude(self, status: str) -> list[Finding]:
         """Likewise, when the run has ended with this status."""
+        self._history.diverged = status == "diverged"
         if status not in ENDED:
             return list(self._new(at_end=False))
         return list(self._new(at_end=True))
@@ -89,6 +90,8 @@ class Watcher:
             ):
                 continue
             known = self.findings.get(rule.name)
+            if known is not None and known.level == LEVELS[-1]:
+                continue
             finding = rule.look(self._history, self._facts)
             if finding is not None and (known is None or finding.worse_than(known.level)):
                 self.findings[rule.name] = finding

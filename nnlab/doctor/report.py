@@ -40,6 +40,7 @@ class Report:
         remarks: what else to know, line by line, behind the table.
         facts: further numbers, for JSON.
         command: what a remedy is pasted behind: "nnlab train configs/mnist.yaml".
+        changes: what was changed already, as `--set` takes it.
     """
 
     about: tuple[str, ...]
@@ -51,6 +52,7 @@ class Report:
     remarks: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     command: str = "nnlab train"
+    changes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -74,11 +76,13 @@ class Report:
             parts += ["", self._table()]
         if self.remarks:
             parts += ["", *self.remarks]
+        at = len(parts)  # from here on lines that must not be broken anew
         for finding in sorted_(self.findings):
-            parts += ["", *told(finding, self.command)]
+            parts += ["", *told(finding, self.command, self.changes)]
         if not self.findings:
             parts += ["", "nothing found: all is as it should be"]
-        return rendered(*parts)
+        text = rendered(*parts[:at])
+        return text + "".join(f"{line}\n" for line in parts[at:])
 
     def _table(self) -> Any:
         names = [column.title for column in self.columns]
@@ -95,7 +99,7 @@ def sorted_(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
 
 
-def told(finding: Finding, command: str) -> list[str]:
+def told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
     """A finding as lines: name and place, the number, the meaning, the remedy, the source."""
     where = f" in {finding.layer}" if finding.layer else ""
     since = f", since step {finding.since:,}" if finding.since else ""
@@ -104,7 +108,7 @@ def told(finding: Finding, command: str) -> list[str]:
         lines.append(f"{_INDENT}{finding.quantity}: {finding.measured:.3g}")
     lines += wrapped(finding.meaning)
     if finding.remedy:
-        lines += [f"{_INDENT}{part}" for part in pasted(command, finding)]
+        lines += pasted(command, changes, finding)
     if finding.advice:
         lines += wrapped(finding.advice)
     if finding.source:
@@ -119,14 +123,15 @@ def wrapped(text: str) -> list[str]:
     return wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
-def pasted(command: str, finding: Finding) -> list[str]:
+def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
     """The command with the remedy; broken with a backslash, so that a shell takes it as it is."""
-    lines, line = list[str](), f"try  {command}"
-    for change in finding.remedy:
-        flag = finding.quoted(change)
-        if len(_INDENT) + len(line) + len(flag) + 3 > WIDTH:
+    replaced = {change.partition("=")[0] for change in finding.remedy}
+    kept = (change for change in changes if change.partition("=")[0] not in replaced)
+    lines, line = list[str](), f"{_INDENT}try  {command}"
+    for flag in map(finding.quoted, (*kept, *finding.remedy)):
+        if len(line) + len(flag) + 3 > WIDTH:
             lines.append(f"{line} \\")
-            line = " " * 5 + flag
+            line = f"{_INDENT}     {flag}"
         else:
             line = f"{line} {flag}"
     return [*lines, line]

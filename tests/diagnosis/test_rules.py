@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from math import nan
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from cases import BASE, DEEP, FALLING, FLAT, LOOKED, closely, facts_of, watch
@@ -13,6 +13,7 @@ from nnlab.diagnosis.watcher import RULES, Watcher
 from nnlab.findings import Finding
 from nnlab.loading import load_config
 from nnlab.parts.activations.common import ReluConfig, SigmoidConfig, TanhConfig
+from nnlab.thresholds import FindingName
 
 
 def test_a_healthy_run_has_no_findings() -> None:
@@ -146,6 +147,11 @@ class TestSymmetricUnits:
         assert "symmetric_units" not in watch(facts, FLAT, look=closely(facts, unit_spread=0.0))
 
 
+def test_a_mild_poor_initialization_is_a_note_that_steps_can_mend() -> None:
+    assert watch(facts_of(), [3.5, *FALLING])["poor_initialization"].level == "note"
+    assert watch(facts_of(), [3.5, *FLAT])["poor_initialization"].level == "warning"
+
+
 def test_a_poor_initialization_is_a_first_loss_far_above_a_guess() -> None:
     found = watch(facts_of(), [7.0, *FALLING])["poor_initialization"]
     assert found.measured == pytest.approx(7.0 / 0.693)
@@ -210,6 +216,10 @@ def test_a_loss_that_stays_is_found_where_nothing_explains_it() -> None:
 
 
 class TestDivergence:
+    def test_is_told_of_a_run_that_was_stopped_with_a_finite_loss(self) -> None:
+        assert "divergence" in watch(facts_of(), [0.7, 1e12], status="diverged")
+        assert "divergence" not in watch(facts_of(), [0.7, 1e12], status="interrupted")
+
     def test_names_the_first_layer_that_is_not_finite(self) -> None:
         facts = facts_of()
         watcher = Watcher(facts)
@@ -357,6 +367,7 @@ class TestWatcher:
     def test_every_rule_has_a_name_of_its_own_and_known_causes(self) -> None:
         names = [rule.name for rule in RULES]
         assert len(set(names)) == len(names)
+        assert set(get_args(FindingName)) == {*names, "cannot_learn_one_batch"}
         assert {cause for rule in RULES for cause in rule.explained_by} <= set(names)
 
 
