@@ -13,6 +13,7 @@ import typer
 from nnlab import options
 from nnlab.cli_backprop import backprop
 from nnlab.cli_lr import lr
+from nnlab.cli_pictures import pictures
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
 from nnlab.options import ready as _ready
@@ -206,6 +207,9 @@ def resume(
     _ready()
     summary = resume_run(folder, overrides=set_ or [], device=device, view=_view(quiet))
     _print_summary(summary, json=json)
+
+
+app.command(rich_help_panel=_RUNS)(pictures)
 
 
 @app.command(rich_help_panel=_RUNS)

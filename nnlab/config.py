@@ -25,6 +25,7 @@ from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
 from nnlab.contracts import Task
 from nnlab.durations import Duration
 from nnlab.models import Model
+from nnlab.pacing import LogConfig
 from nnlab.parts.averages import Average
 from nnlab.parts.datasets import Data
 from nnlab.parts.losses import Loss
@@ -133,15 +134,6 @@ class TrainConfig(Config, frozen=True):
             text = "{other} is given too (a run has exactly one of epochs, steps and minutes)"
             raise PydanticCustomError("value", text, {"other": others[0]})
         return value
-
-
-class LogConfig(Config, frozen=True):
-    """How often training is read."""
-
-    every: Annotated[Literal["auto"] | Duration, Forms()] = "auto"
-    """auto: about 200 readings a run."""
-    probes: Annotated[Literal["auto", "off"] | Duration, Forms()] = "auto"
-    """How often a reading looks into the layers; auto: 10 to 40 times a run, each 150 steps."""
 
 
 class RunConfig(ComparisonConfig, frozen=True):

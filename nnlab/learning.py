@@ -7,20 +7,8 @@ from nnlab.base import Kind, Mistake, MistakeError, Path
 from nnlab.config import RunConfig, to_plain
 from nnlab.durations import Duration
 from nnlab.models.family import Design
+from nnlab.pacing import steps_of
 from nnlab.parts.schedules.decays import ConstantConfig
-
-
-def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) -> int:
-    """A duration in updates.
-
-    Raises:
-        MistakeError: at its path, if it cannot be counted so.
-    """
-    try:
-        return duration.steps(per_epoch=per_epoch, total=total)
-    except ValueError:
-        text = f"{duration} cannot be counted in steps here"
-        raise MistakeError(path, f"{text} (give epochs or steps)") from None
 
 
 def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:

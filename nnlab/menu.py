@@ -6,8 +6,9 @@ from typing import Any
 from nnlab import remedies
 from nnlab.base import Config, ConfigError, Kind
 from nnlab.choices import kinds_of
-from nnlab.config import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
+from nnlab.config import RegularizeConfig, SeedConfig, TrainConfig
 from nnlab.described import MENUS, fields_of, help_of
+from nnlab.pacing import LogConfig
 from nnlab.printing import grid, rendered
 from nnlab.readings import DATA, READINGS
 

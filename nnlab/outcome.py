@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 
+from nnlab.base import Kind
 from nnlab.build import Built, evaluation_batch
 from nnlab.closing import Outcome
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
+from nnlab.described import help_of
 from nnlab.experiment import Experiment
 from nnlab.folder import flat
 from nnlab.summary import Summary
@@ -78,6 +80,17 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags)
+
+
+def meanings(experiment: Experiment) -> dict[str, str]:
+    """What the loss and each score say, by their keys: their menus' words."""
+    loss = experiment.loss
+    found = {"loss": f"{_first_line(loss)} {loss.formula}"}
+    return found | {score.key: _first_line(score) for score in experiment.scores}
+
+
+def _first_line(kind: Kind) -> str:
+    return help_of(type(kind))[0]
 
 
 def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary:

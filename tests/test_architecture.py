@@ -37,13 +37,17 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "config": [
             *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "owners", "targets"),
+            *("loading", "overrides", "owners", "pacing", "targets"),
         ],
     },
     {
+        "pictures": ["pictures", "pictures.*"],
+    },
+    {
         "run": [
-            *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
-            *("group_report", "group_view", "grouped", "listing"),
+            *("album", "api", "build", "curves", "distributions", "ensemble", "evaluation"),
+            *("find_lr", "folder", "measuring"),
+            *("gallery", "group_report", "group_view", "grouped", "listing"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke"),
         ],
@@ -58,13 +62,23 @@ FLOORS: list[dict[str, list[str]]] = [
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_backprop", "cli_lr", "cli_runs", "options"],
+        "cli": [
+            "",
+            "__main__",
+            "cli",
+            "cli_backprop",
+            "cli_lr",
+            "cli_pictures",
+            "cli_runs",
+            "options",
+        ],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
+    *("album", "distributions", "gallery"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
     "smoke",
