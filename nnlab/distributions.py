@@ -42,7 +42,7 @@ class Distributions:
         """Tag -> (k, 3) buckets, as TensorBoard takes them; one copy from the device."""
         network = self._scene.network
         named = {n: p for n, p in network.named_parameters() if p.ndim >= 2}
-        batch = self._scene.gather(self._rows)
+        batch = self._scene.source.gather(self._rows)
         found = {f"weights/{self._labels[n]}": histograms.counted(p) for n, p in named.items()}
         activations: dict[str, Tensor] = {}
 

@@ -6,11 +6,13 @@ from typing import Self, final
 import torch
 
 from nnlab.build import source_of
+from nnlab.charts import depth
 from nnlab.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
 from nnlab.distributions import Distributions
 from nnlab.experiment import Experiment
+from nnlab.judging import curves, judged
 from nnlab.measuring import loss_of
-from nnlab.pictures import KINDS
+from nnlab.pictures import JUDGEMENTS, KINDS
 from nnlab.pictures.family import Moment, Picture, Scene
 from nnlab.pictures.painter import Painter
 from nnlab.probing import cards_of, probe_rows
@@ -29,13 +31,8 @@ def scene_of(
     source = source or source_of(examples, device=like.device, dtype=like.dtype)
     split: Split = "validation" if "validation" in experiment.shape.sizes else "train"
     rows = probe_rows(examples, split).to(like.device)
-    norms = sorted(cards_of(experiment.design.plans), key=_depth)
-    return Scene(experiment, examples, network, source.gather, rows, tuple(norms))
-
-
-def _depth(key: str) -> int:
-    """grad_norm/03_hidden4.weight: 3. As text, the hundredth layer would stand behind the tenth."""
-    return int(key.partition("/")[2].partition("_")[0])
+    norms = sorted(cards_of(experiment.design.plans), key=depth)
+    return Scene(experiment, examples, network, source, rows, tuple(norms))
 
 
 def pictures_of(scene: Scene) -> list[Picture]:
@@ -64,6 +61,7 @@ class Gallery:
         past: Iterable[Reading] = (),
     ) -> None:
         pace = scene.experiment.pace
+        self._scene = scene
         self._board = board
         self._pictures_due, self._histograms_due = pace.pictures, pace.histograms
         self._pictures = pictures_of(scene) if pace.pictures.ever else []
@@ -90,6 +88,7 @@ class Gallery:
         elif isinstance(event, Stopped) and event.status != "failed":
             self._count(self._counted < self._now.step)
             self._take(True, last=True)
+            self._judge()
 
     def _see(self, reading: Reading) -> None:
         self._now = Moment(reading.step, reading.epoch)
@@ -112,6 +111,19 @@ class Gallery:
             wanted = last or self._turn % 3 == 0 if picture.cumulative else fresh
             if wanted and (arrays := picture.collect()) is not None:
                 self._painter.paint(picture.title, arrays, self._now)
+
+    def _judge(self) -> None:
+        """What the network makes of the validation split in the end."""
+        scene = self._scene
+        if self._painter is None or "validation" not in scene.experiment.shape.sizes:
+            return
+        found = judged(scene.experiment, scene.examples, scene.network, scene.source, "validation")
+        if found is None:
+            return
+        curves(self._board, found, step=self._now.step)
+        for kind in JUDGEMENTS:
+            if (arrays := kind.collect(found)) is not None:
+                self._painter.paint(kind.title, arrays, self._now)
 
     def close(self, *, at_once: bool = False) -> None:
         """Waits until everything is drawn, or leaves it."""

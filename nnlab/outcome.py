@@ -9,6 +9,7 @@ import torch
 
 from nnlab.base import Kind
 from nnlab.build import Built, evaluation_batch
+from nnlab.charts import charts
 from nnlab.closing import Outcome
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
@@ -75,8 +76,7 @@ def describe(board: TensorBoard, session: Session) -> None:
         tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
     ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
-    norms = [*sorted(session.built.cards), "grad_norm/total"] if session.built.cards else []
-    board.layout([*tags, *norms, "learning_rate"])
+    board.layout(charts(experiment, tags, session.built.cards))
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags)

@@ -45,8 +45,17 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "run": [
-            *("album", "api", "build", "curves", "distributions", "ensemble", "evaluation"),
-            *("find_lr", "folder", "measuring"),
+            *(
+                "album",
+                "api",
+                "build",
+                "charts",
+                "curves",
+                "distributions",
+                "ensemble",
+                "evaluation",
+            ),
+            *("find_lr", "folder", "judging", "measuring"),
             *("gallery", "group_report", "group_view", "grouped", "listing"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke"),
@@ -78,7 +87,7 @@ FLOORS: list[dict[str, list[str]]] = [
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
-    *("album", "distributions", "gallery"),
+    *("album", "distributions", "gallery", "judging"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
     "smoke",

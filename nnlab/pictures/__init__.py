@@ -8,10 +8,11 @@ from nnlab.pictures.boundary import DecisionBoundary
 from nnlab.pictures.depth import GradientByDepth
 from nnlab.pictures.descent import Descent
 from nnlab.pictures.diagram import Diagram
-from nnlab.pictures.family import Picture
+from nnlab.pictures.family import Drawing, Picture
 from nnlab.pictures.filters import FirstWeights
 from nnlab.pictures.fit import FittedFunction
 from nnlab.pictures.hidden import HiddenSpace
+from nnlab.pictures.judged import ConfusionMatrix, Judgement, Reliability, WorstMistakes
 from nnlab.pictures.learning_curve import LearningCurve
 
 KINDS: tuple[type[Picture], ...] = (
@@ -25,3 +26,9 @@ KINDS: tuple[type[Picture], ...] = (
     Diagram,
 )
 """In the order in which they are looked at."""
+
+JUDGEMENTS: tuple[type[Judgement], ...] = (ConfusionMatrix, Reliability, WorstMistakes)
+"""What evaluation shows of a split."""
+
+DRAWINGS: tuple[type[Drawing], ...] = (*KINDS, *JUDGEMENTS)
+"""All that can be drawn."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nnlab.pictures.family import Arrays, Moment, Picture
+from nnlab.pictures.family import Arrays, Drawing, Moment
 
 SIZE = (4.8, 3.8)
 """Inches."""
@@ -13,7 +13,7 @@ COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
 """Of classes and curves, as matplotlib's tab10; repeated where there are more."""
 
 
-def png(picture: type[Picture], arrays: Arrays, moment: Moment | None = None) -> bytes:
+def png(picture: type[Drawing], arrays: Arrays, moment: Moment | None = None) -> bytes:
     """The picture as the bytes of a PNG file, with the moment in its corner."""
     figure = new_figure()
     picture.draw(figure, arrays)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from nnlab.base import lazy
-from nnlab.contracts import Batch, Examples, Plan, Reading
+from nnlab.contracts import Examples, Plan, Reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from nnlab.experiment import Experiment
+    from nnlab.training.sources import Source
 else:
     np = lazy("numpy")
     torch = lazy("torch")
@@ -42,7 +43,7 @@ class Scene:
         experiment: settled.
         examples: the data, as stored.
         network: that is trained, on its device.
-        gather: gives the batch of rows, scaled.
+        source: gives the batch of rows, scaled.
         probe: (N,) rows on the device, the same for the whole run.
         norms: keys of the weights' gradient norms in readings, from input to output.
     """
@@ -50,7 +51,7 @@ class Scene:
     experiment: "Experiment"
     examples: Examples
     network: "nn.Module"
-    gather: "Callable[[Tensor], Batch]"
+    source: "Source"
     probe: "Tensor"
     norms: tuple[str, ...]
 
@@ -61,20 +62,36 @@ class Scene:
         return torch.from_numpy(seen).to(like.device, like.dtype)
 
 
-class Picture(ABC):
+class Drawing(ABC):
+    """What can be drawn from arrays alone, by another process.
+
+    Attributes:
+        group: TensorBoard's heading.
+        title: what it is called.
+        about: what one sees in it, in Markdown.
+    """
+
+    group: ClassVar[str]
+    title: ClassVar[str]
+    about: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def draw(figure: Any, arrays: "Arrays") -> None:
+        """Draws into an empty matplotlib figure. Neither torch nor the network is there."""
+
+
+class Picture(Drawing):
     """One picture of a run, taken at several moments.
 
     Collecting happens between two updates: it draws no random numbers, changes no buffer, and is
-    over in a millisecond. Drawing happens in another process, which gets the arrays alone.
+    over in a millisecond.
 
     Attributes:
-        title: what it is called, in TensorBoard too.
-        about: what one sees in it, in Markdown.
         cumulative: whether it shows the whole past, so that the last one says all.
     """
 
-    title: ClassVar[str]
-    about: ClassVar[str]
+    group: ClassVar[str] = "pictures"
     cumulative: ClassVar[bool] = False
 
     def __init__(self, scene: Scene) -> None:
@@ -89,12 +106,7 @@ class Picture(ABC):
     def collect(self) -> "Arrays | None":
         """The network as it is now; None where there is nothing to show yet."""
 
-    @staticmethod
-    @abstractmethod
-    def draw(figure: Any, arrays: "Arrays") -> None:
-        """Draws into an empty matplotlib figure. Neither torch nor the network is there."""
-
-    def see(self, reading: Reading) -> None:  # noqa: B027 - most pictures need none
+    def see(self, reading: Reading) -> None:
         """Takes note of a reading. Default: it needs none."""
 
 

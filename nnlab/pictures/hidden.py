@@ -50,7 +50,7 @@ class HiddenSpace(Picture):
 
     def collect(self) -> Arrays:
         if self._inputs is None:
-            self._inputs = self.scene.gather(self.scene.probe).inputs
+            self._inputs = self.scene.source.gather(self.scene.probe).inputs
         activations = last_hidden(self.scene.network, self._inputs)
         places, explained = principal(host(activations))
         if self._before is not None:

@@ -44,17 +44,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _record(request: dict[str, Any], data: bytes) -> bytes:
     import numpy as np
 
-    from nnlab.pictures import KINDS
+    from nnlab.pictures import DRAWINGS
     from nnlab.pictures.drawing import PIXELS, png
     from nnlab.pictures.family import Moment
     from nnlab.training import tensorboard_events as events
     from nnlab.training import tensorboard_plugins as plugins
 
-    (picture,) = (kind for kind in KINDS if kind.title == request["title"])
+    (picture,) = (kind for kind in DRAWINGS if kind.title == request["title"])
     with np.load(BytesIO(data), allow_pickle=False) as file:
         arrays = dict(file)
     image = png(picture, arrays, Moment(request["step"], request["epoch"]))
-    tag = f"pictures/{picture.title}"
+    tag = f"{picture.group}/{picture.title}"
     return events.frame(
         plugins.image(tag, image, PIXELS, step=request["step"], about=picture.about)
     )

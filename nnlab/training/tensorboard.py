@@ -8,7 +8,7 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -109,10 +109,13 @@ class TensorBoard:
         """Shows a text on TensorBoard's text page."""
         self._note(lambda events: events.text(tag, markdown))
 
-    def layout(self, tags: Iterable[str]) -> None:
-        """Arranges the curves with these tags on the custom scalars page."""
-        chosen = tuple(tags)
-        self._note(lambda events: events.layout(chosen))
+    def layout(self, categories: "Sequence[tuple[str, Mapping[str, Sequence[str]]]]") -> None:
+        """Arranges curves on the custom scalars page; the first category is open.
+
+        Args:
+            categories: a title, and for each of its charts the patterns of the tags in it.
+        """
+        self._note(lambda events: events.layout(categories))
 
     def graph(self, plans: Sequence[Plan], inputs: Shape) -> None:
         """Draws the network on the graph page, from its plan.
@@ -140,6 +143,16 @@ class TensorBoard:
             from nnlab.training import tensorboard_plugins
 
             return tensorboard_plugins.histograms(found, step=step, about=about)
+
+        self._note(make)
+
+    def pr_curve(self, tag: str, curve: "NDArray[np.float64]", *, step: int, about: str) -> None:
+        """Shows a precision-recall curve; the arguments are those of tensorboard_plugins."""
+
+        def make(_: Any) -> Any:
+            from nnlab.training import tensorboard_plugins
+
+            return tensorboard_plugins.pr_curve(tag, curve, step=step, about=about)
 
         self._note(make)
 

@@ -4,7 +4,6 @@ Imported late, by the writer thread. Tags and plugin data are those of TensorBoa
 (tensorboard/plugins/hparams, custom_scalar, text); their helpers need TensorFlow or import it.
 """
 
-import re
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,10 @@ from nnlab.contracts import Plan, Shape, Status
 
 Message: TypeAlias = Any
 """A protocol buffer. Their classes come into being on import: no type checker knows them."""
+
+
+Category: TypeAlias = tuple[str, Mapping[str, Sequence[str]]]
+"""A title, and for each of its charts the patterns of the tags in it."""
 
 
 def _messages(name: str) -> Any:
@@ -111,32 +114,14 @@ def text(tag: str, markdown: str) -> Message:
     return plugin(tag, "text", tensor=_string(markdown.encode()))
 
 
-def layout(tags: Sequence[str]) -> Message:
-    """Custom scalars: curves that are read together share a chart.
-
-    Args:
-        tags: what the run will write; only these make charts.
-    """
-    by_split: dict[str, list[str]] = {}
-    for tag in tags:
-        name, _, split = tag.rpartition("/")
-        if split in ("train", "validation", "test"):
-            by_split.setdefault(name, []).append(tag)
-    losses = {name: by_split[name] for name in ("loss", "penalty") if name in by_split}
-    scores = {name: found for name, found in by_split.items() if name not in losses}
-    norms = sorted(tag for tag in tags if tag.startswith("grad_norm/"))
-    rates = [tag for tag in tags if tag == "learning_rate"]
-    groups = {
-        "loss": losses,
-        "scores": scores,
-        "gradient norms by depth": {"gradient norms": norms} if norms else {},
-        "learning rate": {"learning rate": rates} if rates else {},
-    }
+def layout(categories: Sequence[Category]) -> Message:
+    """The custom scalars page: curves that are read together share a chart."""
     found = _layouts.Layout(
         category=[
-            _layouts.Category(title=title, chart=[_chart(*chart) for chart in charts.items()])
-            for title, charts in groups.items()
-            if charts
+            _layouts.Category(
+                title=title, chart=[_chart(*chart) for chart in charts.items()], closed=number > 0
+            )
+            for number, (title, charts) in enumerate(categories)
         ]
     )
     tensor = _string(found.SerializeToString())
@@ -243,8 +228,7 @@ def _string(data: bytes) -> Message:
 
 
 def _chart(title: str, tags: Sequence[str]) -> Message:
-    lines = _layouts.MultilineChartContent(tag=[f"^{re.escape(tag)}$" for tag in tags])
-    return _layouts.Chart(title=title, multiline=lines)
+    return _layouts.Chart(title=title, multiline=_layouts.MultilineChartContent(tag=tags))
 
 
 def _chain(plans: Sequence[Plan], source: str) -> tuple[list[Message], str]:

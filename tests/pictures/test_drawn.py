@@ -1,5 +1,6 @@
 """Drawings: PNG files that differ where the data differ, by whatever process they are made."""
 
+import importlib
 import json
 import struct
 from io import BytesIO
@@ -67,11 +68,10 @@ def test_the_painter_delivers_records_in_order() -> None:
         assert found is not None
         painter.paint(picture.title, found, Moment(step, 0.0))
     painter.close()
-    from tensorboard.compat.proto.event_pb2 import Event
-
+    messages = importlib.import_module("tensorboard.compat.proto.event_pb2")
     for step, (picture, record) in enumerate(zip(pictures, records, strict=True)):
         (length,) = struct.unpack("<Q", record[:8])
-        event = Event.FromString(record[12 : 12 + length])  # pyright: ignore
+        event = messages.Event.FromString(record[12 : 12 + length])
         assert event.step == step
         assert event.summary.value[0].tag == f"pictures/{picture.title}"
         assert event.summary.value[0].metadata.summary_description == picture.about
