@@ -33,7 +33,7 @@ def charts(experiment: Experiment, tags: Sequence[str], cards: Collection[str]) 
     keys = sorted(cards, key=depth)
     # What is between the first and the last layer stands in the other category.
     ends = [keys[0], keys[-1]] if len(keys) > 1 else keys
-    close = experiment.closely is not None
+    close = experiment.pace.closely is not None
     first["gradient norm of first and last layer"] = _exactly(ends)
     if close:
         ratios = [key.replace("grad_norm", "update_ratio") for key in ends]

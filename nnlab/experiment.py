@@ -4,13 +4,13 @@ All of it is arithmetic in plain Python: no torch, no timing, nothing that a sec
 answer differently. The run writes what was decided into its config.yaml.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import TypeVar
 
 from nnlab.base import ConfigError, Mistake, MistakeError
-from nnlab.config import RunConfig, TrainConfig
+from nnlab.config import RunConfig
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.fits import misfits
 from nnlab.learning import check_times, optimizer_mistakes
@@ -23,10 +23,12 @@ from nnlab.owners import (
     owner_mistakes,
     prepared,
 )
-from nnlab.pacing import LogConfig, Pace, paced, spelled_out
+from nnlab.pace import Pace
+from nnlab.pacing import pace_of, spelled_out
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
+from nnlab.sections import TrainConfig
 from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
@@ -49,7 +51,7 @@ class Experiment:
         design: of the network.
         per_epoch: updates in an epoch.
         total: updates in the run; None for a run in minutes.
-        pace: when it is read, looked into and pictured.
+        pace: when it is read.
     """
 
     config: RunConfig
@@ -58,16 +60,6 @@ class Experiment:
     per_epoch: int
     total: int | None
     pace: Pace
-
-    @property
-    def every(self) -> int:
-        """Updates between two readings."""
-        return self.pace.every
-
-    @property
-    def closely(self) -> int | None:
-        """Updates between two close looks, a multiple of `every`; None for none."""
-        return self.pace.closely
 
     @property
     def loss(self) -> LossConfig:
@@ -107,7 +99,7 @@ def settle(
     if per_epoch == 0:
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
-    pace = _try(lambda: paced(config.log, per_epoch, total), wrong)
+    pace = _try(lambda: pace_of(config, per_epoch, total), wrong)
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
@@ -115,7 +107,7 @@ def settle(
         wrong += optimizer_mistakes(config, network)
     if wrong or network is None or pace is None:
         raise located(wrong, config.origins)
-    log = spelled_out(config.log, pace, total)
+    log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, log)
     settled = settled.written(config.origins)
     return Experiment(settled, shape, network, per_epoch, total, pace)
@@ -220,7 +212,7 @@ def _spelled_out(
     scores: tuple[ScoreConfig, ...],
     network: Design,
     shape: DataShape,
-    log: LogConfig,
+    log: Mapping[str, object],
 ) -> RunConfig:
     """The config with every `auto` replaced by what it took."""
     data = config.data.resolved(place)
@@ -244,7 +236,7 @@ def _spelled_out(
         "loss": loss,
         "scores": scores,
         "train": train,
-        "log": log,
+        "log": config.log.model_copy(update=log),
     }
     return config.model_copy(
         update={name: value for name, value in decided.items() if name not in config.replaced}

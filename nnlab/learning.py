@@ -7,8 +7,20 @@ from nnlab.base import Kind, Mistake, MistakeError, Path
 from nnlab.config import RunConfig, to_plain
 from nnlab.durations import Duration
 from nnlab.models.family import Design
-from nnlab.pacing import steps_of
 from nnlab.parts.schedules.decays import ConstantConfig
+
+
+def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) -> int:
+    """A duration in updates.
+
+    Raises:
+        MistakeError: at its path, if it cannot be counted so.
+    """
+    try:
+        return duration.steps(per_epoch=per_epoch, total=total)
+    except ValueError:
+        text = f"{duration} cannot be counted in steps here"
+        raise MistakeError(path, f"{text} (give epochs or steps)") from None
 
 
 def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
@@ -30,9 +42,11 @@ def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
     if total is not None and warmup > total:
         text = f"is {warmup:,} steps, longer than the run of {total:,} (write such as 10%)"
         raise MistakeError(("schedule", "warmup"), text)
-    stopping = config.train.early_stopping
+    stopping = config.train.stopping
     if stopping is not None:
-        steps_of(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
+        path = ("train", "early_stopping")
+        short = isinstance(config.train.early_stopping, Duration)
+        steps_of(stopping.patience, path if short else (*path, "patience"), per_epoch, total)
 
 
 def _check_durations(kind: Kind, path: Path, per_epoch: int, total: int | None) -> None:

@@ -21,6 +21,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
+            *("moments", "pace"),
             *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
@@ -37,7 +38,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "config": [
             *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "owners", "pacing", "targets"),
+            *("loading", "overrides", "owners", "pacing", "sections", "targets"),
         ],
     },
     {
@@ -45,18 +46,9 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "run": [
-            *(
-                "album",
-                "api",
-                "build",
-                "charts",
-                "curves",
-                "distributions",
-                "ensemble",
-                "evaluation",
-            ),
-            *("find_lr", "folder", "judging", "measuring"),
-            *("gallery", "group_report", "group_view", "grouped", "listing"),
+            *("album", "api", "build", "charts", "costly", "curves", "distributions", "ensemble"),
+            *("evaluation", "find_lr", "folder", "gallery", "judging", "measuring"),
+            *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke"),
         ],
@@ -66,31 +58,38 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
-        "menu": ["menu", "remedies", "schema"],
+        "report": ["report", "report.*"],
+        "compare": ["compare", "compare.*"],
+        "predicting": ["predicting", "predicting.*"],
+        "menu": ["menu", "menu_fields", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
         "cli": [
-            "",
-            "__main__",
-            "cli",
-            "cli_backprop",
-            "cli_lr",
-            "cli_pictures",
-            "cli_runs",
-            "options",
+            *(
+                "",
+                "__main__",
+                "cli",
+                "cli_backprop",
+                "cli_compare",
+                "cli_eval",
+                "cli_lr",
+                "cli_pictures",
+                "cli_predict",
+            ),
+            *("cli_runs", "options"),
         ],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
+    *("album", "distributions", "gallery", "judging"),
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
-    *("album", "distributions", "gallery", "judging"),
-    *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    "smoke",
+    *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
+    *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
+    *("report.*", "saving", "smoke"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from nnlab import album
-from nnlab.pacing import Due, LogConfig, moments, paced, spelled_out
+from nnlab.contracts import Machine
+from nnlab.experiment import Experiment, settle
+from nnlab.loading import load_config, place_for
+from nnlab.moments import Due, moments
 from nnlab.run import resume, train
 from nnlab.summary import Summary
 
@@ -55,6 +58,8 @@ class TestTensorBoard:
             "pictures/network",
             "pictures/training and validation",
             "pictures/gradient by depth",
+            "evaluation/confusion matrix",
+            "evaluation/reliability",
         }
         points = found.Tensors("pictures/decision boundary")
         assert [point.step for point in points] == [0, 30, 60, 150, 300]
@@ -64,6 +69,17 @@ class TestTensorBoard:
         about = found.SummaryMetadata("pictures/decision boundary").summary_description
         assert about.startswith("Which class the network gives")
         assert found.Tensors("pictures/gradient by depth")[-1].step == 300
+
+    def test_has_a_precision_recall_curve_of_each_class(self, watched: Summary) -> None:
+        found = accumulate(watched.run)
+        assert set(found.PluginTagToContent("pr_curves")) == {
+            "evaluation/upper",
+            "evaluation/lower",
+        }
+        util = importlib.import_module("tensorboard.util.tensor_util")
+        curve = util.make_ndarray(found.Tensors("evaluation/upper")[0].tensor_proto)
+        assert curve.shape[0] == 6
+        assert (curve[:4].sum(axis=0) == 20).all()  # the validation split
 
     def test_has_histograms_of_each_layer(self, watched: Summary) -> None:
         found = accumulate(watched.run)
@@ -127,17 +143,22 @@ class TestMoments:
     def test_of_a_run_in_minutes_double(self) -> None:
         assert moments(10, every=5, total=None)[:5] == (0, 5, 10, 20, 40)
 
-    def test_what_auto_took_takes_the_same_again(self) -> None:
-        for total in (10, 200, 1000):
-            pace = paced(LogConfig(), 10, total)
-            written = spelled_out(LogConfig(), pace, total)
-            assert "auto" not in written.model_dump().values()
-            assert paced(written, 10, total) == pace
+    @pytest.mark.parametrize("steps", [10, 200, 1000])
+    def test_what_auto_took_takes_the_same_again(self, steps: int) -> None:
+        first = settled({**CONFIG, "train": {"steps": steps}})
+        assert "auto" not in first.config.log.model_dump().values()
+        again = settled(first.config)
+        assert again.pace == first.pace
+        assert again.config.log == first.config.log
 
     def test_short_runs_have_none(self) -> None:
-        assert not paced(LogConfig(), 10, 100).pictures.ever
+        assert not settled({**CONFIG, "train": {"steps": 100}}).pace.pictures.ever
 
     def test_due_is_the_latest_up_to_now(self) -> None:
         assert [Due((0, 4, 9)).latest(step) for step in (0, 3, 4, 10)] == [0, 0, 4, 9]
         assert Due(each=5).latest(13) == 10
         assert Due().latest(13) == -1
+
+
+def settled(config: Any) -> Experiment:
+    return settle(load_config(config), place_for(Path.cwd()), Machine("cpu", 1))

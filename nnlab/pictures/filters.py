@@ -76,7 +76,7 @@ def first_weight(experiment: "Experiment") -> tuple[str, Shape] | None:
 def mosaic(tiles: "NDArray[Any]") -> "NDArray[Any]":
     """(units, channels, height, width) to one image, with gaps of nothing between them."""
     units, channels, height, width = tiles.shape
-    columns = min(units, max(1, ceil((units * channels * 1.1) ** 0.5)))
+    columns = min(units, max(1, ceil((units * channels) ** 0.5)))
     rows = -(-units // columns)
     gap = max(1, height // 14)
     tall, wide = height + gap, width + gap

@@ -65,6 +65,7 @@ class HiddenSpace(Picture):
         for number, name in enumerate(arrays["classes"].tolist()[:20]):
             chosen = places[labels == number]
             axes.scatter(*chosen.T, s=10, c=color(number), linewidths=0, alpha=0.8, label=name)
+        axes.locator_params(nbins=6)
         share = 100.0 * arrays["explained"].sum()
         axes.set_xlabel(f"two components: {share:.0f} % of the variance", fontsize=8)
         figure.legend(fontsize=7, loc="center right", markerscale=1.3)

@@ -166,8 +166,9 @@ class WorstMistakes(Judgement):
             axes = figure.add_axes(place)
             axes.imshow(shown(image), cmap="gray_r", interpolation="nearest")
             axes.set_axis_off()
-            said = f"{str(arrays['said'][number])[:8]} {100 * arrays['sure'][number]:.0f} %"
-            axes.set_title(f"{str(arrays['is'][number])[:8]}, says {said}", fontsize=6, pad=2)
+            true, said = (str(arrays[key][number])[:9] for key in ("is", "said"))
+            sure = 100 * arrays["sure"][number]
+            axes.set_title(f"{true} as {said} ({sure:.0f} %)", fontsize=6.5, pad=2)
 
 
 def shown(image: "NDArray[Any]") -> "NDArray[Any]":

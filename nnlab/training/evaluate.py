@@ -52,7 +52,7 @@ def evaluate(
                 kept.append((outputs, batch.targets))
     finally:
         network.train(training)
-    values = window.means(window.sums.tolist(), penalized=False)
+    values = window.close(window.sums.tolist())
     if stored:
         outputs, targets = (torch.cat(part).cpu() for part in zip(*kept, strict=True))
         values |= {key: score.value(outputs, targets) for key, score in stored.items()}
