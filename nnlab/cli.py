@@ -90,13 +90,14 @@ def show(
     config: options.Config,
     set_: options.Set = None,
     data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
+    plot: options.Plot = None,
     expand: options.Expand = False,
     json: options.Json = False,
 ) -> None:
     """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
     from nnlab.show import show as show_config
 
-    page = show_config(config, set_ or [], data=data, expand=expand, as_json=json)
+    page = show_config(config, set_ or [], data=data, plot=plot, expand=expand, as_json=json)
     typer.echo(page, nl=False)
 
 
@@ -208,8 +209,14 @@ def menu(
     name: Annotated[
         str | None, typer.Argument(help="A menu: losses, a kind: relu, or a field: lr.")
     ] = None,
+    plot: options.Plot = None,
 ) -> None:
-    """What a config can choose from."""
+    """What a config can choose from; --plot draws activations."""
+    if plot is not None:
+        from nnlab.menu_plot import plot as draw
+
+        typer.echo(str(draw(name, plot)))
+        return
     from nnlab.menu import page
 
     typer.echo(page(name), nl=False)

@@ -82,6 +82,20 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.hparams(chosen, tags)
 
 
+def card(summary: Summary) -> str:
+    """The summary as a table in Markdown."""
+    plain = {key: value for key, value in summary.plain().items() if value not in (None, {}, "")}
+    rows = [f"| {key} | {_cell(value)} |" for key, value in plain.items()]
+    return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        found: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return ", ".join(f"{key} {_cell(inner)}" for key, inner in found.items())
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def meanings(experiment: Experiment) -> dict[str, str]:
     """What the loss and each score say, by their keys: their menus' words."""
     loss = experiment.loss

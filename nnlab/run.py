@@ -17,7 +17,7 @@ from nnlab.gallery import Gallery, scene_of
 from nnlab.loading import Text, load_config, place_for, read_text
 from nnlab.measuring import baseline
 from nnlab.opening import Wish, open_session
-from nnlab.outcome import Session, conclude, describe, meanings, outcome, short, summarize
+from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.signals import stop_signals
@@ -205,6 +205,7 @@ def _events(
             finally:
                 summary = summarize(session, stopped, number)
                 summary.write()
+                board.text("summary", card(summary))
     view.finish()
     return summary
 

@@ -56,12 +56,13 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "look": [
             *("backprop", "backprop.*"),
-            *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
+            *("data_plot", "show_group"),
+            *("check", "expand", "formulas", "layer_table", "preview", "show"),
         ],
         "report": ["report", "report.*"],
         "compare": ["compare", "compare.*"],
         "predicting": ["predicting", "predicting.*"],
-        "menu": ["menu", "menu_fields", "remedies", "schema"],
+        "menu": ["menu", "menu_fields", "menu_plot", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },

@@ -4,8 +4,8 @@ from typing import Any
 
 from nnlab.pictures.family import Arrays, Drawing, Moment
 
-SIZE = (4.8, 3.8)
-"""Inches."""
+SIZE = (4.2, 3.4)
+"""Inches. TensorBoard shows images 345 pixels wide: larger ones lose their letters there."""
 DPI = 100
 PIXELS = (round(SIZE[0] * DPI), round(SIZE[1] * DPI))
 COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
