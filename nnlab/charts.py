@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnlab.experiment import Experiment
+from nnlab.probing import number_of
 
 Category = tuple[str, Mapping[str, Sequence[str]]]
 """A title, and for each of its charts the patterns of the tags in it."""
@@ -52,8 +53,9 @@ def charts(experiment: Experiment, tags: Sequence[str], cards: Collection[str]) 
 
 
 def depth(key: str) -> int:
-    """grad_norm/03_hidden4.weight: 3. As text, the hundredth layer would stand behind the tenth."""
-    return int(key.partition("/")[2].partition("_")[0])
+    """By which keys of layers are sorted: as text, the hundredth would stand behind the tenth."""
+    number = number_of(key)
+    return -1 if number is None else number
 
 
 def _exactly(tags: Iterable[str]) -> list[str]:

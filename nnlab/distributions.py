@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nnlab.contracts import LossFn
 from nnlab.pictures.family import Scene
-from nnlab.probing import labels, layer_labels
+from nnlab.probing import labels, layer_labels, legible, number_of
 from nnlab.training import histograms
 from nnlab.training.still import still
 
@@ -35,13 +35,21 @@ class Distributions:
         seen = [s for placed in design.placed for s in placed.config.seen(placed.name)]
         names = layer_labels([s.layer for s in seen], self._labels)
         self._after = {s.after: names[s.layer] for s in seen if s.after}
+        shown = legible(design.plans)
+        named = dict(scene.network.named_parameters())
+        self._weights = {
+            name: p
+            for name, p in named.items()
+            if p.ndim >= 2 and number_of(f"weights/{self._labels[name]}") in shown
+        }
+        self._after = {k: v for k, v in self._after.items() if number_of(f"/{v}") in shown}
         each = prod(design.inputs) + sum(prod(plan.output) for plan in design.plans)
         self._rows = scene.probe[: max(1, ELEMENTS // each)]
 
     def collect(self) -> dict[str, NDArray[np.float64]]:
         """Tag -> (k, 3) buckets, as TensorBoard takes them; one copy from the device."""
         network = self._scene.network
-        named = {n: p for n, p in network.named_parameters() if p.ndim >= 2}
+        named = self._weights
         batch = self._scene.source.gather(self._rows)
         found = {f"weights/{self._labels[n]}": histograms.counted(p) for n, p in named.items()}
         activations: dict[str, Tensor] = {}

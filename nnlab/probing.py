@@ -16,6 +16,8 @@ from nnlab.training.sources import Source, StreamedSource
 
 EVALUATION_ELEMENTS = 2**22
 """An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
+LEGIBLE = 8
+"""More layers than that are not shown one by one."""
 PROBE_ROWS = 256
 """So many validation examples show the activations of a run."""
 
@@ -85,6 +87,24 @@ def labels(plans: Sequence[Plan]) -> dict[str, str]:
     return {
         name: f"{number:02d}_{name}" for number, plan in enumerate(deep) for name in plan.parameters
     }
+
+
+def legible(plans: Sequence[Plan]) -> frozenset[int]:
+    """The numbers of the layers whose insides TensorBoard shows: of a deep network a few.
+
+    The first and the last are among them. Gradient norms are shown of all, and metrics.jsonl holds
+    everything.
+    """
+    count = sum(bool(plan.parameters) for plan in plans)
+    if count <= LEGIBLE:
+        return frozenset(range(count))
+    return frozenset(round(n * (count - 1) / (LEGIBLE - 1)) for n in range(LEGIBLE))
+
+
+def number_of(key: str) -> int | None:
+    """The layer's number in a reading's key: 3 of activation_std/03_hidden4; None of a total."""
+    number = key.partition("/")[2].partition("_")[0]
+    return int(number) if number.isdigit() else None
 
 
 def cards_of(plans: Sequence[Plan]) -> frozenset[str]:

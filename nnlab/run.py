@@ -18,6 +18,7 @@ from nnlab.loading import Text, load_config, place_for, read_text
 from nnlab.measuring import baseline
 from nnlab.opening import Wish, open_session
 from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
+from nnlab.probing import legible, number_of
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.signals import stop_signals
@@ -218,10 +219,16 @@ def _record(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     if lines.lost:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
     purge = session.progress.step + 1 if found else None
-    about = meanings(session.experiment)
-    return lines, TensorBoard(
-        session.folder, purge_step=purge, cards=session.built.cards, about=about
+    plans = session.experiment.design.plans
+    shown: set[int | None] = {None, *legible(plans)}
+    board = TensorBoard(
+        session.folder,
+        purge_step=purge,
+        cards=session.built.cards,
+        hidden=lambda key: number_of(key) not in shown,
+        about=meanings(session.experiment),
     )
+    return lines, board
 
 
 def _gallery(session: Session, board: TensorBoard, view: View) -> Gallery:

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nnlab import album
 from nnlab.contracts import Machine
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import load_config, place_for
 from nnlab.moments import Due, moments
+from nnlab.probing import legible, number_of
 from nnlab.run import resume, train
 from nnlab.summary import Summary
+from nnlab.training import histograms
 
 CONFIG: dict[str, Any] = {
     "name": "watched",
@@ -162,3 +165,32 @@ class TestMoments:
 
 def settled(config: Any) -> Experiment:
     return settle(load_config(config), place_for(Path.cwd()), Machine("cpu", 1))
+
+
+def test_of_a_deep_network_a_few_layers_are_shown() -> None:
+    deep = settled({**CONFIG, "model": {"kind": "mlp", "hidden": {"width": 4, "depth": 20}}})
+    shown = legible(deep.design.plans)
+    assert len(shown) == 8
+    assert {0, 20} <= shown
+    assert legible(settled(CONFIG).design.plans) == {0, 1, 2}
+    assert number_of("activation_std/12_hidden13") == 12
+    assert number_of("dead_units/total") is None
+
+
+def test_histograms_count_every_number_once() -> None:
+    numbers = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    (found,) = histograms.read({"x": histograms.counted(numbers)}).values()
+    edges = np.append(found[:, 0], found[-1, 1])
+    expected, _ = np.histogram(numbers.numpy(), edges)
+    # A number next to an edge may fall on its other side in float32.
+    assert np.abs(found[:, 2] - expected).sum() <= 2
+    assert found[:, 2].sum() == 1000
+
+
+def test_histograms_of_equal_numbers_and_of_none() -> None:
+    flat = histograms.counted(torch.full((7,), 0.5))
+    broken = histograms.counted(torch.tensor([1.0, float("nan")]))
+    assert histograms.read({}) == {}
+    found = histograms.read({"flat": flat, "broken": broken})
+    assert set(found) == {"flat"}
+    assert found["flat"].tolist() == [[0.5, 0.5, 7.0]]

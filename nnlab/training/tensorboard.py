@@ -48,6 +48,7 @@ class TensorBoard:
             and of later ones counts no more. None for a new run.
         cards: the keys of per-parameter gradient norms to show ("grad_norm/00_hidden1.weight");
             the others stay in metrics.jsonl. The total is always shown.
+        hidden: whether a key that would be shown is of a layer that is not.
         about: a sentence on each loss and score, by its key.
     """
 
@@ -59,6 +60,7 @@ class TensorBoard:
         *,
         purge_step: int | None,
         cards: frozenset[str] = frozenset(),
+        hidden: Callable[[str], bool] = lambda _: False,
         about: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = folder
@@ -66,6 +68,7 @@ class TensorBoard:
         self._cards = cards | {"grad_norm/total"}
         self._handle: int | None = None
         self._noted: deque[_Make] = deque()
+        self._hidden = hidden
         self._about = about or {}
         self._described: set[str] = set()
 
@@ -86,7 +89,7 @@ class TensorBoard:
         if key.startswith("grad_norm/"):
             return key in self._cards
         found = definition(key)
-        return found is None or found.card
+        return found is None or (found.card and not self._hidden(key))
 
     def flush(self) -> None:
         """Waits for the disk."""
