@@ -36,7 +36,9 @@ def serve(runs: Sequence[str], *, port: int) -> int:
     if not folders:
         raise ConfigError(f"tensorboard: no run in {home()} (nnlab train makes one)")
     port = port or _free_port()
-    _say(f"http://localhost:{port}/ shows {', '.join(names(folders))} (Ctrl-C ends it)")
+    # The page that answers whether it is learning; the others are a click away.
+    page = f"http://localhost:{port}/#custom_scalars"
+    _say(f"{page} shows {', '.join(names(folders))} (Ctrl-C ends it)")
     # A server whose parent is told to end must not go on alone.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -57,7 +59,9 @@ def command(folder: Path, *, port: int) -> list[str]:
     """TensorBoard's command line; it listens on the loopback address alone."""
     place = ["--host", "127.0.0.1", "--port", str(port)]
     where = ["--reload_interval", "5", "--logdir", str(folder)]
-    return [sys.executable, "-m", "tensorboard.main", *place, *where]
+    # Else it shows ten moments of a picture, whichever.
+    all_of = ["--samples_per_plugin", "images=1000"]
+    return [sys.executable, "-m", "tensorboard.main", *place, *where, *all_of]
 
 
 @contextmanager

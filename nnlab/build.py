@@ -41,6 +41,7 @@ class Built:
         network: the modules that the step trains.
         measure: reads a split; each that the data have.
         cards: keys of the gradient norms that TensorBoard shows.
+        source: gives the batch of any rows.
     """
 
     trainer: Trainer
@@ -48,6 +49,7 @@ class Built:
     network: nn.Module
     measure: Mapping[Split, Callable[[], dict[str, float]]]
     cards: frozenset[str]
+    source: Source
 
 
 def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
@@ -142,7 +144,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         remedy=rule.remedy,
     )
     cards = cards_of(experiment.design.plans) if rule.optimized else frozenset[str]()
-    return Built(trainer, step, network, measure, cards)
+    return Built(trainer, step, network, measure, cards, source)
 
 
 def calibration_rows(examples: Examples) -> Tensor:

@@ -16,6 +16,7 @@ from nnlab.cli_compare import compare
 from nnlab.cli_doctor import doctor
 from nnlab.cli_eval import evaluate, print_scores
 from nnlab.cli_lr import lr
+from nnlab.cli_pictures import pictures
 from nnlab.cli_predict import predict
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
@@ -90,13 +91,14 @@ def show(
     config: options.Config,
     set_: options.Set = None,
     data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
+    plot: options.Plot = None,
     expand: options.Expand = False,
     json: options.Json = False,
 ) -> None:
     """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
     from nnlab.show import show as show_config
 
-    page = show_config(config, set_ or [], data=data, expand=expand, as_json=json)
+    page = show_config(config, set_ or [], data=data, plot=plot, expand=expand, as_json=json)
     typer.echo(page, nl=False)
 
 
@@ -160,6 +162,7 @@ app.command(rich_help_panel=_EXPERIMENTS)(backprop)
 app.command(rich_help_panel=_RUNS)(compare)
 app.command(rich_help_panel=_RUNS)(predict)
 app.command(rich_help_panel=_EXPERIMENTS)(doctor)
+app.command(rich_help_panel=_RUNS)(pictures)
 
 
 app.command("eval", rich_help_panel=_EXPERIMENTS)(evaluate)
@@ -208,8 +211,14 @@ def menu(
     name: Annotated[
         str | None, typer.Argument(help="A menu: losses, a kind: relu, or a field: lr.")
     ] = None,
+    plot: options.Plot = None,
 ) -> None:
-    """What a config can choose from."""
+    """What a config can choose from; --plot draws activations."""
+    if plot is not None:
+        from nnlab.menu_plot import plot as draw
+
+        typer.echo(str(draw(name, plot)))
+        return
     from nnlab.menu import page
 
     typer.echo(page(name), nl=False)

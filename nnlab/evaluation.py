@@ -16,6 +16,7 @@ from nnlab.build import measures, place, source_of
 from nnlab.contracts import Examples, Machine, Split
 from nnlab.experiment import Experiment, settle
 from nnlab.folder import read_env
+from nnlab.judging import judged, write
 from nnlab.loading import load_config, place_for
 from nnlab.models.network import build as build_network
 from nnlab.scoring import loss_of, scores_of
@@ -31,7 +32,7 @@ def evaluate_all(
 
     Of the test split also {"looks": {"run", "family"}}: how often it was scored so far.
     """
-    found = {run.name: evaluate(run, split=split, device=device) for run in runs}
+    found = {run.name: evaluate(run, split=split, device=device, drawn=True) for run in runs}
     if split == "test":
         for run in runs:
             found[run.name]["looks"] = looks.counted([run])._asdict()
@@ -41,7 +42,12 @@ def evaluate_all(
 
 
 def evaluate(
-    run: Path, *, split: str = "test", device: str = "auto", examples: Examples | None = None
+    run: Path,
+    *,
+    split: str = "test",
+    device: str = "auto",
+    examples: Examples | None = None,
+    drawn: bool = False,
 ) -> dict[str, Any]:
     """The loss and the scores of the best checkpoint on a split.
 
@@ -50,6 +56,7 @@ def evaluate(
         split: train, validation or test.
         device: auto, cpu, cuda, cuda:N or mps.
         examples: take the place of the config's data (a smoke run without them).
+        drawn: also draw what the network says of the classes, into `run`/eval/.
 
     Returns:
         {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json; with
@@ -72,16 +79,19 @@ def evaluate(
     network = place(restore(run, experiment), experiment, chosen)
     dtype = next(network.parameters()).dtype
     with devices.settings(threads=train.threads, deterministic=False):
+        source = source_of(examples, device=chosen, dtype=dtype)
         measure = measures(
             network,
             experiment,
             examples,
-            source=source_of(examples, device=chosen, dtype=dtype),
+            source=source,
             loss=loss_of(experiment, examples, network),
             scores=scores_of(experiment, examples),
             device=chosen,
         )[cast("Split", split)]
         values = measure()
+        which = cast("Split", split)
+        found = judged(experiment, examples, network, source, which) if drawn else None
     if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
     samples = experiment.shape.sizes[cast("Split", split)]
@@ -94,6 +104,9 @@ def evaluate(
     if split == "test":
         looks.count(run, examples, command="eval")
     durable.write(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
+    if found is not None:
+        step = checkpoint.named(run / "checkpoints", "best").step
+        write(found, run, split=cast("Split", split), step=step)
     return result
 
 

@@ -4,7 +4,7 @@ All of it is arithmetic in plain Python: no torch, no timing, nothing that a sec
 answer differently. The run writes what was decided into its config.yaml.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import TypeVar
@@ -107,7 +107,8 @@ def settle(
         wrong += optimizer_mistakes(config, network)
     if wrong or network is None or pace is None:
         raise located(wrong, config.origins)
-    settled = _spelled_out(config, place, machine, loss, scores, network, shape, pace)
+    log = spelled_out(config, pace, total)
+    settled = _spelled_out(config, place, machine, loss, scores, network, shape, log)
     settled = settled.written(config.origins)
     return Experiment(settled, shape, network, per_epoch, total, pace)
 
@@ -211,7 +212,7 @@ def _spelled_out(
     scores: tuple[ScoreConfig, ...],
     network: Design,
     shape: DataShape,
-    pace: Pace,
+    log: Mapping[str, object],
 ) -> RunConfig:
     """The config with every `auto` replaced by what it took."""
     data = config.data.resolved(place)
@@ -235,7 +236,7 @@ def _spelled_out(
         "loss": loss,
         "scores": scores,
         "train": train,
-        "log": config.log.model_copy(update=spelled_out(pace)),
+        "log": config.log.model_copy(update=log),
     }
     return config.model_copy(
         update={name: value for name, value in decided.items() if name not in config.replaced}

@@ -59,6 +59,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, n
 Expand = Annotated[
     bool, typer.Option("--expand", help="The config with its network as a list of layers.")
 ]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Draws it into this file.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
 RunDir = Annotated[
     Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")

@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 
+from nnlab.base import Kind
 from nnlab.build import Built, evaluation_batch
+from nnlab.charts import charts
 from nnlab.closing import Outcome, epoch_of, rounded
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
+from nnlab.described import help_of
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
 from nnlab.folder import flat
@@ -78,11 +81,35 @@ def describe(board: TensorBoard, session: Session) -> None:
         tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
     ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
-    norms = [*sorted(session.built.cards), "grad_norm/total"] if session.built.cards else []
-    board.layout([*tags, *norms, "learning_rate"])
+    board.layout(charts(experiment, tags, session.built.cards))
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags)
+
+
+def card(summary: Summary) -> str:
+    """The summary as a table in Markdown."""
+    plain = {key: value for key, value in summary.plain().items() if value not in (None, {}, "")}
+    rows = [f"| {key} | {_cell(value)} |" for key, value in plain.items()]
+    return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        found: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return ", ".join(f"{key} {_cell(inner)}" for key, inner in found.items())
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def meanings(experiment: Experiment) -> dict[str, str]:
+    """What the loss and each score say, by their keys: their menus' words."""
+    loss = experiment.loss
+    found = {"loss": f"{_first_line(loss)} {loss.formula}"}
+    return found | {score.key: _first_line(score) for score in experiment.scores}
+
+
+def _first_line(kind: Kind) -> str:
+    return help_of(type(kind))[0]
 
 
 def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nnlab.moments import Due
+
 Costly = Literal["noise_scale", "sharpness"]
 """What is measured only where a config asks for it: it costs as much as many updates."""
 
@@ -22,12 +24,16 @@ class Pace:
         costly: likewise of the costly measures.
         kept: updates between two checkpoints that stay; 0 keeps those after 1, 2, 4, 8, ...; None
             keeps none. There is a reading with each of them.
+        pictures: when they are taken, at the next reading.
+        histograms: likewise.
     """
 
     every: int | None
     closely: int | None = None
     costly: Mapping[Costly, int] = field(default_factory=dict[Costly, int])
     kept: int | None = None
+    pictures: Due = field(default_factory=Due)
+    histograms: Due = field(default_factory=Due)
 
     def next(self, step: int) -> int:
         """After which update the next reading comes."""

@@ -6,6 +6,7 @@ from nnlab.base import MistakeError
 from nnlab.config import RunConfig
 from nnlab.durations import Duration
 from nnlab.learning import steps_of
+from nnlab.moments import Due, moments
 from nnlab.pace import Costly, Pace
 
 READINGS = 200
@@ -15,6 +16,13 @@ CLOSE_LOOKS = (10, 40)
 CLOSE_STEPS = 150
 """`log.probes: auto` looks about each 150 updates, at least and at most so often in a run: a close
 look costs as much as about five updates of a small network."""
+
+PICTURES = 10
+"""`log.pictures: auto` in a run of some length."""
+LEAST_STEPS = 150
+"""Runs of fewer updates are over before a picture is drawn."""
+FEW_PICTURES, FEW_STEPS = 5, 500
+"""A run of fewer updates than that has so many moments."""
 
 _COSTLY: tuple[Costly, ...] = ("noise_scale", "sharpness")
 
@@ -35,16 +43,27 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
     if "noise_scale" in costly and per_epoch < 2:
         text = "compares batches, and an epoch has one alone (give a smaller train.batch_size)"
         raise MistakeError(("log", "noise_scale"), text)
-    kept = _kept(config, per_epoch, total)
-    return Pace(every, _closely(config, unit, per_epoch, total), costly, kept)
+    pictures = Due(moments(_pictures(config, total), every=unit, total=total))
+    return Pace(
+        every,
+        _closely(config, unit, per_epoch, total),
+        costly,
+        _kept(config, per_epoch, total),
+        pictures,
+        _histograms(config, unit, per_epoch, total, pictures),
+    )
 
 
-def spelled_out(pace: Pace) -> dict[str, Duration | str]:
+def spelled_out(config: RunConfig, pace: Pace, total: int | None) -> dict[str, object]:
     """The same as fields of `log`."""
     every = "log" if pace.every is None else Duration(pace.every, "steps")
     closely = "off" if pace.closely is None else Duration(pace.closely, "steps")
     costly = {name: Duration(steps, "steps") for name, steps in pace.costly.items()}
-    found = {"every": every, "probes": closely, **costly}
+    found: dict[str, object] = {"every": every, "probes": closely, **costly}
+    # The number that was asked for, not the fewer moments where readings are few.
+    found["pictures"] = _pictures(config, total) or "off"
+    if config.log.histograms == "auto":
+        found["histograms"] = "pictures" if pace.pictures.ever else "off"
     return {**found, "checkpoints": Duration(pace.kept, "steps")} if pace.kept else found
 
 
@@ -69,6 +88,27 @@ def _closely(config: RunConfig, unit: int, per_epoch: int, total: int | None) ->
         fewest, most = CLOSE_LOOKS
         steps = total / min(most, max(fewest, total / CLOSE_STEPS))
     return max(1, round(steps / unit)) * unit
+
+
+def _pictures(config: RunConfig, total: int | None) -> int:
+    """How many times they are taken."""
+    written = config.log.pictures
+    if not isinstance(written, str):
+        return written
+    if written == "off":
+        return 0
+    if total is None or total >= FEW_STEPS:
+        return PICTURES
+    return FEW_PICTURES if total >= LEAST_STEPS else 0
+
+
+def _histograms(
+    config: RunConfig, unit: int, per_epoch: int, total: int | None, pictures: Due
+) -> Due:
+    written = config.log.histograms
+    if isinstance(written, Duration):
+        return Due(each=_rounded("histograms", written, unit, per_epoch, total))
+    return Due() if written == "off" else pictures
 
 
 def _kept(config: RunConfig, per_epoch: int, total: int | None) -> int | None:

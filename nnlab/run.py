@@ -13,9 +13,11 @@ from nnlab import folder as folders
 from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
+from nnlab.gallery import Gallery, scene_of
+from nnlab.labels import legible, number_of
 from nnlab.loading import Text, load_config, place_for, read_text
 from nnlab.opening import Wish, open_session
-from nnlab.outcome import Session, conclude, describe, outcome, short, summarize
+from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.scoring import baseline
@@ -23,7 +25,7 @@ from nnlab.signals import stop_signals
 from nnlab.summary import Summary, read_summary
 from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
-from nnlab.training.sinks import JsonLines, Sinks
+from nnlab.training.sinks import JsonLines, Sinks, read_history, readings_of
 from nnlab.training.tensorboard import TensorBoard
 from nnlab.watching import Watch
 
@@ -171,7 +173,7 @@ def _events(
     """Trains, writes, saves; the run folder is complete when it returns."""
     trainer, progress, folder = session.built.trainer, session.progress, session.folder
     lines, board = _record(session, view)
-    with Sinks([lines, board], view.note) as sinks:
+    with Sinks([lines, board], view.note) as sinks, _gallery(session, board, view) as gallery:
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
@@ -193,6 +195,7 @@ def _events(
                 else:
                     stopped = event
                     session.conclusion = conclude(session)
+                gallery.after(event)
                 for finding in watch.observe(event):
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)
@@ -208,6 +211,7 @@ def _events(
             finally:
                 summary = summarize(session, stopped, number)
                 summary.write()
+                board.text("summary", card(summary))
     view.finish()
     return summary
 
@@ -220,7 +224,24 @@ def _record(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     if lines.lost:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
     purge = session.progress.step + 1 if found else None
-    return lines, TensorBoard(session.folder, purge_step=purge, cards=session.built.cards)
+    plans = session.experiment.design.plans
+    shown: set[int | None] = {None, *legible(plans)}
+    board = TensorBoard(
+        session.folder,
+        purge_step=purge,
+        cards=session.built.cards,
+        hidden=lambda key: number_of(key) not in shown,
+        about=meanings(session.experiment),
+    )
+    return lines, board
+
+
+def _gallery(session: Session, board: TensorBoard, view: View) -> Gallery:
+    """What takes pictures, with what was read before a resume."""
+    built = session.built
+    scene = scene_of(session.experiment, session.examples, built.network, built.source)
+    history = read_history(session.folder / "metrics.jsonl") if session.found else []
+    return Gallery(scene, board, view.note, readings_of(history))
 
 
 def _begin(session: Session, saver: Saver, board: TensorBoard) -> None:

@@ -20,6 +20,7 @@ from nnlab.durations import Duration
 from nnlab.parts.averages import Average
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+PictureCount = Annotated[int, Field(ge=1, le=1000)]
 LENGTHS = ("epochs", "steps", "minutes")
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ class LogConfig(Config, frozen=True):
     """auto: about 200 readings a run; log: eight for each doubling of the steps, all close."""
     probes: Annotated[Literal["auto", "off"] | Duration, Forms()] = "auto"
     """How often a reading looks into the layers; auto: 10 to 40 times a run, each 150 steps."""
+    pictures: Annotated[PictureCount | Literal["auto", "off"], Forms()] = "auto"
+    """How many times a run its pictures are taken, from the first step to the last; auto: 10, fewer
+    in runs below 500 steps, none below 150."""
+    histograms: Annotated[Literal["auto", "off", "pictures"] | Duration, Forms()] = "auto"
+    """How often weights, gradients and activations are counted; pictures, auto: with those."""
     checkpoints: Annotated[Literal["off", "log"] | Duration, Forms()] = "off"
     """How often one stays, beside init, best and last; log: after 1, 2, 4, 8, ... steps."""
     noise_scale: Annotated[Literal["off"] | Duration, Forms()] = "off"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from math import prod
+from pathlib import Path
 from typing import Any
 
 from nnlab.base import ConfigError, Kind
@@ -24,7 +25,13 @@ _WIDTHS = {"fp64": 8, "fp32": 4}
 
 
 def show(
-    source: str, overrides: Sequence[str], *, data: bool, expand: bool = False, as_json: bool
+    source: str,
+    overrides: Sequence[str],
+    *,
+    data: bool,
+    plot: Path | None = None,
+    expand: bool = False,
+    as_json: bool,
 ) -> str:
     """The page of a config.
 
@@ -32,6 +39,7 @@ def show(
         source: a file, a bundled name or `-`.
         overrides: as `--set` takes them.
         data: load the data and show them too.
+        plot: with `data`, also draw them into this PNG.
         expand: the config itself, with its network written as a stack.
         as_json: one JSON object instead of tables.
 
@@ -39,6 +47,8 @@ def show(
         ConfigError: the config is wrong.
         DataError: with `data`, they are missing or damaged.
     """
+    if plot is not None and not data:
+        raise ConfigError(f"--plot {plot}: draws the data (give --data too)")
     text = read_text(source)
     if expand:
         if data:
@@ -61,6 +71,10 @@ def show(
     from nnlab.preview import data_facts, data_page
 
     examples = experiment.config.data.load(place)
+    if plot is not None:
+        from nnlab.data_plot import plot as draw
+
+        draw(experiment, examples, plot)
     if as_json:
         return json.dumps({**facts, "splits": data_facts(examples)}) + "\n"
     return (

@@ -22,7 +22,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "findings"),
-            *("mistakes", "pace"),
+            *("mistakes", "moments", "pace"),
             *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
@@ -45,11 +45,12 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "diagnosis": ["diagnosis", "diagnosis.*"],
+        "pictures": ["pictures", "pictures.*"],
     },
     {
         "run": [
-            *("api", "build", "costly", "curves", "ensemble", "evaluation", "find_lr", "folder"),
-            "scoring",
+            *("album", "api", "build", "charts", "costly", "curves", "distributions", "ensemble"),
+            *("evaluation", "find_lr", "folder", "gallery", "judging", "scoring"),
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke", "watching"),
@@ -60,11 +61,12 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("doctor", "doctor.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
+            "data_plot",
         ],
         "report": ["report", "report.*"],
         "compare": ["compare", "compare.*"],
         "predicting": ["predicting", "predicting.*"],
-        "menu": ["menu", "menu_fields", "remedies", "schema"],
+        "menu": ["menu", "menu_fields", "menu_plot", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
@@ -76,6 +78,7 @@ FLOORS: list[dict[str, list[str]]] = [
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
+    *("album", "distributions", "gallery", "judging"),
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),

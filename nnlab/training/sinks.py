@@ -22,6 +22,9 @@ from nnlab.contracts import Reading, Split
 _WHOLE_RUN = {"learning_rate": "learning_rate", "samples_per_second": "speed/samples_per_second"}
 
 
+_WHEN = ("step", "epoch", "split")
+
+
 class Sink(Protocol):
     """A place for readings. Only the writer thread calls it."""
 
@@ -138,6 +141,15 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             raise ValueError(f"{path}: line {number} is not JSON, {error}") from error
     return history
+
+
+def readings_of(history: Sequence[dict[str, Any]]) -> list[Reading]:
+    """What `read_history` gave as readings; a value that was not finite is NaN."""
+    found: list[Reading] = []
+    for entry in history:
+        values = {k: math.nan if v is None else v for k, v in entry.items() if k not in _WHEN}
+        found.append(Reading(entry["step"], entry["epoch"], entry["split"], values))
+    return found
 
 
 @final

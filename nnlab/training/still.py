@@ -32,3 +32,19 @@ def kept_buffers(network: nn.Module) -> Generator[None]:
         with torch.no_grad():
             for buffer, before in buffers:
                 buffer.copy_(before)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Generator[None]:
+    """As evaluation sees it: running statistics, no dropout, no gradients.
+
+    Afterwards each module is in the mode that it was in. No buffer changes.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -8,17 +8,29 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from nnlab import durable
 from nnlab.contracts import Plan, Reading, Shape, Status
-from nnlab.readings import definition
+from nnlab.readings import definition, described
 from nnlab.training.sinks import float32, tag_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _Make = Callable[[Any], Any]
 """Makes an event with the functions of nnlab.training.tensorboard_events."""
+
+HISTOGRAMS = {
+    "weights": "How the weights of a layer are spread.",
+    "gradients": "How the gradient of a layer's weights is spread: of the mean loss over the probe "
+    "set, without regularization and dropout.",
+    "activations": "What comes out of a layer's units, over the examples of the probe set.",
+}
+"""What each group shows, by the first part of its tags."""
 
 _NAME = re.compile(r"events\.out\.tfevents\.([0-9]+)\..*")
 
@@ -36,34 +48,48 @@ class TensorBoard:
             and of later ones counts no more. None for a new run.
         cards: the keys of per-parameter gradient norms to show ("grad_norm/00_hidden1.weight");
             the others stay in metrics.jsonl. The total is always shown.
+        hidden: whether a key that would be shown is of a layer that is not.
+        about: a sentence on each loss and score, by its key.
     """
 
     needed = False
 
     def __init__(
-        self, folder: Path, *, purge_step: int | None, cards: frozenset[str] = frozenset()
+        self,
+        folder: Path,
+        *,
+        purge_step: int | None,
+        cards: frozenset[str] = frozenset(),
+        hidden: Callable[[str], bool] = lambda _: False,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = folder
         self._purge_step = purge_step
         self._cards = cards | {"grad_norm/total"}
         self._handle: int | None = None
         self._noted: deque[_Make] = deque()
+        self._hidden = hidden
+        self._about = about or {}
+        self._described: set[str] = set()
 
     def write(self, reading: Reading) -> None:
         """Appends one event with all values that have a card."""
-        values = {
-            tag_of(key, reading.split): float32(value)
-            for key, value in reading.values.items()
-            if self._shown(key)
+        tags = {key: tag_of(key, reading.split) for key in reading.values if self._shown(key)}
+        values = {tag: float32(reading.values[key]) for key, tag in tags.items()}
+        about = {
+            tag: self._about.get(key) or described(key)
+            for key, tag in tags.items()
+            if tag not in self._described
         }
+        self._described |= set(tags.values())
         self._catch_up()
-        self._append(_events().scalars(values, step=reading.step))
+        self._append(_events().scalars(values, step=reading.step, about=about))
 
     def _shown(self, key: str) -> bool:
         if key.startswith("grad_norm/"):
             return key in self._cards
         found = definition(key)
-        return found is None or found.card
+        return found is None or (found.card and not self._hidden(key))
 
     def flush(self) -> None:
         """Waits for the disk."""
@@ -86,10 +112,13 @@ class TensorBoard:
         """Shows a text on TensorBoard's text page."""
         self._note(lambda events: events.text(tag, markdown))
 
-    def layout(self, tags: Iterable[str]) -> None:
-        """Arranges the curves with these tags on the custom scalars page."""
-        chosen = tuple(tags)
-        self._note(lambda events: events.layout(chosen))
+    def layout(self, categories: "Sequence[tuple[str, Mapping[str, Sequence[str]]]]") -> None:
+        """Arranges curves on the custom scalars page; the first category is open.
+
+        Args:
+            categories: a title, and for each of its charts the patterns of the tags in it.
+        """
+        self._note(lambda events: events.layout(categories))
 
     def graph(self, plans: Sequence[Plan], inputs: Shape) -> None:
         """Draws the network on the graph page, from its plan.
@@ -99,6 +128,36 @@ class TensorBoard:
             inputs: shape of one example.
         """
         self._note(lambda events: events.graph(plans, inputs))
+
+    def record(self, data: bytes) -> None:
+        """Appends a record that another process has made, such as a picture."""
+        self._note(lambda _: data)
+
+    def histograms(self, found: "Mapping[str, NDArray[np.float64]]", *, step: int) -> None:
+        """Shows how numbers are spread, on the histograms page.
+
+        Args:
+            found: tag -> (k, 3): left edge, right edge, count of each bucket.
+            step: of the run.
+        """
+        about = {tag: HISTOGRAMS[tag.partition("/")[0]] for tag in found}
+
+        def make(_: Any) -> Any:
+            from nnlab.training import tensorboard_plugins
+
+            return tensorboard_plugins.histograms(found, step=step, about=about)
+
+        self._note(make)
+
+    def pr_curve(self, tag: str, curve: "NDArray[np.float64]", *, step: int, about: str) -> None:
+        """Shows a precision-recall curve; the arguments are those of tensorboard_plugins."""
+
+        def make(_: Any) -> Any:
+            from nnlab.training import tensorboard_plugins
+
+            return tensorboard_plugins.pr_curve(tag, curve, step=step, about=about)
+
+        self._note(make)
 
     def hparams(self, hyperparameters: Mapping[str, object], metrics: Sequence[str]) -> None:
         """Enters the run into the hparams table.
@@ -130,7 +189,8 @@ class TensorBoard:
                 self._handle = self._open()
                 for first in events.opening(self._purge_step):
                     durable.write_all(self._handle, events.frame(first))
-            durable.write_all(self._handle, events.frame(event))
+            data = event if isinstance(event, bytes) else events.frame(event)
+            durable.write_all(self._handle, data)
 
     def _open(self) -> int:
         """Opens a file of a new name.

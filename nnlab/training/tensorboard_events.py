@@ -4,7 +4,6 @@ Imported late, by the writer thread. Tags and plugin data are those of TensorBoa
 (tensorboard/plugins/hparams, custom_scalar, text); their helpers need TensorFlow or import it.
 """
 
-import re
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +16,15 @@ Message: TypeAlias = Any
 """A protocol buffer. Their classes come into being on import: no type checker knows them."""
 
 
+Category: TypeAlias = tuple[str, Mapping[str, Sequence[str]]]
+"""A title, and for each of its charts the patterns of the tags in it."""
+
+
 def _messages(name: str) -> Any:
     return import_module(f"tensorboard.{name}_pb2")
 
 
-_values, _events, _graphs, _nodes, _summaries, _tensors, _shapes, _types, _versions = (
+_attributes, _events, _graphs, _nodes, _summaries, _tensors, _shapes, _types, _versions = (
     _messages(f"compat.proto.{name}")
     for name in (
         "attr_value",
@@ -83,51 +86,46 @@ def opening(purge_step: int | None) -> Iterator[Message]:
         yield _events.Event(wall_time=time.time(), step=purge_step, session_log=log)
 
 
-def scalars(values: Mapping[str, float], *, step: int) -> Message:
-    """One point for each tag."""
+def scalars(
+    points: Mapping[str, float], *, step: int, about: Mapping[str, str] | None = None
+) -> Message:
+    """One point for each tag; `about` describes those that come for the first time."""
     entries = [
-        _summaries.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()
+        _summaries.Summary.Value(
+            tag=tag,
+            simple_value=value,
+            metadata=described(text) if (text := (about or {}).get(tag)) else None,
+        )
+        for tag, value in points.items()
     ]
-    return _events.Event(
-        wall_time=time.time(), step=step, summary=_summaries.Summary(value=entries)
+    return values(entries, step=step)
+
+
+def described(about: str) -> Message:
+    """What TensorBoard shows behind the i of a curve."""
+    return _summaries.SummaryMetadata(
+        summary_description=about,
+        plugin_data=_summaries.SummaryMetadata.PluginData(plugin_name="scalars"),
     )
 
 
 def text(tag: str, markdown: str) -> Message:
     """A text, shown as Markdown."""
-    return _plugin(tag, "text", tensor=_string(markdown.encode()))
+    return plugin(tag, "text", tensor=_string(markdown.encode()))
 
 
-def layout(tags: Sequence[str]) -> Message:
-    """Custom scalars: curves that are read together share a chart.
-
-    Args:
-        tags: what the run will write; only these make charts.
-    """
-    by_split: dict[str, list[str]] = {}
-    for tag in tags:
-        name, _, split = tag.rpartition("/")
-        if split in ("train", "validation", "test"):
-            by_split.setdefault(name, []).append(tag)
-    losses = {name: by_split[name] for name in ("loss", "penalty") if name in by_split}
-    scores = {name: found for name, found in by_split.items() if name not in losses}
-    norms = sorted(tag for tag in tags if tag.startswith("grad_norm/"))
-    rates = [tag for tag in tags if tag == "learning_rate"]
-    groups = {
-        "loss": losses,
-        "scores": scores,
-        "gradient norms by depth": {"gradient norms": norms} if norms else {},
-        "learning rate": {"learning rate": rates} if rates else {},
-    }
+def layout(categories: Sequence[Category]) -> Message:
+    """The custom scalars page: curves that are read together share a chart."""
     found = _layouts.Layout(
         category=[
-            _layouts.Category(title=title, chart=[_chart(*chart) for chart in charts.items()])
-            for title, charts in groups.items()
-            if charts
+            _layouts.Category(
+                title=title, chart=[_chart(*chart) for chart in charts.items()], closed=number > 0
+            )
+            for number, (title, charts) in enumerate(categories)
         ]
     )
     tensor = _string(found.SerializeToString())
-    return _plugin("custom_scalars__config__", "custom_scalars", tensor=tensor)
+    return plugin("custom_scalars__config__", "custom_scalars", tensor=tensor)
 
 
 def graph(plans: Sequence[Plan], inputs: Shape) -> Message:
@@ -180,19 +178,47 @@ def session_end(status: Status) -> Message:
     return _hparams("session_end_info", _plugin_data.HParamsPluginData(session_end_info=about))
 
 
-def _plugin(tag: str, name: str, *, tensor: Message, content: bytes = b"") -> Message:
+def plugin(
+    tag: str,
+    name: str,
+    *,
+    tensor: Message,
+    content: bytes = b"",
+    step: int = 0,
+    about: str = "",
+    blobs: bool = False,
+) -> Message:
+    """A value that one of TensorBoard's plugins shows.
+
+    Args:
+        tag: what it is called on the page.
+        name: of the plugin.
+        tensor: the value.
+        content: the plugin's own metadata.
+        step: of the run.
+        about: Markdown behind the i.
+        blobs: whether the tensor holds whole files.
+    """
+    kind = _summaries.DATA_CLASS_BLOB_SEQUENCE if blobs else _summaries.DATA_CLASS_TENSOR
     metadata = _summaries.SummaryMetadata(
         plugin_data=_summaries.SummaryMetadata.PluginData(plugin_name=name, content=content),
-        data_class=_summaries.DATA_CLASS_TENSOR,
+        summary_description=about,
+        data_class=kind,
     )
-    value = _summaries.Summary.Value(tag=tag, metadata=metadata, tensor=tensor)
-    return _events.Event(wall_time=time.time(), summary=_summaries.Summary(value=[value]))
+    return values([_summaries.Summary.Value(tag=tag, metadata=metadata, tensor=tensor)], step=step)
+
+
+def values(entries: Sequence[Message], *, step: int) -> Message:
+    """An event with these values."""
+    return _events.Event(
+        wall_time=time.time(), step=step, summary=_summaries.Summary(value=entries)
+    )
 
 
 def _hparams(tag: str, data: Message) -> Message:
     """The data stand in the metadata; the tensor is there for form's sake."""
     empty = _tensors.TensorProto(dtype=_types.DT_FLOAT, tensor_shape=_shape((0,)))
-    return _plugin(f"_hparams_/{tag}", "hparams", tensor=empty, content=data.SerializeToString())
+    return plugin(f"_hparams_/{tag}", "hparams", tensor=empty, content=data.SerializeToString())
 
 
 def _string(data: bytes) -> Message:
@@ -202,8 +228,7 @@ def _string(data: bytes) -> Message:
 
 
 def _chart(title: str, tags: Sequence[str]) -> Message:
-    lines = _layouts.MultilineChartContent(tag=[f"^{re.escape(tag)}$" for tag in tags])
-    return _layouts.Chart(title=title, multiline=lines)
+    return _layouts.Chart(title=title, multiline=_layouts.MultilineChartContent(tag=tags))
 
 
 def _chain(plans: Sequence[Plan], source: str) -> tuple[list[Message], str]:
@@ -245,7 +270,7 @@ def _node(plan: Plan, name: str, sources: Sequence[str]) -> Message:
 
 def _output_shapes(shape: Shape) -> Message:
     """With the batch in front, whose size is open."""
-    return _values.AttrValue(list=_values.AttrValue.ListValue(shape=[_shape((-1, *shape))]))
+    return _attributes.AttrValue(list=_attributes.AttrValue.ListValue(shape=[_shape((-1, *shape))]))
 
 
 def _shape(sizes: Shape) -> Message:

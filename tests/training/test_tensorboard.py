@@ -150,11 +150,11 @@ def describe(folder: Path) -> Any:
     )
     output = Plan("output", "linear", (), (4, 8, 8), (10,), {"output.weight": (10, 256)})
     board = TensorBoard(folder, purge_step=None, cards=CARDS)
-    tags = ["loss/train", "loss/validation", "accuracy/validation", "learning_rate", WEIGHT]
     values = {"optimizer.lr": 0.1, "optimizer.nesterov": True, "model.hidden": (16, 16), "x": None}
     with Sinks([board], pytest.fail):
         board.text("config", "```yaml\ndata: mnist\n```")
-        board.layout(tags)
+        charts = {"loss": ["^loss/train$", "^loss/validation$"], "rate": ["^learning_rate$"]}
+        board.layout([("is it learning?", charts), ("by depth", {"norms": [r"^grad_norm/\d"]})])
         board.graph([conv, block, output], (1, 8, 8))
         board.hparams(values, ["accuracy/validation"])
         board.hparams_end("early_stopped")
@@ -198,10 +198,14 @@ def test_layout_and_text_are_read_back(tmp_path: Path) -> None:
     messages = importlib.import_module("tensorboard.plugins.custom_scalar.layout_pb2")
     data = found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
     layout = messages.Layout.FromString(data)
+    assert [(c.title, c.closed) for c in layout.category] == [
+        ("is it learning?", False),
+        ("by depth", True),
+    ]
     charts = {chart.title: list(chart.multiline.tag) for c in layout.category for chart in c.chart}
     assert charts["loss"] == ["^loss/train$", "^loss/validation$"]
-    assert charts["gradient norms"] == [r"^grad_norm/00_hidden1\.weight$"]
-    assert set(charts) == {"loss", "accuracy", "gradient norms", "learning rate"}
+    assert charts["norms"] == [r"^grad_norm/\d"]
+    assert set(charts) == {"loss", "rate", "norms"}
     assert found.Tensors("config")[0].tensor_proto.string_val[0].startswith(b"```yaml")
 
 

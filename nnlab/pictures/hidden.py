@@ -1,0 +1,113 @@
+"""What the last hidden layer makes of the examples, seen in two dimensions."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from nnlab.base import lazy
+from nnlab.pictures.drawing import axes_of, color
+from nnlab.pictures.family import Arrays, Picture, Scene, deep, host, words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from nnlab.experiment import Experiment
+
+    Floats = NDArray[np.float64]
+else:
+    np = lazy("numpy")
+
+
+@final
+class HiddenSpace(Picture):
+    """Activations of the last hidden layer in two principal components."""
+
+    title: ClassVar[str] = "last hidden layer"
+    about: ClassVar[str] = (
+        "The activations that the output layer sees, for the examples of the probe set, in the two "
+        "directions in which they differ most; colour: the class. The output layer parts classes "
+        "by straight cuts: apart here is learned. The axes are turned so that they fit the moment "
+        "before."
+    )
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._inputs: Tensor | None = None
+        self._before: Floats | None = None
+        targets = scene.examples.targets[scene.probe.cpu().numpy()]
+        self._still = {"labels": targets, "classes": words(scene.examples.shape.classes)}
+
+    @classmethod
+    def fits(cls, experiment: "Experiment") -> bool:
+        layers = deep(experiment.design.plans)
+        last = [plan for plan in layers if plan.name == "output"]
+        return (
+            experiment.shape.task == "classes"
+            and len(layers) >= 2
+            and bool(last)
+            and last[0].inputs[0] >= 2
+        )
+
+    def collect(self) -> Arrays:
+        if self._inputs is None:
+            self._inputs = self.scene.source.gather(self.scene.probe).inputs
+        activations = last_hidden(self.scene.network, self._inputs)
+        places, explained = principal(host(activations))
+        if self._before is not None:
+            places = places @ turn(places, self._before)
+        self._before = places
+        return {**self._still, "places": places, "explained": explained}
+
+    @staticmethod
+    def draw(figure: Any, arrays: Arrays) -> None:
+        axes = axes_of(figure, right=0.82)
+        places, labels = arrays["places"], arrays["labels"]
+        for number, name in enumerate(arrays["classes"].tolist()[:20]):
+            chosen = places[labels == number]
+            axes.scatter(*chosen.T, s=10, c=color(number), linewidths=0, alpha=0.8, label=name)
+        axes.locator_params(nbins=6)
+        share = 100.0 * arrays["explained"].sum()
+        axes.set_xlabel(f"two components: {share:.0f} % of the variance", fontsize=8)
+        figure.legend(fontsize=7, loc="center right", markerscale=1.3)
+
+
+def last_hidden(network: Any, inputs: "Tensor") -> "Tensor":
+    """(N, D): what comes into the output layer, in evaluation mode."""
+    from nnlab.training.still import evaluating
+
+    seen = [inputs]
+
+    def tap(name: str, x: "Tensor") -> None:
+        # Inner layers of a block are named block1.conv1; behind the output nothing counts.
+        if not name.startswith("output"):
+            seen[0] = x
+
+    with evaluating(network):
+        network(inputs, tap=tap)
+    return seen[0].flatten(1)
+
+
+def principal(x: "Floats") -> "tuple[Floats, Floats]":
+    """The first two principal components of (N, D), by the smaller of the two Gram matrices.
+
+    Returns:
+        (N, 2) centred coordinates, and (2,) the share of the variance along each.
+    """
+    x = np.nan_to_num(x - x.mean(axis=0))
+    if x.shape[1] <= len(x):
+        values, vectors = np.linalg.eigh(x.T @ x)
+        places = x @ vectors[:, :-3:-1]
+    else:
+        values, vectors = np.linalg.eigh(x @ x.T)
+        places = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0.0))
+    total = max(values.sum(), np.finfo(np.float64).tiny)
+    return places, values[:-3:-1] / total
+
+
+def turn(places: "Floats", before: "Floats") -> "Floats":
+    """The rotation or reflection (2, 2) that brings (N, 2) places nearest to earlier ones.
+
+    Schönemann 1966, doi:10.1007/BF02289451: orthogonal Procrustes.
+    """
+    u, _, v = np.linalg.svd(places.T @ before)
+    return u @ v
