@@ -14,7 +14,7 @@ from nnlab.config import RunConfig, TrainConfig
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.durations import Duration
 from nnlab.fits import misfits
-from nnlab.learning import check_times, optimizer_mistakes, steps_of
+from nnlab.learning import check_times, optimizer_mistakes, output_mistakes, steps_of
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.owners import (
@@ -114,6 +114,7 @@ def settle(
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
         wrong += optimizer_mistakes(config, network)
+        wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or every is None:
         raise located(wrong, config.origins)
     closely = _closely(config, every, per_epoch, total)

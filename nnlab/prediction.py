@@ -1,6 +1,5 @@
 """Prediction: the best network of a run applied to rows as they are stored, not yet scaled."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import cpu_count
@@ -11,17 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nnlab import durable
-from nnlab.base import CheckpointError, DataError
+from nnlab.base import DataError
 from nnlab.build import evaluation_batch, place
-from nnlab.contracts import DataShape, Examples, Machine
+from nnlab.contracts import Machine
 from nnlab.evaluation import restore
 from nnlab.experiment import Experiment, settle
-from nnlab.loading import load_config, place_for
-from nnlab.summary import read_summary
+from nnlab.handed import NOTHING, Handed, of_run
+from nnlab.loading import place_for
+from nnlab.stored_data import read_data, shape_of
 from nnlab.training import device as devices
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +39,9 @@ class Prediction:
     labels: tuple[str, ...]
 
 
-def write_data(folder: Path, examples: Examples) -> None:
-    """Writes data.json: what rows must look like, how they are scaled, what classes are called."""
-    shape = examples.shape
-    found = {
-        "format": FORMAT,
-        "inputs": shape.inputs,
-        "task": shape.task,
-        "outputs": shape.outputs,
-        "classes": shape.classes,
-        "columns": shape.columns,
-        "sizes": dict(shape.sizes),
-        # float32 is exact as a JSON number.
-        "shift": examples.shift.tolist(),
-        "factor": examples.factor.tolist(),
-        "target": None if examples.target_scale is None else examples.target_scale._asdict(),
-    }
-    durable.write(folder / "data.json", json.dumps(found) + "\n")
-
-
-def _read_data(folder: Path) -> dict[str, Any]:
-    path = folder / "data.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        text = f"{folder}: does not hold the scale of its data (it is of an older nnlab)"
-        raise CheckpointError(text) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
-    if found.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {FORMAT}")
-    return found
-
-
-def predict(run: Path, inputs: object, *, device: str = "auto") -> Prediction:
+def predict(
+    run: Path, inputs: object, *, device: str = "auto", handed: Handed = NOTHING
+) -> Prediction:
     """Applies the best network of a run; the data set itself is not needed.
 
     Args:
@@ -83,18 +49,18 @@ def predict(run: Path, inputs: object, *, device: str = "auto") -> Prediction:
         inputs: (N, *shape of one example) as the data set stores them: not scaled. Columns of a csv
             file stand as `columns` of data.json has them.
         device: auto, cpu, cuda, cuda:N or mps.
+        handed: the module and the loss that Python handed in when the run was trained.
 
     Raises:
         CheckpointError: the folder is no run, or has no sound checkpoint.
         DataError: the inputs have another shape, or are not finite numbers.
     """
-    read_summary(run)
-    known = _read_data(run)
+    config = of_run(run, handed=handed)
+    known = read_data(run)
     chosen, _ = devices.choose(device)
-    config = load_config(run / "config.yaml")
     kind: Any = chosen.type
     machine = Machine(kind, cpu_count() or 1)
-    experiment = settle(config, place_for(run), machine, shape=_shape(known))
+    experiment = settle(config, place_for(run), machine, shape=shape_of(known))
     rows = _checked(inputs, known)
     threads = experiment.config.train.threads
     assert not isinstance(threads, str)
@@ -110,17 +76,6 @@ def predict(run: Path, inputs: object, *, device: str = "auto") -> Prediction:
             for part in torch.from_numpy(rows).split(evaluation_batch(experiment))
         ]
     return _told(torch.cat(parts), experiment, known.get("target"))
-
-
-def _shape(known: dict[str, Any]) -> DataShape:
-    return DataShape(
-        inputs=tuple(known["inputs"]),
-        task=known["task"],
-        outputs=known["outputs"],
-        classes=tuple(known["classes"]),
-        sizes=known["sizes"],
-        columns=tuple(known["columns"]),
-    )
 
 
 def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:

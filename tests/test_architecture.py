@@ -36,8 +36,8 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "owners", "targets"),
+            *("comparison", "config", "described", "experiment", "fits", "group", "handed"),
+            *("learning", "loading", "overrides", "owners", "targets"),
         ],
     },
     {
@@ -45,7 +45,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
             *("group_report", "group_view", "grouped", "listing"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke"),
+            *("saving", "smoke", "stored_data", "watch", "watch_looks"),
         ],
     },
     {
@@ -67,7 +67,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    "smoke",
+    *("smoke", "watch", "watch_looks"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
