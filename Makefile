@@ -27,9 +27,9 @@ setup: $(RUNTIME)  ## make .venv and install nnlab into it (minutes, seconds whe
 
 setup-dev: $(DEV)  ## likewise, with what tests, lint and types need
 
-train: $(RUNTIME)  ## train CONFIG (digits_mlp), score it on test data, say where everything is
+train: $(RUNTIME)  ## train CONFIG (digits_mlp), score it on test data, say how to look at it
 	@run=$$($(BIN)/nnlab train $(CONFIG)) && $(BIN)/nnlab eval "$$run" && \
-	printf '%s\n' "" "run folder   $$run" "TensorBoard  $(BIN)/nnlab tensorboard $$run"
+	printf '%s\n' "" "its curves: $(BIN)/nnlab tensorboard last"
 
 test: $(DEV)  ## run the tests (under 5 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not slow"

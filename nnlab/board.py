@@ -3,12 +3,16 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from os.path import commonpath
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from nnlab import durable
 from nnlab.base import ConfigError, ResourceError
 from nnlab.listing import listing
-from nnlab.runs import find, home, members_of
+from nnlab.runs import find, home, is_group, members_of
 
 NEWEST = 10
 
@@ -33,14 +37,13 @@ def serve(runs: Sequence[str], *, port: int) -> int:
         raise ConfigError(f"tensorboard: no run in {home()} (nnlab train makes one)")
     port = port or _free_port()
     _say(f"http://localhost:{port}/ shows {', '.join(names(folders))} (Ctrl-C ends it)")
-    process = subprocess.Popen(command(folders, port=port))
     # A server whose parent is told to end must not go on alone.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = process.wait()
+        with shelf(folders) as shown:
+            code = _wait(subprocess.Popen(command(shown, port=port)))
     except KeyboardInterrupt:
-        process.terminate()
-        return _ended(process)
+        return 0
     finally:
         signal.signal(signal.SIGTERM, before)
     if code:
@@ -50,24 +53,50 @@ def serve(runs: Sequence[str], *, port: int) -> int:
     return 0
 
 
-def command(folders: Sequence[Path], *, port: int) -> list[str]:
+def command(folder: Path, *, port: int) -> list[str]:
     """TensorBoard's command line; it listens on the loopback address alone."""
     place = ["--host", "127.0.0.1", "--port", str(port)]
-    if len(folders) == 1:
-        where = ["--logdir", str(folders[0].resolve())]
-    else:
-        pairs = zip(names(folders), folders, strict=True)
-        where = ["--logdir_spec", ",".join(f"{name}:{folder.resolve()}" for name, folder in pairs)]
-    return [sys.executable, "-m", "tensorboard.main", *place, "--reload_interval", "5", *where]
+    where = ["--reload_interval", "5", "--logdir", str(folder)]
+    return [sys.executable, "-m", "tensorboard.main", *place, *where]
+
+
+@contextmanager
+def shelf(folders: Sequence[Path]) -> Generator[Path]:
+    """A temporary folder with a link to each run, which TensorBoard calls as the link is called.
+
+    `--logdir_spec` would put `/.` behind each name and take a path apart at a comma. Where links
+    are not allowed (Windows), the folder that holds all of the runs stands in, whole.
+
+    Raises:
+        ResourceError: the temporary folder cannot be made.
+    """
+    with durable.storage(Path("the temporary folder (TMPDIR)")):
+        holder = TemporaryDirectory(prefix="nnlab-tensorboard-")
+    with holder as name:
+        shown = Path(name)
+        try:
+            for called, folder in zip(names(folders), folders, strict=True):
+                link = shown / called
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(folder.resolve(), target_is_directory=True)
+        except (OSError, NotImplementedError):
+            shown = Path(commonpath([folder.resolve() for folder in folders]))
+        yield shown
 
 
 def names(folders: Sequence[Path]) -> list[str]:
     """How each run is called on the page: as in the commands, or by its path if two are alike."""
-    short = [f"{folder.resolve().parent.name}/{folder.resolve().name}" for folder in folders]
+    short = [_short(folder.resolve()) for folder in folders]
     return [
-        name if short.count(name) == 1 else str(folder.resolve()).strip("/")
-        for name, folder in zip(short, folders, strict=True)
+        name if short.count(name) == 1 else folder.resolve().relative_to(folder.anchor).as_posix()
+        for name, folder in zip(short, (folder.resolve() for folder in folders), strict=True)
     ]
+
+
+def _short(folder: Path) -> str:
+    """mnist-mlp/3; of a comparison's run mnist-mlp/3/relu-s0."""
+    parts = folder.parts[-3:] if is_group(folder.parent) else folder.parts[-2:]
+    return "/".join(parts)
 
 
 def _free_port() -> int:
@@ -83,10 +112,15 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _ended(process: "subprocess.Popen[bytes]") -> int:
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code; Ctrl-C ends the process too."""
     try:
-        process.wait(timeout=5)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()
-    return 0
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.kill()
+            process.wait()
+        raise

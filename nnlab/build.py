@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.contracts import AugmentFn, Examples, LossFn, Score, Split
+from nnlab.costly import costly
 from nnlab.experiment import Experiment
 from nnlab.measuring import loss_of, scores_of, stored_scores_of
 from nnlab.models.network import build as build_network
@@ -85,6 +86,20 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     optimizer = None
     if rule.optimized:
         optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    penalty = _penalty(experiment, network)
+    measures_of = {}
+    if optimizer is not None:
+        measures_of = costly(
+            experiment,
+            examples.rows["train"],
+            network=network,
+            loss=loss,
+            penalty=penalty,
+            optimizer=optimizer,
+            source=source,
+            rate=rate,
+            batch=batch_size(experiment),
+        )
     schedule = config.schedule.build(
         per_epoch=experiment.per_epoch,
         total=experiment.total,
@@ -101,7 +116,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         labels=labels(experiment.design.plans),
         learning_rate=rate,
         augment=augment,
-        penalty=_penalty(experiment, network),
+        penalty=penalty,
         clip_norm=train.clip_norm,
         constraint=_constraint(experiment, network),
         averaged=averaged,
@@ -120,8 +135,8 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         schedule=schedule,
         base_lr=base_lr,
         evaluate={s: m for s, m in measure.items() if s == "validation"},
-        every=experiment.every,
-        closely=experiment.closely if rule.optimized else None,
+        pace=experiment.pace,
+        costly=measures_of,
         limits=_limits(experiment),
         monitor=_monitor(experiment),
         announce=source.announce,
@@ -227,7 +242,7 @@ def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor
 
 def _limits(experiment: Experiment) -> Limits:
     train = experiment.config.train
-    stopping = train.early_stopping
+    stopping = train.stopping
     patience = None
     if stopping is not None:
         patience = stopping.patience.steps(per_epoch=experiment.per_epoch, total=experiment.total)

@@ -248,7 +248,11 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
     if base is Literal:
         return lambda v: isinstance(v, str) and v in get_args(arm)
     if base is Duration:
-        return lambda v: isinstance(v, Duration | int | float | str) and not isinstance(v, bool)
+        # A word is meant as another arm: `off` for null.
+        return lambda v: (
+            (isinstance(v, Duration | int | float) and not isinstance(v, bool))
+            or (isinstance(v, str) and v.strip()[:1].isdigit())
+        )
     if base is NoneType:
         return lambda v: v is None
     if base is int:

@@ -12,7 +12,10 @@ import typer
 
 from nnlab import options
 from nnlab.cli_backprop import backprop
+from nnlab.cli_compare import compare
+from nnlab.cli_eval import evaluate, print_scores
 from nnlab.cli_lr import lr
+from nnlab.cli_predict import predict
 from nnlab.cli_runs import runs_app
 from nnlab.options import check_device as _check_device
 from nnlab.options import ready as _ready
@@ -119,7 +122,7 @@ def train(
         from nnlab.smoke import smoke_all
 
         _ready()
-        _print_scores(smoke_all(group, device=device, view=_view(quiet)), json=json)
+        print_scores(smoke_all(group, device=device, view=_view(quiet)), json=json)
         return
     if group.compares:
         from nnlab.grouped import train_group
@@ -153,32 +156,11 @@ def train(
 
 app.command(rich_help_panel=_EXPERIMENTS)(lr)
 app.command(rich_help_panel=_EXPERIMENTS)(backprop)
+app.command(rich_help_panel=_RUNS)(compare)
+app.command(rich_help_panel=_RUNS)(predict)
 
 
-@app.command("eval", rich_help_panel=_EXPERIMENTS)
-def evaluate(
-    runs: options.Members = None,
-    split: Annotated[
-        Literal["test", "validation", "train"], typer.Option(help="Which rows.")
-    ] = "test",
-    device: options.Device = "auto",
-    json: options.Json = False,
-) -> None:
-    """Scores the best checkpoint of a run on a split; of several, what they reach together."""
-    from nnlab.runs import find, members_of
-
-    _check_device(device)
-    folder, *others = [find(run) for run in runs or ["last"]]
-    if others:
-        from nnlab.ensemble import report
-
-        _ready()
-        typer.echo(report([folder, *others], split=split, device=device, as_json=json), nl=False)
-        return
-    from nnlab.evaluation import evaluate_all
-
-    _ready()
-    _print_scores(evaluate_all(members_of(folder), split=split, device=device), json=json)
+app.command("eval", rich_help_panel=_EXPERIMENTS)(evaluate)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -222,7 +204,7 @@ def tensorboard(
 @app.command(rich_help_panel=_LANGUAGE)
 def menu(
     name: Annotated[
-        str | None, typer.Argument(help="A menu, such as losses, or a kind: relu.")
+        str | None, typer.Argument(help="A menu: losses, a kind: relu, or a field: lr.")
     ] = None,
 ) -> None:
     """What a config can choose from."""
@@ -268,14 +250,3 @@ def _print_summary(summary: Any, *, json: bool) -> None:
     else:
         typer.echo(str(summary.run))
     raise typer.Exit(summary.exit_code)
-
-
-def _print_scores(found: dict[str, Any], *, json: bool) -> None:
-    if json:
-        from json import dumps
-
-        typer.echo(dumps(found, default=str))
-        return
-    from nnlab.printing import listed
-
-    typer.echo(listed(found), nl=False)

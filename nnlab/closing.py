@@ -24,8 +24,8 @@ class Outcome:
         steps: updates made.
         seconds: the time that took.
         best_epoch: the epoch of the weights that `best` names; None where nothing is watched.
-        scores: split -> name -> value: the best reading of the split that is watched, the last of
-            the others.
+        scores: a row that says what it shows -> name -> value: the mean of training's last epoch,
+            the best reading of the split that is watched, the last of the others.
         baseline: name -> value on the validation split (else training) without looking at inputs.
         baseline_name: what that is: "majority class", "mean".
         remarks: what the learning rule has to say, line by line.
@@ -38,16 +38,21 @@ class Outcome:
     steps: int
     seconds: float
     best_epoch: float | None
-    scores: Mapping[Split, Mapping[str, float]]
+    scores: Mapping[str, Mapping[str, float]]
     baseline: Mapping[str, float]
     baseline_name: str
     remarks: tuple[str, ...] = ()
     held_out: Split = "test"
 
 
-def _epoch(value: float) -> str:
+def rounded(epoch: float) -> str:
     """Two digits behind the point at most: 8, 2.5, 0.12."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{epoch:.2f}".rstrip("0").rstrip(".")
+
+
+def epoch_of(step: int, per_epoch: int) -> str:
+    """The epoch that ends with a step, or is under way: 'epoch 3', 'epoch 4 so far'."""
+    return f"epoch {-(-step // per_epoch)}" + (" so far" if step % per_epoch else "")
 
 
 def report(outcome: Outcome, *, stream: TextIO) -> None:
@@ -56,9 +61,9 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
     why = f" ({outcome.why})" if outcome.why else ""
     lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
     if outcome.best_epoch is not None:
-        lines[0] += f", best at epoch {_epoch(outcome.best_epoch)}"
+        lines[0] += f", best at epoch {rounded(outcome.best_epoch)}"
     held = outcome.held_out
-    rows: dict[str, Mapping[str, float]] = {**outcome.scores}
+    rows = {**outcome.scores}
     if outcome.baseline:
         rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
     names = list(dict.fromkeys(name for row in rows.values() for name in row))

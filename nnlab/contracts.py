@@ -82,6 +82,9 @@ class Examples:
         target_scale: what the network sees of the targets; None sees them as they are.
         clean: the targets before label noise, where there is some: it fell on the training rows
             whose `targets` differ from these.
+        fill: of a table that misses values, what stands in their place: (F,), the mean of each
+            column over the training rows; None where none may miss.
+        peak: the largest value that a pixel can have; None where inputs are no bytes.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -93,6 +96,8 @@ class Examples:
     digest: str
     target_scale: TargetScale | None = None
     clean: "NDArray[Any] | None" = None
+    fill: "NDArray[np.float32] | None" = None
+    peak: int | None = None
 
 
 class Batch(NamedTuple):
@@ -127,6 +132,15 @@ class Score(Protocol):
 
     def value(self, sums: Sequence[float], examples: int) -> float:
         """The score of all examples together, from the added sums."""
+        ...
+
+
+@runtime_checkable
+class ExampleScore(Score, Protocol):
+    """A score whose sums are sums over single examples, so that examples can be drawn again."""
+
+    def terms(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(N, width): what each example adds to the sums."""
         ...
 
 
@@ -237,12 +251,15 @@ class Reading:
         epoch: step / steps per epoch, a fraction within an epoch.
         split: which examples were measured.
         values: flat keys as in metrics.jsonl: "loss", "accuracy", "grad_norm/total".
+        epoch_means: of training, loss and scores over the whole epoch so far, where `values` are
+            those since the last reading; {} before the first update.
     """
 
     step: int
     epoch: float
     split: Split
     values: Mapping[str, float]
+    epoch_means: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +275,8 @@ class SaveDue:
     """A good moment to save: the window is closed and all readings of this step are out."""
 
     step: int
+    stays: bool = False
+    """Whether the checkpoint is kept for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nnlab import looks
 from nnlab.base import ConfigError, DivergedError
-from nnlab.build import evaluation_batch, place, scores_of, source_of
+from nnlab.build import scores_of
 from nnlab.contracts import Batch, Examples, Split
-from nnlab.evaluation import reopen, restore
 from nnlab.experiment import Experiment
-from nnlab.outcome import short
+from nnlab.looks import Looks
+from nnlab.outputs import answers, open_run
 from nnlab.parts.losses.family import LossConfig
 from nnlab.training import device as devices
-from nnlab.training import objective
 from nnlab.training.sources import targets_of
 
 
@@ -46,6 +46,8 @@ def evaluate_together(
     greatest output; where votes are equal, the average decides. Hansen & Salamon 1990,
     doi:10.1109/34.58871; Dietterich 2000, doi:10.1007/3-540-45014-9_1.
 
+    A look at the test split is counted for each member (`looks`).
+
     Returns:
         {"split", "samples", "members": [{"run", "loss", ...}], "mean", "average", "vote", "gain"};
         a gain is positive where the ensemble is better than the members' mean, or than the best.
@@ -66,6 +68,9 @@ def evaluate_together(
     for member, values in zip(members, alone, strict=True):
         if not np.isfinite(values["loss"]):
             raise DivergedError(f"{member.name}: the {split} loss is not finite")
+    if split == "test":
+        for run, member in zip(runs, members, strict=True):
+            looks.count(run, member.examples, command="ensemble")
     shared = [key for key in alone[0] if all(key in values for values in alone)]
     better = {score.key: score.higher_is_better for score in first.experiment.scores}
     together = _together(members, targets, shared)
@@ -87,31 +92,9 @@ def evaluate_together(
 
 
 def _member(run: Path, split: Split, device: torch.device) -> Member:
-    experiment, examples = reopen(run, device.type)
-    if split not in experiment.shape.sizes:
-        known = ", ".join(experiment.shape.sizes)
-        raise ConfigError(f"--split {split}: {short(run)} has {known}")
-    threads = experiment.config.train.threads
-    assert not isinstance(threads, str)
-    with devices.settings(threads=threads, deterministic=False):
-        outputs = _outputs(run, experiment, examples, split, device)
-    return Member(short(run.absolute()), experiment, examples, outputs)
-
-
-@torch.no_grad()
-def _outputs(
-    run: Path, experiment: Experiment, examples: Examples, split: Split, device: torch.device
-) -> Tensor:
-    """(N, K) float64 on the CPU: the outputs of the best checkpoint, as `evaluate` sees them."""
-    network = place(restore(run, experiment), experiment, device).eval()
-    lower = objective.autocast_dtype(experiment.config.train.precision)
-    source = source_of(examples, device=device, dtype=next(network.parameters()).dtype)
-    rows = torch.from_numpy(examples.rows[split]).to(device)
-    batches = list(rows.split(evaluation_batch(experiment)))
-    source.announce(batches)
-    with torch.autocast(device.type, dtype=lower, enabled=lower is not None):
-        found = [network(source.gather(batch).inputs) for batch in batches]
-    return torch.cat(found).cpu().double()
+    opened = open_run(run, split=split, device=device)
+    outputs = answers(opened, split).outputs
+    return Member(opened.name, opened.experiment, opened.examples, outputs)
 
 
 def _refuse_others(members: Sequence[Member], split: Split) -> None:
@@ -196,6 +179,8 @@ def _as_outputs(average: Tensor, loss: LossConfig, shape: Any) -> Tensor:
 def report(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
     """What `evaluate_together` gives, as a table or as one JSON object."""
     found = evaluate_together(runs, split=split, device=device)
+    if split == "test":
+        found["looks"] = looks.counted(runs)._asdict()
     return json.dumps(found) + "\n" if as_json else _page(found)
 
 
@@ -216,4 +201,7 @@ def _page(found: Mapping[str, Any]) -> str:
             rows.append(row("  better than the mean by", gain["over_mean"], "+"))
             rows.append(row("  better than the best by", gain["over_best"], "+"))
     head = (f"{found['samples']:,} {found['split']} examples", *keys)
-    return rendered(grid(rows, head=head, right=range(1, len(head)), whole=(0,)))
+    parts = [grid(rows, head=head, right=range(1, len(head)), whole=(0,))]
+    if "looks" in found:
+        parts += [Looks(**found["looks"]).sentence]
+    return rendered(*parts)

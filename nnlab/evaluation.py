@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from nnlab import durable
+from nnlab import durable, looks
 from nnlab.base import ConfigError, DataError, DivergedError
 from nnlab.build import measures, place, source_of
 from nnlab.contracts import Examples, Machine, Split
@@ -29,8 +29,14 @@ from nnlab.training import device as devices
 def evaluate_all(
     runs: Sequence[Path], *, split: str = "test", device: str = "auto"
 ) -> dict[str, Any]:
-    """`evaluate` of a run; of several, each by its folder's name."""
+    """`evaluate` of a run; of several, each by its folder's name.
+
+    Of the test split also {"looks": {"run", "family"}}: how often it was scored so far.
+    """
     found = {run.name: evaluate(run, split=split, device=device) for run in runs}
+    if split == "test":
+        for run in runs:
+            found[run.name]["looks"] = looks.counted([run])._asdict()
     if len(found) == 1:
         return next(iter(found.values()))
     return found
@@ -56,7 +62,7 @@ def evaluate(
     Returns:
         {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json; with
         `data.scale_target` also {"target": {"mean", "deviation"}}: the loss is in that scale, the
-        scores are in the target's own unit.
+        scores are in the target's own unit. A look at the test split is counted (`looks`).
 
     Raises:
         ConfigError: the data have no such split.
@@ -92,11 +98,15 @@ def evaluate(
     result: dict[str, Any] = {"split": split, "samples": samples, **known}
     if examples.target_scale is not None:
         result["target"] = examples.target_scale._asdict()
-    durable.write(_folder(run) / f"{split}.json", json.dumps(result, indent=2) + "\n")
+    folder = eval_folder(run)
+    if split == "test":
+        looks.count(run, examples, command="eval")
+    durable.write(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
     return result
 
 
-def _folder(run: Path) -> Path:
+def eval_folder(run: Path) -> Path:
+    """Where commands that follow training write; made if it is not there."""
     folder = run / "eval"
     with durable.storage(folder):
         folder.mkdir(exist_ok=True)
@@ -137,6 +147,13 @@ def restore(run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged or of another network.
     """
+    return restored(run, experiment, name)[0]
+
+
+def restored(
+    run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
+) -> tuple[nn.Module, int]:
+    """Likewise, with the number of updates that had been made."""
     found = checkpoint.named(run / "checkpoints", name)
     network = build_network(experiment.design, seed=0)
     if network is experiment.design.module:
@@ -148,7 +165,7 @@ def restore(run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
     }
     checkpoint.check_fits(network.state_dict(), weights, where=str(found.path))
     network.load_state_dict(weights)
-    return network
+    return network, found.step
 
 
 def load(run: Path, handed: Handed = NOTHING) -> nn.Module:

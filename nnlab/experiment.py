@@ -10,11 +10,10 @@ from math import ceil, prod
 from typing import TypeVar
 
 from nnlab.base import ConfigError, Mistake, MistakeError
-from nnlab.config import RunConfig, TrainConfig
+from nnlab.config import RunConfig
 from nnlab.contracts import DataShape, Machine, Plan
-from nnlab.durations import Duration
 from nnlab.fits import misfits
-from nnlab.learning import check_times, optimizer_mistakes, output_mistakes, steps_of
+from nnlab.learning import check_times, optimizer_mistakes, output_mistakes
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.owners import (
@@ -24,20 +23,15 @@ from nnlab.owners import (
     owner_mistakes,
     prepared,
 )
+from nnlab.pace import Pace
+from nnlab.pacing import pace_of, spelled_out
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
+from nnlab.sections import TrainConfig
 from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
-
-READINGS = 200
-"""About how many readings `log.every: auto` makes."""
-
-CLOSE_LOOKS = (10, 40)
-CLOSE_STEPS = 150
-"""`log.probes: auto` looks about each 150 updates, at least and at most so often in a run: a close
-look costs as much as about five updates of a small network."""
 
 SINGLE_THREAD_FLOPS = 2e8
 """A step below this many floating-point operations runs on one thread: sharing it costs as much.
@@ -57,8 +51,7 @@ class Experiment:
         design: of the network.
         per_epoch: updates in an epoch.
         total: updates in the run; None for a run in minutes.
-        every: updates between two readings.
-        closely: updates between two close looks, a multiple of `every`; None for none.
+        pace: when it is read.
     """
 
     config: RunConfig
@@ -66,8 +59,7 @@ class Experiment:
     design: Design
     per_epoch: int
     total: int | None
-    every: int
-    closely: int | None
+    pace: Pace
 
     @property
     def loss(self) -> LossConfig:
@@ -107,21 +99,18 @@ def settle(
     if per_epoch == 0:
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
-    every = _try(lambda: _every(config, per_epoch, total), wrong)
-    _try(lambda: _closely(config, every or 1, per_epoch, total), wrong)
+    pace = _try(lambda: pace_of(config, per_epoch, total), wrong)
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
         wrong += optimizer_mistakes(config, network)
         wrong += output_mistakes(network, loss, scores, shape)
-    if wrong or network is None or every is None:
+    if wrong or network is None or pace is None:
         raise located(wrong, config.origins)
-    closely = _closely(config, every, per_epoch, total)
-    pace = (every, closely)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, pace)
     settled = settled.written(config.origins)
-    return Experiment(settled, shape, network, per_epoch, total, every, closely)
+    return Experiment(settled, shape, network, per_epoch, total, pace)
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
@@ -155,31 +144,6 @@ def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     if train.minutes is not None:
         return per_epoch, None
     return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
-
-
-def _every(config: RunConfig, per_epoch: int, total: int | None) -> int:
-    written = config.log.every
-    if isinstance(written, Duration):
-        if written.amount == 0:
-            raise MistakeError(("log", "every"), "must be greater than 0")
-        return max(1, steps_of(written, ("log", "every"), per_epoch, total))
-    return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
-
-
-def _closely(config: RunConfig, every: int, per_epoch: int, total: int | None) -> int | None:
-    written = config.log.probes
-    if written == "off":
-        return None
-    if isinstance(written, Duration):
-        if written.amount == 0:
-            raise MistakeError(("log", "probes"), "must be greater than 0 (or off)")
-        steps = steps_of(written, ("log", "probes"), per_epoch, total)
-    elif total is None:
-        steps = CLOSE_STEPS
-    else:
-        fewest, most = CLOSE_LOOKS
-        steps = total / min(most, max(fewest, total / CLOSE_STEPS))
-    return max(1, round(steps / every)) * every
 
 
 def _monitor_mistakes(
@@ -248,7 +212,7 @@ def _spelled_out(
     scores: tuple[ScoreConfig, ...],
     network: Design,
     shape: DataShape,
-    pace: tuple[int, int | None],
+    pace: Pace,
 ) -> RunConfig:
     """The config with every `auto` replaced by what it took."""
     data = config.data.resolved(place)
@@ -272,16 +236,11 @@ def _spelled_out(
         "loss": loss,
         "scores": scores,
         "train": train,
-        "log": config.log.model_copy(update=_paced(*pace)),
+        "log": config.log.model_copy(update=spelled_out(pace)),
     }
     return config.model_copy(
         update={name: value for name, value in decided.items() if name not in config.replaced}
     )
-
-
-def _paced(every: int, closely: int | None) -> dict[str, object]:
-    probes = "off" if closely is None else Duration(closely, "steps")
-    return {"every": Duration(every, "steps"), "probes": probes}
 
 
 def _threads(train: TrainConfig, machine: Machine, network: Design, shape: DataShape) -> int:

@@ -15,9 +15,10 @@ from typing import Any
 
 from nnlab import durable
 from nnlab.base import CheckpointError, ConfigError, ResourceError
-from nnlab.config import LENGTHS, RunConfig, dump, to_plain
+from nnlab.config import RunConfig, dump, to_plain
 from nnlab.loading import load_config
 from nnlab.runs import home
+from nnlab.sections import LENGTHS
 
 
 @contextmanager
@@ -151,8 +152,8 @@ def refuse_changes(folder: Path, config: RunConfig) -> None:
     Raises:
         ConfigError: naming the fields.
     """
-    before = _flat(to_plain(load_config(folder / "config.yaml")))
-    now = _flat(to_plain(config))
+    before = flattened(to_plain(load_config(folder / "config.yaml")))
+    now = flattened(to_plain(config))
     free = (*(f"train.{name}" for name in LENGTHS), "train.early_stopping", "log", "train.threads")
     changed = [
         f"{key}: {before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now"
@@ -166,17 +167,18 @@ def refuse_changes(folder: Path, config: RunConfig) -> None:
 
 def flat(config: RunConfig) -> dict[str, object]:
     """Dotted path -> value, of everything that is one value."""
-    return {k: v for k, v in _flat(to_plain(config)).items() if v is not None}
+    return {k: v for k, v in flattened(to_plain(config)).items() if v is not None}
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def flattened(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> value of a tree of plain values; a list of plain values is one, as text."""
     if isinstance(value, dict) and value:
         items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
         items = [(f"{path}.{index}", inner) for index, inner in enumerate(value)]
     else:
         return {path: str(value) if isinstance(value, list) else value}
-    return {key: found for name, inner in items for key, found in _flat(inner, name).items()}
+    return {key: found for name, inner in items for key, found in flattened(inner, name).items()}
 
 
 def _version() -> str:

@@ -1,10 +1,9 @@
 """The closing lines of a comparison: one table, the differences, what was expected."""
 
 from collections.abc import Sequence
-from math import isfinite, isnan
 from typing import Any
 
-from nnlab.measured import Comparison, Estimate, Measured, differences, estimate
+from nnlab.measured import Comparison, Estimate, Measured, differences, estimate, said
 from nnlab.outcome import short
 from nnlab.printing import grid, rendered
 
@@ -48,7 +47,7 @@ def report(comparison: Comparison) -> str:
     if found:
         tags = list(next(iter(found.values())))
         rows = [
-            (variant or "runs", str(_count(comparison, variant)), *map(_said, values.values()))
+            (variant or "runs", str(_count(comparison, variant)), *map(said, values.values()))
             for variant, values in found.items()
         ]
         parts += ["", grid(rows, head=("variant", "runs", *tags), whole=(0,))]
@@ -66,12 +65,6 @@ def _count(comparison: Comparison, variant: str) -> int:
     return sum(run.variant == variant for run in comparison.runs)
 
 
-def _said(value: Estimate) -> str:
-    if isnan(value.mean):
-        return "not finite"
-    return f"{value.mean:#.4g}" + (f" +- {value.half:.2g}" if isfinite(value.half) else "")
-
-
 def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
     """Each variant minus the first, in pairs of the same seed."""
     variants = list(dict.fromkeys(run.variant for run in comparison.runs))
@@ -82,7 +75,7 @@ def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
     rows = [
         (
             f"{name} minus {variants[0]}",
-            *(_said(differences(by_name[name], first, t)) for t in tags),
+            *(said(differences(by_name[name], first, t)) for t in tags),
         )
         for name in variants[1:]
     ]

@@ -18,7 +18,7 @@ from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
 from nnlab.loading import place_for
 from nnlab.measured import FORMAT, Comparison, Measured, curves_of, verdicts
-from nnlab.run import stream_run
+from nnlab.run import last_of, stream_run
 from nnlab.runs import GROUP_FILE, create
 from nnlab.summary import Summary, read_summary
 from nnlab.training import device as devices
@@ -99,15 +99,10 @@ def _train_members(
             deterministic=deterministic,
             view=view.member(member),
             examples=_examples(member, shared),
-            closing=False,
+            shown=False,
             signals=True,
         )
-        while True:
-            try:
-                next(stream)
-            except StopIteration as end:
-                found[member.name] = end.value
-                break
+        found[member.name] = last_of(stream)
         view.ended(member, found[member.name])
         if found[member.name].status == "interrupted":
             break

@@ -45,9 +45,11 @@ def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
     if total is not None and warmup > total:
         text = f"is {warmup:,} steps, longer than the run of {total:,} (write such as 10%)"
         raise MistakeError(("schedule", "warmup"), text)
-    stopping = config.train.early_stopping
+    stopping = config.train.stopping
     if stopping is not None:
-        steps_of(stopping.patience, ("train", "early_stopping", "patience"), per_epoch, total)
+        path = ("train", "early_stopping")
+        short = isinstance(config.train.early_stopping, Duration)
+        steps_of(stopping.patience, path if short else (*path, "patience"), per_epoch, total)
 
 
 def _check_durations(kind: Kind, path: Path, per_epoch: int, total: int | None) -> None:

@@ -16,9 +16,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from nnlab.closing import Outcome, exact, report
+from nnlab.closing import Outcome, epoch_of, exact, report, rounded
 from nnlab.contracts import EpochEnd, Reading, Split
-from nnlab.terminal import RunAbout, heading, pace, scores
+from nnlab.terminal import RunAbout, heading, pace, scores, shown
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -87,7 +87,7 @@ class LiveView:
         latest = self._latest
         parts: list[Any] = [self._progress.get_renderable()]
         if latest:
-            parts += [_table(latest), _below(latest)]
+            parts += [_table(latest, self._about.steps_per_epoch), _below(latest)]
         return Group(*parts)
 
 
@@ -104,7 +104,8 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _table(latest: Mapping[Split, Reading]) -> Table:
+def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
+    """Training over the epoch, the other splits at their last reading."""
     columns = ["loss", *scores(latest)][:5]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("")
@@ -114,10 +115,19 @@ def _table(latest: Mapping[Split, Reading]) -> Table:
         if split not in latest:
             continue
         reading = latest[split]
-        numbers = (reading.values.get(column) for column in columns)
+        numbers = map(shown(reading).get, columns)
         cells = ["" if number is None else exact(number) for number in numbers]
-        table.add_row(split, *cells, style="cyan" if split == "train" else "magenta")
+        label = f"{split} ({_when(reading, per_epoch)})"
+        table.add_row(label, *cells, style="cyan" if split == "train" else "magenta")
     return table
+
+
+def _when(reading: Reading, per_epoch: int) -> str:
+    if reading.step == 0:
+        return "at the start"
+    if reading.epoch_means:
+        return f"mean of {epoch_of(reading.step, per_epoch)}"
+    return f"after epoch {rounded(reading.epoch)}"
 
 
 def _below(latest: Mapping[Split, Reading]) -> Text:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nan, sqrt
+from math import inf, isfinite, isnan, nan, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,12 +34,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A finished run of a comparison.
+    """A run of a comparison.
 
     Attributes:
         name: the member's.
         variant: it belongs to.
-        seed: its seed.
+        seed: its seed; in words where each purpose has its own.
         summary: how it ended.
         curves: by TensorBoard's tag.
         test: loss and scores of the best checkpoint, where an expectation asks for them.
@@ -47,7 +47,7 @@ class Measured:
 
     name: str
     variant: str
-    seed: int
+    seed: int | str
     summary: Summary
     curves: Mapping[str, Curve]
     test: Mapping[str, float]
@@ -111,10 +111,19 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, quantile * spread / sqrt(count))
 
 
-def differences(a: Sequence[Measured], b: Sequence[Measured], tag: str) -> Estimate:
-    """A - b at the last reading, seed by seed: what the seeds share cancels."""
-    other = {run.seed: run.value(tag, "last") for run in b}
-    pairs = [run.value(tag, "last") - other[run.seed] for run in a if run.seed in other]
+def said(value: Estimate) -> str:
+    """A mean with its interval, as it is printed."""
+    if isnan(value.mean):
+        return "not finite"
+    return f"{value.mean:#.4g}" + (f" +- {value.half:.2g}" if isfinite(value.half) else "")
+
+
+def differences(
+    a: Sequence[Measured], b: Sequence[Measured], tag: str, moment: str = "last"
+) -> Estimate:
+    """A - b, as a rule at the last reading, seed by seed: what the seeds share cancels."""
+    other = {run.seed: run.value(tag, moment) for run in b}
+    pairs = [run.value(tag, moment) - other[run.seed] for run in a if run.seed in other]
     return estimate(pairs)
 
 

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.base import DataError
-from nnlab.contracts import Batch, DataShape, Examples, LossFn, Score, Split, StoredScore
+from nnlab.contracts import (
+    Batch,
+    DataShape,
+    Examples,
+    ExampleScore,
+    LossFn,
+    Score,
+    Split,
+    StoredScore,
+)
 from nnlab.experiment import Experiment
 from nnlab.parts.constants import Constant
 from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig, SumScoreConfig, sum_dtype
@@ -56,7 +65,7 @@ def _means(examples: Examples) -> Sequence[float]:
 def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> Seen | None:
     """What the score looks at; None for raw outputs."""
     if experiment.shape.task == "regression":
-        return _own_unit(experiment, examples)
+        return own_unit(experiment, examples)
     if score.reads == "outputs" or experiment.shape.task == "labels":
         return None
     activation = experiment.config.model.output.activation
@@ -67,7 +76,7 @@ def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> See
     return lambda outputs, targets: (probabilities(outputs), targets)
 
 
-def _own_unit(experiment: Experiment, examples: Examples) -> Seen:
+def own_unit(experiment: Experiment, examples: Examples) -> Seen:
     """Predictions and targets as the data have them, whatever the network learns."""
     predictions, scale = experiment.loss.predictions, examples.target_scale
     if scale is None:
@@ -92,6 +101,11 @@ class _SeenScore:
         self._score = score
         self._seen = seen
 
+    def terms(self, outputs: Tensor, batch: Batch) -> Tensor:
+        assert isinstance(self._score, ExampleScore)
+        outputs, targets = self._seen(outputs, batch.targets)
+        return self._score.terms(outputs, batch._replace(targets=targets))
+
     def sums(self, outputs: Tensor, batch: Batch) -> Tensor:
         outputs, targets = self._seen(outputs, batch.targets)
         return self._score.sums(outputs, batch._replace(targets=targets))
@@ -113,13 +127,16 @@ class _SeenStoredScore:
         return self._score.value(*self._seen(outputs.double(), targets))
 
 
-def baseline(experiment: Experiment, examples: Examples) -> dict[str, float]:
+def baseline(
+    experiment: Experiment, examples: Examples, split: Split | None = None
+) -> dict[str, float]:
     """What a prediction reaches that never looks at the inputs: majority class, or the mean.
 
     Where a score judges probabilities, they are the classes' shares of the training split. Measured
-    on the validation split, else on the training split; what is not defined is left out.
+    on the validation split, else on the training split, or on the one that is given; what is not
+    defined is left out.
     """
-    split: Split = "validation" if "validation" in examples.rows else "train"
+    split = split or ("validation" if "validation" in examples.rows else "train")
     targets = torch.from_numpy(examples.targets[examples.rows[split]])
     if not len(targets):
         raise DataError(f"data: the {split} split is empty")

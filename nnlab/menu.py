@@ -3,13 +3,13 @@
 from difflib import get_close_matches
 from typing import Any
 
-from nnlab import remedies
+from nnlab import menu_fields, remedies, synonyms
 from nnlab.base import Config, ConfigError, Kind
 from nnlab.choices import kinds_of
-from nnlab.config import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 from nnlab.described import MENUS, fields_of, help_of
 from nnlab.printing import grid, rendered
 from nnlab.readings import DATA, READINGS
+from nnlab.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 
 SECTIONS = {
     "log": LogConfig,
@@ -21,10 +21,10 @@ SECTIONS = {
 
 
 def page(name: str | None) -> str:
-    """All menus, the kinds of one, or the fields of a kind.
+    """All menus, the kinds of one, the fields of a kind, or the owners of a field.
 
     Raises:
-        ConfigError: there is no such menu or kind.
+        ConfigError: there is none of the name.
     """
     if name is None:
         return _menus()
@@ -41,18 +41,19 @@ def page(name: str | None) -> str:
     ]
     if name in SECTIONS:
         return _section(name)
-    if not found:
-        raise ConfigError(f"menu {name}: no such menu or kind ({_hint(name)})")
-    return "\n".join(_kind(menu, kind) for menu, kind in found)
+    pages = [*(_kind(menu, kind) for menu, kind in found), menu_fields.page(name)]
+    if not any(pages):
+        raise ConfigError(f"menu {name}: no such menu, kind or field ({_hint(name)})")
+    return "\n".join(part for part in pages if part)
 
 
 def _hint(name: str) -> str:
-    from nnlab import synonyms
-
     kinds = [kind for union, _ in MENUS.values() for kind in kinds_of(union)]
     if known := synonyms.known_as(name, kinds, dict(synonyms.VALUES)):
         return f"{name} is called {known} here"
-    near = get_close_matches(name, [*MENUS, *SECTIONS, *kinds], n=1)
+    if known := menu_fields.called_here(name):
+        return f"{name} is called {known} here"
+    near = get_close_matches(name, [*MENUS, *SECTIONS, *kinds, *menu_fields.names()], n=1)
     return f"did you mean {near[0]}?" if near else f"menus are {', '.join(MENUS)}"
 
 
@@ -61,7 +62,8 @@ def _menus() -> str:
     head = ("menu", "chosen in", "kinds")
     return rendered(
         grid(rows, head=head, whole=(0, 1)),
-        "\nnnlab menu MENU says what they are, nnlab menu KIND what one takes",
+        "\nnnlab menu MENU says what they are, nnlab menu KIND what one takes,",
+        "nnlab menu FIELD (lr) who has such a field",
         f"sections: {' '.join(SECTIONS)} (nnlab menu SECTION)",
         "nnlab menu readings says what each curve means",
         f"nnlab menu {remedies.TOPIC} says which section holds what against overfitting",
@@ -83,7 +85,7 @@ def _readings() -> str:
             key,
             "\n".join((d.plain, f"{d.formula}{'' if d.unit == '1' else f', {d.unit}'}", d.source)),
             d.data,
-            "each" if not d.close else "close",
+            d.when,
         )
         for key, d in READINGS.items()
     ]
@@ -91,7 +93,7 @@ def _readings() -> str:
     return rendered(
         "readings: what training shows beside losses and scores (metrics.jsonl, TensorBoard)\n",
         grid(rows, head=("reading", "", "measured on", "when"), whole=(0, 2, 3)),
-        "\nclose: at every `log.probes`, by a look into each layer; each: at every reading\n",
+        "",
         data,
     )
 

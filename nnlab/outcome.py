@@ -1,6 +1,6 @@
 """What a run says of itself: its summary, TensorBoard's cards, the closing lines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nnlab.build import Built, evaluation_batch
-from nnlab.closing import Outcome
+from nnlab.closing import Outcome, epoch_of, rounded
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
 from nnlab.experiment import Experiment
@@ -127,17 +127,13 @@ def _finite(value: Any) -> Any:
 
 
 def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
-    """What the closing lines show beside the baseline: the last readings.
-
-    Of the split that is watched, the reading of the best weights.
-    """
+    """What the closing lines show beside the baseline."""
     progress = session.progress
-    shown: dict[str, Mapping[str, float]] = {}
     names = ["loss", *(score.key for score in session.experiment.scores)]
-    for split, values in progress.last.items():
-        best = progress.best
-        chosen = best.values if best is not None and best.split == split else values
-        shown[split] = {name: chosen[name] for name in names if name in chosen}
+    shown = {
+        label: {name: values[name] for name in names if name in values}
+        for label, values in _rows(progress, session.experiment.per_epoch)
+    }
     names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
     held_out: tuple[Split, ...] = ("test", "validation", "train")
     return Outcome(
@@ -147,12 +143,28 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         steps=summary.steps,
         seconds=progress.seconds,
         best_epoch=None if progress.best is None else progress.best.epoch,
-        scores=shown,  # pyright: ignore[reportArgumentType]
+        scores=shown,
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
         remarks=tuple(line for c in session.concluded for line in c.lines),
         held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
     )
+
+
+def _rows(progress: Progress, per_epoch: int) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """The rows of the closing table, with what each is the reading of."""
+    best = progress.best
+    if progress.epoch_means:
+        epoch = epoch_of(progress.epoch_means_step, per_epoch)
+        yield f"train (mean of {epoch})", progress.epoch_means
+    for split, values in progress.last.items():
+        if best is not None and best.split == split:
+            what = "best reading, " if split == "train" else "after "
+            yield f"{split} ({what}epoch {rounded(best.epoch)})", best.values
+        elif split != "train":
+            yield f"{split} (after epoch {rounded(progress.step / per_epoch)})", values
+        elif not progress.epoch_means:
+            yield f"{split} (last reading)", values
 
 
 def short(folder: Path) -> str:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from nnlab import yaml
 from nnlab.base import ConfigError, Path, dotted
-from nnlab.config import LENGTHS, Origins
+from nnlab.config import Origins
+from nnlab.sections import LENGTHS
 
 DEFAULT_KINDS = {
     "loss": "cross_entropy",
@@ -22,6 +23,9 @@ STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
          "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm",
          "local_response_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
+
+SHORT: dict[Path, str] = {("train", "early_stopping"): "patience", ("seed",): "all"}
+"""Sections that a single value stands for, and the field that it is."""
 
 
 class Change(NamedTuple):
@@ -101,11 +105,16 @@ def _get(node: Any, part: str | int) -> Any:
 
 
 def _opened(inner: Any, path: Path) -> Any:
-    """A copy that can be changed; a bare name becomes its kind, a missing section its default."""
+    """A copy that can be changed.
+
+    A bare name becomes its kind, a value its section, a missing section its default.
+    """
     if isinstance(inner, dict):
         return dict(inner)
     if isinstance(inner, list | tuple):
         return list(inner)
+    if path in SHORT and inner is not None:
+        return {SHORT[path]: inner}
     if isinstance(inner, str) and inner not in ("auto", "none"):
         return {"kind": inner}
     if inner is None or inner == "auto":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from nnlab.handed import NOTHING, Handed, of_run
 from nnlab.loading import place_for
 from nnlab.stored_data import read_data, shape_of
 from nnlab.training import device as devices
+from nnlab.training import objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,63 @@ class Prediction:
     labels: tuple[str, ...]
 
 
-def predict(
-    run: Path, inputs: object, *, device: str = "auto", handed: Handed = NOTHING
-) -> Prediction:
-    """Applies the best network of a run; the data set itself is not needed.
+@final
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """The best network of a run, ready for rows.
+
+    Attributes:
+        known: the content of data.json.
+        experiment: settled.
+        batch: rows that go through the network at once, as in an evaluation.
+    """
+
+    known: dict[str, Any]
+    experiment: Experiment
+    batch: int
+    _network: torch.nn.Module
+    _device: torch.device
+
+    def __call__(self, inputs: object) -> Prediction:
+        """What the network says of rows as they are stored.
+
+        The same rows give the same bits however they are cut into multiples of `batch`.
+
+        Raises:
+            DataError: they have another shape, or are not finite numbers.
+        """
+        rows = torch.from_numpy(_checked(inputs, self.known))
+        train = self.experiment.config.train
+        assert not isinstance(train.threads, str)
+        lower = objective.autocast_dtype(train.precision)
+        with (
+            devices.settings(threads=train.threads, deterministic=False),
+            torch.inference_mode(),
+            torch.autocast(self._device.type, dtype=lower, enabled=lower is not None),
+        ):
+            outputs = torch.cat([self._outputs(part) for part in rows.split(self.batch)])
+        return _told(outputs, self.experiment, self.known.get("target"))
+
+    def _outputs(self, rows: torch.Tensor) -> torch.Tensor:
+        dtype = next(self._network.parameters()).dtype
+        shift, factor = (
+            torch.tensor(self.known[key], dtype=torch.float32).to(self._device, dtype)
+            for key in ("shift", "factor")
+        )
+        found = self._network((rows.to(self._device).to(dtype) - shift) * factor).cpu()
+        return found if found.dtype == torch.float64 else found.float()
+
+
+def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING) -> Predictor:
+    """Loads the best network of a run; the data set itself is not needed.
 
     Args:
         run: the run's folder.
-        inputs: (N, *shape of one example) as the data set stores them: not scaled. Columns of a csv
-            file stand as `columns` of data.json has them.
         device: auto, cpu, cuda, cuda:N or mps.
         handed: the module and the loss that Python handed in when the run was trained.
 
     Raises:
         CheckpointError: the folder is no run, or has no sound checkpoint.
-        DataError: the inputs have another shape, or are not finite numbers.
     """
     config = of_run(run, handed=handed)
     known = read_data(run)
@@ -61,21 +104,28 @@ def predict(
     kind: Any = chosen.type
     machine = Machine(kind, cpu_count() or 1)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
-    rows = _checked(inputs, known)
-    threads = experiment.config.train.threads
-    assert not isinstance(threads, str)
-    with devices.settings(threads=threads, deterministic=False), torch.inference_mode():
-        network = place(restore(run, experiment), experiment, chosen).eval()
-        dtype = next(network.parameters()).dtype
-        shift, factor = (
-            torch.tensor(known[key], dtype=torch.float32).to(chosen, dtype)
-            for key in ("shift", "factor")
-        )
-        parts = [
-            network((part.to(chosen).to(dtype) - shift) * factor).cpu()
-            for part in torch.from_numpy(rows).split(evaluation_batch(experiment))
-        ]
-    return _told(torch.cat(parts), experiment, known.get("target"))
+    network = place(restore(run, experiment), experiment, chosen).eval()
+    return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)
+
+
+def predict(
+    run: Path, inputs: object, *, device: str = "auto", handed: Handed = NOTHING
+) -> Prediction:
+    """Applies the best network of a run once.
+
+    Args:
+        run: the run's folder.
+        inputs: (N, *shape of one example) as the data set stores them: not scaled. Columns of a csv
+            file stand as `columns` of data.json has them; NaN is a missing value of a run whose
+            data say `missing: mean`.
+        device: auto, cpu, cuda, cuda:N or mps.
+        handed: the module and the loss that Python handed in when the run was trained.
+
+    Raises:
+        CheckpointError: the folder is no run, or has no sound checkpoint.
+        DataError: the inputs have another shape, or are not finite numbers.
+    """
+    return open_predictor(run, device=device, handed=handed)(inputs)
 
 
 def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
@@ -87,10 +137,14 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
         wanted = ", ".join(("N", *map(str, shape)))
         names = f" (columns {_some(known['columns'])})" if known["columns"] else ""
         raise DataError(f"inputs: have shape {rows.shape}, expected ({wanted}){names}")
+    if rows.dtype.kind == "f" and known.get("fill") is not None:
+        rows = np.where(np.isnan(rows), np.array(known["fill"], np.float32), rows)
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
         raise DataError("inputs: hold values that are not finite")
     # As the data sets store them, so that scaling rounds alike.
-    return rows if rows.dtype == np.uint8 else rows.astype(np.float32)
+    if rows.dtype == np.uint8:
+        return rows if rows.flags.writeable else rows.copy()  # torch warns of what it cannot write
+    return rows.astype(np.float32)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Tables as text: without colours, 80 columns wide unless the terminal is narrower."""
+"""Tables as text: 80 columns wide unless the terminal is narrower."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -7,15 +7,28 @@ from typing import Any, cast
 WIDTH = 80
 
 
-def rendered(*parts: Any, width: int | None = None) -> str:
-    """What rich makes of these, a line break after each."""
+def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str:
+    """What rich makes of these, a line break after each.
+
+    Args:
+        parts: text, tables, ...
+        width: of a line; None for at most 80.
+        colors: those of a terminal, as far as it has some.
+    """
     from shutil import get_terminal_size
 
     from rich.console import Console
 
     columns = min(WIDTH, get_terminal_size((WIDTH, 24)).columns) if width is None else width
     text = StringIO()
-    console = Console(file=text, width=columns, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=text,
+        width=columns,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=True if colors else None,
+    )
     for part in parts:
         console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

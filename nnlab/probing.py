@@ -31,7 +31,7 @@ def probes(
     device: torch.device,
 ) -> Probes | None:
     """What looks into the network, on examples of the validation split if there is one."""
-    if experiment.closely is None:
+    if experiment.pace.closely is None:
         return None
     design, sizes = experiment.design, experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"

@@ -8,7 +8,15 @@ their menus define them.
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Data = Literal["window", "last batch", "batches of the window", "weights", "probe set", "clock"]
+Data = Literal[
+    "window",
+    "last batch",
+    "batches of the window",
+    "weights",
+    "probe set",
+    "training rows",
+    "clock",
+]
 
 DATA: Mapping[Data, str] = {
     "window": "all examples since the reading before, in training mode",
@@ -18,6 +26,8 @@ DATA: Mapping[Data, str] = {
     "weights": "the weights before and after the window's last update",
     "probe set": "up to 256 validation examples, the same for the whole run, at the weights after "
     "the update; batch statistics as in training, no dropout",
+    "training rows": "training examples that stay the same for the whole run, at the weights after "
+    "the update; no augmentation, no dropout",
     "clock": "time spent on updates alone",
 }
 """On what a number is measured, in a sentence."""
@@ -34,8 +44,8 @@ class Definition(NamedTuple):
     source: str = ""
     card: bool = False
     """Whether TensorBoard shows it; all of them stand in metrics.jsonl."""
-    close: bool = True
-    """Whether it is read by close looks alone (`log.probes`)."""
+    when: str = "log.probes"
+    """The field of the config that says when it is read; log.every: at each reading."""
 
 
 _SPREAD = {
@@ -59,17 +69,17 @@ def _spread(role: str, what: str) -> dict[str, Definition]:
 
 READINGS: Mapping[str, Definition] = {
     "learning_rate": Definition(
-        "the rate of the last update", "lr * schedule(step)", "window", card=True, close=False
+        "the rate of the last update", "lr * schedule(step)", "window", card=True, when="log.every"
     ),
     "samples_per_second": Definition(
-        "training speed", "examples / seconds", "clock", "1/s", card=True, close=False
+        "training speed", "examples / seconds", "clock", "1/s", card=True, when="log.every"
     ),
     "penalty": Definition(
         "the regularization term of the objective",
         "l2 / 2 |w|_2^2 + l1 |w|_1",
         "window",
         card=True,
-        close=False,
+        when="log.every",
     ),
     "clipped": Definition(
         "share of updates whose gradient was cut to clip_norm",
@@ -77,10 +87,14 @@ READINGS: Mapping[str, Definition] = {
         "window",
         source="Pascanu et al. 2013, arXiv:1211.5063",
         card=True,
-        close=False,
+        when="log.every",
     ),
     "grad_norm": Definition(
-        "length of the gradient, before clipping", "|g|_2", "last batch", card=True, close=False
+        "length of the gradient, before clipping",
+        "|g|_2",
+        "last batch",
+        card=True,
+        when="log.every",
     ),
     "grad_rms": Definition(
         "size of a gradient's entry, comparable between layers", "|g|_2 / sqrt(n)", "last batch"
@@ -130,6 +144,24 @@ READINGS: Mapping[str, Definition] = {
         "probe set",
         source=_GLOROT,
         card=True,
+    ),
+    "sharpness": Definition(
+        "curvature of the objective: above its edge the optimizer is unstable",
+        "largest eigenvalue of the Hessian H, or of P^-1/2 H P^-1/2; edge 2/lr for sgd, "
+        "2(1 + b)/lr with momentum b, 38/lr for Adam's preconditioned one",
+        "training rows",
+        source="Cohen et al. 2021, arXiv:2103.00065; 2022, arXiv:2207.14484",
+        card=True,
+        when="log.sharpness",
+    ),
+    "gradient_noise": Definition(
+        "the batch size at which the gradient is as much noise as signal",
+        "scale = tr(S) / |G|^2, from |g|^2 of batches and of their mean",
+        "training rows",
+        "examples",
+        "McCandlish et al. 2018, arXiv:1812.06162, appendix A.1",
+        card=True,
+        when="log.noise_scale",
     ),
     "entropy": Definition(
         "how undecided the outputs are: ln K knows nothing, 0 is certain",

@@ -66,6 +66,11 @@ def train(
         signals=True,
         handed=handed,
     )
+    return last_of(stream)
+
+
+def last_of(stream: Generator[Event, None, Summary]) -> Summary:
+    """Trains to the end, with nobody between the events."""
     while True:
         try:
             next(stream)
@@ -96,15 +101,15 @@ def stream_run(
     deterministic: bool = False,
     view: View,
     examples: Examples | None = None,
-    closing: bool = True,
+    shown: bool = True,
     signals: bool = False,
     handed: Handed = NOTHING,
 ) -> Generator[Event, None, Summary]:
     """Likewise, as a stream of events; each has been written when it comes.
 
     While an event is out, torch's threads and generators are as the caller left them. `examples`
-    take the place of the config's data (a smoke run without them); without `closing` the view is
-    not told what was reached; with `signals` the first one ends the run softly.
+    take the place of the config's data (a smoke run without them); without `shown` the view is told
+    neither the folder nor what was reached; with `signals` the first one ends the run softly.
     """
     began = perf_counter()
     config = load_config(source, overrides, handed)
@@ -126,8 +131,9 @@ def stream_run(
         received: list[int] = []
         if signals:
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
-        summary = yield from _as_guests(_events(session, view, received), wish)
-        if closing:
+        about = _about(session, folder if shown else None)
+        summary = yield from _as_guests(_events(session, about, view, received), wish)
+        if shown:
             _report(session, summary, view)
         return summary
 
@@ -165,7 +171,9 @@ def _as_guests(
             yield event
 
 
-def _events(session: Session, view: View, received: list[int]) -> Generator[Event, None, Summary]:
+def _events(
+    session: Session, about: RunAbout, view: View, received: list[int]
+) -> Generator[Event, None, Summary]:
     """Trains, writes, saves; the run folder is complete when it returns."""
     trainer, progress, folder = session.built.trainer, session.progress, session.folder
     lines, board = _record(session, view)
@@ -173,7 +181,8 @@ def _events(session: Session, view: View, received: list[int]) -> Generator[Even
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
-        _begin(session, saver, board, view)
+        view.start(about)
+        _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
         try:
             for event in trainer.run(progress):
@@ -184,7 +193,7 @@ def _events(session: Session, view: View, received: list[int]) -> Generator[Even
                 elif isinstance(event, EpochEnd):
                     view.epoch(event)
                 elif isinstance(event, SaveDue):
-                    saver.save()
+                    saver.save(stays=event.stays)
                     summarize(session, None, 0).write()
                 else:
                     stopped = event
@@ -216,10 +225,9 @@ def _record(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     return lines, TensorBoard(session.folder, purge_step=purge, cards=session.built.cards)
 
 
-def _begin(session: Session, saver: Saver, board: TensorBoard, view: View) -> None:
-    """What is said and saved before the first step of the session."""
+def _begin(session: Session, saver: Saver, board: TensorBoard) -> None:
+    """What is written and saved before the first step of the session."""
     summarize(session, None, 0).write()
-    view.start(_about(session))
     if session.found is None:
         describe(board, session)
         saver.initial()
@@ -227,11 +235,11 @@ def _begin(session: Session, saver: Saver, board: TensorBoard, view: View) -> No
         saver.go_back()
 
 
-def _about(session: Session) -> RunAbout:
+def _about(session: Session, folder: Path | None) -> RunAbout:
     experiment = session.experiment
     return RunAbout(
         name=experiment.config.name or "run",
-        folder=Path(short(session.folder)),
+        folder=None if folder is None else Path(short(folder)),
         device=_with_threads(session.device, experiment.config.train.threads),
         parameters=experiment.design.parameters,
         steps_total=experiment.total,

@@ -65,8 +65,12 @@ class Saver:
         if best is not None and best.step == reading.step:
             self._best = self._snapshot()
 
-    def save(self) -> None:
-        """Writes the best, if it is new, and the last; then removes what no name points at."""
+    def save(self, *, stays: bool = False) -> None:
+        """Writes the best, if it is new, and the last; then removes what no name points at.
+
+        Args:
+            stays: keep this one for good.
+        """
         if self._best is not None and self._best.step == self._progress.step:
             self._best = None
             best_is_last = True
@@ -78,6 +82,8 @@ class Saver:
         if best_is_last:
             checkpoint.point(self._folder, "best", path.name)
         checkpoint.point(self._folder, "last", path.name)
+        if stays:
+            checkpoint.keep(self._folder, path.name)
         checkpoint.prune(self._folder)
 
     def save_best(self) -> None:

@@ -13,6 +13,7 @@ from nnlab.experiment import Experiment
 from nnlab.formulas import bounds, objective, penalty
 from nnlab.layer_table import across, flat, layer_table, parameters
 from nnlab.loading import place_for, read_text
+from nnlab.pace import Pace
 from nnlab.parts.datasets.label_noise import noise_of
 from nnlab.parts.datasets.tables import Place
 
@@ -88,7 +89,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         "steps": {
             "per_epoch": experiment.per_epoch,
             "total": experiment.total,
-            "reading_every": experiment.every,
+            "reading_every": experiment.pace.every,
         },
         "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
         "regularize": penalty(experiment),
@@ -215,9 +216,16 @@ def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str,
     size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
     drawn = "" if train.sampling == "shuffled" else f", {train.sampling}"
     rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each{drawn}"
-    yield "steps", f"{length}: {rhythm}; a reading every {experiment.every:,}"
+    yield "steps", f"{length}: {rhythm}; {_readings(experiment.pace)}"
     parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
     yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
+
+
+def _readings(pace: Pace) -> str:
+    every = "readings in proportion to the step"
+    if pace.every is not None:
+        every = f"a reading every {pace.every:,}"
+    return every if pace.closely is None else f"{every}, a close look every {pace.closely:,}"
 
 
 def _first_line(kind: Kind) -> str:

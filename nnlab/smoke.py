@@ -12,7 +12,7 @@ from nnlab.durations import Duration
 from nnlab.evaluation import evaluate
 from nnlab.group import Group
 from nnlab.loading import load_config, place_for
-from nnlab.run import Source, stream_run
+from nnlab.run import Source, last_of, stream_run
 from nnlab.terminal import View
 
 STEPS = 8
@@ -56,15 +56,10 @@ def smoke(
             device=device,
             view=view,
             examples=examples,
-            closing=False,
+            shown=False,
             signals=True,
         )
-        while True:
-            try:
-                next(stream)
-            except StopIteration as end:
-                summary = end.value
-                break
+        summary = last_of(stream)
         split = "test" if config.data.test != "none" else "train"
         test = evaluate(run, split=split, device=device, examples=examples)
     # A rule may be done sooner; whatever else ends a run early is a failure.

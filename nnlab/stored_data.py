@@ -26,6 +26,8 @@ def write_data(folder: Path, examples: Examples) -> None:
         "shift": examples.shift.tolist(),
         "factor": examples.factor.tolist(),
         "target": None if examples.target_scale is None else examples.target_scale._asdict(),
+        "fill": None if examples.fill is None else examples.fill.tolist(),
+        "peak": examples.peak,
     }
     durable.write(folder / "data.json", json.dumps(found) + "\n")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TextIO, cast, final
 
-from nnlab.closing import Outcome, exact, report
+from nnlab.closing import Outcome, epoch_of, exact, report
 from nnlab.contracts import EpochEnd, Reading, Split
 from nnlab.readings import definition
 
@@ -24,7 +24,7 @@ class RunAbout:
 
     Attributes:
         name: the experiment's name.
-        folder: the run folder.
+        folder: the run folder; None where it is not for people.
         device: a sentence: "cpu, 2 threads".
         parameters: numbers that are learned.
         steps_total: at which step it ends; None when the clock decides.
@@ -34,7 +34,7 @@ class RunAbout:
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     device: str
     parameters: int
     steps_total: int | None
@@ -168,7 +168,8 @@ class PlainView:
     def reading(self, reading: Reading) -> None:
         """Keeps it for the next line."""
         self._latest[reading.split] = reading
-        self._waiting = f"step {reading.step:,}"
+        where = epoch_of(reading.step, self._about.steps_per_epoch) if self._about else "run"
+        self._waiting = f"{where} (step {reading.step:,})"
 
     def note(self, text: str) -> None:
         """Writes it."""
@@ -201,11 +202,14 @@ class PlainView:
 
 
 def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
-    """As in: loss 0.1230 (val 0.1400), accuracy ..., |grad| 0.42, lr 0.001, 182k samples/s."""
+    """As in: loss 0.1230 (val 0.1400), accuracy ..., |grad| 0.42, lr 0.001, 182k samples/s.
+
+    Loss and scores of training are those over the epoch, the others of the last reading.
+    """
     parts: list[str] = []
     for key in ["loss", *scores(latest)]:
         found: dict[Split, float] = {
-            split: reading.values[key] for split, reading in latest.items() if key in reading.values
+            split: shown(reading)[key] for split, reading in latest.items() if key in reading.values
         }
         train = found.pop("train", None)
         others = ", ".join(f"{_SHORT[split]} {exact(value)}" for split, value in found.items())
@@ -213,6 +217,11 @@ def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
         if own or others:
             parts.append(f"{key}{own}" + (f" ({others})" if others else ""))
     return parts + [f"{key} {value}".strip() for key, value in pace(latest).items()]
+
+
+def shown(reading: Reading) -> Mapping[str, float]:
+    """The values of a reading; of training, over the epoch what it gives over the epoch."""
+    return {**reading.values, **reading.epoch_means}
 
 
 def pace(latest: Mapping[Split, Reading]) -> dict[str, str]:
@@ -240,7 +249,7 @@ def heading(about: RunAbout) -> list[str]:
     return [
         f"{about.name}: {about.parameters:,} parameters on {about.device}",
         f"{sizes} examples",
-        str(about.folder),
+        *([] if about.folder is None else [str(about.folder)]),
     ]
 
 

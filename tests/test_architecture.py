@@ -21,6 +21,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
             *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
+            "pace",
             *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
@@ -37,13 +38,14 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "config": [
             *("comparison", "config", "described", "experiment", "fits", "group", "handed"),
-            *("learning", "loading", "overrides", "owners", "targets"),
+            *("learning", "loading", "overrides", "owners", "pacing", "sections", "targets"),
         ],
     },
     {
         "run": [
-            *("api", "build", "curves", "ensemble", "evaluation", "find_lr", "folder", "measuring"),
-            *("group_report", "group_view", "grouped", "listing"),
+            *("api", "build", "costly", "curves", "ensemble", "evaluation", "find_lr", "folder"),
+            "measuring",
+            *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("measured", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("saving", "smoke", "stored_data", "watch", "watch_looks"),
         ],
@@ -53,21 +55,36 @@ FLOORS: list[dict[str, list[str]]] = [
             *("backprop", "backprop.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
-        "menu": ["menu", "remedies", "schema"],
+        "report": ["report", "report.*"],
+        "compare": ["compare", "compare.*"],
+        "predicting": ["predicting", "predicting.*"],
+        "menu": ["menu", "menu_fields", "remedies", "schema"],
         "new": ["new"],
         "board": ["board"],
     },
     {
-        "cli": ["", "__main__", "cli", "cli_backprop", "cli_lr", "cli_runs", "options"],
+        "cli": [
+            *(
+                "",
+                "__main__",
+                "cli",
+                "cli_backprop",
+                "cli_compare",
+                "cli_eval",
+                "cli_lr",
+                "cli_predict",
+            ),
+            *("cli_runs", "options"),
+        ],
     },
 ]
 # Modules that may import torch at their head; everything else starts without (2 s).
 WITH_TORCH = [
     *("training.*", "parts.modules", "parts.containers", "parts.layers.modules", "parts.units"),
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
-    *("api", "build", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
-    *("measured", "measuring", "opening", "outcome", "prediction", "probing", "run", "saving"),
-    *("smoke", "watch", "watch_looks"),
+    *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
+    *("measured", "measuring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
+    *("report.*", "saving", "smoke", "watch", "watch_looks"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnlab.base import Kind
 from nnlab.choices import kinds_of
-from nnlab.config import RunConfig, TrainConfig, dump, to_plain
+from nnlab.config import RunConfig, dump, to_plain
 from nnlab.contracts import Machine
 from nnlab.durations import Duration
 from nnlab.experiment import Experiment, settle
@@ -17,6 +17,7 @@ from nnlab.models import Model
 from nnlab.overrides import STEMS
 from nnlab.parts.layers import Layer
 from nnlab.parts.layers.family import LayerConfig, place
+from nnlab.sections import EarlyStoppingConfig, TrainConfig
 
 HERE = Path(__file__).parent
 BASE = "data: digits\nmodel: {kind: mlp, hidden: [16]}\n"
@@ -63,6 +64,7 @@ schedule: {kind: cosine, warmup: 10%}
 train: {steps: 90, early_stopping: {patience: 0.5}}
 log: {every: 7 steps}
 """,
+    "a bare patience": "data: moons\nmodel: linear\ntrain: {early_stopping: 10%}\n",
     "minutes": "data: moons\nmodel: linear\ntrain: {minutes: 1.5}\n",
     "steps": "data: moons\nmodel: linear\nschedule: {kind: steps, at: [1, 20 steps, 50%]}\n",
     "every seed": "data: blobs\nmodel: linear\nseed: {all: 3, init: 0, order: 4294967295}\n",
@@ -307,3 +309,18 @@ class TestSet:
 @pytest.mark.parametrize("kind", kinds_of(Model).values(), ids=kinds_of(Model))
 def test_every_model_can_be_built_from_an_example(kind: type[Kind]) -> None:
     assert kind.example().kind == kind.name()
+
+
+@pytest.mark.parametrize("value", ["5", "10%", "40 steps"])
+def test_a_bare_patience_is_the_patience(value: str) -> None:
+    text = "data: moons\nmodel: linear\n"
+    short = load(text, f"train.early_stopping={value}").train.stopping
+    assert short == load(text, f"train.early_stopping={{patience: {value}}}").train.stopping
+    assert load(text).train.stopping is None
+
+
+def test_a_value_that_stands_for_a_section_can_be_changed_in_part() -> None:
+    text = "data: moons\nmodel: linear\nseed: 3\ntrain: {early_stopping: 10%}\n"
+    config = load(text, "seed.init=1", "train.early_stopping.min_delta=0.5")
+    assert config.train.stopping == EarlyStoppingConfig(patience=Duration(10, "%"), min_delta=0.5)
+    assert (config.seed_of("init"), config.seed_of("order")) == (1, 3)

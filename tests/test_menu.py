@@ -1,5 +1,6 @@
 import pytest
 
+from nnlab import menu_fields
 from nnlab.base import ConfigError, Kind
 from nnlab.choices import kinds_of
 from nnlab.described import MENUS, attribute_docs, fields_of, help_of, sections, typed
@@ -82,6 +83,10 @@ def test_says_types_in_words() -> None:
     ("name", "message"),
     [
         ("adm", "did you mean adam"),
+        ("learning_rate", r"\(learning_rate is called lr here\)"),
+        ("filters", r"\(filters is called channels here\)"),
+        ("outputSize", r"\(outputSize is called size here\)"),
+        ("momentun", "did you mean momentum"),
         ("kaiming_normal", "is called he_normal here"),
         ("qqqq", "menus are"),
     ],
@@ -89,3 +94,36 @@ def test_says_types_in_words() -> None:
 def test_helps_with_a_wrong_name(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         page(name)
+
+
+@pytest.mark.parametrize("name", menu_fields.names())
+def test_a_field_shows_each_of_its_owners(name: str) -> None:
+    text = page(name)
+    assert max(map(len, text.splitlines())) <= 80
+    if name not in SECTIONS and name not in MENUS:
+        for _, kind in KINDS:
+            if name in kind.model_fields:
+                assert kind.name() in text
+
+
+def test_a_field_shows_what_each_owner_takes() -> None:
+    lines = page("lr").splitlines()
+    assert lines[0] == "lr (a field)"
+    defaults = {
+        fields["lr"].default
+        for kind in kinds_of(MENUS["optimizers"][0]).values()
+        if "lr" in (fields := {f.name: f for f in fields_of(kind)})
+    }
+    assert defaults <= set(" ".join(lines).split())
+
+
+def test_a_field_of_a_section_says_where_it_stands() -> None:
+    assert "train.early_stopping" in page("min_delta")
+    assert "data.columns" in page("drop")
+    assert "the top level" in page("optimizer")
+
+
+def test_a_name_of_a_kind_and_a_field_shows_both() -> None:
+    text = page("dropout")
+    assert "dropout (layers, chosen in" in text
+    assert "dropout (a field)" in text

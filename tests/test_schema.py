@@ -28,6 +28,8 @@ VALID = [
     f"{XOR}seed: {{all: 1, order: 2}}\noptimizer: {{kind: sgd, lr: 1e-1}}",
     f"{XOR}log: {{every: 5 steps}}\nmodel: cnn".replace("model: linear\n", ""),
     f"{XOR}name: a.b-c_1\ntrain: {{early_stopping: {{patience: 3}}}}",
+    f"{XOR}train: {{early_stopping: 10%}}",
+    f"{XOR}train: {{early_stopping: 5}}",
 ]
 INVALID = [
     "model: linear",
@@ -43,6 +45,8 @@ INVALID = [
     "data: mnist\nmodel: linear\ntrain: {epochs: 0}",
     "data: mnist\nmodel: linear\ntrain: {drop_last: yes}",
     "data: mnist\nmodel: linear\nname: a b",
+    "data: mnist\nmodel: linear\ntrain: {early_stopping: -1}",
+    "data: mnist\nmodel: linear\ntrain: {early_stopping: true}",
     "data: mnist\nmodel: {kind: stack, layers: []}",
     "[1, 2]",
 ]

@@ -1,5 +1,6 @@
 """Smoke runs: every stage, in a temporary folder, with the data or without."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -28,8 +29,13 @@ def test_takes_random_data_where_a_named_set_is_absent_and_says_so(
     assert found["test"]["samples"] == 64
 
 
-def test_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaves_nothing_behind_and_names_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NNLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    smoke("xor", view=open_view(quiet=True, stream=sys.stderr))
+    said = io.StringIO()
+    smoke("xor", view=open_view(quiet=False, stream=said))
+    assert "4 train" in said.getvalue()
+    assert str(tmp_path) not in said.getvalue()
     assert list(tmp_path.iterdir()) == []

@@ -33,6 +33,7 @@ TRAIN = {
     "grad_norm/total": 0.42,
     "grad_norm/00_hidden1.weight": 0.4,
 }
+OVER = {"loss": 0.321, "penalty": 0.6, "accuracy": 0.852}
 VALIDATION = {"loss": 0.14, "accuracy": 0.955}
 
 
@@ -46,7 +47,7 @@ def play(view: View, about: RunAbout, epochs: int) -> None:
     for epoch in range(1, epochs + 1):
         step = epoch * about.steps_per_epoch
         view.reading(Reading(step, epoch, "validation", VALIDATION))
-        view.reading(Reading(step, epoch, "train", TRAIN))
+        view.reading(Reading(step, epoch, "train", TRAIN, OVER))
         view.epoch(EpochEnd(epoch, step))
     view.finish()
     view.finish()
@@ -63,7 +64,7 @@ def test_plain_lines_say_everything() -> None:
     lines = plain(10, steps_total=600)
     assert len(lines) == 10
     assert lines[2] == (
-        "epoch  3/10  loss 0.1230 (val 0.1400)  accuracy 0.9610 (val 0.9550)  "
+        "epoch  3/10  loss 0.3210 (val 0.1400)  accuracy 0.8520 (val 0.9550)  "
         "|grad| 0.42  lr 0.001  182k samples/s"
     )
 
@@ -87,7 +88,7 @@ def test_a_run_shorter_than_an_epoch_has_a_line() -> None:
     view.start(ABOUT)
     view.reading(Reading(20, 1 / 3, "train", {"loss": float("nan")}))
     view.finish()
-    assert stream.getvalue().splitlines()[3:] == ["step 20  loss nan"]
+    assert stream.getvalue().splitlines()[3:] == ["epoch 1 so far (step 20)  loss nan"]
 
 
 def test_heading_names_parameters_device_data_and_folder() -> None:
@@ -150,8 +151,8 @@ def drawn(latest: Callable[[View], None], *, about: RunAbout = ABOUT) -> list[st
 
 
 def both(view: View) -> None:
-    view.reading(Reading(0, 0, "validation", VALIDATION))
-    view.reading(Reading(180, 3, "train", TRAIN))
+    view.reading(Reading(180, 3, "validation", VALIDATION))
+    view.reading(Reading(200, 10 / 3, "train", TRAIN, OVER))
 
 
 @pytest.mark.usefixtures("eighty")
@@ -161,9 +162,9 @@ def test_live_view_fits_eighty_columns() -> None:
     assert lines[0].startswith("epoch 4/10 ━")
     assert "35%" in lines[0]
     assert lines[1:] == [
-        "              loss  accuracy",
-        "train       0.1230    0.9610",
-        "validation  0.1400    0.9550",
+        "                                  loss  accuracy",
+        "train (mean of epoch 4 so far)  0.3210    0.8520",
+        "validation (after epoch 3)      0.1400    0.9550",
         "gradient norm 0.42   learning rate 0.001   182k samples/s",
     ]
 
@@ -200,7 +201,10 @@ OUTCOME = Outcome(
     steps=4690,
     seconds=12.34,
     best_epoch=8.0,
-    scores={"test": {"loss": 0.0912, "accuracy": 0.9731}, "validation": {"accuracy": 0.9744}},
+    scores={
+        "train (mean of epoch 10)": {"loss": 0.0912, "accuracy": 0.9731},
+        "validation (after epoch 8)": {"accuracy": 0.9744},
+    },
     baseline={"accuracy": 0.1135},
     baseline_name="majority class",
 )
@@ -211,10 +215,10 @@ def test_report_shows_the_scores_beside_the_baseline_and_what_to_do_next() -> No
     report(OUTCOME, stream=stream)
     assert stream.getvalue().splitlines() == [
         "early stopped (no better for 5 epochs): 4,690 steps in 12.3 s, best at epoch 8",
-        "                                loss   accuracy",
-        "test                         0.09120     0.9731",
-        "validation                               0.9744",
-        "majority class (baseline)                0.1135",
+        "                                 loss   accuracy",
+        "train (mean of epoch 10)      0.09120     0.9731",
+        "validation (after epoch 8)                0.9744",
+        "majority class (baseline)                 0.1135",
         "run   runs/digits/1",
         "next  nnlab eval runs/digits/1",
         "      nnlab tensorboard runs/digits/1",

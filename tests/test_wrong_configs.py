@@ -300,8 +300,24 @@ VALUES = [
     ("a list for a section", one("train: [3]"), "3:8: train: needs {epochs: ..., steps: ...,"),
     (
         "a number for a section",
-        one("train: {early_stopping: 5}"),
-        "3:25: train.early_stopping: needs {patience: ..., min_delta: ...}, got 5",
+        one("regularize: 5"),
+        "3:13: regularize: needs {l2: ..., l1: ..., per: ..., on: ..., max_norm: ...}, got 5",
+    ),
+    (
+        "a word for early stopping",
+        one("train: {early_stopping: off}"),
+        "3:25: train.early_stopping: needs a number of epochs, or such as '500 steps', '10%' or "
+        "'5 min' or {patience: ..., min_delta: ...} or null, got the text 'off'",
+    ),
+    (
+        "a negative patience",
+        one("train: {early_stopping: -1}"),
+        "3:25: train.early_stopping: needs a number of epochs, or such as",
+    ),
+    (
+        "a patience in minutes",
+        one("train: {early_stopping: 5 min}"),
+        "3:25: train.early_stopping: 5 min cannot be counted in steps here (give epochs or steps)",
     ),
     (
         "a score without a list",

@@ -2,6 +2,7 @@
 
     step-00000123/    model.safetensors  optimizer.safetensors  state.json  manifest.json
     last, best, init  text files that hold the name of such a folder
+    kept              likewise, a name in each line: those that `log.checkpoints` asks for
 
 A folder is written under a temporary name, flushed to disk and renamed. `manifest.json` is written
 last and holds size and SHA-256 of the others, so that a folder whose manifest agrees is complete.
@@ -90,15 +91,35 @@ def point(folder: Path, name: Pointer, target: str) -> None:
     durable.write(folder / name, target + "\n")
 
 
-def prune(folder: Path, *, keep: int = 2) -> None:
+def keep(folder: Path, target: str) -> None:
+    """Keeps a checkpoint's folder for good.
+
+    Raises:
+        ResourceError: the disk is full, or the like.
+    """
+    assert _FOLDER.fullmatch(target), target
+    durable.write(folder / "kept", "".join(f"{name}\n" for name in [*kept(folder), target]))
+
+
+def kept(folder: Path) -> list[str]:
+    """The names of the folders that stay, in the order of their steps; [] where none does."""
+    try:
+        names = durable.read_regular(folder / "kept", limit=10**6).decode().split()
+    except (OSError, ValueError):
+        return []
+    found = {name for name in names if _FOLDER.fullmatch(name)}
+    return sorted(found, key=lambda name: int(name[5:]))
+
+
+def prune(folder: Path, *, newest: int = 2) -> None:
     """Removes checkpoints that no pointer names, except the newest, and what is half-done.
 
     Raises:
         ResourceError: something could not be removed.
     """
-    named = {_target(folder, pointer) for pointer in _POINTERS}
+    named = {*(_target(folder, pointer) for pointer in _POINTERS), *kept(folder)}
     with durable.storage(folder):
-        for path in _steps(folder)[keep:]:
+        for path in _steps(folder)[newest:]:
             if path.name not in named:
                 # Renamed first: a kill must not leave half of it under its name.
                 path.rename(path.with_name(f"{path.name}.tmp-{os.getpid()}"))

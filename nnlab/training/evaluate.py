@@ -50,7 +50,7 @@ def evaluate(
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
                 kept.append((outputs, batch.targets))
-    values = window.means(window.sums.tolist(), penalized=False)
+    values = window.close(window.sums.tolist())
     if stored:
         outputs, targets = (torch.cat(part).cpu() for part in zip(*kept, strict=True))
         values |= {key: score.value(outputs, targets) for key, score in stored.items()}

@@ -24,7 +24,7 @@ class LbfgsStep:
     def __init__(self, *, optimizer: torch.optim.Optimizer, **parts: Any) -> None:
         self._eager = EagerStep(optimizer=optimizer, **parts)
         self._optimizer = optimizer
-        self.columns = self._eager.columns
+        self.window = self._eager.window
 
     def fill_learning_rate(self, value: float) -> None:
         """Sets the first step that the line search tries."""

@@ -17,6 +17,7 @@ from nnlab.contracts import (
     Split,
     Stopped,
 )
+from nnlab.pace import Costly, Pace
 from nnlab.training.order import Order
 from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.rule_step import Concluding
@@ -37,8 +38,8 @@ class Trainer:
         schedule: factor of the base learning rate.
         base_lr: the learning rate that it multiplies.
         evaluate: splits to read at the end of an epoch, and how.
-        every: updates between two readings of training.
-        closely: updates between two close looks, a multiple of it; None never looks closely.
+        pace: when training is read.
+        costly: what else is measured where the pace says so, at the weights after the update.
         limits: when the run ends.
         monitor: what is watched; None for nothing.
         announce: tells the source which rows come next.
@@ -53,8 +54,8 @@ class Trainer:
         schedule: ScheduleFn,
         base_lr: float,
         evaluate: Mapping[Split, Callable[[], Mapping[str, float]]],
-        every: int,
-        closely: int | None = None,
+        pace: Pace,
+        costly: Mapping[Costly, Callable[[], Mapping[str, float]]] | None = None,
         limits: Limits,
         monitor: Monitor | None,
         announce: Callable[[list[Tensor]], None],
@@ -66,8 +67,8 @@ class Trainer:
         self._schedule = schedule
         self._base_lr = base_lr
         self._evaluate = evaluate
-        self._every = every
-        self._closely = closely
+        self._pace = pace
+        self._costly = costly or {}
         self._limits = limits
         self.announce = announce
         self._remedy = remedy
@@ -98,10 +99,11 @@ class Trainer:
                 progress.epoch = progress.step // self.order.per_epoch
                 yield EpochEnd(progress.epoch, progress.step)
             waited = perf_counter() - saved
-            due = waited >= SAVE_SECONDS or (ended and waited * SAVE_SHARE >= save_cost)
+            stays = self._pace.keeps(progress.step)
+            due = stays or waited >= SAVE_SECONDS or (ended and waited * SAVE_SHARE >= save_cost)
             if (due or stopped is not None) and not (stopped and stopped.status == "diverged"):
                 start = perf_counter()
-                yield SaveDue(progress.step)
+                yield SaveDue(progress.step, stays)
                 saved = perf_counter()
                 save_cost = saved - start
         progress.seconds = before + perf_counter() - began
@@ -112,8 +114,8 @@ class Trainer:
         self._fill(0)
         batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
-        self.step.look(batch, beside=others if self._closely else None)
-        values = {**self.step.read(), "learning_rate": self._rate_now}
+        self.step.look(batch, beside=others if self._pace.close(0) else None)
+        values = {**self.step.read(), **self._measured(0), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
 
@@ -123,6 +125,8 @@ class Trainer:
         end = self._next(progress.step)
         batches = self.order.batches(epoch)[position : position + end - progress.step]
         self.announce(batches)
+        if position == 0:
+            self.step.window.begin_epoch()
         start, looked, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
             self._fill(progress.step)
@@ -140,11 +144,14 @@ class Trainer:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
             return
         values = self.step.read()
+        progress.epoch_means = self.step.window.over_epoch()
+        progress.epoch_means_step = progress.step
         seconds = perf_counter() - start - looked
         progress.train_seconds += seconds
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
-        values |= {"learning_rate": self._rate_now, "samples_per_second": speed}
+        values |= {**self._measured(progress.step), "learning_rate": self._rate_now}
+        values["samples_per_second"] = speed
         late = late or self._out_of_time(progress, start)
         last = late or progress.step == self._limits.steps
         at_end = last or progress.step % self.order.per_epoch == 0
@@ -157,16 +164,21 @@ class Trainer:
 
     def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
         """Batches of the window beside its last, at equal distances; None where a glance does."""
-        every = self._closely
-        if every is None or (end % every and end != self._limits.steps):
+        last = self._pace.closely is not None and end == self._limits.steps
+        if not last and not self._pace.close(end):
             return None
         stride = max(1, (len(batches) - 1) // (BESIDE - 1))
         return batches[-1 - stride :: -stride][: BESIDE - 1]
 
+    def _measured(self, step: int) -> dict[str, float]:
+        """What costs much and is due."""
+        due = (measure for name, measure in self._costly.items() if self._pace.due(name, step))
+        return {key: value for measure in due for key, value in measure().items()}
+
     def _next(self, step: int) -> int:
-        """After which update something is read next: each `every`, at an epoch, at the end."""
+        """After which update something is read next: by the pace, at an epoch, at the end."""
         per_epoch = self.order.per_epoch
-        points = [(step // self._every + 1) * self._every, (step // per_epoch + 1) * per_epoch]
+        points = [self._pace.next(step), (step // per_epoch + 1) * per_epoch]
         return min(points if self._limits.steps is None else [*points, self._limits.steps])
 
     def _fill(self, step: int) -> None:
@@ -204,7 +216,8 @@ class Trainer:
                 progress.improved, progress.improved_step = value, progress.step
             if watched.better(value, progress.best and progress.best.values[watched.key]):
                 progress.best = Best(split, progress.step, epoch, dict(values))
-        return Reading(progress.step, epoch, split, values)
+        means = progress.epoch_means if split == "train" else {}
+        return Reading(progress.step, epoch, split, values, means)
 
     def _out_of_time(self, progress: Progress, start: float) -> bool:
         limit = self._limits.seconds

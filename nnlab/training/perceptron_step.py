@@ -27,6 +27,8 @@ class PerceptronStep(RuleStep):
     the update is multiplied by, and not a branch.
     """
 
+    counted = ("mistakes",)
+
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
         layer = self.network.get_submodule("output")

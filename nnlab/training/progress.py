@@ -37,6 +37,9 @@ class Progress:
     improved_step: int = 0
     last: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     """The latest values of each split."""
+    epoch_means: dict[str, float] = field(default_factory=dict[str, float])
+    """Loss and scores of training over the epoch, up to `epoch_means_step`; {} before the first."""
+    epoch_means_step: int = 0
     schedule: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod

@@ -58,6 +58,9 @@ class RuleStep(ABC):
         others: parts that a gradient alone has a use for.
     """
 
+    counted: tuple[str, ...] = ()
+    """The readings of the rule that add up over the windows of an epoch."""
+
     def __init__(
         self,
         *,
@@ -79,10 +82,9 @@ class RuleStep(ABC):
         self._seeds = seeds
         self._scores = scores
         self.device = next(network.parameters()).device
-        self._window = Window(scores, self.device)
+        self.window = Window(scores, self.device)
         self._seen: Window | None = None
         self.count = 0
-        self.columns = self._window.columns
 
     @abstractmethod
     def learn(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -123,7 +125,7 @@ class RuleStep(ABC):
         """Gather, scale, augment, learn, sums."""
         batch = self._batch(rows)
         outputs, losses = self.learn(batch)
-        self._window.add(losses, outputs, batch)
+        self.window.add(losses, outputs, batch)
         self.count += 1
 
     @final
@@ -145,7 +147,7 @@ class RuleStep(ABC):
     @final
     def read(self) -> dict[str, float]:
         """Means of the window (if there was no update, of the batch looked at), then the rule's."""
-        window = self._window
+        window = self.window
         if not window.examples and self._seen is not None:
             window = self._seen
         own = self.readings()
@@ -153,9 +155,9 @@ class RuleStep(ABC):
         parts = [window.sums, *(number.view(1).to(window.sums.dtype) for number in own.values())]
         numbers = torch.cat(parts).tolist()
         width = len(window.sums)
-        values = window.means(numbers[:width], penalized=False)
-        values |= dict(zip(own, numbers[width:], strict=True))
-        self._window.clear()
+        told = dict(zip(own, numbers[width:], strict=True))
+        counts = {key: told[key] for key in self.counted}
+        values = {**window.close(numbers[:width], counts=counts), **told}
         self._seen = None
         return values
 
@@ -164,9 +166,7 @@ class RuleStep(ABC):
         """model/..., rule/..., window/..., step/count."""
         state = {f"model/{name}": tensor for name, tensor in self.network.state_dict().items()}
         state |= {f"rule/{name}": tensor for name, tensor in self.memory().items()}
-        state["window/sums"] = self._window.sums
-        counts = (self._window.examples, self._window.batches)
-        state["window/counts"] = torch.tensor(counts, dtype=torch.int64)
+        state |= self.window.state()
         state["step/count"] = torch.tensor(self.count, dtype=torch.int64)
         return state
 
@@ -178,6 +178,5 @@ class RuleStep(ABC):
         self.network.load_state_dict(weights)
         for name, tensor in self.memory().items():
             tensor.copy_(state[f"rule/{name}"])
-        self._window.sums.copy_(state["window/sums"])
-        self._window.examples, self._window.batches = state["window/counts"].tolist()
+        self.window.load(state)
         self.count = int(state["step/count"])

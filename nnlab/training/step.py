@@ -29,8 +29,8 @@ Constraint = Callable[[], None]
 class Step(Protocol):
     """What trains. Other implementations are compiled, captured, stacked, or follow other rules."""
 
-    columns: tuple[str, ...]
-    """What the window sums."""
+    window: Window
+    """What is summed between two readings, and over an epoch."""
 
     def fill_learning_rate(self, value: float) -> None:
         """Sets the rate of the next updates."""
@@ -129,14 +129,13 @@ class EagerStep:
             self._device.type, enabled=autocast is torch.float16, init_scale=2.0**10
         )
         self._draws = draws(network)
-        self._window = Window(scores, self._device)
-        self._clipped = torch.zeros_like(self._window.sums[0])
+        self.window = Window(scores, self._device, penalized=penalty is not None)
+        self._clipped = torch.zeros_like(self.window.sums[0])
         self._norms: Tensor | None = None
         self._seen: Window | None = None
         self._close: Probes | None = None
         self._scores = scores
         self.count = 0
-        self.columns = self._window.columns
 
     def fill_learning_rate(self, value: float) -> None:
         """Fills the tensor, and whatever the groups of the optimizer have in its place."""
@@ -151,7 +150,7 @@ class EagerStep:
 
     def update(self, rows: Tensor) -> None:
         """Gather, scale, augment, forward, backward, clip, optimizer, constraint, average, sums."""
-        self._pass(rows, self._forward, self._window)
+        self._pass(rows, self._forward, self.window)
         if self._clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             norm = nn.utils.clip_grad_norm_(self._parameters, self._clip_norm, foreach=True)
@@ -174,7 +173,7 @@ class EagerStep:
 
         Only the first evaluation of an update goes into the window.
         """
-        return self._pass(rows, self._forward, self._window if first else None)
+        return self._pass(rows, self._forward, self.window if first else None)
 
     def _pass(
         self, rows: Tensor, forward: Callable[[Tensor], Tensor], window: Window | None
@@ -205,7 +204,7 @@ class EagerStep:
 
     def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of this batch, as the next update will see it, before clipping."""
-        seen = Window(self._scores, self._device)
+        seen = Window(self._scores, self._device, penalized=self._penalty is not None)
         close = self._probes if beside is not None else None
         with kept_buffers(self.network):
             gradients = self._gradients(rows, seen)
@@ -228,7 +227,7 @@ class EagerStep:
 
     def read(self) -> dict[str, float]:
         """Means of the window (if there was no update, of the batch looked at), what was probed."""
-        window, updated = self._window, self._window.examples > 0
+        window, updated = self.window, self.window.examples > 0
         if not updated and self._seen is not None:
             window = self._seen
         close, self._close = self._close, None
@@ -238,18 +237,17 @@ class EagerStep:
         probed = [torch.stack([x.float() for x in inside.values()])] if inside else []
         parts = [window.sums, self._clipped.view(1), *norms, *probed]
         numbers = iter(torch.cat([part.to(window.sums.dtype) for part in parts]).tolist())
-        sums = list(islice(numbers, len(window.sums)))
-        values = window.means(sums, penalized=self._penalty is not None)
+        batches = window.batches
+        values = window.close(list(islice(numbers, len(window.sums))))
         clipped = next(numbers)
         if self._clip_norm is not None and updated:
-            values["clipped"] = clipped / window.batches
+            values["clipped"] = clipped / batches
         if norms:
             found = list(islice(numbers, len(self._named)))
             values["grad_norm/total"] = hypot(*found)
             keys = (f"grad_norm/{self._labels[name]}" for name in self._named)
             values |= zip(keys, found, strict=True)
         values |= zip(inside, numbers, strict=True)
-        self._window.clear()
         self._clipped.zero_()
         self._norms = self._seen = None
         return values
@@ -270,9 +268,7 @@ class EagerStep:
         state |= optimizer_state(self._optimizer, self._named)
         for key, value in self._scaler.state_dict().items():
             state[f"scaler/{key}"] = torch.tensor(value, dtype=torch.float64)
-        state["window/sums"], state["window/clipped"] = self._window.sums, self._clipped
-        counts = (self._window.examples, self._window.batches)
-        state["window/counts"] = torch.tensor(counts, dtype=torch.int64)
+        state |= {**self.window.state(), "window/clipped": self._clipped}
         state["step/count"] = torch.tensor(self.count, dtype=torch.int64)
         return state
 
@@ -287,7 +283,6 @@ class EagerStep:
             for whole in ("growth_interval", "_growth_tracker"):
                 scaler[whole] = int(scaler[whole])
             self._scaler.load_state_dict(scaler)
-        self._window.sums.copy_(state["window/sums"])
+        self.window.load(state)
         self._clipped.copy_(state["window/clipped"])
-        self._window.examples, self._window.batches = state["window/counts"].tolist()
         self.count = int(state["step/count"])

@@ -1,4 +1,4 @@
-"""Sums between two readings: kept on the device, read back once."""
+"""Sums between two readings: kept on the device, read back once; and what an epoch adds up to."""
 
 from collections.abc import Mapping, Sequence
 from typing import final
@@ -8,6 +8,8 @@ from torch import Tensor
 
 from nnlab.contracts import Batch, Score
 
+_COUNT = "window/epoch/"
+
 
 @final
 class Window:
@@ -16,21 +18,24 @@ class Window:
     Args:
         scores: by their key.
         device: where the outputs are.
+        penalized: whether batches come with a penalty.
     """
 
-    def __init__(self, scores: Mapping[str, Score], device: torch.device) -> None:
+    def __init__(
+        self, scores: Mapping[str, Score], device: torch.device, *, penalized: bool = False
+    ) -> None:
         self._scores = dict(scores)
+        self._penalized = penalized
         # float32 sums of 10^6 losses lose four digits; mps has no float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
         width = 2 + sum(score.width for score in self._scores.values())
         self.sums = torch.zeros(width, dtype=dtype, device=device)
         self.examples = 0
         self.batches = 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What is summed."""
-        return ("loss", "penalty", *self._scores)
+        self._epoch = torch.zeros(width + 2, dtype=torch.float64)
+        """On the host: the sums, examples and batches of the epoch's closed windows."""
+        self._counts: dict[str, float] = {}
+        """Likewise: what a learning rule counts."""
 
     @torch.no_grad()
     def add(
@@ -52,18 +57,66 @@ class Window:
         self.examples += len(losses)
         self.batches += 1
 
-    def clear(self) -> None:
-        """Begins a new window."""
+    def close(
+        self, sums: Sequence[float], *, counts: Mapping[str, float] | None = None
+    ) -> dict[str, float]:
+        """The readings that the read-back sums stand for; begins a new window.
+
+        `counts` are numbers of the window that add up over an epoch.
+        """
+        ended = [*sums, self.examples, self.batches]
+        self._epoch += torch.tensor(ended, dtype=torch.float64)
+        for key, count in (counts or {}).items():
+            self._counts[key] = self._counts.get(key, 0.0) + count
         self.sums.zero_()
         self.examples = self.batches = 0
+        return self._means(ended)
 
-    def means(self, sums: Sequence[float], *, penalized: bool) -> dict[str, float]:
-        """The readings that the read-back sums stand for: loss, penalty, scores."""
-        values = {"loss": sums[0] / self.examples}
-        if penalized:
-            values["penalty"] = sums[1] / self.batches
+    def begin_epoch(self) -> None:
+        """What `over_epoch` tells begins here."""
+        self._epoch.zero_()
+        self._counts.clear()
+
+    def over_epoch(self) -> dict[str, float]:
+        """The readings of all closed windows of the epoch together.
+
+        From added sums, so that also scores that are no means over examples (R^2, F1) are those of
+        all examples.
+        """
+        return {**self._means(self._epoch.tolist()), **self._counts}
+
+    def _means(self, numbers: Sequence[float]) -> dict[str, float]:
+        """Loss, penalty, scores from sums, examples, batches."""
+        *sums, examples, batches = numbers
+        values = {"loss": sums[0] / examples}
+        if self._penalized:
+            values["penalty"] = sums[1] / batches
         start = 2
         for key, score in self._scores.items():
-            values[key] = score.value(sums[start : start + score.width], self.examples)
+            values[key] = score.value(sums[start : start + score.width], int(examples))
             start += score.width
         return values
+
+    def state(self) -> dict[str, Tensor]:
+        """window/sums, window/counts, window/epoch, window/epoch/<count>."""
+        counts = torch.tensor((self.examples, self.batches), dtype=torch.int64)
+        return {
+            "window/sums": self.sums,
+            "window/counts": counts,
+            "window/epoch": self._epoch,
+            **{
+                f"{_COUNT}{key}": torch.tensor(count, dtype=torch.float64)
+                for key, count in self._counts.items()
+            },
+        }
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over such a state, on whatever device it is."""
+        self.sums.copy_(state["window/sums"])
+        self.examples, self.batches = state["window/counts"].tolist()
+        self._epoch.copy_(state["window/epoch"])
+        self._counts = {
+            key.removeprefix(_COUNT): value.item()
+            for key, value in state.items()
+            if key.startswith(_COUNT)
+        }

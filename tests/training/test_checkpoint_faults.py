@@ -47,7 +47,7 @@ def fail_from(monkeypatch: pytest.MonkeyPatch, n: int, error: BaseException, las
 
 def save_and_tidy(folder: Path, step: int) -> None:
     save(folder, step)
-    checkpoint.prune(folder, keep=1)
+    checkpoint.prune(folder, newest=1)
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["a new step", "the same step again"])

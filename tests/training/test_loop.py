@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
+from nnlab.pace import Pace
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Best, Limits, Monitor, Progress
+from nnlab.training.window import Window
 
 
 class CountingStep:
     """Counts calls; its loss is what the test says."""
 
-    columns = ("loss",)
-
     def __init__(self, losses: dict[int, float] | None = None) -> None:
+        self.window = Window({}, torch.device("cpu"))
         self.rows: list[list[int]] = []
         self.looks: list[int] = []
         self.rates: list[float] = []
@@ -30,12 +31,16 @@ class CountingStep:
 
     def update(self, rows: Tensor) -> None:
         self.rows.append(rows.tolist())
+        self.window.examples += len(rows)
 
     def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         self.looks.append(len(self.rows))
 
     def read(self) -> dict[str, float]:
-        return {"loss": self._losses.get(len(self.rows), 1.0)}
+        loss = self._losses.get(len(self.rows), 1.0)
+        if self.window.examples:
+            self.window.close([loss * self.window.examples, 0.0])
+        return {"loss": loss}
 
     def state(self) -> dict[str, Tensor]:
         return {}
@@ -61,7 +66,7 @@ def trainer(step: CountingStep, **changes: Any) -> Trainer:
         "schedule": constant,
         "base_lr": 0.5,
         "evaluate": {"validation": lambda: {"loss": 2.0}},
-        "every": 3,
+        "pace": Pace(3),
         "limits": Limits(steps=8),
         "monitor": Monitor("loss", "validation", higher_is_better=False),
         "announce": list,
@@ -83,6 +88,17 @@ def test_validates_at_step_0_at_each_epoch_and_at_the_end() -> None:
     events = events_of(CountingStep(), limits=Limits(steps=11))
     steps = [e.step for e in events if isinstance(e, Reading) and e.split == "validation"]
     assert steps == [0, 4, 8, 11]
+
+
+def test_the_mean_over_an_epoch_counts_every_example_of_it_once() -> None:
+    # Windows of 3 batches of 3 examples and of the short batch of 1.
+    events = events_of(CountingStep({3: 2.0, 4: 12.0, 6: 5.0, 8: 4.0}), limits=Limits(steps=8))
+    means = {e.step: e.epoch_means for e in events if isinstance(e, Reading) and e.split == "train"}
+    assert means[0] == {}
+    assert means[3] == {"loss": pytest.approx(2.0)}
+    assert means[4] == {"loss": pytest.approx((9 * 2.0 + 1 * 12.0) / 10)}
+    assert means[6] == {"loss": pytest.approx(5.0)}
+    assert means[8] == {"loss": pytest.approx((6 * 5.0 + 4 * 4.0) / 10)}
 
 
 def test_has_at_most_one_reading_per_step_and_split() -> None:
@@ -157,7 +173,7 @@ def test_stops_after_its_minutes() -> None:
 
 def test_a_request_to_stop_ends_after_the_update_at_hand_and_saves() -> None:
     step = CountingStep()
-    run = trainer(step, every=100, limits=Limits(steps=1000))
+    run = trainer(step, pace=Pace(100), limits=Limits(steps=1000))
     events: list[Event] = []
     for event in run.run(Progress()):
         events.append(event)

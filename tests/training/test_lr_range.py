@@ -18,6 +18,7 @@ from nnlab.training.lr_range import (
     sweep,
     valley,
 )
+from nnlab.training.window import Window
 
 ROWS = torch.arange(3)
 
@@ -25,9 +26,8 @@ ROWS = torch.arange(3)
 class ScriptedStep:
     """A step whose losses are given."""
 
-    columns: tuple[str, ...] = ("loss",)
-
     def __init__(self, losses: list[float]) -> None:
+        self.window = Window({}, torch.device("cpu"))
         self._losses = losses
         self.rates: list[float] = []
         self.updates = 0

@@ -39,7 +39,7 @@ def encoded(sheet: Sheet, name: str, columns: Columns, decimal: str) -> Part:
         DataError: a cell does not fit.
     """
     cells = sheet.columns[name]
-    quick = _quick(cells, decimal)
+    quick = plain_numbers(cells, decimal)
     if quick is not None and name not in columns.categorical:
         return Part((name,), quick[:, None].astype(np.float32))
     values = [None if missing(cell) else number(cell, decimal) for cell in cells]
@@ -56,7 +56,7 @@ def encoded(sheet: Sheet, name: str, columns: Columns, decimal: str) -> Part:
     return Part((name,), column[:, None].astype(np.float32))
 
 
-def _quick(cells: Sequence[str], decimal: str) -> "NDArray[np.float64] | None":
+def plain_numbers(cells: Sequence[str], decimal: str) -> "NDArray[np.float64] | None":
     """The numbers of a column that holds nothing else; None where each cell must be looked at."""
     if decimal != "." or any("_" in cell for cell in cells):  # Python takes 1_000 for a number
         return None
@@ -126,7 +126,7 @@ def encoded_targets(
 
 
 def _numbers(sheet: Sheet, name: str, decimal: str) -> "Sequence[float] | NDArray[np.float64]":
-    quick = _quick(sheet.columns[name], decimal)
+    quick = plain_numbers(sheet.columns[name], decimal)
     if quick is not None:
         return quick
     values = [number(cell, decimal) for cell in sheet.columns[name]]

@@ -1,11 +1,13 @@
 """A csv file as columns of text, with the line that each row came from."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from nnlab.base import DataError
 
@@ -69,33 +71,50 @@ def read_sheet(path: Path, delimiter: str) -> Sheet:
     Raises:
         DataError: it cannot be read, or a line does not fit the header.
     """
+    (sheet,) = sheets_of(path, delimiter)
+    return sheet
+
+
+def sheets_of(path: Path, delimiter: str, *, rows: int | None = None) -> Iterator[Sheet]:
+    """A file with a header line, in sheets of so many rows; None reads all of them at once.
+
+    Raises:
+        DataError: it cannot be read, or a line does not fit the header.
+    """
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if rows is None and path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MB (store it as npz)")
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             header = _header(path, next(reader, []))
-            rows: list[list[str]] = []
-            origins: list[tuple[Path, int]] = []
-            for row in reader:
-                if len(row) == len(header):
-                    rows.append(row)
-                    origins.append((path, reader.line_num))
-                elif row:
-                    raise DataError(
-                        f"{path}:{reader.line_num}: has {len(row)} cells, the header has "
-                        f"{len(header)} (delimiter: {delimiter!r})"
-                    )
+            lines = _lines(path, reader, len(header), delimiter)
+            some = list(islice(lines, rows))
+            if not some:
+                raise DataError(f"{path}: has a header but no rows")
+            while some:
+                columns = zip(*(cells for _, cells in some), strict=True)
+                stripped = [[cell.strip() for cell in column] for column in columns]
+                origins = [(path, line) for line, _ in some]
+                yield Sheet(dict(zip(header, stripped, strict=True)), origins)
+                some = list(islice(lines, rows))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text, at byte {error.start}") from error
     except csv.Error as error:
         raise DataError(f"{path}: is not csv: {error}") from error
-    if not rows:
-        raise DataError(f"{path}: has a header but no rows")
-    cells = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
-    return Sheet(dict(zip(header, cells, strict=True)), origins)
+
+
+def _lines(path: Path, reader: Any, width: int, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, with their numbers."""
+    for row in reader:
+        if len(row) == width:
+            yield reader.line_num, row
+        elif row:
+            raise DataError(
+                f"{path}:{reader.line_num}: has {len(row)} cells, the header has {width} "
+                f"(delimiter: {delimiter!r})"
+            )
 
 
 def _header(path: Path, cells: list[str]) -> list[str]:

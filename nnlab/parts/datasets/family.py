@@ -155,8 +155,10 @@ class DataConfig(Kind, frozen=True):
         digest = table.digest or checks.digest_of(inputs, targets)
         rows = self._rows(table, place)
         checks.check_rows(rows, targets, shape)
+        fill = None
         if table.gaps and isinstance(inputs, np.ndarray):
-            inputs = scaling.fill(inputs, rows["train"], shape.columns)
+            fill = scaling.filling(inputs, rows["train"], shape.columns)
+            inputs = np.where(np.isnan(inputs), fill, inputs)
         fitted = scaling.fit(
             self._scale(place),
             inputs,
@@ -181,6 +183,10 @@ class DataConfig(Kind, frozen=True):
             digest,
             target_scale,
             clean,
+            fill,
+            peak=None
+            if isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
+            else table.source.peak,
         )
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":

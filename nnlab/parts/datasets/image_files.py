@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
     np = lazy("numpy")
 
-_SUFFIXES = frozenset(
+SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
 _MOST_PIXELS = 80_000_000
@@ -119,9 +119,9 @@ def image_files(folder: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]
             Path(parent) / file
             for parent, _, files in os.walk(folder / name)
             for file in files
-            if Path(file).suffix.lower() in _SUFFIXES and file[0] != "."
+            if Path(file).suffix.lower() in SUFFIXES and file[0] != "."
         )
         if not files:
-            raise DataError(f"{folder / name}: holds no images ({', '.join(sorted(_SUFFIXES))})")
+            raise DataError(f"{folder / name}: holds no images ({', '.join(sorted(SUFFIXES))})")
         found += [(file, classes.index(name)) for file in files]
     return found

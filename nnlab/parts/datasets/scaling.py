@@ -79,8 +79,10 @@ def target_scale(targets: "Array", rows: "NDArray[np.int64]") -> TargetScale:
     return TargetScale(tuple(mean.tolist()), tuple(spread.tolist()))
 
 
-def fill(inputs: "Array", rows: "NDArray[np.int64]", columns: Sequence[str]) -> "Array":
-    """Puts the mean of the training rows where a value is missing (NaN).
+def filling(
+    inputs: "Array", rows: "NDArray[np.int64]", columns: Sequence[str]
+) -> "NDArray[np.float32]":
+    """(F,) what stands where a value is missing (NaN): the mean of the training rows.
 
     Raises:
         DataError: a column has no value at all in the training rows.
@@ -92,7 +94,7 @@ def fill(inputs: "Array", rows: "NDArray[np.int64]", columns: Sequence[str]) -> 
         name = columns[int(np.argmin(count))]
         raise DataError(f"data: column {name!r} has no value in the training rows (drop it)")
     mean = np.where(known, train, 0.0).sum(axis=0) / count
-    return np.where(np.isnan(inputs), mean.astype(np.float32), inputs)
+    return mean.astype(np.float32)
 
 
 def _fitted(shift: "Array", factor: "Array", axes: int, *, axis: int | None = 1) -> Fitted:

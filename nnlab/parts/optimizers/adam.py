@@ -1,5 +1,6 @@
 """Adam and its descendants: running means of the gradient and of its square."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = lazy("torch")
+
+
+def adam_edge(beta: float, lr: float) -> float:
+    """38 / lr for beta = 0.9: of the preconditioned Hessian. Cohen et al. 2022, arXiv:2207.14484.
+
+    Adam's first moment is momentum with an average, whose edge is that of heavy ball.
+    """
+    return 2.0 * (1.0 + beta) / ((1.0 - beta) * lr)
+
+
+def adam_scales(
+    state: "Mapping[str, torch.Tensor]", beta: float, eps: float
+) -> "torch.Tensor | None":
+    """sqrt(v / (1 - beta^t)) + eps; None before the first update."""
+    if "exp_avg_sq" not in state:
+        return None
+    corrected = state["exp_avg_sq"] / (1.0 - beta ** float(state["step"]))
+    return corrected.sqrt() + eps
 
 
 @final
@@ -29,6 +48,12 @@ class AdamConfig(DecayingConfig, frozen=True):
     eps: NonNegativeFloat = 1e-8
     amsgrad: bool = False
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
+
+    def edge(self, lr: float) -> float | None:
+        return None if self.amsgrad else adam_edge(self.betas[0], lr)
+
+    def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
+        return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
 
     def _slots(self, name: str, shape: Shape) -> int:
         return size(shape) * (3 if self.amsgrad else 2)
@@ -56,6 +81,12 @@ class AdamwConfig(DecayingConfig, frozen=True):
     eps: NonNegativeFloat = 1e-8
     amsgrad: bool = False
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
+
+    def edge(self, lr: float) -> float | None:
+        return None if self.amsgrad else adam_edge(self.betas[0], lr)
+
+    def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
+        return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
 
     def _slots(self, name: str, shape: Shape) -> int:
         return size(shape) * (3 if self.amsgrad else 2)

@@ -40,6 +40,13 @@ class SgdConfig(DecayingConfig, frozen=True):
             raise PydanticCustomError("value", "nesterov needs dampening 0")
         return self
 
+    def edge(self, lr: float) -> float | None:
+        """Cohen et al. 2021, arXiv:2103.00065, section 2 and appendix B."""
+        if self.momentum >= 1.0:
+            return None
+        ahead = 1.0 + 2.0 * self.momentum if self.nesterov else 1.0
+        return 2.0 * (1.0 + self.momentum) / (ahead * (1.0 - self.dampening) * lr)
+
     def _slots(self, name: str, shape: Shape) -> int:
         return size(shape) * (self.momentum > 0.0)
 

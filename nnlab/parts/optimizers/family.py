@@ -53,6 +53,17 @@ class OptimizerConfig(Kind, frozen=True):
     def mistakes(self, parameters: Mapping[str, Shape]) -> list[Mistake]:
         """What does not fit a network with these parameters; paths start below `optimizer`."""
 
+    def edge(self, lr: float) -> float | None:
+        """The curvature above which it is unstable on a quadratic function at this rate.
+
+        Of the Hessian, or where `scales` are given of the preconditioned one. Default: not known.
+        """
+        return None
+
+    def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
+        """What the update divides a gradient by, from a parameter's state. Default: nothing."""
+        return None
+
     @abstractmethod
     def state_size(self, parameters: Mapping[str, Shape]) -> int:
         """How many numbers are kept for these parameters, besides single ones such as counts."""

@@ -77,6 +77,10 @@ class Sums:
         self._terms = terms
         self._value = value
 
+    def terms(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(N, width): what each example adds."""
+        return self._terms(outputs, batch)
+
     def sums(self, outputs: "Tensor", batch: Batch) -> "Tensor":
         """(width,) sums over the batch of the (N, width) terms."""
         return self._terms(outputs, batch).sum(dim=0, dtype=sum_dtype(outputs))

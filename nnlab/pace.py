@@ -1,0 +1,60 @@
+"""When a run is read: how often, how closely, and when at what cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Costly = Literal["noise_scale", "sharpness"]
+"""What is measured only where a config asks for it: it costs as much as many updates."""
+
+PER_DOUBLING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The steps at which training is read. Epochs end with a reading whatever the pace.
+
+    Attributes:
+        every: updates between two readings; None spaces them in proportion to the step, eight for
+            each doubling: 1, 2, 3, ..., 11, 12, 13, ..., 100, 109, 118.
+        closely: updates between two close looks, a multiple of `every`; None for none. Where
+            readings are spaced in proportion each one is a close look.
+        costly: likewise of the costly measures.
+        kept: updates between two checkpoints that stay; 0 keeps those after 1, 2, 4, 8, ...; None
+            keeps none. There is a reading with each of them.
+    """
+
+    every: int | None
+    closely: int | None = None
+    costly: Mapping[Costly, int] = field(default_factory=dict[Costly, int])
+    kept: int | None = None
+
+    def next(self, step: int) -> int:
+        """After which update the next reading comes."""
+        if self.kept is None:
+            return self._next(step)
+        doubled = 1 << step.bit_length()
+        return min(self._next(step), (step // self.kept + 1) * self.kept if self.kept else doubled)
+
+    def _next(self, step: int) -> int:
+        if self.every is not None:
+            return (step // self.every + 1) * self.every
+        # Counted from the beginning, so that the ends of epochs do not move what follows.
+        point = 1
+        while point <= step:
+            point = max(point + 1, int(point * 2 ** (1 / PER_DOUBLING)))
+        return point
+
+    def close(self, step: int) -> bool:
+        """Whether a reading after this update is a close look."""
+        return self.closely is not None and (self.every is None or step % self.closely == 0)
+
+    def keeps(self, step: int) -> bool:
+        """Whether a checkpoint after this update stays."""
+        if self.kept is None or step == 0:
+            return False
+        return step % self.kept == 0 if self.kept else step.bit_count() == 1
+
+    def due(self, measure: Costly, step: int) -> bool:
+        """Whether a reading after this update has a costly measure."""
+        return measure in self.costly and step % self.costly[measure] == 0

@@ -1,0 +1,87 @@
+"""How often a run is read, from what its config says: `log`."""
+
+from math import ceil
+
+from nnlab.base import MistakeError
+from nnlab.config import RunConfig
+from nnlab.durations import Duration
+from nnlab.learning import steps_of
+from nnlab.pace import Costly, Pace
+
+READINGS = 200
+"""About how many readings `log.every: auto` makes."""
+
+CLOSE_LOOKS = (10, 40)
+CLOSE_STEPS = 150
+"""`log.probes: auto` looks about each 150 updates, at least and at most so often in a run: a close
+look costs as much as about five updates of a small network."""
+
+_COSTLY: tuple[Costly, ...] = ("noise_scale", "sharpness")
+
+
+def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
+    """When a run is read.
+
+    Raises:
+        MistakeError: at a duration that cannot be counted, or what cannot be measured.
+    """
+    every = _every(config, per_epoch, total)
+    unit = every or 1
+    costly: dict[Costly, int] = {}
+    for name in _COSTLY:
+        written = getattr(config.log, name)
+        if isinstance(written, Duration):
+            costly[name] = _rounded(name, written, unit, per_epoch, total)
+    if "noise_scale" in costly and per_epoch < 2:
+        text = "compares batches, and an epoch has one alone (give a smaller train.batch_size)"
+        raise MistakeError(("log", "noise_scale"), text)
+    kept = _kept(config, per_epoch, total)
+    return Pace(every, _closely(config, unit, per_epoch, total), costly, kept)
+
+
+def spelled_out(pace: Pace) -> dict[str, Duration | str]:
+    """The same as fields of `log`."""
+    every = "log" if pace.every is None else Duration(pace.every, "steps")
+    closely = "off" if pace.closely is None else Duration(pace.closely, "steps")
+    costly = {name: Duration(steps, "steps") for name, steps in pace.costly.items()}
+    found = {"every": every, "probes": closely, **costly}
+    return {**found, "checkpoints": Duration(pace.kept, "steps")} if pace.kept else found
+
+
+def _every(config: RunConfig, per_epoch: int, total: int | None) -> int | None:
+    written = config.log.every
+    if written == "log":
+        return None
+    if isinstance(written, Duration):
+        return _rounded("every", written, 1, per_epoch, total)
+    return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
+
+
+def _closely(config: RunConfig, unit: int, per_epoch: int, total: int | None) -> int | None:
+    written = config.log.probes
+    if written == "off":
+        return None
+    if isinstance(written, Duration):
+        return _rounded("probes", written, unit, per_epoch, total)
+    if total is None:
+        steps = CLOSE_STEPS
+    else:
+        fewest, most = CLOSE_LOOKS
+        steps = total / min(most, max(fewest, total / CLOSE_STEPS))
+    return max(1, round(steps / unit)) * unit
+
+
+def _kept(config: RunConfig, per_epoch: int, total: int | None) -> int | None:
+    written = config.log.checkpoints
+    if isinstance(written, Duration):
+        return _rounded("checkpoints", written, 1, per_epoch, total)
+    return 0 if written == "log" else None
+
+
+def _rounded(name: str, written: Duration, unit: int, per_epoch: int, total: int | None) -> int:
+    """A duration in steps, to the nearest multiple of a unit."""
+    if written.amount == 0:
+        text = "must be greater than 0" + ("" if name == "every" else " (or off)")
+        raise MistakeError(("log", name), text)
+    steps = steps_of(written, ("log", name), per_epoch, total)
+    return max(1, round(steps / unit)) * unit

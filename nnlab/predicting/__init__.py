@@ -1,0 +1,1 @@
+"""`nnlab predict`: what the best network of a run says of files."""

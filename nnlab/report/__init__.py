@@ -1,0 +1,1 @@
+"""`nnlab eval --report`: measures with their intervals | charts | one HTML page."""

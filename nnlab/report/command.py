@@ -1,0 +1,92 @@
+"""`nnlab eval --report`: judges, writes the page, says where it is."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nnlab import durable, looks
+from nnlab.base import ConfigError
+from nnlab.contracts import Split
+from nnlab.evaluation import eval_folder
+from nnlab.looks import Looks
+from nnlab.outputs import open_run
+from nnlab.report.cases import Case, case_of, refuse_own
+from nnlab.report.content import comparison_of, config_text, content_of, refuse_others
+from nnlab.report.page import page_of, page_of_comparison
+from nnlab.report.pictures import are_images, peak_of, thumbnail, values
+from nnlab.training import device as devices
+
+
+class Report(NamedTuple):
+    """A finished report.
+
+    Attributes:
+        page: the file.
+        content: the same as data.
+    """
+
+    page: Path
+    content: dict[str, Any]
+
+
+def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto") -> Report:
+    """Judges the best checkpoint of a run, or of several side by side, and writes the page.
+
+    A look at the test split is counted for each run.
+
+    Raises:
+        ConfigError: there is no such split, the runs cannot be compared or predict nothing.
+        CheckpointError: a run has no sound checkpoint.
+        DivergedError: a loss is not finite.
+    """
+    if len(set(runs)) < len(runs):
+        raise ConfigError("--report: a comparison needs different runs, one is given twice")
+    chosen, _ = devices.choose(device)
+    cases: list[Case] = []
+    for run in runs:
+        opened = open_run(run, split=split, device=chosen)
+        refuse_own(opened)
+        cases.append(case_of(opened, split))
+        refuse_others(cases)
+    content = content_of(cases[0]) if len(cases) == 1 else comparison_of(cases)
+    if split == "test":
+        for case in cases:
+            looks.count(case.opened.run, case.opened.examples, command="report")
+        content["looks"] = looks.counted(runs)._asdict()
+    if len(cases) == 1:
+        _illustrate(content, cases[0])
+        page, name = page_of(content, config_text(runs[0])), f"{split}.html"
+    else:
+        page, name = page_of_comparison(content), f"{split}-comparison.html"
+    path = eval_folder(runs[0]) / name
+    durable.write(path, page)
+    for one in content.get("worst", ()):
+        one.pop("picture", None)
+    return Report(path, {"page": str(path), **content})
+
+
+def told(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
+    """What the command prints: the page's path, or the content as one JSON object.
+
+    How often the test split was scored goes to stderr.
+    """
+    found = report(runs, split=split, device=device)
+    if as_json:
+        return json.dumps(found.content, allow_nan=False) + "\n"
+    if "looks" in found.content:
+        sys.stderr.write(Looks(**found.content["looks"]).sentence + "\n")
+    return f"{found.page}\n"
+
+
+def _illustrate(content: dict[str, Any], case: Case) -> None:
+    """Puts to each of the worst examples what can be seen of it."""
+    examples, worst = case.opened.examples, content["worst"]
+    if are_images(examples):
+        peak = peak_of(examples, [one["row"] for one in worst])
+        for one in worst:
+            one["picture"] = thumbnail(examples, one["row"], peak)
+    elif len(examples.shape.inputs) == 1:
+        for one in worst:
+            one["values"] = values(examples, one["row"])
