@@ -66,7 +66,11 @@ class Looks:
     def add(self, loss: Tensor | float, examples: int | None) -> None:
         """Adds the loss of an update; no tensor is read back."""
         weight = 1 if examples is None else examples
-        self._sum += single(loss, "step") * weight
+        if isinstance(loss, Tensor) and isinstance(self._sum, Tensor) and loss.ndim == 0:
+            # In place and in the sum's own precision: one operation for each update.
+            self._sum.add_(loss.detach(), alpha=weight)
+        else:
+            self._sum = self._sum + single(loss, "step") * weight
         self._weight += weight
         self._examples += examples or 0
 
