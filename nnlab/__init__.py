@@ -9,17 +9,30 @@ Importing this imports neither torch nor pydantic; the first use of a name does.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnlab.api import Comparison, Summary, evaluate, load, predict, stream, train, train_group
+    from nnlab.api import (
+        Comparison,
+        Summary,
+        Watch,
+        evaluate,
+        load,
+        predict,
+        resume,
+        stream,
+        train,
+        train_group,
+    )
 
     __version__: str
 
 __all__ = [
     "Comparison",
     "Summary",
+    "Watch",
     "__version__",
     "evaluate",
     "load",
     "predict",
+    "resume",
     "stream",
     "train",
     "train_group",

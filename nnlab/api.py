@@ -1,23 +1,26 @@
 """nnlab from Python: the same functions that the commands call."""
 
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from nnlab import evaluation, grouped, prediction
 from nnlab import run as runs_
 from nnlab.contracts import Event
 from nnlab.group import load_group
 from nnlab.group_view import GroupView
-from nnlab.run import Source
+from nnlab.handed import Handed, Source
 from nnlab.runs import find
 from nnlab.summary import Summary
 from nnlab.terminal import View, open_view
 from nnlab.verdicts import Comparison
+from nnlab.watch import Watch as Watch
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(N, K) outputs and targets, (N,) class numbers or (N, K) numbers, to (N,) losses or a mean."""
 _NO_SETTINGS: Mapping[str, Any] = {}
 
 
@@ -28,8 +31,14 @@ def train(
     run_dir: str | Path | None = None,
     device: str = "auto",
     quiet: bool = True,
+    data: object | None = None,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
 ) -> Summary:
     """Trains an experiment.
+
+    What is handed in beside the config is in no file: the run says so, and to go on with it
+    (`resume`, `evaluate`, `predict`, `load`) it is handed in again.
 
     Args:
         config: a path, a bundled name, a mapping, or a `RunConfig`.
@@ -38,6 +47,12 @@ def train(
         run_dir: exactly this folder; None makes runs/<name>/<number>.
         device: auto, cpu, cuda, cuda:N or mps.
         quiet: say nothing but warnings; else what the command line shows.
+        data: (X, y), or {"train": (X, y), "validation": ..., "test": ...}, of NumPy arrays or
+            tensors: X (N, ...) numbers, y classes (whole numbers or names) (N,) or numbers (N,) or
+            (N, K). The config's `data` section, if there is one, says how to split and scale them.
+        model: (N, *inputs) to (N, K). It is trained in place, from the weights that it has; it is
+            left on the device with the last weights, in training mode.
+        loss: in place of one of the menu.
 
     Returns:
         The summary, with `.run` (the folder) and `.history` (every reading).
@@ -51,6 +66,37 @@ def train(
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
         view=_view(quiet),
+        handed=Handed(data, model, loss),
+    )
+
+
+def resume(
+    run: str | Path | Summary,
+    *,
+    set: Mapping[str, Any] = _NO_SETTINGS,
+    device: str = "auto",
+    quiet: bool = True,
+    data: object | None = None,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
+) -> Summary:
+    """Continues a run from its newest checkpoint; only durations and logging may change.
+
+    Args:
+        run: its folder, or as the commands take it.
+        set: such as {"train.epochs": 30}.
+        device: as `train`.
+        quiet: likewise.
+        data: what the run was trained with, where it was handed in; its content is compared.
+        model: likewise, of the same form: its weights become those of the checkpoint.
+        loss: likewise.
+    """
+    return runs_.resume(
+        _folder(run),
+        overrides=_overrides(set),
+        device=device,
+        view=_view(quiet),
+        handed=Handed(data, model, loss),
     )
 
 
@@ -84,6 +130,9 @@ def stream(
     run_dir: str | Path | None = None,
     device: str = "auto",
     quiet: bool = True,
+    data: object | None = None,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
 ) -> Generator[Event, None, Summary]:
     """Likewise, as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
 
@@ -96,35 +145,54 @@ def stream(
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
         view=_view(quiet),
+        handed=Handed(data, model, loss),
     )
 
 
 def evaluate(
-    run: str | Path | Summary, *, split: str = "test", device: str = "auto"
+    run: str | Path | Summary,
+    *,
+    split: str = "test",
+    device: str = "auto",
+    data: object | None = None,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
 ) -> dict[str, Any]:
-    """The loss and the scores of a run's best checkpoint: {"split", "samples", "loss", ...}."""
-    return evaluation.evaluate(_folder(run), split=split, device=device)
+    """The loss and the scores of a run's best checkpoint: {"split", "samples", "loss", ...}.
+
+    What was handed in to train it is handed in again; `model` is not changed.
+    """
+    handed = Handed(data, model, loss)
+    return evaluation.evaluate(_folder(run), split=split, device=device, handed=handed)
 
 
 def predict(
-    run: str | Path | Summary, inputs: object, *, device: str = "auto"
+    run: str | Path | Summary,
+    inputs: object,
+    *,
+    device: str = "auto",
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
 ) -> prediction.Prediction:
     """What the best network of a run says of rows (N, *shape) as they are stored, not scaled.
 
     Returns:
         `.labels` and `.probabilities` of classes, `.outputs`: the numbers of a regression.
     """
-    return prediction.predict(_folder(run), inputs, device=device)
+    handed = Handed(None, model, loss)
+    return prediction.predict(_folder(run), inputs, device=device, handed=handed)
 
 
-def load(run: str | Path | Summary) -> nn.Module:
-    """The best network of a run, on the CPU, in evaluation mode.
+def load(
+    run: str | Path | Summary, *, model: nn.Module | None = None, loss: Loss | None = None
+) -> nn.Module:
+    """The best network of a run, on the CPU, in evaluation mode; of `model`, a copy.
 
     It takes scaled inputs, (x - shift) * factor with the numbers of data.json, and gives raw
     outputs (logits); `predict` does both. Where the targets are numbers, `outputs *
     network.target_deviation + network.target_mean` are in their own unit.
     """
-    return evaluation.load(_folder(run))
+    return evaluation.load(_folder(run), Handed(None, model, loss))
 
 
 def _folder(run: str | Path | Summary) -> Path:

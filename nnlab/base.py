@@ -27,9 +27,11 @@ class Kind(Config, frozen=True):
     Attributes:
         replaces: sections that have no meaning beside this kind: name -> why. They are refused
             where they are written, and left out of the settled config.
+        handed: whether it stands for an object that Python hands in and no file holds.
     """
 
     replaces: ClassVar[Mapping[str, str]] = {}
+    handed: ClassVar[bool] = False
     kind: str
 
     @classmethod

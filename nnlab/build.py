@@ -73,6 +73,8 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     network = place(
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
+    if not network.training:  # a module of the user's own that was evaluated before
+        network.train()
     calibrate(
         network,
         experiment.design,

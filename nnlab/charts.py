@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from nnlab.experiment import Experiment
+from nnlab.contracts import Seen
 from nnlab.labels import number_of
 
 Category = tuple[str, Mapping[str, Sequence[str]]]
@@ -19,13 +19,15 @@ _LAYERS = {
 }
 
 
-def charts(experiment: Experiment, tags: Sequence[str], cards: Collection[str]) -> list[Category]:
+def charts(
+    tags: Sequence[str], cards: Collection[str], seen: Sequence[Seen] | None
+) -> list[Category]:
     """The categories of the custom scalars page.
 
     Args:
-        experiment: settled.
         tags: of losses and scores, by split.
         cards: keys of the gradient norms that have a curve; none where the rule follows none.
+        seen: the layers that close looks see; None where there is none.
     """
     names = dict.fromkeys(tag.rpartition("/")[0] for tag in tags)
     first = {name: _exactly(t for t in tags if t.rpartition("/")[0] == name) for name in names}
@@ -34,16 +36,14 @@ def charts(experiment: Experiment, tags: Sequence[str], cards: Collection[str]) 
     keys = sorted(cards, key=depth)
     # What is between the first and the last layer stands in the other category.
     ends = [keys[0], keys[-1]] if len(keys) > 1 else keys
-    close = experiment.pace.closely is not None
     first["gradient norm of first and last layer"] = _exactly(ends)
-    if close:
+    if seen is not None:
         ratios = [key.replace("grad_norm", "update_ratio") for key in ends]
         first["update ratio of first and last layer"] = _exactly(ratios)
     first["learning rate"] = _exactly(["learning_rate"])
     deep = {"gradient norms": [r"^grad_norm/\d"]}
-    if close:
+    if seen is not None:
         deep["update ratios"] = [r"^update_ratio/\d"]
-        seen = [s for placed in experiment.design.placed for s in placed.config.seen(placed.name)]
         there = {"preactivation_std": any(s.before for s in seen),
                  "activation_std": any(s.after for s in seen),
                  "dead_units": any(s.after for s in seen),

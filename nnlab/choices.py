@@ -53,17 +53,24 @@ def kinds_of(menu: Arm) -> dict[str, type[Kind]]:
 
 
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:
-    """The kind of a menu with a name; imports no more files than it must."""
+    """The kind of a menu with a name, listed or not; imports no more files than it must."""
+    marker = _marker(menu)
+    if marker.unlisted and name == marker.unlisted.rpartition(".")[2]:
+        return importlib.import_module(marker.unlisted).KINDS[0]
     return next((k for kinds in _files_of(menu) for k in kinds if k.name() == name), None)
 
 
 def _files_of(menu: Arm) -> Iterator[tuple[type[Kind], ...]]:
     """The kinds of a menu, file by file."""
-    marker = next(m for m in get_args(menu)[1:] if isinstance(m, Menu))
+    marker = _marker(menu)
     if not marker.files:
         yield arms_of(menu)
     for file in marker.files:
         yield importlib.import_module(file).KINDS
+
+
+def _marker(menu: Arm) -> "Menu":
+    return next(m for m in get_args(menu)[1:] if isinstance(m, Menu))
 
 
 def unknown_kind(found: object, names: list[str]) -> PydanticCustomError:
@@ -115,10 +122,13 @@ class Menu:
     Args:
         files: the modules whose `KINDS` are meant, those most used first; none for the kinds of the
             union that is marked.
+        unlisted: a module with the one kind that Python hands in, which is called like the module:
+            it can be read from a run's config, and is on no list of what one can write.
     """
 
-    def __init__(self, *files: str) -> None:
+    def __init__(self, *files: str, unlisted: str = "") -> None:
         self.files = files
+        self.unlisted = unlisted
 
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler

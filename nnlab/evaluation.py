@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from math import isfinite
 from os import cpu_count
 from pathlib import Path
@@ -16,11 +17,12 @@ from nnlab.build import measures, place, source_of
 from nnlab.contracts import Examples, Machine, Split
 from nnlab.experiment import Experiment, settle
 from nnlab.folder import read_env
+from nnlab.handed import NOTHING, Handed, of_run
 from nnlab.judging import judged, write
-from nnlab.loading import load_config, place_for
+from nnlab.loading import place_for
 from nnlab.models.network import build as build_network
 from nnlab.scoring import loss_of, scores_of
-from nnlab.summary import read_summary
+from nnlab.stored_data import read_data, shape_of
 from nnlab.training import checkpoint
 from nnlab.training import device as devices
 
@@ -48,6 +50,7 @@ def evaluate(
     device: str = "auto",
     examples: Examples | None = None,
     drawn: bool = False,
+    handed: Handed = NOTHING,
 ) -> dict[str, Any]:
     """The loss and the scores of the best checkpoint on a split.
 
@@ -57,6 +60,7 @@ def evaluate(
         device: auto, cpu, cuda, cuda:N or mps.
         examples: take the place of the config's data (a smoke run without them).
         drawn: also draw what the network says of the classes, into `run`/eval/.
+        handed: what Python handed in when the run was trained; a module is left as it is.
 
     Returns:
         {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json; with
@@ -69,7 +73,7 @@ def evaluate(
         DivergedError: the weights give a loss that is not finite.
     """
     chosen, _ = devices.choose(device)
-    experiment, examples = reopen(run, chosen.type, examples)
+    experiment, examples = reopen(run, chosen.type, examples, handed)
     if split not in experiment.shape.sizes:
         known = list(experiment.shape.sizes)
         text = f"this run has no {split} split, only {', '.join(known)} (use --split {known[-1]})"
@@ -118,15 +122,16 @@ def eval_folder(run: Path) -> Path:
     return folder
 
 
-def reopen(run: Path, device: str, examples: Examples | None = None) -> tuple[Experiment, Examples]:
+def reopen(
+    run: Path, device: str, examples: Examples | None = None, handed: Handed = NOTHING
+) -> tuple[Experiment, Examples]:
     """The experiment of a run and its data, which must be those that it was trained on.
 
     Raises:
         CheckpointError: they are not, or the folder is no run.
         DataError: they are not there any more.
     """
-    read_summary(run)
-    config = load_config(run / "config.yaml")
+    config = of_run(run, handed=handed)
     folder = place_for(run)
     machine = Machine(cast("Any", device), cpu_count() or 1)
     if examples is not None:
@@ -160,6 +165,8 @@ def restored(
     """Likewise, with the number of updates that had been made."""
     found = checkpoint.named(run / "checkpoints", name)
     network = build_network(experiment.design, seed=0)
+    if network is experiment.design.module:
+        network = deepcopy(network)  # the user's own, which may be training
     weights = {
         key.removeprefix("model/"): tensor
         for key, tensor in found.tensors.items()
@@ -170,16 +177,17 @@ def restored(
     return network, found.step
 
 
-def load(run: Path) -> nn.Module:
+def load(run: Path, handed: Handed = NOTHING) -> nn.Module:
     """The best network of a run, in evaluation mode, on the CPU: scaled inputs to outputs.
 
     For numbers as targets it carries `target_mean` and `target_deviation`, (K,) each: outputs *
     target_deviation + target_mean are in the target's own unit (0 and 1 without
     `data.scale_target`).
     """
-    read_summary(run)
-    config = load_config(run / "config.yaml")
-    experiment = settle(config, place_for(run), Machine("cpu", cpu_count() or 1))
+    config = of_run(run, handed=handed)
+    # Arrays that Python handed in are not needed for it.
+    known = shape_of(read_data(run)) if config.data.handed and handed.data is None else None
+    experiment = settle(config, place_for(run), Machine("cpu", cpu_count() or 1), shape=known)
     network = restore(run, experiment).eval()
     if experiment.shape.task == "regression":
         scale, columns = read_env(run).get("target"), experiment.shape.outputs

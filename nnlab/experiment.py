@@ -13,7 +13,7 @@ from nnlab.base import ConfigError, Mistake, MistakeError
 from nnlab.config import RunConfig
 from nnlab.contracts import DataShape, Machine, Plan
 from nnlab.fits import misfits
-from nnlab.learning import check_times, optimizer_mistakes
+from nnlab.learning import check_times, optimizer_mistakes, output_mistakes
 from nnlab.loading import located, path_of
 from nnlab.models.family import Design, design, resolve_output
 from nnlab.owners import (
@@ -105,6 +105,7 @@ def settle(
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
         wrong += optimizer_mistakes(config, network)
+        wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise located(wrong, config.origins)
     log = spelled_out(config, pace, total)

@@ -101,7 +101,9 @@ def refuse_used(folder: Path) -> None:
 
 def write_config(folder: Path, config: RunConfig, source: str | None) -> None:
     """Writes config.yaml, and source.yaml as its author wrote it."""
-    durable.write(folder / "config.yaml", dump(config))
+    named = [s for s in ("data", "model", "loss") if getattr(getattr(config, s), "handed", False)]
+    head = f"# From Python: {', '.join(named)} handed in; this file alone cannot be trained again."
+    durable.write(folder / "config.yaml", (f"{head}\n" if named else "") + dump(config))
     if source is not None:
         durable.write(folder / "source.yaml", source)
 

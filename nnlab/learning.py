@@ -1,13 +1,16 @@
 """Whether what trains fits together: optimizer, schedule, batches and the length of the run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.base import Kind, Mistake, MistakeError, Path
 from nnlab.config import RunConfig, to_plain
+from nnlab.contracts import DataShape
 from nnlab.durations import Duration
 from nnlab.models.family import Design
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.schedules.decays import ConstantConfig
+from nnlab.parts.scores.family import ScoreConfig
 
 
 def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) -> int:
@@ -68,6 +71,16 @@ def optimizer_mistakes(config: RunConfig, network: Design) -> list[Mistake]:
     if optimizer.closure:
         wrong += _closure_mistakes(config, network)
     return wrong
+
+
+def output_mistakes(
+    network: Design, loss: LossConfig, scores: Sequence[ScoreConfig], shape: DataShape
+) -> Iterator[Mistake]:
+    """Scores compare an output with each target; a loss of the user's own may want others."""
+    found = network.plans[-1].output
+    if loss.handed and scores and found != (shape.outputs,):
+        text = f"compare {shape.outputs} outputs with the targets, the network has {found[-1]}"
+        yield Mistake(("scores",), f"{text} (write scores: [])")
 
 
 def _closure_mistakes(config: RunConfig, network: Design) -> Iterator[Mistake]:

@@ -124,12 +124,20 @@ def load_config(
     """
     if isinstance(source, RunConfig):
         return source
-    document = document_of(source, overrides)
+    return validated(one_run(document_of(source, overrides)))
+
+
+def one_run(document: Document) -> Document:
+    """The same document; a comparison is refused.
+
+    Raises:
+        ConfigError: it is one.
+    """
     if keys := document.compares:
         way = " ".join(f"--set {key}=null" for key in keys)
         text = f"makes this a comparison, one run is needed here ({way} leaves one)"
         raise located([Mistake((keys[0],), text, at_key=True)], document.origins)
-    return validated(document)
+    return document
 
 
 def document_of(

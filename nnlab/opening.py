@@ -15,7 +15,7 @@ from nnlab.loading import load_config
 from nnlab.outcome import Session
 from nnlab.parts.datasets.checks import notes
 from nnlab.parts.datasets.family import Place
-from nnlab.prediction import write_data
+from nnlab.stored_data import write_data
 from nnlab.terminal import View
 from nnlab.training import checkpoint
 from nnlab.training import device as devices

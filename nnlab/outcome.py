@@ -18,6 +18,7 @@ from nnlab.described import help_of
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
 from nnlab.folder import flat
+from nnlab.probing import seen_of
 from nnlab.summary import Summary
 from nnlab.targets import monitored
 from nnlab.training.checkpoint import Checkpoint
@@ -81,7 +82,7 @@ def describe(board: TensorBoard, session: Session) -> None:
         tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
     ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
-    board.layout(charts(experiment, tags, session.built.cards))
+    board.layout(charts(tags, session.built.cards, seen_of(experiment)))
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags)

@@ -1,6 +1,5 @@
 """Prediction: the best network of a run applied to rows as they are stored, not yet scaled."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import cpu_count
@@ -11,18 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nnlab import durable
-from nnlab.base import CheckpointError, DataError
+from nnlab.base import DataError
 from nnlab.build import evaluation_batch, place
-from nnlab.contracts import DataShape, Examples, Machine
+from nnlab.contracts import Machine
 from nnlab.evaluation import restore
 from nnlab.experiment import Experiment, settle
-from nnlab.loading import load_config, place_for
-from nnlab.summary import read_summary
+from nnlab.handed import NOTHING, Handed, of_run
+from nnlab.loading import place_for
+from nnlab.stored_data import read_data, shape_of
 from nnlab.training import device as devices
 from nnlab.training import objective
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +38,6 @@ class Prediction:
     classes: tuple[str, ...]
     probabilities: NDArray[np.floating[Any]] | None
     labels: tuple[str, ...]
-
-
-def write_data(folder: Path, examples: Examples) -> None:
-    """Writes data.json: what rows must look like, how they are scaled, what classes are called."""
-    shape = examples.shape
-    found = {
-        "format": FORMAT,
-        "inputs": shape.inputs,
-        "task": shape.task,
-        "outputs": shape.outputs,
-        "classes": shape.classes,
-        "columns": shape.columns,
-        "sizes": dict(shape.sizes),
-        # float32 is exact as a JSON number.
-        "shift": examples.shift.tolist(),
-        "factor": examples.factor.tolist(),
-        "target": None if examples.target_scale is None else examples.target_scale._asdict(),
-        "fill": None if examples.fill is None else examples.fill.tolist(),
-        "peak": examples.peak,
-    }
-    durable.write(folder / "data.json", json.dumps(found) + "\n")
-
-
-def _read_data(folder: Path) -> dict[str, Any]:
-    path = folder / "data.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        text = f"{folder}: does not hold the scale of its data (it is of an older nnlab)"
-        raise CheckpointError(text) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
-    if found.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {FORMAT}")
-    return found
 
 
 @final
@@ -125,28 +87,30 @@ class Predictor:
         return found if found.dtype == torch.float64 else found.float()
 
 
-def open_predictor(run: Path, *, device: str = "auto") -> Predictor:
+def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING) -> Predictor:
     """Loads the best network of a run; the data set itself is not needed.
 
     Args:
         run: the run's folder.
         device: auto, cpu, cuda, cuda:N or mps.
+        handed: the module and the loss that Python handed in when the run was trained.
 
     Raises:
         CheckpointError: the folder is no run, or has no sound checkpoint.
     """
-    read_summary(run)
-    known = _read_data(run)
+    config = of_run(run, handed=handed)
+    known = read_data(run)
     chosen, _ = devices.choose(device)
-    config = load_config(run / "config.yaml")
     kind: Any = chosen.type
     machine = Machine(kind, cpu_count() or 1)
-    experiment = settle(config, place_for(run), machine, shape=_shape(known))
+    experiment = settle(config, place_for(run), machine, shape=shape_of(known))
     network = place(restore(run, experiment), experiment, chosen).eval()
     return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)
 
 
-def predict(run: Path, inputs: object, *, device: str = "auto") -> Prediction:
+def predict(
+    run: Path, inputs: object, *, device: str = "auto", handed: Handed = NOTHING
+) -> Prediction:
     """Applies the best network of a run once.
 
     Args:
@@ -155,23 +119,13 @@ def predict(run: Path, inputs: object, *, device: str = "auto") -> Prediction:
             file stand as `columns` of data.json has them; NaN is a missing value of a run whose
             data say `missing: mean`.
         device: auto, cpu, cuda, cuda:N or mps.
+        handed: the module and the loss that Python handed in when the run was trained.
 
     Raises:
         CheckpointError: the folder is no run, or has no sound checkpoint.
         DataError: the inputs have another shape, or are not finite numbers.
     """
-    return open_predictor(run, device=device)(inputs)
-
-
-def _shape(known: dict[str, Any]) -> DataShape:
-    return DataShape(
-        inputs=tuple(known["inputs"]),
-        task=known["task"],
-        outputs=known["outputs"],
-        classes=tuple(known["classes"]),
-        sizes=known["sizes"],
-        columns=tuple(known["columns"]),
-    )
+    return open_predictor(run, device=device, handed=handed)(inputs)
 
 
 def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:

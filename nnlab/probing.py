@@ -1,5 +1,7 @@
 """What a run looks at inside its network: which layers, on which examples, under which names."""
 
+from collections.abc import Sequence
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -7,12 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.contracts import Examples, Split
+from nnlab.contracts import Examples, Seen, Split
 from nnlab.experiment import Experiment
 from nnlab.labels import labels, layer_labels
+from nnlab.training.hooks import Tap, look
 from nnlab.training.loop import BESIDE
 from nnlab.training.probes import Entropy, Probes
 from nnlab.training.sources import Source, StreamedSource
+from nnlab.training.still import still
 
 EVALUATION_ELEMENTS = 2**22
 """An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
@@ -32,17 +36,38 @@ def probes(
         return None
     design, sizes = experiment.design, experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
-    seen = [s for placed in design.placed for s in placed.config.seen(placed.name)]
+    seen = seen_of(experiment) or ()
     named = labels(design.plans)
+    layers = layer_labels([s.layer for s in seen], named)
+    inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
+
+    def forward(tap: Tap) -> Tensor:
+        if design.anatomy is not None:
+            return look(network, design.anatomy, lambda: network(inputs()), tap)
+        with still(network):
+            return network(inputs(), tap=tap)
+
+    if design.anatomy is not None:
+        layers = {each.layer: each.layer for each in seen}
     return Probes(
         network,
         seen=seen,
-        labels=named | layer_labels([s.layer for s in seen], named),
-        inputs=lambda: source.gather(probe_rows(examples, split).to(device)).inputs,
+        labels=named | layers,
+        forward=forward,
         entropy=_entropy(experiment),
         # Rows that are read one by one would have to be read once more.
         batches=1 if isinstance(source, StreamedSource) else BESIDE,
     )
+
+
+def seen_of(experiment: Experiment) -> Sequence[Seen] | None:
+    """The layers that close looks see, from input to output; None where there is no close look."""
+    if experiment.pace.closely is None:
+        return None
+    design = experiment.design
+    if design.anatomy is not None:
+        return design.anatomy.seen
+    return [s for placed in design.placed for s in placed.config.seen(placed.name)]
 
 
 def probe_rows(examples: Examples, split: Split) -> Tensor:

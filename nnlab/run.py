@@ -1,7 +1,7 @@
 """A run: config -> objects -> run folder. What happens, in which order, stands here in the open."""
 
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from contextlib import closing as closing_of
 from os import cpu_count
@@ -10,26 +10,25 @@ from time import perf_counter
 from typing import Any
 
 from nnlab import folder as folders
-from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
 from nnlab.gallery import Gallery, scene_of
+from nnlab.handed import NOTHING, Handed, Source, of_run
+from nnlab.handed import load as load_config
 from nnlab.labels import legible, number_of
-from nnlab.loading import Text, load_config, place_for, read_text
+from nnlab.loading import Text, place_for, read_text
 from nnlab.opening import Wish, open_session
 from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.scoring import baseline
 from nnlab.signals import stop_signals
-from nnlab.summary import Summary, read_summary
+from nnlab.summary import Summary
 from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks, read_history, readings_of
 from nnlab.training.tensorboard import TensorBoard
 from nnlab.watching import Watch
-
-Source = str | Path | Text | Mapping[str, Any] | RunConfig
 
 
 def train(
@@ -41,6 +40,7 @@ def train(
     device: str = "auto",
     deterministic: bool = False,
     view: View | None = None,
+    handed: Handed = NOTHING,
 ) -> Summary:
     """Trains an experiment into a run folder.
 
@@ -52,6 +52,7 @@ def train(
         device: auto, cpu, cuda, cuda:N or mps.
         deterministic: refuse operations that have no deterministic form.
         view: shows the run; None for the terminal.
+        handed: data, model and loss that Python hands in beside the config.
 
     Raises:
         NnlabError: of the kind that says whose turn it is; see its exit code.
@@ -66,6 +67,7 @@ def train(
         deterministic=deterministic,
         view=view,
         signals=True,
+        handed=handed,
     )
     return last_of(stream)
 
@@ -80,11 +82,15 @@ def last_of(stream: Generator[Event, None, Summary]) -> Summary:
 
 
 def resume(
-    run: Path, *, overrides: Sequence[str] = (), device: str = "auto", view: View | None = None
+    run: Path,
+    *,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    view: View | None = None,
+    handed: Handed = NOTHING,
 ) -> Summary:
     """Continues a run from its newest checkpoint; only durations and logging may change."""
-    read_summary(run)
-    config = load_config(run / "config.yaml", overrides)
+    config = of_run(run, overrides, handed)
     return train(config, run_dir=run, resume=True, device=device, view=view)
 
 
@@ -100,6 +106,7 @@ def stream_run(
     examples: Examples | None = None,
     shown: bool = True,
     signals: bool = False,
+    handed: Handed = NOTHING,
 ) -> Generator[Event, None, Summary]:
     """Likewise, as a stream of events; each has been written when it comes.
 
@@ -108,7 +115,7 @@ def stream_run(
     neither the folder nor what was reached; with `signals` the first one ends the run softly.
     """
     began = perf_counter()
-    config = load_config(source, overrides)
+    config = load_config(source, overrides, handed)
     place = place_for(config.origins.folder)
     chosen, why = devices.choose(device)
     kind: Any = chosen.type

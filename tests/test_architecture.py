@@ -38,9 +38,9 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "fits", "group", "labels"),
-            *("learning", "loading", "overrides", "owners", "pacing", "sections", "targets"),
-            "thresholds",
+            *("comparison", "config", "described", "experiment", "fits", "group", "handed"),
+            *("labels", "learning", "loading", "overrides", "owners", "pacing", "sections"),
+            *("targets", "thresholds"),
         ],
     },
     {
@@ -53,7 +53,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("evaluation", "find_lr", "folder", "gallery", "judging", "scoring"),
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke", "watching"),
+            *("saving", "smoke", "stored_data", "watch", "watch_looks", "watching"),
         ],
     },
     {
@@ -84,7 +84,7 @@ WITH_TORCH = [
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("verdicts", "scoring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
     *("doctor.depth", "doctor.recorded", "doctor.untrained", "report.*", "saving", "smoke"),
-    "watching",
+    *("watch", "watch_looks", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 

@@ -22,5 +22,6 @@ Model = Annotated[
         "nnlab.models.perceptron",
         "nnlab.models.point",
         "nnlab.models.mcculloch_pitts",
+        unlisted="nnlab.models.module",
     ),
 ]

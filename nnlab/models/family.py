@@ -18,7 +18,10 @@ from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nnlab.models.stack import StackConfig
+    from nnlab.training.hooks import Anatomy
 
 MAX_PARAMETERS = 10**10
 
@@ -66,6 +69,14 @@ class ModelConfig(Kind, frozen=True):
         """
         return None
 
+    def designed(self, data: DataShape, loss: LossConfig) -> "Design | None":
+        """The design of a network that is no list of layers of ours. Default: None.
+
+        Raises:
+            MistakeError: if it cannot learn from such data by such a loss.
+        """
+        return None
+
     @property
     def own_loss(self) -> LossConfig | None:
         """What is read as loss where the model says it; `replaces` says so. Default: None."""
@@ -99,11 +110,15 @@ class Design:
         inputs: shape of one example.
         placed: all layers, the output layer last.
         plans: the plan of each.
+        module: a network of the user's own, which takes the place of all layers; None for ours.
+        anatomy: what can be seen of it.
     """
 
     inputs: Shape
     placed: tuple[Placed, ...]
     plans: tuple[Plan, ...]
+    module: "nn.Module | None" = None
+    anatomy: "Anatomy | None" = None
 
     @property
     def parameters(self) -> int:
@@ -139,6 +154,8 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     Raises:
         MistakeError: if a layer does not fit behind the one before.
     """
+    if (own := model.designed(data, loss)) is not None:
+        return own
     if (layers := model.whole(data)) is not None:
         return _whole(model, layers, data)
     if data.start:

@@ -21,12 +21,14 @@ def assemble(design: Design) -> Stack:
     return Stack(modules)
 
 
-def build(design: Design, *, seed: int) -> Stack:
-    """The network on the CPU in float32, initialized.
+def build(design: Design, *, seed: int) -> nn.Module:
+    """The network on the CPU in float32, initialized; a module of the user's own as it is.
 
     Each parameter is drawn from a stream of its own (seed, its name), so that a change in one layer
     does not move the first weights of another. torch's default generator is not touched.
     """
+    if design.module is not None:
+        return design.module
     # Not on the meta device: what torch imports for that takes longer than drawing twice.
     state = torch.get_rng_state()
     try:
@@ -48,7 +50,9 @@ def build(design: Design, *, seed: int) -> Stack:
 
 
 def fills(design: Design) -> dict[str, Fill]:
-    """How each weight and bias begins, by full name."""
+    """How each weight and bias begins, by full name; nothing of a module of the user's own."""
+    if design.module is not None:
+        return {}
     return {
         f"{placed.name}.{key}": fill
         for placed, plan in zip(design.placed, design.plans, strict=True)

@@ -94,8 +94,10 @@ def own_generator(device: torch.device) -> Generator[None]:
 
 
 def seed(device: torch.device, value: int) -> None:
-    """Seeds the generator that dropout on this device draws from."""
+    """Seeds the generators that a forward pass on this device may draw from."""
     _generator(device).manual_seed(value)
+    if device.type != "cpu":
+        torch.default_generator.manual_seed(value)
 
 
 def _generator(device: torch.device) -> torch.Generator:

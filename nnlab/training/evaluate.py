@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nnlab.contracts import LossFn, Score, StoredScore
 from nnlab.training.sources import Source
+from nnlab.training.still import kept_modes
 from nnlab.training.window import Window
 
 _NONE: Mapping[str, StoredScore] = {}
@@ -25,7 +26,7 @@ def evaluate(
     stored: Mapping[str, StoredScore] = _NONE,
     autocast: torch.dtype | None = None,
 ) -> dict[str, float]:
-    """Means over all examples. The network is put back into the mode that it was in.
+    """Means over all examples. Every module is put back into the mode that it was in.
 
     Args:
         network: (N, *shape) to (N, K).
@@ -39,9 +40,8 @@ def evaluate(
     device = batches[0].device
     window = Window(scores, device)
     kept: list[tuple[Tensor, Tensor]] = []
-    training = network.training
-    network.eval()
-    try:
+    with kept_modes(network):
+        network.eval()
         source.announce(batches)
         for rows in batches:
             batch = source.gather(rows)
@@ -50,8 +50,6 @@ def evaluate(
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
                 kept.append((outputs, batch.targets))
-    finally:
-        network.train(training)
     values = window.close(window.sums.tolist())
     if stored:
         outputs, targets = (torch.cat(part).cpu() for part in zip(*kept, strict=True))

@@ -16,7 +16,7 @@ from nnlab.contracts import Seen
 from nnlab.readings import SATURATED
 from nnlab.training.gradients import agreement
 from nnlab.training.gradients import norms as norms_of
-from nnlab.training.still import still
+from nnlab.training.hooks import Tap
 
 QUANTILES = (0.05, 0.5, 0.95)
 DORMANT = 0.025
@@ -33,10 +33,11 @@ class Probes:
     """Looks into a network.
 
     Args:
-        network: a container that takes a `tap`; its weights are the first ones.
+        network: its weights are the first ones.
         seen: its layers, from input to output.
         labels: parameter or layer name -> its key in readings ("00_hidden1.weight").
-        inputs: gives the probe set, (N, *shape) on the device; called once.
+        forward: a pass of the probe set that leaves no trace: shows a tap what it meets, gives the
+            outputs; None where there is no probe set.
         entropy: of the outputs; None where they are no probabilities.
         batches: gradients of up to so many batches of a window are compared.
     """
@@ -47,7 +48,7 @@ class Probes:
         *,
         seen: Sequence[Seen],
         labels: Mapping[str, str],
-        inputs: Callable[[], Tensor],
+        forward: Callable[[Tap], Tensor] | None,
         entropy: Entropy | None = None,
         batches: int = 4,
     ) -> None:
@@ -55,8 +56,7 @@ class Probes:
         self.batches = batches
         self._seen = {s.after: s for s in seen if s.after} | {s.before: s for s in seen if s.before}
         self._labels = labels
-        self._make_inputs = inputs
-        self._inputs: Tensor | None = None
+        self._forward = forward
         self._entropy = entropy
         # Biases and the parameters of norms have few numbers: what moves a network are matrices.
         named = dict(network.named_parameters())
@@ -94,7 +94,7 @@ class Probes:
         before, self._before = self._before, None
         if before is not None:
             found |= self._of_weights(before if updated else None)
-        return found | self._of_activations()
+        return found if self._forward is None else found | self._of_activations(self._forward)
 
     def _by_weight(self, name: str, values: Tensor) -> dict[str, Tensor]:
         keys = (f"{name}/{self._labels[weight]}" for weight in self._weights)
@@ -116,9 +116,7 @@ class Probes:
         found |= self._by_weight("update_ratio", steps / norms_before)
         return found | self._by_weight("update_angle", angles(before, now, norms_before, norms))
 
-    def _of_activations(self) -> dict[str, Tensor]:
-        if self._inputs is None:
-            self._inputs = self._make_inputs()
+    def _of_activations(self, forward: Callable[[Tap], Tensor]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         units: list[tuple[Tensor, Tensor]] = []
 
@@ -137,8 +135,7 @@ class Probes:
                 if layer.bounds is not None:
                     found[f"saturated/{label}"] = saturated(x, layer.bounds)
 
-        with still(self.network):
-            outputs = self.network(self._inputs, tap=tap)
+        outputs = forward(tap)
         if units:
             dead, all_units = (torch.stack(part).sum() for part in zip(*units, strict=True))
             found["dead_units/total"] = dead / all_units

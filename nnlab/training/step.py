@@ -17,7 +17,7 @@ from nnlab.training.gradients import norms
 from nnlab.training.optimizer_state import load_optimizer_state, optimizer_state, under
 from nnlab.training.probes import Probes
 from nnlab.training.sources import Source
-from nnlab.training.still import kept_buffers
+from nnlab.training.still import draws, kept_buffers
 from nnlab.training.window import Window
 
 Penalty = Callable[[], Tensor]
@@ -128,10 +128,7 @@ class EagerStep:
         self._scaler = torch.amp.GradScaler(
             self._device.type, enabled=autocast is torch.float16, init_scale=2.0**10
         )
-        self._draws = any(
-            isinstance(m, nn.RReLU) or (isinstance(m, nn.Dropout) and m.p > 0)
-            for m in network.modules()
-        )
+        self._draws = draws(network)
         self.window = Window(scores, self._device, penalized=penalty is not None)
         self._clipped = torch.zeros_like(self.window.sums[0])
         self._norms: Tensor | None = None

@@ -10,13 +10,20 @@ from torch import nn
 @contextmanager
 def still(network: nn.Module) -> Generator[None]:
     """Normalizes by the batch as training does, but draws nothing and keeps all buffers."""
-    modes = [(module, module.training) for module in network.modules()]
-    for module, _ in modes:
-        # Dropout and RReLU draw in training mode.
-        module.training = isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-    try:
+    with kept_modes(network):
+        for module in network.modules():
+            # Dropout and RReLU draw in training mode.
+            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
         with kept_buffers(network):
             yield
+
+
+@contextmanager
+def kept_modes(network: nn.Module) -> Generator[None]:
+    """Puts every module back into the mode it was in: some may be frozen in evaluation mode."""
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        yield
     finally:
         for module, training in modes:
             module.training = training
@@ -48,3 +55,30 @@ def evaluating(network: nn.Module) -> Generator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def kept_generators() -> Generator[None]:
+    """Puts torch's default generators back: a module of a user's own may draw in any mode."""
+    cpu = torch.get_rng_state()
+    # A device that has not drawn yet is not started for it.
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    try:
+        yield
+    finally:
+        torch.set_rng_state(cpu)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+def draws(network: nn.Module) -> bool:
+    """Whether a forward pass in training may draw random numbers; of a foreign network: always.
+
+    Modules of a user's own may call whatever they like.
+    """
+    if not type(network).__module__.startswith("nnlab."):
+        return True
+    return any(
+        isinstance(module, nn.RReLU) or (isinstance(module, nn.Dropout) and module.p > 0)
+        for module in network.modules()
+    )

@@ -52,7 +52,10 @@ def test_precision_and_recall_are_those_of_scikit_learn(judged: Judged) -> None:
     for index in (0, 20, 50, 80):
         said = p >= np.linspace(0, 1, THRESHOLDS)[index]
         precision, recall, *_ = precision_recall_fscore_support(
-            positive, said, average="binary", zero_division=1.0
+            positive,
+            said,
+            average="binary",
+            zero_division=1.0,  # pyright: ignore[reportArgumentType]
         )
         assert found[4, index] == pytest.approx(precision)
         assert found[5, index] == pytest.approx(recall)

@@ -22,5 +22,6 @@ Data = Annotated[
         "nnlab.parts.datasets.csv_table",
         "nnlab.parts.datasets.npz",
         "nnlab.parts.datasets.image_folder",
+        unlisted="nnlab.parts.datasets.arrays",
     ),
 ]

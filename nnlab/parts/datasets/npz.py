@@ -8,6 +8,7 @@ from pydantic import Field
 from nnlab.base import ConfigError, DataError, lazy
 from nnlab.choices import Forms
 from nnlab.contracts import Shape, Split, Task
+from nnlab.parts.datasets import array_rules
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
 
@@ -22,8 +23,8 @@ else:
     zipfile = lazy("zipfile")
     zlib = lazy("zlib")
 
+MOST_CLASSES = array_rules.MOST_CLASSES
 _MOST_BYTES = 16 << 30
-_MOST_CLASSES = 100_000
 
 
 class _Header(NamedTuple):
@@ -50,9 +51,11 @@ class NpzConfig(DataConfig, frozen=True):
     targets: str = "targets"
     test_inputs: Annotated[str | None, Forms()] = None
     test_targets: Annotated[str | None, Forms()] = None
-    task: Literal["auto", "classes", "regression", "labels"] = "auto"
+    task: array_rules.AskedTask = "auto"
     """labels: targets (N, K) of 0 and 1, of which an example can have several 1."""
-    classes: Annotated[Annotated[int, Field(ge=2, le=_MOST_CLASSES)] | None, Forms()] = None
+    classes: Annotated[Annotated[int, Field(ge=2, le=array_rules.MOST_CLASSES)] | None, Forms()] = (
+        None
+    )
 
     @classmethod
     def example(cls) -> Self:
@@ -62,11 +65,7 @@ class NpzConfig(DataConfig, frozen=True):
         return split == "test" and self.test_inputs is not None
 
     def form(self, place: Place) -> Form:
-        header = _header(self._file(place), self.inputs)
-        axes = len(header.shape)
-        if axes == 4 or (axes == 3 and header.dtype == "uint8"):
-            return "images"
-        return "table" if axes <= 2 else "points"
+        return array_rules.form_of(*_header(self._file(place), self.inputs))
 
     def settled(self, place: Place) -> dict[str, object]:
         task = self.source(place).task if self.task == "auto" else self.task
@@ -82,16 +81,11 @@ class NpzConfig(DataConfig, frozen=True):
         )
         if rows != total:
             raise DataError(f"{path}: {rows} {self.inputs}, but {total} {self.targets}")
-        shape = header.shape[1:] or (1,)
-        if header.dtype == "uint8" and len(shape) == 2:
-            shape = (1, *shape)
-        if len(shape) == 3 and shape[0] > 4 >= shape[2]:
-            raise DataError(
-                f"{path}: {self.inputs} have shape {header.shape}, which looks like (N, H, W, C), "
-                "expected (N, C, H, W) (x.transpose(0, 3, 1, 2))"
-            )
+        shape = array_rules.example_shape(*header, where=f"{path}: {self.inputs}")
         task = self._task(targets)
-        classes = self._class_names(targets) if task == "classes" else ()
+        classes = ()
+        if task == "classes":
+            classes = array_rules.class_names(targets, self.classes, where=self.path)
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
         return Source(
@@ -99,7 +93,7 @@ class NpzConfig(DataConfig, frozen=True):
             task=task,
             outputs=len(classes) or (targets.shape[1] if targets.ndim > 1 else 1),
             classes=classes,
-            columns=tuple(f"x{i + 1}" for i in range(shape[0])) if len(shape) == 1 else (),
+            columns=array_rules.columns_of(shape),
             pool=total - sum(given.values()),
             given=given,
         )
@@ -114,14 +108,9 @@ class NpzConfig(DataConfig, frozen=True):
                     f"{self._file(place)}: inputs have shape {inputs[0].shape[1:]} and "
                     f"{array.shape[1:]}"
                 )
-        table = np.concatenate(inputs).reshape(-1, *source.inputs)
-        if table.dtype != np.uint8 or len(source.inputs) != 3:
-            table = _as_float(table)
+        table = array_rules.stored_inputs(np.concatenate(inputs), source.inputs)
         targets, given = self._targets(place)
-        if source.task == "classes":
-            targets = targets.astype(np.int64).reshape(len(targets))
-        else:
-            targets = _as_float(targets.reshape(len(targets), source.outputs))
+        targets = array_rules.stored_targets(targets, source.task, source.outputs)
         rows: dict[Split, NDArray[np.int64]] = {}
         start = source.pool
         for split, count in given.items():
@@ -152,48 +141,14 @@ class NpzConfig(DataConfig, frozen=True):
         for split, file, _, name in self._others(place):
             found.append(_array(file, name))
             given[split] = len(found[-1])
-        # Keras stores labels as (N, 1).
-        found = [part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part for part in found]
+        found = [array_rules.flat_targets(part) for part in found]
         if len({part.shape[1:] for part in found}) > 1 or found[0].ndim > 2:
             shapes = ", ".join(str(part.shape) for part in found)
             raise DataError(f"{self._file(place)}: targets have shape {shapes}, not (N,) or (N, K)")
         return np.concatenate(found), given
 
     def _task(self, targets: "NDArray[Any]") -> Task:
-        whole = targets.dtype.kind in "biu" and targets.ndim == 1
-        if self.task == "classes" and not whole:
-            raise DataError(
-                f"{self.path}: {self.targets} are {targets.dtype} {targets.shape}, classes "
-                "are whole numbers (N,) (task: regression)"
-            )
-        if self.task == "labels" and targets.ndim == 1:
-            raise DataError(
-                f"{self.path}: {self.targets} are {targets.shape}, labels are 0 and 1 (N, K), K at "
-                "least 2 (task: classes)"
-            )
-        if self.task == "auto":
-            return "classes" if whole else "regression"
-        return self.task
-
-    def _class_names(self, targets: "NDArray[Any]") -> tuple[str, ...]:
-        """0 to K - 1; without `classes`, each of them must occur."""
-        labels, first = np.unique(targets, return_index=True)
-        count = self.classes or len(labels)
-        bad = np.flatnonzero((labels < 0) | (labels >= count))
-        if len(bad):
-            raise DataError(
-                f"{self.path}: label {labels[bad[0]]} in row {first[bad[0]]} (rows count from 0), "
-                f"expected 0 to {count - 1}: {count} classes without gaps (say data.classes)"
-            )
-        if count > _MOST_CLASSES:
-            raise DataError(f"{self.path}: {count} classes (task: regression)")
-        return tuple(str(label) for label in range(count))
-
-
-def _as_float(array: "NDArray[Any]") -> "NDArray[np.float32]":
-    # What is too large for float32 becomes infinite, which the checks find.
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32)
+        return array_rules.task_of(targets, self.task, where=f"{self.path}: {self.targets}")
 
 
 def _header(path: Path, name: str) -> _Header:

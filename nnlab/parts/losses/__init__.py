@@ -17,5 +17,6 @@ Loss = Annotated[
         "nnlab.parts.losses.numbers",
         "nnlab.parts.losses.margins",
         "nnlab.parts.losses.likelihoods",
+        unlisted="nnlab.parts.losses.function",
     ),
 ]
