@@ -179,7 +179,7 @@ def healthy(kind: str, folder: Path) -> list[Sections]:
 def _third(folder: Path) -> list[Sections]:
     from sklearn import datasets
 
-    def own(name: str, pair: tuple[Any, Any], **fields: Any) -> Sections:
+    def own(name: str, pair: Any, **fields: Any) -> Sections:
         inputs, targets = pair
         return csv(written(folder, name, inputs, targets), **fields)
 
