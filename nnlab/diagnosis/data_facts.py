@@ -17,6 +17,8 @@ else:
 
 ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""
+_READ = 32
+"""Likewise of a set that is read from files."""
 _DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
 
 
@@ -111,10 +113,11 @@ def _same_rows(examples: Examples) -> tuple[Split, ...]:
 def _seen(examples: Examples) -> "NDArray[np.float64]":
     """(N, columns) inputs of some training rows after scaling."""
     rows = examples.rows["train"]
-    rows = rows[np.arange(min(ROWS, len(rows))) * len(rows) // min(ROWS, len(rows))]
     inputs = examples.inputs
+    count = min(ROWS if isinstance(inputs, np.ndarray) else _READ, len(rows))
+    rows = rows[np.arange(count) * len(rows) // count]
     if not isinstance(inputs, np.ndarray):
-        inputs = np.stack([inputs.read(int(row)) for row in rows[:100]])
+        inputs = np.stack([inputs.read(int(row)) for row in rows])
         return _scaled(inputs, examples).reshape(len(inputs), -1)
     return _scaled(inputs[rows], examples).reshape(len(rows), -1)
 

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from statistics import fmean, median, pstdev
 
+from nnlab.contracts import Split
 from nnlab.diagnosis import remedies
 from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.history import (
@@ -18,13 +19,15 @@ from nnlab.diagnosis.rule import Rule
 from nnlab.diagnosis.weights import USUAL_UPDATE, middle_update
 from nnlab.findings import Finding
 
-_KEYS = ("weight_norm", "grad_norm", "activation_std", "preactivation_std")
+_KEYS = ("weight_norm", "activation_std", "preactivation_std", "grad_norm")
 
 
 def not_finite(point: Point, facts: Facts) -> str | None:
     """The first layer, from the input on, with a number that is not finite."""
+    # In fp16 gradients overflow now and then; those updates are skipped and the scale is lowered.
+    keys = _KEYS[:-1] if facts.config.train.precision == "fp16" else _KEYS
     for layer in facts.layers:
-        for key in _KEYS:
+        for key in keys:
             for name in (layer.weight, layer.key):
                 if point.values.get(f"{key}/{name}", 0.0) is None:
                     return layer.name
@@ -226,14 +229,17 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
 def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
     """The scores at the end are those of a guess that never looks at the inputs."""
     known = facts.data.baseline if facts.data is not None else {}
-    split = "validation" if history.validation else "train"
+    split: Split = "validation" if history.validation else "train"
     ways: dict[str, tuple[float, float]] = {}
+    rows = facts.experiment.shape.sizes[split]
     for score in facts.experiment.scores:
         curve = history.curve(score.key, split)
         base = known.get(score.key, 1.0)
         if score.higher_is_better and len(curve) >= 2 and base < 1.0:
             value = fmean(v for _, v in curve[-3:])
-            ways[score.key] = ((value - base) / (1.0 - base), value)
+            # Two standard errors of a share among so many rows are luck.
+            luck = 2.0 * (max(0.0, base * (1.0 - base)) / rows) ** 0.5
+            ways[score.key] = ((value - base - luck) / (1.0 - base), value)
     # With classes drawn evenly accuracy falls below the largest class: another score judges then.
     if not ways or max(ways.values())[0] >= facts.limits.better:
         return None

@@ -229,6 +229,13 @@ class TestDivergence:
         assert (found.name, found.layer, found.since) == ("divergence", "hidden2", 7)
         assert "step 0" in found.meaning
 
+    def test_a_gradient_that_overflows_in_fp16_is_none(self) -> None:
+        for precision, told in (("fp32", True), ("fp16", False)):
+            facts = facts_of(train={"steps": 100, "precision": precision})
+            over = {f"grad_norm/{facts.layers[0].weight}": None}
+            found = Watcher(facts).read(0, "train", {"loss": 0.7, **closely(facts, over)})
+            assert ("divergence" in [f.name for f in found]) == told
+
     def test_takes_null_for_not_finite_as_metrics_jsonl_has_it(self) -> None:
         assert "divergence" in watch(facts_of(), [0.7, 0.6, None], status="diverged")
 
@@ -268,6 +275,15 @@ def test_a_score_at_the_baseline_is_found_at_the_end() -> None:
     assert found["no_better_than_baseline"].measured == pytest.approx(0.51)
     found = watch(facts_of(), FLAT, validation=level, accuracy=0.8)
     assert "no_better_than_baseline" not in found
+
+
+def test_a_score_within_the_luck_of_few_rows_is_at_the_baseline() -> None:
+    """0.5 of 40 rows has a standard error of 0.08."""
+    level = [0.69] * 40
+    few = facts_of(data={"kind": "moons", "samples": 200, "validation": 40})
+    assert "no_better_than_baseline" in watch(few, FLAT, validation=level, accuracy=0.6)
+    many = facts_of(data={"kind": "moons", "samples": 20_000, "validation": 4000})
+    assert "no_better_than_baseline" not in watch(many, FLAT, validation=level, accuracy=0.6)
 
 
 class TestData:
