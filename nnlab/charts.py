@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnlab.experiment import Experiment
-from nnlab.probing import number_of
+from nnlab.labels import number_of
 
 Category = tuple[str, Mapping[str, Sequence[str]]]
 """A title, and for each of its charts the patterns of the tags in it."""

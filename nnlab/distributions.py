@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nnlab.contracts import LossFn
+from nnlab.labels import labels, layer_labels, legible, number_of
 from nnlab.pictures.family import Scene
-from nnlab.probing import labels, layer_labels, legible, number_of
 from nnlab.training import histograms
 from nnlab.training.still import still
 

@@ -11,11 +11,12 @@ from nnlab.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
 from nnlab.distributions import Distributions
 from nnlab.experiment import Experiment
 from nnlab.judging import curves, judged
+from nnlab.labels import cards_of
 from nnlab.measuring import loss_of
 from nnlab.pictures import JUDGEMENTS, KINDS
 from nnlab.pictures.family import Moment, Picture, Scene
 from nnlab.pictures.painter import Painter
-from nnlab.probing import cards_of, probe_rows
+from nnlab.probing import probe_rows
 from nnlab.training.sources import Source
 from nnlab.training.tensorboard import TensorBoard
 

@@ -14,11 +14,11 @@ from nnlab.config import RunConfig
 from nnlab.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.experiment import settle
 from nnlab.gallery import Gallery, scene_of
+from nnlab.labels import legible, number_of
 from nnlab.loading import Text, load_config, place_for, read_text
 from nnlab.measuring import baseline
 from nnlab.opening import Wish, open_session
 from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
-from nnlab.probing import legible, number_of
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.signals import stop_signals
@@ -27,6 +27,7 @@ from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks, read_history, readings_of
 from nnlab.training.tensorboard import TensorBoard
+from nnlab.watching import Watch
 
 Source = str | Path | Text | Mapping[str, Any] | RunConfig
 
@@ -176,6 +177,7 @@ def _events(
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
+        watch = Watch(session)
         view.start(about)
         _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
@@ -194,6 +196,9 @@ def _events(
                     stopped = event
                     conclude(session)
                 gallery.after(event)
+                for finding in watch.observe(event):
+                    view.finding(finding)
+                    board.text(f"findings/{finding.name}", finding.line)
                 yield event
         except (GeneratorExit, KeyboardInterrupt):
             stopped = Stopped("interrupted", "ended at once, at the last checkpoint")

@@ -11,9 +11,9 @@ import torch
 from nnlab import album
 from nnlab.contracts import Machine
 from nnlab.experiment import Experiment, settle
+from nnlab.labels import legible, number_of
 from nnlab.loading import load_config, place_for
 from nnlab.moments import Due, moments
-from nnlab.probing import legible, number_of
 from nnlab.run import resume, train
 from nnlab.summary import Summary
 from nnlab.training import histograms
