@@ -194,7 +194,7 @@ def _events(
                     summarize(session, None, 0).write()
                 else:
                     stopped = event
-                    conclude(session)
+                    session.conclusion = conclude(session)
                 gallery.after(event)
                 for finding in watch.observe(event):
                     view.finding(finding)
