@@ -77,7 +77,7 @@ class GradientByDepth(Picture):
             axes.set_xticks(places, layers, fontsize=7, rotation=0 if len(layers) <= 6 else 40)
         else:
             axes.set_xlabel("layer, from input to output", fontsize=8)
-        axes.set_ylabel("gradient norm", fontsize=8)
+        axes.set_title("gradient norm", fontsize=8, loc="left")
         axes.tick_params(axis="y", which="both", labelsize=7)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=6, ncols=2)

@@ -87,7 +87,7 @@ class ConfusionMatrix(Judgement):
         if len(names) <= NAMED:
             places = np.arange(len(names))
             short = [name[:10] for name in names]
-            upright = max(map(len, short)) > 3
+            upright = sum(map(len, short)) > 40
             axes.set_xticks(places, short, fontsize=7, rotation=60 if upright else 0)
             axes.set_yticks(places, short, fontsize=7)
         axes.set_xlabel("said", fontsize=8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from nnlab.pictures.drawing import png
 from nnlab.pictures.judged import (
