@@ -10,8 +10,10 @@ from nnlab.described import MENUS, fields_of, help_of
 from nnlab.printing import grid, rendered
 from nnlab.readings import DATA, READINGS
 from nnlab.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
+from nnlab.thresholds import DiagnoseConfig
 
 SECTIONS = {
+    "diagnose": DiagnoseConfig,
     "log": LogConfig,
     "regularize": RegularizeConfig,
     "seed": SeedConfig,

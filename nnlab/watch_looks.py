@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.base import ConfigError
-from nnlab.probing import cards_of, labels
+from nnlab.labels import cards_of, labels
 from nnlab.training.gradients import norms
 from nnlab.training.hooks import Tap, dissect, look
 from nnlab.training.probes import Probes

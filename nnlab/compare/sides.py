@@ -9,7 +9,7 @@ from typing import Any
 from nnlab.base import CheckpointError, ConfigError
 from nnlab.config import RunConfig, to_plain
 from nnlab.folder import flattened, read_env
-from nnlab.loading import load_config
+from nnlab.handed import of_run
 from nnlab.measured import Curve, curves_of
 from nnlab.runs import find, in_use, is_group, members_of
 from nnlab.summary import Summary, read_summary
@@ -122,7 +122,7 @@ def _side(folder: Path, label: str, group: str) -> Side:
         raise CheckpointError(f"{folder / 'metrics.jsonl'}: cannot be read: {error}") from None
     if not history:
         raise CheckpointError(f"{folder}: has no readings (wait until it trains, or leave it out)")
-    config = load_config(folder / "config.yaml")
+    config = of_run(folder)
     return Side(
         label=label,
         folder=folder,
