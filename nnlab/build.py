@@ -12,14 +12,14 @@ from nnlab.contracts import AugmentFn, Examples, LossFn, Score, Split
 from nnlab.costly import costly
 from nnlab.experiment import Experiment
 from nnlab.labels import cards_of, labels
-from nnlab.measuring import loss_of, scores_of, stored_scores_of
+from nnlab.measuring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
 from nnlab.parts.augments.family import chain
 from nnlab.probing import EVALUATION_ELEMENTS, probes, spread_rows
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
-from nnlab.training.evaluate import evaluate
+from nnlab.training.evaluate import evaluate, lowered
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
@@ -186,6 +186,12 @@ def measures(
     size = evaluation_batch(experiment)
     lower = objective.autocast_dtype(experiment.config.train.precision)
     stored = stored_scores_of(experiment, examples)
+
+    def asked(inputs: Tensor) -> Tensor:
+        with lowered(device, lower):
+            return network(inputs)
+
+    scores = {**scores, **network_scores_of(experiment, asked, loss)}
 
     def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
         batches = list(rows.to(device).split(size))

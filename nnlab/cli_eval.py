@@ -19,31 +19,32 @@ def evaluate(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Scores the best checkpoint of a run on a split; of several, what they reach together."""
+    """Scores the best checkpoint of a run on a split; of several, what they reach together.
+
+    A comparison alone has its runs scored one by one; beside others it stands for its runs.
+    """
     from nnlab.runs import find, members_of
 
     options.check_device(device)
-    folder, *others = [find(run) for run in runs or ["last"]]
+    folders = [find(run) for run in runs or ["last"]]
+    members = [member for folder in folders for member in members_of(folder)]
     if report:
         from nnlab.report.command import told
 
         options.ready()
-        every = [member for run in (folder, *others) for member in members_of(run)]
-        typer.echo(told(every, split=split, device=device, as_json=json), nl=False)
+        typer.echo(told(members, split=split, device=device, as_json=json), nl=False)
         return
-    if others:
+    if len(folders) > 1:
         from nnlab.ensemble import report as report_together
 
         options.ready()
-        typer.echo(
-            report_together([folder, *others], split=split, device=device, as_json=json), nl=False
-        )
+        typer.echo(report_together(members, split=split, device=device, as_json=json), nl=False)
         return
     from nnlab.evaluation import evaluate_all
     from nnlab.looks import taken_from
 
     options.ready()
-    found = evaluate_all(members_of(folder), split=split, device=device)
+    found = evaluate_all(members, split=split, device=device)
     if not json and (said := taken_from(found)):
         typer.echo(said, err=True)
     print_scores(found, json=json)

@@ -14,11 +14,9 @@ from pydantic import (
 from nnlab.base import Config, Mistake, Path, dotted
 from nnlab.choices import Forms
 from nnlab.comparison import KEYS, ComparisonConfig, spelled_as
-from nnlab.contracts import Task
 from nnlab.models import Model
 from nnlab.parts.datasets import Data
 from nnlab.parts.losses import Loss
-from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
@@ -178,12 +176,3 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
     text = StringIO()
     yaml.dump(_lists(dict(tree)), text)
     return text.getvalue()
-
-
-def default_loss(task: Task) -> LossConfig:
-    """What `loss: auto` takes: maximum likelihood for the task."""
-    from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
-    from nnlab.parts.losses.numbers import MseConfig
-
-    kinds = {"classes": CrossEntropyConfig, "labels": BceConfig, "regression": MseConfig}
-    return kinds[task]()

@@ -15,6 +15,7 @@ from nnlab.build import scores_of
 from nnlab.contracts import Batch, Examples, Split
 from nnlab.experiment import Experiment
 from nnlab.looks import Looks
+from nnlab.outcome import short
 from nnlab.outputs import answers, open_run
 from nnlab.parts.losses.family import LossConfig
 from nnlab.training import device as devices
@@ -56,8 +57,11 @@ def evaluate_together(
         ConfigError: the runs do not share data, split and the form of their outputs.
         DivergedError: a member's loss is not finite.
     """
-    if len(set(runs)) < len(runs):
-        raise ConfigError("an ensemble needs different runs, one is given twice")
+    places = [run.resolve() for run in runs]
+    twice = next((run for run in runs if places.count(run.resolve()) > 1), None)
+    if twice is not None:
+        text = "is given twice, an ensemble needs different runs"
+        raise ConfigError(f"{short(twice)}: {text} (a comparison stands for all of its runs)")
     chosen, _ = devices.choose(device)
     members = [_member(run, split, chosen) for run in runs]
     _refuse_others(members, split)

@@ -10,6 +10,7 @@ from nnlab.described import MENUS, fields_of, help_of
 from nnlab.printing import grid, rendered
 from nnlab.readings import DATA, READINGS
 from nnlab.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
+from nnlab.synonyms_values import VALUES
 from nnlab.thresholds import DiagnoseConfig
 
 SECTIONS = {
@@ -51,7 +52,7 @@ def page(name: str | None) -> str:
 
 def _hint(name: str) -> str:
     kinds = [kind for union, _ in MENUS.values() for kind in kinds_of(union)]
-    if known := synonyms.known_as(name, kinds, dict(synonyms.VALUES)):
+    if known := synonyms.known_as(name, kinds, VALUES):
         return f"{name} is called {known} here"
     if known := menu_fields.called_here(name):
         return f"{name} is called {known} here"

@@ -11,6 +11,7 @@ from nnlab import synonyms
 from nnlab.base import Mistake, Path
 from nnlab.choices import mapping, opened
 from nnlab.fields import KEY, fields_at, kinds_with, plain_path, sections_with
+from nnlab.synonyms_values import VALUES
 
 
 def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
@@ -93,7 +94,7 @@ def not_one_of(word: object, valid: list[str]) -> str:
     name = str(word).lower() if isinstance(word, bool) else word
     if "activation" in valid and (way_out := synonyms.LAYERS.get(synonyms.plain(name))):
         return f"{found} {way_out}"
-    match nearest(name, valid, synonyms.VALUES):
+    match nearest(name, valid, VALUES):
         case (known, False):
             return f"{found} is called {known} here"
         case (near, True):
@@ -152,7 +153,7 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
     if (
         kind == "form"
         and isinstance(found, str)
-        and nearest(found, context.get("names", []), synonyms.VALUES)
+        and nearest(found, context.get("names", []), VALUES)
     ):
         return Mistake(path, not_one_of(found, context["names"]))
     if kind in ("form", "duration"):

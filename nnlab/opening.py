@@ -99,9 +99,13 @@ def _continue_from(
     found = newest.checkpoint
     if found is None:
         return None
-    expected = {k: v for k, v in built.step.state().items() if k.startswith("model/")}
+    state = built.step.state()
+    expected = {k: v for k, v in state.items() if k.startswith("model/")}
     there = {k: v for k, v in found.tensors.items() if k.startswith("model/")}
     checkpoint.check_fits(expected, there, where=str(found.path))
+    if missing := sorted(state.keys() - found.tensors.keys()):
+        text = f"{found.path}: has no {missing[0]}, another version of nnlab saved it"
+        raise CheckpointError(f"{text} (train anew; nnlab eval and predict still read the run)")
     built.step.load(found.tensors)
     view.note(f"resumed at step {found.step}, from {found.path.name}")
     return found

@@ -29,7 +29,7 @@ UNTOLD = ("name", "log", "diagnose", "data.root", "data.split_seed", "model.outp
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
     """One process's part of a run: what it was built from and where it goes.
 
@@ -42,7 +42,7 @@ class Session:
         found: the checkpoint to continue from, or None.
         progress: how far the run is; the loop moves it.
         seconds: {startup, build}.
-        concluded: what the rule says of its run; empty until it has ended.
+        conclusion: what the rule says of its run; empty until it has ended.
         findings: what is wrong with the run, as it has been told.
     """
 
@@ -54,16 +54,17 @@ class Session:
     found: Checkpoint | None
     progress: Progress
     seconds: Mapping[str, float]
-    concluded: list[Conclusion] = field(default_factory=list[Conclusion])
+    conclusion: Conclusion = field(default_factory=Conclusion)
     findings: list[Finding] = field(default_factory=list[Finding])
 
 
-def conclude(session: Session) -> None:
-    """Asks the rule what has come of its run, if it has something to say."""
+def conclude(session: Session) -> Conclusion:
+    """What has come of the run, if its rule has something to say."""
     step, device = session.built.step, next(session.built.network.parameters()).device
-    if isinstance(step, Concluding):
-        rows = torch.from_numpy(session.examples.rows["train"]).to(device)
-        session.concluded.append(step.conclude(rows.split(evaluation_batch(session.experiment))))
+    if not isinstance(step, Concluding):
+        return Conclusion()
+    rows = torch.from_numpy(session.examples.rows["train"]).to(device)
+    return step.conclude(rows.split(evaluation_batch(session.experiment)))
 
 
 def describe(board: TensorBoard, session: Session) -> None:
@@ -117,7 +118,7 @@ def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary
         seconds={**session.seconds, "train": progress.train_seconds, "total": total},
         samples_per_second=speed,
         signal=signal,
-        conclusion=_finite({k: v for c in session.concluded for k, v in c.plain().items()}),
+        conclusion=_finite(session.conclusion.plain()),
         findings=[finding.brief() for finding in session.findings],
     )
 
@@ -151,7 +152,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         scores=shown,
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
-        remarks=(*_way_back(session, summary), *(x for c in session.concluded for x in c.lines)),
+        remarks=(*_way_back(session, summary), *session.conclusion.lines),
         held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
     )
 

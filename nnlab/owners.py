@@ -1,8 +1,8 @@
 """What is measured, and what rule, data or model decide in place of the config."""
 
 from nnlab.base import Mistake
-from nnlab.config import RunConfig, default_loss
-from nnlab.contracts import DataShape
+from nnlab.config import RunConfig
+from nnlab.contracts import DataShape, Task
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores import auto_scores
@@ -57,6 +57,9 @@ def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mi
     if rule.keeps_bias and config.model.output.bias_init.kind != "zeros":
         text = f"{rule.kind} learns weights without a bias, which must begin as zeros"
         wrong.append(Mistake(("model", "output", "bias_init"), f"{text} (remove it)"))
+    if rule.needs_bias and not config.model.output.bias:
+        text = f"{rule.kind} learns a bias too (remove it, or write rule: gradient)"
+        wrong.append(Mistake(("model", "output", "bias"), text))
     return wrong if rule.optimized else wrong + _of_training(config)
 
 
@@ -80,7 +83,16 @@ def measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[Sco
     """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
     loss, scores = own_loss(config), own_scores(config)
     if loss is None:
-        loss = default_loss(shape.task) if isinstance(config.loss, str) else config.loss
+        loss = _default_loss(shape.task) if isinstance(config.loss, str) else config.loss
     if scores is None:
         scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
     return loss, scores
+
+
+def _default_loss(task: Task) -> LossConfig:
+    """What `loss: auto` takes: maximum likelihood for the task."""
+    from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
+    from nnlab.parts.losses.numbers import MseConfig
+
+    kinds = {"classes": CrossEntropyConfig, "labels": BceConfig, "regression": MseConfig}
+    return kinds[task]()

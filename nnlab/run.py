@@ -199,7 +199,7 @@ def _events(
                     summarize(session, None, 0).write()
                 else:
                     stopped = event
-                    conclude(session)
+                    session.conclusion = conclude(session)
                 for finding in watch.observe(event):
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)

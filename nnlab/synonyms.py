@@ -7,7 +7,6 @@ Right: the words of nnlab; the message names the one that is valid where the mis
 from collections.abc import Mapping
 
 from nnlab import synonyms_regularization as regularization
-from nnlab.synonyms_values import VALUES as VALUES
 
 KEYS: dict[str, tuple[str, ...]] = {
     **regularization.KEYS,

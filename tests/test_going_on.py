@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnlab.base import ConfigError, DataError
+from nnlab.base import CheckpointError, ConfigError, DataError
 from nnlab.contracts import SaveDue
 from nnlab.evaluation import evaluate
 from nnlab.folder import read_env
@@ -39,6 +39,17 @@ def run(tmp_path: Path) -> Path:
 def rarely_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     """No save between the first and the last."""
     monkeypatch.setattr("nnlab.training.loop.SAVE_SHARE", 0.0)
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_words(run: Path) -> None:
+    folder = run / "checkpoints"
+    found = checkpoint.named(folder, "last")
+    tensors = {k: v for k, v in found.tensors.items() if k != "window/epoch"}
+    path = checkpoint.save(folder, step=found.step + 1, tensors=tensors, state=found.state)
+    checkpoint.point(folder, "last", path.name)
+    with pytest.raises(CheckpointError, match=r"has no window/epoch, another version of nnlab"):
+        resume(run, overrides=["train.epochs=9"])
+    assert evaluate(run)["samples"] > 0
 
 
 @pytest.mark.usefixtures("rarely_saved")

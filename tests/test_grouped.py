@@ -18,6 +18,7 @@ from nnlab.group import load_group
 from nnlab.group_view import GroupView
 from nnlab.grouped import resume_group, train_group
 from nnlab.measured import Comparison, Curve, Measured, curves_of, differences, estimate
+from nnlab.run import train
 from nnlab.summary import Summary, read_summary
 from nnlab.training import checkpoint
 
@@ -108,6 +109,23 @@ def test_the_commands_know_a_group(
     assert set(scored) >= {run.name for run in finished.runs}
     assert main(["resume", str(finished.run), "-q"]) == 8
     assert capsys.readouterr().out.splitlines()[-1] == str(finished.run)
+
+
+def test_eval_takes_a_group_beside_a_run_as_all_of_its_runs(
+    finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = {k: v for k, v in CONFIG.items() if k not in ("seeds", "variants")}
+    other = train({**alone, "seed": 7}, run_dir=tmp_path / "other").run
+    assert main(["eval", str(finished.run), str(other), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["members"]
+    assert [Path(m["run"]).name for m in found] == [*(run.name for run in finished.runs), "other"]
+
+
+def test_eval_refuses_a_group_beside_a_run_of_it(
+    finished: Comparison, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", str(finished.run), str(finished.runs[0].summary.run)]) == 2
+    assert "(a comparison stands for all of its runs)" in capsys.readouterr().err
 
 
 def test_a_group_is_listed_found_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from nnlab import fields, mistakes, synonyms
+from nnlab import fields, mistakes, synonyms, synonyms_values
 from nnlab.base import ConfigError
 from nnlab.choices import annotation_of, arms_of, is_menu, kinds_of
 from nnlab.config import RunConfig
@@ -756,12 +756,12 @@ def test_every_synonym_of_a_key_leads_to_a_key(word: str) -> None:
     assert set(synonyms.KEYS[word]) <= LANGUAGE[0]
 
 
-@pytest.mark.parametrize("word", sorted(synonyms.VALUES))
+@pytest.mark.parametrize("word", sorted(synonyms_values.VALUES))
 def test_every_synonym_of_a_name_leads_to_a_name(word: str) -> None:
-    assert set(synonyms.VALUES[word]) <= LANGUAGE[1]
+    assert set(synonyms_values.VALUES[word]) <= LANGUAGE[1]
 
 
-@pytest.mark.parametrize("word", [*synonyms.KEYS, *synonyms.VALUES, *synonyms.LAYERS])
+@pytest.mark.parametrize("word", [*synonyms.KEYS, *synonyms_values.VALUES, *synonyms.LAYERS])
 def test_synonyms_are_spelled_plainly(word: str) -> None:
     assert synonyms.plain(word) == word
 
