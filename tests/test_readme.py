@@ -23,7 +23,7 @@ def test_configs_are_written_right(text: str, tmp_path: Path) -> None:
 
 def test_the_notebook_runs_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NNLAB_RUNS", str(tmp_path))
-    (block,) = [text for language, text in BLOCKS if language == "python"]
+    block, *_ = [text for language, text in BLOCKS if language == "python"]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         exec(compile(block, str(README), "exec"), {})

@@ -167,6 +167,12 @@ class TestNumbers:
         assert [plan.name for plan in plans] == ["first", "last"]
         assert [plan.name for plan in dissect(network, None).plans] == ["last", "first"]
 
+    def test_operations_are_those_of_the_published_resnet(self) -> None:
+        """1.8e9 multiply-adds: He et al. 2015, arXiv:1512.03385, table 1."""
+        network = resnet18()
+        plans = dissect(network, lambda: network(torch.zeros(2, 3, 224, 224))).plans
+        assert sum(plan.flops for plan in plans) / 2 == pytest.approx(1.8e9, rel=0.02)
+
     def test_a_wrapped_network_goes_by_its_own_names(self) -> None:
         network = small()
         assert unwrapped(torch.compile(nn.DataParallel(network))) is network  # pyright: ignore[reportArgumentType]

@@ -122,7 +122,7 @@ def _side(folder: Path, label: str, group: str) -> Side:
         raise CheckpointError(f"{folder / 'metrics.jsonl'}: cannot be read: {error}") from None
     if not history:
         raise CheckpointError(f"{folder}: has no readings (wait until it trains, or leave it out)")
-    config = load_config(folder / "config.yaml")
+    config = of_run(folder)
     return Side(
         label=label,
         folder=folder,

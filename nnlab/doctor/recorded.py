@@ -12,7 +12,8 @@ from nnlab.diagnosis.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.doctor.report import Column, Report
 from nnlab.experiment import Experiment, settle
-from nnlab.loading import load_config, place_for
+from nnlab.handed import of_run
+from nnlab.loading import place_for
 from nnlab.outcome import short
 from nnlab.runs import find, members_of
 from nnlab.summary import Summary, read_summary
@@ -69,7 +70,7 @@ def examine_run(folder: Path) -> Report:
 
 
 def _reopen(folder: Path) -> tuple[Experiment, Examples]:
-    config = load_config(folder / "config.yaml")
+    config = of_run(folder)
     place = place_for(folder)
     experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
     return experiment, experiment.config.data.load(place)

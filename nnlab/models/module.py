@@ -67,12 +67,10 @@ class ModuleConfig(ModelConfig, frozen=True):
             raise MistakeError(("model",), f"{self.network} has no parameters to train")
         inputs = torch.zeros((2, *data.inputs), dtype=first.dtype, device=first.device)
         shapes: list[object] = []
-        flops: dict[str, int] = {}
 
         def run() -> None:
-            outputs, counted = _counted(network, inputs)
+            outputs: object = network(inputs)
             shapes.append(tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else outputs)
-            flops.update(counted)
 
         try:
             anatomy = dissect(network, run)
@@ -81,8 +79,7 @@ class ModuleConfig(ModelConfig, frozen=True):
             text = f"{self.network} cannot take examples of shape {data.inputs}: {why}"
             raise MistakeError(("model",), text) from error
         self._check(shapes[0], data, loss)
-        plans = [replace(plan, flops=flops.get(plan.name, 0) // 2) for plan in anatomy.plans]
-        return Design(data.inputs, (), _ending(plans, shapes[0]), network, anatomy)
+        return Design(data.inputs, (), _ending(anatomy.plans, shapes[0]), network, anatomy)
 
     def _check(self, found: object, data: DataShape, loss: LossConfig) -> None:
         """The outputs of two examples are what the loss takes."""
@@ -104,18 +101,6 @@ def _what(data: DataShape) -> str:
 def _ending(plans: Sequence[Plan], outputs: Any) -> tuple[Plan, ...]:
     """The plans; what the last one puts out is the whole network's output."""
     return (*plans[:-1], replace(plans[-1], output=outputs[1:]))
-
-
-def _counted(network: "nn.Module", inputs: "torch.Tensor") -> "tuple[Any, dict[str, int]]":
-    """Outputs, and the floating-point operations of each module by its name."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        outputs = network(inputs)
-    counts = counter.get_flop_counts()
-    return outputs, {
-        name.partition(".")[2]: sum(by_kind.values()) for name, by_kind in counts.items()
-    }
 
 
 KINDS = (ModuleConfig,)

@@ -7,6 +7,7 @@ and are removed afterwards, so that training runs as if nobody had looked.
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple, final
 
 import torch
@@ -257,12 +258,20 @@ def _plans(network: nn.Module, trace: _Trace) -> Iterator[Plan]:
             inputs=inputs,
             output=output,
             parameters={full: shape for name in group for full, shape in own[name].items()},
+            flops=sum(_flops(shape, output) for shape in own[head].values()),
             buffers={
                 f"{name}.{key}".removeprefix("."): tuple(buffer.shape)
                 for name in group
                 for key, buffer in modules[name].named_buffers(recurse=False)
             },
         )
+
+
+def _flops(weight: Shape, output: Shape) -> int:
+    """Of a linear map or a convolution, which applies its weight (units, ...) at each place."""
+    if len(weight) < 2:
+        return 0
+    return 2 * prod(weight) * (prod(output) // weight[0])
 
 
 def _ordered(defined: Sequence[str], called: Iterable[str]) -> list[str]:
