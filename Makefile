@@ -32,7 +32,7 @@ train: $(RUNTIME)  ## train CONFIG (digits_mlp), score it on test data, say how 
 	printf '%s\n' "" "its curves: $(BIN)/nnlab tensorboard last"
 
 test: $(DEV)  ## run the tests (under 5 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(DEV)  ## run the tests that take more than 20 seconds each
 	@$(BIN)/python -m pytest -m slow

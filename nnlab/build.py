@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from nnlab.contracts import AugmentFn, Examples, LossFn, Score, Split
 from nnlab.costly import costly
 from nnlab.experiment import Experiment
+from nnlab.labels import cards_of, labels
 from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
 from nnlab.parts.augments.family import chain
-from nnlab.probing import EVALUATION_ELEMENTS, cards_of, labels, probes, spread_rows
+from nnlab.probing import EVALUATION_ELEMENTS, probes, spread_rows
 from nnlab.scoring import loss_of, scores_of, stored_scores_of
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged

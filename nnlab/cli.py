@@ -13,6 +13,7 @@ import typer
 from nnlab import options
 from nnlab.cli_backprop import backprop
 from nnlab.cli_compare import compare
+from nnlab.cli_doctor import doctor
 from nnlab.cli_eval import evaluate, print_scores
 from nnlab.cli_lr import lr
 from nnlab.cli_predict import predict
@@ -158,6 +159,7 @@ app.command(rich_help_panel=_EXPERIMENTS)(lr)
 app.command(rich_help_panel=_EXPERIMENTS)(backprop)
 app.command(rich_help_panel=_RUNS)(compare)
 app.command(rich_help_panel=_RUNS)(predict)
+app.command(rich_help_panel=_EXPERIMENTS)(doctor)
 
 
 app.command("eval", rich_help_panel=_EXPERIMENTS)(evaluate)

@@ -24,6 +24,7 @@ from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores import AnyScore
 from nnlab.rules import DEFAULT, Rule
 from nnlab.sections import LogConfig, RegularizeConfig, Seed, SeedConfig, TrainConfig
+from nnlab.thresholds import DiagnoseConfig
 
 if TYPE_CHECKING:
     RunName = str
@@ -49,6 +50,7 @@ class RunConfig(ComparisonConfig, frozen=True):
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
+    diagnose: DiagnoseConfig = DiagnoseConfig()
 
     _origins: "Origins" = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
 

@@ -152,7 +152,13 @@ def refuse_changes(folder: Path, config: RunConfig) -> None:
     """
     before = flattened(to_plain(load_config(folder / "config.yaml")))
     now = flattened(to_plain(config))
-    free = (*(f"train.{name}" for name in LENGTHS), "train.early_stopping", "log", "train.threads")
+    free = (
+        *(f"train.{name}" for name in LENGTHS),
+        "train.early_stopping",
+        "log",
+        "diagnose",
+        "train.threads",
+    )
     changed = [
         f"{key}: {before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now"
         for key in sorted({*before, *now})

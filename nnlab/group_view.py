@@ -7,6 +7,7 @@ from typing import Any, TextIO, final
 
 from nnlab.closing import Outcome, exact
 from nnlab.contracts import EpochEnd, Reading
+from nnlab.findings import Finding
 from nnlab.group import Group, Member
 from nnlab.summary import Summary
 from nnlab.terminal import RunAbout, View, calm
@@ -67,7 +68,10 @@ class GroupView:
             numbers = "  ".join(_numbers(summary))
             seconds = f"{summary.seconds.get('total', 0.0):.1f} s"
             status = summary.status.replace("_", " ")
-            self.write(f"{number}  {member.name:<{self._width}}  {status}  {numbers}  {seconds}")
+            wrong = {f["name"] for f in summary.findings if f["level"] != "note"}
+            found = f"  {_count(len(wrong), 'finding')} (nnlab doctor)" if wrong else ""
+            name = f"{member.name:<{self._width}}"
+            self.write(f"{number}  {name}  {status}  {numbers}  {seconds}{found}")
 
     def outcome(self, text: str) -> None:
         """Writes the closing lines; comes after the runs."""
@@ -127,6 +131,9 @@ class _MemberView:
     def note(self, text: str) -> None:
         """Writes it, with the run's name."""
         self._group.write(f"{self._member.name}: {text}")
+
+    def finding(self, finding: Finding) -> None:
+        """Says nothing: the line of the run counts them."""
 
     def epoch(self, event: EpochEnd) -> None:
         """Says nothing."""

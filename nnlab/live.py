@@ -18,6 +18,7 @@ from rich.text import Text
 
 from nnlab.closing import Outcome, epoch_of, exact, report, rounded
 from nnlab.contracts import EpochEnd, Reading, Split
+from nnlab.findings import Finding
 from nnlab.terminal import RunAbout, heading, pace, scores, shown
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
@@ -64,6 +65,10 @@ class LiveView:
             self._stream.flush()
         else:
             self._live.console.print(text, markup=False, soft_wrap=True)
+
+    def finding(self, finding: Finding) -> None:
+        """Writes it above the view."""
+        self.note(finding.line)
 
     def epoch(self, event: EpochEnd) -> None:
         """Nothing: the bar knows."""

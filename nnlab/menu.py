@@ -11,8 +11,10 @@ from nnlab.printing import grid, rendered
 from nnlab.readings import DATA, READINGS
 from nnlab.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 from nnlab.synonyms_values import VALUES
+from nnlab.thresholds import DiagnoseConfig
 
 SECTIONS = {
+    "diagnose": DiagnoseConfig,
     "log": LogConfig,
     "regularize": RegularizeConfig,
     "seed": SeedConfig,

@@ -1,6 +1,7 @@
 """What a run says of itself: its summary, TensorBoard's cards, the closing lines."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from nnlab.closing import Outcome, epoch_of, rounded
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
 from nnlab.experiment import Experiment
+from nnlab.findings import Finding
 from nnlab.folder import flat
 from nnlab.summary import Summary
 from nnlab.targets import monitored
@@ -21,8 +23,8 @@ from nnlab.training.rule_step import Concluding, Conclusion
 from nnlab.training.sinks import tag_of
 from nnlab.training.tensorboard import TensorBoard
 
-UNTOLD = ("name", "log", "data.root", "data.split_seed", "model.output", "train.threads",
-          "train.monitor", "train.compile", "train.layout",
+UNTOLD = ("name", "log", "diagnose", "data.root", "data.split_seed", "model.output",
+          "train.threads", "train.monitor", "train.compile", "train.layout",
           "data.inputs", "data.targets")  # fmt: skip
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
 
@@ -41,6 +43,7 @@ class Session:
         progress: how far the run is; the loop moves it.
         seconds: {startup, build}.
         conclusion: what the rule says of its run; empty until it has ended.
+        findings: what is wrong with the run, as it has been told.
     """
 
     experiment: Experiment
@@ -52,6 +55,7 @@ class Session:
     progress: Progress
     seconds: Mapping[str, float]
     conclusion: Conclusion = field(default_factory=Conclusion)
+    findings: list[Finding] = field(default_factory=list[Finding])
 
 
 def conclude(session: Session) -> Conclusion:
@@ -115,6 +119,7 @@ def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary
         samples_per_second=speed,
         signal=signal,
         conclusion=_finite(session.conclusion.plain()),
+        findings=[finding.brief() for finding in session.findings],
     )
 
 
@@ -147,7 +152,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         scores=shown,
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
-        remarks=session.conclusion.lines,
+        remarks=(*_way_back(session, summary), *session.conclusion.lines),
         held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
     )
 
@@ -166,6 +171,16 @@ def _rows(progress: Progress, per_epoch: int) -> Iterator[tuple[str, Mapping[str
             yield f"{split} (after epoch {rounded(progress.step / per_epoch)})", values
         elif not progress.epoch_means:
             yield f"{split} (last reading)", values
+
+
+def _way_back(session: Session, summary: Summary) -> tuple[str, ...]:
+    """Where a run that has diverged was still sound."""
+    if summary.status != "diverged":
+        return ()
+    with suppress(OSError):
+        last = (session.folder / "checkpoints" / "last").read_text().strip()
+        return (f"last good checkpoint: {last}",)
+    return ()
 
 
 def short(folder: Path) -> str:

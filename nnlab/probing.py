@@ -1,6 +1,5 @@
 """What a run looks at inside its network: which layers, on which examples, under which names."""
 
-from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -8,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.contracts import Examples, Plan, Split
+from nnlab.contracts import Examples, Split
 from nnlab.experiment import Experiment
+from nnlab.labels import labels, layer_labels
 from nnlab.training.loop import BESIDE
 from nnlab.training.probes import Entropy, Probes
 from nnlab.training.sources import Source, StreamedSource
@@ -51,17 +51,6 @@ def probe_rows(examples: Examples, split: Split) -> Tensor:
     return spread_rows(examples.rows[split], most)
 
 
-def layer_labels(layers: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
-    """Layer name -> its key in readings: the number of the last layer with weights before it."""
-    numbers = {name.split(".")[0]: label.split("_")[0] for name, label in named.items()}
-    found: dict[str, str] = {}
-    number = "00"
-    for layer in layers:
-        number = numbers.get(layer.split(".")[0], number)
-        found[layer] = f"{number}_{layer}"
-    return found
-
-
 def _entropy(experiment: Experiment) -> Entropy | None:
     """Of the class probabilities, in nats; None where outputs are no distribution."""
     if experiment.shape.task != "classes" or experiment.config.rule.own_loss is not None:
@@ -77,21 +66,6 @@ def _entropy(experiment: Experiment) -> Entropy | None:
         return torch.special.entr(shares(outputs)).sum(1)
 
     return entropy
-
-
-def labels(plans: Sequence[Plan]) -> dict[str, str]:
-    """Parameter name -> its key in readings, numbered by depth: 00_hidden1.weight."""
-    deep = [plan for plan in plans if plan.parameters]
-    return {
-        name: f"{number:02d}_{name}" for number, plan in enumerate(deep) for name in plan.parameters
-    }
-
-
-def cards_of(plans: Sequence[Plan]) -> frozenset[str]:
-    """The per-layer readings that have a card of their own in TensorBoard."""
-    names = labels(plans)
-    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
-    return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
 
 
 def spread_rows(rows: NDArray[np.int64], most: int) -> Tensor:

@@ -33,6 +33,13 @@ DATA: Mapping[Data, str] = {
 """On what a number is measured, in a sentence."""
 
 
+SATURATED = 0.025
+"""Of the range between an activation's bounds, the share next to each that counts as saturated.
+
+There the slope of sigmoid and tanh is a tenth of its largest: 4 a (1 - a) <= 0.1.
+"""
+
+
 class Definition(NamedTuple):
     """One kind of number in a reading."""
 
@@ -115,6 +122,12 @@ READINGS: Mapping[str, Definition] = {
         "weights",
         source="Bottou 2015, cited in Stanford's CS231n notes",
         card=True,
+    ),
+    "unit_spread": Definition(
+        "how much the weights of a layer's units differ; 0 where all units are one",
+        "|W - mean of its rows|_F / |W|_F",
+        "weights",
+        source="Goodfellow et al. 2016, section 8.4",
     ),
     "update_angle": Definition(
         "how far the last update turned the weights",

@@ -25,6 +25,7 @@ from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks
 from nnlab.training.tensorboard import TensorBoard
+from nnlab.watching import Watch
 
 Source = str | Path | Text | Mapping[str, Any] | RunConfig
 
@@ -174,6 +175,7 @@ def _events(
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
+        watch = Watch(session)
         view.start(about)
         _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
@@ -191,6 +193,9 @@ def _events(
                 else:
                     stopped = event
                     session.conclusion = conclude(session)
+                for finding in watch.observe(event):
+                    view.finding(finding)
+                    board.text(f"findings/{finding.name}", finding.line)
                 yield event
         except (GeneratorExit, KeyboardInterrupt):
             stopped = Stopped("interrupted", "ended at once, at the last checkpoint")

@@ -34,6 +34,7 @@ class Summary:
         samples_per_second: of training, over the whole run.
         signal: the number of the signal that stopped it, or 0.
         conclusion: what the learning rule says of the run: {mistakes, bound, ..., text}.
+        findings: what is wrong with it: {name, level, layer, since} each; findings.jsonl says more.
     """
 
     run: Path
@@ -51,6 +52,7 @@ class Summary:
     samples_per_second: float = 0.0
     signal: int = 0
     conclusion: dict[str, Any] = field(default_factory=dict[str, Any])
+    findings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def exit_code(self) -> int:

@@ -12,6 +12,7 @@ from typing import Protocol, TextIO, cast, final
 
 from nnlab.closing import Outcome, epoch_of, exact, report
 from nnlab.contracts import EpochEnd, Reading, Split
+from nnlab.findings import Finding
 from nnlab.readings import definition
 
 _LINES = 40
@@ -62,6 +63,10 @@ class View(Protocol):
 
     def note(self, text: str) -> None:
         """A sentence that must not be lost: a warning, what `auto` took."""
+        ...
+
+    def finding(self, finding: Finding) -> None:
+        """Something is wrong with the run."""
         ...
 
     def epoch(self, event: EpochEnd) -> None:
@@ -136,6 +141,11 @@ class QuietView:
         self._stream.write(text + "\n")
         self._stream.flush()
 
+    def finding(self, finding: Finding) -> None:
+        """Writes what is more than a note."""
+        if finding.worse_than("note"):
+            self.note(finding.line)
+
     def epoch(self, event: EpochEnd) -> None:
         """Says nothing."""
 
@@ -175,6 +185,10 @@ class PlainView:
         """Writes it."""
         self._stream.write(text + "\n")
         self._stream.flush()
+
+    def finding(self, finding: Finding) -> None:
+        """Writes it in one line."""
+        self.note(finding.line)
 
     def epoch(self, event: EpochEnd) -> None:
         """Writes a line, or leaves it to `finish`."""

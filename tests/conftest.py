@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 
 def pytest_configure() -> None:
-    # Before torch is imported; processes that tests start inherit it.
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    # Before torch is imported; processes that tests start inherit it. Two threads on tensors of a
+    # few numbers wait for each other, and for the other tests' threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,7 +22,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def runs_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A new name for each test; none is made before something is written there."""
+    place = tmp_path_factory.mktemp("runs")
+    return (place / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs without a folder of their own go below the test's."""
-    monkeypatch.setenv("NNLAB_RUNS", str(tmp_path / "runs"))
+def own_runs(runs_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without a folder of their own go into one that is the test's alone."""
+    monkeypatch.setenv("NNLAB_RUNS", str(next(runs_folders)))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ MAX_LINES = 300
 FLOORS: list[dict[str, list[str]]] = [
     {
         "base": [
-            *("base", "choices", "contracts", "durable", "durations", "fields", "mistakes"),
-            "pace",
+            *("base", "choices", "contracts", "durable", "durations", "fields", "findings"),
+            *("mistakes", "pace"),
             *("printing", "readings", "signals", "synonyms", "synonyms_*", "yaml"),
         ],
     },
@@ -37,9 +38,13 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "config": [
-            *("comparison", "config", "described", "experiment", "fits", "group", "learning"),
-            *("loading", "overrides", "owners", "pacing", "sections", "targets"),
+            *("comparison", "config", "described", "experiment", "fits", "group", "labels"),
+            *("learning", "loading", "overrides", "owners", "pacing", "sections", "targets"),
+            "thresholds",
         ],
+    },
+    {
+        "diagnosis": ["diagnosis", "diagnosis.*"],
     },
     {
         "run": [
@@ -47,12 +52,13 @@ FLOORS: list[dict[str, list[str]]] = [
             "scoring",
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke"),
+            *("saving", "smoke", "watching"),
         ],
     },
     {
         "look": [
             *("backprop", "backprop.*"),
+            *("doctor", "doctor.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
         ],
         "report": ["report", "report.*"],
@@ -64,17 +70,7 @@ FLOORS: list[dict[str, list[str]]] = [
     },
     {
         "cli": [
-            *(
-                "",
-                "__main__",
-                "cli",
-                "cli_backprop",
-                "cli_compare",
-                "cli_eval",
-                "cli_lr",
-                "cli_predict",
-            ),
-            *("cli_runs", "options"),
+            *("", "__main__", "cli", "cli_*", "options"),
         ],
     },
 ]
@@ -84,7 +80,7 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("verdicts", "scoring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
-    *("report.*", "saving", "smoke"),
+    *("doctor.recorded", "report.*", "saving", "smoke", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]
 
@@ -109,6 +105,7 @@ def statements(node: ast.AST, *, inside: bool) -> Iterator[ast.Import | ast.Impo
             yield from statements(child, inside=inside)
 
 
+@cache
 def imported(name: str, *, inside: bool = True) -> set[str]:
     """The modules of nnlab that a module imports; with `inside`, in functions too."""
     found: set[str] = set()
@@ -129,6 +126,7 @@ def is_ours(name: str) -> bool:
     return name == "nnlab" or name.startswith("nnlab.")
 
 
+@cache
 def rooms_of(name: str) -> list[tuple[int, str]]:
     return [
         (floor, room)

@@ -13,7 +13,7 @@ from nnlab.grouped import train_group
 
 LESSONS = sorted(name for name in loading.bundled() if name.startswith("lessons/"))
 # Of the shortest; the others are slow.
-SAMPLE = ("lessons/perceptron", "lessons/xor_by_hand")
+SAMPLE = ("lessons/ravine", "lessons/xor_by_hand")
 PARTS = ("# Question     ", "# Predict      ", "# Observe      ", "# Change next  ")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from nnlab.__main__ import main
 from nnlab.base import CheckpointError, ConfigError, DataError, ResourceError
 from nnlab.contracts import EpochEnd, SaveDue
 from nnlab.evaluation import evaluate, load
@@ -214,7 +215,7 @@ def saved_step(folder: Path) -> int:
 
 
 def wait_for_a_save(folder: Path, process: "subprocess.Popen[str]") -> int:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # Of a start on a busy machine; it takes two seconds.
     while saved_step(folder) == 0:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -223,7 +224,7 @@ def wait_for_a_save(folder: Path, process: "subprocess.Popen[str]") -> int:
 
 
 SLOW = pytest.mark.slow
-"""Each starts three processes: twenty seconds."""
+"""Each waits for a process of its own: up to twenty seconds on a busy machine."""
 
 
 @pytest.mark.parametrize(
@@ -235,9 +236,9 @@ SLOW = pytest.mark.slow
     ],
 )
 def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = "data: digits\nmodel: {kind: mlp, hidden: [32], dropout: 0.1}\ntrain: {epochs: 40}\n"
+    text = "data: digits\nmodel: {kind: mlp, hidden: [32], dropout: 0.1}\ntrain: {epochs: 15}\n"
     config = tmp_path / "tiny.yaml"
     config.write_text(text)
     whole = train(config, run_dir=tmp_path / "whole")
@@ -250,9 +251,9 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(
     assert process.returncode in (expected, 0)
     if number != signal.SIGKILL and process.returncode:
         assert read_summary(tmp_path / "killed").status == "interrupted"
-    process = start(tmp_path / "killed", config)
-    errors = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, errors
-    assert "resumed at step" in errors
+    # The process that died is another one; this one knows nothing of it but its folder.
+    words = ["train", str(config), "--run-dir", str(tmp_path / "killed"), "--resume"]
+    assert main(words) == 0
+    assert "resumed at step" in capsys.readouterr().err
     assert saved_step(tmp_path / "killed") == whole.steps >= step > 0
     assert last_bytes(tmp_path / "killed") == last_bytes(tmp_path / "whole")

@@ -1,7 +1,7 @@
 """YAML 1.2's core schema, with places, and everything that is refused."""
 
 import math
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -13,10 +13,10 @@ from nnlab.yaml import Mark
 
 def refusal(text: str | bytes) -> str:
     """The one line that refuses a text; refusing is quick."""
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(ConfigError) as caught:
         yaml.parse(text, file="f.yaml")
-    assert perf_counter() - start < 1.0
+    assert process_time() - start < 1.0
     (line,) = caught.value.lines
     return line
 

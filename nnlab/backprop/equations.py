@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from nnlab.base import MistakeError, lazy
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.layers.dense import LinearConfig
-from nnlab.parts.layers.family import Placed
+from nnlab.parts.layers.family import LayerConfig, Placed
 from nnlab.parts.layers.plain import ActivationLayerConfig, DropoutConfig, FlattenConfig
 from nnlab.parts.losses.family import LossConfig
 
@@ -83,23 +83,52 @@ def dense_layers(placed: Sequence[Placed], parameters: Mapping[str, "Floats"]) -
         parameters: by name: hidden1.weight.
 
     Raises:
-        MistakeError: a layer is something else.
+        MistakeError: a layer is something else; the reason is `_refusal`.
     """
     layers: list[Dense] = []
     for one in placed:
         layer, name = one.config, one.name
-        if isinstance(layer, FlattenConfig | DropoutConfig):
-            continue  # Dropout: as at evaluation, where it does nothing.
-        if isinstance(layer, ActivationLayerConfig):
+        reason = _refusal(layer)
+        if reason:
+            raise MistakeError(one.path, f"({layer.kind}): {reason}")
+        if isinstance(layer, LinearConfig):
+            assert layer.activation is not None
+            weight, bias = parameters[f"{name}.weight"], parameters.get(f"{name}.bias")
+            layers.append(Dense(name, layer.activation, weight, bias))
+        elif isinstance(layer, ActivationLayerConfig):
             layers.append(Dense(name, layer.function, None, None))
-            continue
-        if not isinstance(layer, LinearConfig) or (layer.norm and layer.norm.kind != "none"):
-            text = "is not written out (backprop shows linear layers with activations, no norms)"
-            raise MistakeError(one.path, f"({layer.kind}): {text}")
-        assert layer.activation is not None
-        weight, bias = parameters[f"{name}.weight"], parameters.get(f"{name}.bias")
-        layers.append(Dense(name, layer.activation, weight, bias))
     return tuple(layers)
+
+
+def _refusal(layer: LayerConfig) -> str:
+    """Why the four equations do not hold for a layer; empty where they do."""
+    if isinstance(layer, FlattenConfig):
+        return ""
+    if not isinstance(layer, LinearConfig | ActivationLayerConfig | DropoutConfig):
+        return (
+            "is not written out: the four equations are those of fully connected layers "
+            "(backprop takes linear layers and activations: model: {kind: mlp, hidden: [16]})"
+        )
+    dropout = layer.p if isinstance(layer, DropoutConfig) else 0.0
+    function = layer.function if isinstance(layer, ActivationLayerConfig) else None
+    if isinstance(layer, LinearConfig):
+        norm, dropout, function = layer.norm, layer.dropout, layer.activation
+        if norm is not None and norm.kind != "none":
+            return (
+                f"norm {norm.kind} is not written out: it divides by a deviation that depends on "
+                "the weights, which the four equations leave out (norm: none)"
+            )
+    if dropout:
+        return (
+            f"dropout {dropout:g} is not written out: its mask is drawn anew in each step, so that "
+            "one example has no one gradient (dropout: 0)"
+        )
+    if function is not None and function.parameters(1):
+        return (
+            f"{function.kind} is not written out: it learns weights of its own, which the four "
+            "equations leave out (leaky_relu has a fixed slope)"
+        )
+    return ""
 
 
 def forward(layers: Sequence[Dense], x: "Floats") -> "list[tuple[Floats, Floats]]":

@@ -73,14 +73,16 @@ def page(sheet: Worksheet, experiment: Experiment) -> str:
     for one in sheet.passes:
         parts += [*_forward(one), ""]
     loss = experiment.loss
+    if loss.link_inside:
+        # Else its delta, p - y, looks wrong beside f' = 1.
+        parts += [f"p = {loss.link}(a) is part of the loss {loss.kind}"]
     parts += [f"loss {loss.kind}: {sheet.loss:.7g}   target {_row(sheet.y)}", ""]
     parts += ["BACKWARD  the last layer first", ""]
     for number, one in reversed(list(enumerate(sheet.passes))):
         behind = sheet.passes[number + 1] if number + 1 < len(sheet.passes) else None
         parts += [*_backward(one, behind), ""]
-    parts += [
-        f"UPDATE    {experiment.config.optimizer.kind}, lr {experiment.config.optimizer.lr:g}"
-    ]
+    optimizer = experiment.config.optimizer
+    parts += [f"UPDATE    {optimizer.kind}, lr {optimizer.lr:g}{_left_out(experiment)}"]
     for name, value in sheet.updated.items():
         parts += _tensor(name, value)
     head = ("parameter", "largest entry", "against autograd", "against differences", "entries")
@@ -92,6 +94,14 @@ def page(sheet: Worksheet, experiment: Experiment) -> str:
     parts += ["", "PROOF     relative errors in float64", grid(rows, head=head, right=(1, 2, 3, 4))]
     parts += [f"largest relative error {sheet.worst:.1e}: they {verdict} (limit {LIMIT:g})"]
     return rendered(*parts, width=100)
+
+
+def _left_out(experiment: Experiment) -> str:
+    """What training does to the gradient between these equations and the optimizer."""
+    regularize, train = experiment.config.regularize, experiment.config.train
+    left_out = ["regularize"] if regularize.l1 or regularize.l2 or regularize.max_norm else []
+    left_out += ["train.clip_norm"] if train.clip_norm is not None else []
+    return f" (of the loss alone: without {' and '.join(left_out)})" if left_out else ""
 
 
 def _entries(one: Agreement) -> str:

@@ -1,7 +1,6 @@
 """The loop: plain chunks of updates between the moments at which something is due."""
 
 from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
 from time import perf_counter
 from typing import final
 
@@ -18,6 +17,7 @@ from nnlab.contracts import (
     Stopped,
 )
 from nnlab.pace import Costly, Pace
+from nnlab.training.lost import lost
 from nnlab.training.order import Order
 from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.rule_step import Concluding
@@ -164,8 +164,9 @@ class Trainer:
 
     def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
         """Batches of the window beside its last, at equal distances; None where a glance does."""
-        last = self._pace.closely is not None and end == self._limits.steps
-        if not last and not self._pace.close(end):
+        pace = self._pace
+        ends = pace.closely is not None and end in (pace.next(0), self._limits.steps)
+        if not ends and not pace.close(end):
             return None
         stride = max(1, (len(batches) - 1) // (BESIDE - 1))
         return batches[-1 - stride :: -stride][: BESIDE - 1]
@@ -209,6 +210,8 @@ class Trainer:
     def _reading(self, progress: Progress, split: Split, values: Mapping[str, float]) -> Reading:
         epoch = progress.step / self.order.per_epoch
         progress.last[split] = dict(values)
+        if progress.first_loss is None and split == "train":
+            progress.first_loss = values["loss"]
         watched = self.monitor
         if watched and watched.split == split:
             value = values[watched.key]
@@ -225,10 +228,8 @@ class Trainer:
 
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
-        for split, values in progress.last.items():
-            if not isfinite(values["loss"]):
-                where = f"the {split} loss is not finite at step {progress.step}"
-                return Stopped("diverged", f"{where} (try {self._remedy})")
+        if (where := lost(progress, self.step.state)) is not None:
+            return Stopped("diverged", f"{where} at step {progress.step} (try {self._remedy})")
         if isinstance(self.step, Concluding) and (why := self.step.finished()) is not None:
             return Stopped("completed", why)
         limits = self._limits

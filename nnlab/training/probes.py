@@ -13,16 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.contracts import Seen
+from nnlab.readings import SATURATED
 from nnlab.training.gradients import agreement
 from nnlab.training.gradients import norms as norms_of
 from nnlab.training.still import still
 
 QUANTILES = (0.05, 0.5, 0.95)
-SATURATED = 0.025
-"""Of the range between an activation's bounds, the share next to each that counts as saturated.
-
-There the slope of sigmoid and tanh is a tenth of its largest: 4 a (1 - a) <= 0.1.
-"""
 DORMANT = 0.025
 """A unit whose mean activity is this share of its layer's mean. Sokar et al. 2023, section 2."""
 MOST_ELEMENTS = 2**11
@@ -111,6 +107,8 @@ class Probes:
         found = self._by_weight("weight_norm", norms)
         moved = norms_of([a - b for a, b in zip(now, self._first, strict=True)])
         found |= self._by_weight("distance", moved / norms_of(self._first).clamp(min=tiny))
+        apart = norms_of([w - w.mean(0) for w in now])
+        found |= self._by_weight("unit_spread", apart / norms.clamp(min=tiny))
         if before is None:
             return found
         steps = norms_of([a - b for a, b in zip(now, before, strict=True)])

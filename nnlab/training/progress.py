@@ -40,6 +40,8 @@ class Progress:
     epoch_means: dict[str, float] = field(default_factory=dict[str, float])
     """Loss and scores of training over the epoch, up to `epoch_means_step`; {} before the first."""
     epoch_means_step: int = 0
+    first_loss: float | None = None
+    """Of the first training reading: what is far above it has diverged."""
     schedule: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod

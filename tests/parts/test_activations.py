@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -208,7 +210,7 @@ def test_slope_of_relu_at_zero_is_zero() -> None:
     assert slopes(ReluConfig(), torch.zeros(1).double()).item() == 0.0
 
 
-def test_slope_of_gelu_ranges_as_in_the_textbook() -> None:
+def test_slope_of_gelu_ranges_from_minus_0_129_to_1_129() -> None:
     slope = slopes(GeluConfig(), LINE)
     # The textbook says "about (-0.129, 1.129)"; one of its source texts prints -0.17, which is the
     # minimum of GELU itself. The extremes are where x^2 = 2.
@@ -216,7 +218,21 @@ def test_slope_of_gelu_ranges_as_in_the_textbook() -> None:
     extreme = 0.5 * (1 + math.erf(1)) + z * math.exp(-1) / math.sqrt(2 * math.pi)
     assert slope.max().item() == pytest.approx(extreme, abs=1e-4)
     assert slope.min().item() == pytest.approx(1 - extreme, abs=1e-4)
-    assert round(extreme, 3) == 1.129
+    assert (round(1 - extreme, 3), round(extreme, 3)) == (-0.129, 1.129)
+
+    # And the minimum of GELU itself, by SciPy.
+    def gelu(x: float) -> float:
+        return x * float(norm.cdf(x))
+
+    least = minimize_scalar(gelu, bracket=(-2, 0))
+    assert GeluConfig().build()(LINE).min().item() == pytest.approx(least.fun, abs=1e-5)
+    assert round(least.fun, 2) == -0.17
+
+
+def test_slope_of_a_leaky_relu_is_one_hundredth_below_zero_unless_told() -> None:
+    x = torch.tensor([-2.0, 3.0])
+    assert torch.equal(LeakyReluConfig().build()(x), nn.LeakyReLU()(x))
+    assert slopes(LeakyReluConfig(), x.double()).tolist() == [0.01, 1.0]
 
 
 def test_nothing_learns_below_a_step() -> None:

@@ -299,9 +299,9 @@ def faded(config: InitializerConfig) -> float:
     return sizes[-1] / sizes[0]
 
 
-def test_signal_of_relu_layers_keeps_its_size_under_he() -> None:
+def test_signal_of_30_relu_layers_stays_within_a_factor_of_2_under_he() -> None:
     assert 1 / 2 < faded(HeNormalConfig()) < 2
 
 
-def test_signal_of_relu_layers_halves_in_each_under_xavier() -> None:
+def test_signal_of_30_relu_layers_halves_in_each_under_xavier() -> None:
     assert 1 / 2 < faded(XavierNormalConfig()) * 2**29 < 2

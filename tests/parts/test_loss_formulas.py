@@ -376,8 +376,14 @@ def test_matched_pairs_have_the_gradient_prediction_minus_target_over_m(
 
 def test_the_worked_cost_of_the_digit_three_is_3_3585() -> None:
     outputs = np.array([[0.43, 0.28, 0.19, 0.88, 0.72, 0.01, 0.64, 0.86, 0.99, 0.63]])
-    cost = QuadraticConfig().value(outputs, np.eye(10)[[3]])
-    assert 2 * cost[0] == pytest.approx(3.3585, abs=1e-12)
+    one_hot = np.eye(10)[[3]]
+    assert ((outputs - one_hot) ** 2).sum() == pytest.approx(3.3585, abs=1e-12)
+    # The quadratic cost is half of it.
+    assert 2 * QuadraticConfig().value(outputs, one_hot)[0] == pytest.approx(3.3585, abs=1e-12)
+    row = torch.tensor([3])
+    loss = QuadraticConfig().build(shape_of("classes", 10))
+    built = loss(torch.from_numpy(outputs), Batch(row, row, row))
+    assert 2 * built.item() == pytest.approx(3.3585, abs=1e-12)
 
 
 @pytest.mark.gpu

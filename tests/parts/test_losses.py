@@ -173,13 +173,6 @@ def test_kl_on_distributions_is_the_relative_entropy_of_scipy() -> None:
     np.testing.assert_allclose(kl.numpy(), expected)
 
 
-def test_worked_cost_of_the_digit_three() -> None:
-    # The textbook's example: outputs against the one-hot 3, the sum of squares is 3.3585.
-    outputs = torch.tensor([[0.43, 0.28, 0.19, 0.88, 0.72, 0.01, 0.64, 0.86, 0.99, 0.63]])
-    loss = QuadraticConfig().build(data("classes", 10))(outputs, batch_of(torch.tensor([3])))
-    assert 2 * loss.item() == pytest.approx(3.3585, abs=1e-5)
-
-
 MATCHED: list[tuple[LossConfig, Callable[[Tensor], Tensor]]] = [
     (CrossEntropyConfig(), lambda z: z.softmax(1)),
     (KlConfig(), lambda z: z.softmax(1)),

@@ -10,7 +10,8 @@ from building import Made, make
 from torch import Tensor
 from torch.nn import functional as F
 
-from nnlab.probing import layer_labels, probe_rows
+from nnlab.labels import layer_labels
+from nnlab.probing import probe_rows
 from nnlab.readings import READINGS, definition, described
 from nnlab.training.probes import angles, asleep, saturated, spread
 
@@ -216,11 +217,11 @@ def test_labels_number_a_layer_without_weights_like_the_one_before() -> None:
     assert list(found.values()) == ["00_conv1", "00_activation1", "01_hidden1"]
 
 
-def test_close_looks_come_at_their_steps_and_at_both_ends() -> None:
+def test_close_looks_come_at_their_steps_at_the_first_reading_and_at_both_ends() -> None:
     made = make(**DIGITS, train={"steps": 50}, log={"every": "5 steps", "probes": "20 steps"})
     readings, _ = made.run()
     closely = [r.step for r in readings if "weight_norm/00_hidden1.weight" in r.values]
-    assert closely == [0, 20, 40, 50]
+    assert closely == [0, 5, 20, 40, 50]
 
 
 def test_probes_can_be_turned_off() -> None:

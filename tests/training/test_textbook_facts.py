@@ -1,4 +1,4 @@
-"""Facts of regularization that every textbook states, seen in runs of nnlab."""
+"""Facts of training and regularization that every textbook states, seen in runs of nnlab."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from building import make as made
 
 from nnlab.build import Built, build_trainer
 from nnlab.contracts import Examples, Machine
@@ -117,3 +118,46 @@ def test_weight_decay_and_the_l2_penalty_are_one_for_plain_gradient_descent(l2: 
     for name, tensor in inside.step.state().items():
         if name.startswith("model/"):
             torch.testing.assert_close(outside.step.state()[name], tensor)
+
+
+def test_the_error_of_a_fitted_curve_falls_with_the_width_of_the_hidden_layer() -> None:
+    # Cybenko 1989: one hidden layer comes as near as it is wide. By L-BFGS, so that the error is
+    # what the width allows and not what the steps do.
+    def error(width: int) -> float:
+        found = made(
+            data={"kind": "function", "samples": 60, "noise": 0.0, "validation": "none"},
+            model={"kind": "mlp", "hidden": [width], "activation": "tanh"},
+            optimizer="lbfgs",
+            train={"steps": 20, "batch_size": "full", "precision": "fp64"},
+        )
+        return found.run()[0][-1].values["loss"]
+
+    errors = [error(width) for width in (1, 2, 8)]
+    assert errors[0] > 3 * errors[1] > 9 * errors[2] > 0
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [("full", 1), (16, 5), (1, 80)])
+def test_batch_mini_batch_and_stochastic_descent_take_1_n_over_b_and_n_steps_an_epoch(
+    batch_size: Any, steps: int
+) -> None:
+    data = {"kind": "blobs", "samples": 80, "validation": "none", "test": "none"}
+    found = made(data=data, model="linear", train={"epochs": 2, "batch_size": batch_size})
+    assert found.run()[0][-1].step == 2 * steps
+
+
+def test_the_gradient_of_a_full_batch_is_the_mean_of_those_of_its_examples() -> None:
+    # What mini-batches estimate without bias: each of their examples is drawn alike.
+    built, _, _ = make(train={"epochs": 1, "batch_size": "full"})
+    before = {k: v.clone() for k, v in built.step.state().items() if k.startswith("model/")}
+    rows = torch.arange(32)
+
+    def moved(rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        again, _, _ = make(train={"epochs": 1, "batch_size": "full"})
+        again.step.update(rows)
+        # With learning rate 1 the change is the gradient.
+        return {name: before[name] - again.step.state()[name] for name in before}
+
+    whole, parts = moved(rows), [moved(part) for part in rows.split(8)]
+    for name, gradient in whole.items():
+        mean = torch.stack([part[name] for part in parts]).mean(dim=0)
+        torch.testing.assert_close(gradient, mean, atol=1e-6, rtol=1e-4)

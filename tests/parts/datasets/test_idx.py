@@ -86,7 +86,12 @@ def test_refuses_damaged_files(
     assert str(images) in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b"\0\0\x08\x01\0\0\0\x04abcd")[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", gzip.compress(b"\0\0\x08\x01\0\0\0\x04abcd")[:-9]],
+    # The time stands in the bytes, and names must be the same in each of several workers.
+    ids=["a page", "cut off"],
+)
 def test_refuses_damaged_gzip(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.gz").write_bytes(content)
     with pytest.raises(DataError, match="cannot read"):

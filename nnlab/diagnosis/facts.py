@@ -1,0 +1,139 @@
+"""What the rules know beside the readings: the network's layers, the settled config, the data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, final
+
+from nnlab.base import lazy
+from nnlab.contracts import Shape
+from nnlab.diagnosis.data_facts import DataFacts
+from nnlab.experiment import Experiment
+from nnlab.labels import labels
+from nnlab.parts.activations.common import IdentityConfig
+from nnlab.parts.activations.family import ActivationConfig
+from nnlab.parts.layers.dense import WeightedConfig
+from nnlab.parts.layers.family import LayerConfig, Placed, place
+from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.readings import SATURATED
+from nnlab.thresholds import DiagnoseConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy("numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer with a weight matrix.
+
+    Attributes:
+        name: hidden1, block1.conv2, output.
+        weight: the key of its weight in readings: 00_hidden1.weight.
+        shape: of the weight.
+        activation: behind it; the identity where there is none.
+        norm: the kind of the norm between.
+        rest: the share of its activations that counts as saturated where pre-activations are
+            N(0, 1).
+    """
+
+    name: str
+    weight: str
+    shape: Shape
+    activation: ActivationConfig
+    norm: str
+    rest: float
+
+    @property
+    def key(self) -> str:
+        """Of its activations in readings: 00_hidden1."""
+        return self.weight.rpartition(".")[0]
+
+
+@final
+class Facts:
+    """What is known of a run before its first step.
+
+    Args:
+        experiment: settled.
+        data: what its data look like, as far as they were looked at.
+    """
+
+    def __init__(self, experiment: Experiment, data: DataFacts | None = None) -> None:
+        self.experiment = experiment
+        self.config = experiment.config
+        self.data = data
+        self.layers = tuple(_layers(experiment))
+
+    @cached_property
+    def limits(self) -> DiagnoseConfig:
+        """The thresholds."""
+        return self.config.diagnose
+
+    @property
+    def output(self) -> Layer | None:
+        """The last layer."""
+        return self.layers[-1] if self.layers else None
+
+    @property
+    def hidden(self) -> Sequence[Layer]:
+        """All others."""
+        return self.layers[:-1]
+
+    @property
+    def followed(self) -> bool:
+        """Whether a gradient of the weights is followed: not by the rules of Hebb or Rosenblatt."""
+        return self.config.rule.optimized and self.config.model.learns
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in a batch."""
+        size = self.config.train.batch_size
+        examples = self.experiment.shape.sizes["train"]
+        return examples if size == "full" else min(size, examples)
+
+    def share(self, step: int) -> float:
+        """How much of the run is over; of a run in minutes, of its first ten epochs."""
+        total = self.experiment.total or 10 * self.experiment.per_epoch
+        return min(1.0, step / max(1, total))
+
+
+def _layers(experiment: Experiment) -> Iterator[Layer]:
+    named = labels(experiment.design.plans)
+    configs = {placed.name: placed.config for placed in _flat(experiment.design.placed)}
+    shapes = {n: s for plan in experiment.design.plans for n, s in plan.parameters.items()}
+    for parameter, label in named.items():
+        name, _, last = parameter.rpartition(".")
+        if last != "weight" or len(shapes[parameter]) < 2:
+            continue
+        config = configs.get(name)
+        activation: ActivationConfig = IdentityConfig()
+        norm = "none"
+        if isinstance(config, WeightedConfig):
+            activation = config.activation or activation
+            norm = config.norm.kind if config.norm else norm
+        yield Layer(name, label, shapes[parameter], activation, norm, at_rest(activation))
+
+
+def _flat(placed: Sequence[Placed], block: str = "") -> Iterator[Placed]:
+    """The layers, and behind a residual block those inside it, by their full names."""
+    for one in placed:
+        name = f"{block}{one.name}"
+        yield one._replace(name=name)
+        if isinstance(one.config, ResidualConfig):
+            inner: tuple[LayerConfig, ...] = one.config.layers
+            yield from _flat(place(inner, tuple(() for _ in inner)), f"{name}.")
+
+
+def at_rest(activation: ActivationConfig) -> float:
+    """The share of activations of N(0, 1) pre-activations that is next to a bound."""
+    if activation.bounds is None:
+        return 0.0
+    low, high = activation.bounds
+    margin = SATURATED * (high - low)
+    z = np.linspace(-8.0, 8.0, 4001)
+    density = np.exp(-0.5 * z**2)
+    a = activation.value(z)
+    near = (a <= low + margin) | (a >= high - margin)
+    return float(density[near].sum() / density.sum())

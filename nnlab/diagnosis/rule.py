@@ -1,0 +1,25 @@
+"""What a rule is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nnlab.diagnosis.facts import Facts
+from nnlab.diagnosis.history import History
+from nnlab.findings import Finding
+
+
+class Rule(NamedTuple):
+    """One thing that can be wrong.
+
+    Attributes:
+        name: of its finding.
+        look: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
+        explained_by: findings whose consequence this one is: where one of them has been made, this
+            one would say nothing new.
+        at_end: asked when the run has ended, not at each reading.
+    """
+
+    name: str
+    look: Callable[[History, Facts], Finding | None]
+    explained_by: tuple[str, ...] = ()
+    at_end: bool = False

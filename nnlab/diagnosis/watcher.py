@@ -1,0 +1,101 @@
+"""Watches a run: asks the rules after its readings, says each finding once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, final
+
+from nnlab.contracts import Event, Reading, Split, Stopped
+from nnlab.diagnosis import data, loss, signal, weights
+from nnlab.diagnosis.facts import Facts
+from nnlab.diagnosis.history import History
+from nnlab.diagnosis.rule import Rule
+from nnlab.findings import Finding
+
+RULES: tuple[Rule, ...] = (*data.RULES, *weights.RULES, *signal.RULES, *loss.RULES)
+"""Causes before what they cause: data, weights, signal, loss."""
+_ALL, _PACE = 60, 1.02
+"""So many readings are all judged, later ones at growing distances: rules cost time."""
+ENDED = ("completed", "early_stopped", "time_limit")
+
+
+@final
+class Watcher:
+    """Finds what is wrong, from the events of a run.
+
+    Args:
+        facts: what is known before the first step.
+        told: findings that an earlier session of the run has told.
+
+    Attributes:
+        findings: all so far, by name; of one name the worst.
+    """
+
+    def __init__(self, facts: Facts, *, told: Sequence[Finding] = ()) -> None:
+        self._facts = facts
+        self._history = History()
+        followed = facts.followed and not facts.experiment.shape.start
+        # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
+        self._rules = RULES if followed else (*data.RULES, *loss.ALWAYS)
+        self._readings = 0
+        self._next = 0
+        self.findings: dict[str, Finding] = {finding.name: finding for finding in told}
+
+    def observe(self, event: Event) -> list[Finding]:
+        """What is wrong and has not been said, after an event of the run."""
+        if isinstance(event, Reading):
+            return self.read(event.step, event.split, event.values)
+        if isinstance(event, Stopped):
+            return self.conclude(event.status)
+        return []
+
+    def recall(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Takes over the readings of earlier sessions, as metrics.jsonl has them."""
+        for record in history:
+            self._take(*_taken(record))
+
+    def replay(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Judges the readings of a whole run, as metrics.jsonl has them."""
+        for record in history:
+            self.read(*_taken(record))
+
+    def read(self, step: int, split: Split, values: Mapping[str, float | None]) -> list[Finding]:
+        """Likewise, after a reading."""
+        broken = any(value is None or value - value != 0.0 for value in values.values())
+        if not self._take(step, split, values) and not broken:
+            return []
+        return list(self._new(at_end=False))
+
+    def conclude(self, status: str) -> list[Finding]:
+        """Likewise, when the run has ended with this status."""
+        if status not in ENDED:
+            return list(self._new(at_end=False))
+        return list(self._new(at_end=True))
+
+    def _take(self, step: int, split: Split, values: Mapping[str, float | None]) -> bool:
+        """Adds a reading; whether it is one to be judged."""
+        self._history.add(step, split, values)
+        self._readings += 1
+        due = self._readings >= self._next
+        if due and self._readings > _ALL:
+            self._next = int(self._readings * _PACE) + 1
+        return due
+
+    def _new(self, *, at_end: bool) -> Iterator[Finding]:
+        for rule in self._rules:
+            if (rule.at_end and not at_end) or rule.name in self._facts.limits.ignore:
+                continue
+            if any(
+                (cause := self.findings.get(name)) and cause.worse_than("note")
+                for name in rule.explained_by
+            ):
+                continue
+            known = self.findings.get(rule.name)
+            finding = rule.look(self._history, self._facts)
+            if finding is not None and (known is None or finding.worse_than(known.level)):
+                self.findings[rule.name] = finding
+                yield finding
+
+
+def _taken(record: Mapping[str, Any]) -> tuple[int, Split, dict[str, float | None]]:
+    """A line of metrics.jsonl as step, split and values."""
+    values = {k: v for k, v in record.items() if k not in ("step", "epoch", "split")}
+    return record["step"], record["split"], values

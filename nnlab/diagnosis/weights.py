@@ -1,0 +1,144 @@
+"""Rules of the weights: how they begin and how far an update moves them."""
+
+from statistics import median
+
+from nnlab.diagnosis import remedies
+from nnlab.diagnosis.facts import Facts
+from nnlab.diagnosis.history import History, Point, held, of_layers, since
+from nnlab.diagnosis.rule import Rule
+from nnlab.findings import Finding
+
+USUAL_UPDATE = 1e-3
+"""Length of an update over that of the weights. Bottou 2015, cited in Stanford's CS231n notes."""
+
+
+def symmetric_units(history: History, facts: Facts) -> Finding | None:
+    """Units with the same weights get the same gradient and stay one unit."""
+    several = [layer for layer in facts.hidden if layer.shape[0] > 1]
+
+    def alike(point: Point) -> list[str]:
+        limit = facts.limits.symmetric
+        return [layer.name for layer, v in of_layers(point, "unit_spread", several) if v <= limit]
+
+    looks = [point for point in history.close if point.step]
+    if not looks or not (names := alike(looks[-1])):
+        return None
+    return Finding(
+        name="symmetric_units",
+        level="fault",
+        layer=names[0],
+        measured=dict(of_layers(looks[-1], "unit_spread", several))[
+            next(layer for layer in several if layer.name == names[0])
+        ],
+        quantity="how much the weights of its units differ, of their length",
+        since=since(history.close, lambda p: bool(alike(p))),
+        meaning=f"all units of {names[0]} have the same weights and get the same gradient: they "
+        "learn as one unit, or not at all",
+        remedy=(*remedies.init(facts), *remedies.output_init(facts)),
+        source="Goodfellow, Bengio & Courville 2016, section 8.4",
+    )
+
+
+def poor_initialization(history: History, facts: Facts) -> Finding | None:
+    """The first weights are far from knowing nothing: they are sure, and wrong."""
+    data = facts.data
+    # Rare classes and targets far from 0 are not the weights' fault.
+    known = max(data.blind, data.silent) if data and data.blind and data.silent else None
+    first = history.train[0].values.get("loss") if history.train else None
+    if not known or first is None or history.train[0].step:
+        return None
+    ratio = first / known
+    if ratio < facts.limits.initial_loss:
+        return None
+    return Finding(
+        name="poor_initialization",
+        level="warning",
+        layer=None,
+        measured=ratio,
+        quantity="first loss over that of a blind guess",
+        since=0,
+        meaning=f"the loss begins at {first:.3g}, where a guess without looking has {known:.3g}: "
+        "the outputs are too large before anything is learned",
+        remedy=(*remedies.init(facts), *remedies.output_init(facts)),
+        source="Goodfellow, Bengio & Courville 2016, section 8.4",
+    )
+
+
+def middle_update(point: Point, facts: Facts) -> float | None:
+    """The median over the layers of |update| / |weights|."""
+    found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
+    return median(found) if found else None
+
+
+def update_ratio_off(history: History, facts: Facts) -> Finding | None:
+    """Updates that are very long or very short beside the weights they change."""
+    high, low = facts.limits.update_high, facts.limits.update_low
+
+    def off(point: Point) -> bool:
+        ratio = middle_update(point, facts)
+        return ratio is not None and not low <= ratio <= high
+
+    looks = [point for point in history.close if point.step]
+    if not held(looks, off) or not _constant(facts):
+        return None
+    ratio = middle_update(looks[-1], facts)
+    assert ratio is not None
+    if ratio == 0.0:
+        return None
+    long = ratio > high
+    word = "long" if long else "short"
+    return Finding(
+        name="update_ratio_off",
+        level="note",
+        layer=None,
+        measured=ratio,
+        quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
+        since=since(looks, off),
+        meaning=f"updates are very {word} beside the weights: the learning rate is too "
+        f"{'large' if long else 'small'} for this network",
+        remedy=remedies.rate(facts, _factor(ratio)),
+        source="Bottou 2015; Karpathy, CS231n",
+    )
+
+
+def _factor(ratio: float) -> float:
+    """What brings updates near the usual length; at most so much that a second look is needed."""
+    return min(1e4, max(1e-4, 3.0 * USUAL_UPDATE / ratio))
+
+
+def _constant(facts: Facts) -> bool:
+    """Whether updates are not short because the schedule says so."""
+    return facts.config.schedule.kind == "constant"
+
+
+def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
+    """Statistics of a batch over very few values."""
+    layers = [layer for layer in facts.hidden if layer.norm == "batch"]
+    flat = [layer for layer in layers if len(layer.shape) == 2]
+    rows = facts.batch_size
+    if not flat or rows > facts.limits.batch_norm_rows:
+        return None
+    return Finding(
+        name="batch_norm_with_tiny_batches",
+        level="warning",
+        layer=flat[0].name,
+        measured=float(rows),
+        quantity="examples in a batch",
+        since=0,
+        meaning=f"batch normalization takes mean and deviation over {rows} examples: what a unit "
+        "puts out hangs on which others are in the batch",
+        remedy=("model.norm=layer",) if remedies.has(facts, "norm") else ("train.batch_size=32",),
+        source="Wu & He 2018, arXiv:1803.08494",
+    )
+
+
+RULES = (
+    Rule("symmetric_units", symmetric_units),
+    Rule("poor_initialization", poor_initialization),
+    Rule("batch_norm_with_tiny_batches", batch_norm_rows),
+    Rule(
+        "update_ratio_off",
+        update_ratio_off,
+        ("symmetric_units", "vanishing_gradient", "dead_units", "divergence"),
+    ),
+)

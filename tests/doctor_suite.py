@@ -1,0 +1,139 @@
+"""Measures the doctor like a detector: `make doctor-suite`, or python tests/doctor_suite.py.
+
+Trains sick and healthy experiments, asks the doctor, tries each remedy, and prints which sickness
+was found how often, how many healthy runs were called sick, and how often the remedy cured.
+"""
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from doctor_cases import Case, cases
+
+LEVELS = ("note", "warning", "fault")
+
+
+def trained(folder: Path, sections: dict[str, Any], overrides: tuple[str, ...] = ()) -> Path:
+    """The folder of a run, which is trained unless it is there."""
+    from nnlab.run import train
+
+    if not (folder / "done").exists():
+        if folder.exists():
+            import shutil
+
+            shutil.rmtree(folder)
+        sections = {**sections, "train": {"threads": 1, **sections["train"]}}
+        train(sections, overrides=overrides, run_dir=folder)
+        (folder / "done").touch()
+    return folder
+
+
+def score_of(folder: Path, key: str) -> float:
+    """A score of the last validation reading, higher is better; the worst where it diverged."""
+    from nnlab.training.sinks import read_history
+
+    found = [r for r in read_history(folder / "metrics.jsonl") if r["split"] == "validation"]
+    value = found[-1].get(key.removeprefix("-")) if found else None
+    if value is None:
+        return float("-inf")
+    return -value if key.startswith("-") else value
+
+
+def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
+    """What the doctor says of one case, and whether its remedy cures."""
+    case, folder, cure = work
+    from nnlab.doctor.recorded import examine_run
+
+    sections = case.sections
+    if case.score == "balanced_accuracy":
+        sections = {**sections, "scores": ["balanced_accuracy"]}
+    run = trained(folder / case.name, case.sections)
+    found = {f.name: f for f in examine_run(run).findings}
+    result: dict[str, Any] = {
+        "name": case.name,
+        "sickness": case.sickness,
+        "found": {name: f.level for name, f in found.items()},
+        "hit": not case.accepted.isdisjoint(found),
+        "cured": None,
+    }
+    wanted = [f for name, f in found.items() if name in case.accepted]
+    wanted.sort(key=lambda f: (f.name != case.sickness, -LEVELS.index(f.level)))
+    if cure and wanted and wanted[0].remedy:
+        first = wanted[0]
+        before, extra = run, ()
+        if case.score == "balanced_accuracy":
+            extra = ("scores=[accuracy, balanced_accuracy]",)
+            before = trained(folder / f"{case.name}-scored", case.sections, extra)
+        name = f"{case.name}-cured"
+        after = trained(folder / name, case.sections, (*extra, *first.remedy))
+        left = {f.name for f in examine_run(after).findings if f.worse_than("note")}
+        gained = score_of(after, case.score) > score_of(before, case.score)
+        result |= {
+            "cured": bool(gained and first.name not in left),
+            "remedy": first.remedy,
+            "left": sorted(left),
+            "scores": [score_of(before, case.score), score_of(after, case.score)],
+        }
+    return result
+
+
+def told(results: list[dict[str, Any]]) -> str:
+    """The confusion table as Markdown: a line for each sickness."""
+    kinds = list(dict.fromkeys(r["sickness"] for r in results if r["sickness"]))
+    lines = ["| sickness | runs | found | cured | findings (times) |", "|---|---|---|---|---|"]
+    for kind in [*kinds, ""]:
+        mine = [r for r in results if r["sickness"] == kind]
+        if not mine:
+            continue
+        counts: dict[str, int] = {}
+        for result in mine:
+            for name, level in result["found"].items():
+                shown = f"{name} (note)" if level == "note" else name
+                counts[shown] = counts.get(shown, 0) + 1
+        names = ", ".join(f"{n} {c}" for n, c in sorted(counts.items(), key=lambda kv: -kv[1]))
+        tried = [r["cured"] for r in mine if r["cured"] is not None]
+        cured = f"{sum(tried)}/{len(tried)}" if tried else ""
+        hits = f"{sum(r['hit'] for r in mine)}" if kind else ""
+        title = kind.replace("_", " ") or "healthy"
+        lines.append(f"| {title} | {len(mine)} | {hits} | {cured} | {names.replace('_', ' ')} |")
+    well = [r for r in results if not r["sickness"]]
+    alarms = [r for r in well if set(r["found"].values()) & {"warning", "fault"}]
+    ill = [r for r in results if r["sickness"]]
+    tried = [r["cured"] for r in ill if r["cured"] is not None]
+    lines += ["", f"found {sum(r['hit'] for r in ill)} of {len(ill)} sick runs; a warning in "
+              f"{len(alarms)} of {len(well)} healthy runs; the remedy cured {sum(tried)} of "
+              f"{len(tried)}"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", default="suite", choices=["development", "suite"])
+    parser.add_argument("--out", type=Path, default=Path("runs/doctor-suite"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--healthy", type=int, default=40)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="cases whose name begins so")
+    parser.add_argument("--no-cure", action="store_true")
+    words = parser.parse_args()
+    folder = (words.out / words.set).absolute()
+    chosen = cases(words.set, folder / "tables", seeds=words.seeds, healthies=words.healthy)
+    work = [(c, folder, not words.no_cure) for c in chosen if c.name.startswith(words.only)]
+    results: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(words.jobs, mp_context=get_context("spawn")) as pool:
+        for result in pool.map(judged, work):
+            results.append(result)
+            sys.stderr.write(json.dumps(result) + "\n")
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
+    sys.stdout.write(told(results) + "\n")
+
+
+if __name__ == "__main__":
+    main()
