@@ -16,10 +16,10 @@ from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
 from nnlab.parts.augments.family import chain
 from nnlab.probing import EVALUATION_ELEMENTS, probes, spread_rows
-from nnlab.scoring import loss_of, scores_of, stored_scores_of
+from nnlab.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
-from nnlab.training.evaluate import evaluate
+from nnlab.training.evaluate import evaluate, lowered
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
@@ -184,6 +184,12 @@ def measures(
     size = evaluation_batch(experiment)
     lower = objective.autocast_dtype(experiment.config.train.precision)
     stored = stored_scores_of(experiment, examples)
+
+    def asked(inputs: Tensor) -> Tensor:
+        with lowered(device, lower):
+            return network(inputs)
+
+    scores = {**scores, **network_scores_of(experiment, asked, loss)}
 
     def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
         batches = list(rows.to(device).split(size))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnlab import durable
+from nnlab.canvas import Line, logarithmic
 from nnlab.verdicts import Curve, Measured
 
 COLUMNS = 3
@@ -33,13 +34,6 @@ def _epochs(_: Measured, curve: Curve) -> Sequence[float]:
 EPOCHS = Axis("epoch", _epochs)
 
 
-class Line(NamedTuple):
-    """Values over an axis, ascending; NaN where one is not finite."""
-
-    places: Sequence[float]
-    values: Sequence[float]
-
-
 def average(lines: Sequence[Line]) -> Line:
     """The mean over runs, at every place that one of them has.
 
@@ -51,14 +45,6 @@ def average(lines: Sequence[Line]) -> Line:
     grid = sorted({place for line in lines for place in line.places})
     mean = np.mean([np.interp(grid, line.places, line.values) for line in lines], axis=0)
     return Line(grid, mean.tolist())
-
-
-def logarithmic(values: Sequence[float]) -> bool:
-    """Whether values want a logarithmic axis: positive, and far from each other."""
-    from math import isfinite
-
-    finite = [value for value in values if isfinite(value)]
-    return bool(finite) and min(finite) > 0 and max(finite) > 100 * min(finite)
 
 
 def draw(

@@ -156,7 +156,7 @@ def _monitor_mistakes(
         text = f"{key} is not measured (measured are {', '.join(keys)})"
         wrong.append(Mistake(("train", "monitor"), text))
     elif split == "train" and not keys[key]:
-        text = f"{key} needs all outputs at once and is not read in training ({key}/validation)"
+        text = f"{key} is read in evaluation alone ({key}/validation)"
         wrong.append(Mistake(("train", "monitor"), text))
     if split and split not in shape.sizes:
         text = f"there is no {split} split (data.{split} is none)"

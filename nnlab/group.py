@@ -18,7 +18,7 @@ from nnlab.comparison import (
     expectations,
 )
 from nnlab.config import Origins, RunConfig, to_plain
-from nnlab.contracts import Machine
+from nnlab.contracts import Machine, Plan
 from nnlab.experiment import Experiment, settle
 from nnlab.loading import Document, Text, document_of, located, place_for, rooted, told, validated
 from nnlab.mistakes import mistakes_of
@@ -222,9 +222,11 @@ def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake
 
 def same_tag(tag: str, written: str) -> bool:
     """Whether a tag is meant: grad_norm/hidden1.weight is short for grad_norm/00_hidden1.weight."""
-    return tag == written or re.sub(r"^grad_norm/\d+_", "grad_norm/", tag) == written
+    return tag == written or re.sub(r"^([a-z_]+/)\d+_", r"\1", tag) == written
 
 
+OF_UNITS = ("activation_mean", "activation_std", "dead_units", "dormant_units")
+"""What the probes read of each layer of hidden units."""
 MOMENTS = "first, best, lowest or highest before it"
 
 
@@ -239,4 +241,10 @@ def readings_of(experiment: Experiment) -> list[str]:
         "grad_norm/total",
         *norms,
         "learning_rate",
+        *([] if experiment.config.log.probes == "off" else _of_units(plans)),
     ]
+
+
+def _of_units(plans: Sequence[Plan]) -> list[str]:
+    hidden = [f"{n:02d}_{plan.name}" for n, plan in enumerate(plans[:-1])]
+    return [*(f"{key}/{name}" for key in OF_UNITS for name in hidden), "dead_units/total"]

@@ -1,6 +1,8 @@
 """The live view of a run, drawn by rich. Imported only where stderr is a terminal."""
 
 from collections.abc import Mapping
+from threading import Lock
+from time import monotonic
 from typing import Any, TextIO, final
 
 from rich.console import Console, Group
@@ -18,6 +20,7 @@ from rich.text import Text
 
 from nnlab.closing import Outcome, epoch_of, exact, report, rounded
 from nnlab.contracts import EpochEnd, Reading, Split
+from nnlab.dashboard import Curves, Room, dashboard
 from nnlab.findings import Finding
 from nnlab.terminal import RunAbout, heading, pace, scores, shown
 
@@ -26,23 +29,24 @@ _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 
 @final
 class LiveView:
-    """A progress bar and a small table, drawn anew a few times a second."""
+    """A progress bar, a table, curves and layers, drawn anew a few times a second."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._latest: dict[Split, Reading] = {}
+        self._curves = Curves()
+        self._drawn: tuple[int, float, Any] = (0, 0.0, None)
+        self._readings = 0
+        self._lock = Lock()
         self._live: Any = None
+        self.begun = False
 
     def start(self, about: RunAbout) -> None:
         """Writes what will be trained and begins to draw."""
         console = Console(file=self._stream, highlight=False)
         for line in heading(about):
             console.print(line, markup=False, soft_wrap=True)
-        self._about = about
-        self._progress = _progress(console)
-        self._task = self._progress.add_task(
-            "", total=about.steps_total, completed=about.progress()
-        )
+        self.prepare(about, console)
         # stdout carries results: what is printed there must not be drawn into the view.
         self._live = Live(
             console=console,
@@ -53,10 +57,22 @@ class LiveView:
         )
         self._live.start()
 
+    def prepare(self, about: RunAbout, console: Console) -> None:
+        """All that `render` needs, for a console of this size."""
+        self._about, self._console = about, console
+        self._progress = _progress(console)
+        self._task = self._progress.add_task(
+            "", total=about.steps_total, completed=about.progress()
+        )
+        self.begun = True
+
     def reading(self, reading: Reading) -> None:
         """Keeps it for the next drawing."""
         # A new dictionary: the drawing thread may be going through the old one.
         self._latest = {**self._latest, reading.split: reading}
+        with self._lock:
+            self._curves.add(reading, ["loss", *scores(self._latest)][:2])
+        self._readings += 1
 
     def note(self, text: str) -> None:
         """Writes it above the view."""
@@ -67,8 +83,15 @@ class LiveView:
             self._live.console.print(text, markup=False, soft_wrap=True)
 
     def finding(self, finding: Finding) -> None:
-        """Writes it above the view."""
+        """Writes it above the view, and colours its layer."""
+        self.mark(finding)
         self.note(finding.line)
+
+    def mark(self, finding: Finding) -> None:
+        """Colours its layer."""
+        with self._lock:
+            self._curves.mark(finding.layer, finding.level)
+        self._readings += 1
 
     def epoch(self, event: EpochEnd) -> None:
         """Nothing: the bar knows."""
@@ -93,7 +116,19 @@ class LiveView:
         parts: list[Any] = [self._progress.get_renderable()]
         if latest:
             parts += [_table(latest, self._about.steps_per_epoch), _below(latest)]
+            parts.append(self._dashboard())
         return Group(*parts)
+
+    def _dashboard(self) -> Any:
+        """Curves and layers; drawn anew where there is something new, twice a second at most."""
+        count, when, found = self._drawn
+        now = monotonic()
+        if found is None or (count != self._readings and (now - when > 0.5 or self._live is None)):
+            count, room = self._readings, Room.of(*self._console.size)
+            with self._lock:
+                found = dashboard(self._curves, ["loss", *scores(self._latest)][:2], room)
+            self._drawn = (count, now, found)
+        return found
 
 
 def _progress(console: Console) -> Progress:

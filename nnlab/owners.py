@@ -57,6 +57,9 @@ def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mi
     if rule.keeps_bias and config.model.output.bias_init.kind != "zeros":
         text = f"{rule.kind} learns weights without a bias, which must begin as zeros"
         wrong.append(Mistake(("model", "output", "bias_init"), f"{text} (remove it)"))
+    if rule.needs_bias and not config.model.output.bias:
+        text = f"{rule.kind} learns a bias too (remove it, or write rule: gradient)"
+        wrong.append(Mistake(("model", "output", "bias"), text))
     return wrong if rule.optimized else wrong + _of_training(config)
 
 

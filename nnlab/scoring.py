@@ -21,7 +21,13 @@ from nnlab.contracts import (
 )
 from nnlab.experiment import Experiment
 from nnlab.parts.constants import Constant
-from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig, SumScoreConfig, sum_dtype
+from nnlab.parts.scores.family import (
+    NetworkScoreConfig,
+    ScoreConfig,
+    StoredScoreConfig,
+    SumScoreConfig,
+    sum_dtype,
+)
 
 Seen = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Raw outputs and targets to those that a score compares."""
@@ -55,6 +61,31 @@ def stored_scores_of(experiment: Experiment, examples: Examples) -> dict[str, St
     return found
 
 
+def network_scores_of(
+    experiment: Experiment, network: Callable[[Tensor], Tensor], loss: LossFn
+) -> dict[str, Score]:
+    """The scores that show the network inputs of their own, by their key.
+
+    Args:
+        experiment: settled.
+        network: (N, *shape) scaled inputs to (N, K) raw outputs.
+        loss: of raw outputs.
+    """
+    found: dict[str, Score] = {}
+    for score in experiment.scores:
+        if isinstance(score, NetworkScoreConfig):
+            seen = _probabilities(experiment) if score.reads == "probabilities" else None
+            asked = network if seen is None else _chained(network, seen)
+            found[score.key] = score.build(experiment.shape, asked, loss)
+    return found
+
+
+def _chained(
+    first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor]
+) -> Callable[[Tensor], Tensor]:
+    return lambda inputs: second(first(inputs))
+
+
 def _means(examples: Examples) -> Sequence[float]:
     """Of each target column in training, in its own unit; none of classes and labels."""
     if examples.shape.task != "regression":
@@ -68,12 +99,17 @@ def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> See
         return own_unit(experiment, examples)
     if score.reads == "outputs" or experiment.shape.task == "labels":
         return None
-    activation = experiment.config.model.output.activation
-    assert not isinstance(activation, str)
-    probabilities = experiment.loss.probabilities_behind(activation.kind)
+    probabilities = _probabilities(experiment)
     if probabilities is None:
         return None
     return lambda outputs, targets: (probabilities(outputs), targets)
+
+
+def _probabilities(experiment: Experiment) -> Callable[[Tensor], Tensor] | None:
+    """Raw outputs to class probabilities; None if they are none."""
+    activation = experiment.config.model.output.activation
+    assert not isinstance(activation, str)
+    return experiment.loss.probabilities_behind(activation.kind)
 
 
 def own_unit(experiment: Experiment, examples: Examples) -> Seen:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Monitored = str
 else:
     Monitored = spelled_as(
-        r"(auto|none|[a-z0-9_]+/(train|validation))",
+        r"(auto|none|[a-z0-9_.-]+/(train|validation))",
         "auto, none, or such as loss/validation or accuracy/train",
     )
 

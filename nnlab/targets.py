@@ -7,7 +7,7 @@ from nnlab.config import RunConfig
 from nnlab.contracts import DataShape, Task
 from nnlab.owners import own_loss
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig
+from nnlab.parts.scores.family import NetworkScoreConfig, ScoreConfig, StoredScoreConfig
 
 _WORDS: dict[Task, str] = {
     "classes": "classes",
@@ -65,5 +65,8 @@ def monitored(scores: tuple[ScoreConfig, ...]) -> dict[str, bool]:
     """What can be watched, by key, and whether in training too."""
     return {
         "loss": True,
-        **{score.key: not isinstance(score, StoredScoreConfig) for score in scores},
+        **{
+            score.key: not isinstance(score, StoredScoreConfig | NetworkScoreConfig)
+            for score in scores
+        },
     }

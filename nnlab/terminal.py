@@ -4,6 +4,7 @@ The loop never draws. The live view's own thread looks at an integer a few times
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,10 +84,15 @@ class View(Protocol):
 
 
 def open_view(*, quiet: bool, stream: TextIO) -> View:
-    """The view that suits: nothing but notes, the live view, or a line an epoch."""
+    """The view that suits: notes alone, a notebook's cell, the live view, or a line an epoch."""
     quietly = calm(stream)
     if quiet:
         return QuietView(quietly)
+    if "ipykernel" in sys.modules:
+        from nnlab.notebook import notebook_view
+
+        if (view := notebook_view(stream)) is not None:
+            return view
     if not stream.isatty() or os.environ.get("TERM") == "dumb":
         return PlainView(quietly)
     from nnlab.live import LiveView

@@ -29,7 +29,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "parts": ["parts", "parts.*"],
         "training": ["training", "training.*"],
-        "terminal": ["terminal", "live", "closing"],
+        "terminal": ["terminal", "live", "notebook", "dashboard", "canvas", "closing"],
     },
     {
         "models": ["models", "models.*"],

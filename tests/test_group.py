@@ -8,7 +8,7 @@ import pytest
 from nnlab.base import ConfigError
 from nnlab.comparison import interval
 from nnlab.contracts import Machine
-from nnlab.group import Group, load_group, settle_group
+from nnlab.group import Group, load_group, same_tag, settle_group
 from nnlab.loading import Text, load_config, on_top
 
 BASE = "data: moons\nmodel: {kind: mlp, hidden: [4]}\n"
@@ -215,3 +215,37 @@ def test_a_bound_is_an_interval(
 ) -> None:
     assert all(interval(bound).holds(value) for value in inside)
     assert not any(interval(bound).holds(value) for value in outside)
+
+
+@pytest.mark.parametrize(
+    ("tag", "written"),
+    [
+        ("grad_norm/00_hidden1.weight", "grad_norm/hidden1.weight"),
+        ("dead_units/00_hidden1", "dead_units/hidden1"),
+        ("dead_units/total", "dead_units/total"),
+        ("accuracy/validation", "accuracy/validation"),
+    ],
+)
+def test_a_layer_is_meant_without_its_number_too(tag: str, written: str) -> None:
+    assert same_tag(tag, written)
+    assert same_tag(tag, tag)
+    assert not same_tag(tag, "loss/train")
+
+
+UNITS = """
+data: digits
+model: {kind: mlp, hidden: [4]}
+train: {epochs: 1}
+log: {probes: %s}
+expect: {all: {dead_units/hidden1: at_most 1, dead_units/total: at_most 1}}
+"""
+
+
+def test_expects_what_the_probes_read_of_units() -> None:
+    settle_group(load_group(Text(UNITS % "auto", "f.yaml", Path.cwd(), "f")), Machine("cpu", 1))
+
+
+def test_refuses_to_expect_of_units_what_no_probe_reads() -> None:
+    group = load_group(Text(UNITS % "off", "f.yaml", Path.cwd(), "f"))
+    with pytest.raises(ConfigError, match=r"dead_units/total: is not read"):
+        settle_group(group, Machine("cpu", 1))

@@ -236,8 +236,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"data": "iris", "scores": ("roc_auc",), "train": {"monitor": "roc_auc/train"}},
-        "train.monitor: roc_auc needs all outputs at once and is not read in training "
-        "(roc_auc/validation)",
+        "train.monitor: roc_auc is read in evaluation alone (roc_auc/validation)",
     ),
     (
         {"data": "diabetes", "loss": {"kind": "gaussian_nll", "eps": 0.0}},

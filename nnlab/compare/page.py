@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nnlab.compare.canvas import Drawn, chart, color
+from nnlab.canvas import Drawn, chart, color, logarithmic
 from nnlab.compare.comparing import Compared
 from nnlab.compare.same import POINTERS, Sameness
 from nnlab.compare.scores import MOMENTS, reached, split_of
 from nnlab.compare.variants import Variant, by_variant
-from nnlab.curves import average, lines_of, logarithmic
+from nnlab.curves import average, lines_of
 from nnlab.described import plain_text
 from nnlab.printing import grid, rendered
 from nnlab.verdicts import said

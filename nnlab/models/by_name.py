@@ -19,6 +19,7 @@ class OwnConfig(Config, frozen=True):
 
     activation: Activation | None = None
     init: AutoInit | None = None
+    bias: bool | None = None
     bias_init: BiasInitializer | None = None
     norm: Norm | None = None
     dropout: Probability | None = None

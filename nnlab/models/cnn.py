@@ -51,6 +51,8 @@ class CnnConfig(ModelConfig, frozen=True):
     dense: Widths = (128,)
     kernel: Annotated[PositiveInt, AfterValidator(_odd)] = 3
     pool: PositiveInt = 2
+    bias: bool = True
+    """Of the hidden layers; that of the output layer is output.bias."""
     activation: Activation = ReluConfig()
     init: AutoInit = "auto"
     bias_init: BiasInitializer = ZerosConfig()
@@ -65,11 +67,11 @@ class CnnConfig(ModelConfig, frozen=True):
 
         layers: list[LayerConfig] = []
         for channels in self.channels:
-            conv = ConvConfig(channels=channels, kernel=self.kernel, padding="same")
+            conv = self._conv(channels)
             if self.dropout:
                 conv = conv.model_copy(update={"dropout": 0.0})
             layers += [conv, MaxPoolConfig(kernel=self.pool)]
-        layers += [FlattenConfig(), *(LinearConfig(units=n) for n in self.dense)]
+        layers += [FlattenConfig(), *(self._linear(n) for n in self.dense)]
         return StackConfig(
             activation=self.activation,
             init=self.init,
@@ -84,15 +86,21 @@ class CnnConfig(ModelConfig, frozen=True):
         layers: list[LayerConfig] = []
         paths: list[Path] = []
         for index, channels in enumerate(self.channels):
-            conv = ConvConfig(channels=channels, kernel=self.kernel, padding="same", dropout=0.0)
+            conv = self._conv(channels).model_copy(update={"dropout": 0.0})
             layers += [conv, MaxPoolConfig(kernel=self.pool)]
             paths += [("model", "channels", index)] * 2
         layers.append(FlattenConfig())
         paths.append(("model",))
         for index, units in enumerate(self.dense):
-            layers.append(LinearConfig(units=units))
+            layers.append(self._linear(units))
             paths.append(("model", "dense", index))
         return by_name.settled(place(tuple(layers), tuple(paths)), self.layers, self._defaults())
+
+    def _conv(self, channels: int) -> ConvConfig:
+        return ConvConfig(channels=channels, kernel=self.kernel, padding="same", bias=self.bias)
+
+    def _linear(self, units: int) -> LinearConfig:
+        return LinearConfig(units=units, bias=self.bias)
 
     def _defaults(self) -> Defaults:
         return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)

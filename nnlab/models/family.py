@@ -33,6 +33,7 @@ class OutputConfig(Config, frozen=True):
     """The output layer: its size follows from the data, its activation is the loss's link."""
 
     activation: Annotated[Literal["auto"] | Activation, Forms()] = "auto"
+    bias: bool = True
     init: AutoInit = "auto"
     bias_init: BiasInitializer = ZerosConfig()
 
@@ -162,6 +163,7 @@ def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
         units=loss.outputs(data),
         norm=NoNormConfig(),
         activation=IdentityConfig() if fused else output.activation,
+        bias=output.bias,
         init=output.init,
         bias_init=output.bias_init,
         dropout=0.0,

@@ -39,6 +39,8 @@ class MlpConfig(ModelConfig, frozen=True):
 
     kind: Literal["mlp"] = "mlp"
     hidden: Annotated[Widths | EqualLayers, Forms()]
+    bias: bool = True
+    """Of the hidden layers; that of the output layer is output.bias."""
     activation: Activation = ReluConfig()
     init: AutoInit = "auto"
     bias_init: BiasInitializer = ZerosConfig()
@@ -56,10 +58,13 @@ class MlpConfig(ModelConfig, frozen=True):
             return (self.hidden.width,) * self.hidden.depth
         return self.hidden
 
+    def _linear(self) -> tuple[LinearConfig, ...]:
+        return tuple(LinearConfig(units=n, bias=self.bias) for n in self._widths())
+
     def expanded(self, inputs: Shape) -> "StackConfig":
         from nnlab.models.stack import StackConfig
 
-        layers = by_name.written((LinearConfig(units=n) for n in self._widths()), self.layers)
+        layers = by_name.written(self._linear(), self.layers)
         # A stack has a layer at least; a row of numbers stays what it is when flattened.
         flat = len(inputs) == 1 and len(layers) > 0
         return StackConfig(
@@ -78,7 +83,7 @@ class MlpConfig(ModelConfig, frozen=True):
             paths = [("model", "hidden")] * len(widths)
         else:
             paths = [("model", "hidden", index) for index in range(len(widths))]
-        layers: list[LayerConfig] = [LinearConfig(units=n) for n in widths]
+        layers: list[LayerConfig] = [*self._linear()]
         if len(inputs) > 1:
             layers, paths = [FlattenConfig(), *layers], [("model",), *paths]
         return by_name.settled(place(tuple(layers), tuple(paths)), self.layers, self._defaults())

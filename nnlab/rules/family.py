@@ -25,6 +25,7 @@ class RuleConfig(Kind, frozen=True):
         learns: whether anything changes at all.
         models: the only models that it trains; None for any.
         keeps_bias: whether the bias is left as it is, which must be 0 then.
+        needs_bias: whether it learns a bias, which must be there then.
         auto_init: what `model.output.init: auto` takes; None follows the activation.
         scales: what `data.scale` must be, the first for auto; () for anything.
         remedy: what to try when the loss is not finite.
@@ -34,6 +35,7 @@ class RuleConfig(Kind, frozen=True):
     learns: ClassVar[bool] = True
     models: ClassVar[tuple[str, ...] | None] = None
     keeps_bias: ClassVar[bool] = False
+    needs_bias: ClassVar[bool] = False
     auto_init: ClassVar[InitializerConfig | None] = None
     scales: ClassVar[tuple[str, ...]] = ()
     remedy: ClassVar[str] = "a lower rule.lr"

@@ -31,6 +31,7 @@ class PerceptronConfig(RuleConfig, frozen=True):
     lr: PositiveFloat = 1.0
     """From zero weights it scales the weights and changes no decision."""
     models: ClassVar[tuple[str, ...] | None] = ("linear",)
+    needs_bias: ClassVar[bool] = True
     auto_init: ClassVar[InitializerConfig | None] = ZerosConfig()
     replaces: ClassVar[Mapping[str, str]] = {
         **without_gradient("perceptron"),

@@ -45,7 +45,7 @@ def evaluate(
         source.announce(batches)
         for rows in batches:
             batch = source.gather(rows)
-            with _lower(device, autocast):
+            with lowered(device, autocast):
                 outputs = network(batch.inputs)
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
@@ -59,5 +59,6 @@ def evaluate(
     return values
 
 
-def _lower(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
+def lowered(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
+    """Inside, matrix products are computed in this precision; None leaves all as it is."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

@@ -63,6 +63,29 @@ def test_a_layer_has_its_own_init_and_bias_init() -> None:
     assert not module.get_parameter("hidden2.bias").any()
 
 
+def test_a_layer_can_go_without_a_bias() -> None:
+    names = dict(network(MLP + "  layers: {hidden1: {bias: false}}\n").named_parameters())
+    assert set(names) >= {"hidden2.bias", "output.bias"}
+    assert "hidden1.bias" not in names
+
+
+@pytest.mark.parametrize("text", [MLP, CNN])
+def test_without_biases_nothing_comes_out_of_nothing(text: str) -> None:
+    # A ReLU network without biases is positively homogeneous: f(c x) = c f(x), so f(0) = 0.
+    module = network(text + "  bias: false\n  output: {bias: false}\n")
+    assert not [name for name, _ in module.named_parameters() if name.endswith("bias")]
+    inputs = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert not module(torch.zeros_like(inputs)).any()
+    torch.testing.assert_close(module(4.0 * inputs), 4.0 * module(inputs))
+
+
+def test_the_bias_of_the_hidden_layers_is_not_that_of_the_output() -> None:
+    hidden = dict(network(MLP + "  bias: false\n").named_parameters())
+    assert [name for name in hidden if name.endswith("bias")] == ["output.bias"]
+    output = dict(network(MLP + "  output: {bias: false}\n").named_parameters())
+    assert [n for n in output if n.endswith("bias")] == ["hidden1.bias", "hidden2.bias"]
+
+
 def test_a_layer_has_its_own_norm_and_dropout() -> None:
     names = dict(
         network(MLP + "  layers: {hidden1: {norm: batch, dropout: 0.5}}\n").named_modules()
@@ -121,6 +144,8 @@ def test_what_the_run_writes_builds_the_same_network(layers: str) -> None:
     "text",
     [
         MLP + "  layers: {hidden2: {activation: tanh, bias_init: {kind: constant, value: 1.0}}}\n",
+        MLP + "  bias: false\n  layers: {hidden2: {bias: true}}\n  output: {bias: false}\n",
+        CNN + "  bias: false\n",
         CNN + "  dropout: 0.2\n  layers: {conv2: {activation: elu, dropout: 0.1}}\n",
     ],
 )
@@ -230,7 +255,7 @@ def test_the_worked_example_of_backpropagation_can_be_written_by_hand() -> None:
 
 def test_it_stands_in_the_menu_and_in_the_schema() -> None:
     (found,) = [field for field in fields_of(MlpConfig) if field.name == "layers"]
-    assert found.type == "name -> {activation, init, bias_init, norm, dropout}"
+    assert found.type == "name -> {activation, init, bias, bias_init, norm, dropout}"
     assert found.help.startswith("What single layers have of their own")
     definition = json.loads(schema.text())["$defs"]["MlpConfig"]["properties"]["layers"]
     assert "additionalProperties" in definition

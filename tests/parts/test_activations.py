@@ -224,7 +224,7 @@ def test_slope_of_gelu_ranges_from_minus_0_129_to_1_129() -> None:
     def gelu(x: float) -> float:
         return x * float(norm.cdf(x))
 
-    least = minimize_scalar(gelu, bracket=(-2, 0))
+    least: Any = minimize_scalar(gelu, bracket=(-2, 0))
     assert GeluConfig().build()(LINE).min().item() == pytest.approx(least.fun, abs=1e-5)
     assert round(least.fun, 2) == -0.17
 

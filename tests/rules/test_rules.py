@@ -227,6 +227,14 @@ def test_refuses_a_loss_and_a_deep_network(rule: str) -> None:
             },
             r"model\.output\.bias_init: oja learns weights without a bias",
         ),
+        (
+            {
+                "data": "and",
+                "model": {"kind": "linear", "output": {"bias": False}},
+                "rule": "perceptron",
+            },
+            r"model\.output\.bias: perceptron learns a bias too",
+        ),
         ({"data": "iris", "rule": "oja", "scores": ("accuracy",)}, "scores: a Hebbian rule has"),
         ({"data": "iris", "rule": {"kind": "oja", "eta": 1}}, "rule.eta: eta is called lr here"),
         ({"data": "iris", "rule": "gha"}, "'gha' is called sanger here"),

@@ -155,6 +155,27 @@ class BlobsConfig(_PointsConfig, frozen=True):
     centers: Annotated[int, Field(ge=2, le=1000)] = 3
     features: Annotated[int, Field(ge=1, le=1000)] = 2
     cluster_std: PositiveFloat = 1.0
+    weights: tuple[PositiveFloat, ...] | None = None
+    """How much of the samples each class has: [0.95, 0.05], or [19, 1]; null: all the same."""
+
+    @field_validator("weights")
+    @classmethod
+    def _one_a_center(
+        cls, weights: tuple[float, ...] | None, info: ValidationInfo
+    ) -> tuple[float, ...] | None:
+        centers = info.data.get("centers")
+        if weights is not None and centers is not None and len(weights) != centers:
+            text = "needs a number for each of the {centers} centers, got {count}"
+            raise PydanticCustomError("value", text, {"centers": centers, "count": len(weights)})
+        return weights
+
+    def _labels(self) -> "Ints":
+        """(samples,): the class numbers in turn, or as many of each as its weight asks for."""
+        if self.weights is None:
+            return np.arange(self.samples) % self.centers
+        # Rounded where the classes meet: exact in total, and within one of each class's share.
+        meet = np.rint(self.samples * np.cumsum(self.weights) / np.sum(self.weights))
+        return np.searchsorted(meet, np.arange(self.samples), side="right")
 
     def source(self, place: Place) -> Source:
         return Source(
@@ -173,7 +194,7 @@ class BlobsConfig(_PointsConfig, frozen=True):
             draws = random.uniform(-10.0, 10.0, (10, self.features))
             gaps = np.linalg.norm(draws[:, None] - centers[:index], axis=2).min(axis=1)
             centers[index] = draws[gaps.argmax()]
-        labels = np.arange(self.samples) % self.centers
+        labels = self._labels()
         noise = self.cluster_std * random.standard_normal((self.samples, self.features))
         points = (centers[labels] + noise).astype(np.float32)
         return Table(self.source(place), points, labels.astype(np.int64))

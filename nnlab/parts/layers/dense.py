@@ -108,6 +108,8 @@ class WeightedConfig(LayerConfig, frozen=True):
         parameters |= activation_parameters(activation, name, output[0])
         words = (activation.kind, "" if norm.kind == "none" else f"{norm.kind} norm")
         init = self.init.kind if isinstance(self.init, InitializerConfig) else ""
+        # A norm subtracts what a bias before it would add: there it goes without saying.
+        without = "" if self.bias or norm.kind != "none" else "no bias"
         return Plan(
             name=name,
             kind=self.kind,
@@ -117,7 +119,7 @@ class WeightedConfig(LayerConfig, frozen=True):
             parameters=parameters,
             buffers={f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()},
             flops=2 * prod(weight) * prod(output[1:]),
-            note=", ".join(word for word in (*words, init) if word and word != "identity"),
+            note=", ".join(word for word in (*words, init, without) if word and word != "identity"),
         )
 
     def _check_inits(self, weight: Shape, path: Path) -> None:

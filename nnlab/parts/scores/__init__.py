@@ -2,7 +2,7 @@
 
 To add one: write a class in the file that it belongs to and name it in `KINDS` at the foot; a new
 file is named here. What adds up over batches is a `SumScoreConfig`, what does not (ranks, medians)
-a `StoredScoreConfig`.
+a `StoredScoreConfig`, what asks the network again a `NetworkScoreConfig`.
 """
 
 from typing import Annotated
@@ -19,6 +19,7 @@ AnyScore = Annotated[
         "nnlab.parts.scores.counts",
         "nnlab.parts.scores.probabilities",
         "nnlab.parts.scores.ranks",
+        "nnlab.parts.scores.other_inputs",
     ),
 ]
 

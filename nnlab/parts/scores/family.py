@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from nnlab.base import Kind, lazy
-from nnlab.contracts import Batch, DataShape, Score, StoredScore, Task
+from nnlab.contracts import Batch, DataShape, LossFn, Score, StoredScore, Task
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,21 @@ class StoredScoreConfig(ScoreConfig, frozen=True):
     @abstractmethod
     def build(self, shape: DataShape) -> StoredScore:
         """The function of all outputs and targets."""
+
+
+class NetworkScoreConfig(ScoreConfig, frozen=True):
+    """Scores that show the network other inputs than the data's: in evaluation only."""
+
+    @abstractmethod
+    def build(self, shape: DataShape, network: "Callable[[Tensor], Tensor]", loss: LossFn) -> Score:
+        """The sums and the score that they make; they use of a batch what they need.
+
+        Args:
+            shape: the data set.
+            network: (N, *shape) scaled inputs to (N, K) raw outputs, or to probabilities where
+                `reads` says so; in evaluation mode.
+            loss: of raw outputs.
+        """
 
 
 @final

@@ -42,6 +42,25 @@ class LogLossConfig(SumScoreConfig, frozen=True):
 
 
 @final
+class ConfidenceConfig(SumScoreConfig, frozen=True):
+    """The greatest probability, mean over examples: how sure the network is, right or wrong.
+
+    Above accuracy it is overconfident. Guo et al. 2017, arXiv:1706.04599.
+    """
+
+    kind: Literal["confidence"] = "confidence"
+    higher_is_better: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
+    reads: ClassVar[Literal["outputs", "probabilities", "ranks"]] = "probabilities"
+
+    def build(self, shape: DataShape, mean: Sequence[float]) -> Score:
+        def terms(outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG001 - the protocol's
+            return outputs.amax(dim=1, keepdim=True)
+
+        return Sums(1, terms, first_mean)
+
+
+@final
 class BrierConfig(SumScoreConfig, frozen=True):
     """Squared distance of the probabilities to the one-hot class, summed over classes.
 
@@ -98,4 +117,4 @@ class CalibrationErrorConfig(SumScoreConfig, frozen=True):
         return Sums(bins, terms, value)
 
 
-KINDS = (LogLossConfig, BrierConfig, CalibrationErrorConfig)
+KINDS = (LogLossConfig, ConfidenceConfig, BrierConfig, CalibrationErrorConfig)

@@ -75,6 +75,30 @@ def test_classes_can_be_told_apart(config: MoonsConfig) -> None:
     assert judge.score(inputs[test], examples.targets[test]) >= 0.97
 
 
+@pytest.mark.parametrize(
+    ("weights", "counts"),
+    [((0.95, 0.05), [950, 50]), ((19.0, 1.0), [950, 50]), ((1.0, 1.0, 1.0), [333, 334, 333])],
+)
+def test_weights_say_how_much_of_the_blobs_each_class_has(
+    weights: tuple[float, ...], counts: list[int]
+) -> None:
+    found = BlobsConfig(samples=1000, centers=len(weights), weights=weights).read(HERE)
+    assert np.bincount(found.targets).tolist() == counts
+
+
+def test_weights_move_no_center() -> None:
+    plain = BlobsConfig(samples=1000, centers=2, cluster_std=1e-6).read(HERE)
+    rare = BlobsConfig(samples=1000, centers=2, cluster_std=1e-6, weights=(9.0, 1.0)).read(HERE)
+    for label in (0, 1):
+        one, two = (np.asarray(t.inputs)[t.targets == label].mean(axis=0) for t in (plain, rare))
+        np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+def test_weights_are_as_many_as_centers() -> None:
+    with pytest.raises(ValidationError, match="each of the 3 centers, got 2"):
+        BlobsConfig(weights=(1.0, 2.0))
+
+
 def test_spirals_lie_at_their_radius() -> None:
     found = SpiralsConfig(samples=300, noise=0.0, arms=3).read(HERE)
     assert isinstance(found.inputs, np.ndarray)

@@ -2,8 +2,7 @@
 
 from math import nan
 
-from nnlab.compare.canvas import Drawn, chart
-from nnlab.curves import Line
+from nnlab.canvas import Drawn, Line, chart
 
 BLANK = "\u2800"
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnlab.curves import Line, logarithmic
-
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -14,6 +12,13 @@ _COLORS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _LETTER_EVERY = 14
 """Characters between two letters on a curve: so it is told from others without colours."""
+
+
+class Line(NamedTuple):
+    """Values over an axis, ascending; NaN where one is not finite."""
+
+    places: Sequence[float]
+    values: Sequence[float]
 
 
 class Drawn(NamedTuple):
@@ -78,6 +83,12 @@ def chart(curves: Sequence[Drawn], *, width: int, height: int = 15, label: str =
             text.append(sign, style=color(owners[cell]) if cell in cells else "")
         text.append("\n")
     return text.append(_axis(left, right, margin, columns, label))
+
+
+def logarithmic(values: Sequence[float]) -> bool:
+    """Whether values want a logarithmic axis: positive, and far from each other."""
+    finite = [value for value in values if isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > 100 * min(finite)
 
 
 def color(number: int) -> str:
