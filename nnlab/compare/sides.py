@@ -9,7 +9,7 @@ from typing import Any
 from nnlab.base import CheckpointError, ConfigError
 from nnlab.config import RunConfig, to_plain
 from nnlab.folder import flattened, read_env
-from nnlab.loading import load_config
+from nnlab.handed import of_run
 from nnlab.runs import find, in_use, is_group, members_of
 from nnlab.summary import Summary, read_summary
 from nnlab.training.sinks import read_history
