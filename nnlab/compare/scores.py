@@ -88,14 +88,15 @@ def reached(variant: Variant, tag: str, moment: str) -> Estimate | None:
 
 
 def ranked(variants: Sequence[Variant], score: Score) -> list[Variant]:
-    """The best first; what is not finite, or not read, last. As they are where nothing ranks."""
+    """The best first; what diverged, is not finite or not read, last. As they are without a rank."""
     if score.higher_is_better is None:
         return list(variants)
     sign = -1.0 if score.higher_is_better else 1.0
 
     def place(variant: Variant) -> tuple[bool, float]:
         found = reached(variant, score.tag, "best")
-        bad = found is None or isnan(found.mean)
+        diverged = any(side.status == "diverged" for side in variant.sides)
+        bad = diverged or found is None or isnan(found.mean)
         return bad, 0.0 if found is None or bad else sign * found.mean
 
     return sorted(variants, key=place)

@@ -228,7 +228,8 @@ class Trainer:
 
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
-        if (where := lost(progress, self.step.state)) is not None:
+        descends = not isinstance(self.step, Concluding)
+        if (where := lost(progress, self.step.state, descends=descends)) is not None:
             return Stopped("diverged", f"{where} at step {progress.step} (try {self._remedy})")
         if isinstance(self.step, Concluding) and (why := self.step.finished()) is not None:
             return Stopped("completed", why)

@@ -16,16 +16,22 @@ finite; losses that are bounded (quadratic behind a sigmoid) always do.
 """
 
 
-def lost(progress: Progress, state: Callable[[], Mapping[str, Tensor]]) -> str | None:
+def lost(
+    progress: Progress, state: Callable[[], Mapping[str, Tensor]], *, descends: bool
+) -> str | None:
     """What has gone off, in words; None where nothing has.
 
     Args:
         progress: with the latest readings.
         state: the tensors of the step; asked only where something has, and then read.
+        descends: whether the step follows a loss down. Hebb's rule follows none: that its weights
+            grow without bound is what it does.
     """
     for split, values in progress.last.items():
         if not isfinite(values["loss"]):
             return f"the {split} loss is not finite{_where(state())}"
+    if not descends:
+        return None
     values = progress.last.get("train", {})
     for key, norm in values.items():
         name, _, weight = key.partition("/")
