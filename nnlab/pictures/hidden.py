@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.base import lazy
 from nnlab.pictures.drawing import axes_of, color
-from nnlab.pictures.family import Arrays, Picture, Scene, deep, host, words
+from nnlab.pictures.family import Arrays, Picture, Scene, deep, host, thinned, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 else:
     np = lazy("numpy")
+
+
+MOST = 64
+"""So many examples of the probe set are shown."""
 
 
 @final
@@ -34,7 +38,8 @@ class HiddenSpace(Picture):
         super().__init__(scene)
         self._inputs: Tensor | None = None
         self._before: Floats | None = None
-        targets = scene.examples.targets[scene.probe.cpu().numpy()]
+        self._rows = thinned(scene.probe, MOST)
+        targets = scene.examples.targets[self._rows.cpu().numpy()]
         self._still = {"labels": targets, "classes": words(scene.examples.shape.classes)}
 
     @classmethod
@@ -50,7 +55,7 @@ class HiddenSpace(Picture):
 
     def collect(self) -> Arrays:
         if self._inputs is None:
-            self._inputs = self.scene.source.gather(self.scene.probe).inputs
+            self._inputs = self.scene.source.gather(self._rows).inputs
         activations = last_hidden(self.scene.network, self._inputs)
         places, explained = principal(host(activations))
         if self._before is not None:
