@@ -8,12 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nnlab.contracts import LossFn
+from nnlab.contracts import Batch, LossFn
 from nnlab.labels import labels, layer_labels, legible, number_of
-from nnlab.pictures.family import Scene
+from nnlab.pictures.family import Scene, thinned
 from nnlab.training import histograms
 from nnlab.training.still import still
 
+ROWS = 32
+"""So many examples of the probe set are enough for a histogram."""
 ELEMENTS = 2**22
 """A backward pass keeps about so many numbers: 16 MB of float32."""
 
@@ -44,13 +46,16 @@ class Distributions:
         }
         self._after = {k: v for k, v in self._after.items() if number_of(f"/{v}") in shown}
         each = prod(design.inputs) + sum(prod(plan.output) for plan in design.plans)
-        self._rows = scene.probe[: max(1, ELEMENTS // each)]
+        self._batch: Batch | None = None
+        self._rows = thinned(scene.probe, max(1, min(ROWS, ELEMENTS // each)))
 
     def collect(self) -> dict[str, NDArray[np.float64]]:
         """Tag -> (k, 3) buckets, as TensorBoard takes them; one copy from the device."""
         network = self._scene.network
         named = self._weights
-        batch = self._scene.source.gather(self._rows)
+        if self._batch is None:
+            self._batch = self._scene.source.gather(self._rows)
+        batch = self._batch
         found = {f"weights/{self._labels[n]}": histograms.counted(p) for n, p in named.items()}
         activations: dict[str, Tensor] = {}
 

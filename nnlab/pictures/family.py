@@ -126,6 +126,12 @@ def spread(rows: "NDArray[np.int64]", most: int = MOST_POINTS) -> "NDArray[np.in
     return rows[np.arange(count) * len(rows) // max(count, 1)]
 
 
+def thinned(rows: "Tensor", most: int) -> "Tensor":
+    """Likewise of rows on a device."""
+    count = min(most, len(rows))
+    return rows[torch.arange(count, device=rows.device) * len(rows) // max(count, 1)]
+
+
 def shares(experiment: "Experiment") -> "Callable[[Tensor], Tensor] | None":
     """(N, K) outputs to class probabilities; None where they are no such thing."""
     activation = experiment.config.model.output.activation

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.base import lazy
 from nnlab.pictures.drawing import axes_of, color
-from nnlab.pictures.family import Arrays, Picture, Scene, deep, host, words
+from nnlab.pictures.family import Arrays, Picture, Scene, deep, host, thinned, words
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 else:
     np = lazy("numpy")
+    torch = lazy("torch")
+
+
+MOST = 128
+"""So many examples of the probe set are shown."""
 
 
 @final
@@ -34,7 +40,8 @@ class HiddenSpace(Picture):
         super().__init__(scene)
         self._inputs: Tensor | None = None
         self._before: Floats | None = None
-        targets = scene.examples.targets[scene.probe.cpu().numpy()]
+        self._rows = thinned(scene.probe, MOST)
+        targets = scene.examples.targets[self._rows.cpu().numpy()]
         self._still = {"labels": targets, "classes": words(scene.examples.shape.classes)}
 
     @classmethod
@@ -50,7 +57,7 @@ class HiddenSpace(Picture):
 
     def collect(self) -> Arrays:
         if self._inputs is None:
-            self._inputs = self.scene.source.gather(self.scene.probe).inputs
+            self._inputs = self.scene.source.gather(self._rows).inputs
         activations = last_hidden(self.scene.network, self._inputs)
         places, explained = principal(host(activations))
         if self._before is not None:
@@ -93,15 +100,17 @@ def principal(x: "Floats") -> "tuple[Floats, Floats]":
     Returns:
         (N, 2) centred coordinates, and (2,) the share of the variance along each.
     """
-    x = np.nan_to_num(x - x.mean(axis=0))
+    centred = torch.from_numpy(np.nan_to_num(x - x.mean(axis=0)))
+    # By torch, which computes on the run's own threads: those of NumPy's BLAS sleep between two
+    # moments, and waking them costs ten times as much as the work itself.
     if x.shape[1] <= len(x):
-        values, vectors = np.linalg.eigh(x.T @ x)
-        places = x @ vectors[:, :-3:-1]
+        values, vectors = torch.linalg.eigh(centred.T @ centred)
+        places = centred @ vectors[:, -2:].flip(1)
     else:
-        values, vectors = np.linalg.eigh(x @ x.T)
-        places = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0.0))
-    total = max(values.sum(), np.finfo(np.float64).tiny)
-    return places, values[:-3:-1] / total
+        values, vectors = torch.linalg.eigh(centred @ centred.T)
+        places = vectors[:, -2:].flip(1) * values[-2:].flip(0).clamp(min=0.0).sqrt()
+    total = values.sum().clamp(min=torch.finfo(torch.float64).tiny)
+    return places.numpy(), (values[-2:].flip(0) / total).numpy()
 
 
 def turn(places: "Floats", before: "Floats") -> "Floats":
@@ -109,5 +118,5 @@ def turn(places: "Floats", before: "Floats") -> "Floats":
 
     Schönemann 1966, doi:10.1007/BF02289451: orthogonal Procrustes.
     """
-    u, _, v = np.linalg.svd(places.T @ before)
-    return u @ v
+    u, _, v = torch.linalg.svd(torch.from_numpy(places.T @ before))
+    return (u @ v).numpy()

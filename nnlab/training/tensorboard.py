@@ -26,9 +26,9 @@ _Make = Callable[[Any], Any]
 
 HISTOGRAMS = {
     "weights": "How the weights of a layer are spread.",
-    "gradients": "How the gradient of a layer's weights is spread: of the mean loss over the probe "
-    "set, without regularization and dropout.",
-    "activations": "What comes out of a layer's units, over the examples of the probe set.",
+    "gradients": "How the gradient of a layer's weights is spread: of the mean loss over some "
+    "examples of the probe set, without regularization and dropout.",
+    "activations": "What comes out of a layer's units, over the same examples.",
 }
 """What each group shows, by the first part of its tags."""
 
