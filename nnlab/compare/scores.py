@@ -88,7 +88,7 @@ def reached(variant: Variant, tag: str, moment: str) -> Estimate | None:
 
 
 def ranked(variants: Sequence[Variant], score: Score) -> list[Variant]:
-    """The best first; what diverged, is not finite or not read, last. As they are without a rank."""
+    """The best first; what diverged or is not finite, last. As they are where nothing ranks."""
     if score.higher_is_better is None:
         return list(variants)
     sign = -1.0 if score.higher_is_better else 1.0
