@@ -127,9 +127,9 @@ class LogConfig(Config, frozen=True):
     """auto: about 200 readings a run; log: eight for each doubling of the steps, all close."""
     probes: Annotated[Literal["auto", "off"] | Duration, Forms()] = "auto"
     """How often a reading looks into the layers; auto: 10 to 40 times a run, each 150 steps."""
-    pictures: Annotated[PictureCount | Literal["auto", "off"], Forms()] = "auto"
+    pictures: Annotated[PictureCount | Literal["auto", "off"], Forms()] = "off"
     """How many times a run its pictures are taken, from the first step to the last; auto: 10, fewer
-    in runs below 500 steps, none below 150."""
+    in short runs. They take seconds to draw; nnlab pictures RUN draws them of any run."""
     histograms: Annotated[Literal["auto", "off", "pictures"] | Duration, Forms()] = "auto"
     """How often weights, gradients and activations are counted; pictures, auto: with those."""
     checkpoints: Annotated[Literal["off", "log"] | Duration, Forms()] = "off"

@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
     "data": {"kind": "moons", "samples": 200},
     "model": {"kind": "mlp", "hidden": [8, 8], "norm": "batch", "dropout": 0.2},
     "train": {"steps": 300, "batch_size": 16},
-    "log": {"every": "30 steps"},
+    "log": {"every": "30 steps", "pictures": "auto"},
 }
 
 
