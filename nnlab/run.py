@@ -19,6 +19,7 @@ from nnlab.labels import legible, number_of
 from nnlab.loading import Text, place_for, read_text
 from nnlab.opening import Wish, open_session
 from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
+from nnlab.per_example import PerExample
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.scoring import baseline
@@ -184,7 +185,7 @@ def _events(
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
-        watch = Watch(session)
+        watch, examples = Watch(session), PerExample(session)
         view.start(about)
         _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
@@ -203,6 +204,7 @@ def _events(
                     stopped = event
                     session.conclusion = conclude(session)
                 gallery.after(event)
+                examples.after(event)
                 for finding in watch.observe(event):
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)

@@ -53,7 +53,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("evaluation", "find_lr", "folder", "gallery", "judging", "scoring"),
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke", "stored_data", "watch", "watch_looks", "watching"),
+            *("per_example", "saving", "smoke", "stored_data", "watch", "watch_looks", "watching"),
         ],
     },
     {
@@ -83,7 +83,17 @@ WITH_TORCH = [
     *("backprop.page", "backprop.proof", "models.network", "parts.optimizers.own"),
     *("api", "build", "costly", "ensemble", "evaluation", "find_lr", "group_report", "grouped"),
     *("verdicts", "scoring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
-    *("doctor.depth", "doctor.recorded", "doctor.untrained", "report.*", "saving", "smoke"),
+    *("per_example",),
+    *(
+        "doctor.depth",
+        "doctor.recorded",
+        "doctor.replay",
+        "doctor.rows",
+        "doctor.untrained",
+        "report.*",
+        "saving",
+        "smoke",
+    ),
     *("watch", "watch_looks", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]

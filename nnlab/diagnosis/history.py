@@ -32,10 +32,11 @@ class History:
         points: by split.
         close: those of train that looked into the layers.
         diverged: whether the run was stopped because its numbers went off.
+        ended: whether it came to its end.
     """
 
     def __init__(self) -> None:
-        self.diverged = False
+        self.diverged = self.ended = False
         self.points: dict[Split, list[Point]] = {"train": [], "validation": []}
         self.close: list[Point] = []
 
@@ -133,6 +134,27 @@ def learned(history: History, facts: Facts) -> bool:
     """Whether so much is learned that a symptom in the layers does no great harm."""
     share = gone(history, facts)
     return share is not None and share >= facts.limits.learned
+
+
+def moving(history: History, facts: Facts) -> bool:
+    """Whether the training loss still falls: from the second third of the readings to the last.
+
+    By more than a fiftieth of a blind guess's loss; what moves less has come to rest.
+    """
+    start, losses = blind(history, facts), [value for _, value in history.curve("loss")]
+    third = len(losses) // 3
+    if start is None or not third:
+        return True
+    return fmean(losses[-2 * third : -third]) - fmean(losses[-third:]) > 0.02 * start
+
+
+def costs(history: History, facts: Facts) -> bool:
+    """Whether a mild symptom has cost something: the run is over, little is learned, all rests.
+
+    Before the end nobody knows: many runs rest on a plateau for half of their time, and then learn
+    (Saxe et al. 2014, arXiv:1312.6120).
+    """
+    return history.ended and not learned(history, facts) and not moving(history, facts)
 
 
 def waited(history: History, facts: Facts) -> bool:

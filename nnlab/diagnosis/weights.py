@@ -1,6 +1,7 @@
 """Rules of the weights: how they begin and how far an update moves them."""
 
 from statistics import median
+from typing import NamedTuple
 
 from nnlab.diagnosis import remedies
 from nnlab.diagnosis.facts import Facts
@@ -51,7 +52,8 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     if ratio < limits.initial_loss:
         return None
     # Some steps mend a mild case: it counts where they have not.
-    late = waited(history, facts) and not learned(history, facts)
+    # Nor is it theirs where long updates have thrown them off.
+    late = waited(history, facts) and not learned(history, facts) and not thrown(history, facts)
     return Finding(
         name="poor_initialization",
         level="warning" if late or ratio >= limits.initial_loss**2 else "note",
@@ -70,6 +72,45 @@ def middle_update(point: Point, facts: Facts) -> float | None:
     """The median over the layers of |update| / |weights|."""
     found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
     return median(found) if found else None
+
+
+class Leap(NamedTuple):
+    """How far the weights have gone early in a run."""
+
+    length: float
+    """Of their way from the first ones, beside these; median of the layers."""
+    step: int
+    """When that was seen."""
+
+
+def leap(history: History, facts: Facts) -> Leap | None:
+    """The longest way that was seen in the beginning of a run: until learning should have begun.
+
+    First weights that are smaller than usual count as usual: of N(0, 1 / n_in).
+    """
+    if not history.close or history.close[0].step:
+        return None
+    first = dict(of_layers(history.close[0], "weight_norm", facts.layers))
+    looks = [point for point in history.close if point.step]
+    early = [
+        p for n, p in enumerate(looks) if n < 2 or facts.share(p.step) <= facts.limits.patience
+    ]
+    found: list[Leap] = []
+    for point in early:
+        ways = [
+            way * first[layer] / max(first[layer], layer.shape[0] ** 0.5)
+            for layer, way in of_layers(point, "distance", facts.layers)
+            if layer in first
+        ]
+        if ways:
+            found.append(Leap(median(ways), point.step))
+    return max(found, default=None)
+
+
+def thrown(history: History, facts: Facts) -> Leap | None:
+    """The leap, where it left nothing of the first weights."""
+    found = leap(history, facts)
+    return found if found and found.length > facts.limits.leap else None
 
 
 def update_ratio_off(history: History, facts: Facts) -> Finding | None:

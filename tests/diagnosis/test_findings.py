@@ -356,6 +356,8 @@ class TestWatcher:
         assert watcher.findings["dead_units"].level == "note"
         for n in range(20, 60):
             watcher.read(10 * n, "train", {"loss": 0.69, **dead})
+        assert watcher.findings["dead_units"].level == "note"
+        watcher.conclude("completed")
         assert watcher.findings["dead_units"].level == "warning"
 
     def test_is_silent_about_what_the_config_ignores(self) -> None:
