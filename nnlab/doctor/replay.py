@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nnlab.base import CheckpointError
 from nnlab.build import Built, build_trainer
 from nnlab.contracts import Examples, LossFn, ObservingFn
 from nnlab.experiment import Experiment
@@ -60,18 +61,21 @@ def replay(
         until: the step at which the run was found to be broken.
 
     Returns:
-        None where nothing breaks, or where the way is too long.
-
-    Raises:
-        CheckpointError: no checkpoint is sound.
+        None where nothing breaks, where the way is too long, or where there is no sound checkpoint
+        of this version of nnlab.
     """
     device, threads = torch.device("cpu"), experiment.config.train.threads
     assert not isinstance(threads, str)
-    found = checkpoint.newest(folder / "checkpoints").checkpoint
+    try:
+        found = checkpoint.newest(folder / "checkpoints").checkpoint
+    except CheckpointError:
+        return None
     if found is None or until - found.step > MOST_STEPS:
         return None
     with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
         built = build_trainer(experiment, examples, device)
+        if built.step.state().keys() - found.tensors.keys():
+            return None
         built.step.load(found.tensors)
         progress = Progress.of(found.state["progress"])
         loss = loss_of(experiment, examples, built.network)
