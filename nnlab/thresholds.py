@@ -23,6 +23,7 @@ FindingName = Literal[
     "learning_rate_too_low",
     "loss_not_decreasing",
     "no_better_than_baseline",
+    "outlier_rows",
     "overfitting",
     "poor_initialization",
     "saturation",
@@ -94,7 +95,9 @@ class DiagnoseConfig(Config, frozen=True):
     """Training rows that are answered against their label as surely as others by it, and"""
     sure: Share = 0.55
     """so many of those that are answered against it at all, and"""
-    beyond_overlap: PositiveFloat = 1.2
-    """so many times what overlapping classes with right labels have. Pleiss et al. 2020."""
+    luck: PositiveFloat = 2.0
+    """so many standard errors more than overlapping classes with right labels have. Pleiss 2020."""
+    outlying: PositiveFloat = 1e3
+    """Largest number of a training row, over the median of the rows: no row of the same kind."""
     batch_norm_rows: PositiveInt = 4
     """Fewer values than this for the statistics of a batch. Wu & He 2018, arXiv:1803.08494."""

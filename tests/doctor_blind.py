@@ -147,7 +147,7 @@ def sick(folder: Path, seed: int) -> list[Case]:
 
     def add(sickness: str, change: Mapping[str, Any], *, score: str = "-loss",
             accepted: str = "", rows: frozenset[int] = frozenset()) -> None:  # fmt: skip
-        names = frozenset({accepted or sickness})
+        names = frozenset({sickness, accepted or sickness})
         sections = {**base, "seed": 300 + seed, **change}
         cases.append(Case(f"{sickness}-{seed}", sickness, names, sections, score, rows))
 

@@ -212,13 +212,16 @@ def sick(kind: str, folder: Path, seed: int) -> list[Case]:
     return cases
 
 
-def cases(kind: str, folder: Path, *, seeds: int, healthies: int) -> list[Case]:
-    """All of a set: each sickness with so many seeds, and so many healthy ones."""
+def cases(kind: str, folder: Path, *, seeds: int, healthies: int, first: int = 0) -> list[Case]:
+    """All of a set: each sickness with so many seeds, and so many healthy ones.
+
+    With a first seed other than 0 all are other ones.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    found = [case for seed in range(seeds) for case in sick(kind, folder, seed)]
+    found = [case for seed in range(first, first + seeds) for case in sick(kind, folder, seed)]
     bases = healthy(kind, folder)
     for number in range(healthies):
         seed = number // len(bases)
-        sections = {**bases[number % len(bases)], "seed": 100 + seed}
+        sections = {**bases[number % len(bases)], "seed": 100 + seed + 10 * first}
         found.append(Case(f"healthy-{number}", "", frozenset(), sections))
     return found

@@ -130,13 +130,16 @@ def main() -> None:
     parser.add_argument("--set", default="blind", choices=sets)
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-suite"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed of the sick ones")
     parser.add_argument("--healthy", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--no-cure", action="store_true")
     words = parser.parse_args()
     folder = (words.out / words.set).absolute()
-    chosen = cases(words.set, folder / "tables", seeds=words.seeds, healthies=words.healthy)
+    chosen = cases(
+        words.set, folder / "tables", seeds=words.seeds, healthies=words.healthy, first=words.first
+    )
     work = [(c, folder, not words.no_cure) for c in chosen if c.name.startswith(words.only)]
     results: list[dict[str, Any]] = []
     with ProcessPoolExecutor(words.jobs, mp_context=get_context("spawn")) as pool:

@@ -109,7 +109,9 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
         return None
     limits = facts.limits
     clear = share >= limits.mislabelled and share >= limits.sure * wrong
-    clear = clear and share >= limits.beyond_overlap * overlapping(wrong)
+    expected = overlapping(wrong)
+    error = (expected * (1.0 - expected) / count) ** 0.5
+    clear = clear and share >= expected + limits.luck * error
     classes = facts.experiment.shape.classes
     one = found[0]
     return Finding(

@@ -140,7 +140,10 @@ def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
 
 def rate_too_low(history: History, facts: Facts) -> Finding | None:
     """The updates of the whole run would hardly move the weights."""
-    ratio, share = typical_update(history, facts), gone(history, facts)
+    # Of all looks, not of the last: a schedule makes updates short when all is learned.
+    found = [middle_update(point, facts) for point in history.close if point.step]
+    known = [ratio for ratio in found if ratio is not None]
+    ratio, share = fmean(known) if known else None, gone(history, facts)
     total = facts.experiment.total
     if ratio is None or share is None or total is None or not waited(history, facts):
         return None
@@ -152,7 +155,7 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=None,
         measured=ratio,
-        quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
+        quantity="mean |update| / |weights|, median of the layers; 1e-3 is usual",
         since=next((p.step for p in history.close if p.step), 0),
         meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
         "run ends before anything is learned",
@@ -171,6 +174,7 @@ CAUSES = (
 )
 """What explains that nothing is learned."""
 _BEGUN = (
+    "outlier_rows",
     "data_not_scaled",
     "targets_not_scaled",
     "poor_initialization",

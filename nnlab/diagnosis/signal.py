@@ -199,7 +199,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
 
 RULES = (
     Rule("dead_units", dead_units, ("symmetric_units",)),
-    Rule("exploding_gradient", exploding_gradient, ("divergence",)),
+    Rule("exploding_gradient", exploding_gradient, ("divergence", "outlier_rows")),
     Rule(
         "vanishing_gradient",
         vanishing_gradient,

@@ -51,9 +51,12 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     ratio, limits = first / known, facts.limits
     if ratio < limits.initial_loss:
         return None
-    # Some steps mend a mild case: it counts where they have not.
-    # Nor is it theirs where long updates have thrown them off.
-    late = waited(history, facts) and not learned(history, facts) and not thrown(history, facts)
+    # Some steps mend a mild case: it counts where they have not. Where long updates have thrown the
+    # weights off it is the cause if first weights were far from usual, else the rate is.
+    far = thrown(history, facts)
+    late = waited(history, facts) and (
+        _heavy(history, facts) if far else not learned(history, facts)
+    )
     return Finding(
         name="poor_initialization",
         level="warning" if late or ratio >= limits.initial_loss**2 else "note",
@@ -72,6 +75,13 @@ def middle_update(point: Point, facts: Facts) -> float | None:
     """The median over the layers of |update| / |weights|."""
     found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
     return median(found) if found else None
+
+
+def _heavy(history: History, facts: Facts) -> bool:
+    """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
+    lengths = of_layers(history.close[0], "weight_norm", facts.layers) if history.close else ()
+    limit = facts.limits.initial_loss
+    return any(length > limit * layer.shape[0] ** 0.5 for layer, length in lengths)
 
 
 class Leap(NamedTuple):
@@ -177,7 +187,7 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
 
 RULES = (
     Rule("symmetric_units", symmetric_units),
-    Rule("poor_initialization", poor_initialization),
+    Rule("poor_initialization", poor_initialization, ("outlier_rows",)),
     Rule("batch_norm_with_tiny_batches", batch_norm_rows),
     Rule(
         "update_ratio_off",

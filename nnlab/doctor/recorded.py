@@ -12,7 +12,7 @@ from nnlab.diagnosis.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.doctor.replay import replay
 from nnlab.doctor.report import Column, Report
-from nnlab.doctor.rows import with_batch, with_suspects
+from nnlab.doctor.rows import with_batch, with_outliers, with_suspects
 from nnlab.experiment import Experiment, settle
 from nnlab.findings import Finding
 from nnlab.handed import of_run
@@ -92,11 +92,13 @@ def _detailed(
     found = dict(watcher.findings)
     if "label_noise" in found:
         found["label_noise"] = with_suspects(found["label_noise"], folder, facts, watcher.best_step)
-    broken = None
+    if "outlier_rows" in found:
+        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
     if "divergence" in found and facts.followed and not facts.experiment.shape.start:
         broken = replay(folder, facts.experiment, examples, until=steps)
-    if broken is not None:
-        found["divergence"] = with_batch(found["divergence"], broken, folder, examples)
+        if broken is not None:
+            outlying = found.get("outlier_rows")
+            found["divergence"] = with_batch(found["divergence"], broken, outlying)
     return tuple(found.values())
 
 

@@ -5,18 +5,12 @@ from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
-import numpy as np
-
 from nnlab import durable
-from nnlab.contracts import Examples
 from nnlab.diagnosis.examples import suspects
 from nnlab.diagnosis.facts import Facts
 from nnlab.doctor.replay import Broken
 from nnlab.findings import Finding
 from nnlab.outcome import short
-
-OUTLYING = 1e3
-"""So many times the median size of a row is no row of the same kind."""
 
 
 def with_suspects(finding: Finding, folder: Path, facts: Facts, until: int) -> Finding:
@@ -32,47 +26,37 @@ def with_suspects(finding: Finding, folder: Path, facts: Facts, until: int) -> F
     return replace(finding, remedy=remedy, advice=f"{finding.advice}: {short(path)} lists them")
 
 
-def with_batch(finding: Finding, broken: Broken, folder: Path, examples: Examples) -> Finding:
-    """The finding of a run that broke with the update, the layer and the rows that broke it."""
+def with_outliers(finding: Finding, folder: Path, facts: Facts) -> Finding:
+    """The finding of rows that are far too large, with the file that lists them."""
+    assert facts.data is not None
+    path = _write(folder, "outliers.csv", "row", [str(row) for row in facts.data.outliers])
+    advice = f"{finding.advice}: {short(path)} lists them"
+    return replace(finding, remedy=(f"data.exclude={path}",), advice=advice)
+
+
+def with_batch(finding: Finding, broken: Broken, outlying: Finding | None) -> Finding:
+    """The finding of a run that broke with the update, the layer and the rows that broke it.
+
+    Args:
+        finding: divergence.
+        broken: by what.
+        outlying: the finding of rows that are far too large: they are the cause.
+    """
     shown, first = broken.rows[:5], next(iter(broken.losses))
     rows = ", ".join(map(str, shown)) + (", ..." if len(broken.rows) > len(shown) else "")
     kind = "largest" if isfinite(first) else "not finite"
-    meaning = (
-        f"update {broken.step + 1:,} broke it: {broken.what} is off what can be computed with; of "
-        f"the {broken.size} rows of its batch the loss of row {rows} is {kind}"
-    )
     finding = replace(
         finding,
         layer=broken.layer or finding.layer,
         since=broken.step,
         measured=first if isfinite(first) else None,
         quantity=f"loss of row {shown[0]} at that update",
-        meaning=meaning,
+        meaning=f"update {broken.step + 1:,} broke it: {broken.what} is off what can be computed "
+        f"with; of the {broken.size} rows of its batch the loss of row {rows} is {kind}",
     )
-    outlying = outliers(examples)
-    if not outlying or not {*outlying} & {*broken.rows}:
+    if outlying is None:
         return finding
-    path = _write(folder, "outliers.csv", "row", [str(row) for row in outlying])
-    return replace(
-        finding,
-        meaning=f"{meaning}; {len(outlying)} training rows are a thousand times as large as others",
-        remedy=(f"data.exclude={path}",),
-        advice=f"look at these rows: {short(path)} lists them",
-    )
-
-
-def outliers(examples: Examples) -> list[int]:
-    """Training rows of a thousand times the usual size, as the network sees them."""
-    if not isinstance(examples.inputs, np.ndarray):
-        return []
-    rows = examples.rows["train"]
-    sizes = np.empty(len(rows))
-    for start in range(0, len(rows), 4096):
-        part = examples.inputs[rows[start : start + 4096]].astype(np.float64)
-        seen = np.abs((part - examples.shift) * examples.factor)
-        sizes[start : start + 4096] = seen.reshape(len(seen), -1).max(axis=1)
-    large = sizes > OUTLYING * np.median(sizes)
-    return [int(row) for row in rows[large]]
+    return replace(finding, remedy=outlying.remedy, advice=outlying.advice)
 
 
 def _write(folder: Path, name: str, head: str, lines: Sequence[str]) -> Path:

@@ -299,6 +299,12 @@ class TestData:
         assert found.remedy == ("data.scale=unit",)
         assert "data_not_scaled" not in watch(facts_of(replace(pixels, size=0.3)), FALLING)
 
+    def test_rows_far_too_large_are_named_and_explain_the_scale(self) -> None:
+        large = replace(LOOKED, largest=1e20, size=1e18, outliers=(7, 31))
+        found = watch(facts_of(large), FALLING)
+        assert "row 7, 31" in found["outlier_rows"].meaning
+        assert "data_not_scaled" not in found
+
     def test_targets_far_from_0_are_to_be_scaled(self) -> None:
         curve = {"data": "function", "loss": "mse"}
         far = replace(LOOKED, counts=(), blind=5.0, silent=50.0)

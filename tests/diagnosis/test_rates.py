@@ -95,3 +95,13 @@ class TestPlateau:
         slow = [0.69 * 0.985**n for n in range(40)]
         assert told(facts, slow, later=dead)["dead_units"].level == "note"
         assert told(facts, FLAT, later=dead)["dead_units"].level == "warning"
+
+
+def test_a_schedule_that_ends_at_0_is_no_rate_that_is_too_low() -> None:
+    facts = facts_of()
+    watcher = Watcher(facts)
+    for number in range(40):
+        look = closely(facts, update_ratio=5e-3 * (1.0 - number / 39) ** 4)
+        watcher.read(number * 25, "train", {"loss": 0.69 - 0.005 * number, **look})
+    watcher.conclude("completed")
+    assert "learning_rate_too_low" not in watcher.findings
