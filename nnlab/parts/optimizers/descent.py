@@ -103,8 +103,9 @@ class AsgdConfig(DecayingConfig, frozen=True):
         t, eta, mu = state["step"] + 1, state["eta"].double(), state["mu"].double()
         w = (1 - self.lambd * eta) * w - eta * g
         mean = torch.where(mu == 1, w, state["ax"] + (w - state["ax"]) * mu)
-        # In the precision of the count, as torch computes it.
-        eta = lr.to(t.dtype) / (1 + (self.lambd * lr).to(t.dtype) * t) ** self.alpha
+        # In the precision of the count, and in this order, as torch computes it.
+        longer = (1 + (self.lambd * lr).to(t.dtype) * t) ** self.alpha
+        eta = lr.to(t.dtype) * longer.reciprocal()
         mu = 1 / (t.double() - self.t0).clamp(min=1)
         return w, {"step": t, "ax": mean, "eta": eta, "mu": mu}
 

@@ -309,11 +309,12 @@ class TestEveryOptimizer:
                 for key, value in found[1].items():
                     states[name][key].copy_(value)
         # Newton-Schulz is computed in bfloat16, in whichever order.
-        close = {"rtol": 1e-2, "atol": 1e-3} if config.kind == "muon" else {"rtol": 1e-9, "atol": 0}
+        rtol, atol = (1e-2, 1e-3) if config.kind == "muon" else (1e-9, 0.0)
         for (name, mine), (_, parameter) in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(mine, parameter, **close)
+            torch.testing.assert_close(mine, parameter, rtol=rtol, atol=atol)
             for key, value in optimizer.state[parameter].items():
-                torch.testing.assert_close(states[name][key], torch.as_tensor(value), **close)
+                kept = torch.as_tensor(value)
+                torch.testing.assert_close(states[name][key], kept, rtol=rtol, atol=atol)
 
     def test_sees_a_rate_that_changes_between_updates(self, config: GroupedConfig) -> None:
         # asgd reads it one update late; rprop before its first one alone.
