@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nnlab.base import seed_for
 from nnlab.contracts import AugmentFn, LossFn, Score
+from nnlab.optimizing import descend
 from nnlab.training import device as devices
 from nnlab.training.averaging import Averaged
 from nnlab.training.gradients import norms
@@ -155,8 +156,11 @@ class EagerStep:
             self._scaler.unscale_(self._optimizer)
             norm = nn.utils.clip_grad_norm_(self._parameters, self._clip_norm, foreach=True)
             self._clipped += norm > self._clip_norm
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        if self._scaler.is_enabled():
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        else:
+            descend(self._optimizer)
         self._optimizer.zero_grad(set_to_none=True)
         self.finish()
 

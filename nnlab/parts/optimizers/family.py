@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.base import Config, Kind, Mistake, lazy
 from nnlab.contracts import Shape
+from nnlab.optimizing import spare_compiler
 
 if TYPE_CHECKING:
     import torch
@@ -133,6 +134,7 @@ class GroupedConfig(OptimizerConfig, frozen=True):
 
         Frozen parameters are in none: they ask for no gradient and keep no state.
         """
+        spare_compiler()
         kinds = {p.device.type for _, p in parameters}
         how = {"fused": True} if kinds <= set(self.fused_on) else {"foreach": True}
         if kinds <= set(self.capturable_on):

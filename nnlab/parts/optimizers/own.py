@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
+from nnlab.optimizing import descend
+
 
 @final
 class Pair(Optimizer):
@@ -31,7 +33,7 @@ class Pair(Optimizer):
         """One update of each."""
         assert closure is None
         for part in self._parts:
-            part.step()
+            descend(part)
 
 
 @final
@@ -148,7 +150,7 @@ class Lbfgs(Optimizer):
             closure: clears the gradients, evaluates the objective and its gradient, and returns it.
         """
         self._torch.state = defaultdict(dict, {self._first: _lists(self.state[self._first])})
-        loss = self._torch.step(closure)
+        loss = descend(self._torch, closure)
         self.state[self._first] = _tensors(self._torch.state[self._first])
         return loss
 
