@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from nnlab.diagnosis import remedies
 from nnlab.diagnosis.facts import Facts
-from nnlab.diagnosis.history import History, Point, held, learned, of_layers, since, waited
+from nnlab.diagnosis.history import History, Point, costs, held, of_layers, since, waited
 from nnlab.diagnosis.rule import Rule
 from nnlab.findings import Finding
 
@@ -51,12 +51,11 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     ratio, limits = first / known, facts.limits
     if ratio < limits.initial_loss:
         return None
-    # Some steps mend a mild case: it counts where they have not. Where long updates have thrown the
-    # weights off it is the cause if first weights were far from usual, else the rate is.
-    far = thrown(history, facts)
-    late = waited(history, facts) and (
-        _heavy(history, facts) if far else not learned(history, facts)
-    )
+    # Some steps mend a mild case: it counts where they have not at the end, or where long updates
+    # followed from first weights that were far from usual; from usual ones the rate is the cause.
+    far = thrown(history, facts) is not None
+    unmended = _heavy(history, facts) if far else costs(history, facts)
+    late = waited(history, facts) and unmended
     return Finding(
         name="poor_initialization",
         level="warning" if late or ratio >= limits.initial_loss**2 else "note",
