@@ -125,7 +125,8 @@ def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
     # Where updates are short, a loss that swings or is bad is hardly their doing: rare examples,
     # labels without a pattern.
     swings = swing(history)
-    worse = not falling(history) and now > (1.1 if able else 2.0) * start
+    tiny = ratio is not None and ratio < limits.update_low
+    worse = not tiny and not falling(history) and now > (1.1 if able else 2.0) * start
     if long:
         quantity = "|update| / |weights|, median of the layers; 1e-3 is usual"
         return _TooHigh("warning", ratio, quantity, history.step, ratio)

@@ -72,6 +72,13 @@ class TestTooHigh:
         found = told(facts, [0.7, None], later=gone, status="diverged")
         assert {"divergence", "learning_rate_too_high"} <= set(found)
 
+    def test_tiny_updates_do_not_overshoot_however_bad_the_loss_is(self) -> None:
+        facts = facts_of()
+        short = {f"update_ratio/{layer.weight}": 1e-7 for layer in facts.layers}
+        found = told(facts, [4.0] * 40, later=short)
+        assert "learning_rate_too_high" not in found
+        assert "learning_rate_too_low" in found
+
 
 class TestPlateau:
     """Many runs rest for half of their time, and then learn."""
