@@ -196,7 +196,7 @@ def test_the_graph_reads_nothing_back_and_holds_no_data(graphs: dict[str, Record
 
 
 def interrupted(sections: dict[str, Any], at: int, total: int) -> dict[str, Tensor]:
-    """The state after `total` updates, of which two processes' worth of objects made a part each."""
+    """The state after `total` updates, of which two sets of objects made a part each."""
     first, second = make(**said(sections, "on")), make(**said(sections, "on"))
     batches = first.built.trainer.order.batches(0)
     for made, part in ((first, batches[:at]), (second, batches[at:total])):
