@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -44,13 +44,18 @@ def compiled(
         assert found is not None
         return found
 
-    threads, size = config.train.threads, config.train.batch_size
+    rows, size = examples.shape.sizes["train"], config.train.batch_size
+    batch_size = rows if size == "full" else min(size, rows)
+    if device.type == "cuda":
+        from nnlab.training.compiled.captured import CapturedStep
+
+        return CapturedStep(step, updated=updated, batch_size=batch_size), ""
+    threads = config.train.threads
     assert not isinstance(threads, str)
-    rows = examples.shape.sizes["train"]
     made = CompiledStep(
         step,
         updated=updated,
-        batch_size=rows if size == "full" else min(size, rows),
+        batch_size=batch_size,
         threads=threads,
         recipe=recipe(experiment, examples, threads),
         cache=StepCache(folder()),
@@ -65,8 +70,8 @@ def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
         return f"{config.optimizer.kind} evaluates the loss several times in an update"
     if not isinstance(step, EagerStep):
         return f"rule {config.rule.kind} has no gradient"
-    if device.type != "cpu":
-        return f"steps are built for the CPU, not for {device.type}"
+    if device.type not in ("cpu", "cuda"):
+        return f"there is no compiled step for {device.type}"
     if config.train.precision == "fp16":
         return "the loss scale of fp16 is read back at every step"
     return ""
@@ -111,7 +116,16 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """A step that is made ready before the first update."""
+
+    def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:
+        """`rows`: at least a batch of training rows; `note` shows a sentence."""
+        ...
+
+
 def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
     """Gets a compiled step ready; any other is."""
-    if isinstance(step, CompiledStep):
+    if isinstance(step, Preparing):
         step.prepare(rows, note)
