@@ -5,6 +5,7 @@ machine or device nearly the same one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,13 +74,19 @@ def replay(
     if found is None or until - found.step > MOST_STEPS:
         return None
     with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
-        built = build_trainer(experiment, examples, device)
+        built = build_trainer(_eager(experiment), examples, device)
         if built.step.state().keys() - found.tensors.keys():
             return None
         built.step.load(found.tensors)
         progress = Progress.of(found.state["progress"])
         loss = loss_of(experiment, examples, built.network)
         return _first(built, loss, progress, until)
+
+
+def _eager(experiment: Experiment) -> Experiment:
+    """Without a compiler: a few updates are over before it would be done."""
+    train = experiment.config.train.model_copy(update={"compile": "off"})
+    return replace(experiment, config=experiment.config.model_copy(update={"train": train}))
 
 
 def _first(built: Built, loss: LossFn, progress: Progress, until: int) -> Broken | None:
