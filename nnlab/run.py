@@ -272,6 +272,7 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
         steps_per_epoch=experiment.per_epoch,
         sizes=experiment.shape.sizes,
         progress=lambda: session.progress.step,
+        remark=experiment.compile_why,
     )
 
 
