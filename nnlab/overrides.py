@@ -123,9 +123,7 @@ def _opened(inner: Any, path: Path) -> Any:
     return inner
 
 
-def _index(
-    node: list[Any], part: str | int, where: str, path: list[str | int], value: Any
-) -> int:
+def _index(node: list[Any], part: str | int, where: str, path: list[str | int], value: Any) -> int:
     """A place in a list: by number, or by the name of a layer."""
     if isinstance(part, int) and part < len(node):
         return part
