@@ -18,6 +18,7 @@ from nnlab.described import help_of
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
 from nnlab.folder import flat
+from nnlab.handed import in_no_file
 from nnlab.probing import seen_of
 from nnlab.summary import Summary
 from nnlab.targets import monitored
@@ -169,7 +170,8 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         for label, values in _rows(progress, session.experiment.per_epoch)
     }
     names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
-    held_out: tuple[Split, ...] = ("test", "validation", "train")
+    splits: tuple[Split, ...] = ("test", "validation", "train")
+    held_out: Split = next(split for split in splits if split in session.experiment.shape.sizes)
     return Outcome(
         run=short(session.folder),
         status=summary.status,
@@ -181,7 +183,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
         remarks=(*_way_back(session, summary), *session.conclusion.lines),
-        held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
+        held_out=None if in_no_file(session.experiment.config) else held_out,
     )
 
 
