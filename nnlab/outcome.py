@@ -32,6 +32,9 @@ UNTOLD = ("name", "log", "diagnose", "data.root", "data.split_seed", "model.outp
           "train.threads", "train.monitor", "train.compile", "train.layout",
           "data.inputs", "data.targets")  # fmt: skip
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
+FIRST = ("model.activation.kind", "model.hidden", "model.hidden.depth", "model.hidden.width",
+         "optimizer.kind", "optimizer.lr", "train.batch_size")  # fmt: skip
+"""What one compares runs by most often; in the table of hyperparameters they stand at the left."""
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.layout(charts(tags, session.built.cards, seen_of(experiment)))
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
-    board.hparams(chosen, tags)
+    board.hparams(chosen, tags, first=FIRST)
 
 
 def card(summary: Summary) -> str:

@@ -120,9 +120,13 @@ def test_what_is_not_finite_is_drawn_as_a_gap() -> None:
 class TestNotebook:
     def test_rich_puts_nothing_beside_the_cell(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """In a notebook it displays what a console prints, unless it is told not to."""
-        beside: list[object] = []
+        beside: list[str] = []
+
+        def displayed(_: object, text: str) -> None:
+            beside.append(text)
+
         monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-        monkeypatch.setattr("rich.jupyter.display", lambda *_: beside.append("a display"))
+        monkeypatch.setattr("rich.jupyter.display", displayed)
         shown: list[str] = []
         view = NotebookView(shown.append)
         view.start(RunAbout("xor", None, "cpu", 9, 100, 10, {"train": 4}, lambda: 1))
