@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnlab.compiling import compiled
 from nnlab.contracts import AugmentFn, Examples, LossFn, Score, Split
 from nnlab.costly import costly
 from nnlab.experiment import Experiment
@@ -42,6 +43,7 @@ class Built:
         measure: reads a split; each that the data have.
         cards: keys of the gradient norms that TensorBoard shows.
         source: gives the batch of any rows.
+        why_eager: why the step is not compiled although the config asks for it; else empty.
     """
 
     trainer: Trainer
@@ -50,6 +52,7 @@ class Built:
     measure: Mapping[Split, Callable[[], dict[str, float]]]
     cards: frozenset[str]
     source: Source
+    why_eager: str
 
 
 def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
@@ -126,8 +129,8 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         probes=probes(experiment, examples, network, source, device),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
-        compiled=train.compile == "on",
     )
+    step, why_eager = compiled(experiment, examples, step, device)
     kept = network if averaged is None else averaged.network
     measure = measures(
         kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
@@ -146,7 +149,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         remedy=rule.remedy,
     )
     cards = cards_of(experiment.design.plans) if rule.optimized else frozenset[str]()
-    return Built(trainer, step, network, measure, cards, source)
+    return Built(trainer, step, network, measure, cards, source, why_eager)
 
 
 def calibration_rows(examples: Examples) -> Tensor:

@@ -21,7 +21,7 @@ from nnlab.run import last_of, stream_run
 from nnlab.runs import GROUP_FILE, create
 from nnlab.summary import Summary, read_summary
 from nnlab.training import device as devices
-from nnlab.verdicts import FORMAT, Comparison, Measured, curves_of, verdicts
+from nnlab.verdicts import Comparison, Measured, curves_of, verdicts
 
 ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 """A member with one of these is not trained again."""
@@ -140,13 +140,7 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
 
 def _write_plan(folder: Path, group: Group, source: str | None) -> None:
     """What the group is to be, before its first run."""
-    plan = {
-        "format": FORMAT,
-        "name": group.name,
-        "status": "running",
-        "variants": list(group.comparison.names),
-        "members": {m.name: {"variant": m.variant, "seed": m.seed} for m in group.members},
-    }
+    plan = Comparison(folder, group, "running", (), ()).plain()
     durable.write(folder / "config.yaml", to_yaml(group.tree))
     durable.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
     if source is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nnlab import folder as folders
 from nnlab.base import CheckpointError, ConfigError
 from nnlab.build import Built, build_trainer
+from nnlab.compiling import prepare
 from nnlab.contracts import Examples
 from nnlab.experiment import Experiment, lengths
 from nnlab.loading import load_config
@@ -71,6 +72,9 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if continues else None
     progress = Progress.of(found.state["progress"]) if found else Progress()
+    if built.why_eager:
+        view.note(f"compile: the steps are eager, {built.why_eager}")
+    prepare(built.step, built.trainer.order.batches(0)[0], view.note)
     done = perf_counter()
     for note in notes(examples):
         view.note(note)

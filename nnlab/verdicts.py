@@ -196,8 +196,8 @@ class Comparison:
     Attributes:
         run: the group's folder.
         group: what was asked for.
-        status: completed, interrupted or failed.
-        runs: one for each member.
+        status: running, completed, interrupted or failed.
+        runs: one for each member that was trained.
         verdicts: one for each expectation.
     """
 
@@ -223,15 +223,20 @@ class Comparison:
         return MISSED if missed else max(codes, default=0)
 
     def plain(self) -> dict[str, Any]:
-        """The content of group.json."""
+        """The content of group.json: a member that has not begun has no summary in it."""
+        ended = {run.name: run.summary for run in self.runs}
         return {
             "format": FORMAT,
             "name": self.group.name,
             "status": self.status,
             "variants": list(self.group.comparison.names),
             "members": {
-                run.name: {"variant": run.variant, "seed": run.seed, **run.summary.plain()}
-                for run in self.runs
+                member.name: {
+                    "variant": member.variant,
+                    "seed": member.seed,
+                    **(ended[member.name].plain() if member.name in ended else {}),
+                }
+                for member in self.group.members
             },
             "expect": [verdict.plain() for verdict in self.verdicts],
         }

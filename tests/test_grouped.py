@@ -1,6 +1,7 @@
 """Comparisons, run: their folder, table, verdicts, and how they go on."""
 
 import json
+import signal
 from io import StringIO
 from math import isnan, nan
 from pathlib import Path
@@ -14,12 +15,15 @@ import nnlab
 from nnlab import group_report, listing, runs
 from nnlab.__main__ import main
 from nnlab.base import ConfigError
+from nnlab.contracts import Stopped
 from nnlab.group import load_group
 from nnlab.group_view import GroupView
 from nnlab.grouped import resume_group, train_group
 from nnlab.run import train
 from nnlab.summary import Summary, read_summary
 from nnlab.training import checkpoint
+from nnlab.training.loop import Trainer
+from nnlab.training.progress import Progress
 from nnlab.verdicts import Comparison, Curve, Measured, curves_of, differences, estimate
 
 CONFIG: dict[str, Any] = {
@@ -173,6 +177,24 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
         ours = checkpoint.named(folder / run.name / "checkpoints", "last").tensors
         theirs = checkpoint.named(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
+
+
+def test_a_group_that_a_signal_stopped_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_the_second(self: Trainer, progress: Progress) -> Stopped | None:
+        if next(stops, None):
+            signal.raise_signal(signal.SIGTERM)
+        return ended(self, progress)
+
+    ended, stops = Trainer.ended, iter((*[False] * 5, True))
+    monkeypatch.setattr(Trainer, "ended", stop_the_second)
+    group, folder = load_group({**CONFIG, "train": {"epochs": 2}}), tmp_path / "part"
+    stopped = train_group(group, run_dir=folder, view=view())
+    assert (stopped.status, len(stopped.runs)) == ("interrupted", 2)
+    resumed = resume_group(folder, view=view())
+    assert resumed.status == "completed"
+    assert [run.name for run in resumed.runs] == [member.name for member in group.members]
 
 
 def test_a_group_is_not_resumed_with_other_runs(finished: Comparison) -> None:

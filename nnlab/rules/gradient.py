@@ -25,7 +25,7 @@ class GradientConfig(RuleConfig, frozen=True):
             from nnlab.training.lbfgs import LbfgsStep
 
             return LbfgsStep(**parts)
-        from nnlab.training.step import EagerStep
+        from nnlab.training.eager_step import EagerStep
 
         return EagerStep(**parts)
 

@@ -6,7 +6,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from nnlab.training.step import EagerStep
+from nnlab.training.eager_step import EagerStep
 
 
 @final

@@ -45,6 +45,12 @@ class ResidentSource:
     def announce(self, batches: Sequence[Tensor]) -> None:
         """Nothing is read ahead: all is there."""
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What `gather` reads, by name."""
+        scale = {"factor": self._scale.factor, "shift": self._scale.shift}
+        held = {"inputs": self._inputs, "targets": self._targets, **scale}
+        return {name: tensor for name, tensor in held.items() if tensor is not None}
+
 
 @final
 class StreamedSource:
@@ -104,15 +110,15 @@ class Scale:
 
     def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:
         self._dtype = dtype
-        self._shift = _tensor(examples.shift).to(device, dtype) if examples.shift.any() else None
-        self._factor = _tensor(examples.factor).to(device, dtype)
+        self.shift = _tensor(examples.shift).to(device, dtype) if examples.shift.any() else None
+        self.factor = _tensor(examples.factor).to(device, dtype)
 
     def __call__(self, stored: Tensor) -> Tensor:
         """(N, *shape) as stored to (N, *shape) in the run's precision."""
         inputs = stored.to(self._dtype)
-        if self._shift is None:
-            return inputs * self._factor
-        return (inputs - self._shift) * self._factor
+        if self.shift is None:
+            return inputs * self.factor
+        return (inputs - self.shift) * self.factor
 
 
 def _tensor(array: "NDArray[np.generic]") -> Tensor:

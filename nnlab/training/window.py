@@ -54,7 +54,11 @@ class Window:
         extra = loss.new_zeros(1) if penalty is None else penalty.to(dtype).view(1)
         parts = [score.sums(outputs, batch).to(dtype) for score in self._scores.values()]
         self.sums += torch.cat((loss, extra, *parts))
-        self.examples += len(losses)
+        self.count(len(losses))
+
+    def count(self, examples: int) -> None:
+        """Counts a batch of so many examples, whose sums are added elsewhere."""
+        self.examples += examples
         self.batches += 1
 
     def close(

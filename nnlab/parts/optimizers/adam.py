@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.base import lazy
 from nnlab.contracts import Shape
-from nnlab.parts.optimizers.family import DecayingConfig, Fraction, size
+from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,29 @@ def adam_scales(
         return None
     corrected = state["exp_avg_sq"] / (1.0 - beta ** float(state["step"]))
     return corrected.sqrt() + eps
+
+
+def adam(
+    w: "torch.Tensor", g: "torch.Tensor", at: At, betas: tuple[float, float], eps: float
+) -> Updated:
+    """The formula, once the weight decay has fallen on w or g."""
+    t, m, v = moments(g, at.state, betas)
+    new = {"step": t, "exp_avg": m, "exp_avg_sq": v}
+    if "max_exp_avg_sq" in at.state:
+        v = new["max_exp_avg_sq"] = torch.maximum(at.state["max_exp_avg_sq"], v)
+    (b1, b2), n = betas, t.double()
+    # The corrections are single numbers: the tensors are divided once, not three times.
+    root = (1 - b2**n).sqrt()
+    return w - at.lr * root / (1 - b1**n) * (m / (v.sqrt() + root * eps)), new
+
+
+def moments(
+    g: "torch.Tensor", state: "Mapping[str, torch.Tensor]", betas: tuple[float, float]
+) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """The count of this update, and the running means of g and g^2."""
+    b1, b2 = betas
+    m, v = state["exp_avg"], state["exp_avg_sq"]
+    return state["step"] + 1, b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
 
 
 @final
@@ -65,6 +88,10 @@ class AdamConfig(DecayingConfig, frozen=True):
             groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
         )
 
+    def updated(self, at: At) -> Updated:
+        w, g = self._decayed(at)
+        return adam(w, g, at, self.betas, self.eps)
+
 
 @final
 class AdamwConfig(DecayingConfig, frozen=True):
@@ -98,6 +125,10 @@ class AdamwConfig(DecayingConfig, frozen=True):
             groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
         )
 
+    def updated(self, at: At) -> Updated:
+        w, g = self._decayed(at)
+        return adam(w, g, at, self.betas, self.eps)
+
 
 @final
 class AdamaxConfig(DecayingConfig, frozen=True):
@@ -119,6 +150,14 @@ class AdamaxConfig(DecayingConfig, frozen=True):
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
         return torch.optim.Adamax(groups, lr, betas=self.betas, eps=self.eps, **how)
+
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        (b1, b2), t = self.betas, state["step"] + 1
+        m = b1 * state["exp_avg"] + (1 - b1) * g
+        u = torch.maximum(b2 * state["exp_inf"], g.abs() + self.eps)
+        return w - lr / (1 - b1 ** t.double()) * (m / u), {"step": t, "exp_avg": m, "exp_inf": u}
 
 
 @final
@@ -154,6 +193,19 @@ class NadamConfig(DecayingConfig, frozen=True):
             **how,
         )
 
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at, decoupled=self.decoupled_weight_decay)
+        t, m, v = moments(g, state, self.betas)
+        (b1, b2), n = self.betas, t.double()
+        mu = b1 * (1 - 0.5 * 0.96 ** (n * self.momentum_decay))
+        ahead = b1 * (1 - 0.5 * 0.96 ** ((n + 1) * self.momentum_decay))
+        product = state["mu_product"] * mu.to(state["mu_product"].dtype)
+        so_far = product.double()
+        step = lr * (1 - mu) / (1 - so_far) * g + lr * ahead / (1 - so_far * ahead) * m
+        w = w - step / ((v / (1 - b2**n)).sqrt() + self.eps)
+        return w, {"step": t, "exp_avg": m, "exp_avg_sq": v, "mu_product": product}
+
 
 @final
 class RadamConfig(DecayingConfig, frozen=True):
@@ -184,6 +236,21 @@ class RadamConfig(DecayingConfig, frozen=True):
             decoupled_weight_decay=self.decoupled_weight_decay,
             **how,
         )
+
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at, decoupled=self.decoupled_weight_decay)
+        t, m, v = moments(g, state, self.betas)
+        (b1, b2), n = self.betas, t.double()
+        longest = 2 / (1 - b2) - 1
+        length = longest - 2 * n * b2**n / (1 - b2**n)
+        # Below 5 the root is not of a positive number, and is not taken.
+        known = length > 5
+        rho = torch.where(known, length, torch.full_like(length, 6.0))
+        above = (rho - 4) * (rho - 2) * longest
+        rectified = (above / ((longest - 4) * (longest - 2) * rho) * (1 - b2**n)).sqrt()
+        scale = torch.where(known, rectified / (v.sqrt() + self.eps), torch.ones_like(v))
+        return w - lr / (1 - b1**n) * m * scale, {"step": t, "exp_avg": m, "exp_avg_sq": v}
 
 
 KINDS = (AdamConfig, AdamwConfig, AdamaxConfig, NadamConfig, RadamConfig)

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.base import lazy
 from nnlab.contracts import Shape
-from nnlab.parts.optimizers.family import DecayingConfig, Fraction, size
+from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,13 @@ class AdagradConfig(DecayingConfig, frozen=True):
             **how,
         )
 
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        t, total = state["step"] + 1, state["sum"] + g * g
+        rate = lr / (1 + (t.double() - 1) * self.lr_decay)
+        return w - rate * g / (total.sqrt() + self.eps), {"step": t, "sum": total}
+
 
 @final
 class RmspropConfig(DecayingConfig, frozen=True):
@@ -76,6 +83,19 @@ class RmspropConfig(DecayingConfig, frozen=True):
             **how,
         )
 
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        mean = s = self.alpha * state["square_avg"] + (1 - self.alpha) * g * g
+        new = {"step": state["step"] + 1, "square_avg": s}
+        if self.centered:
+            new["grad_avg"] = self.alpha * state["grad_avg"] + (1 - self.alpha) * g
+            mean = s - new["grad_avg"].square()
+        step = g / (mean.sqrt() + self.eps)
+        if self.momentum:
+            step = new["momentum_buffer"] = self.momentum * state["momentum_buffer"] + step
+        return w - lr * step, new
+
 
 @final
 class AdadeltaConfig(DecayingConfig, frozen=True):
@@ -97,6 +117,14 @@ class AdadeltaConfig(DecayingConfig, frozen=True):
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
         return torch.optim.Adadelta(groups, lr, rho=self.rho, eps=self.eps, **how)
+
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        s = self.rho * state["square_avg"] + (1 - self.rho) * g * g
+        d = (state["acc_delta"] + self.eps).sqrt() / (s + self.eps).sqrt() * g
+        u = self.rho * state["acc_delta"] + (1 - self.rho) * d * d
+        return w - lr * d, {"step": state["step"] + 1, "square_avg": s, "acc_delta": u}
 
 
 @final
@@ -128,6 +156,12 @@ class AdafactorConfig(DecayingConfig, frozen=True):
         from nnlab.parts.optimizers.own import Adafactor
 
         return Adafactor(groups, lr, beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
+
+    def updated(self, at: At) -> Updated:
+        from nnlab.parts.optimizers.own import adafactor
+
+        step, new = adafactor(*at[:4], beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
+        return self._decayed(at)[0] - step, new
 
 
 KINDS = (AdagradConfig, RmspropConfig, AdadeltaConfig, AdafactorConfig)

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.base import lazy
 from nnlab.contracts import Shape
-from nnlab.parts.optimizers.family import DecayingConfig, GroupedConfig, size
+from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig, Updated, size
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +62,14 @@ class SgdConfig(DecayingConfig, frozen=True):
             **how,
         )
 
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        if not self.momentum:
+            return w - lr * g, {}
+        v = self.momentum * state["momentum_buffer"] + (1 - self.dampening) * g
+        return w - lr * (g + self.momentum * v if self.nesterov else v), {"momentum_buffer": v}
+
 
 @final
 class AsgdConfig(DecayingConfig, frozen=True):
@@ -88,6 +96,18 @@ class AsgdConfig(DecayingConfig, frozen=True):
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
         return torch.optim.ASGD(groups, lr, lambd=self.lambd, alpha=self.alpha, t0=self.t0, **how)
+
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        t, eta, mu = state["step"] + 1, state["eta"].double(), state["mu"].double()
+        w = (1 - self.lambd * eta) * w - eta * g
+        mean = torch.where(mu == 1, w, state["ax"] + (w - state["ax"]) * mu)
+        # In the precision of the count, and in this order, as torch computes it.
+        longer = (1 + (self.lambd * lr).to(t.dtype) * t) ** self.alpha
+        eta = lr.to(t.dtype) * longer.reciprocal()
+        mu = 1 / (t.double() - self.t0).clamp(min=1)
+        return w, {"step": t, "ax": mean, "eta": eta, "mu": mu}
 
 
 @final
@@ -118,6 +138,17 @@ class RpropConfig(GroupedConfig, frozen=True):
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
         return torch.optim.Rprop(groups, lr, etas=self.etas, step_sizes=self.step_sizes, **how)
+
+    def updated(self, at: At) -> Updated:
+        w, g, state = at.w, at.g, at.state
+        shrink, grow = self.etas
+        same = (g * state["prev"]).sign()
+        size = state["step_size"]
+        size = torch.where(same > 0, grow * size, torch.where(same < 0, shrink * size, size))
+        size = size.clamp(*self.step_sizes)
+        g = torch.where(same < 0, torch.zeros_like(g), g)
+        new = {"step": state["step"] + 1, "prev": g, "step_size": size}
+        return w - g.sign() * size, new
 
 
 KINDS = (SgdConfig, AsgdConfig, RpropConfig)

@@ -4,12 +4,13 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.base import Config, Kind, Mistake, lazy
 from nnlab.contracts import Shape
+from nnlab.optimizing import spare_compiler
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,23 @@ Named = Sequence[tuple[str, "Parameter"]]
 
 SHOWN = 12
 """How many names an error lists."""
+
+
+class At(NamedTuple):
+    """Where one parameter stands before an update."""
+
+    w: "torch.Tensor"
+    g: "torch.Tensor"
+    """The gradient, in the shape of w."""
+    state: "Mapping[str, torch.Tensor]"
+    """What the optimizer remembers, by its own keys; counts are 0-dim tensors."""
+    lr: "torch.Tensor"
+    """0-dim float64, on w's device."""
+    weight_decay: float
+
+
+Updated = tuple["torch.Tensor", dict[str, "torch.Tensor"]]
+"""The new w, and what is new of its state."""
 
 
 class OptimizerConfig(Kind, frozen=True):
@@ -62,6 +80,14 @@ class OptimizerConfig(Kind, frozen=True):
 
     def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
         """What the update divides a gradient by, from a parameter's state. Default: nothing."""
+        return None
+
+    def updated(self, at: At) -> Updated | None:
+        """One update as a formula without side effects, for a step that is compiled.
+
+        Gives what the optimizer of `build` gives from its second update on, when all of its state
+        is there. Default: None, it is no such formula.
+        """
         return None
 
     @abstractmethod
@@ -108,6 +134,7 @@ class GroupedConfig(OptimizerConfig, frozen=True):
 
         Frozen parameters are in none: they ask for no gradient and keep no state.
         """
+        spare_compiler()
         kinds = {p.device.type for _, p in parameters}
         how = {"fused": True} if kinds <= set(self.fused_on) else {"foreach": True}
         if kinds <= set(self.capturable_on):
@@ -203,6 +230,16 @@ class DecayingConfig(GroupedConfig, frozen=True):
         if own is not None:
             return own
         return self.weight_decay if self.decay == "all" or len(shape) >= 2 else 0.0
+
+    def _decayed(
+        self, at: At, *, decoupled: bool | None = None
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        """W and g once the weight decay has fallen on one of them."""
+        if not at.weight_decay:
+            return at.w, at.g
+        if self.decoupled if decoupled is None else decoupled:
+            return at.w * (1 - at.lr * at.weight_decay), at.g
+        return at.w, at.g + at.weight_decay * at.w
 
 
 def fits(pattern: str, name: str) -> bool:

@@ -7,6 +7,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from nnlab.base import Mistake
 from nnlab.contracts import Shape
+from nnlab.optimizing import spare_compiler
 from nnlab.parts.optimizers.family import Named, OptimizerConfig, size
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class LbfgsConfig(OptimizerConfig, frozen=True):
     def build(self, parameters: Named, *, lr: "float | torch.Tensor") -> "torch.optim.Optimizer":
         from nnlab.parts.optimizers.own import Lbfgs
 
+        spare_compiler()
         return Lbfgs(
             [parameter for _, parameter in parameters],
             lr=float(lr),

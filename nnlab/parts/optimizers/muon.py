@@ -1,13 +1,15 @@
 """Muon, which treats a weight matrix as a matrix."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.base import Mistake, lazy
 from nnlab.contracts import Shape
-from nnlab.parts.optimizers.family import DecayingConfig, Fraction, size
+from nnlab.parts.optimizers.adam import adam
+from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +73,32 @@ class MuonConfig(DecayingConfig, frozen=True):
         if others:
             parts.append(torch.optim.AdamW(others, lr, betas=self.betas, eps=self.eps, **how))
         return Pair(parts)
+
+    def updated(self, at: At) -> Updated:
+        state, lr = at.state, at.lr
+        w, g = self._decayed(at)
+        if "momentum_buffer" not in state:
+            return adam(w, g, at, self.betas, self.eps)
+        m = state["momentum_buffer"].lerp(g, 1 - self.momentum)
+        ahead = g.lerp(m, self.momentum) if self.nesterov else m
+        rows, columns = w.shape
+        length = sqrt(max(1, rows / columns))
+        if self.adjust_lr == "match_rms_adamw":
+            length = 0.2 * sqrt(max(rows, columns))
+        step = _orthogonalized(ahead, self.ns_steps).to(w.dtype)
+        return w - lr * length * step, {"momentum_buffer": m}
+
+
+def _orthogonalized(matrix: "torch.Tensor", iterations: int) -> "torch.Tensor":
+    """U V^T, nearly, of a matrix U S V^T, by Newton-Schulz iterations in bfloat16."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.T if tall else matrix).to(torch.bfloat16)
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x
 
 
 def _orthogonal(name: str, ndim: int) -> bool:

@@ -1,12 +1,14 @@
 """Optimizers that torch.optim has not, or not in a form that a step can use."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast, final
 
 import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
+
+from nnlab.optimizing import descend
 
 
 @final
@@ -31,7 +33,7 @@ class Pair(Optimizer):
         """One update of each."""
         assert closure is None
         for part in self._parts:
-            part.step()
+            descend(part)
 
 
 @final
@@ -70,23 +72,14 @@ class Adafactor(Optimizer):
         state = self.state[w]
         if not state:
             state |= self._fresh(w)
-        state["step"] += 1
-        count = state["step"].to(w.dtype)
-        forget, relative = count**self._beta2_decay, count.rsqrt().clamp(max=lr)
-        rate = _rms(w).clamp(min=self._eps) * relative
+        step, new = adafactor(
+            w, g, state, lr, beta2_decay=self._beta2_decay, eps=self._eps, d=self._d
+        )
         if weight_decay:
             w.mul_(1 - lr * weight_decay)
-        # torch's bounds: eps of the dtype below the row means, its square below g^2.
-        least = torch.finfo(w.dtype).eps
-        if w.ndim >= 2:
-            rows, columns = state["row_var"], state["col_var"]
-            rows.lerp_(g.square().mean(-1, keepdim=True), forget)
-            columns.lerp_(g.square().mean(-2, keepdim=True), forget)
-            scale = rows @ columns / rows.mean(-2, keepdim=True).clamp(min=least)
-        else:
-            scale = state["variance"].lerp_(g.square(), forget)
-        update = g * scale.clamp(min=least * least).rsqrt()
-        w.sub_((update * (rate / (_rms(update) / self._d).clamp(min=1.0))).to(w.dtype))
+        w.sub_(step.to(w.dtype))
+        for key, value in new.items():
+            state[key].copy_(value)
 
     def _fresh(self, w: Tensor) -> dict[str, Tensor]:
         step = torch.zeros((), dtype=torch.float32, device=w.device)
@@ -97,6 +90,34 @@ class Adafactor(Optimizer):
             w.new_zeros((*w.shape[:-2], 1, w.shape[-1])),
         )
         return {"step": step, "row_var": rows, "col_var": columns}
+
+
+def adafactor(
+    w: Tensor,
+    g: Tensor,
+    state: Mapping[str, Tensor],
+    lr: float | Tensor,
+    *,
+    beta2_decay: float,
+    eps: float,
+    d: float,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is to be taken off w, and the new state; the arguments are those of `Adafactor`."""
+    new = {"step": state["step"] + 1}
+    count = new["step"].to(w.dtype)
+    forget, relative = count**beta2_decay, count.rsqrt().clamp(max=lr)
+    rate = _rms(w).clamp(min=eps) * relative
+    # torch's bounds: eps of the dtype below the row means, its square below g^2.
+    least = torch.finfo(w.dtype).eps
+    if w.ndim >= 2:
+        rows = state["row_var"].lerp(g.square().mean(-1, keepdim=True), forget)
+        columns = state["col_var"].lerp(g.square().mean(-2, keepdim=True), forget)
+        scale = rows @ columns / rows.mean(-2, keepdim=True).clamp(min=least)
+        new |= {"row_var": rows, "col_var": columns}
+    else:
+        scale = new["variance"] = state["variance"].lerp(g.square(), forget)
+    update = g * scale.clamp(min=least * least).rsqrt()
+    return update * (rate / (_rms(update) / d).clamp(min=1.0)), new
 
 
 def _rms(tensor: Tensor) -> Tensor:
@@ -129,7 +150,7 @@ class Lbfgs(Optimizer):
             closure: clears the gradients, evaluates the objective and its gradient, and returns it.
         """
         self._torch.state = defaultdict(dict, {self._first: _lists(self.state[self._first])})
-        loss = self._torch.step(closure)
+        loss = descend(self._torch, closure)
         self.state[self._first] = _tensors(self._torch.state[self._first])
         return loss
 

@@ -26,7 +26,7 @@ from nnlab.parts.optimizers.adaptive import (
     RmspropConfig,
 )
 from nnlab.parts.optimizers.descent import AsgdConfig, RpropConfig, SgdConfig
-from nnlab.parts.optimizers.family import DecayingConfig, GroupedConfig
+from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig
 from nnlab.parts.optimizers.muon import MuonConfig
 
 Array = NDArray[np.float64]
@@ -285,6 +285,36 @@ class TestEveryOptimizer:
     def test_agrees_with_the_plain_loop_of_torch(self, config: GroupedConfig) -> None:
         ours = trained(config, lambda _: config.lr)
         torch.testing.assert_close(ours, run_plain(config, torch.float64, foreach=False))
+
+    def test_has_a_formula_that_goes_on_as_it_does(self, config: GroupedConfig) -> None:
+        """For 20 updates, from the state that the first one makes."""
+        theirs, ours = named(), named()
+        optimizer = config.build(theirs, lr=torch.tensor(config.lr, dtype=torch.float64))
+        states: dict[str, dict[str, torch.Tensor]] = {}
+        for step in range(20):
+            gradients(step, theirs)
+            optimizer.step()
+            for (name, mine), (_, parameter) in zip(ours, theirs, strict=True):
+                found = optimizer.state[parameter]
+                if step == 0:
+                    mine.data.copy_(parameter)
+                    states[name] = {k: torch.as_tensor(v).clone() for k, v in found.items()}
+                    continue
+                assert parameter.grad is not None
+                decay = falls_on(config, mine)
+                lr = torch.tensor(config.lr, dtype=torch.float64)
+                found = config.updated(At(mine.detach(), parameter.grad, states[name], lr, decay))
+                assert found is not None
+                mine.data.copy_(found[0])
+                for key, value in found[1].items():
+                    states[name][key].copy_(value)
+        # Newton-Schulz is computed in bfloat16, in whichever order.
+        rtol, atol = (1e-2, 1e-3) if config.kind == "muon" else (1e-9, 0.0)
+        for (name, mine), (_, parameter) in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(mine, parameter, rtol=rtol, atol=atol)
+            for key, value in optimizer.state[parameter].items():
+                kept = torch.as_tensor(value)
+                torch.testing.assert_close(states[name][key], kept, rtol=rtol, atol=atol)
 
     def test_sees_a_rate_that_changes_between_updates(self, config: GroupedConfig) -> None:
         # asgd reads it one update late; rprop before its first one alone.

@@ -1,0 +1,1 @@
+"""The step in one compiled call: recorded from the eager one, built once, kept on disk."""

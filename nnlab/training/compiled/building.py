@@ -1,0 +1,104 @@
+"""Builds a recorded step into machine code ahead of time, by torch's AOTInductor."""
+
+import logging
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nnlab.training.compiled.recording import Recording
+
+FORMAT = 1
+"""Of what is built; another number makes every kept step a stranger."""
+
+
+def compiler() -> str | None:
+    """The C++ compiler that torch would call; None if there is none."""
+    named = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    return shutil.which(named)
+
+
+def surroundings(threads: int) -> tuple[str, ...]:
+    """What beside the graph decides the machine code: versions, processor, threads."""
+    return (str(FORMAT), torch.__version__, sys.platform, _processor(), str(threads))
+
+
+def key_of(recording: Recording, threads: int) -> str:
+    """A name for what is computed: graph, shapes, constants, surroundings."""
+    digest = sha256()
+    for part in (*surroundings(threads), recording.graph.code):
+        digest.update(part.encode() + b"\0")
+    for name, tensor in zip(recording.inputs, recording.tensors, strict=True):
+        digest.update(f"{name} {_form(tensor)}\0".encode())
+    for node in recording.graph.graph.find_nodes(op="get_attr"):
+        value = getattr(recording.graph, str(node.target))
+        digest.update(f"{node.target} {_form(value)}\0".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def build(recording: Recording, path: Path, *, threads: int) -> None:
+    """Writes the package; takes about half a minute.
+
+    Args:
+        recording: what is built.
+        path: ends in .pt2.
+        threads: of one call.
+
+    Raises:
+        Exception: whatever torch's compiler raises.
+    """
+    from torch._inductor import aoti_compile_and_package
+
+    # Random numbers are those of the eager step; casts round as they are written.
+    options: dict[str, Any] = {
+        "fallback_random": True,
+        "emulate_precision_casts": True,
+        "cpp.threads": threads,
+        "cpp.enable_floating_point_contract_flag": "off",
+    }
+    tensors = tuple(tensor.detach() for tensor in recording.tensors)
+    with torch.no_grad(), _silent():
+        program = torch.export.export(recording.graph, tensors)
+        aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
+
+
+def load(path: Path) -> Any:
+    """The runner of a package: `run([tensors])` changes them in place. Takes milliseconds."""
+    return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1)  # pyright: ignore
+
+
+@contextmanager
+def _silent() -> Generator[None]:
+    """Without what torch's compiler says to its authors."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {tuple(tensor.shape)} {tensor.stride()} {tensor.device}"
+
+
+def _processor() -> str:
+    """The instructions that this processor knows, where the system tells them."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        known = [line for line in lines if line.startswith(("flags", "Features"))][:1]
+        return " ".join(known)
+    return torch.backends.cpu.get_cpu_capability()

@@ -1,0 +1,101 @@
+"""Built steps on disk: made once, found again by what they compute, read by their owner alone."""
+
+import json
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import final
+
+from filelock import FileLock
+
+from nnlab import durable
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A step on disk.
+
+    Attributes:
+        path: the package.
+        inputs: names of its inputs, in order.
+        seconds: that building it took.
+    """
+
+    path: Path
+    inputs: tuple[str, ...]
+    seconds: float
+
+
+@final
+class StepCache:
+    """A folder of built steps.
+
+    A recipe names what a step was made from (config, data, versions of all code) and leads to what
+    was recorded from it; so a run that repeats another need not record again.
+
+    Args:
+        folder: made with mode 0700 where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def trusted(self) -> str:
+        """Why the folder is not used: machine code is loaded from it. Else the empty word."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = self._folder.lstat()
+        if not self._folder.is_dir() or self._folder.is_symlink():
+            return f"{self._folder} is no folder"
+        if hasattr(os, "getuid") and about.st_uid != os.getuid():
+            return f"{self._folder} belongs to another user"
+        if os.name == "posix" and about.st_mode & 0o077:
+            return f"{self._folder} can be read or written by others (chmod 700)"
+        return ""
+
+    def by_recipe(self, recipe: str) -> Built | None:
+        """What was made from a recipe."""
+        try:
+            key = json.loads((self._folder / f"{recipe}.recipe").read_bytes())["key"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return self.by_key(str(key))
+
+    def by_key(self, key: str) -> Built | None:
+        """A built step whose bytes are those that were written."""
+        path = self._package(key)
+        try:
+            about = json.loads((self._folder / f"{key}.json").read_bytes())
+            if sha256(path.read_bytes()).hexdigest() != about["sha256"]:
+                return None
+            return Built(path, tuple(map(str, about["inputs"])), float(about["seconds"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @contextmanager
+    def building(self, key: str) -> Generator[Path]:
+        """Holds other processes that want the same; a path to build at, which does not stay."""
+        draft = self._folder / f"{key}.{os.getpid()}.pt2"
+        with FileLock(self._folder / f"{key}.lock"):
+            try:
+                yield draft
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def keep(self, key: str, draft: Path, inputs: Sequence[str], seconds: float) -> Built:
+        """Takes a package over."""
+        digest = sha256(draft.read_bytes()).hexdigest()
+        path = self._package(key)
+        draft.replace(path)
+        about = {"sha256": digest, "inputs": list(inputs), "seconds": seconds}
+        durable.write(self._folder / f"{key}.json", json.dumps(about) + "\n")
+        return Built(path, tuple(inputs), seconds)
+
+    def remember(self, recipe: str, key: str) -> None:
+        """A run with this recipe needs what has this key."""
+        durable.write(self._folder / f"{recipe}.recipe", json.dumps({"key": key}) + "\n")
+
+    def _package(self, key: str) -> Path:
+        return self._folder / f"{key}.pt2"

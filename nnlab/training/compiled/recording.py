@@ -1,0 +1,138 @@
+"""Records the eager step as a graph: what it computes once, it computes whenever it is run."""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from nnlab.contracts import Batch
+from nnlab.training.eager_step import EagerStep
+from nnlab.training.sources import ResidentSource
+from nnlab.training.still import kept_generators
+
+UpdateFn = Callable[[Tensor, Tensor, Mapping[str, Tensor], Tensor, float], "Change"]
+"""(w, g, state, lr (), weight decay) to the new w and what is new of its state."""
+Change = tuple[Tensor, dict[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A step as a graph.
+
+    Attributes:
+        graph: changes its inputs in place and returns nothing.
+        inputs: names of what it reads and changes, in the order of its arguments.
+        tensors: likewise, the tensors it was recorded on.
+    """
+
+    graph: GraphModule
+    inputs: tuple[str, ...]
+    tensors: tuple[Tensor, ...]
+
+
+@final
+class Program:
+    """What one call computes: the eager step with the optimizer written as a formula.
+
+    Args:
+        eager: the step; its optimizer has made at least one update, so that its state is there.
+        updated: the optimizer's formula.
+        gathers: whether the call begins at row numbers; at a batch otherwise.
+    """
+
+    def __init__(self, eager: EagerStep, updated: UpdateFn, *, gathers: bool) -> None:
+        self._eager = eager
+        self._updated = updated
+        self._gathers = gathers
+        groups = eager.optimizer.param_groups
+        self.rates = [
+            torch.zeros((), dtype=torch.float64, device=eager.device) for _ in range(len(groups))
+        ]
+        """The learning rate of each group, filled before a call."""
+
+    def fill_rates(self) -> None:
+        """Takes the learning rates over from the optimizer's groups."""
+        for rate, group in zip(self.rates, self._eager.optimizer.param_groups, strict=True):
+            if isinstance(group["lr"], Tensor):
+                rate.copy_(group["lr"])
+            else:
+                rate.fill_(group["lr"])
+
+    def arguments(self, rows: Tensor) -> list[Tensor]:
+        """What a call begins with."""
+        if self._gathers:
+            return [rows]
+        batch = self._eager.batch(rows)
+        return [batch.inputs, batch.targets, batch.rows]
+
+    def held(self) -> dict[str, Tensor]:
+        """What a call reads and changes beside its arguments, by name: each tensor once."""
+        found = {f"rate/{i}": rate for i, rate in enumerate(self.rates)}
+        if self._gathers:
+            assert isinstance(self._eager.source, ResidentSource)
+            held = self._eager.source.tensors()
+            found |= {f"source/{name}": tensor for name, tensor in held.items()}
+        found |= self._eager.tensors()
+        unique: dict[int, str] = {}
+        for name, tensor in found.items():
+            unique.setdefault(id(tensor), name)
+        return {name: found[name] for name in unique.values()}
+
+    def __call__(self, *arguments: Tensor) -> None:
+        """One update, as torch would do it operation by operation."""
+        eager = self._eager
+        batch = eager.batch(arguments[0]) if self._gathers else Batch(*arguments)
+        eager.differentiate(batch, eager.window)
+        eager.clip(foreach=False)
+        with torch.no_grad():
+            for rate, group in zip(self.rates, eager.optimizer.param_groups, strict=True):
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        self._update(parameter, rate, group.get("weight_decay", 0.0))
+
+    def _update(self, parameter: nn.Parameter, rate: Tensor, decay: float) -> None:
+        state = self._eager.optimizer.state[parameter]
+        assert parameter.grad is not None
+        new, changed = self._updated(parameter, parameter.grad, state, rate, decay)
+        parameter.copy_(new)
+        for key, value in changed.items():
+            state[key].copy_(value)
+        parameter.grad = None
+
+
+def record(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
+    """The graph of a program at a batch of this size; leaves all state as it was.
+
+    Args:
+        program: what is computed.
+        eager: the step that it computes.
+        rows: (N,) any rows, as many as a batch has.
+    """
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    arguments, held = program.arguments(rows), program.held()
+    count = len(arguments)
+
+    def call(*tensors: Tensor) -> list[Tensor]:
+        program(*tensors[:count])
+        return []
+
+    tensors = (*arguments, *held.values())
+    with kept(eager):
+        graph = make_fx(call)(*tensors)
+    return Recording(graph, tuple(f"argument/{i}" for i in range(count)) + tuple(held), tensors)
+
+
+@contextmanager
+def kept(eager: EagerStep) -> Generator[None]:
+    """Puts the step's state back."""
+    before = {name: tensor.clone() for name, tensor in eager.state().items()}
+    with kept_generators():
+        try:
+            yield
+        finally:
+            eager.load(before)

@@ -1,0 +1,143 @@
+"""The step as one compiled call, under the contract of every step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import final
+
+from torch import Tensor
+
+from nnlab.training.compiled import building
+from nnlab.training.compiled.cache import Built, StepCache
+from nnlab.training.compiled.recording import Program, UpdateFn, kept, record
+from nnlab.training.eager_step import EagerStep
+from nnlab.training.sources import ResidentSource
+
+
+@final
+class CompiledStep:
+    """The eager step in one call: gather, scale, forward, backward, clip, optimizer, sums.
+
+    What the eager step owns, this one changes in place. The first update of a run, which makes the
+    optimizer's state, and a short last batch go through the eager step.
+
+    Args:
+        eager: what is computed.
+        updated: the optimizer's formula.
+        batch_size: of the compiled call.
+        threads: likewise.
+        recipe: names all that the step was made from; None where that cannot be named.
+        cache: of built steps.
+    """
+
+    def __init__(
+        self,
+        eager: EagerStep,
+        *,
+        updated: UpdateFn,
+        batch_size: int,
+        threads: int,
+        recipe: str | None,
+        cache: StepCache,
+    ) -> None:
+        self.eager = eager
+        self.window = eager.window
+        resident = isinstance(eager.source, ResidentSource)
+        # An augmentation is seeded by a number that changes with every step.
+        self._program = Program(eager, updated, gathers=resident and not eager.augments)
+        self._size = batch_size
+        self._threads = threads
+        self._recipe = recipe
+        self._cache = cache
+        self._built: Built | None = None
+        self._run: Callable[[list[Tensor]], object] | None = None
+        self._held: list[Tensor] | None = None
+
+    def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:
+        """Takes the compiled call from the cache, or builds it; comes before the first update.
+
+        Where it cannot be had the step stays eager, and `note` is told why.
+
+        Args:
+            rows: at least a batch of training rows.
+            note: shows a sentence.
+        """
+        if why := self._cache.trusted():
+            note(f"compile: the steps are eager, {why}")
+            return
+        self._built = None if self._recipe is None else self._cache.by_recipe(self._recipe)
+        if self._built is None:
+            if building.compiler() is None:
+                note("compile: the steps are eager, there is no C++ compiler (install g++)")
+                return
+            try:
+                self._built = self._build(rows[: self._size], note)
+            except Exception as error:  # torch's compiler raises whatever it likes
+                reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+                note(f"compile: the steps are eager, torch could not build them ({reason})")
+                return
+        self._run = building.load(self._built.path).run
+
+    def _build(self, rows: Tensor, note: Callable[[str], None]) -> Built:
+        started, eager = perf_counter(), self.eager
+        fresh = not eager.optimizer.state
+        with kept(eager):
+            if fresh:
+                eager.update(rows)
+            recording = record(self._program, eager, rows)
+        if fresh:
+            eager.optimizer.state.clear()
+        key = building.key_of(recording, self._threads)
+        with self._cache.building(key) as draft:
+            built = self._cache.by_key(key)
+            if built is None:
+                note("compile: builds the step, once for this network (about half a minute)")
+                building.build(recording, draft, threads=self._threads)
+                seconds = perf_counter() - started
+                built = self._cache.keep(key, draft, recording.inputs, seconds)
+                note(f"compile: built in {seconds:.0f} s")
+        if self._recipe is not None:
+            self._cache.remember(self._recipe, key)
+        return built
+
+    def fill_learning_rate(self, value: float) -> None:
+        """Of both steps."""
+        self.eager.fill_learning_rate(value)
+        self._program.fill_rates()
+
+    def update(self, rows: Tensor) -> None:
+        """One call for a whole batch."""
+        eager, program = self.eager, self._program
+        if self._run is None or len(rows) != self._size or not eager.optimizer.state:
+            eager.update(rows)
+            self._held = None  # an optimizer may have put new tensors in the place of old ones
+            return
+        if self._held is None:
+            self._held = self._bound()
+        eager.seed()
+        self._run([*program.arguments(rows), *self._held])
+        eager.window.count(self._size)
+        eager.finish()
+
+    def _bound(self) -> list[Tensor]:
+        """What the call reads and changes, in its order."""
+        assert self._built is not None
+        held = self._program.held()
+        names = [name for name in self._built.inputs if not name.startswith("argument/")]
+        return [held[name].detach() for name in names]
+
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+        """Looks as the eager step does."""
+        self.eager.look(rows, beside=beside)
+
+    def read(self) -> dict[str, float]:
+        """As of the eager step."""
+        return self.eager.read()
+
+    def state(self) -> dict[str, Tensor]:
+        """As of the eager step: either can go on where the other stopped."""
+        return self.eager.state()
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over such a state."""
+        self.eager.load(state)
+        self._held = None
