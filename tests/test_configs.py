@@ -122,5 +122,5 @@ def test_spirals_can_be_made_deep_by_one_number() -> None:
     # The first thing that a newcomer breaks: then nnlab doctor names the vanishing gradient.
     config = loading.load_config(CONFIGS / "spirals.yaml", ["model.hidden.depth=20"])
     design = settle(config, loading.place_for(CONFIGS), Machine("cpu", 2)).design
-    # (2 * 32 + 32) + 19 (32 * 32 + 32) + (32 * 2 + 2)
+    # 96 of the first, 19 times 1,056, 66 of the output.
     assert design.parameters == 20_226

@@ -208,7 +208,9 @@ def worst_mistakes(probabilities: "Floats", targets: "NDArray[np.int64]") -> "ND
     return wrong[np.argsort(own[wrong], kind="stable")][:WORST]
 
 
-def precision_recall(probabilities: "Floats", positive: "NDArray[np.bool_]") -> "Floats":
+def precision_recall(
+    probabilities: "Floats", positive: "NDArray[np.bool_]"
+) -> "NDArray[np.float64]":
     """(6, THRESHOLDS): true and false positives, true and false negatives, precision, recall.
 
     Args:
