@@ -28,7 +28,7 @@ from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks, read_history, readings_of
 from nnlab.training.tensorboard import TensorBoard
-from nnlab.watching import Watch
+from nnlab.watching import Examiner
 
 
 def train(
@@ -184,7 +184,7 @@ def _events(
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
-        watch = Watch(session)
+        examiner = Examiner(session)
         view.start(about)
         _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
@@ -203,7 +203,7 @@ def _events(
                     stopped = event
                     session.conclusion = conclude(session)
                 gallery.after(event)
-                for finding in watch.observe(event):
+                for finding in examiner.observe(event):
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)
                 yield event

@@ -46,6 +46,7 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
     else:
         return None
     ratio = first_over_last(history.train[-1], facts)
+    times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
     kinds = {layer.activation.kind for layer in facts.hidden} - {"identity"}
     names = " and ".join(sorted(kinds)) or "linear"
     return Finding(
@@ -55,8 +56,8 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
         measured=ratio,
         quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
         since=since(history.train, lambda p: below(limit, p)),
-        meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient all but "
-        "disappears, so the first layers do not learn",
+        meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient "
+        f"shrinks {times} from the last layer to the first, so the first layers do not learn",
         remedy=(
             *remedies.activation(facts, "relu"),
             *remedies.init(facts),

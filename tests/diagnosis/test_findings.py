@@ -36,6 +36,7 @@ class TestVanishingGradient:
         assert found.layer == "hidden1"
         assert found.since == 0
         assert found.measured == pytest.approx(0.01**5)
+        assert "shrinks 1e10 times from the last layer to the first" in found.meaning
 
     def test_is_a_warning_where_little_arrives_and_nothing_is_learned(self) -> None:
         found = watch(facts_of(model=DEEP), FLAT, look=self.fading(0.2))["vanishing_gradient"]
