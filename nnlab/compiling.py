@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nnlab.contracts import Examples
 from nnlab.experiment import Experiment
-from nnlab.parts.optimizers.family import At
+from nnlab.parts.optimizers.family import At, OptimizerConfig
 from nnlab.training.compiled.building import surroundings
 from nnlab.training.compiled.cache import StepCache
 from nnlab.training.compiled.step import CompiledStep
@@ -68,6 +68,8 @@ def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
     config = experiment.config
     if config.optimizer.closure:
         return f"{config.optimizer.kind} evaluates the loss several times in an update"
+    if type(config.optimizer).updated is OptimizerConfig.updated:
+        return f"{config.optimizer.kind} has no formula of its update (OptimizerConfig.updated)"
     if not isinstance(step, EagerStep):
         return f"rule {config.rule.kind} has no gradient"
     if device.type not in ("cpu", "cuda"):

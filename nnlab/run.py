@@ -29,7 +29,7 @@ from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks, read_history, readings_of
 from nnlab.training.tensorboard import TensorBoard
-from nnlab.watching import Watch
+from nnlab.watching import Examiner
 
 
 def train(
@@ -185,7 +185,7 @@ def _events(
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
-        watch, examples = Watch(session), PerExample(session)
+        examiner, examples = Examiner(session), PerExample(session)
         view.start(about)
         _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
@@ -205,7 +205,7 @@ def _events(
                     session.conclusion = conclude(session)
                 gallery.after(event)
                 examples.after(event)
-                for finding in watch.observe(event):
+                for finding in examiner.observe(event):
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)
                 yield event
@@ -274,6 +274,7 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
         steps_per_epoch=experiment.per_epoch,
         sizes=experiment.shape.sizes,
         progress=lambda: session.progress.step,
+        remark=experiment.compile_why,
     )
 
 

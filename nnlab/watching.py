@@ -21,7 +21,7 @@ FILE = "findings.jsonl"
 
 
 @final
-class Watch:
+class Examiner:
     """Judges the events of a session and writes down what is found.
 
     Args:

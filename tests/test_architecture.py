@@ -40,7 +40,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "config": [
             *("comparison", "config", "described", "experiment", "fits", "group", "handed"),
             *("labels", "learning", "loading", "overrides", "owners", "pacing", "sections"),
-            *("targets", "thresholds"),
+            *("speed", "targets", "thresholds"),
         ],
     },
     {
