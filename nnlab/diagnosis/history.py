@@ -39,11 +39,14 @@ class History:
         self.diverged = self.ended = False
         self.points: dict[Split, list[Point]] = {"train": [], "validation": []}
         self.close: list[Point] = []
+        # The same curve is asked for by many rules between two readings.
+        self._curves: dict[tuple[str, Split], list[tuple[int, float]]] = {}
 
     def add(self, step: int, split: Split, values: Mapping[str, float | None]) -> None:
         """Takes a reading."""
         finite = {k: v if v is not None and isfinite(v) else None for k, v in values.items()}
         point = Point(step, finite)
+        self._curves.clear()
         points = self.points.setdefault(split, [])
         points.append(point)
         _thin(points)
@@ -66,10 +69,12 @@ class History:
         """The newest of training."""
         return self.train[-1].step if self.train else 0
 
-    def curve(self, key: str, split: Split = "train") -> list[tuple[int, float]]:
+    def curve(self, key: str, split: Split = "train") -> Sequence[tuple[int, float]]:
         """(step, value) of one key, as far as it is finite; without the reading at step 0."""
-        found = ((p.step, p.values.get(key)) for p in self.points[split])
-        return [(step, value) for step, value in found if step and value is not None]
+        if (key, split) not in self._curves:
+            found = ((p.step, p.values.get(key)) for p in self.points[split])
+            self._curves[key, split] = [(s, v) for s, v in found if s and v is not None]
+        return self._curves[key, split]
 
 
 def _thin(points: list[Point]) -> None:
