@@ -83,7 +83,7 @@ class TestScaledTargets:
         np.testing.assert_allclose(examples.target_scale.mean, train_targets.mean(axis=0))
         np.testing.assert_allclose(examples.target_scale.deviation, train_targets.std(axis=0))
         step = build_trainer(experiment, examples, CPU).step
-        source = step._source  # pyright: ignore
+        source = step.source  # pyright: ignore
         seen = source.gather(torch.from_numpy(examples.rows["train"])).targets.double()
         assert seen.mean().item() == pytest.approx(0.0, abs=1e-6)
         assert seen.std(correction=0).item() == pytest.approx(1.0, abs=1e-6)
@@ -267,7 +267,7 @@ def test_balanced_weights_come_from_the_training_split(tmp_path: Path) -> None:
     )
     examples = experiment.config.data.load(place_for(tmp_path))
     built = build_trainer(experiment, examples, CPU)
-    batch = built.step._source.gather(torch.from_numpy(examples.rows["train"]))  # pyright: ignore
+    batch = built.step.source.gather(torch.from_numpy(examples.rows["train"]))  # pyright: ignore
     outputs = torch.zeros(len(batch.rows), 2)
     losses = loss_of(experiment, examples, built.network)(outputs, batch)
     counts = torch.bincount(batch.targets).double()
