@@ -111,6 +111,13 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+def facts(step: Step) -> dict[str, Any]:
+    """Of a compiled step that is ready {cached, seconds}, as `Summary` holds them; else {}."""
+    if not isinstance(step, CompiledStep) or step.built is None:
+        return {}
+    return {"cached": step.cached, "seconds": step.built.seconds}
+
+
 def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
     """Gets a compiled step ready; any other is."""
     if isinstance(step, CompiledStep):
