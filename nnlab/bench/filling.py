@@ -6,22 +6,24 @@ from typing import Any
 
 from nnlab.bench.work import Work
 
+OFF = "train.compile is off"
+
 
 def fill(work: Work) -> dict[str, Any]:
     """Builds the step of a config where it is not built yet.
 
     Returns:
-        {compiled, cached, seconds}: whether there is a compiled step at all, whether it was there,
-        and what building it took now or then; without one, `why`.
+        {compiled, cached, seconds, spent}: whether there is a compiled step at all, whether it was
+        there, what building it took now or then, and what all this took; without one, `why`.
     """
+    experiment = work.experiment
+    if experiment.config.train.compile != "on":
+        return {"compiled": False, "why": OFF}
     from nnlab.build import build_trainer
     from nnlab.compiling import facts, prepare
     from nnlab.training import device as devices
 
     began = perf_counter()
-    experiment = work.experiment
-    if experiment.config.train.compile != "on":
-        return {"compiled": False, "why": "train.compile is off"}
     device, _ = devices.choose("cpu")
     said: list[str] = []
 
@@ -42,7 +44,7 @@ def fill(work: Work) -> dict[str, Any]:
     found = facts(built.step)
     if not found:
         return {"compiled": False, "why": said[-1] if said else "it could not be built"}
-    return {"compiled": True, **found, "looked": perf_counter() - began}
+    return {"compiled": True, **found, "spent": perf_counter() - began}
 
 
 def told(filled: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nnlab.base import NnlabError, ResourceError
 from nnlab.bench import peers
+from nnlab.bench.filling import OFF
 from nnlab.bench.process import Finished, finished
 from nnlab.bench.roofline import Roofline
 from nnlab.bench.work import Length, Work
@@ -104,6 +105,9 @@ def measure(work: Work, asked: Asked) -> Measured:
         skipped = dict(peers.absent(asked.against, work.name, asked.python))
         for name, why in skipped.items():
             asked.note(f"{name}: left out, {why}")
+        there = [name for name in asked.against if name not in skipped]
+        for warning in peers.without_bytecode(there, asked.python):
+            asked.note(warning)
     built = _built(work)
     bare = _sound(finished([sys.executable, "-c", "import torch"]), "import torch")
     words = [sys.executable, "-m", "nnlab.bench.roofline", str(work.threads)]
@@ -140,7 +144,7 @@ def _take_turn(name: str, turn: int, work: Work, asked: Asked, timings: Timings)
 def _built(work: Work) -> dict[str, Any]:
     """Fills the cache of built steps in a process of its own, so that no timed run builds."""
     if work.experiment.config.train.compile != "on":
-        return {"compiled": False, "why": "train.compile is off"}
+        return {"compiled": False, "why": OFF}
     sets = [word for override in work.overrides for word in ("--set", override)]
     words = [sys.executable, "-m", "nnlab", "bench", work.source, *sets, "--build", "--json"]
     return json.loads(_sound(finished(words), "nnlab bench --build").out)

@@ -98,16 +98,7 @@ def absent(names: Sequence[str], net: str, python: str) -> Iterator[tuple[str, s
     Raises:
         ConfigError: the interpreter cannot be run.
     """
-    modules = sorted({module for name in names for module in PEERS[name].modules})
-    code = (
-        "import importlib.util as u, json, sys; "
-        "print(json.dumps([m for m in sys.argv[1:] if u.find_spec(m) is None]))"
-    )
-    try:
-        asked = finished([python, "-c", code, *modules])
-        missing = set(json.loads(asked.out))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--peer-python {python}: cannot be run: {error}") from None
+    missing = {module for module, cached in _found(names, python).items() if cached is None}
     for name in names:
         peer = PEERS[name]
         if net not in peer.nets:
@@ -115,6 +106,37 @@ def absent(names: Sequence[str], net: str, python: str) -> Iterator[tuple[str, s
         elif lacking := [package for module, package in peer.modules.items() if module in missing]:
             pip = f"{shlex.quote(python)} -m pip install {' '.join(peer.modules.values())}"
             yield name, f"{' and '.join(lacking)} not installed ({pip})"
+
+
+def without_bytecode(names: Sequence[str], python: str) -> Iterator[str]:
+    """Warnings: an import that is compiled anew each time takes several times as long."""
+    bare = [module for module, cached in _found(names, python).items() if cached is False]
+    if bare:
+        way = f"{shlex.quote(python)} -m compileall -q FOLDER_OF_ITS_PACKAGES"
+        yield (
+            f"peers import {', '.join(bare)} without stored bytecode: their first steps come late, "
+            f"and their commands take longer than they need ({way})"
+        )
+
+
+def _found(names: Sequence[str], python: str) -> dict[str, bool | None]:
+    """Whether the bytecode of the peers' modules is stored; None for one that is not installed.
+
+    Raises:
+        ConfigError: the interpreter cannot be run.
+    """
+    modules = sorted({module for name in names for module in PEERS[name].modules})
+    try:
+        return json.loads(finished([python, "-c", _LOOK, *modules]).out)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--peer-python {python}: cannot be run: {error}") from None
+
+
+_LOOK = """
+import importlib.util, json, os, sys
+specs = {name: importlib.util.find_spec(name) for name in sys.argv[1:]}
+print(json.dumps({n: s and os.path.exists(s.cached or "") for n, s in specs.items()}))
+"""
 
 
 def command(name: str, work: Work, length: Length, *, python: str, threads: int) -> list[str]:
