@@ -16,14 +16,15 @@ REPEATS ?= 5
 # Bytecode is compiled here because some shells forbid Python to write it later, and importing torch
 # without it takes four times as long.
 INSTALL = $(BIN)/python -m uv pip install --quiet --compile-bytecode --constraints requirements.lock
+LOOK = $(BIN)/python -m pytest tests/browser
 # The stamps are newer than what they were installed from.
 SOURCES := requirements.lock pyproject.toml
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev train test test-slow doctor-suite peers bench format lint types \
-	check lock clean
+.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench \
+	format lint types check lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +39,21 @@ train: $(RUNTIME)  ## train CONFIG (digits_mlp), score it on test data, say how 
 	printf '%s\n' "" "its curves: $(BIN)/nnlab tensorboard last"
 
 test: $(DEV)  ## run the tests (under 5 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 
 test-slow: $(DEV)  ## run the tests that take more than 20 seconds each
 	@$(BIN)/python -m pytest -m slow
+
+test-browser: browser  ## look at the pages in a real browser (installs Chromium where there is none)
+	@$(LOOK)
+
+# Where none can be had, the tests say so and skip.
+browser: $(DEV)
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name >/dev/null && exit 0; done; \
+	echo "no Chromium here: installing it (apt-get, else into Playwright's own folder; minutes)"; \
+	{ apt-get update -qq && timeout 300 apt-get install -y -qq chromium; } >/dev/null 2>&1 || \
+	$(BIN)/python -m playwright install chromium || echo "no Chromium can be had here"
 
 doctor-suite: $(DEV)  ## measure nnlab doctor on sick and healthy runs (half an hour on 2 cores)
 	@$(BIN)/python tests/doctor_suite.py --jobs 2
@@ -73,6 +85,7 @@ types: $(DEV)  ## pyright, strict
 check: $(DEV)  ## lint, types, tests: what CI runs
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
+	@$(LOOK)
 	@$(MAKE) --no-print-directory test
 
 lock: $(DEV)  ## write requirements.lock anew from pyproject.toml

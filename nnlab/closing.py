@@ -29,7 +29,8 @@ class Outcome:
         baseline: name -> value on the validation split (else training) without looking at inputs.
         baseline_name: what that is: "majority class", "mean".
         remarks: what the learning rule has to say, line by line.
-        held_out: the split to evaluate next: test where there is one.
+        held_out: the split to evaluate next: test where there is one; None where no command can,
+            because the run lacks what Python handed in.
     """
 
     run: str
@@ -42,7 +43,7 @@ class Outcome:
     baseline: Mapping[str, float]
     baseline_name: str
     remarks: tuple[str, ...] = ()
-    held_out: Split = "test"
+    held_out: Split | None = "test"
 
 
 def rounded(epoch: float) -> str:
@@ -75,10 +76,9 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
         padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += outcome.remarks
-    lines += [
-        f"run   {outcome.run}",
-        f"next  nnlab eval {outcome.run}" + (f" --split {held}" if held != "test" else ""),
-        f"      nnlab tensorboard {outcome.run}",
-    ]
+    split = f" --split {held}" if held != "test" else ""
+    commands = [f"nnlab eval {outcome.run}{split}"] if held is not None else []
+    commands.append(f"nnlab tensorboard {outcome.run}")
+    lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
     stream.write("\n".join(lines) + "\n")
     stream.flush()

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from nnlab.contracts import Examples
 from nnlab.experiment import Experiment
-from nnlab.parts.optimizers.family import At
+from nnlab.parts.optimizers.family import At, OptimizerConfig
 from nnlab.training.compiled.building import surroundings
 from nnlab.training.compiled.cache import StepCache
 from nnlab.training.compiled.step import CompiledStep
@@ -44,13 +44,18 @@ def compiled(
         assert found is not None
         return found
 
-    threads, size = config.train.threads, config.train.batch_size
+    rows, size = examples.shape.sizes["train"], config.train.batch_size
+    batch_size = rows if size == "full" else min(size, rows)
+    if device.type == "cuda":
+        from nnlab.training.compiled.captured import CapturedStep
+
+        return CapturedStep(step, updated=updated, batch_size=batch_size), ""
+    threads = config.train.threads
     assert not isinstance(threads, str)
-    rows = examples.shape.sizes["train"]
     made = CompiledStep(
         step,
         updated=updated,
-        batch_size=rows if size == "full" else min(size, rows),
+        batch_size=batch_size,
         threads=threads,
         recipe=recipe(experiment, examples, threads),
         cache=StepCache(folder()),
@@ -63,10 +68,12 @@ def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
     config = experiment.config
     if config.optimizer.closure:
         return f"{config.optimizer.kind} evaluates the loss several times in an update"
+    if type(config.optimizer).updated is OptimizerConfig.updated:
+        return f"{config.optimizer.kind} has no formula of its update (OptimizerConfig.updated)"
     if not isinstance(step, EagerStep):
         return f"rule {config.rule.kind} has no gradient"
-    if device.type != "cpu":
-        return f"steps are built for the CPU, not for {device.type}"
+    if device.type not in ("cpu", "cuda"):
+        return f"there is no compiled step for {device.type}"
     if config.train.precision == "fp16":
         return "the loss scale of fp16 is read back at every step"
     return ""
@@ -118,7 +125,16 @@ def facts(step: Step) -> dict[str, Any]:
     return {"cached": step.cached, "seconds": step.built.seconds}
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """A step that is made ready before the first update."""
+
+    def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:
+        """`rows`: at least a batch of training rows; `note` shows a sentence."""
+        ...
+
+
 def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
     """Gets a compiled step ready; any other is."""
-    if isinstance(step, CompiledStep):
+    if isinstance(step, Preparing):
         step.prepare(rows, note)

@@ -29,16 +29,10 @@ from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.sections import TrainConfig
+from nnlab.speed import Compiling, compiling, step_flops, threads
 from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
-
-SINGLE_THREAD_FLOPS = 2e8
-"""A step below this many floating-point operations runs on one thread: sharing it costs as much.
-
-An estimate between two looks on 2 cores: at 784-16-16-10 and batch 64 (5e6) a second thread gains
-nothing and suffers from any other load; a CNN of 32 and 64 channels (2e9) uses both.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +54,8 @@ class Experiment:
     per_epoch: int
     total: int | None
     pace: Pace
+    compile_why: str
+    """A sentence on what `train.compile: auto` took; empty where there is nothing to tell."""
 
     @property
     def loss(self) -> LossConfig:
@@ -109,9 +105,12 @@ def settle(
     if wrong or network is None or pace is None:
         raise located(wrong, config.origins)
     log = spelled_out(config, pace, total)
-    settled = _spelled_out(config, place, machine, loss, scores, network, shape, log)
+    fit = config.rule.optimized and not config.optimizer.closure
+    fit = fit and config.train.precision != "fp16" and "model" not in config.replaced
+    compiled = compiling(config.train, machine, network, steps=total, fit=fit)
+    settled = _spelled_out(config, place, machine, loss, scores, network, shape, log, compiled)
     settled = settled.written(config.origins)
-    return Experiment(settled, shape, network, per_epoch, total, pace)
+    return Experiment(settled, shape, network, per_epoch, total, pace, compiled.why)
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
@@ -214,16 +213,18 @@ def _spelled_out(
     network: Design,
     shape: DataShape,
     log: Mapping[str, object],
+    compiled: Compiling,
 ) -> RunConfig:
     """The config with every `auto` replaced by what it took."""
+    flops = step_flops(config.train, network, shape.sizes["train"])
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
     train = config.train.model_copy(
         update={
             "monitor": monitor(config.train, shape),
-            "compile": "off" if config.train.compile == "auto" else config.train.compile,
-            "threads": _threads(config.train, machine, network, shape),
+            "compile": compiled.use,
+            "threads": threads(config.train, machine, flops),
             "layout": "contiguous" if config.train.layout == "auto" else config.train.layout,
         }
     )
@@ -242,11 +243,3 @@ def _spelled_out(
     return config.model_copy(
         update={name: value for name, value in decided.items() if name not in config.replaced}
     )
-
-
-def _threads(train: TrainConfig, machine: Machine, network: Design, shape: DataShape) -> int:
-    if not isinstance(train.threads, str):
-        return train.threads
-    size = shape.sizes["train"] if train.batch_size == "full" else train.batch_size
-    # Forward, and twice as much backward.
-    return 1 if 3 * network.flops * size < SINGLE_THREAD_FLOPS else machine.cores

@@ -87,6 +87,15 @@ def of_run(run: Path, overrides: Sequence[str] = (), handed: Handed = NOTHING) -
     return load(run / "config.yaml", overrides, handed)
 
 
+def in_no_file(config: RunConfig) -> bool:
+    """Whether a command could not open the run, which lacks what was handed in."""
+    return any(_kind_of(config, section) == kind for section, kind in _KINDS.items())
+
+
+def _kind_of(config: RunConfig, section: str) -> str:
+    return getattr(getattr(config, section), "kind", "auto")
+
+
 def _named(section: str, written: object, document: Document) -> dict[str, Any]:
     """A section as it names what is handed in."""
     kind = _KINDS[section]
@@ -108,7 +117,7 @@ def _refuse(section: str, found: object, file: str) -> None:
 
 def _refuse_others(config: RunConfig, handed: Handed) -> None:
     for section in handed.sections:
-        found = getattr(getattr(config, section), "kind", "auto")
+        found = _kind_of(config, section)
         if found != _KINDS[section]:
             _refuse(section, found, config.origins.file)
 

@@ -43,7 +43,7 @@ class LiveView:
 
     def start(self, about: RunAbout) -> None:
         """Writes what will be trained and begins to draw."""
-        console = Console(file=self._stream, highlight=False)
+        console = Console(file=self._stream, highlight=False, force_jupyter=False)
         for line in heading(about):
             console.print(line, markup=False, soft_wrap=True)
         self.prepare(about, console)
@@ -181,7 +181,7 @@ class GroupBar:
     """One bar below the lines of a comparison: the steps of the run at hand."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False)
+        self._console = Console(file=stream, highlight=False, force_jupyter=False)
         self._about: RunAbout | None = None
         self._progress = _progress(self._console)
         self._task = self._progress.add_task("", total=None)

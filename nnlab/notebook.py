@@ -1,5 +1,6 @@
 """The live view in a notebook: one output of the cell, written anew as the run goes on."""
 
+import re
 from collections.abc import Callable
 from io import StringIO
 from time import monotonic
@@ -18,7 +19,13 @@ Show = Callable[[str], None]
 
 WIDTH, HEIGHT = 96, 34
 SECONDS = 0.5
-_FRAME = '<pre style="line-height: 1.15; font-family: Menlo, Consolas, monospace">{code}</pre>'
+_FRAME = (
+    '<pre style="line-height: 1.15; font-family: Menlo, Consolas, monospace; '
+    f'white-space: pre-wrap; word-break: normal; min-width: {WIDTH}ch">{{code}}</pre>'
+)
+# A browser takes dots from another font than letters, whose cells are wider.
+_DOTS = re.compile("[\u2800-\u28ff]")
+_CELL = '<span style="display: inline-block; width: 1ch">{}</span>'
 
 
 @final
@@ -27,7 +34,6 @@ class NotebookView:
 
     Args:
         show: replaces the output of the cell.
-        screen: draws; its stream is where a terminal would be.
     """
 
     def __init__(self, show: Show) -> None:
@@ -39,7 +45,7 @@ class NotebookView:
 
     def start(self, about: RunAbout) -> None:
         """Shows what will be trained."""
-        console = Console(file=StringIO(), width=WIDTH, height=HEIGHT, highlight=False)
+        console = _paper(height=HEIGHT)
         self._screen.prepare(about, console)
         self._lines += heading(about)
         self._running = True
@@ -77,17 +83,21 @@ class NotebookView:
         self._draw(text.getvalue())
 
     def _draw(self, closing: str = "") -> None:
-        paper = Console(
-            file=StringIO(), width=WIDTH, record=True, highlight=False, force_terminal=True
-        )
+        paper = _paper(record=True, force_terminal=True)
         for line in self._lines:
             paper.print(line, markup=False, soft_wrap=True)
         if self._screen.begun:
             paper.print(self._screen.render())
         if closing:
             paper.print(closing, markup=False, soft_wrap=True)
-        self._show(paper.export_html(inline_styles=True, code_format=_FRAME))
+        page = paper.export_html(inline_styles=True, code_format=_FRAME)
+        self._show(_DOTS.sub(lambda found: _CELL.format(found[0]), page))
         self._shown = monotonic()
+
+
+def _paper(**settings: Any) -> Console:
+    # In a notebook rich would put what is printed below the cell, as an output of its own.
+    return Console(file=StringIO(), width=WIDTH, highlight=False, force_jupyter=False, **settings)
 
 
 def notebook_view(stream: TextIO) -> NotebookView | None:

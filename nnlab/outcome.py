@@ -19,6 +19,7 @@ from nnlab.described import help_of
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
 from nnlab.folder import flat
+from nnlab.handed import in_no_file
 from nnlab.probing import seen_of
 from nnlab.summary import Summary
 from nnlab.targets import monitored
@@ -32,6 +33,9 @@ UNTOLD = ("name", "log", "diagnose", "data.root", "data.split_seed", "model.outp
           "train.threads", "train.monitor", "train.compile", "train.layout",
           "data.inputs", "data.targets")  # fmt: skip
 """What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
+FIRST = ("model.activation.kind", "model.hidden", "model.hidden.depth", "model.hidden.width",
+         "optimizer.kind", "optimizer.lr", "train.batch_size")  # fmt: skip
+"""What one compares runs by most often; in the table of hyperparameters they stand at the left."""
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ def describe(board: TensorBoard, session: Session) -> None:
     board.layout(charts(tags, session.built.cards, seen_of(experiment)))
     board.text("config", f"```yaml\n{dump(experiment.config)}```")
     chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
-    board.hparams(chosen, tags)
+    board.hparams(chosen, tags, first=FIRST)
 
 
 def card(summary: Summary) -> str:
@@ -174,7 +178,8 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         for label, values in _rows(progress, session.experiment.per_epoch)
     }
     names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
-    held_out: tuple[Split, ...] = ("test", "validation", "train")
+    splits: tuple[Split, ...] = ("test", "validation", "train")
+    held_out: Split = next(split for split in splits if split in session.experiment.shape.sizes)
     return Outcome(
         run=short(session.folder),
         status=summary.status,
@@ -186,7 +191,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
         remarks=(*_way_back(session, summary), *session.conclusion.lines),
-        held_out=next(s for s in held_out if s in session.experiment.shape.sizes),
+        held_out=None if in_no_file(session.experiment.config) else held_out,
     )
 
 

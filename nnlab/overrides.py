@@ -86,7 +86,7 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
     node: Any = copy
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
-        part = _index(node, part, where, path) if isinstance(node, list) else part
+        part = _index(node, part, where, path, value) if isinstance(node, list) else part
         path.append(part)
         if last:
             _store(node, part, value, where, path)
@@ -123,10 +123,14 @@ def _opened(inner: Any, path: Path) -> Any:
     return inner
 
 
-def _index(node: list[Any], part: str | int, where: str, path: list[str | int]) -> int:
+def _index(node: list[Any], part: str | int, where: str, path: list[str | int], value: Any) -> int:
     """A place in a list: by number, or by the name of a layer."""
     if isinstance(part, int) and part < len(node):
         return part
+    if path == ["model", "hidden"] and part in ("width", "depth"):
+        equal = {"width": node[0] if node else 32, "depth": len(node) or 1, part: value}
+        wanted = f'"model.hidden={{width: {equal["width"]}, depth: {equal["depth"]}}}"'
+        raise ConfigError(f"{where}: model.hidden is a list of widths here (write --set {wanted})")
     counts: dict[str, int] = {}
     names: list[str] = []
     for item in node:

@@ -26,6 +26,7 @@ class Pace:
             keeps none. There is a reading with each of them.
         pictures: when they are taken, at the next reading.
         histograms: likewise.
+        examples: likewise, when the loss of each training example is kept.
     """
 
     every: int | None
@@ -34,6 +35,7 @@ class Pace:
     kept: int | None = None
     pictures: Due = field(default_factory=Due)
     histograms: Due = field(default_factory=Due)
+    examples: Due = field(default_factory=Due)
 
     def next(self, step: int) -> int:
         """After which update the next reading comes."""

@@ -24,6 +24,9 @@ LEAST_STEPS = 150
 FEW_PICTURES, FEW_STEPS = 5, 500
 """A run of fewer updates than that has so many moments."""
 
+EXAMPLES = 10
+"""`log.examples: auto` keeps the losses of all examples so many times."""
+
 _COSTLY: tuple[Costly, ...] = ("noise_scale", "sharpness")
 
 
@@ -51,6 +54,7 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
         _kept(config, per_epoch, total),
         pictures,
         _histograms(config, unit, per_epoch, total, pictures),
+        _examples(config, per_epoch, total),
     )
 
 
@@ -62,6 +66,7 @@ def spelled_out(config: RunConfig, pace: Pace, total: int | None) -> dict[str, o
     found: dict[str, object] = {"every": every, "probes": closely, **costly}
     # The number that was asked for, not the fewer moments where readings are few.
     found["pictures"] = _pictures(config, total) or "off"
+    found["examples"] = _example_count(config) or "off"
     if config.log.histograms == "auto":
         found["histograms"] = "pictures" if pace.pictures.ever else "off"
     return {**found, "checkpoints": Duration(pace.kept, "steps")} if pace.kept else found
@@ -109,6 +114,19 @@ def _histograms(
     if isinstance(written, Duration):
         return Due(each=_rounded("histograms", written, unit, per_epoch, total))
     return Due() if written == "off" else pictures
+
+
+def _example_count(config: RunConfig) -> int:
+    written = config.log.examples
+    return written if not isinstance(written, str) else EXAMPLES if written == "auto" else 0
+
+
+def _examples(config: RunConfig, per_epoch: int, total: int | None) -> Due:
+    """At equal distances; in a run of unknown length after each epoch."""
+    count = _example_count(config)
+    if total is None:
+        return Due(each=per_epoch) if count else Due()
+    return Due(tuple(sorted({ceil(total * (n + 1) / count) for n in range(count)})))
 
 
 def _kept(config: RunConfig, per_epoch: int, total: int | None) -> int | None:

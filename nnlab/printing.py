@@ -27,7 +27,8 @@ def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str
         highlight=False,
         markup=False,
         emoji=False,
-        force_terminal=True if colors else None,
+        force_terminal=colors,  # also where FORCE_COLOR is set, such as in a notebook
+        force_jupyter=False,  # where it would show the text and give back none
     )
     for part in parts:
         console.print(part)

@@ -19,6 +19,7 @@ from nnlab.labels import legible, number_of
 from nnlab.loading import Text, place_for, read_text
 from nnlab.opening import Wish, open_session
 from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
+from nnlab.per_example import PerExample
 from nnlab.runs import create
 from nnlab.saving import Saver
 from nnlab.scoring import baseline
@@ -28,7 +29,7 @@ from nnlab.terminal import RunAbout, View, open_view
 from nnlab.training import device as devices
 from nnlab.training.sinks import JsonLines, Sinks, read_history, readings_of
 from nnlab.training.tensorboard import TensorBoard
-from nnlab.watching import Watch
+from nnlab.watching import Examiner
 
 
 def train(
@@ -184,7 +185,7 @@ def _events(
         saver = Saver(
             folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
         )
-        watch = Watch(session)
+        examiner, examples = Examiner(session), PerExample(session)
         view.start(about)
         _begin(session, saver, board)
         stopped = Stopped("failed", "an error ended it")
@@ -203,7 +204,8 @@ def _events(
                     stopped = event
                     session.conclusion = conclude(session)
                 gallery.after(event)
-                for finding in watch.observe(event):
+                examples.after(event)
+                for finding in examiner.observe(event):
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)
                 yield event
@@ -274,6 +276,7 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
         steps_per_epoch=experiment.per_epoch,
         sizes=experiment.shape.sizes,
         progress=lambda: session.progress.step,
+        remark=experiment.compile_why,
     )
 
 

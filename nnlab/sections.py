@@ -132,6 +132,9 @@ class LogConfig(Config, frozen=True):
     in short runs. They take seconds to draw; nnlab pictures RUN draws them of any run."""
     histograms: Annotated[Literal["auto", "off", "pictures"] | Duration, Forms()] = "auto"
     """How often weights, gradients and activations are counted; pictures, auto: with those."""
+    examples: Annotated[PictureCount | Literal["auto", "off"], Forms()] = "off"
+    """How many times a run the loss of each training example is kept, for wrong labels; auto: 10.
+    Each time costs a pass over the training split. Pleiss et al. 2020, arXiv:2001.10528."""
     checkpoints: Annotated[Literal["off", "log"] | Duration, Forms()] = "off"
     """How often one stays, beside init, best and last; log: after 1, 2, 4, 8, ... steps."""
     noise_scale: Annotated[Literal["off"] | Duration, Forms()] = "off"

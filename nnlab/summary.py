@@ -34,8 +34,8 @@ class Summary:
             objects; `compile` gets a compiled step ready, which is loading it where it was built
             before; the rest of `total` is evaluating, watching and saving.
         began: unix times at which the session and its first update began, {session, training}.
-        compiled: of a compiled step, {cached, seconds}: whether it was there, and what building it
-            took then or now; {} where the steps are eager.
+        compiled: of a step built ahead of time, {cached, seconds}: whether it was there, and what
+            building it took then or now; else {}.
         samples_per_second: of training, over the whole run.
         signal: the number of the signal that stopped it, or 0.
         conclusion: what the learning rule says of the run: {mistakes, bound, ..., text}.

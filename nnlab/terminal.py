@@ -33,6 +33,7 @@ class RunAbout:
         steps_per_epoch: steps in one epoch.
         sizes: examples of each split.
         progress: the step reached; called by the view's thread at any time.
+        remark: a sentence on what was chosen for it; may be empty.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RunAbout:
     steps_per_epoch: int
     sizes: Mapping[Split, int]
     progress: Callable[[], int]
+    remark: str = ""
 
     @property
     def epochs(self) -> int | None:
@@ -269,6 +271,7 @@ def heading(about: RunAbout) -> list[str]:
     return [
         f"{about.name}: {about.parameters:,} parameters on {about.device}",
         f"{sizes} examples",
+        *([about.remark] if about.remark else []),
         *([] if about.folder is None else [str(about.folder)]),
     ]
 

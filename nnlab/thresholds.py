@@ -18,10 +18,12 @@ FindingName = Literal[
     "divergence",
     "duplicates_across_splits",
     "exploding_gradient",
+    "label_noise",
     "learning_rate_too_high",
     "learning_rate_too_low",
     "loss_not_decreasing",
     "no_better_than_baseline",
+    "outlier_rows",
     "overfitting",
     "poor_initialization",
     "saturation",
@@ -66,6 +68,9 @@ class DiagnoseConfig(Config, frozen=True):
     """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
     update_low: PositiveFloat = 3e-5
     """Likewise, from below. Bottou 2015; Karpathy, CS231n, "Babysitting the learning process"."""
+    leap: PositiveFloat = 3.0
+    """How far the weights have gone before learning should have begun, over the first ones (or
+    those of N(0, 1 / n_in)): nothing of these is left. Goodfellow et al. 2016, 8.3.1."""
     reach: PositiveFloat = 0.05
     """The same times the updates of the run: so far the weights could go in all."""
     stuck: Share = 0.05
@@ -86,5 +91,13 @@ class DiagnoseConfig(Config, frozen=True):
     """Root mean square of the inputs as the network sees them. LeCun et al. 1998, section 4.3."""
     duplicates: Share = 0.1
     """Rows of validation or test that are rows of train as well."""
+    mislabelled: Share = 0.01
+    """Training rows that are answered against their label as surely as others by it, and"""
+    sure: Share = 0.55
+    """so many of those that are answered against it at all, and"""
+    luck: PositiveFloat = 2.0
+    """so many standard errors more than overlapping classes with right labels have. Pleiss 2020."""
+    outlying: PositiveFloat = 1e3
+    """Largest number of a training row, over the median of the rows: no row of the same kind."""
     batch_norm_rows: PositiveInt = 4
     """Fewer values than this for the statistics of a batch. Wu & He 2018, arXiv:1803.08494."""

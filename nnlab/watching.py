@@ -9,7 +9,7 @@ from typing import Any, final
 from nnlab import durable
 from nnlab.contracts import Event, Examples
 from nnlab.diagnosis.data_facts import data_facts
-from nnlab.diagnosis.facts import Facts
+from nnlab.diagnosis.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
@@ -21,7 +21,7 @@ FILE = "findings.jsonl"
 
 
 @final
-class Watch:
+class Examiner:
     """Judges the events of a session and writes down what is found.
 
     Args:
@@ -55,18 +55,27 @@ class Watch:
                 os.close(handle)
 
 
-def facts_of(experiment: Experiment, examples: Examples, *, doubles: bool = False) -> Facts:
+def facts_of(
+    experiment: Experiment,
+    examples: Examples,
+    *,
+    doubles: bool = False,
+    record: ExampleRecord | None = None,
+) -> Facts:
     """What is known before the first step, with a look at the data.
 
     Args:
         experiment: settled.
         examples: its data.
         doubles: whether to look for rows that are in two splits, which reads all of them.
+        record: of the training examples, where one was kept.
     """
     if experiment.shape.start:
         return Facts(experiment)  # a surface has no data
     chance = {} if "scores" in experiment.config.replaced else baseline(experiment, examples)
-    return Facts(experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles))
+    return Facts(
+        experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles), record
+    )
 
 
 def read_findings(folder: Path) -> list[Finding]:

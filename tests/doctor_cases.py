@@ -1,132 +1,34 @@
 """Sick and healthy experiments for measuring the doctor, made from a seed.
 
-There are three sets that share no data set, no size and no seed: thresholds are set by the first
-two, `development` and `second`, alone; `suite` measures what they are worth. A sickness is a change
-of a healthy experiment.
+There are four sets that share no data set, no size and no seed: thresholds are set by `development`
+and `second`; `suite` was blind once and rules were changed after it; `blind` (doctor_blind.py)
+measures what they are worth. A sickness is a change of a healthy experiment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import doctor_blind
 import numpy as np
-
-Sections = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One experiment.
-
-    Attributes:
-        name: of the case, a folder's name.
-        sickness: what is wrong with it; empty for healthy.
-        accepted: findings that name it.
-        sections: its config.
-        score: what must become better, with its sign: accuracy, balanced_accuracy, -loss.
-    """
-
-    name: str
-    sickness: str
-    accepted: frozenset[str]
-    sections: Sections
-    score: str = "-loss"
-
-
-def table(
-    folder: Path,
-    seed: int,
-    *,
-    rows: int,
-    columns: int,
-    share: float = 0.5,
-    flips: float = 0.0,
-    constant: int = 0,
-    repeats: float = 0.0,
-    factor: float = 1.0,
-) -> Path:
-    """A csv of two classes, a cloud in each corner of a cube with noise, as one file for each call.
-
-    Args:
-        folder: where to.
-        seed: of the numbers.
-        rows: how many.
-        columns: inputs.
-        share: of class b.
-        flips: share of labels that are drawn anew.
-        constant: so many further columns that never change.
-        repeats: share of rows that are written twice.
-        factor: what the last column is multiplied by.
-    """
-    draw = np.random.default_rng(seed)
-    labels = (draw.random(rows) < share).astype(int)
-    corner = draw.choice([-1.0, 1.0], size=(2, columns))
-    inputs = 0.9 * corner[labels] + draw.normal(size=(rows, columns)) * 1.3
-    labels = np.where(draw.random(rows) < flips, draw.integers(0, 2, rows), labels)
-    inputs[:, -1] *= factor
-    inputs = np.hstack([inputs, np.full((rows, constant), 3.0)])
-    doubled = draw.choice(rows, int(repeats * rows), replace=False)
-    inputs, labels = np.vstack([inputs, inputs[doubled]]), np.append(labels, labels[doubled])
-    path = folder / f"table-{seed}-{rows}-{share}-{flips}-{constant}-{repeats}-{factor}.csv"
-    lines = [",".join([*(f"x{n}" for n in range(inputs.shape[1])), "label"])]
-    lines += [
-        ",".join([*(f"{value:.6g}" for value in row), "ab"[label]])
-        for row, label in zip(inputs, labels, strict=True)
-    ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def csv(path: Path, **fields: Any) -> Sections:
-    return {"kind": "csv", "path": str(path), "target": "label", "validation": 0.25, **fields}
-
-
-def adam(lr: float) -> Sections:
-    return {"kind": "adam", "lr": lr}
-
-
-def momentum(lr: float) -> Sections:
-    return {"kind": "sgd", "lr": lr, "momentum": 0.9}
-
-
-def mlp(*widths: int, activation: str = "relu", **fields: Any) -> Sections:
-    return {"kind": "mlp", "hidden": list(widths), "activation": activation, **fields}
-
-
-def deep(width: int, depth: int, activation: str = "relu", **fields: Any) -> Sections:
-    hidden = {"width": width, "depth": depth}
-    return {"kind": "mlp", "hidden": hidden, "activation": activation, **fields}
-
-
-def written(folder: Path, name: str, inputs: Any, targets: Any) -> Path:
-    """A csv of inputs (N, columns) and one target column: numbers, or classes as letters."""
-    whole = np.issubdtype(targets.dtype, np.integer)
-    path = folder / f"{name}.csv"
-    lines = [",".join([*(f"x{n}" for n in range(inputs.shape[1])), "label"])]
-    lines += [
-        ",".join([*(f"{v:.6g}" for v in row), "abcdefgh"[target] if whole else f"{target:.6g}"])
-        for row, target in zip(inputs, targets, strict=True)
-    ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def stripes(folder: Path) -> Path:
-    """900 images of 10 x 10: stripes across, upright or slanting, at any place, with noise."""
-    draw = np.random.default_rng(77)
-    labels = draw.integers(0, 3, 900)
-    across, down = np.mgrid[0:10, 0:10]
-    phase, pitch = draw.uniform(0, 6.3, (900, 1, 1)), draw.uniform(1.0, 1.8, (900, 1, 1))
-    lines = np.stack([across, down, (across + down) * 0.7])[labels]
-    images = 0.5 + 0.4 * np.sin(lines * pitch + phase) + draw.normal(0, 0.25, (900, 10, 10))
-    path = folder / "stripes.npz"
-    np.savez(path, inputs=images[:, None].astype(np.float32), targets=labels)
-    return path
+from doctor_data import (
+    Case,
+    Sections,
+    adam,
+    csv,
+    deep,
+    mlp,
+    momentum,
+    stripes,
+    table,
+    written,
+)
 
 
 def healthy(kind: str, folder: Path) -> list[Sections]:
-    """Experiments that learn well; eight of each set."""
+    """Experiments that learn well; eight of each set, of blind twenty."""
+    if kind == "blind":
+        return doctor_blind.healthy(folder)
     if kind == "suite":
         return _third(folder)
     if kind == "development":
@@ -235,6 +137,8 @@ seeds begin; rows and columns of a table; data no line divides; numbers to learn
 
 def sick(kind: str, folder: Path, seed: int) -> list[Case]:
     """One case of each sickness; the seed moves its degree and the experiment it befalls."""
+    if kind == "blind":
+        return doctor_blind.sick(folder, seed)
     bases = healthy(kind, folder)
     base = bases[_PLAIN[kind][seed % 4]]
     offset, own = _OFFSET[kind], _OWN[kind]
@@ -308,13 +212,16 @@ def sick(kind: str, folder: Path, seed: int) -> list[Case]:
     return cases
 
 
-def cases(kind: str, folder: Path, *, seeds: int, healthies: int) -> list[Case]:
-    """All of a set: each sickness with so many seeds, and so many healthy ones."""
+def cases(kind: str, folder: Path, *, seeds: int, healthies: int, first: int = 0) -> list[Case]:
+    """All of a set: each sickness with so many seeds, and so many healthy ones.
+
+    With a first seed other than 0 all are other ones.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    found = [case for seed in range(seeds) for case in sick(kind, folder, seed)]
+    found = [case for seed in range(first, first + seeds) for case in sick(kind, folder, seed)]
     bases = healthy(kind, folder)
     for number in range(healthies):
         seed = number // len(bases)
-        sections = {**bases[number % len(bases)], "seed": 100 + seed}
+        sections = {**bases[number % len(bases)], "seed": 100 + seed + 10 * first}
         found.append(Case(f"healthy-{number}", "", frozenset(), sections))
     return found

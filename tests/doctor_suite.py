@@ -7,6 +7,7 @@ was found how often, how many healthy runs were called sick, and how often the r
 import argparse
 import json
 import os
+import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -15,7 +16,10 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from doctor_cases import Case, cases
+from doctor_cases import cases
+from doctor_data import Case
+
+from nnlab.findings import Finding
 
 LEVELS = ("note", "warning", "fault")
 
@@ -46,6 +50,13 @@ def score_of(folder: Path, key: str) -> float:
     return -value if key.startswith("-") else value
 
 
+def _names(case: Case, finding: Finding) -> bool:
+    """Whether a finding tells of the case's sickness: as more than a note, and of its rows."""
+    told = finding.worse_than("note") or case.sickness == "constant_features"
+    rows = {int(number) for number in re.findall(r"[0-9]+", finding.meaning)}
+    return told and (not case.rows or not case.rows.isdisjoint(rows))
+
+
 def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
     """What the doctor says of one case, and whether its remedy cures."""
     case, folder, cure = work
@@ -60,7 +71,7 @@ def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
         "name": case.name,
         "sickness": case.sickness,
         "found": {name: f.level for name, f in found.items()},
-        "hit": not case.accepted.isdisjoint(found),
+        "hit": any(_names(case, found[name]) for name in case.accepted & found.keys()),
         "cured": None,
     }
     wanted = [f for name, f in found.items() if name in case.accepted]
@@ -115,16 +126,20 @@ def told(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", default="suite", choices=["development", "second", "suite"])
+    sets = ["development", "second", "suite", "blind"]
+    parser.add_argument("--set", default="blind", choices=sets)
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-suite"))
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--healthy", type=int, default=40)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed of the sick ones")
+    parser.add_argument("--healthy", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--no-cure", action="store_true")
     words = parser.parse_args()
     folder = (words.out / words.set).absolute()
-    chosen = cases(words.set, folder / "tables", seeds=words.seeds, healthies=words.healthy)
+    chosen = cases(
+        words.set, folder / "tables", seeds=words.seeds, healthies=words.healthy, first=words.first
+    )
     work = [(c, folder, not words.no_cure) for c in chosen if c.name.startswith(words.only)]
     results: list[dict[str, Any]] = []
     with ProcessPoolExecutor(words.jobs, mp_context=get_context("spawn")) as pool:

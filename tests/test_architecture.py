@@ -40,7 +40,7 @@ FLOORS: list[dict[str, list[str]]] = [
         "config": [
             *("comparison", "config", "described", "experiment", "fits", "group", "handed"),
             *("labels", "learning", "loading", "overrides", "owners", "pacing", "sections"),
-            *("targets", "thresholds"),
+            *("speed", "targets", "thresholds"),
         ],
     },
     {
@@ -63,7 +63,7 @@ FLOORS: list[dict[str, list[str]]] = [
             *("ensemble", "evaluation", "find_lr", "folder", "gallery", "judging", "scoring"),
             *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
             *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
-            *("saving", "smoke", "stored_data", "watch", "watch_looks", "watching"),
+            *("per_example", "saving", "smoke", "stored_data", "watch", "watch_looks", "watching"),
         ],
     },
     {
@@ -104,7 +104,17 @@ WITH_TORCH = [
         "grouped",
     ),
     *("verdicts", "scoring", "opening", "outcome", "outputs", "prediction", "probing", "run"),
-    *("doctor.depth", "doctor.recorded", "doctor.untrained", "report.*", "saving", "smoke"),
+    *("per_example",),
+    *(
+        "doctor.depth",
+        "doctor.recorded",
+        "doctor.replay",
+        "doctor.rows",
+        "doctor.untrained",
+        "report.*",
+        "saving",
+        "smoke",
+    ),
     *("watch", "watch_looks", "watching"),
 ]
 HEAVY = ["torch", "torchvision", "tensorboard", "sklearn", "pandas", "scipy"]

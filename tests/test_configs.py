@@ -116,3 +116,11 @@ def test_the_classic_network_has_13002_parameters() -> None:
 def test_lenet5_has_61706_parameters() -> None:
     # conv 6 * 25 + 6, 16 * 6 * 25 + 16; linear 400 * 120 + 120, 120 * 84 + 84, 84 * 10 + 10
     assert settled("mnist_lenet5").design.parameters == 61_706
+
+
+def test_spirals_can_be_made_deep_by_one_number() -> None:
+    # The first thing that a newcomer breaks: then nnlab doctor names the vanishing gradient.
+    config = loading.load_config(CONFIGS / "spirals.yaml", ["model.hidden.depth=20"])
+    design = settle(config, loading.place_for(CONFIGS), Machine("cpu", 2)).design
+    # 96 of the first, 19 times 1,056, 66 of the output.
+    assert design.parameters == 20_226

@@ -11,6 +11,7 @@ from nnlab.contracts import Reading
 from nnlab.dashboard import POINTS, Curves, Room, dashboard, decades, norms_of
 from nnlab.findings import Finding
 from nnlab.notebook import NotebookView
+from nnlab.printing import rendered
 from nnlab.terminal import RunAbout
 
 VALUES = {
@@ -117,6 +118,24 @@ def test_what_is_not_finite_is_drawn_as_a_gap() -> None:
 
 
 class TestNotebook:
+    def test_rich_puts_nothing_beside_the_cell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a notebook it displays what a console prints, unless it is told not to."""
+        beside: list[str] = []
+
+        def displayed(_: object, text: str) -> None:
+            beside.append(text)
+
+        monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+        monkeypatch.setattr("rich.jupyter.display", displayed)
+        shown: list[str] = []
+        view = NotebookView(shown.append)
+        view.start(RunAbout("xor", None, "cpu", 9, 100, 10, {"train": 4}, lambda: 1))
+        view.reading(Reading(1, 0.1, "train", VALUES))
+        view.finish()
+        assert rendered("plain text") == "plain text\n"
+        assert "xor" in shown[-1]
+        assert beside == []
+
     def test_one_cell_is_written_anew(self) -> None:
         shown: list[str] = []
         view = NotebookView(shown.append)

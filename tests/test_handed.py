@@ -55,6 +55,14 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         assert torch.equal(found[key], value), key
 
 
+def test_the_closing_lines_name_no_command_that_would_lack_what_was_handed_in(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = nnlab.train(SHORT, data=(X, Y), model=network(), run_dir=tmp_path / "1", quiet=False).run
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if "nnlab" in line] == [f"next  nnlab tensorboard {run}"]
+
+
 class TestData:
     @pytest.mark.parametrize("as_tensors", [False, True])
     def test_gives_the_bits_of_the_same_arrays_in_a_file(

@@ -576,6 +576,16 @@ def test_refuses_in_one_line(text: str | bytes, line: str) -> None:
         ),
         ("model.hidden.1=5", "model.hidden has no 1 (it has 1 entries, counted from 0)"),
         ("model.hidden.x=5", "model.hidden has no x"),
+        (
+            "model.hidden.depth=20",
+            'model.hidden is a list of widths here (write --set "model.hidden={width: 16, depth: '
+            '20}")',
+        ),
+        (
+            "model.hidden.width=9",
+            'model.hidden is a list of widths here (write --set "model.hidden={width: 9, depth: '
+            '1}")',
+        ),
         ("data.3=4", "data has no 3"),
         ("3=4", "a config has no 3"),
         ("optimizer.lr", "needs KEY=VALUE, such as optimizer.lr=0.01"),

@@ -21,17 +21,34 @@ from nnlab.compare.scores import MOMENTS
 from nnlab.curves import svg
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
-  max-width: 76rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+:root { color-scheme: light dark; --paper: #fff; --ink: #1a1a1a; --soft: #666; --rule: #ddd; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #161718; --ink: #e6e3dd; --soft: #9c988f; --rule: #3a3b3d; }
+  /* Drawn on white: blackened, in the same hues. */
+  .charts svg { filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 76rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
+p { margin: .3rem 0; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd;
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--rule);
   vertical-align: top; white-space: nowrap; }
 td { max-width: 30rem; } td.long { white-space: normal; min-width: 14rem; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; }
 .charts svg { flex: 1 1 20rem; width: 100%; max-width: 36rem; height: auto; min-width: 0; }
 .note { border-left: 3px solid #c80; padding-left: .7rem; }
+@media print {
+  :root { color-scheme: light; --paper: #fff; --ink: #000; --soft: #444; --rule: #bbb; }
+  body { padding: 0; font-size: 10pt; }
+  h1, h2, h3, .soft { break-after: avoid; } tr, .charts svg { break-inside: avoid; }
+  /* Nobody can scroll there. */
+  th, td { white-space: normal; overflow-wrap: anywhere; padding-right: .6rem; }
+  table { font-size: 8.5pt; } td.long { min-width: 0; }
+  .scroll { overflow: visible; break-inside: avoid; } .charts { display: block; }
+  .charts svg { width: 48%; display: inline-block; filter: none; mix-blend-mode: normal; }
+}
 """
 _LONG = 40
 
@@ -56,7 +73,8 @@ def page(found: Compared) -> str:
     parts += [svg(found.measured, key, axis=found.axis) for key in keys_of(found)]
     parts.append("</div>")
     for moment in MOMENTS:
-        parts += [_title(_sentence(found, moment)), _table(*scores(found, moment))]
+        parts += [_title(f"Scores {when(found, moment)}"), *_ranking(found)]
+        parts.append(_table(*scores(found, moment)))
         if found.pairs:
             parts += ["<h3>paired by seed</h3>", _table(*pairs(found, moment))]
     if any(len(variant.seeds) > 1 for variant in found.variants):
@@ -77,11 +95,12 @@ def page(found: Compared) -> str:
     )
 
 
-def _sentence(found: Compared, moment: str) -> str:
+def _ranking(found: Compared) -> list[str]:
     up = found.score.higher_is_better
-    better = "higher" if up else "lower"
-    by = f", ranked by {found.score.tag} at the best checkpoint ({better} is better)"
-    return f"Scores {when(found, moment)}" + (by if up is not None else "")
+    if up is None:
+        return []
+    by = f"Ranked by {found.score.tag} at the best checkpoint"
+    return [f'<p class="soft">{escape(by)} ({"higher" if up else "lower"} is better).</p>']
 
 
 def _title(text: str) -> str:

@@ -40,6 +40,25 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
     )
 
 
+def outlier_rows(_: History, facts: Facts) -> Finding | None:
+    """Rows so much larger than the others that one batch with them throws the weights off."""
+    found = facts.data.outliers if facts.data is not None else ()
+    if not found:
+        return None
+    shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+    return Finding(
+        name="outlier_rows",
+        level="warning",
+        layer=None,
+        measured=float(len(found)),
+        quantity=f"training rows of {facts.limits.outlying:g} times the usual size",
+        since=0,
+        meaning=f"the loss and the gradient of a batch with row {shown} are theirs alone",
+        advice="look at these rows",
+        source="Huber 1981, Robust statistics, section 1.1",
+    )
+
+
 def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
     """Numbers to learn that are far from 0, where outputs begin."""
     data = facts.data
@@ -142,7 +161,8 @@ def duplicates(_: History, facts: Facts) -> Finding | None:
 
 
 RULES = (
-    Rule("data_not_scaled", not_scaled),
+    Rule("outlier_rows", outlier_rows),
+    Rule("data_not_scaled", not_scaled, ("outlier_rows",)),
     Rule("targets_not_scaled", targets_not_scaled),
     Rule("constant_features", constant_features),
     Rule("class_imbalance", class_imbalance),

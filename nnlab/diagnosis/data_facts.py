@@ -39,6 +39,8 @@ class DataFacts:
         same_rows: splits that are the rows of train by design.
         blind: the training loss of a guess that never looks at the inputs; None where unknown.
         silent: likewise of outputs that are all 0, as small first weights give them.
+        outliers: training rows that are far larger than the others, as far as they were looked
+            for.
         baseline: what such a guess scores on validation (else train), by the score's key.
     """
 
@@ -55,6 +57,7 @@ class DataFacts:
     blind: float | None
     silent: float | None
     baseline: Mapping[str, float]
+    outliers: tuple[int, ...] = ()
 
 
 def data_facts(
@@ -70,7 +73,8 @@ def data_facts(
         experiment: settled.
         examples: its data.
         baseline: as `nnlab.scoring` has it.
-        doubles: whether to look for rows that are in two splits, which reads all of them.
+        doubles: whether to look for rows that are in two splits, and for such as are far larger
+            than the others: that reads all of them.
     """
     shape, train = experiment.shape, examples.rows["train"]
     counts: tuple[int, ...] = ()
@@ -98,6 +102,7 @@ def data_facts(
         blind=blind_loss(experiment, examples),
         silent=blind_loss(experiment, examples, silent=True),
         baseline=baseline or {},
+        outliers=_outliers(examples, experiment.config.diagnose.outlying) if doubles else (),
     )
 
 
@@ -124,6 +129,18 @@ def _seen(examples: Examples) -> "NDArray[np.float64]":
 
 def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]":
     return (inputs.astype(np.float64) - examples.shift) * examples.factor
+
+
+def _outliers(examples: Examples, limit: float) -> tuple[int, ...]:
+    """Training rows whose largest number is so many times the median of that, as they are seen."""
+    if not isinstance(examples.inputs, np.ndarray):
+        return ()
+    rows = examples.rows["train"]
+    sizes = np.empty(len(rows))
+    for start in range(0, len(rows), ROWS):
+        seen = np.abs(_scaled(examples.inputs[rows[start : start + ROWS]], examples))
+        sizes[start : start + ROWS] = seen.reshape(len(seen), -1).max(axis=1)
+    return tuple(int(row) for row in rows[sizes > limit * np.median(sizes)])
 
 
 def _doubles(examples: Examples, same: tuple[Split, ...]) -> dict[Split, float]:

@@ -20,6 +20,7 @@ from nnlab.thresholds import DiagnoseConfig
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 else:
     np = lazy("numpy")
 
@@ -51,6 +52,27 @@ class Layer:
         return self.weight.rpartition(".")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class ExampleRecord:
+    """N training examples at T moments.
+
+    Attributes:
+        rows: (N,) their row numbers in the data.
+        labels: (N,) class numbers; empty where targets are no classes.
+        steps: (T,) of the moments.
+        losses: (T, N).
+        margins: (T, N); None where targets are no classes.
+        predicted: (T, N) class numbers; likewise.
+    """
+
+    rows: "NDArray[np.int64]"
+    labels: "NDArray[np.int64]"
+    steps: "NDArray[np.int64]"
+    losses: "NDArray[np.float32]"
+    margins: "NDArray[np.float32] | None"
+    predicted: "NDArray[np.int32] | None"
+
+
 @final
 class Facts:
     """What is known of a run before its first step.
@@ -58,12 +80,19 @@ class Facts:
     Args:
         experiment: settled.
         data: what its data look like, as far as they were looked at.
+        record: of its training examples, where one was kept.
     """
 
-    def __init__(self, experiment: Experiment, data: DataFacts | None = None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: DataFacts | None = None,
+        record: ExampleRecord | None = None,
+    ) -> None:
         self.experiment = experiment
         self.config = experiment.config
         self.data = data
+        self.record = record
         self.layers = tuple(_layers(experiment))
 
     @cached_property

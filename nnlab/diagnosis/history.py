@@ -32,17 +32,21 @@ class History:
         points: by split.
         close: those of train that looked into the layers.
         diverged: whether the run was stopped because its numbers went off.
+        ended: whether it came to its end.
     """
 
     def __init__(self) -> None:
-        self.diverged = False
+        self.diverged = self.ended = False
         self.points: dict[Split, list[Point]] = {"train": [], "validation": []}
         self.close: list[Point] = []
+        # The same curve is asked for by many rules between two readings.
+        self._curves: dict[tuple[str, Split], list[tuple[int, float]]] = {}
 
     def add(self, step: int, split: Split, values: Mapping[str, float | None]) -> None:
         """Takes a reading."""
         finite = {k: v if v is not None and isfinite(v) else None for k, v in values.items()}
         point = Point(step, finite)
+        self._curves.clear()
         points = self.points.setdefault(split, [])
         points.append(point)
         _thin(points)
@@ -65,10 +69,12 @@ class History:
         """The newest of training."""
         return self.train[-1].step if self.train else 0
 
-    def curve(self, key: str, split: Split = "train") -> list[tuple[int, float]]:
+    def curve(self, key: str, split: Split = "train") -> Sequence[tuple[int, float]]:
         """(step, value) of one key, as far as it is finite; without the reading at step 0."""
-        found = ((p.step, p.values.get(key)) for p in self.points[split])
-        return [(step, value) for step, value in found if step and value is not None]
+        if (key, split) not in self._curves:
+            found = ((p.step, p.values.get(key)) for p in self.points[split])
+            self._curves[key, split] = [(s, v) for s, v in found if s and v is not None]
+        return self._curves[key, split]
 
 
 def _thin(points: list[Point]) -> None:
@@ -133,6 +139,27 @@ def learned(history: History, facts: Facts) -> bool:
     """Whether so much is learned that a symptom in the layers does no great harm."""
     share = gone(history, facts)
     return share is not None and share >= facts.limits.learned
+
+
+def moving(history: History, facts: Facts) -> bool:
+    """Whether the training loss still falls: from the second third of the readings to the last.
+
+    By more than a fiftieth of a blind guess's loss; what moves less has come to rest.
+    """
+    start, losses = blind(history, facts), [value for _, value in history.curve("loss")]
+    third = len(losses) // 3
+    if start is None or not third:
+        return True
+    return fmean(losses[-2 * third : -third]) - fmean(losses[-third:]) > 0.02 * start
+
+
+def costs(history: History, facts: Facts) -> bool:
+    """Whether a mild symptom has cost something: the run is over, little is learned, all rests.
+
+    Before the end nobody knows: many runs rest on a plateau for half of their time, and then learn
+    (Saxe et al. 2014, arXiv:1312.6120).
+    """
+    return history.ended and not learned(history, facts) and not moving(history, facts)
 
 
 def waited(history: History, facts: Facts) -> bool:

@@ -1,37 +1,15 @@
-"""Rules of the loss: how it falls, or does not, and what that says of the learning rate."""
+"""Rules of the loss: how it falls, or does not."""
 
-from itertools import pairwise
-from statistics import fmean, median, pstdev
+from statistics import fmean
 
 from nnlab.contracts import Split
-from nnlab.diagnosis import remedies
+from nnlab.diagnosis import rates, remedies
 from nnlab.diagnosis.facts import Facts
-from nnlab.diagnosis.history import (
-    History,
-    Point,
-    blind,
-    gone,
-    learned,
-    recent,
-    waited,
-)
+from nnlab.diagnosis.history import History, blind, costs, gone, moving, recent, waited
+from nnlab.diagnosis.rates import CAUSES, not_finite, typical_update
 from nnlab.diagnosis.rule import Rule
-from nnlab.diagnosis.weights import USUAL_UPDATE, middle_update
+from nnlab.diagnosis.weights import USUAL_UPDATE
 from nnlab.findings import Finding
-
-_KEYS = ("weight_norm", "activation_std", "preactivation_std", "grad_norm")
-
-
-def not_finite(point: Point, facts: Facts) -> str | None:
-    """The first layer, from the input on, with a number that is not finite."""
-    # In fp16 gradients overflow now and then; those updates are skipped and the scale is lowered.
-    keys = _KEYS[:-1] if facts.config.train.precision == "fp16" else _KEYS
-    for layer in facts.layers:
-        for key in keys:
-            for name in (layer.weight, layer.key):
-                if point.values.get(f"{key}/{name}", 0.0) is None:
-                    return layer.name
-    return None
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:
@@ -58,98 +36,6 @@ def divergence(history: History, facts: Facts) -> Finding | None:
     )
 
 
-def typical_update(history: History, facts: Facts) -> float | None:
-    """|update| / |weights|, median over the layers and the last looks."""
-    found = [middle_update(point, facts) for point in history.close[-5:] if point.step]
-    known = [ratio for ratio in found if ratio is not None]
-    return median(known) if known else None
-
-
-_BLOCKS = 8
-
-
-def swing(history: History) -> float:
-    """How much the training loss jumps to and fro, beside its mean: its last half in eight blocks.
-
-    Single readings jump because batches differ; means of blocks do not. Jumps must go up and down
-    in turns: a loss that falls in steps does not swing.
-    """
-    losses = [value for _, value in history.curve("loss")]
-    losses = losses[len(losses) // 2 :]
-    size = len(losses) // _BLOCKS
-    if size < 2 or (mean := fmean(losses)) <= 0.0:
-        return 0.0
-    blocks = [fmean(losses[size * n : size * (n + 1)]) for n in range(_BLOCKS)]
-    jumps = [b - a for a, b in pairwise(blocks)]
-    turns = sum(a * b < 0 for a, b in pairwise(jumps)) / (len(jumps) - 1)
-    return pstdev(jumps) / 2**0.5 / mean if turns >= 0.5 else 0.0
-
-
-def falling(history: History) -> bool:
-    """Whether the training loss of the last quarter is below that of the quarter before."""
-    losses = [value for _, value in history.curve("loss")]
-    quarter = max(1, len(losses) // 4)
-    before, after = losses[-2 * quarter : -quarter], losses[-quarter:]
-    return bool(before) and fmean(after) < 0.95 * fmean(before)
-
-
-def rate_too_high(history: History, facts: Facts) -> Finding | None:
-    """The loss jumps to and fro, or is worse than a guess, while the updates are long."""
-    limits, start, now = facts.limits, blind(history, facts), recent(history)
-    ratio = typical_update(history, facts)
-    if start is None or now is None or not waited(history, facts) or learned(history, facts):
-        return None
-    long = ratio is not None and ratio > limits.update_high
-    able = ratio is None or ratio > 10 * USUAL_UPDATE
-    # Where updates are short, a loss that swings or is bad is hardly their doing: rare examples,
-    # labels without a pattern.
-    swings = swing(history)
-    worse = not falling(history) and now > (1.1 if able else 2.0) * start
-    if not (long or worse or (able and swings > limits.swing)):
-        return None
-    if long:
-        measured, quantity = ratio, "|update| / |weights|, median of the layers; 1e-3 is usual"
-    elif worse:
-        measured, quantity = now / start, "training loss over that of a blind guess"
-    else:
-        measured, quantity = swings, "swing of the training loss, of its mean"
-    aim = 0.1 if ratio is None else min(0.1, max(1e-4, 3.0 * USUAL_UPDATE / ratio))
-    return Finding(
-        name="learning_rate_too_high",
-        level="warning",
-        layer=None,
-        measured=measured,
-        quantity=quantity,
-        since=history.step,
-        meaning="updates overshoot: each step leaps over the valley it should walk down",
-        remedy=remedies.rate(facts, aim),
-        source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
-    )
-
-
-def rate_too_low(history: History, facts: Facts) -> Finding | None:
-    """The updates of the whole run would hardly move the weights."""
-    ratio, share = typical_update(history, facts), gone(history, facts)
-    total = facts.experiment.total
-    if ratio is None or share is None or total is None or not waited(history, facts):
-        return None
-    reach = ratio * total
-    if learned(history, facts) or reach > facts.limits.reach or not ratio:
-        return None
-    return Finding(
-        name="learning_rate_too_low",
-        level="warning",
-        layer=None,
-        measured=ratio,
-        quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
-        since=next((p.step for p in history.close if p.step), 0),
-        meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
-        "run ends before anything is learned",
-        remedy=remedies.rate(facts, min(1e5, 3.0 * USUAL_UPDATE / ratio)),
-        source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
-    )
-
-
 def not_decreasing(history: History, facts: Facts) -> Finding | None:
     """The training loss stays where a blind guess is."""
     share = gone(history, facts)
@@ -162,7 +48,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     factor = 10.0 if ratio is not None and ratio < USUAL_UPDATE else 0.1
     return Finding(
         name="loss_not_decreasing",
-        level="warning",
+        level="warning" if costs(history, facts) else "note",
         layer=None,
         measured=share,
         quantity="share of a blind guess's loss that is gone",
@@ -208,9 +94,7 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
     losses = [value for _, value in history.curve("loss")]
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    third = len(losses) // 3
-    fall = (fmean(losses[-2 * third : -third]) - fmean(losses[-third:])) / start
-    if fall > 0.02:
+    if moving(history, facts):
         return None
     return Finding(
         name="underfitting",
@@ -256,30 +140,21 @@ def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
     )
 
 
-_CAUSES = (
-    "divergence",
-    "symmetric_units",
-    "dead_units",
-    "saturation",
-    "vanishing_gradient",
-    "exploding_gradient",
-)
 ALWAYS = (Rule("divergence", divergence),)
 """Whatever is learned, and in whichever way."""
 RULES = (
     *ALWAYS,
-    Rule("learning_rate_too_high", rate_too_high, _CAUSES),
-    Rule("learning_rate_too_low", rate_too_low, _CAUSES),
+    *rates.RULES,
     Rule(
         "loss_not_decreasing",
         not_decreasing,
-        (*_CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
+        (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
     ),
     Rule("overfitting", overfitting),
     Rule(
         "underfitting",
         underfitting,
-        (*_CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
+        (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
         at_end=True,
     ),
     Rule("no_better_than_baseline", no_better_than_baseline, at_end=True),

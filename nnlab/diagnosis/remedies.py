@@ -40,14 +40,15 @@ def norm(facts: Facts) -> tuple[str, ...]:
 def rate(facts: Facts, factor: float) -> tuple[str, ...]:
     """Another learning rate: so many times the present one, one digit.
 
-    Where it is to be lower and was above the optimizer's default, it is at most that.
+    Where it is to be lower and was above the optimizer's default, it is at most that, and a third
+    of it at least: what one long update says of the next ones is little.
     """
     optimizer = facts.config.optimizer
     if not facts.followed or optimizer.closure or not optimizer.follows_lr:
         return ()
     rate, default = optimizer.lr * factor, type(optimizer).model_fields["lr"].default
     if factor < 1.0 and isinstance(default, float):
-        rate = min(rate, max(default, 0.0)) if optimizer.lr > default else rate
+        rate = min(max(rate, default / 3.0), default) if optimizer.lr > default else rate
     return (f"optimizer.lr={rate:.1g}",)
 
 

@@ -4,9 +4,19 @@ from math import sqrt
 
 from nnlab.diagnosis import remedies
 from nnlab.diagnosis.facts import Facts, Layer
-from nnlab.diagnosis.history import History, Point, held, learned, of_layers, since, waited
+from nnlab.diagnosis.history import (
+    History,
+    Point,
+    costs,
+    held,
+    learned,
+    of_layers,
+    since,
+    waited,
+)
 from nnlab.diagnosis.rule import Rule
-from nnlab.findings import Finding
+from nnlab.diagnosis.weights import thrown
+from nnlab.findings import Finding, Level
 
 _DEEP = 4
 """Fewer layers with weights than this have no gradient that could vanish on its way."""
@@ -39,13 +49,14 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
 
     if not history.train or learned(history, facts):
         return None
-    if below(limit**2, history.train[-1]):
-        level = "fault"
-    elif waited(history, facts) and held(history.train, lambda p: below(limit, p), times=3):
-        level = "warning"
-    else:
-        return None
+    level: Level = "fault"
+    if not below(limit**2, history.train[-1]):
+        lasts = held(history.train, lambda p: below(limit, p), times=3)
+        if not lasts or not waited(history, facts):
+            return None
+        level = "warning" if costs(history, facts) else "note"
     ratio = first_over_last(history.train[-1], facts)
+    times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
     kinds = {layer.activation.kind for layer in facts.hidden} - {"identity"}
     names = " and ".join(sorted(kinds)) or "linear"
     return Finding(
@@ -55,8 +66,8 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
         measured=ratio,
         quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
         since=since(history.train, lambda p: below(limit, p)),
-        meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient all but "
-        "disappears, so the first layers do not learn",
+        meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient "
+        f"shrinks {times} from the last layer to the first, so the first layers do not learn",
         remedy=(
             *remedies.activation(facts, "relu"),
             *remedies.init(facts),
@@ -118,19 +129,21 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
     whole = pair[0] >= 0.99
     if not (whole and dead(history.close[-1])) and not held(history.close, dead):
         return None
-    hurts = not learned(history, facts)
-    if hurts and not whole and not waited(history, facts):
+    hurts = not learned(history, facts) if whole else costs(history, facts)
+    if not whole and not learned(history, facts) and not waited(history, facts):
         return None
     share, layer = pair
+    began = since(history.close, dead)
+    long = began > 0 and thrown(history, facts) is not None
     return Finding(
         name="dead_units",
         level=("fault" if whole else "warning") if hurts else "note",
         layer=layer.name,
         measured=share,
         quantity="share of units that are 0 on every example",
-        since=since(history.close, dead),
+        since=began,
         meaning=f"units of {layer.name} are silent whatever comes in; no gradient reaches them, so "
-        "they stay so",
+        "they stay so" + (": long updates threw them there" if long else ""),
         remedy=(
             *remedies.activation(facts, "leaky_relu"),
             *remedies.init(facts),
@@ -166,15 +179,16 @@ def saturation(history: History, facts: Facts) -> Finding | None:
     layer = pair[1]
     share = dict(of_layers(history.close[-1], "saturated", (layer,)))[layer]
     began = since(history.close, high)
+    long = began > 0 and thrown(history, facts) is not None
     return Finding(
         name="saturation",
-        level="warning",
+        level="warning" if at_start or long or costs(history, facts) else "note",
         layer=layer.name,
         measured=share,
         quantity=f"share of activations at a bound; {layer.rest:.2g} at rest",
         since=began,
         meaning=f"most {layer.activation.kind} units of {layer.name} sit where the curve is flat: "
-        "their gradient is next to 0",
+        "their gradient is next to 0" + (": long updates threw them there" if long else ""),
         remedy=(
             *(remedies.init(facts) if began == 0 else remedies.rate(facts, 0.1)),
             *remedies.norm(facts),
@@ -185,7 +199,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
 
 RULES = (
     Rule("dead_units", dead_units, ("symmetric_units",)),
-    Rule("exploding_gradient", exploding_gradient, ("divergence",)),
+    Rule("exploding_gradient", exploding_gradient, ("divergence", "outlier_rows")),
     Rule(
         "vanishing_gradient",
         vanishing_gradient,

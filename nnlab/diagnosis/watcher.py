@@ -4,13 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 from nnlab.contracts import Event, Reading, Split, Stopped
-from nnlab.diagnosis import data, loss, signal, weights
+from nnlab.diagnosis import data, examples, loss, signal, weights
 from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.history import History
 from nnlab.diagnosis.rule import Rule
 from nnlab.findings import LEVELS, Finding
 
-RULES: tuple[Rule, ...] = (*data.RULES, *weights.RULES, *signal.RULES, *loss.RULES)
+RULES: tuple[Rule, ...] = (
+    *data.RULES,
+    *weights.RULES,
+    *signal.RULES,
+    *loss.RULES,
+    *examples.RULES,
+)
 """Causes before what they cause: data, weights, signal, loss."""
 _ALL, _PACE = 60, 1.02
 """So many readings are all judged, later ones at growing distances: rules cost time."""
@@ -67,9 +73,24 @@ class Watcher:
     def conclude(self, status: str) -> list[Finding]:
         """Likewise, when the run has ended with this status."""
         self._history.diverged = status == "diverged"
-        if status not in ENDED:
+        self._history.ended = status in ENDED
+        if not self._history.ended:
             return list(self._new(at_end=False))
-        return list(self._new(at_end=True))
+        found = list(self._new(at_end=True))
+        # A note that holds no more was a phase.
+        passed = [rule.name for rule in self._rules if self._passed(rule)]
+        self.findings = {n: f for n, f in self.findings.items() if n not in passed}
+        return found
+
+    @property
+    def best_step(self) -> int:
+        """Where the validation loss is lowest so far."""
+        return examples.best_step(self._history)
+
+    def _passed(self, rule: Rule) -> bool:
+        known = self.findings.get(rule.name)
+        mild = known is not None and not known.worse_than("note")
+        return mild and rule.look(self._history, self._facts) is None
 
     def _take(self, step: int, split: Split, values: Mapping[str, float | None]) -> bool:
         """Adds a reading; whether it is one to be judged."""
@@ -84,10 +105,7 @@ class Watcher:
         for rule in self._rules:
             if (rule.at_end and not at_end) or rule.name in self._facts.limits.ignore:
                 continue
-            if any(
-                (cause := self.findings.get(name)) and cause.worse_than("note")
-                for name in rule.explained_by
-            ):
+            if self._explained(rule):
                 continue
             known = self.findings.get(rule.name)
             if known is not None and known.level == LEVELS[-1]:
@@ -96,6 +114,13 @@ class Watcher:
             if finding is not None and (known is None or finding.worse_than(known.level)):
                 self.findings[rule.name] = finding
                 yield finding
+
+    def _explained(self, rule: Rule) -> bool:
+        """Whether a finding that counts has this one as its consequence."""
+        known = {name: f for name, f in self.findings.items() if f.worse_than("note")}
+        return any(name in known for name in rule.explained_by) or any(
+            name in known and known[name].since == 0 for name in rule.begun_by
+        )
 
 
 def _taken(record: Mapping[str, Any]) -> tuple[int, Split, dict[str, float | None]]:

@@ -1,10 +1,11 @@
 """Rules of the weights: how they begin and how far an update moves them."""
 
 from statistics import median
+from typing import NamedTuple
 
 from nnlab.diagnosis import remedies
 from nnlab.diagnosis.facts import Facts
-from nnlab.diagnosis.history import History, Point, held, learned, of_layers, since, waited
+from nnlab.diagnosis.history import History, Point, costs, held, of_layers, since, waited
 from nnlab.diagnosis.rule import Rule
 from nnlab.findings import Finding
 
@@ -50,8 +51,11 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     ratio, limits = first / known, facts.limits
     if ratio < limits.initial_loss:
         return None
-    # Some steps mend a mild case: it counts where they have not.
-    late = waited(history, facts) and not learned(history, facts)
+    # Some steps mend a mild case: it counts where they have not at the end, or where long updates
+    # followed from first weights that were far from usual; from usual ones the rate is the cause.
+    far = thrown(history, facts) is not None
+    unmended = _heavy(history, facts) if far else costs(history, facts)
+    late = waited(history, facts) and unmended
     return Finding(
         name="poor_initialization",
         level="warning" if late or ratio >= limits.initial_loss**2 else "note",
@@ -70,6 +74,52 @@ def middle_update(point: Point, facts: Facts) -> float | None:
     """The median over the layers of |update| / |weights|."""
     found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
     return median(found) if found else None
+
+
+def _heavy(history: History, facts: Facts) -> bool:
+    """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
+    lengths = of_layers(history.close[0], "weight_norm", facts.layers) if history.close else ()
+    limit = facts.limits.initial_loss
+    return any(length > limit * layer.shape[0] ** 0.5 for layer, length in lengths)
+
+
+class Leap(NamedTuple):
+    """How far the weights have gone early in a run."""
+
+    length: float
+    """Of their way from the first ones, beside these; median of the layers."""
+    step: int
+    """When that was seen."""
+
+
+def leap(history: History, facts: Facts) -> Leap | None:
+    """The longest way that was seen in the beginning of a run: until learning should have begun.
+
+    First weights that are smaller than usual count as usual: of N(0, 1 / n_in).
+    """
+    if not history.close or history.close[0].step:
+        return None
+    first = dict(of_layers(history.close[0], "weight_norm", facts.layers))
+    looks = [point for point in history.close if point.step]
+    early = [
+        p for n, p in enumerate(looks) if n < 2 or facts.share(p.step) <= facts.limits.patience
+    ]
+    found: list[Leap] = []
+    for point in early:
+        ways = [
+            way * first[layer] / max(first[layer], layer.shape[0] ** 0.5)
+            for layer, way in of_layers(point, "distance", facts.layers)
+            if layer in first
+        ]
+        if ways:
+            found.append(Leap(median(ways), point.step))
+    return max(found, default=None)
+
+
+def thrown(history: History, facts: Facts) -> Leap | None:
+    """The leap, where it left nothing of the first weights."""
+    found = leap(history, facts)
+    return found if found and found.length > facts.limits.leap else None
 
 
 def update_ratio_off(history: History, facts: Facts) -> Finding | None:
@@ -136,7 +186,7 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
 
 RULES = (
     Rule("symmetric_units", symmetric_units),
-    Rule("poor_initialization", poor_initialization),
+    Rule("poor_initialization", poor_initialization, ("outlier_rows",)),
     Rule("batch_norm_with_tiny_batches", batch_norm_rows),
     Rule(
         "update_ratio_off",

@@ -6,15 +6,20 @@ from typing import Any
 
 from nnlab.base import CheckpointError
 from nnlab.contracts import Examples, Machine
-from nnlab.diagnosis.facts import Facts
+from nnlab.diagnosis.facts import ExampleRecord, Facts
 from nnlab.diagnosis.history import Point
 from nnlab.diagnosis.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
+from nnlab.doctor.replay import replay
 from nnlab.doctor.report import Column, Report
+from nnlab.doctor.rows import with_batch, with_outliers, with_suspects
 from nnlab.experiment import Experiment, settle
+from nnlab.findings import Finding
 from nnlab.handed import of_run
 from nnlab.loading import place_for
 from nnlab.outcome import short
+from nnlab.per_example import FILE as RECORD
+from nnlab.per_example import read_record
 from nnlab.runs import find, members_of
 from nnlab.summary import Summary, read_summary
 from nnlab.watching import facts_of
@@ -50,7 +55,7 @@ def examine_run(folder: Path) -> Report:
     """Judges all readings of a run once more, and looks at its data."""
     summary = read_summary(folder)
     experiment, examples = _reopen(folder)
-    facts = facts_of(experiment, examples, doubles=True)
+    facts = facts_of(experiment, examples, doubles=True, record=_record(folder))
     history = _history(summary)
     watcher = Watcher(facts)
     watcher.replay(history)
@@ -60,7 +65,7 @@ def examine_run(folder: Path) -> Report:
     first, last = (looks[0], looks[-1]) if looks else ({}, {})
     return Report(
         about=_about(folder, summary, experiment),
-        findings=tuple(watcher.findings.values()),
+        findings=_detailed(watcher, folder, facts, examples, summary.steps),
         columns=COLUMNS,
         layers=_layers(facts, first, last),
         remarks=_remarks(first, last),
@@ -74,6 +79,27 @@ def _reopen(folder: Path) -> tuple[Experiment, Examples]:
     place = place_for(folder)
     experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
     return experiment, experiment.config.data.load(place)
+
+
+def _record(folder: Path) -> ExampleRecord | None:
+    return read_record(folder) if (folder / RECORD).exists() else None
+
+
+def _detailed(
+    watcher: Watcher, folder: Path, facts: Facts, examples: Examples, steps: int
+) -> tuple[Finding, ...]:
+    """The findings, with the rows that two of them are about."""
+    found = dict(watcher.findings)
+    if "label_noise" in found:
+        found["label_noise"] = with_suspects(found["label_noise"], folder, facts, watcher.best_step)
+    if "outlier_rows" in found:
+        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
+    if "divergence" in found and facts.followed and not facts.experiment.shape.start:
+        broken = replay(folder, facts.experiment, examples, until=steps)
+        if broken is not None:
+            outlying = found.get("outlier_rows")
+            found["divergence"] = with_batch(found["divergence"], broken, outlying)
+    return tuple(found.values())
 
 
 def _history(summary: Summary) -> list[dict[str, Any]]:

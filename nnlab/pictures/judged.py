@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating]
 else:
     np = lazy("numpy")
 
-BINS = 10
-"""Of equal width, over the probability of the predicted class."""
+BINS = 15
+"""As Guo et al. 2017 take them: of equal width, ]0, 1/15], ]1/15, 2/15], ..., over the probability
+of the predicted class."""
 WORST = 16
 THRESHOLDS = 101
 NAMED = 20
@@ -192,7 +193,7 @@ def calibration(
 ) -> "tuple[Floats, Floats, NDArray[np.int64]]":
     """For each bin of the predicted class's probability: its mean, the share right, how many."""
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    bins = np.clip((sure * BINS).astype(int), 0, BINS - 1)
+    bins = np.clip(np.ceil(sure * BINS) - 1, 0, BINS - 1).astype(int)
     counts = np.bincount(bins, minlength=BINS)
     many = np.maximum(counts, 1)
     sums = (np.bincount(bins, weights=w, minlength=BINS) for w in (sure, right.astype(float)))
@@ -207,7 +208,9 @@ def worst_mistakes(probabilities: "Floats", targets: "NDArray[np.int64]") -> "ND
     return wrong[np.argsort(own[wrong], kind="stable")][:WORST]
 
 
-def precision_recall(probabilities: "Floats", positive: "NDArray[np.bool_]") -> "Floats":
+def precision_recall(
+    probabilities: "Floats", positive: "NDArray[np.bool_]"
+) -> "NDArray[np.float64]":
     """(6, THRESHOLDS): true and false positives, true and false negatives, precision, recall.
 
     Args:

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlab.pictures import judged
+from nnlab.pictures.judged import BINS
 from nnlab.report.intervals import Floats
 
-BINS = 15
-"""As Guo et al. 2017 take them: of equal width, ]0, 1/15], ]1/15, 2/15], ..."""
 _BOUNDS = (1e-2, 1e2)
 """Where a temperature is looked for."""
 
@@ -33,16 +33,9 @@ class Bin(NamedTuple):
 
 def reliability(probabilities: Floats, actual: NDArray[np.int64]) -> list[Bin]:
     """Confidence (the greatest probability) against accuracy, by bins of confidence."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == actual
-    place = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(int)
-    count = np.bincount(place, minlength=BINS)
-    sure, hits = (np.bincount(place, weights=w, minlength=BINS) for w in (confidence, right))
-    there = np.maximum(count, 1)
-    return [
-        Bin(k / BINS, (k + 1) / BINS, int(count[k]), sure[k] / there[k], hits[k] / there[k])
-        for k in range(BINS)
-    ]
+    sure, right, counts = judged.calibration(probabilities, actual)
+    rows = enumerate(zip(counts.tolist(), sure.tolist(), right.tolist(), strict=True))
+    return [Bin(k / BINS, (k + 1) / BINS, *found) for k, found in rows]
 
 
 def expected_error(bins: list[Bin]) -> float:

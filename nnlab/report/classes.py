@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlab.pictures import judged
 from nnlab.report.cases import Case
 from nnlab.report.intervals import Floats, wilson
 from nnlab.report.scores import orders_of
@@ -44,10 +45,7 @@ def per_class(case: Case) -> list[dict[str, Any]]:
 
 def confusion(case: Case) -> NDArray[np.int64]:
     """(K, K): how many of the row's class were taken for the column's."""
-    from sklearn.metrics import confusion_matrix
-
-    count = case.opened.experiment.shape.outputs
-    return confusion_matrix(case.actual, case.predicted, labels=np.arange(count))
+    return judged.confusion(case.predicted, case.actual, case.opened.experiment.shape.outputs)
 
 
 def confused_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:

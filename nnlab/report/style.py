@@ -104,7 +104,10 @@ footer p { max-width: none; } footer ul { padding-left: 1.1rem; margin: .4rem 0;
   }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { font-size: 10.5pt; } main { padding: 0; max-width: none; }
-  figure, tr, .gallery li { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  figure, tr, .gallery li { break-inside: avoid; } h2, h3, h2 + p { break-after: avoid; }
+  table { font-size: 8.5pt; } th, td { padding-right: .65rem; overflow-wrap: anywhere; }
+  .wide { overflow: visible; break-inside: avoid; } /* nobody can scroll there */
+  .columns { grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 1rem; }
   details { display: none; }
 }
 """

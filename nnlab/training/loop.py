@@ -64,7 +64,7 @@ class Trainer:
         self.step = step
         self.order = order
         self.monitor = monitor
-        self._schedule = schedule
+        self.schedule = schedule
         self._base_lr = base_lr
         self._evaluate = evaluate
         self._pace = pace
@@ -81,8 +81,8 @@ class Trainer:
 
     def run(self, progress: Progress) -> Iterator[Event]:
         """Trains from where `progress` is to the end; updates `progress` on the way."""
-        if isinstance(self._schedule, ObservingFn) and progress.schedule:
-            self._schedule.load(progress.schedule)
+        if isinstance(self.schedule, ObservingFn) and progress.schedule:
+            self.schedule.load(progress.schedule)
         began, before = perf_counter(), progress.seconds
         saved, save_cost = perf_counter(), 0.0
         if progress.step == 0:
@@ -111,7 +111,7 @@ class Trainer:
 
     def _start(self, progress: Progress) -> Iterator[Event]:
         """The readings before the first update: what the initialization gives."""
-        self._fill(0)
+        self.fill(0)
         batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
         self.step.look(batch, beside=others if self._pace.close(0) else None)
@@ -129,7 +129,7 @@ class Trainer:
             self.step.window.begin_epoch()
         start, looked, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
-            self._fill(progress.step)
+            self.fill(progress.step)
             if progress.step == end - 1:
                 before = perf_counter()
                 self.step.look(rows, beside=self._beside(batches, end))
@@ -182,8 +182,9 @@ class Trainer:
         points = [self._pace.next(step), (step // per_epoch + 1) * per_epoch]
         return min(points if self._limits.steps is None else [*points, self._limits.steps])
 
-    def _fill(self, step: int) -> None:
-        rate = self._base_lr * self._schedule(step)
+    def fill(self, step: int) -> None:
+        """Sets the learning rate of the update that follows this many."""
+        rate = self._base_lr * self.schedule(step)
         if rate != self._rate:
             self.step.fill_learning_rate(rate)
             self._rate = rate
@@ -203,9 +204,9 @@ class Trainer:
     def _observe(self, progress: Progress, split: Split) -> None:
         """Shows the schedule what it watches, before the reading goes out: that may be saved."""
         watched = self.monitor
-        if watched and watched.split == split and isinstance(self._schedule, ObservingFn):
-            self._schedule.observe(progress.last[split][watched.key])
-            progress.schedule = self._schedule.state()
+        if watched and watched.split == split and isinstance(self.schedule, ObservingFn):
+            self.schedule.observe(progress.last[split][watched.key])
+            progress.schedule = self.schedule.state()
 
     def _reading(self, progress: Progress, split: Split, values: Mapping[str, float]) -> Reading:
         epoch = progress.step / self.order.per_epoch

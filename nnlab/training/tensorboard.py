@@ -8,7 +8,7 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -159,15 +159,22 @@ class TensorBoard:
 
         self._note(make)
 
-    def hparams(self, hyperparameters: Mapping[str, object], metrics: Sequence[str]) -> None:
+    def hparams(
+        self,
+        hyperparameters: Mapping[str, object],
+        metrics: Sequence[str],
+        *,
+        first: Collection[str] = (),
+    ) -> None:
         """Enters the run into the hparams table.
 
         Args:
             hyperparameters: dotted path -> value, as in the config.
             metrics: tags of the columns with results: "accuracy/validation".
+            first: the hyperparameters that stand at the left.
         """
         values = dict(hyperparameters)
-        self._note(lambda events: events.experiment(values, metrics))
+        self._note(lambda events: events.experiment(values, metrics, first=first))
         self._note(lambda events: events.session_start(values))
 
     def hparams_end(self, status: Status) -> None:

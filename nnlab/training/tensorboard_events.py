@@ -6,7 +6,7 @@ Imported late, by the writer thread. Tags and plugin data are those of TensorBoa
 
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -137,8 +137,13 @@ def graph(plans: Sequence[Plan], inputs: Shape) -> Message:
     return _events.Event(wall_time=time.time(), graph_def=drawn.SerializeToString())
 
 
-def experiment(hyperparameters: Mapping[str, object], metrics: Sequence[str]) -> Message:
-    """The columns of the hparams table."""
+def experiment(
+    hyperparameters: Mapping[str, object], metrics: Sequence[str], *, first: Collection[str] = ()
+) -> Message:
+    """The columns of the hparams table: those of `first`, then all others, both by name.
+
+    TensorBoard opens the first five, and puts those first that are said to differ.
+    """
     kinds: dict[type, Message] = {
         bool: _api.DATA_TYPE_BOOL,
         int: _api.DATA_TYPE_FLOAT64,
@@ -147,7 +152,11 @@ def experiment(hyperparameters: Mapping[str, object], metrics: Sequence[str]) ->
     about = _api.Experiment(
         time_created_secs=time.time(),
         hparam_infos=[
-            _api.HParamInfo(name=name, type=kinds.get(type(value), _api.DATA_TYPE_STRING))
+            _api.HParamInfo(
+                name=name,
+                type=kinds.get(type(value), _api.DATA_TYPE_STRING),
+                differs=name in first,
+            )
             for name, value in hyperparameters.items()
         ],
         metric_infos=[_api.MetricInfo(name=_api.MetricName(tag=tag)) for tag in metrics],

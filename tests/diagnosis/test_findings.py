@@ -36,6 +36,7 @@ class TestVanishingGradient:
         assert found.layer == "hidden1"
         assert found.since == 0
         assert found.measured == pytest.approx(0.01**5)
+        assert "shrinks 1e10 times from the last layer to the first" in found.meaning
 
     def test_is_a_warning_where_little_arrives_and_nothing_is_learned(self) -> None:
         found = watch(facts_of(model=DEEP), FLAT, look=self.fading(0.2))["vanishing_gradient"]
@@ -298,6 +299,12 @@ class TestData:
         assert found.remedy == ("data.scale=unit",)
         assert "data_not_scaled" not in watch(facts_of(replace(pixels, size=0.3)), FALLING)
 
+    def test_rows_far_too_large_are_named_and_explain_the_scale(self) -> None:
+        large = replace(LOOKED, largest=1e20, size=1e18, outliers=(7, 31))
+        found = watch(facts_of(large), FALLING)
+        assert "row 7, 31" in found["outlier_rows"].meaning
+        assert "data_not_scaled" not in found
+
     def test_targets_far_from_0_are_to_be_scaled(self) -> None:
         curve = {"data": "function", "loss": "mse"}
         far = replace(LOOKED, counts=(), blind=5.0, silent=50.0)
@@ -355,6 +362,8 @@ class TestWatcher:
         assert watcher.findings["dead_units"].level == "note"
         for n in range(20, 60):
             watcher.read(10 * n, "train", {"loss": 0.69, **dead})
+        assert watcher.findings["dead_units"].level == "note"
+        watcher.conclude("completed")
         assert watcher.findings["dead_units"].level == "warning"
 
     def test_is_silent_about_what_the_config_ignores(self) -> None:

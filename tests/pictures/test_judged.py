@@ -37,11 +37,11 @@ def test_confusion_is_that_of_scikit_learn(judged: Judged) -> None:
 def test_calibration_counts_each_example_once_in_its_bin(judged: Judged) -> None:
     sure, right, counts = calibration(judged.probabilities, judged.targets)
     top, hit = judged.probabilities.max(1), judged.probabilities.argmax(1) == judged.targets
-    inside = (top >= 0.6) & (top < 0.7)
+    inside = (top > 9 / 15) & (top <= 10 / 15)
     assert counts.sum() == 200
-    assert counts[6] == inside.sum()
-    assert sure[6] == pytest.approx(top[inside].mean())
-    assert right[6] == pytest.approx(hit[inside].mean())
+    assert counts[9] == inside.sum()
+    assert sure[9] == pytest.approx(top[inside].mean())
+    assert right[9] == pytest.approx(hit[inside].mean())
     assert calibration(np.array([[0.0, 1.0]]), np.array([1]))[2][-1] == 1
 
 

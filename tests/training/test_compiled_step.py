@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from building import Made, make
+from building import Made, make, make_on
 from torch import Tensor
 
 from nnlab import compiling
 from nnlab.choices import kinds_of
 from nnlab.parts.optimizers import Optimizer
 from nnlab.training.compiled import building
+from nnlab.training.compiled.captured import CapturedStep
 from nnlab.training.compiled.recording import Program, Recording, record
 from nnlab.training.compiled.step import CompiledStep
 from nnlab.training.eager_step import EagerStep
@@ -194,6 +195,31 @@ def test_the_graph_reads_nothing_back_and_holds_no_data(graphs: dict[str, Record
     assert sum(tensor.numel() for tensor in held) < 10
 
 
+def interrupted(sections: dict[str, Any], at: int, total: int) -> dict[str, Tensor]:
+    """The state after `total` updates, of which two sets of objects made a part each."""
+    first, second = make(**said(sections, "on")), make(**said(sections, "on"))
+    batches = first.built.trainer.order.batches(0)
+    for made, part in ((first, batches[:at]), (second, batches[at:total])):
+        if made is second:
+            second.built.step.load({k: v.clone() for k, v in first.built.step.state().items()})
+        compiling.prepare(made.built.step, made.rows, lambda _: None)
+        made.built.step.fill_learning_rate(0.01)
+        for rows in part:
+            made.built.step.update(rows)
+    return second.built.step.state()
+
+
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.parametrize("at", [1, 7])
+def test_an_interrupted_run_ends_in_the_same_bytes(at: int) -> None:
+    sections: dict[str, Any] = {"model": NETWORKS["cnn"], "train": {"averaging": "ema"}}
+    whole = make(**said(sections, "on"))
+    compiling.prepare(whole.built.step, whole.rows, lambda _: None)
+    whole.built.step.fill_learning_rate(0.01)
+    expected, found = updates(whole, 14), interrupted(sections, at, 14)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
 def test_looks_read_what_the_eager_step_reads(graphs: dict[str, Recording]) -> None:
     ours, theirs = pair(model=NETWORKS["cnn"])
     readings: list[dict[str, float]] = []
@@ -322,6 +348,22 @@ def test_says_why_a_step_stays_eager(sections: dict[str, Any], why: str) -> None
     made = make(**said({"model": NETWORKS["mlp"], **sections}, "on"))
     assert why in made.built.why_eager
     assert not isinstance(made.built.step, CompiledStep)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_captured_step_computes_what_the_eager_step_does(kind: str, network: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    sections = {"model": NETWORKS[network], "optimizer": kind, "train": {"clip_norm": 0.5}}
+    ours, theirs = (make_on("cuda:0", said(sections, compile)) for compile in ("on", "off"))
+    assert isinstance(ours.built.step, CapturedStep)
+    for made in (ours, theirs):
+        made.built.step.fill_learning_rate(made.experiment.config.optimizer.lr)
+    allowed = 1e-2 if kind == "muon" else 1e-9
+    assert distance(updates(ours, 20), updates(theirs, 20)) <= allowed
+    assert ours.built.step.launches == 19
 
 
 @pytest.mark.slow

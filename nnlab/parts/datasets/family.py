@@ -15,6 +15,7 @@ from nnlab.base import ConfigError, DataError, Kind, lazy
 from nnlab.contracts import DataShape, Examples, Split
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
+from nnlab.parts.datasets.exclusion import excluded, without
 from nnlab.parts.datasets.label_noise import Noise, noise_of, noisy
 from nnlab.parts.datasets.sizes import (
     FromColumn,
@@ -60,6 +61,8 @@ class DataConfig(Kind, frozen=True):
     scale_target: Literal["none", "standard"] = "none"
     """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
     limit: Limit = None
+    exclude: str | None = None
+    """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
     augment: tuple[Augment, ...] = ()
     label_noise: Noise = 0.0
     """A share of the training labels that is replaced by other classes: a number, or a mapping."""
@@ -124,6 +127,7 @@ class DataConfig(Kind, frozen=True):
             "validation": _absolute(self.validation, place),
             "test": _absolute(self._asked(place)["test"], place),
             "scale": self._scale(place),
+            "exclude": self.exclude and str(place.folder / self.exclude),
             **self.settled(place),
         }
         return self.model_copy(update=fields)
@@ -154,6 +158,9 @@ class DataConfig(Kind, frozen=True):
         checks.check_table(inputs, targets, shape, gaps=table.gaps)
         digest = table.digest or checks.digest_of(inputs, targets)
         rows = self._rows(table, place)
+        drawn = rows["train"]  # of them labels are made wrong, whichever are left out
+        if self.exclude:
+            rows["train"] = without(drawn, place.folder / self.exclude)
         checks.check_rows(rows, targets, shape)
         fill = None
         if table.gaps and isinstance(inputs, np.ndarray):
@@ -172,7 +179,7 @@ class DataConfig(Kind, frozen=True):
         clean: NDArray[np.int64] | None = None
         if noise := noise_of(self.label_noise):
             clean = targets
-            targets = noisy(targets, rows["train"], noise, classes=shape.outputs)
+            targets = noisy(targets, drawn, noise, classes=shape.outputs)
         return Examples(
             inputs,
             targets,
@@ -214,6 +221,10 @@ class DataConfig(Kind, frozen=True):
             given=source.given,
             classes=len(source.classes) if source.task == "classes" else 0,
         )
+        if self.exclude:
+            sizes["train"] -= len(excluded(place.folder / self.exclude))
+            if sizes["train"] < 1:
+                wrong.append("data.exclude: leaves no training row")
         if noise_of(self.label_noise) is not None:
             if source.task != "classes":
                 wrong.append("data.label_noise: needs classes, the targets are real numbers")

@@ -1,9 +1,12 @@
 """Builds a recorded step into machine code ahead of time, by torch's AOTInductor."""
 
+import logging
 import os
 import shutil
 import sys
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -63,8 +66,7 @@ def build(recording: Recording, path: Path, *, threads: int) -> None:
         "cpp.enable_floating_point_contract_flag": "off",
     }
     tensors = tuple(tensor.detach() for tensor in recording.tensors)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with torch.no_grad(), _silent():
         program = torch.export.export(recording.graph, tensors)
         aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
 
@@ -72,6 +74,20 @@ def build(recording: Recording, path: Path, *, threads: int) -> None:
 def load(path: Path) -> Any:
     """The runner of a package: `run([tensors])` changes them in place. Takes milliseconds."""
     return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1)  # pyright: ignore
+
+
+@contextmanager
+def _silent() -> Generator[None]:
+    """Without what torch's compiler says to its authors."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _form(tensor: Tensor) -> str:

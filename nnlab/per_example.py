@@ -1,0 +1,130 @@
+"""The losses and margins of all training examples, kept at a few moments of a run.
+
+What a network learns late and answers against its label for long may be labelled wrongly: see
+`nnlab.diagnosis.examples`. A pass over the training split in evaluation mode, between two updates:
+no weight, no buffer and no random stream changes.
+"""
+
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+from torch import Tensor
+
+from nnlab import durable
+from nnlab.base import CheckpointError
+from nnlab.build import evaluation_batch
+from nnlab.contracts import Event, Reading
+from nnlab.diagnosis.facts import ExampleRecord
+from nnlab.moments import Due
+from nnlab.outcome import Session
+from nnlab.scoring import loss_of
+from nnlab.training.still import evaluating
+
+FILE = "examples.safetensors"
+_MOST_BYTES = 4 * 2**30
+
+
+@final
+class PerExample:
+    """Keeps the record of a session, in examples.safetensors of the run folder.
+
+    Args:
+        session: whose run it is; what an earlier session kept up to its checkpoint stays.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        surface = bool(session.experiment.shape.start)
+        self._due = Due() if surface else session.experiment.pace.examples
+        self._kept: dict[int, dict[str, np.ndarray]] = {}
+        path = session.folder / FILE
+        if session.found and self._due.ever and path.exists():
+            self._recall(read_record(session.folder), session.progress.step)
+
+    def _recall(self, record: ExampleRecord, step: int) -> None:
+        for n, at in enumerate(record.steps.tolist()):
+            if at <= step:
+                moment = {"losses": record.losses[n]}
+                if record.margins is not None and record.predicted is not None:
+                    moment |= {"margins": record.margins[n], "predicted": record.predicted[n]}
+                self._kept[at] = moment
+
+    def after(self, event: Event) -> None:
+        """Looks at all training examples where that is due."""
+        if not isinstance(event, Reading) or event.split != "train" or not event.step:
+            return
+        if self._due.latest(event.step) > max(self._kept, default=0):
+            self._kept[event.step] = self._measured()
+            self._write()
+
+    def _measured(self) -> dict[str, np.ndarray]:
+        session = self._session
+        experiment, examples, built = session.experiment, session.examples, session.built
+        loss = loss_of(experiment, examples, built.network)
+        device = next(built.network.parameters()).device
+        batches = torch.from_numpy(examples.rows["train"]).to(device)
+        parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": []}
+        chunks = list(batches.split(evaluation_batch(experiment)))
+        built.source.announce(chunks)
+        with evaluating(built.network):
+            for rows in chunks:
+                batch = built.source.gather(rows)
+                outputs = built.network(batch.inputs)
+                parts["losses"].append(loss(outputs, batch).float())
+                if experiment.shape.task == "classes":
+                    parts["margins"].append(margins(outputs, batch.targets))
+                    parts["predicted"].append(outputs.argmax(1).to(torch.int32))
+        return {key: torch.cat(part).cpu().numpy() for key, part in parts.items() if part}
+
+    def _write(self) -> None:
+        steps = sorted(self._kept)
+        tables = {
+            key: np.stack([self._kept[step][key] for step in steps]) for key in self._kept[steps[0]]
+        }
+        examples = self._session.examples
+        rows = examples.rows["train"]
+        numbers = {"steps": np.array(steps, np.int64), "rows": rows}
+        if examples.shape.task == "classes":
+            numbers["labels"] = examples.targets[rows]
+        numbers = {key: np.ascontiguousarray(value) for key, value in numbers.items()}
+        durable.write(self._session.folder / FILE, to_bytes({**numbers, **tables}))
+
+
+def margins(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Output of the label less the largest other. Pleiss et al. 2020, eq. 1.
+
+    Args:
+        outputs: (N, K), before the link.
+        labels: (N,) class numbers.
+
+    Returns:
+        (N,) float32; negative where another class is answered.
+    """
+    own = outputs.gather(1, labels[:, None])[:, 0]
+    others = outputs.scatter(1, labels[:, None], float("-inf"))
+    return (own - others.max(1).values).float()
+
+
+def read_record(folder: Path) -> ExampleRecord:
+    """What a run kept.
+
+    Raises:
+        CheckpointError: there is nothing, or it is damaged.
+    """
+    path = folder / FILE
+    try:
+        found = from_bytes(durable.read_regular(path, limit=_MOST_BYTES))
+        return ExampleRecord(
+            rows=found["rows"],
+            labels=found.get("labels", np.empty(0, np.int64)),
+            steps=found["steps"],
+            losses=found["losses"],
+            margins=found.get("margins"),
+            predicted=found.get("predicted"),
+        )
+    except Exception as error:  # safetensors raises its own kinds
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None

@@ -1,0 +1,121 @@
+"""The step as one CUDA graph, under the contract of every step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from nnlab.training.compiled.recording import Program, UpdateFn
+from nnlab.training.eager_step import EagerStep
+from nnlab.training.sources import ResidentSource
+
+
+@final
+class CapturedStep:
+    """The eager step's kernels, launched by one call instead of one by one.
+
+    No compiler takes part: the graph holds torch's own kernels and the optimizer's formula. It is
+    captured at the second update of a run, when the optimizer's state is there; a short last batch
+    goes through the eager step. Ng et al. 2021, "Accelerating PyTorch with CUDA Graphs".
+
+    Args:
+        eager: what is computed, on a CUDA device.
+        updated: the optimizer's formula.
+        batch_size: of a captured call.
+    """
+
+    def __init__(self, eager: EagerStep, *, updated: UpdateFn, batch_size: int) -> None:
+        self.eager = eager
+        self.window = eager.window
+        resident = isinstance(eager.source, ResidentSource)
+        self._program = Program(eager, updated, gathers=resident and not eager.augments)
+        self._size = batch_size
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._arguments: list[Tensor] = []
+        self._held: list[int] = []
+        self._moved = True
+        self._note: Callable[[str], None] = lambda _: None
+        self._failed = False
+        self.launches = 0
+
+    def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:  # noqa: ARG002
+        """Nothing is built beforehand; `note` is told if a capture fails."""
+        self._note = note
+
+    def fill_learning_rate(self, value: float) -> None:
+        """Of both steps."""
+        self.eager.fill_learning_rate(value)
+        self._program.fill_rates()
+
+    def update(self, rows: Tensor) -> None:
+        """One launch for a whole batch."""
+        eager = self.eager
+        if self._failed or len(rows) != self._size or not eager.optimizer.state:
+            eager.update(rows)
+            # An optimizer may have put new tensors in the place of old ones.
+            self._moved = True
+            return
+        arguments = self._program.arguments(rows)
+        if self._moved and self._held != self._addresses():
+            self._graph = self._captured(arguments)
+        self._moved = False
+        if self._graph is None:
+            eager.update(rows)
+            return
+        eager.seed()
+        for place, argument in zip(self._arguments, arguments, strict=True):
+            place.copy_(argument, non_blocking=True)
+        self._graph.replay()
+        self.launches += 1
+        self.window.count(self._size)
+        eager.finish()
+
+    def _captured(self, arguments: list[Tensor]) -> torch.cuda.CUDAGraph | None:
+        """The graph of the program on copies of these arguments; None where there can be none."""
+        self._to_device()
+        self._arguments = [argument.clone() for argument in arguments]
+        counts = self.window.examples, self.window.batches
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # Capturing carries nothing out: only the counts on the host move.
+            with torch.cuda.graph(graph):
+                self._program(*self._arguments)
+        except RuntimeError as error:
+            self._failed = True
+            reason = str(error).splitlines()[0][:200]
+            self._note(f"compile: the steps are eager, they cannot be captured ({reason})")
+            return None
+        finally:
+            self.window.examples, self.window.batches = counts
+            for parameter in self.eager.network.parameters():
+                parameter.grad = None
+        self._held = self._addresses()
+        return graph
+
+    def _to_device(self) -> None:
+        """Counts that an optimizer keeps on the host would be frozen into the graph."""
+        for state in self.eager.optimizer.state.values():
+            for key, value in state.items():
+                if isinstance(value, Tensor) and value.device != self.eager.device:
+                    state[key] = value.to(self.eager.device)
+
+    def _addresses(self) -> list[int]:
+        return [tensor.data_ptr() for tensor in self._program.held().values()]
+
+    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+        """Looks as the eager step does."""
+        self.eager.look(rows, beside=beside)
+
+    def read(self) -> dict[str, float]:
+        """As of the eager step."""
+        return self.eager.read()
+
+    def state(self) -> dict[str, Tensor]:
+        """As of the eager step: either can go on where the other stopped."""
+        return self.eager.state()
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over such a state."""
+        self.eager.load(state)
+        self._held, self._moved = [], True

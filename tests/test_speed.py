@@ -1,0 +1,73 @@
+"""What `auto` takes for speed is arithmetic on the plan."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnlab import speed
+from nnlab.contracts import Machine
+from nnlab.experiment import Experiment, settle
+from nnlab.loading import load_config, place_for
+
+MACHINE = Machine("cpu", 4)
+
+
+def settled(machine: Machine = MACHINE, **sections: Any) -> Experiment:
+    config = {"data": "digits", "model": {"kind": "mlp", "hidden": [16, 16]}, **sections}
+    return settle(load_config(config), place_for(Path.cwd()), machine)
+
+
+def test_the_flops_of_a_step_are_three_forward_passes() -> None:
+    experiment = settled(train={"batch_size": 50})
+    forward = 2 * (64 * 16 + 16 * 16 + 16 * 10)
+    flops = speed.step_flops(experiment.config.train, experiment.design, 1258)
+    assert flops == pytest.approx(3 * 50 * forward, rel=0.1)
+
+
+def test_small_steps_take_one_thread_and_large_ones_all() -> None:
+    assert settled().config.train.threads == 1
+    wide = {"kind": "mlp", "hidden": [4000, 4000]}
+    assert settled(model=wide).config.train.threads == 4
+    assert settled(model=wide, train={"threads": 2}).config.train.threads == 2
+
+
+class TestCompileAuto:
+    def test_is_off_in_a_short_run_and_silent(self) -> None:
+        experiment = settled(train={"steps": 1000})
+        assert experiment.config.train.compile == "off"
+        assert experiment.compile_why == ""
+
+    def test_tells_what_on_would_bring(self) -> None:
+        steps = 30_000
+        experiment = settled(train={"steps": steps})
+        saved = steps * (speed.STEP_SECONDS + 3 * speed.LAYER_SECONDS)
+        assert experiment.config.train.compile == "off"
+        assert f"compiled ones save about {saved:.0f} s in each run" in experiment.compile_why
+
+    def test_is_on_where_the_run_pays_for_the_build(self) -> None:
+        steps = int(speed.BUILD_SECONDS / (speed.STEP_SECONDS + 3 * speed.LAYER_SECONDS)) + 1
+        assert settled(train={"steps": steps}).config.train.compile == "on"
+        assert settled(train={"steps": steps - 2}).config.train.compile == "off"
+
+    @pytest.mark.parametrize(
+        "sections",
+        [
+            {"optimizer": "lbfgs", "train": {"steps": 10**7, "batch_size": "full"}},
+            {"train": {"steps": 10**7, "precision": "fp16"}},
+            {"train": {"minutes": 600}},
+        ],
+        ids=["lbfgs", "fp16", "minutes"],
+    )
+    def test_is_off_where_there_is_no_compiled_step_or_no_number_of_steps(
+        self, sections: dict[str, Any]
+    ) -> None:
+        assert settled(**sections).config.train.compile == "off"
+
+    def test_is_off_on_other_devices(self) -> None:
+        assert settled(Machine("cuda", 4), train={"steps": 10**7}).config.train.compile == "off"
+
+    @pytest.mark.parametrize("written", ["on", "off"])
+    def test_what_is_written_stays(self, written: str) -> None:
+        experiment = settled(train={"compile": written})
+        assert (experiment.config.train.compile, experiment.compile_why) == (written, "")
