@@ -63,7 +63,7 @@ peers: $(RUNTIME)  ## make .venv-peers with Lightning, Keras and JAX, for make b
 	@$(BIN)/python -m uv pip install --quiet --compile-bytecode --python .venv-peers/bin/python \
 		--constraints requirements.lock torch lightning keras jax optax scikit-learn
 
-bench: $(RUNTIME)  ## time nnlab and its peers in turn, into runs/bench/*.json (an hour)
+bench: $(RUNTIME)  ## time nnlab and its peers in turn, into runs/bench/*.json (hours)
 	@mkdir -p runs/bench
 	@for net in $(NETS); do \
 		$(BIN)/nnlab bench tests/benchmarks/$$net.yaml --against $(PEERS) --repeats $(REPEATS) \
