@@ -6,6 +6,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= digits_mlp
+# What runs nnlab's peers in `make bench`; those that it lacks are left out.
+PEERS_PYTHON ?= $(or $(wildcard .venv-peers/bin/python),$(BIN)/python)
+PEERS ?= hand-loop,lightning,keras-jax,jax,sklearn
+NETS ?= mlp16 mlp lenet cnn
+REPEATS ?= 5
 
 # Versions come from the lock: as constraints, so that each extra installs only what it needs.
 # Bytecode is compiled here because some shells forbid Python to write it later, and importing torch
@@ -18,7 +23,8 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite format lint types check lock clean
+.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench \
+	format lint types check lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +57,19 @@ browser: $(DEV)
 
 doctor-suite: $(DEV)  ## measure nnlab doctor on sick and healthy runs (half an hour on 2 cores)
 	@$(BIN)/python tests/doctor_suite.py --jobs 2
+
+peers: $(RUNTIME)  ## make .venv-peers with Lightning, Keras and JAX, for make bench
+	@test -x .venv-peers/bin/python || $(BIN)/python -m uv venv --quiet --python $(BIN)/python .venv-peers
+	@$(BIN)/python -m uv pip install --quiet --compile-bytecode --python .venv-peers/bin/python \
+		--constraints requirements.lock torch lightning keras jax optax scikit-learn
+
+bench: $(RUNTIME)  ## time nnlab and its peers in turn, into runs/bench/*.json (hours)
+	@mkdir -p runs/bench
+	@for net in $(NETS); do \
+		$(BIN)/nnlab bench tests/benchmarks/$$net.yaml --against $(PEERS) --repeats $(REPEATS) \
+			--peer-python $(PEERS_PYTHON) --json > runs/bench/$$net.json.part || exit; \
+		mv runs/bench/$$net.json.part runs/bench/$$net.json; \
+	done
 
 format: $(DEV)  ## write the code the way ruff wants it
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -12,6 +12,7 @@ import typer
 
 from nnlab import options
 from nnlab.cli_backprop import backprop
+from nnlab.cli_bench import bench
 from nnlab.cli_compare import compare
 from nnlab.cli_doctor import doctor
 from nnlab.cli_eval import evaluate, print_scores
@@ -162,6 +163,7 @@ app.command(rich_help_panel=_EXPERIMENTS)(backprop)
 app.command(rich_help_panel=_RUNS)(compare)
 app.command(rich_help_panel=_RUNS)(predict)
 app.command(rich_help_panel=_EXPERIMENTS)(doctor)
+app.command(rich_help_panel=_EXPERIMENTS)(bench)
 app.command(rich_help_panel=_RUNS)(pictures)
 
 

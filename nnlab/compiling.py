@@ -118,6 +118,13 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+def facts(step: Step) -> dict[str, Any]:
+    """Of a compiled step that is ready {cached, seconds}, as `Summary` holds them; else {}."""
+    if not isinstance(step, CompiledStep) or step.built is None:
+        return {}
+    return {"cached": step.cached, "seconds": step.built.seconds}
+
+
 @runtime_checkable
 class Preparing(Protocol):
     """A step that is made ready before the first update."""

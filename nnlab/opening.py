@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from nnlab import folder as folders
@@ -74,6 +74,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     progress = Progress.of(found.state["progress"]) if found else Progress()
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
+    made = perf_counter()
     prepare(built.step, built.trainer.order.batches(0)[0], view.note)
     done = perf_counter()
     for note in notes(examples):
@@ -85,8 +86,14 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
     folders.write_env(folder, {**devices.versions(wish.device), **facts, **data})
-    seconds = {"startup": started - wish.began, "build": done - started}
-    return Session(experiment, examples, built, folder, wish.why, found, progress, seconds)
+    seconds = {
+        "startup": started - wish.began,
+        "build": made - started,
+        "compile": done - made,
+    }
+    now, age = time(), perf_counter() - wish.began
+    began = {"session": now - age, "training": now}
+    return Session(experiment, examples, built, folder, wish.why, found, progress, seconds, began)
 
 
 def _continue_from(

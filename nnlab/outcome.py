@@ -12,6 +12,7 @@ from nnlab.base import Kind
 from nnlab.build import Built, evaluation_batch
 from nnlab.charts import charts
 from nnlab.closing import Outcome, epoch_of, rounded
+from nnlab.compiling import facts
 from nnlab.config import dump
 from nnlab.contracts import Examples, Split, Stopped
 from nnlab.described import help_of
@@ -49,7 +50,8 @@ class Session:
         device: a sentence that says which device and why.
         found: the checkpoint to continue from, or None.
         progress: how far the run is; the loop moves it.
-        seconds: {startup, build}.
+        seconds: {startup, build, compile}.
+        began: unix times, {session, training}: of the first update once it has been made.
         conclusion: what the rule says of its run; empty until it has ended.
         findings: what is wrong with the run, as it has been told.
     """
@@ -62,6 +64,7 @@ class Session:
     found: Checkpoint | None
     progress: Progress
     seconds: Mapping[str, float]
+    began: dict[str, float]
     conclusion: Conclusion = field(default_factory=Conclusion)
     findings: list[Finding] = field(default_factory=list[Finding])
 
@@ -148,6 +151,8 @@ def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary
         best=_finite(best),
         last=_finite(last) or {},
         seconds={**session.seconds, "train": progress.train_seconds, "total": total},
+        began=session.began,
+        compiled=facts(session.built.step),
         samples_per_second=speed,
         signal=signal,
         conclusion=_finite(session.conclusion.plain()),

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextlib import closing as closing_of
 from os import cpu_count
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 from nnlab import folder as folders
@@ -209,6 +209,8 @@ def _events(
                     view.finding(finding)
                     board.text(f"findings/{finding.name}", finding.line)
                 yield event
+                if progress.step == 0:
+                    session.began["training"] = time()
         except (GeneratorExit, KeyboardInterrupt):
             stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
             raise

@@ -30,7 +30,12 @@ class Summary:
         best: {split, epoch, step, loss, scores} of the best reading of the split that `monitor`
             names; None where nothing is watched.
         last: likewise for the last readings, {train: ..., validation: ...}.
-        seconds: {startup, build, train, total}.
+        seconds: {startup, build, compile, train, total}. `build` loads the data and makes the torch
+            objects; `compile` gets a compiled step ready, which is loading it where it was built
+            before; the rest of `total` is evaluating, watching and saving.
+        began: unix times at which the session and its first update began, {session, training}.
+        compiled: of a step built ahead of time, {cached, seconds}: whether it was there, and what
+            building it took then or now; else {}.
         samples_per_second: of training, over the whole run.
         signal: the number of the signal that stopped it, or 0.
         conclusion: what the learning rule says of the run: {mistakes, bound, ..., text}.
@@ -49,6 +54,8 @@ class Summary:
     best: dict[str, Any] | None = None
     last: dict[str, Any] = field(default_factory=dict[str, Any])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    began: dict[str, float] = field(default_factory=dict[str, float])
+    compiled: dict[str, Any] = field(default_factory=dict[str, Any])
     samples_per_second: float = 0.0
     signal: int = 0
     conclusion: dict[str, Any] = field(default_factory=dict[str, Any])

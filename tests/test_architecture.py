@@ -69,6 +69,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "look": [
             *("backprop", "backprop.*"),
+            *("bench", "bench.*"),
             *("doctor", "doctor.*"),
             *("check", "expand", "formulas", "layer_table", "preview", "show", "show_group"),
             "data_plot",

@@ -40,6 +40,8 @@ WITHOUT_TORCH = [
     ["runs"],
     ["train", "nothing"],
     ["lr", "nothing"],
+    ["bench", "nothing"],
+    ["bench", "xor", "--against", "keras"],
     ["lr", "xor", "--from", "20"],
     ["train", "xor", "--set", "train.epochs=0"],
     ["eval", "nothing"],

@@ -72,7 +72,12 @@ def test_the_folder_holds_what_the_design_says(finished: Path) -> None:
     assert set(summary) >= {"format", "name", "status", "seed", "parameters", "epochs", "steps",
                             "monitor", "best", "last", "seconds", "samples_per_second"}  # fmt: skip
     assert set(summary["best"]) == {"split", "epoch", "step", "loss", "scores"}
-    assert set(summary["seconds"]) == {"startup", "build", "train", "total"}
+    assert set(summary["seconds"]) == {"startup", "build", "compile", "train", "total"}
+    began = summary["began"]
+    # The first update comes behind what is done before it, and before the end.
+    ready = began["session"] + sum(summary["seconds"][k] for k in ("startup", "build", "compile"))
+    assert ready <= began["training"] <= began["session"] + summary["seconds"]["total"] + 0.1
+    assert summary["compiled"] == {}
 
 
 def test_best_is_the_lowest_validation_loss_of_the_readings(finished: Path) -> None:

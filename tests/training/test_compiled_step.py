@@ -243,6 +243,9 @@ class TestStepsAreFoundAgain:
         assert lines == []
         assert len(graphs) == 1
         assert first.built.step is not second.built.step
+        ours, found = compiling.facts(first.built.step), compiling.facts(second.built.step)
+        assert (ours["cached"], found["cached"]) == (False, True)
+        assert found["seconds"] == ours["seconds"] > 0.0
         assert distance(updates(second, 8), updates(theirs, 8)) <= 1e-12
 
     def test_by_graph_where_the_recipe_differs(self, graphs: dict[str, Recording]) -> None:
@@ -317,6 +320,7 @@ class TestNothingIsLoaded:
         lines: list[str] = []
         ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
         assert lines == ["compile: the steps are eager, there is no C++ compiler (install g++)"]
+        assert compiling.facts(ours.built.step) == {}
         assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
 
     def test_where_torch_cannot_build(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,10 @@ class CompiledStep:
         self._threads = threads
         self._recipe = recipe
         self._cache = cache
-        self._built: Built | None = None
+        self.built: Built | None = None
+        """What was built; None while the steps are eager."""
+        self.cached = False
+        """Whether it was there already."""
         self._run: Callable[[list[Tensor]], object] | None = None
         self._held: list[Tensor] | None = None
 
@@ -64,18 +67,19 @@ class CompiledStep:
         if why := self._cache.trusted():
             note(f"compile: the steps are eager, {why}")
             return
-        self._built = None if self._recipe is None else self._cache.by_recipe(self._recipe)
-        if self._built is None:
+        self.built = None if self._recipe is None else self._cache.by_recipe(self._recipe)
+        self.cached = self.built is not None
+        if self.built is None:
             if building.compiler() is None:
                 note("compile: the steps are eager, there is no C++ compiler (install g++)")
                 return
             try:
-                self._built = self._build(rows[: self._size], note)
+                self.built = self._build(rows[: self._size], note)
             except Exception as error:  # torch's compiler raises whatever it likes
                 reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
                 note(f"compile: the steps are eager, torch could not build them ({reason})")
                 return
-        self._run = building.load(self._built.path).run
+        self._run = building.load(self.built.path).run
 
     def _build(self, rows: Tensor, note: Callable[[str], None]) -> Built:
         started, eager = perf_counter(), self.eager
@@ -89,6 +93,7 @@ class CompiledStep:
         key = building.key_of(recording, self._threads)
         with self._cache.building(key) as draft:
             built = self._cache.by_key(key)
+            self.cached = built is not None
             if built is None:
                 note("compile: builds the step, once for this network (about half a minute)")
                 building.build(recording, draft, threads=self._threads)
@@ -120,9 +125,9 @@ class CompiledStep:
 
     def _bound(self) -> list[Tensor]:
         """What the call reads and changes, in its order."""
-        assert self._built is not None
+        assert self.built is not None
         held = self._program.held()
-        names = [name for name in self._built.inputs if not name.startswith("argument/")]
+        names = [name for name in self.built.inputs if not name.startswith("argument/")]
         return [held[name].detach() for name in names]
 
     def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:

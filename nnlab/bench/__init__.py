@@ -1,0 +1,1 @@
+"""How fast an experiment trains on this machine, alone and beside its peers."""
