@@ -29,7 +29,7 @@ from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.sections import TrainConfig
-from nnlab.speed import Compiling, compiling, step_flops, threads
+from nnlab.speed import Compiling, compiling, layout, step_flops, threads
 from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
@@ -225,7 +225,7 @@ def _spelled_out(
             "monitor": monitor(config.train, shape),
             "compile": compiled.use,
             "threads": threads(config.train, machine, flops),
-            "layout": "contiguous" if config.train.layout == "auto" else config.train.layout,
+            "layout": layout(config.train, machine, network),
         }
     )
     model = config.model.resolved()

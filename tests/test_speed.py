@@ -32,6 +32,15 @@ def test_small_steps_take_one_thread_and_large_ones_all() -> None:
     assert settled(model=wide, train={"threads": 2}).config.train.threads == 2
 
 
+def test_channels_lie_side_by_side_where_a_cpu_convolves() -> None:
+    cnn = {"kind": "cnn", "channels": [4]}
+    assert settled(model=cnn).config.train.layout == "channels_last"
+    assert settled(model="resnet20").config.train.layout == "channels_last"
+    assert settled().config.train.layout == "contiguous"
+    assert settled(model=cnn, train={"layout": "contiguous"}).config.train.layout == "contiguous"
+    assert settled(Machine("cuda", 4), model=cnn).config.train.layout == "contiguous"
+
+
 class TestCompileAuto:
     def test_is_off_in_a_short_run_and_silent(self) -> None:
         experiment = settled(train={"steps": 1000})
