@@ -71,6 +71,7 @@ class EagerStep:
         self._labels = labels
         self._learning_rate = learning_rate
         self._augment = augment
+        self.augments = augment is not None
         self._penalty = penalty
         self._clip_norm = clip_norm
         self._constraint = constraint
@@ -91,6 +92,7 @@ class EagerStep:
         self._clipped = torch.zeros_like(self.window.sums[0])
         self._norms: Tensor | None = None
         self._seen: Window | None = None
+        self._glance: Tensor | None = None
         self._close: Probes | None = None
         self._scores = scores
         self.count = 0
@@ -144,7 +146,10 @@ class EagerStep:
         """Forward and backward: leaves the (scaled) gradients in the parameters."""
         batch = self.batch(rows)
         self.seed()
-        return self.differentiate(batch, window)
+        objective = self.differentiate(batch, window)
+        if window is self.window and self._glance is not None:
+            self.glanced(norms(self._found()))
+        return objective
 
     def batch(self, rows: Tensor) -> Batch:
         """Gathered, scaled, augmented for the update at hand."""
@@ -178,7 +183,23 @@ class EagerStep:
         return torch.autocast(self.device.type, dtype=self._autocast_dtype)
 
     def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """The gradient norms of this batch, as the next update will see it, before clipping."""
+        """The gradient norms of this batch, before clipping; a glance leaves them to the update."""
+        if beside is None and not self._scaler.is_enabled():
+            self._glance = rows
+        else:
+            self._look(rows, beside)
+
+    @property
+    def glances(self) -> bool:
+        """Whether the next update is to note its gradient norms."""
+        return self._glance is not None
+
+    def glanced(self, norms: Tensor) -> None:
+        """Takes the gradient norms (P,) of the update at hand."""
+        self._norms, self._glance = norms.float(), None
+
+    def _look(self, rows: Tensor, beside: Sequence[Tensor] | None) -> None:
+        """A pass of its own, and what the probes see in it."""
         seen = Window(self._scores, self.device, penalized=self._penalty is not None)
         close = self._probes if beside is not None else None
         with kept_buffers(self.network):
@@ -192,7 +213,7 @@ class EagerStep:
     def _gradients(self, rows: Tensor, window: Window | None) -> list[Tensor]:
         """Of the objective at these rows, one for each parameter; leaves none behind."""
         self._pass(rows, window)
-        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+        found = self._found()
         self.optimizer.zero_grad(set_to_none=True)
         if not self._scaler.is_enabled():
             return found
@@ -200,8 +221,15 @@ class EagerStep:
         scale = self._scaler.scale(found[0].new_ones((), dtype=torch.float32))
         return [gradient / scale for gradient in found]
 
+    def _found(self) -> list[Tensor]:
+        """The gradients as they stand in the parameters."""
+        return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+
     def read(self) -> dict[str, float]:
         """Means of the window (if there was no update, of the batch looked at), what was probed."""
+        if (rows := self._glance) is not None:
+            self._glance = None
+            self._look(rows, None)
         window, updated = self.window, self.window.examples > 0
         if not updated and self._seen is not None:
             window = self._seen
@@ -232,11 +260,6 @@ class EagerStep:
         """What is evaluated and kept: the network, or the average of its weights."""
         return self.network if self._averaged is None else self._averaged.network
 
-    @property
-    def augments(self) -> bool:
-        """Whether a batch is changed before the forward pass."""
-        return self._augment is not None
-
     def tensors(self) -> dict[str, Tensor]:
         """The tensors themselves that an update reads and changes, by name."""
         network = {**self._named, **dict(self.network.named_buffers())}
@@ -260,7 +283,7 @@ class EagerStep:
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over a state that `state()` gave, on whatever device it is."""
+        """Takes over such a state, on whatever device it is."""
         self._model.load_state_dict(under("model/", state))
         if self._averaged is not None:
             self.network.load_state_dict(under("trained/", state))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nnlab.training.compiled.recording import Recording
 
-FORMAT = 1
+FORMAT = 2
 """Of what is built; another number makes every kept step a stranger."""
 
 

@@ -53,6 +53,9 @@ class Program:
             torch.zeros((), dtype=torch.float64, device=eager.device) for _ in range(len(groups))
         ]
         """The learning rate of each group, filled before a call."""
+        parameters = list(eager.network.parameters())
+        self.norms = torch.zeros(len(parameters), device=eager.device)
+        """(P,): the gradient norms of the last call, before clipping."""
 
     def fill_rates(self) -> None:
         """Takes the learning rates over from the optimizer's groups."""
@@ -72,6 +75,7 @@ class Program:
     def held(self) -> dict[str, Tensor]:
         """What a call reads and changes beside its arguments, by name: each tensor once."""
         found = {f"rate/{i}": rate for i, rate in enumerate(self.rates)}
+        found["norms"] = self.norms
         if self._gathers:
             assert isinstance(self._eager.source, ResidentSource)
             held = self._eager.source.tensors()
@@ -87,12 +91,20 @@ class Program:
         eager = self._eager
         batch = eager.batch(arguments[0]) if self._gathers else Batch(*arguments)
         eager.differentiate(batch, eager.window)
+        self._note_norms()
         eager.clip(foreach=False)
         with torch.no_grad():
             for rate, group in zip(self.rates, eager.optimizer.param_groups, strict=True):
                 for parameter in group["params"]:
                     if parameter.grad is not None:
                         self._update(parameter, rate, group.get("weight_decay", 0.0))
+
+    @torch.no_grad()
+    def _note_norms(self) -> None:
+        gradients = [p.grad for p in self._eager.network.parameters()]
+        none = torch.zeros_like(self.norms[0])
+        found = [none if g is None else torch.linalg.vector_norm(g) for g in gradients]
+        self.norms.copy_(torch.stack([each.float() for each in found]))
 
     def _update(self, parameter: nn.Parameter, rate: Tensor, decay: float) -> None:
         state = self._eager.optimizer.state[parameter]
