@@ -66,6 +66,8 @@ def compiled(
 def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
     """Why there is no compiled step for a run; the empty word if there is one."""
     config = experiment.config
+    if handed := set(config.replaced) - {"data"}:
+        return f"what a {' or '.join(sorted(handed))} of your own does cannot be recorded for sure"
     if config.optimizer.closure:
         return f"{config.optimizer.kind} evaluates the loss several times in an update"
     if type(config.optimizer).updated is OptimizerConfig.updated:
@@ -87,14 +89,9 @@ def folder() -> Path:
     return (Path(named) if named else user_cache_path("nnlab", appauthor=False)) / "steps"
 
 
-def recipe(experiment: Experiment, examples: Examples, threads: int) -> str | None:
-    """A name for all that decides what is recorded: config, data, and the code that records it.
-
-    None where a module or a loss of the user's own takes part, whose code has no name.
-    """
+def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
+    """A name for all that decides what is recorded: config, data, the code that records it."""
     config = experiment.config
-    if set(config.replaced) - {"data"}:
-        return None
     tree = config.model_dump(mode="json")
     tree["train"] = {k: v for k, v in tree["train"].items() if k not in FREE_IN_TRAIN}
     for name in FREE:

@@ -106,7 +106,7 @@ def settle(
         raise located(wrong, config.origins)
     log = spelled_out(config, pace, total)
     fit = config.rule.optimized and not config.optimizer.closure
-    fit = fit and config.train.precision != "fp16" and "model" not in config.replaced
+    fit = fit and config.train.precision != "fp16" and not set(config.replaced) - {"data"}
     compiled = compiling(config.train, machine, network, steps=total, fit=fit)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, log, compiled)
     settled = settled.written(config.origins)

@@ -14,11 +14,13 @@ from nnlab.config import to_yaml
 from nnlab.contracts import Examples, Machine
 from nnlab.curves import draw
 from nnlab.evaluation import evaluate
+from nnlab.experiment import Experiment
 from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
-from nnlab.loading import place_for
+from nnlab.loading import load_config, place_for
 from nnlab.run import last_of, stream_run
 from nnlab.runs import GROUP_FILE, create
+from nnlab.sections import LENGTHS
 from nnlab.summary import Summary, read_summary
 from nnlab.training import device as devices
 from nnlab.verdicts import Comparison, Measured, curves_of, verdicts
@@ -52,14 +54,16 @@ def train_group(
         NnlabError: what one of the runs raises.
     """
     machine = Machine(cast("Any", devices.choose(device)[0].type), cpu_count() or 1)
-    settle_group(group, machine)
+    experiments = settle_group(group, machine)
     folder = (run_dir or create(group.name)).absolute()
     continues = resume and (folder / GROUP_FILE).exists()
     with ExitStack() as stack:
         if not continues:
             folders.refuse_used(folder)
         stack.enter_context(folders.locked(folder))
-        _refuse_changes(folder, group) if continues else _write_plan(folder, group, source)
+        if continues:
+            _refuse_changes(folder, group, experiments)
+        _write_plan(folder, group, source)
         stack.enter_context(view.open(group, folder))
         found = _train_members(group, folder, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
@@ -87,7 +91,8 @@ def _train_members(
     shared: dict[str, Examples] = {}
     for member in group.members:
         run = folder / member.name
-        if (run / "summary.json").exists() and (done := read_summary(run)).status in ENDED:
+        done = read_summary(run) if (run / "summary.json").exists() else None
+        if done is not None and done.status in ENDED and not _asks_more(run, member):
             found[member.name] = done
             view.ended(member, done)
             continue
@@ -107,6 +112,12 @@ def _train_members(
         if found[member.name].status == "interrupted":
             break
     return found
+
+
+def _asks_more(run: Path, member: Member) -> bool:
+    """Whether a run that has ended is to go on for longer."""
+    there, here = load_config(run / "config.yaml").train, member.config.train
+    return any(getattr(there, name) != getattr(here, name) for name in LENGTHS)
 
 
 def _examples(member: Member, shared: dict[str, Examples]) -> Examples:
@@ -147,10 +158,15 @@ def _write_plan(folder: Path, group: Group, source: str | None) -> None:
         durable.write(folder / "source.yaml", source)
 
 
-def _refuse_changes(folder: Path, group: Group) -> None:
-    """Other runs; each run refuses another config by itself."""
+def _refuse_changes(folder: Path, group: Group, experiments: Mapping[str, Experiment]) -> None:
+    """Other runs, and other settings of those that have begun: also of those that have ended."""
     there = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
     here = [member.name for member in group.members]
     if there != here:
         text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"
         raise ConfigError(f"{text} (use a new --run-dir)")
+    for member in group.members:
+        if (folder / member.name / "config.yaml").exists():
+            seeded = {"seed": member.config.seed}
+            config = experiments[member.variant].config.model_copy(update=seeded)
+            folders.refuse_changes(folder / member.name, config)

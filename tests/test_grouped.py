@@ -197,6 +197,23 @@ def test_a_group_that_a_signal_stopped_goes_on(
     assert [run.name for run in resumed.runs] == [member.name for member in group.members]
 
 
+def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", train={"epochs": 4})
+    folder = trained(tmp_path / "part", train={"epochs": 2}).run
+    longer = resume_group(folder, ["train.epochs=4"], view=view())
+    assert [run.summary.steps for run in longer.runs] == [run.summary.steps for run in whole.runs]
+    for run in whole.runs:
+        ours = checkpoint.named(folder / run.name / "checkpoints", "last").tensors
+        theirs = checkpoint.named(whole.run / run.name / "checkpoints", "last").tensors
+        assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
+    assert load_group(folder / "config.yaml").members[0].config.train.epochs == 4
+
+
+def test_a_group_that_has_ended_is_not_resumed_with_other_settings(finished: Comparison) -> None:
+    with pytest.raises(ConfigError, match="holds another experiment"):
+        resume_group(finished.run, ["model.hidden=[5]"], view=view())
+
+
 def test_a_group_is_not_resumed_with_other_runs(finished: Comparison) -> None:
     with pytest.raises(ConfigError, match="holds other runs"):
         train_group(

@@ -123,7 +123,8 @@ class Trainer:
         """Updates up to the next reading, and that reading."""
         epoch, position = divmod(progress.step, self.order.per_epoch)
         end = self._next(progress.step)
-        batches = self.order.batches(epoch)[position : position + end - progress.step]
+        whole = self.order.batches(epoch)
+        batches = whole[position : position + end - progress.step]
         self.announce(batches)
         if position == 0:
             self.step.window.begin_epoch()
@@ -132,7 +133,10 @@ class Trainer:
             self.fill(progress.step)
             if progress.step == end - 1:
                 before = perf_counter()
-                self.step.look(rows, beside=self._beside(batches, end))
+                # A session that begins within a window sees the batches before it too.
+                first = end - 1 - epoch * self.order.per_epoch - self.step.window.batches
+                window = whole[max(first, 0) : position + len(batches)]
+                self.step.look(rows, beside=self._beside(window, end))
                 looked = perf_counter() - before
             self.step.update(rows)
             progress.step += 1

@@ -45,13 +45,14 @@ def key_of(recording: Recording, threads: int) -> str:
     return digest.hexdigest()
 
 
-def build(recording: Recording, path: Path, *, threads: int) -> None:
+def build(recording: Recording, path: Path, *, threads: int, scratch: Path) -> None:
     """Writes the package; takes about half a minute.
 
     Args:
         recording: what is built.
         path: ends in .pt2.
         threads: of one call.
+        scratch: sources and objects on the way; torch's own place for them is open to others.
 
     Raises:
         Exception: whatever torch's compiler raises.
@@ -66,7 +67,7 @@ def build(recording: Recording, path: Path, *, threads: int) -> None:
         "cpp.enable_floating_point_contract_flag": "off",
     }
     tensors = tuple(tensor.detach() for tensor in recording.tensors)
-    with torch.no_grad(), _silent():
+    with torch.no_grad(), _silent(), _scratch(scratch):
         program = torch.export.export(recording.graph, tensors)
         aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
 
@@ -74,6 +75,21 @@ def build(recording: Recording, path: Path, *, threads: int) -> None:
 def load(path: Path) -> Any:
     """The runner of a package: `run([tensors])` changes them in place. Takes milliseconds."""
     return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1)  # pyright: ignore
+
+
+@contextmanager
+def _scratch(folder: Path) -> Generator[None]:
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager

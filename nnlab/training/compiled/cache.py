@@ -45,8 +45,11 @@ class StepCache:
 
     def trusted(self) -> str:
         """Why the folder is not used: machine code is loaded from it. Else the empty word."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = self._folder.lstat()
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            about = self._folder.lstat()
+        except OSError as error:
+            return f"{self._folder} cannot be made ({error.strerror}; name another by NNLAB_CACHE)"
         if not self._folder.is_dir() or self._folder.is_symlink():
             return f"{self._folder} is no folder"
         if hasattr(os, "getuid") and about.st_uid != os.getuid():
@@ -54,6 +57,11 @@ class StepCache:
         if os.name == "posix" and about.st_mode & 0o077:
             return f"{self._folder} can be read or written by others (chmod 700)"
         return ""
+
+    @property
+    def scratch(self) -> Path:
+        """Where torch's compiler may put what it makes on the way: private like all of it."""
+        return self._folder / "scratch"
 
     def by_recipe(self, recipe: str) -> Built | None:
         """What was made from a recipe."""

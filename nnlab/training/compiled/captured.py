@@ -51,7 +51,7 @@ class CapturedStep:
     def update(self, rows: Tensor) -> None:
         """One launch for a whole batch."""
         eager = self.eager
-        if self._failed or len(rows) != self._size or not eager.optimizer.state:
+        if self._failed or len(rows) != self._size or eager.count == 0:
             eager.update(rows)
             # An optimizer may have put new tensors in the place of old ones.
             self._moved = True

@@ -76,27 +76,34 @@ class CompiledStep:
             try:
                 self.built = self._build(rows[: self._size], note)
             except Exception as error:  # torch's compiler raises whatever it likes
-                reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-                note(f"compile: the steps are eager, torch could not build them ({reason})")
+                self.built = None
+                note(f"compile: the steps are eager, torch could not build them ({_told(error)})")
                 return
-        self._run = building.load(self.built.path).run
+        try:
+            self._run = building.load(self.built.path).run
+        except RuntimeError as error:
+            self.built = None
+            note(f"compile: the steps are eager, the built one cannot be loaded ({_told(error)})")
 
     def _build(self, rows: Tensor, note: Callable[[str], None]) -> Built:
         started, eager = perf_counter(), self.eager
-        fresh = not eager.optimizer.state
-        with kept(eager):
+        fresh = eager.count == 0
+        try:
+            with kept(eager):
+                if fresh:
+                    eager.update(rows)
+                recording = record(self._program, eager, rows)
+        finally:
+            eager.optimizer.zero_grad(set_to_none=True)
             if fresh:
-                eager.update(rows)
-            recording = record(self._program, eager, rows)
-        if fresh:
-            eager.optimizer.state.clear()
+                eager.optimizer.state.clear()
         key = building.key_of(recording, self._threads)
         with self._cache.building(key) as draft:
             built = self._cache.by_key(key)
             self.cached = built is not None
             if built is None:
                 note("compile: builds the step, once for this network (about half a minute)")
-                building.build(recording, draft, threads=self._threads)
+                building.build(recording, draft, threads=self._threads, scratch=self._cache.scratch)
                 seconds = perf_counter() - started
                 built = self._cache.keep(key, draft, recording.inputs, seconds)
                 note(f"compile: built in {seconds:.0f} s")
@@ -112,7 +119,7 @@ class CompiledStep:
     def update(self, rows: Tensor) -> None:
         """One call for a whole batch."""
         eager, program = self.eager, self._program
-        if self._run is None or len(rows) != self._size or not eager.optimizer.state:
+        if self._run is None or len(rows) != self._size or eager.count == 0:
             eager.update(rows)
             self._held = None  # an optimizer may have put new tensors in the place of old ones
             return
@@ -148,3 +155,8 @@ class CompiledStep:
         """Takes over such a state."""
         self.eager.load(state)
         self._held = None
+
+
+def _told(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}: {first}"
