@@ -68,9 +68,9 @@ def train_group(
         found = _train_members(group, folder, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
         durable.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
-        if comparison.runs:
-            keys = group_report.keys_of(comparison.runs)
-            draw(comparison.runs, keys, folder / group_report.PICTURE, title=group.name)
+        if comparison.ended:
+            keys = group_report.keys_of(comparison.ended)
+            draw(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
     view.outcome(group_report.report(comparison))
     return comparison
 
