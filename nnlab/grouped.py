@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from nnlab import durable, group_report
 from nnlab import folder as folders
-from nnlab.base import ConfigError
+from nnlab.base import CheckpointError, ConfigError
 from nnlab.config import to_yaml
 from nnlab.contracts import Examples, Machine
 from nnlab.curves import draw
@@ -78,7 +78,14 @@ def train_group(
 def resume_group(
     folder: Path, overrides: Sequence[str] = (), *, device: str = "auto", view: GroupView
 ) -> Comparison:
-    """Continues a comparison: runs that have ended stay, the others go on or begin."""
+    """Continues a comparison: runs that have ended stay, the others go on or begin.
+
+    Raises:
+        CheckpointError: it was killed before its config was written.
+    """
+    if not (folder / "config.yaml").exists():
+        what = "was killed before any of its runs began"
+        raise CheckpointError(f"{folder}: {what} (nnlab train CONFIG begins anew)")
     group = load_group(folder / "config.yaml", overrides)
     return train_group(group, run_dir=folder, resume=True, device=device, view=view)
 
@@ -150,10 +157,14 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
 
 
 def _write_plan(folder: Path, group: Group, source: str | None) -> None:
-    """What the group is to be, before its first run."""
+    """What the group is to be, before its first run.
+
+    `group.json` comes first: with it alone the folder can be begun anew, with `config.yaml` alone
+    it would look like the run of something else.
+    """
     plan = Comparison(folder, group, "running", (), ()).plain()
-    durable.write(folder / "config.yaml", to_yaml(group.tree))
     durable.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
+    durable.write(folder / "config.yaml", to_yaml(group.tree))
     if source is not None:
         durable.write(folder / "source.yaml", source)
 

@@ -207,6 +207,18 @@ def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) 
     assert [run.name for run in resumed.runs] == [member.name for member in group.members]
 
 
+def test_a_group_that_was_killed_within_its_plan_can_be_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group, folder = load_group({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
+    whole = train_group(group, run_dir=tmp_path / "whole", view=view())
+    folder.mkdir()
+    (folder / "group.json").write_text((whole.run / "group.json").read_text())
+    assert main(["resume", str(folder)]) == 4
+    assert "was killed before any of its runs began" in capsys.readouterr().err
+    assert train_group(group, run_dir=folder, resume=True, view=view()).status == "completed"
+
+
 def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole", train={"epochs": 4})
     folder = trained(tmp_path / "part", train={"epochs": 2}).run
