@@ -2,7 +2,10 @@
 
 import fcntl
 import os
+import signal
 import stat
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nnlab.signals import CutShort, stop_signals
 from nnlab.training.compiled import building, pruning
 from nnlab.training.compiled.cache import Built, StepCache
 
@@ -86,6 +90,81 @@ class TestWhatIsHalfThere:
         built(cache, "a")
         assert {path.name for path in folder.iterdir()} == {"a.pt2", "a.json", "a.lock", "scratch"}
         assert not list((folder / "scratch").iterdir())
+
+
+class TestAnotherProcess:
+    def test_is_waited_for_in_so_many_words(self, cache: StepCache, folder: Path) -> None:
+        (folder / "scratch" / "abcdefghijklmno.77").mkdir(parents=True)
+        lines: list[str] = []
+        cache.tell = lines.append
+        with held(folder / "abcdefghijklmno.lock") as release:
+            threading.Timer(0.2, release).start()
+            built(cache, "abcdefghijklmno")
+        assert lines == [
+            "compile: waits for process 77, which is building the same step (abcdefghijkl)"
+        ]
+
+    def test_nobody_is_waited_for_without_one(self, cache: StepCache) -> None:
+        lines: list[str] = []
+        cache.tell = lines.append
+        built(cache, "a")
+        assert lines == []
+
+    def test_a_signal_ends_the_waiting(self, cache: StepCache, folder: Path) -> None:
+        def interrupt(text: str) -> None:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+        cache.tell = interrupt
+        said: list[str] = []
+        with (
+            held(folder / "a.lock"),
+            stop_signals(said.append, []),
+            pytest.raises(CutShort),
+        ):
+            built(cache, "a")
+        assert said == ["stopped by SIGINT"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_build_and_its_compilers(
+    cache: StepCache, folder: Path, number: signal.Signals
+) -> None:
+    received: list[int] = []
+    compilers: list[subprocess.Popen[bytes]] = []
+
+    def build() -> None:
+        with cache.building("a") as draft:
+            draft.write_text("half")
+            compilers.append(subprocess.Popen(["sleep", "60"]))
+            signal.raise_signal(number)
+
+    before = subprocess.Popen(["sleep", "60"])
+    with stop_signals(lambda _: None, received):
+        for _ in range(2):  # the second time it does not begin
+            with pytest.raises(CutShort):
+                build()
+    (compiler,) = compilers
+    assert compiler.wait(timeout=10) == -signal.SIGTERM
+    assert before.poll() is None
+    before.kill()
+    before.wait()
+    assert received == [number]
+    assert not list(folder.glob("*.pt2"))
+
+
+def test_outside_a_run_a_build_ends_as_python_ends(cache: StepCache, folder: Path) -> None:
+    def build(number: int) -> None:
+        with cache.building("a") as draft:
+            draft.write_text("half")
+            signal.raise_signal(number)
+
+    for number, error in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)):
+        handler = signal.getsignal(number)
+        with pytest.raises(error) as caught:
+            build(number)
+        assert not isinstance(caught.value, CutShort)
+        assert signal.getsignal(number) is handler
+        assert not list(folder.glob("*.pt2"))
 
 
 class TestPruning:

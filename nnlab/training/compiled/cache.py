@@ -2,16 +2,17 @@
 
 import json
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import final
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from nnlab import durable
+from nnlab.signals import cut_short
 from nnlab.training.compiled.pruning import prune, remove
 from nnlab.training.compiled.trust import open_to_others
 
@@ -41,10 +42,14 @@ class StepCache:
 
     Args:
         folder: made with mode 0700 where it is missing.
+
+    Attributes:
+        tell: shows a sentence.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.tell: Callable[[str], None] = lambda _: None
 
     def trusted(self) -> str:
         """Why the folder is not used: machine code is loaded from it. Else the empty word."""
@@ -91,9 +96,15 @@ class StepCache:
 
     @contextmanager
     def building(self, key: str) -> Generator[Path]:
-        """Holds other processes that want the same; a path to build at, which does not stay."""
+        """Holds other processes that want the same; a path to build at, which does not stay.
+
+        A signal ends the waiting and the building at once, and the compilers.
+
+        Raises:
+            CutShort: at the first signal to a run.
+        """
         draft = self._folder / f"{key}.{os.getpid()}.pt2"
-        with FileLock(self._folder / f"{key}.lock"):
+        with cut_short(), self._locked(key):
             try:
                 # Of one that was killed.
                 remove(self._folder, f"{key}.*.pt2")
@@ -101,6 +112,22 @@ class StepCache:
                 yield draft
             finally:
                 draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, key: str) -> Generator[None]:
+        """The key's lock; tells whom it waits for."""
+        lock = FileLock(self._folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            drafts = (path.name.split(".") for path in self.scratch.glob(f"{key}.*"))
+            who = next((f"process {name[1]}" for name in drafts), "another process")
+            self.tell(f"compile: waits for {who}, which is building the same step ({key[:12]})")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def keep(self, key: str, draft: Path, inputs: Sequence[str], seconds: float) -> Built:
         """Takes a package over."""
