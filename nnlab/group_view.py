@@ -29,6 +29,7 @@ class GroupView:
         self._count = 0
         self._width = 0
         self._total = 0
+        self._noted: set[str] = set()
 
     @contextmanager
     def open(self, group: Group, folder: Path) -> Generator[None]:
@@ -72,6 +73,13 @@ class GroupView:
             found = f"  {_count(len(wrong), 'finding')} (nnlab doctor)" if wrong else ""
             name = f"{member.name:<{self._width}}"
             self.write(f"{number}  {name}  {status}  {numbers}  {seconds}{found}")
+
+    def note_once(self, member: Member, text: str) -> None:
+        """Notes what may hold for several runs at the first of them."""
+        if text not in self._noted:
+            self._noted.add(text)
+            rest = " (told for the first run alone)" if self._total > 1 else ""
+            self.write(f"{member.name}: {text}{rest}")
 
     def outcome(self, text: str) -> None:
         """Writes the closing lines; comes after the runs."""

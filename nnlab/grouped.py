@@ -18,6 +18,7 @@ from nnlab.experiment import Experiment
 from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
 from nnlab.loading import load_config, place_for
+from nnlab.parts.datasets.checks import notes
 from nnlab.run import last_of, stream_run
 from nnlab.runs import GROUP_FILE, create
 from nnlab.sections import LENGTHS
@@ -110,7 +111,7 @@ def _train_members(
             device=device,
             deterministic=deterministic,
             view=view.member(member),
-            examples=_examples(member, shared),
+            examples=_examples(member, shared, view),
             shown=False,
             signals=True,
         )
@@ -127,12 +128,15 @@ def _asks_more(run: Path, member: Member) -> bool:
     return any(getattr(there, name) != getattr(here, name) for name in LENGTHS)
 
 
-def _examples(member: Member, shared: dict[str, Examples]) -> Examples:
-    """The data of a member: loaded once for all that say the same of them."""
+def _examples(member: Member, shared: dict[str, Examples], view: GroupView) -> Examples:
+    """The data of a member: loaded, and their notes told, once for all that say the same."""
     data = member.config.data
     key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
     if key not in shared:
-        shared[key] = data.load(place_for(member.config.origins.folder))
+        place = place_for(member.config.origins.folder)
+        shared[key] = data.load(place)
+        for note in (*data.remarks(place), *notes(shared[key])):
+            view.note_once(member, note)
     return shared[key]
 
 

@@ -37,7 +37,8 @@ class Wish:
         why: a sentence that says which device and why.
         deterministic: refuse operations that have no deterministic form.
         text: the config as its author wrote it, where it was a text.
-        examples: take the place of the config's data (a smoke run without them).
+        examples: take the place of the config's data (a smoke run without them, a comparison);
+            who loaded them has told what is to be noted of them.
         began: when the session began, by `perf_counter`.
     """
 
@@ -74,7 +75,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     progress = Progress.of(found.state["progress"]) if found else Progress()
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
-    for note in notes(examples):
+    for note in notes(examples) if wish.examples is None else ():
         view.note(note)
     if not continues or _goes_on(folder, experiment, built, progress, view):
         folders.write_config(folder, experiment.config, wish.text)

@@ -254,6 +254,16 @@ def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
     assert lines[5].startswith("4/4  quick-s1  completed  loss ")
 
 
+def test_what_is_noted_of_the_data_is_told_once(tmp_path: Path) -> None:
+    stream = StringIO()
+    config = {**CONFIG, "data": "and", "variants": {"and": {}, "xor": {"data": "xor"}}}
+    group = load_group({**config, "train": {"steps": 1}})
+    train_group(group, run_dir=tmp_path / "run", view=view(stream))
+    (line,) = (line for line in stream.getvalue().splitlines() if "use the rows of train" in line)
+    assert line.startswith("and-s0: validation and test use the rows of train: ")
+    assert line.endswith(" (told for the first run alone)")
+
+
 def test_a_diverged_run_can_be_what_is_expected(tmp_path: Path) -> None:
     found = trained(
         tmp_path / "run",
