@@ -1,6 +1,6 @@
 """The closing lines of a comparison: one table, the differences, what was expected."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnlab.outcome import short
@@ -40,8 +40,9 @@ def table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
     }
 
 
-def report(comparison: Comparison) -> str:
-    """What a person reads at the end."""
+def report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> str:
+    """What a person reads at the end; of a lesson, what it said one would see stands beside it."""
+    lesson = lesson or {}
     found = table(comparison)
     parts: list[Any] = []
     if found:
@@ -53,8 +54,12 @@ def report(comparison: Comparison) -> str:
         parts += ["", grid(rows, head=("variant", "runs", *tags), whole=(0,))]
         parts += _differences(comparison, tags)
         parts.append("mean +- 95 % interval over seeds (Student's t)")
+    if comparison.status == "completed" and "Observe" in lesson:
+        parts += ["", lesson["Observe"]]
     if comparison.verdicts:
         parts += ["", *(verdict.line for verdict in comparison.verdicts)]
+    if comparison.status == "completed" and "Change next" in lesson:
+        parts += ["", lesson["Change next"]]
     where = short(comparison.run)
     left = _left(comparison)
     commands = [f"nnlab {name} {where}" for name in ("eval", "tensorboard")]

@@ -32,8 +32,8 @@ class GroupView:
         self._noted: set[str] = set()
 
     @contextmanager
-    def open(self, group: Group, folder: Path) -> Generator[None]:
-        """Begins to show; stops at the end of the block."""
+    def open(self, group: Group, folder: Path, asked: str = "") -> Generator[None]:
+        """Begins to show, of a lesson with what it asks; stops at the end of the block."""
         self._total = len(group.members)
         self._width = max(len(member.name) for member in group.members)
         variants, seeds = len(group.comparison.names), self._total // len(group.comparison.names)
@@ -43,6 +43,8 @@ class GroupView:
                 f"{group.name}: {runs} ({_count(variants, 'variant')}, {_count(seeds, 'seed')})"
             )
             self.write(str(folder))
+            if asked:
+                self.write(f"\n{asked}\n")
             if self._stream.isatty():
                 self._bar = _bar(self._stream)
         try:

@@ -17,6 +17,7 @@ from nnlab.evaluation import evaluate
 from nnlab.experiment import Experiment
 from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
+from nnlab.lesson import before, lesson_of
 from nnlab.loading import load_config, place_for
 from nnlab.parts.datasets.checks import notes
 from nnlab.run import last_of, stream_run
@@ -65,14 +66,15 @@ def train_group(
         if continues:
             _refuse_changes(folder, group, experiments)
         _write_plan(folder, group, source)
-        stack.enter_context(view.open(group, folder))
+        lesson = lesson_of(_source_of(folder))
+        stack.enter_context(view.open(group, folder, before(lesson)))
         found = _train_members(group, folder, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
         durable.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
         if comparison.ended:
             keys = group_report.keys_of(comparison.ended)
             draw(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
-    view.outcome(group_report.report(comparison))
+    view.outcome(group_report.report(comparison, lesson))
     return comparison
 
 
@@ -171,6 +173,12 @@ def _write_plan(folder: Path, group: Group, source: str | None) -> None:
     durable.write(folder / "config.yaml", to_yaml(group.tree))
     if source is not None:
         durable.write(folder / "source.yaml", source)
+
+
+def _source_of(folder: Path) -> str | None:
+    """The file as its author wrote it, also of a comparison that goes on."""
+    source = folder / "source.yaml"
+    return source.read_text("utf-8") if source.exists() else None
 
 
 def _refuse_changes(folder: Path, group: Group, experiments: Mapping[str, Experiment]) -> None:
