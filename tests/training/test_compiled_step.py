@@ -384,10 +384,12 @@ class TestNothingIsLoaded:
         assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
 
 
-@pytest.mark.usefixtures("graphs")
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_run_that_is_stopped_while_its_step_is_built_can_be_resumed(
-    begun: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: bool,
+    graphs: dict[str, Recording],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = said({"model": NETWORKS["mlp"], "train": {"epochs": 4}}, "on")
     whole = train(config, run_dir=tmp_path / "whole").run
@@ -411,6 +413,7 @@ def test_a_run_that_is_stopped_while_its_step_is_built_can_be_resumed(
     assert not list((tmp_path / "cache").rglob("*.pt2"))
     monkeypatch.setattr(building, "build", build)
     assert resume(run).status == "completed"
+    assert len(graphs) == 1  # what a resumed run records has the name that a fresh one gave it
     ours, theirs = (checkpoint.named(f / "checkpoints", "last").tensors for f in (run, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 

@@ -81,9 +81,10 @@ class Program:
             held = self._eager.source.tensors()
             found |= {f"source/{name}": tensor for name, tensor in held.items()}
         found |= self._eager.tensors()
+        # By name: what an optimizer loaded stands in another order than what it made itself.
         unique: dict[int, str] = {}
-        for name, tensor in found.items():
-            unique.setdefault(id(tensor), name)
+        for name in sorted(found):
+            unique.setdefault(id(found[name]), name)
         return {name: found[name] for name in unique.values()}
 
     def __call__(self, *arguments: Tensor) -> None:
