@@ -232,7 +232,7 @@ class TestTrust:
         assert why == (
             ""
             if trusted
-            else f"{above}, which is above them, can be written to by others "
+            else f"{above}, above the cache, can be written to by others "
             "(chmod go-w, or name a folder elsewhere by NNLAB_CACHE)"
         )
 

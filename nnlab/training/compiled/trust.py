@@ -16,12 +16,12 @@ def open_to_others(parent: Path) -> str:
         return ""
     about = parent.stat()
     if about.st_uid not in (0, os.getuid()):
-        return f"{parent}, which is above them, belongs to another user"
+        return f"{parent}, above the cache, belongs to another user"
     others = about.st_mode & stat.S_IWOTH
     group = about.st_mode & stat.S_IWGRP and not _private(about.st_gid)
     if (others or group) and not about.st_mode & stat.S_ISVTX:
         way = "chmod go-w, or name a folder elsewhere by NNLAB_CACHE"
-        return f"{parent}, which is above them, can be written to by others ({way})"
+        return f"{parent}, above the cache, can be written to by others ({way})"
     return ""
 
 
