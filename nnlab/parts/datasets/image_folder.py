@@ -43,6 +43,8 @@ class ImageFolderConfig(DataConfig, frozen=True):
     image_size: Annotated[Pixels | tuple[Pixels, Pixels], Forms()] = 64
     channels: Literal["rgb", "gray"] = "rgb"
     in_memory: Literal["auto", "always", "never"] = "auto"
+    workers: Annotated[Annotated[int, Field(ge=0, le=64)] | Literal["auto"], Forms()] = "auto"
+    """Processes that read images which are not kept in memory. How many changes no result."""
 
     @classmethod
     def example(cls) -> Self:
@@ -74,7 +76,11 @@ class ImageFolderConfig(DataConfig, frozen=True):
     def read(self, place: Place) -> Table:
         source = self.source(place)
         files, given = self._files(place)
-        reader = FolderReader(tuple(path for path, _ in files), (len(files), *source.inputs))
+        reader = FolderReader(
+            tuple(path for path, _ in files),
+            (len(files), *source.inputs),
+            workers=0 if self.workers == "auto" else self.workers,
+        )
         targets = np.array([label for _, label in files], np.int64)
         rows: dict[Split, NDArray[np.int64]] = {}
         start = source.pool
