@@ -6,9 +6,10 @@ Workers only read, so how many there are changes no bit of a run.
 """
 
 import signal
+import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from operator import is_
 from typing import final
 
@@ -110,8 +111,9 @@ class _Pieces:
             self._counts.append(len(pieces))
         if self._loader is None:
             self._loader = self._started(max(self._counts))
-        # A loader with persistent workers has one iterator: this call sets it on the new tasks.
-        self._arriving = iter(self._loader)
+        with _children_unwatched(), self._deaths_told():
+            # With persistent workers a loader has one iterator: this sets it on the new tasks.
+            self._arriving = iter(self._loader)
 
     def batch(self) -> list[Tensor]:
         """The pieces of the next batch, in order.
@@ -128,17 +130,24 @@ class _Pieces:
         self._loader = None
 
     def _piece(self) -> Tensor:
-        try:
+        with self._deaths_told():
             found = next(self._arriving)
-        except RuntimeError as error:
-            # So torch tells of a worker that was killed; all else it raises is a mistake of ours.
-            if "DataLoader worker" not in str(error):
-                raise
-            text = f"data: a process that reads rows has died: {str(error).splitlines()[0]}"
-            raise ResourceError(f"{text} (data.workers: 0 reads without)") from error
         if isinstance(found, DataError):
             raise found
         return found
+
+    @contextmanager
+    def _deaths_told(self) -> Generator[None]:
+        """Says of a killed worker what it means. How torch does depends on where the worker was."""
+        try:
+            yield
+        except (RuntimeError, OSError, EOFError) as error:
+            # "Caught" begins what a worker raised itself.
+            if not self._reader.workers or str(error).startswith("Caught"):
+                raise
+            why = str(error).partition("\n")[0]
+            text = f"data: a process that reads rows has died: {why}"
+            raise ResourceError(f"{text} (data.workers: 0 reads without them)") from error
 
     def _started(self, pieces: int) -> "DataLoader[Tensor | DataError]":
         """Workers that read two batches of so many pieces ahead, and at least two pieces each."""
@@ -201,6 +210,23 @@ def _read(reader: RowReader, rows: list[int]) -> Tensor:
     for place, row in enumerate(rows):
         images[place] = reader.read(row)
     return found
+
+
+@contextmanager
+def _children_unwatched() -> Generator[None]:
+    """Leaves the handler of SIGCHLD as it is.
+
+    Torch's own raises in the midst of whatever runs when a worker was killed, so also where a
+    checkpoint is written. Who asks for the next piece is told as well, after at most 5 s.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+        yield
+        return
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def _deaf(_: int) -> None:
