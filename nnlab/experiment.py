@@ -29,7 +29,7 @@ from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.sections import TrainConfig
-from nnlab.speed import Compiling, compiling, layout, step_flops, threads, workers
+from nnlab.speed import Compiling, compiling, layout, step_flops, threads
 from nnlab.targets import monitored, target_mistakes
 
 T = TypeVar("T")
@@ -220,8 +220,6 @@ def _spelled_out(
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
-    if getattr(data, "workers", 0) == "auto":
-        data = data.model_copy(update={"workers": workers(machine)})
     train = config.train.model_copy(
         update={
             "monitor": monitor(config.train, shape),

@@ -28,7 +28,6 @@ times as fast the first saves 0.35 ms; the rule lies between.
 """
 BUILD_SECONDS = 30.0
 """What building it takes, once: 28 to 37 s on the same 2 cores."""
-MOST_WORKERS = 16
 WORTH_TELLING = 0.05
 """A choice is told where the other one would change the run by this share of a build."""
 
@@ -63,14 +62,6 @@ def threads(train: TrainConfig, machine: Machine, flops: float) -> int:
     if not isinstance(train.threads, str):
         return train.threads
     return 1 if flops < SINGLE_THREAD_FLOPS else machine.cores
-
-
-def workers(machine: Machine) -> int:
-    """Processes that read a streamed set: one for each core but that of the step, at least one.
-
-    More than 16 are seldom fed by one disk. docs/data.md has what was measured.
-    """
-    return max(1, min(MOST_WORKERS, machine.cores - 1))
 
 
 def layout(train: TrainConfig, machine: Machine, network: Design) -> str:

@@ -67,8 +67,8 @@ def test_training_and_evaluation_hold_the_bytes_once_and_scale_a_batch_at_a_time
     settled: Experiment, examples: Examples
 ) -> None:
     assert isinstance(examples.inputs, np.ndarray)
+    built = build_trainer(settled, examples, torch.device("cpu"))
     with Largest() as seen:
-        built = build_trainer(settled, examples, torch.device("cpu"))
         assert [*built.trainer.run(Progress())]
         for measure in built.measure.values():
             measure()

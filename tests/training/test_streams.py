@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnlab.base import DataError, ResourceError
 from nnlab.contracts import Batch, DataShape, Examples, RowReader
@@ -192,8 +193,21 @@ def test_a_worker_that_was_killed_is_told_where_rows_are_asked_for(log: Path) ->
     source.close()
 
 
+class HostCopies(TorchDispatchMode):
+    """Notes of every copy that begins in host memory whether that is pinned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pinned: list[bool] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "_to_copy" in str(func) and args[0].device.type == "cpu":
+            self.pinned.append(args[0].is_pinned())
+        return func(*args, **(kwargs or {}))
+
+
 @pytest.mark.gpu
-def test_batches_arrive_pinned_and_the_host_waits_for_no_copy(log: Path) -> None:
+def test_batches_are_copied_from_pinned_memory_and_the_host_waits_for_none(log: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     source = streamed(Reader(log, workers=1), torch.device("cuda"))
@@ -202,9 +216,12 @@ def test_batches_arrive_pinned_and_the_host_waits_for_no_copy(log: Path) -> None
     source.gather(batches[0])
     torch.cuda.set_sync_debug_mode("error")
     try:
-        found = _all(source, batches[1:])
+        with HostCopies() as copies:
+            found = _all(source, batches[1:])
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert copies.pinned
+    assert all(copies.pinned)
     for rows, batch in zip(batches[1:], found, strict=True):
         expected = (torch.from_numpy(STORED).cuda()[rows] - 0.5) * FACTOR
         assert torch.equal(batch.inputs, expected)
