@@ -7,6 +7,7 @@ Workers only read, so how many there are changes no bit of a run.
 
 import signal
 import threading
+import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -109,9 +110,11 @@ class _Pieces:
             pieces = batch.split(PIECE)
             self._tasks += [piece.tolist() for piece in pieces]
             self._counts.append(len(pieces))
-        if self._loader is None:
-            self._loader = self._started(max(self._counts))
-        with _children_unwatched(), self._deaths_told():
+        with warnings.catch_warnings(), _children_unwatched(), self._deaths_told():
+            # More workers than cores were asked for, or settled on another machine.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            if self._loader is None:
+                self._loader = self._started(max(self._counts))
             # With persistent workers a loader has one iterator: this sets it on the new tasks.
             self._arriving = iter(self._loader)
 

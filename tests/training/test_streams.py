@@ -76,7 +76,7 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [0, 1, 3])
 def test_batches_are_those_of_rows_in_memory_to_the_bit(log: Path, workers: int) -> None:
     source = streamed(Reader(log, workers))
     held = ResidentSource(examples(STORED), device=CPU, dtype=torch.float32)
