@@ -63,6 +63,7 @@ class ExampleRecord:
         losses: (T, N).
         margins: (T, N); None where targets are no classes.
         predicted: (T, N) class numbers; likewise.
+        held: (T, V) margins of the validation rows; likewise, or there is no validation.
     """
 
     rows: "NDArray[np.int64]"
@@ -71,6 +72,7 @@ class ExampleRecord:
     losses: "NDArray[np.float32]"
     margins: "NDArray[np.float32] | None"
     predicted: "NDArray[np.int32] | None"
+    held: "NDArray[np.float32] | None" = None
 
 
 @final
