@@ -137,3 +137,8 @@ def read_record(folder: Path) -> ExampleRecord:
         )
     except Exception as error:  # safetensors raises its own kinds
         raise CheckpointError(f"{path}: cannot be read: {error}") from None
+
+
+def record_of(folder: Path) -> ExampleRecord | None:
+    """Likewise; None where a run kept nothing."""
+    return read_record(folder) if (folder / FILE).exists() else None

@@ -141,7 +141,11 @@ def _network(draw: Draw) -> Sections:
     return {
         "model": mlp(*widths, activation=activation, **extra),
         "optimizer": optimizer[int(draw.integers(4))],
-        "train": {"epochs": int(draw.integers(12, 35)), "batch_size": int(draw.integers(24, 65))},
+        "train": {
+            "epochs": int(draw.integers(12, 35)),
+            "batch_size": int(draw.integers(24, 65)),
+            "drop_last": "norm" in extra,  # a batch of one has no deviation
+        },
         "log": {"examples": "auto"},
     }
 
@@ -178,7 +182,7 @@ def label_cases(kind: str, folder: Path, *, seeds: int, healthies: int, first: i
                 "share": min(share, 0.3) if way == "flip" else share,
                 "kind": way,
             }
-        score = "" if everywhere else "-loss"
+        score = "" if sick and everywhere else "-loss"
         sickness = "label_noise" if sick else ""
         names = frozenset({sickness} - {""})
         found.append(Case(name, sickness, names, {

@@ -47,7 +47,7 @@ def fitted(margin: "Floats", *, luck: float) -> Fitted:
         luck: standard errors between the likeliest p and the least, as a ratio of likelihoods
             (Wilks 1938).
     """
-    bins = np.array_split(margin[np.argsort(-np.abs(margin), kind="stable")] < 0.0, _BINS)
+    bins = np.array_split(margin[_surest_first(margin)] < 0.0, _BINS)
     against = np.array([one.sum() for one in bins])
     size = np.array([len(one) for one in bins])
     shares, clouds = np.linspace(0.0, 0.49, _SHARES), _clouds()
@@ -58,6 +58,12 @@ def fitted(margin: "Floats", *, luck: float) -> Fitted:
     likely = likelihood.max(axis=1) >= likelihood.max() - luck**2 / 2.0
     best = int(np.unravel_index(likelihood.argmax(), likelihood.shape)[1])
     return Fitted(float(shares[likely][0]), clouds[best])
+
+
+def _surest_first(margin: "Floats") -> "NDArray[np.intp]":
+    """Places by |margin|; equal rows in no order, since files may be sorted by label."""
+    mixed = np.random.default_rng(0).permutation(len(margin))
+    return mixed[np.argsort(-np.abs(margin[mixed]), kind="stable")]
 
 
 @cache
@@ -115,7 +121,7 @@ def held_shares(margin: "Floats", held: "Floats") -> "NDArray[np.float64]":
 
 
 def beyond(margin: "Floats", expected: "Floats") -> "NDArray[np.intp]":
-    """As many contradicted rows as are more than right labels explain, the surest ones first.
+    """Places of as many contradicted rows as are more than right labels explain, the surest ones.
 
     Of each of five groups of rows, from the surest to the others, so many are taken that the rest
     is contradicted as often as expected. All that are contradicted would be too many: a network
@@ -125,13 +131,13 @@ def beyond(margin: "Floats", expected: "Floats") -> "NDArray[np.intp]":
         margin: (N,) of training rows.
         expected: (5 k,) shares that right labels contradict, likewise from the surest rows on.
     """
-    order = np.argsort(-np.abs(margin), kind="stable")
+    groups = np.array_split(_surest_first(margin), 5)
     taken: list[NDArray[np.intp]] = []
-    for rows, share in zip(np.array_split(order, 5), expected.reshape(5, -1).mean(1), strict=True):
+    for rows, share in zip(groups, expected.reshape(5, -1).mean(axis=1), strict=True):
         against = rows[margin[rows] < 0.0]
         more = (len(against) - share * len(rows)) / max(1.0 - share, 0.5)
         taken.append(against[: max(0, round(more))])
-    return np.concatenate(taken)
+    return np.sort(np.concatenate(taken))
 
 
 _FEWEST = 10

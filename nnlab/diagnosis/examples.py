@@ -53,8 +53,8 @@ class Suspicion(NamedTuple):
 def suspicion(record: ExampleRecord, until: int, limits: DiagnoseConfig) -> Suspicion:
     """The examples whose label may be wrong; those that are answered otherwise most surely first.
 
-    With evidence, as many as right labels do not explain. Without, those that are answered against
-    their label with at least half of the median |margin|.
+    These are answered against their label with at least half of the median |margin|; with evidence
+    no more of them than right labels do not explain.
 
     Args:
         record: with margins, else nothing is suspected.
@@ -70,7 +70,8 @@ def suspicion(record: ExampleRecord, until: int, limits: DiagnoseConfig) -> Susp
         return Suspicion([], "")
     held = None if record.held is None else record.held[used].mean(axis=0)
     found, why = _against(margin, held, limits)
-    found = np.flatnonzero(margin < -half) if found is None else found
+    sure = np.flatnonzero(margin < -half)
+    found = sure if found is None else np.intersect1d(found, sure)
     predicted = record.predicted[used]
     rows = [
         Suspect(
@@ -130,13 +131,14 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
         meaning="these rows are answered with another class than their label, as surely as others "
         f"with their own, before rows are learned by heart; {why or _OVERLAP}; first of all row "
         f"{one.row}: labelled {classes[one.label]}, answered {classes[one.predicted]}",
-        advice="look at these rows: some are labelled wrongly, others are only rare",
+        advice="look at these rows (nnlab doctor lists them): some are labelled wrongly, others "
+        "only rare",
         source="Pleiss et al. 2020, arXiv:2001.10528",
     )
 
 
 _HELD = "validation rows are contradicted less often where it is as sure"
-_SURE = "at least {:.0%} of the labels contradict it however sure it is"
+_SURE = "about {:.0%} of the labels contradict it however sure it is"
 _OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3
 """Fewer suspects than this are not told."""

@@ -82,7 +82,7 @@ class Facts:
     Args:
         experiment: settled.
         data: what its data look like, as far as they were looked at.
-        record: of its training examples, where one was kept.
+        record: of its training examples, where one was kept; of a run at hand it comes at its end.
     """
 
     def __init__(

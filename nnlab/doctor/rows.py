@@ -23,7 +23,8 @@ def with_suspects(finding: Finding, folder: Path, facts: Facts, until: int) -> F
     ]
     path = _write(folder, "suspects.csv", "row,label,answered,margin,loss", lines)
     remedy = (f"data.exclude={path}",) if finding.worse_than("note") else ()
-    return replace(finding, remedy=remedy, advice=f"{finding.advice}: {short(path)} lists them")
+    advice = finding.advice.replace("nnlab doctor lists", f"{short(path)} lists")
+    return replace(finding, remedy=remedy, advice=advice)
 
 
 def with_outliers(finding: Finding, folder: Path, facts: Facts) -> Finding:
