@@ -23,7 +23,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench \
+.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench growth \
 	format lint types check lock clean
 
 help:  ## list these commands
@@ -70,6 +70,9 @@ bench: $(RUNTIME)  ## time nnlab and its peers in turn, into runs/bench/*.json (
 			--peer-python $(PEERS_PYTHON) --json > runs/bench/$$net.json.part || exit; \
 		mv runs/bench/$$net.json.part runs/bench/$$net.json; \
 	done
+
+growth: $(RUNTIME)  ## measure how the cost of an update grows, into docs/growth.json and .png (half an hour)
+	@$(BIN)/python tests/benchmarks/growth.py docs/growth
 
 format: $(DEV)  ## write the code the way ruff wants it
 	@$(BIN)/ruff check --quiet --fix-only .

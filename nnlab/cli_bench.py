@@ -23,7 +23,12 @@ def bench(
         int | None, typer.Option(min=0, help="Of peers; else as the run's; 0 leaves it to them.")
     ] = None,
     build: Annotated[
-        bool, typer.Option("--build", help="Only builds the compiled step, if it is not there.")
+        bool,
+        typer.Option(
+            "--build",
+            help="Only builds the compiled step, if it is not there; kept in NNLAB_CACHE, up to "
+            "1 GiB and 90 days without use.",
+        ),
     ] = False,
     json: options.Json = False,
 ) -> None:

@@ -31,6 +31,7 @@ class Outcome:
         remarks: what the learning rule has to say, line by line.
         held_out: the split to evaluate next: test where there is one; None where no command can,
             because the run lacks what Python handed in.
+        resumable: whether there is more to train, from a checkpoint that is there.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Outcome:
     baseline_name: str
     remarks: tuple[str, ...] = ()
     held_out: Split | None = "test"
+    resumable: bool = False
 
 
 def rounded(epoch: float) -> str:
@@ -77,7 +79,9 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += outcome.remarks
     split = f" --split {held}" if held != "test" else ""
-    commands = [f"nnlab eval {outcome.run}{split}"] if held is not None else []
+    commands = [f"nnlab resume {outcome.run}"] if outcome.resumable else []
+    if held is not None:
+        commands.append(f"nnlab eval {outcome.run}{split}")
     commands.append(f"nnlab tensorboard {outcome.run}")
     lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
     stream.write("\n".join(lines) + "\n")

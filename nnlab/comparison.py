@@ -10,14 +10,17 @@ relu over sigmoid: {first grad_norm/00_hidden1.weight: at_least 100}
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
-from pydantic import BeforeValidator, Field, PositiveInt, field_validator
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import Config
+from nnlab.base import Config, Mistake, Path
 from nnlab.choices import Forms
+from nnlab.mistakes import mistakes_of
 
 KEYS = ("base", "variants", "seeds", "expect")
 """Keys of a file that make it a comparison, or build it on another."""
@@ -179,3 +182,55 @@ def expectations(config: ComparisonConfig) -> tuple[Expectation, ...]:
             rel: Any = relation or ""
             found.append(Expectation(left, rel, right or "", kind, moment[2], bound))
     return tuple(found)
+
+
+def read(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, list[Mistake]]:
+    """The keys of a file that compare, held against each other, and all that is wrong with them.
+
+    Args:
+        tree: the whole file.
+
+    Returns:
+        What is left without the mistakes, so that others can be told beside them; None where the
+        variants cannot be read at all.
+    """
+    said = {key: value for key, value in tree.items() if key in KEYS}
+    wrong: list[Mistake] = []
+    try:
+        comparison = ComparisonConfig.model_validate(said)
+    except ValidationError as error:
+        wrong = mistakes_of(error, ComparisonConfig)
+        left = _without(said, [mistake.path for mistake in wrong])
+        if said.get("variants") is not None and "variants" not in left:
+            return None, wrong
+        comparison = ComparisonConfig.model_validate(left)
+    known: list[str] = list(said.get("variants") or ())
+    if EVERY in known:
+        text = "stands for every variant in expect (choose another name)"
+        wrong.append(Mistake(("variants", EVERY), text, at_key=True))
+    for line in expectations(comparison):
+        for side in (line.left, *([line.right] if line.relation else [])):
+            if side not in (*(known or [""]), EVERY):
+                wrong.append(Mistake(("expect", line.sides), _no_variant(side, known), at_key=True))
+    return comparison, wrong
+
+
+def _no_variant(side: str, known: Sequence[str]) -> str:
+    near = get_close_matches(side, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there is no variant {side} (there are {', '.join([*known, EVERY])}{hint})"
+
+
+def _without(tree: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """A tree without what stands at these places, and without what is empty then."""
+    left: dict[str, Any] = {}
+    for key, value in tree.items():
+        inside = [path[1:] for path in paths if path[:1] == (key,)]
+        if () in inside or (inside and not isinstance(value, Mapping)):
+            continue
+        if inside:
+            value = _without(cast("Mapping[str, Any]", value), inside)
+            if not value:
+                continue
+        left[key] = value
+    return left

@@ -14,6 +14,7 @@ from torch import Tensor
 from nnlab.contracts import Examples
 from nnlab.experiment import Experiment
 from nnlab.parts.optimizers.family import At, OptimizerConfig
+from nnlab.signals import CutShort
 from nnlab.training.compiled.building import surroundings
 from nnlab.training.compiled.cache import StepCache
 from nnlab.training.compiled.step import CompiledStep
@@ -132,6 +133,14 @@ class Preparing(Protocol):
 
 
 def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
-    """Gets a compiled step ready; any other is."""
-    if isinstance(step, Preparing):
-        step.prepare(rows, note)
+    """Gets a compiled step ready; any other is. A signal to a run leaves it eager, for the end."""
+    if isinstance(step, CompiledStep):
+        step._cache.tell = note  # pyright: ignore[reportPrivateUsage]
+    try:
+        if isinstance(step, Preparing):
+            step.prepare(rows, note)
+    except CutShort:
+        note("compile: the build was stopped and nothing of it is kept, resuming begins it anew")
+    except (KeyboardInterrupt, SystemExit):
+        note("compile: the build was stopped and nothing of it is kept")
+        raise

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from nnlab.base import ConfigError, Mistake
 from nnlab.comparison import (
@@ -16,12 +15,12 @@ from nnlab.comparison import (
     ComparisonConfig,
     Expectation,
     expectations,
+    read,
 )
 from nnlab.config import Origins, RunConfig, to_plain
 from nnlab.contracts import Machine, Plan
 from nnlab.experiment import Experiment, settle
-from nnlab.loading import Document, Text, document_of, located, place_for, rooted, told, validated
-from nnlab.mistakes import mistakes_of
+from nnlab.loading import Document, Text, document_of, place_for, rooted, told, validated
 from nnlab.overrides import Change, apply, parsed
 
 
@@ -92,10 +91,12 @@ def load_group(
     document = document_of(source, of_all)
     if not document.compares:
         return _alone(validated(document, changes))
-    comparison = _comparison(document)
+    comparison, mistakes = read(document.tree)
+    wrong = [document.origins.line(mistake) for mistake in mistakes]
+    if comparison is None:
+        raise told(wrong)
     rest = {key: value for key, value in document.tree.items() if key not in KEYS}
     members: list[Member] = []
-    wrong: list[str] = []
     for variant in comparison.names:
         try:
             members += _members(document._replace(tree=rest), comparison, variant, changes)
@@ -128,28 +129,6 @@ def _whole(
     else:
         tree, _ = apply(tree, changes, origins)
     return rooted({key: value for key, value in tree.items() if key != "base"}, origins.folder)
-
-
-def _comparison(document: Document) -> ComparisonConfig:
-    """The keys that compare, validated and held against each other."""
-    said = {key: value for key, value in document.tree.items() if key in KEYS}
-    try:
-        comparison = ComparisonConfig.model_validate(said)
-    except ValidationError as error:
-        raise located(mistakes_of(error, RunConfig), document.origins) from None
-    wrong: list[Mistake] = []
-    if comparison.variants and EVERY in comparison.variants:
-        text = "stands for every variant in expect (choose another name)"
-        wrong.append(Mistake(("variants", EVERY), text, at_key=True))
-    for line in expectations(comparison):
-        for side in (line.left, *([line.right] if line.relation else [])):
-            if side not in (*comparison.names, EVERY):
-                known = ", ".join([*(comparison.variants or ()), EVERY])
-                text = f"there is no variant {side} (there are {known})"
-                wrong.append(Mistake(("expect", line.sides), text, at_key=True))
-    if wrong:
-        raise located(wrong, document.origins)
-    return comparison
 
 
 def _members(
@@ -194,15 +173,14 @@ def settle_group(group: Group, machine: Machine) -> dict[str, Experiment]:
                 found[member.variant] = settle(member.config, place, machine)
             except ConfigError as error:
                 wrong += error.lines
+    wrong += [group.origins.line(mistake) for mistake in _unread(group, found)]
     if wrong:
         raise told(wrong)
-    if mistakes := _unread(group, found):
-        raise located(mistakes, group.origins)
     return found
 
 
 def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake]:
-    """Expectations of something that the runs do not read."""
+    """Expectations of something that the runs do not read, as far as they could be settled."""
     wrong: list[Mistake] = []
     for line in group.expectations:
         place = ("expect", line.sides, line.quantity)
@@ -210,19 +188,31 @@ def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake
             text = f"{line.quantity} cannot be {line.bound} (status is {', '.join(STATUSES)})"
             wrong.append(Mistake(place, text))
             continue
-        for member in group.of(line.left) + group.of(line.right):
-            known = readings_of(experiments[member.variant])
+        sides = {member.variant for member in group.of(line.left) + group.of(line.right)}
+        for variant in [name for name in experiments if name in sides]:
+            known = readings_of(experiments[variant])
             if line.tag != "status" and not any(same_tag(name, line.tag) for name in known):
-                near = ", ".join(known[:8])
-                text = f"is not read (readings are {near}, ...; last by default, or {MOMENTS})"
-                wrong.append(Mistake(place, text, at_key=True))
+                wrong.append(
+                    Mistake(place, f"is not read ({_meant(line.tag, known)})", at_key=True)
+                )
                 break
     return wrong
 
 
+def _meant(tag: str, known: Sequence[str]) -> str:
+    """The reading that was meant, or what there is."""
+    if near := get_close_matches(tag, [*known, *map(_bare, known)], n=1, cutoff=0.7):
+        return f"did you mean {near[0]}?"
+    return f"readings are {', '.join(known[:8])}, ...; last by default, or {MOMENTS}"
+
+
 def same_tag(tag: str, written: str) -> bool:
     """Whether a tag is meant: grad_norm/hidden1.weight is short for grad_norm/00_hidden1.weight."""
-    return tag == written or re.sub(r"^([a-z_]+/)\d+_", r"\1", tag) == written
+    return written in (tag, _bare(tag))
+
+
+def _bare(tag: str) -> str:
+    return re.sub(r"^([a-z_]+/)\d+_", r"\1", tag)
 
 
 OF_UNITS = ("activation_mean", "activation_std", "dead_units", "dormant_units")

@@ -1,6 +1,6 @@
 """The closing lines of a comparison: one table, the differences, what was expected."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnlab.outcome import short
@@ -28,8 +28,8 @@ def split_of(runs: Sequence[Measured]) -> str:
 
 
 def table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
-    """Variant -> tag -> mean and interval of the last readings."""
-    runs, split = comparison.runs, split_of(comparison.runs)
+    """Variant -> tag -> mean and interval of the last readings of the runs that have ended."""
+    runs, split = comparison.ended, split_of(comparison.ended)
     tags = [f"{key}/{split}" for key in keys_of(runs)]
     return {
         variant: {
@@ -40,8 +40,9 @@ def table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
     }
 
 
-def report(comparison: Comparison) -> str:
-    """What a person reads at the end."""
+def report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> str:
+    """What a person reads at the end; of a lesson, what it said one would see stands beside it."""
+    lesson = lesson or {}
     found = table(comparison)
     parts: list[Any] = []
     if found:
@@ -53,24 +54,47 @@ def report(comparison: Comparison) -> str:
         parts += ["", grid(rows, head=("variant", "runs", *tags), whole=(0,))]
         parts += _differences(comparison, tags)
         parts.append("mean +- 95 % interval over seeds (Student's t)")
+    if comparison.status == "completed" and "Observe" in lesson:
+        parts += ["", lesson["Observe"]]
     if comparison.verdicts:
         parts += ["", *(verdict.line for verdict in comparison.verdicts)]
+    if comparison.status == "completed" and "Change next" in lesson:
+        parts += ["", lesson["Change next"]]
     where = short(comparison.run)
-    parts += ["", f"run      {where}", f"picture  {where}/{PICTURE}"]
-    parts += [f"next     nnlab eval {where}", f"         nnlab tensorboard {where}"]
+    left = _left(comparison)
+    commands = [f"nnlab {name} {where}" for name in ("eval", "tensorboard")]
+    if left:
+        commands.insert(0, f"nnlab resume {where}")
+    picture = [f"picture  {where}/{PICTURE}"] if comparison.ended else []
+    parts += [*left, "", f"run      {where}", *picture]
+    parts.append("next     " + "\n         ".join(commands))
     return rendered(*parts, width=120)
 
 
+def _left(comparison: Comparison) -> list[str]:
+    """What is still to be trained, and is in no mean."""
+    lines = [
+        f"interrupted: {run.name} at step {run.summary.steps:,}, not in the means"
+        for run in comparison.runs
+        if run.summary.status == "interrupted"
+    ]
+    members = comparison.group.members
+    waiting = len(members) - len(comparison.runs)
+    if waiting:
+        lines.append(f"not begun: {waiting} of {len(members)} runs")
+    return ["", *lines] if lines else []
+
+
 def _count(comparison: Comparison, variant: str) -> int:
-    return sum(run.variant == variant for run in comparison.runs)
+    return sum(run.variant == variant for run in comparison.ended)
 
 
 def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
     """Each variant minus the first, in pairs of the same seed."""
-    variants = list(dict.fromkeys(run.variant for run in comparison.runs))
+    variants = list(dict.fromkeys(run.variant for run in comparison.ended))
     if len(variants) < 2:
         return []
-    by_name = {v: [run for run in comparison.runs if run.variant == v] for v in variants}
+    by_name = {v: [run for run in comparison.ended if run.variant == v] for v in variants}
     first = by_name[variants[0]]
     rows = [
         (

@@ -29,10 +29,11 @@ class GroupView:
         self._count = 0
         self._width = 0
         self._total = 0
+        self._noted: set[str] = set()
 
     @contextmanager
-    def open(self, group: Group, folder: Path) -> Generator[None]:
-        """Begins to show; stops at the end of the block."""
+    def open(self, group: Group, folder: Path, asked: str = "") -> Generator[None]:
+        """Begins to show, of a lesson with what it asks; stops at the end of the block."""
         self._total = len(group.members)
         self._width = max(len(member.name) for member in group.members)
         variants, seeds = len(group.comparison.names), self._total // len(group.comparison.names)
@@ -42,6 +43,8 @@ class GroupView:
                 f"{group.name}: {runs} ({_count(variants, 'variant')}, {_count(seeds, 'seed')})"
             )
             self.write(str(folder))
+            if asked:
+                self.write(f"\n{asked}\n")
             if self._stream.isatty():
                 self._bar = _bar(self._stream)
         try:
@@ -72,6 +75,13 @@ class GroupView:
             found = f"  {_count(len(wrong), 'finding')} (nnlab doctor)" if wrong else ""
             name = f"{member.name:<{self._width}}"
             self.write(f"{number}  {name}  {status}  {numbers}  {seconds}{found}")
+
+    def note_once(self, member: Member, text: str) -> None:
+        """Notes what may hold for several runs at the first of them."""
+        if text not in self._noted:
+            self._noted.add(text)
+            rest = " (told for the first run alone)" if self._total > 1 else ""
+            self.write(f"{member.name}: {text}{rest}")
 
     def outcome(self, text: str) -> None:
         """Writes the closing lines; comes after the runs."""

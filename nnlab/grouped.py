@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from nnlab import durable, group_report
 from nnlab import folder as folders
-from nnlab.base import ConfigError
+from nnlab.base import CheckpointError, ConfigError
 from nnlab.config import to_yaml
 from nnlab.contracts import Examples, Machine
 from nnlab.curves import draw
@@ -17,7 +17,9 @@ from nnlab.evaluation import evaluate
 from nnlab.experiment import Experiment
 from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
+from nnlab.lesson import before, lesson_of
 from nnlab.loading import load_config, place_for
+from nnlab.parts.datasets.checks import notes
 from nnlab.run import last_of, stream_run
 from nnlab.runs import GROUP_FILE, create
 from nnlab.sections import LENGTHS
@@ -64,21 +66,29 @@ def train_group(
         if continues:
             _refuse_changes(folder, group, experiments)
         _write_plan(folder, group, source)
-        stack.enter_context(view.open(group, folder))
+        lesson = lesson_of(_source_of(folder))
+        stack.enter_context(view.open(group, folder, before(lesson)))
         found = _train_members(group, folder, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
         durable.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
-        if comparison.runs:
-            keys = group_report.keys_of(comparison.runs)
-            draw(comparison.runs, keys, folder / group_report.PICTURE, title=group.name)
-    view.outcome(group_report.report(comparison))
+        if comparison.ended:
+            keys = group_report.keys_of(comparison.ended)
+            draw(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
+    view.outcome(group_report.report(comparison, lesson))
     return comparison
 
 
 def resume_group(
     folder: Path, overrides: Sequence[str] = (), *, device: str = "auto", view: GroupView
 ) -> Comparison:
-    """Continues a comparison: runs that have ended stay, the others go on or begin."""
+    """Continues a comparison: runs that have ended stay, the others go on or begin.
+
+    Raises:
+        CheckpointError: it was killed before its config was written.
+    """
+    if not (folder / "config.yaml").exists():
+        what = "was killed before any of its runs began"
+        raise CheckpointError(f"{folder}: {what} (nnlab train CONFIG begins anew)")
     group = load_group(folder / "config.yaml", overrides)
     return train_group(group, run_dir=folder, resume=True, device=device, view=view)
 
@@ -103,7 +113,7 @@ def _train_members(
             device=device,
             deterministic=deterministic,
             view=view.member(member),
-            examples=_examples(member, shared),
+            examples=_examples(member, shared, view),
             shown=False,
             signals=True,
         )
@@ -120,12 +130,15 @@ def _asks_more(run: Path, member: Member) -> bool:
     return any(getattr(there, name) != getattr(here, name) for name in LENGTHS)
 
 
-def _examples(member: Member, shared: dict[str, Examples]) -> Examples:
-    """The data of a member: loaded once for all that say the same of them."""
+def _examples(member: Member, shared: dict[str, Examples], view: GroupView) -> Examples:
+    """The data of a member: loaded, and their notes told, once for all that say the same."""
     data = member.config.data
     key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
     if key not in shared:
-        shared[key] = data.load(place_for(member.config.origins.folder))
+        place = place_for(member.config.origins.folder)
+        shared[key] = data.load(place)
+        for note in (*data.remarks(place), *notes(shared[key])):
+            view.note_once(member, note)
     return shared[key]
 
 
@@ -150,12 +163,22 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
 
 
 def _write_plan(folder: Path, group: Group, source: str | None) -> None:
-    """What the group is to be, before its first run."""
+    """What the group is to be, before its first run.
+
+    `group.json` comes first: with it alone the folder can be begun anew, with `config.yaml` alone
+    it would look like the run of something else.
+    """
     plan = Comparison(folder, group, "running", (), ()).plain()
-    durable.write(folder / "config.yaml", to_yaml(group.tree))
     durable.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
+    durable.write(folder / "config.yaml", to_yaml(group.tree))
     if source is not None:
         durable.write(folder / "source.yaml", source)
+
+
+def _source_of(folder: Path) -> str | None:
+    """The file as its author wrote it, also of a comparison that goes on."""
+    source = folder / "source.yaml"
+    return source.read_text("utf-8") if source.exists() else None
 
 
 def _refuse_changes(folder: Path, group: Group, experiments: Mapping[str, Experiment]) -> None:

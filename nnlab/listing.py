@@ -27,6 +27,7 @@ from nnlab.runs import (
 from nnlab.summary import Summary, read_summary
 
 _BAD = ("failed", "diverged", "killed", "damaged", "empty")
+_UNFINISHED = ("running", "interrupted", "failed")
 _UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -77,12 +78,17 @@ def _row(run: Path) -> Row:
 
 
 def _group(folder: Path) -> tuple[str, dict[str, float]]:
-    """The status of a comparison, and the last score of each variant, averaged over its seeds."""
+    """The status of a comparison, and the last score of each variant, averaged over its seeds.
+
+    Runs that were cut short are in no average.
+    """
     try:
         group: dict[str, Any] = json.loads((folder / GROUP_FILE).read_bytes())
         found: dict[str, list[float]] = {}
         for run in members_of(folder):
-            for key, value in list(_scores(read_summary(run)).items())[-1:]:
+            summary = read_summary(run)
+            scores = {} if summary.status in _UNFINISHED else _scores(summary)
+            for key, value in list(scores.items())[-1:]:
                 variant = str(group["members"][run.name]["variant"])
                 found.setdefault(f"{variant} {key}".strip(), []).append(value)
         return str(group["status"]), {key: sum(v) / len(v) for key, v in found.items()}

@@ -13,7 +13,7 @@ from nnlab.compiling import prepare
 from nnlab.contracts import Examples
 from nnlab.experiment import Experiment, lengths
 from nnlab.loading import load_config
-from nnlab.outcome import Session
+from nnlab.outcome import Session, summarize
 from nnlab.parts.datasets.checks import notes
 from nnlab.parts.datasets.family import Place
 from nnlab.stored_data import write_data
@@ -37,7 +37,8 @@ class Wish:
         why: a sentence that says which device and why.
         deterministic: refuse operations that have no deterministic form.
         text: the config as its author wrote it, where it was a text.
-        examples: take the place of the config's data (a smoke run without them).
+        examples: take the place of the config's data (a smoke run without them, a comparison);
+            who loaded them has told what is to be noted of them.
         began: when the session began, by `perf_counter`.
     """
 
@@ -74,10 +75,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     progress = Progress.of(found.state["progress"]) if found else Progress()
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
-    made = perf_counter()
-    prepare(built.step, built.trainer.order.batches(0)[0], view.note)
-    done = perf_counter()
-    for note in notes(examples):
+    for note in notes(examples) if wish.examples is None else ():
         view.note(note)
     if not continues or _goes_on(folder, experiment, built, progress, view):
         folders.write_config(folder, experiment.config, wish.text)
@@ -86,14 +84,23 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
     folders.write_env(folder, {**devices.versions(wish.device), **facts, **data})
-    seconds = {
-        "startup": started - wish.began,
-        "build": made - started,
-        "compile": done - made,
-    }
     now, age = time(), perf_counter() - wish.began
+    seconds = {"startup": started - wish.began, "build": perf_counter() - started}
     began = {"session": now - age, "training": now}
     return Session(experiment, examples, built, folder, wish.why, found, progress, seconds, began)
+
+
+def make_ready(session: Session, view: View) -> None:
+    """Gets the step ready, which may take half a minute; a signal to the run cuts that short.
+
+    What is killed meanwhile is a run without a checkpoint, which a resume begins anew.
+    """
+    started = perf_counter()
+    summarize(session, None, 0).write()
+    trainer = session.built.trainer
+    prepare(session.built.step, trainer.order.batches(0)[0], view.note)
+    session.seconds = {**session.seconds, "compile": perf_counter() - started}
+    session.began["training"] = time()
 
 
 def _continue_from(

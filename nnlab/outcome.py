@@ -179,6 +179,8 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
     }
     names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
     splits: tuple[Split, ...] = ("test", "validation", "train")
+    from_python = in_no_file(session.experiment.config)
+    last = session.folder / "checkpoints" / "last"
     held_out: Split = next(split for split in splits if split in session.experiment.shape.sizes)
     return Outcome(
         run=short(session.folder),
@@ -191,7 +193,8 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         baseline=chance,
         baseline_name=names_of[session.experiment.shape.task],
         remarks=(*_way_back(session, summary), *session.conclusion.lines),
-        held_out=None if in_no_file(session.experiment.config) else held_out,
+        held_out=None if from_python else held_out,
+        resumable=summary.status == "interrupted" and not from_python and last.exists(),
     )
 
 

@@ -13,9 +13,9 @@ READINGS = 200
 """About how many readings `log.every: auto` makes."""
 
 CLOSE_LOOKS = (10, 40)
-CLOSE_STEPS = 150
-"""`log.probes: auto` looks about each 150 updates, at least and at most so often in a run: a close
-look costs as much as about five updates of a small network."""
+CLOSE_STEPS = 500
+"""`log.probes: auto` looks about each 500 updates, at least and at most so often in a run: a close
+look costs as much as about seven eager updates of a small network, or thirty compiled ones."""
 
 PICTURES = 10
 """`log.pictures: auto` in a run of some length."""

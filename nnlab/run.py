@@ -17,7 +17,7 @@ from nnlab.handed import NOTHING, Handed, Source, of_run
 from nnlab.handed import load as load_config
 from nnlab.labels import legible, number_of
 from nnlab.loading import Text, place_for, read_text
-from nnlab.opening import Wish, open_session
+from nnlab.opening import Wish, make_ready, open_session
 from nnlab.outcome import Session, card, conclude, describe, meanings, outcome, short, summarize
 from nnlab.per_example import PerExample
 from nnlab.runs import create
@@ -135,6 +135,8 @@ def stream_run(
         received: list[int] = []
         if signals:
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
+        with _settings(wish):
+            make_ready(session, view)
         about = _about(session, folder if shown else None)
         summary = yield from _as_guests(_events(session, about, view, received), wish)
         if shown:
@@ -257,7 +259,6 @@ def _gallery(session: Session, board: TensorBoard, view: View) -> Gallery:
 
 def _begin(session: Session, saver: Saver, board: TensorBoard) -> None:
     """What is written and saved before the first step of the session."""
-    summarize(session, None, 0).write()
     if session.found is None:
         describe(board, session)
         saver.initial()

@@ -208,6 +208,11 @@ class Comparison:
     verdicts: tuple[Verdict, ...]
 
     @property
+    def ended(self) -> tuple[Measured, ...]:
+        """The runs that no signal cut short: those whose last readings can be averaged."""
+        return tuple(run for run in self.runs if run.summary.status != "interrupted")
+
+    @property
     def exit_code(self) -> int:
         """Of `nnlab train`: 8 for a missed expectation, else the worst of a run."""
         expected = {v.expectation.left for v in self.verdicts if v.expectation.tag == "status"}

@@ -61,7 +61,7 @@ FLOORS: list[dict[str, list[str]]] = [
                 "ensemble",
             ),
             *("ensemble", "evaluation", "find_lr", "folder", "gallery", "judging", "scoring"),
-            *("group_report", "group_view", "grouped", "listing", "looks", "outputs"),
+            *("group_report", "group_view", "grouped", "lesson", "listing", "looks", "outputs"),
             *("verdicts", "opening", "outcome", "prediction", "probing", "run", "runs"),
             *("per_example", "saving", "smoke", "stored_data", "watch", "watch_looks", "watching"),
         ],

@@ -120,8 +120,19 @@ def test_a_command_that_needs_one_run_refuses_a_comparison() -> None:
         ),
         (
             "expect: {all: {acuracy/train: below 1}}",
-            "f.yaml:3:16: expect.all.acuracy/train: is not read (readings are loss/train",
+            "f.yaml:3:16: expect.all.acuracy/train: is not read (did you mean accuracy/train?)",
         ),
+        (
+            "expect: {all: {first grad_norm/hiden1.weight: below 1}}",
+            "f.yaml:3:16: expect.all.first grad_norm/hiden1.weight: is not read "
+            "(did you mean grad_norm/hidden1.weight?)",
+        ),
+        (
+            "expect: {all: {elbow: below 1}}",
+            "f.yaml:3:16: expect.all.elbow: is not read (readings are loss/train",
+        ),
+        ("variants: [a, b]", "f.yaml:3:11: variants: must be a mapping, got a list"),
+        ("expect: 4", "f.yaml:3:9: expect: must be a mapping, got 4"),
         (
             "expect: {all: {status: below 1}}",
             "f.yaml:3:24: expect.all.status: status cannot be below 1",
@@ -139,6 +150,29 @@ def test_mistakes_of_all_variants_are_told_at_once_and_each_once() -> None:
         "optimizer: {lr: -1, kind: adam}\nvariants: {a: {model: mlpp}, b: {model.kind: mlpq}}\n"
     )
     assert [line.split(": ")[0] for line in found] == ["f.yaml:3:17", "f.yaml:4:23", "f.yaml:4:46"]
+
+
+def test_mistakes_of_variants_seeds_and_expectations_are_told_at_once() -> None:
+    found = refusal(
+        "seeds: [1, 1]\nvariants:\n  one: {}\n  two: {model.activation: rellu}\n  a b: {}\n"
+        "expect:\n  one: {loss/train: atleast 1, accuracy/train: above 0}\n"
+        "  ones: {loss/train: below 1}\n  a b: {loss/train: 3}\n"
+    )
+    assert [line.split(": ")[0] for line in found] == [
+        *("f.yaml:3:8", "f.yaml:6:27", "f.yaml:7:3"),
+        *("f.yaml:9:21", "f.yaml:10:3", "f.yaml:11:3", "f.yaml:11:21"),
+    ]
+    assert "(there are one, two, a b, all; did you mean one?)" in found[4]
+
+
+def test_readings_that_do_not_exist_are_told_beside_what_does_not_fit() -> None:
+    found = refusal(
+        "variants: {a: {}, b: {model: linear, optimizer: lbfgs}}\n"
+        "expect: {a: {loss/trian: below 1}, all: {status: above 1}, b: {loss/x: below 1}}\n"
+    )
+    assert [line.split(": ")[1] for line in found] == [
+        *("train.batch_size", "expect.a.loss/trian", "expect.all.status"),
+    ]
 
 
 class TestBase:

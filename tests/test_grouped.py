@@ -100,6 +100,8 @@ def test_a_missed_expectation_is_exit_code_8(finished: Comparison) -> None:
 def test_the_report_has_a_table_and_differences(finished: Comparison) -> None:
     text = group_report.report(finished)
     assert "variant  runs  loss/validation" in text
+    assert "not begun" not in text
+    assert "nnlab resume" not in text
     assert "quick minus slow" in text
     assert " +- " in text
 
@@ -179,9 +181,7 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
 
 
-def test_a_group_that_a_signal_stopped_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop_the_second(self: Trainer, progress: Progress) -> Stopped | None:
         if next(stops, None):
             signal.raise_signal(signal.SIGTERM)
@@ -189,12 +189,34 @@ def test_a_group_that_a_signal_stopped_goes_on(
 
     ended, stops = Trainer.ended, iter((*[False] * 5, True))
     monkeypatch.setattr(Trainer, "ended", stop_the_second)
-    group, folder = load_group({**CONFIG, "train": {"epochs": 2}}), tmp_path / "part"
+    group, folder = load_group({**CONFIG, "train": {"epochs": 2}}), runs.home() / "pair" / "1"
     stopped = train_group(group, run_dir=folder, view=view())
     assert (stopped.status, len(stopped.runs)) == ("interrupted", 2)
+    whole, cut = (run.value("loss/validation", "last") for run in stopped.runs)
+    assert whole != cut
+    assert group_report.table(stopped)["slow"]["loss/validation"].mean == whole
+    (row,) = (row for row in listing.listing() if row.run == folder)
+    accuracy = stopped.runs[0].value("accuracy/validation", "best")  # float32 in the file
+    assert row.scores == {"slow accuracy": pytest.approx(accuracy, rel=1e-6)}
+    text = group_report.report(stopped)
+    assert f"interrupted: slow-s1 at step {stopped.runs[1].summary.steps}, not in the mea" in text
+    assert "not begun: 2 of 4 runs" in text
+    assert "next     nnlab resume " in text
     resumed = resume_group(folder, view=view())
     assert resumed.status == "completed"
     assert [run.name for run in resumed.runs] == [member.name for member in group.members]
+
+
+def test_a_group_that_was_killed_within_its_plan_can_be_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group, folder = load_group({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
+    whole = train_group(group, run_dir=tmp_path / "whole", view=view())
+    folder.mkdir()
+    (folder / "group.json").write_text((whole.run / "group.json").read_text())
+    assert main(["resume", str(folder)]) == 4
+    assert "was killed before any of its runs began" in capsys.readouterr().err
+    assert train_group(group, run_dir=folder, resume=True, view=view()).status == "completed"
 
 
 def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
@@ -230,6 +252,16 @@ def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
     assert lines[0] == "pair: 4 runs (2 variants, 2 seeds)"
     assert lines[2].startswith("1/4  slow-s0   completed  loss ")
     assert lines[5].startswith("4/4  quick-s1  completed  loss ")
+
+
+def test_what_is_noted_of_the_data_is_told_once(tmp_path: Path) -> None:
+    stream = StringIO()
+    config = {**CONFIG, "data": "and", "variants": {"and": {}, "xor": {"data": "xor"}}}
+    group = load_group({**config, "train": {"steps": 1}})
+    train_group(group, run_dir=tmp_path / "run", view=view(stream))
+    (line,) = (line for line in stream.getvalue().splitlines() if "use the rows of train" in line)
+    assert line.startswith("and-s0: validation and test use the rows of train: ")
+    assert line.endswith(" (told for the first run alone)")
 
 
 def test_a_diverged_run_can_be_what_is_expected(tmp_path: Path) -> None:

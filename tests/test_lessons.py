@@ -10,12 +10,14 @@ from nnlab.contracts import Machine
 from nnlab.group import load_group, settle_group
 from nnlab.group_view import GroupView
 from nnlab.grouped import train_group
+from nnlab.lesson import lesson_of
 
 LESSONS = sorted(name for name in loading.bundled() if name.startswith("lessons/"))
 # Of the shortest; the others are slow.
 SAMPLE = ("lessons/line_detector", "lessons/ravine", "lessons/xor_by_hand")
 # Nothing is drawn in these: a second seed would repeat the first.
 DRAWN_NOWHERE = ("line_detector", "ravine", "saddle", "xor_by_hand")
+PARTS_NAMED = ("Question", "Predict", "Observe", "Change next")
 PARTS = ("# Question     ", "# Predict      ", "# Observe      ", "# Change next  ")
 
 
@@ -30,6 +32,14 @@ class TestEveryLesson:
         assert [line[:15] for line in starts] == list(PARTS)
         assert max(map(len, lines)) <= 100
 
+    def test_is_read_as_a_lesson_line_by_line(self, name: str) -> None:
+        lines = loading.read_text(name).text.splitlines()
+        first = next(n for n, line in enumerate(lines) if line.startswith(PARTS))
+        head = [line for line in lines[first:] if line.startswith("#")]
+        lesson = lesson_of("\n".join(lines))
+        assert list(lesson) == list(PARTS_NAMED)
+        assert "\n".join(lesson.values()) == "\n".join(line[2:] for line in head)
+
     def test_expects_something_and_means_something(self, name: str) -> None:
         group = load_group(name)
         assert group.expectations
@@ -39,6 +49,22 @@ class TestEveryLesson:
         group = load_group(name)
         drawn = name.removeprefix("lessons/") not in DRAWN_NOWHERE
         assert len(group.members) == len(group.comparison.names) * (5 if drawn else 1)
+
+
+def test_a_lesson_asks_before_and_shows_what_came_after(tmp_path: Path) -> None:
+    stream = StringIO()
+    text = loading.read_text("lessons/xor_by_hand")
+    view = GroupView(quiet=False, stream=stream)
+    train_group(load_group(text), source=text.text, run_dir=tmp_path / "run", view=view)
+    found = stream.getvalue()
+    order = ("Question     ", "Predict      ", "1/", "Observe      ", "holds ", "Change next  ")
+    places = [found.index(f"\n{start}") for start in order]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("text", [None, "", "# A config.\ndata: xor\n", "# Question  why?\n"])
+def test_any_other_config_is_no_lesson(text: str | None) -> None:
+    assert lesson_of(text) == {}
 
 
 def holds(name: str, folder: Path) -> None:

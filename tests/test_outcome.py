@@ -1,6 +1,7 @@
 """What a run says at its end is what it has read, under the right name."""
 
 import io
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 from nnlab import listing
 from nnlab.api import stream
 from nnlab.base import ConfigError
-from nnlab.contracts import Reading
+from nnlab.contracts import Reading, Stopped
 from nnlab.evaluation import evaluate
 from nnlab.run import resume, train
 from nnlab.summary import Summary
 from nnlab.terminal import open_view
 from nnlab.training import checkpoint
+from nnlab.training.loop import Trainer
+from nnlab.training.progress import Progress
 
 CONFIG: dict[str, Any] = {
     "name": "tiny",
@@ -136,3 +139,22 @@ def test_without_a_test_split_the_next_command_names_one_that_is_there(tmp_path:
     assert f"next  nnlab eval {summary.run} --split validation" in lines
     with pytest.raises(ConfigError, match=r"has no test split, only .*\(use --split validation\)"):
         evaluate(summary.run)
+
+
+def test_a_run_that_was_stopped_names_what_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_once(self: Trainer, progress: Progress) -> Stopped | None:
+        if progress.step == 18:
+            signal.raise_signal(signal.SIGINT)
+        return ended(self, progress)
+
+    ended = Trainer.ended
+    monkeypatch.setattr(Trainer, "ended", stop_once)
+    summary, lines = trained(tmp_path / "run")
+    at = lines.index(f"next  nnlab resume {summary.run}")
+    assert lines[at + 1] == f"      nnlab eval {summary.run}"
+    monkeypatch.undo()
+    assert resume(summary.run).steps > summary.steps == 18
+    _, whole = trained(tmp_path / "whole")
+    assert not any("nnlab resume" in line for line in whole)

@@ -18,7 +18,7 @@ RULES: tuple[Rule, ...] = (
     *examples.RULES,
 )
 """Causes before what they cause: data, weights, signal, loss."""
-_ALL, _PACE = 60, 1.02
+_ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: rules cost time."""
 ENDED = ("completed", "early_stopped", "time_limit")
 

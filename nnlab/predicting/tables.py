@@ -1,6 +1,6 @@
 """Rows of csv files for a prediction: columns found by name, as the run's data have them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,10 +77,30 @@ def found_in(sheet: Sheet, wanted: Wanted, path: Path) -> list[Column]:
         left = [other for other in left if other not in mine]
         found.append(Column(source, tuple(one[len(source) + 1 :] for one in mine)))
     if lacking:
-        near = get_close_matches(lacking[0], sheet.columns, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {_some([*sheet.columns])}"
-        raise DataError(f"{path}: has no column {_some([*map(repr, lacking)])} ({hint})")
+        used = {column.name for column in found}
+        raise DataError(f"{path}: has no column {_lacking(lacking, used, sheet, wanted)}")
     return found
+
+
+def _lacking(names: Sequence[str], used: Set[str], sheet: Sheet, wanted: Wanted) -> str:
+    """Columns that were looked for, each with the file's own that is near to it.
+
+    The inputs color=green and color=red come from one column, color.
+    """
+    stems = [name.partition("=")[0] for name in names]
+    told = dict.fromkeys(
+        stem if stems.count(stem) > 1 else name for name, stem in zip(names, stems, strict=True)
+    )
+    others = used | {*wanted.targets} | wanted.known
+    folded = {name.casefold(): name for name in sheet.columns if name not in others}
+    near = {name: get_close_matches(name.casefold(), folded, n=1) for name in told}
+    parts = [
+        f"{name!r} (did you mean {folded[near[name][0]]!r}?)" if near[name] else repr(name)
+        for name in told
+    ]
+    if all(near.values()):
+        return _some(parts)
+    return f"{_some(parts)} (it has {_some([*map(repr, sheet.columns)])})"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import torch
 
 from nnlab.base import ResourceError
 
+_DENORMAL = 1e-310  # below the smallest normal float64, 2.2e-308
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
 
 
@@ -92,7 +93,8 @@ def settings(*, threads: int, deterministic: bool) -> Generator[None]:
 
 
 def _flushes_denormals() -> bool:
-    return float(torch.full((), 1e-40) * 1.0) == 0.0
+    """Of the thread that asks: Python's own numbers are the processor's too."""
+    return _DENORMAL * 1.0 == 0.0
 
 
 @cache

@@ -184,7 +184,13 @@ def test_an_own_csv_finds_categories_targets_and_gaps(
 @pytest.mark.parametrize(
     ("names", "row", "says"),
     [
-        (["size", "good"], ["1", "no"], "has no column 'color=b', 'color=g', 'color=r'"),
+        (["size", "good"], ["1", "no"], "has no column 'color' (it has 'size', 'good')"),
+        (
+            ["Size", "good", "colour"],
+            ["1", "no", "r"],
+            "has no column 'size' (did you mean 'Size'?), 'color' (did you mean 'colour'?)\n",
+        ),
+        (["a size", "b"], ["1", "r"], "'color' (it has 'a size', 'b')"),
         (["size", "color"], ["1", "pink"], "b.csv:2: column 'color': 'pink' is not one of b, g, r"),
         (["size", "color"], ["tall", "r"], "b.csv:2: column 'size': 'tall' is not a number"),
         (["size", "color"], ["", "r"], "column 'size' has no value: the cell is empty (this run"),

@@ -3,7 +3,9 @@
 Machine code is built in the slow tests alone: half a minute for each network.
 """
 
+import io
 import os
+import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,9 @@ from torch import Tensor
 from nnlab import compiling
 from nnlab.choices import kinds_of
 from nnlab.parts.optimizers import Optimizer
+from nnlab.run import resume, train
+from nnlab.terminal import open_view
+from nnlab.training import checkpoint
 from nnlab.training.compiled import building
 from nnlab.training.compiled.captured import CapturedStep
 from nnlab.training.compiled.recording import Program, Recording, record
@@ -377,6 +382,55 @@ class TestNothingIsLoaded:
             "(RuntimeError: no such kernel)"
         )
         assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_run_that_is_stopped_while_its_step_is_built_can_be_resumed(
+    begun: bool,
+    graphs: dict[str, Recording],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = said({"model": NETWORKS["mlp"], "train": {"epochs": 4}}, "on")
+    whole = train(config, run_dir=tmp_path / "whole").run
+    run = tmp_path / "run"
+    if begun:
+        train(config, overrides=["train.epochs=2"], run_dir=run)
+    for path in (tmp_path / "cache").rglob("*.*"):
+        path.unlink()
+
+    def stopped(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    build = building.build
+    monkeypatch.setattr(building, "build", stopped)
+    lines: list[str] = []
+    view = open_view(quiet=True, stream=io.StringIO())
+    monkeypatch.setattr(view, "note", lines.append)
+    summary = train(config, run_dir=run, resume=True, view=view)
+    assert (summary.status, summary.exit_code) == ("interrupted", 130)
+    assert any(line.startswith("compile: the build was stopped") for line in lines)
+    assert not list((tmp_path / "cache").rglob("*.pt2"))
+    monkeypatch.setattr(building, "build", build)
+    assert resume(run).status == "completed"
+    assert len(graphs) == 1  # what a resumed run records has the name that a fresh one gave it
+    ours, theirs = (checkpoint.named(f / "checkpoints", "last").tensors for f in (run, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.usefixtures("graphs")
+def test_a_build_alone_says_that_it_was_stopped(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(building, "build", stopped)
+    lines: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        pair(lines.append, model=NETWORKS["mlp"])
+    assert lines[1:] == ["compile: the build was stopped and nothing of it is kept"]
+    assert not list(cache.glob("*.pt2"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.base import lazy
 from nnlab.contracts import Shape
-from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
+from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, once, size
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,8 @@ def adam(
     (b1, b2), n = betas, t.double()
     # The corrections are single numbers: the tensors are divided once, not three times.
     root = (1 - b2**n).sqrt()
-    return w - at.lr * root / (1 - b1**n) * (m / (v.sqrt() + root * eps)), new
+    rate, floor = once(at.lr * root / (1 - b1**n), root * eps)
+    return w - rate * (m / (v.sqrt() + floor)), new
 
 
 def moments(
@@ -157,7 +158,8 @@ class AdamaxConfig(DecayingConfig, frozen=True):
         (b1, b2), t = self.betas, state["step"] + 1
         m = b1 * state["exp_avg"] + (1 - b1) * g
         u = torch.maximum(b2 * state["exp_inf"], g.abs() + self.eps)
-        return w - lr / (1 - b1 ** t.double()) * (m / u), {"step": t, "exp_avg": m, "exp_inf": u}
+        (rate,) = once(lr / (1 - b1 ** t.double()))
+        return w - rate * (m / u), {"step": t, "exp_avg": m, "exp_inf": u}
 
 
 @final
@@ -202,8 +204,9 @@ class NadamConfig(DecayingConfig, frozen=True):
         ahead = b1 * (1 - 0.5 * 0.96 ** ((n + 1) * self.momentum_decay))
         product = state["mu_product"] * mu.to(state["mu_product"].dtype)
         so_far = product.double()
-        step = lr * (1 - mu) / (1 - so_far) * g + lr * ahead / (1 - so_far * ahead) * m
-        w = w - step / ((v / (1 - b2**n)).sqrt() + self.eps)
+        now, then = (1 - mu) / (1 - so_far), ahead / (1 - so_far * ahead)
+        now, then, correction = once(lr * now, lr * then, 1 - b2**n)
+        w = w - (now * g + then * m) / ((v / correction).sqrt() + self.eps)
         return w, {"step": t, "exp_avg": m, "exp_avg_sq": v, "mu_product": product}
 
 
@@ -245,12 +248,12 @@ class RadamConfig(DecayingConfig, frozen=True):
         longest = 2 / (1 - b2) - 1
         length = longest - 2 * n * b2**n / (1 - b2**n)
         # Below 5 the root is not of a positive number, and is not taken.
-        known = length > 5
-        rho = torch.where(known, length, torch.full_like(length, 6.0))
+        rho = torch.where(length > 5, length, torch.full_like(length, 6.0))
         above = (rho - 4) * (rho - 2) * longest
         rectified = (above / ((longest - 4) * (longest - 2) * rho) * (1 - b2**n)).sqrt()
-        scale = torch.where(known, rectified / (v.sqrt() + self.eps), torch.ones_like(v))
-        return w - lr / (1 - b1**n) * m * scale, {"step": t, "exp_avg": m, "exp_avg_sq": v}
+        length, rate, rectified = once(length, lr / (1 - b1**n), rectified)
+        scale = torch.where(length > 5, rectified / (v.sqrt() + self.eps), torch.ones_like(v))
+        return w - rate * m * scale, {"step": t, "exp_avg": m, "exp_avg_sq": v}
 
 
 KINDS = (AdamConfig, AdamwConfig, AdamaxConfig, NadamConfig, RadamConfig)

@@ -249,6 +249,15 @@ def fits(pattern: str, name: str) -> bool:
     return any(fnmatchcase(head, pattern) for head in heads)
 
 
+def once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
+    """The same numbers, () each, computed once for a parameter and not for each of its weights.
+
+    The stack makes them memory. torch's compiler would fold them into the loop over the weights:
+    the powers of Adam's corrections were half of a compiled update of 784-256-128-10.
+    """
+    return torch.stack(numbers).unbind()
+
+
 def size(shape: Shape) -> int:
     """How many numbers a parameter is."""
     return prod(shape)

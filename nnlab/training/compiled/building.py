@@ -6,7 +6,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ def compiler() -> str | None:
 
 
 def surroundings(threads: int) -> tuple[str, ...]:
-    """What beside the graph decides the machine code: versions, processor, threads."""
-    return (str(FORMAT), torch.__version__, sys.platform, _processor(), str(threads))
+    """What beside the graph decides the machine code: versions, processor, compiler, threads."""
+    parts = (torch.__version__, sys.platform, _processor(), _compiler_identity())
+    return (str(FORMAT), *parts, str(threads))
 
 
 def key_of(recording: Recording, threads: int) -> str:
@@ -59,17 +60,24 @@ def build(recording: Recording, path: Path, *, threads: int, scratch: Path) -> N
     """
     from torch._inductor import aoti_compile_and_package
 
-    # Random numbers are those of the eager step; casts round as they are written.
+    # Random numbers are those of the eager step; casts round as they are written; what was taken
+    # apart in the recording (addmm) stays apart.
     options: dict[str, Any] = {
         "fallback_random": True,
+        "pattern_matcher": False,
         "emulate_precision_casts": True,
         "cpp.threads": threads,
         "cpp.enable_floating_point_contract_flag": "off",
+        # Those lie in a folder below /tmp that others can be the first to make.
+        "cpp_cache_precompile_headers": False,
     }
     tensors = tuple(tensor.detach() for tensor in recording.tensors)
-    with torch.no_grad(), _silent(), _scratch(scratch):
-        program = torch.export.export(recording.graph, tensors)
-        aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    with torch.no_grad(), _silent():
+        _choose_instructions(scratch, path.stem)
+        with _scratch(scratch / path.stem):
+            program = torch.export.export(recording.graph, tensors)
+            aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
 
 
 def load(path: Path) -> Any:
@@ -77,11 +85,40 @@ def load(path: Path) -> Any:
     return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1)  # pyright: ignore
 
 
+def _choose_instructions(scratch: Path, draft: str) -> None:
+    """Lets torch find out which vector instructions it can use, and keeps the answer.
+
+    It compiles and loads a small program for each, which takes as long as a step does. Torch keeps
+    those whose name is there; so the folder gets its name when all are whole.
+    """
+    from torch._inductor.cpu_vec_isa import valid_vec_isa_list
+
+    known = scratch / f"instructions-{sha256(repr(surroundings(0)).encode()).hexdigest()[:16]}"
+    if known.exists():
+        with _environment(known):
+            valid_vec_isa_list()
+        return
+    with _scratch(scratch / f"{draft}.instructions") as folder:
+        valid_vec_isa_list()
+        with suppress(OSError):  # another process was quicker
+            folder.rename(known)
+
+
 @contextmanager
-def _scratch(folder: Path) -> Generator[None]:
+def _scratch(folder: Path) -> Generator[Path]:
+    """A folder for torch's compiler, which is removed."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with _environment(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _environment(folder: Path) -> Generator[None]:
     name = "TORCHINDUCTOR_CACHE_DIR"
     before = os.environ.get(name)
-    folder.mkdir(mode=0o700, exist_ok=True)
     os.environ[name] = str(folder)
     try:
         yield
@@ -108,6 +145,16 @@ def _silent() -> Generator[None]:
 
 def _form(tensor: Tensor) -> str:
     return f"{tensor.dtype} {tuple(tensor.shape)} {tensor.stride()} {tensor.device}"
+
+
+def _compiler_identity() -> str:
+    """Path, size and date of the compiler: asking it for its version would take a process."""
+    found = compiler()
+    if found is None:
+        return ""
+    path = Path(found).resolve()
+    about = path.stat()
+    return f"{path} {about.st_size} {about.st_mtime_ns}"
 
 
 def _processor() -> str:

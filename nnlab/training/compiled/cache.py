@@ -2,16 +2,19 @@
 
 import json
 import os
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import final
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from nnlab import durable
+from nnlab.signals import cut_short
+from nnlab.training.compiled.pruning import prune, remove
+from nnlab.training.compiled.trust import open_to_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,19 @@ class StepCache:
     """A folder of built steps.
 
     A recipe names what a step was made from (config, data, versions of all code) and leads to what
-    was recorded from it; so a run that repeats another need not record again.
+    was recorded from it; so a run that repeats another need not record again. What has not been
+    used for long is removed whenever something is built (`pruning`).
 
     Args:
         folder: made with mode 0700 where it is missing.
+
+    Attributes:
+        tell: shows a sentence.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.tell: Callable[[str], None] = lambda _: None
 
     def trusted(self) -> str:
         """Why the folder is not used: machine code is loaded from it. Else the empty word."""
@@ -56,7 +64,7 @@ class StepCache:
             return f"{self._folder} belongs to another user"
         if os.name == "posix" and about.st_mode & 0o077:
             return f"{self._folder} can be read or written by others (chmod 700)"
-        return ""
+        return next(filter(None, map(open_to_others, self._folder.resolve().parents)), "")
 
     @property
     def scratch(self) -> Path:
@@ -66,9 +74,11 @@ class StepCache:
     def by_recipe(self, recipe: str) -> Built | None:
         """What was made from a recipe."""
         try:
-            key = json.loads((self._folder / f"{recipe}.recipe").read_bytes())["key"]
+            path = self._folder / f"{recipe}.recipe"
+            key = json.loads(path.read_bytes())["key"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        _touch(path)
         return self.by_key(str(key))
 
     def by_key(self, key: str) -> Built | None:
@@ -78,19 +88,46 @@ class StepCache:
             about = json.loads((self._folder / f"{key}.json").read_bytes())
             if sha256(path.read_bytes()).hexdigest() != about["sha256"]:
                 return None
-            return Built(path, tuple(map(str, about["inputs"])), float(about["seconds"]))
+            built = Built(path, tuple(map(str, about["inputs"])), float(about["seconds"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        _touch(path)
+        return built
 
     @contextmanager
     def building(self, key: str) -> Generator[Path]:
-        """Holds other processes that want the same; a path to build at, which does not stay."""
+        """Holds other processes that want the same; a path to build at, which does not stay.
+
+        A signal ends the waiting and the building at once, and the compilers.
+
+        Raises:
+            CutShort: at the first signal to a run.
+        """
         draft = self._folder / f"{key}.{os.getpid()}.pt2"
-        with FileLock(self._folder / f"{key}.lock"):
+        with cut_short(), self._locked(key):
             try:
+                # Of one that was killed.
+                remove(self._folder, f"{key}.*.pt2")
+                remove(self.scratch, f"{key}.*")
                 yield draft
             finally:
                 draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, key: str) -> Generator[None]:
+        """The key's lock; tells whom it waits for."""
+        lock = FileLock(self._folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            drafts = (path.name.split(".") for path in self.scratch.glob(f"{key}.*"))
+            who = next((f"process {name[1]}" for name in drafts), "another process")
+            self.tell(f"compile: waits for {who}, which is building the same step ({key[:12]})")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def keep(self, key: str, draft: Path, inputs: Sequence[str], seconds: float) -> Built:
         """Takes a package over."""
@@ -99,6 +136,8 @@ class StepCache:
         draft.replace(path)
         about = {"sha256": digest, "inputs": list(inputs), "seconds": seconds}
         durable.write(self._folder / f"{key}.json", json.dumps(about) + "\n")
+        with suppress(OSError):
+            prune(self._folder, keep=key)
         return Built(path, tuple(inputs), seconds)
 
     def remember(self, recipe: str, key: str) -> None:
@@ -107,3 +146,9 @@ class StepCache:
 
     def _package(self, key: str) -> Path:
         return self._folder / f"{key}.pt2"
+
+
+def _touch(path: Path) -> None:
+    """Notes that a file was used; another owner's file system may not allow it."""
+    with suppress(OSError):
+        os.utime(path)
