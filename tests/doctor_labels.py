@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 from doctor_data import Case, Sections, adam, mlp, momentum
-from sklearn import datasets
+from sklearn import datasets as sources
 
+datasets: Any = sources
+"""Their types say lists or a Bunch where arrays come."""
 Arrays = tuple[Any, Any]
 Draw = np.random.Generator
 
@@ -74,7 +76,7 @@ def _tailed(draw: Draw) -> Arrays:
 def _mixture(draw: Draw) -> Arrays:
     """scikit-learn's classification problem: each class one to three clouds in a random frame."""
     classes = int(draw.integers(2, 7))
-    return datasets.make_classification(  # pyright: ignore[reportReturnType]
+    return datasets.make_classification(
         int(draw.integers(1000, 3000)), 16, n_informative=8, n_redundant=3, n_classes=classes,
         n_clusters_per_class=int(draw.integers(1, 4)), class_sep=float(draw.uniform(0.5, 1.8)),
         flip_y=0.0, random_state=int(draw.integers(1 << 30)))  # fmt: skip
@@ -82,7 +84,7 @@ def _mixture(draw: Draw) -> Arrays:
 
 def _lopsided(draw: Draw) -> Arrays:
     """Likewise, with a class of 10 to 25 %."""
-    return datasets.make_classification(  # pyright: ignore[reportReturnType]
+    return datasets.make_classification(
         int(draw.integers(1200, 3000)), 12, n_informative=6, weights=[float(draw.uniform(
         0.75, 0.9))], class_sep=float(draw.uniform(0.5, 1.2)), flip_y=0.0,
         random_state=int(draw.integers(1 << 30)))  # fmt: skip
