@@ -24,8 +24,9 @@ from nnlab.training.evaluate import evaluate, lowered
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
-from nnlab.training.sources import ResidentSource, Source, StreamedSource
+from nnlab.training.sources import ResidentSource, Source
 from nnlab.training.step import Step
+from nnlab.training.streams import StreamedSource
 
 MAX_EVALUATION_BATCH = 2000
 CALIBRATION_ROWS = 256
@@ -174,7 +175,7 @@ def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -
     """All rows on the device, or read by workers where they do not fit."""
     if isinstance(examples.inputs, np.ndarray):
         return ResidentSource(examples, device=device, dtype=dtype)
-    return StreamedSource(examples, device=device, dtype=dtype, workers=2)
+    return StreamedSource(examples, device=device, dtype=dtype)
 
 
 def measures(

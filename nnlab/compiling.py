@@ -134,8 +134,6 @@ class Preparing(Protocol):
 
 def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
     """Gets a compiled step ready; any other is. A signal to a run leaves it eager, for the end."""
-    if isinstance(step, CompiledStep):
-        step._cache.tell = note  # pyright: ignore[reportPrivateUsage]
     try:
         if isinstance(step, Preparing):
             step.prepare(rows, note)

@@ -61,6 +61,8 @@ class RowReader(Protocol):
 
     shape: tuple[int, ...]
     """(N, *shape of one example)."""
+    workers: int
+    """How many processes read while the network trains; with 0 the one that trains does it."""
 
     def read(self, row: int) -> "NDArray[np.uint8]":
         """One example, (C, H, W). Called by worker processes: must be picklable."""

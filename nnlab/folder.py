@@ -160,6 +160,7 @@ def refuse_changes(folder: Path, config: RunConfig) -> None:
         "log",
         "diagnose",
         "train.threads",
+        "data.workers",
     )
     changed = [
         f"{key}: {before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now"

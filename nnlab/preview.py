@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnlab.base import lazy
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 else:
     np = lazy("numpy")
 
-_CHUNK = 4096
+_CHUNK = 1 << 20
+"""So many numbers are looked at in one go: as float64 they need 8 MB."""
 _READ = 256
 """So many rows of a set that is streamed from files are looked at."""
 _SHOWN = 20
@@ -102,8 +104,9 @@ def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> 
     count, total, squares = 0, np.zeros(1), np.zeros(1)
     low, high = np.full(1, np.inf), np.full(1, -np.inf)
     flat = len(examples.shape.inputs) == 1
-    for start in range(0, len(rows), _CHUNK):
-        block = _read(examples.inputs, rows[start : start + _CHUNK]).astype(np.float64)
+    step = max(1, _CHUNK // prod(examples.shape.inputs))
+    for start in range(0, len(rows), step):
+        block = _read(examples.inputs, rows[start : start + step]).astype(np.float64)
         if scaled:
             block = (block - examples.shift) * examples.factor
         block = block if flat else block.reshape(-1, 1)

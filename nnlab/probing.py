@@ -15,8 +15,9 @@ from nnlab.labels import labels, layer_labels
 from nnlab.training.hooks import Tap, look
 from nnlab.training.loop import BESIDE
 from nnlab.training.probes import Entropy, Probes
-from nnlab.training.sources import Source, StreamedSource
+from nnlab.training.sources import Source
 from nnlab.training.still import still
+from nnlab.training.streams import StreamedSource
 
 EVALUATION_ELEMENTS = 2**22
 """An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""

@@ -132,6 +132,7 @@ def stream_run(
         with _settings(wish):
             session = open_session(wish, folder, view, continues=continues)
         stack.callback(view.finish)
+        stack.callback(session.built.source.close)
         received: list[int] = []
         if signals:
             stack.enter_context(stop_signals(session.built.trainer.stop, received))

@@ -108,6 +108,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "dtype": ("precision",),
     "amp": ("precision",),
     "numthreads": ("threads",),
+    "numworkers": ("workers",),
     "jit": ("compile",),
     "memoryformat": ("layout",),
     "decay": ("weight_decay", "gamma"),

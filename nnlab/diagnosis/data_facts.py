@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nnlab.base import MistakeError, lazy
@@ -17,6 +18,8 @@ else:
 
 ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""
+_ELEMENTS = 1 << 24
+"""At most so many numbers of them: as float64 they need 128 MB."""
 _READ = 32
 """Likewise of a set that is read from files."""
 _DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
@@ -119,12 +122,17 @@ def _seen(examples: Examples) -> "NDArray[np.float64]":
     """(N, columns) inputs of some training rows after scaling."""
     rows = examples.rows["train"]
     inputs = examples.inputs
-    count = min(ROWS if isinstance(inputs, np.ndarray) else _READ, len(rows))
+    count = min(_most(examples) if isinstance(inputs, np.ndarray) else _READ, len(rows))
     rows = rows[np.arange(count) * len(rows) // count]
     if not isinstance(inputs, np.ndarray):
         inputs = np.stack([inputs.read(int(row)) for row in rows])
         return _scaled(inputs, examples).reshape(len(inputs), -1)
     return _scaled(inputs[rows], examples).reshape(len(rows), -1)
+
+
+def _most(examples: Examples) -> int:
+    """How many rows are looked at in one go."""
+    return max(1, min(ROWS, _ELEMENTS // prod(examples.shape.inputs)))
 
 
 def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]":
@@ -136,10 +144,10 @@ def _outliers(examples: Examples, limit: float) -> tuple[int, ...]:
     if not isinstance(examples.inputs, np.ndarray):
         return ()
     rows = examples.rows["train"]
-    sizes = np.empty(len(rows))
-    for start in range(0, len(rows), ROWS):
-        seen = np.abs(_scaled(examples.inputs[rows[start : start + ROWS]], examples))
-        sizes[start : start + ROWS] = seen.reshape(len(seen), -1).max(axis=1)
+    sizes, step = np.empty(len(rows)), _most(examples)
+    for start in range(0, len(rows), step):
+        seen = np.abs(_scaled(examples.inputs[rows[start : start + step]], examples))
+        sizes[start : start + step] = seen.reshape(len(seen), -1).max(axis=1)
     return tuple(int(row) for row in rows[sizes > limit * np.median(sizes)])
 
 

@@ -3,6 +3,7 @@
 Hendrycks & Gimpel 2017, arXiv:1610.02136; Hein et al. 2019, arXiv:1812.05720.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from nnlab.report.intervals import Floats
 
 EXAMPLES = 2000
 """At most so many inputs of each sort, and so many training rows for the moments."""
+_ELEMENTS = 1 << 24
+"""And of large images so many numbers: as float32 they need 64 MB."""
 SURE = 0.9
 
 
@@ -75,7 +78,8 @@ def noises(examples: Examples, split: Any) -> dict[str, NDArray[np.float32]]:
 def _scaled(examples: Examples, split: Any) -> NDArray[np.float32]:
     """At most `EXAMPLES` rows of a split at equal distances, as the network gets them."""
     rows = examples.rows[split]
-    rows = rows[np.arange(min(EXAMPLES, len(rows))) * len(rows) // min(EXAMPLES, len(rows))]
+    count = min(len(rows), EXAMPLES, max(1, _ELEMENTS // prod(examples.shape.inputs)))
+    rows = rows[np.arange(count) * len(rows) // count]
     inputs = examples.inputs
     if isinstance(inputs, np.ndarray):
         stored = inputs[rows]

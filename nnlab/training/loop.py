@@ -125,7 +125,9 @@ class Trainer:
         end = self._next(progress.step)
         whole = self.order.batches(epoch)
         batches = whole[position : position + end - progress.step]
-        self.announce(batches)
+        # To the end of the epoch, so that reading goes on over the readings in between.
+        limit = self._limits.steps
+        self.announce(whole[position : None if limit is None else position + limit - progress.step])
         if position == 0:
             self.step.window.begin_epoch()
         start, looked, examples, late = perf_counter(), 0.0, 0, False

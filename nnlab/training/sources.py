@@ -1,15 +1,13 @@
-"""Where batches come from: all rows on the device, or rows read as they are needed."""
+"""Where batches come from: here all rows lie on the device; `streams` reads them as needed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, final
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from nnlab.base import DataError
-from nnlab.contracts import Batch, Examples, RowReader
+from nnlab.contracts import Batch, Examples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +21,14 @@ class Source(Protocol):
         ...
 
     def announce(self, batches: Sequence[Tensor]) -> None:
-        """Says which rows will be gathered next, in order, so that they can be read ahead."""
+        """Says which rows will be gathered next, in order, so that they can be read ahead.
+
+        It is these tensors themselves that are to be asked for.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends what reads ahead; it begins anew where something is announced again."""
         ...
 
 
@@ -45,63 +50,14 @@ class ResidentSource:
     def announce(self, batches: Sequence[Tensor]) -> None:
         """Nothing is read ahead: all is there."""
 
+    def close(self) -> None:
+        """Nothing was begun."""
+
     def tensors(self) -> dict[str, Tensor]:
         """What `gather` reads, by name."""
         scale = {"factor": self._scale.factor, "shift": self._scale.shift}
         held = {"inputs": self._inputs, "targets": self._targets, **scale}
         return {name: tensor for name, tensor in held.items() if tensor is not None}
-
-
-@final
-class StreamedSource:
-    """Rows are read by worker processes, in the announced order; others are read at once."""
-
-    def __init__(
-        self, examples: Examples, *, device: torch.device, dtype: torch.dtype, workers: int
-    ) -> None:
-        self._reader: RowReader = examples.inputs  # pyright: ignore[reportAttributeAccessIssue]
-        self._targets = targets_of(examples, dtype).to(device)
-        self._scale = Scale(examples, device=device, dtype=dtype)
-        self._device = device
-        self._workers = workers
-        self._ahead: Iterator[tuple[Tensor, Tensor]] = iter(())
-        self._expected: list[int] = []
-
-    def announce(self, batches: Sequence[Tensor]) -> None:
-        """Starts the workers on these batches."""
-        rows = [batch.tolist() for batch in batches]
-        loader = DataLoader(
-            _Rows(self._reader),
-            batch_sampler=rows,  # pyright: ignore[reportArgumentType]
-            num_workers=self._workers,
-            generator=torch.Generator(),
-        )
-        self._ahead = iter(loader)
-        self._expected = [batch[0] for batch in rows]
-
-    def gather(self, rows: Tensor) -> Batch:
-        """The batch of these rows; quick if they were announced."""
-        wanted = rows.tolist()
-        if self._expected and self._expected[0] == wanted[0]:
-            self._expected.pop(0)
-            numbers, inputs = next(self._ahead)
-            if numbers.tolist() != wanted:
-                raise DataError("data: the rows that were read are not those that were announced")
-        else:
-            inputs = torch.stack([_tensor(self._reader.read(row)) for row in wanted])
-        inputs = self._scale(inputs.to(self._device, non_blocking=True))
-        return Batch(inputs, self._targets.index_select(0, rows), rows)
-
-
-@final
-class _Rows(Dataset[tuple[Tensor, Tensor]]):
-    """One row with its number, for the workers."""
-
-    def __init__(self, reader: RowReader) -> None:
-        self._reader = reader
-
-    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        return torch.tensor(row), _tensor(self._reader.read(row))
 
 
 @final

@@ -30,8 +30,10 @@ def cache(folder: Path) -> StepCache:
     return found
 
 
-def built(cache: StepCache, key: str, content: str = "code") -> Built:
-    with cache.building(key) as draft:
+def built(
+    cache: StepCache, key: str, content: str = "code", note: Callable[[str], None] = print
+) -> Built:
+    with cache.building(key, note) as draft:
         draft.write_text(content)
         return cache.keep(key, draft, ["rate/0"], 1.0)
 
@@ -96,32 +98,29 @@ class TestAnotherProcess:
     def test_is_waited_for_in_so_many_words(self, cache: StepCache, folder: Path) -> None:
         (folder / "scratch" / "abcdefghijklmno.77").mkdir(parents=True)
         lines: list[str] = []
-        cache.tell = lines.append
         with held(folder / "abcdefghijklmno.lock") as release:
             threading.Timer(0.2, release).start()
-            built(cache, "abcdefghijklmno")
+            built(cache, "abcdefghijklmno", note=lines.append)
         assert lines == [
             "compile: waits for process 77, which is building the same step (abcdefghijkl)"
         ]
 
     def test_nobody_is_waited_for_without_one(self, cache: StepCache) -> None:
         lines: list[str] = []
-        cache.tell = lines.append
-        built(cache, "a")
+        built(cache, "a", note=lines.append)
         assert lines == []
 
     def test_a_signal_ends_the_waiting(self, cache: StepCache, folder: Path) -> None:
         def interrupt(text: str) -> None:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-        cache.tell = interrupt
         said: list[str] = []
         with (
             held(folder / "a.lock"),
             stop_signals(said.append, []),
             pytest.raises(CutShort),
         ):
-            built(cache, "a")
+            built(cache, "a", note=interrupt)
         assert said == ["stopped by SIGINT"]
 
 
@@ -133,7 +132,7 @@ def test_a_signal_ends_a_build_and_its_compilers(
     compilers: list[subprocess.Popen[bytes]] = []
 
     def build() -> None:
-        with cache.building("a") as draft:
+        with cache.building("a", print) as draft:
             draft.write_text("half")
             compilers.append(subprocess.Popen(["sleep", "60"]))
             signal.raise_signal(number)
@@ -154,7 +153,7 @@ def test_a_signal_ends_a_build_and_its_compilers(
 
 def test_outside_a_run_a_build_ends_as_python_ends(cache: StepCache, folder: Path) -> None:
     def build(number: int) -> None:
-        with cache.building("a") as draft:
+        with cache.building("a", print) as draft:
             draft.write_text("half")
             signal.raise_signal(number)
 

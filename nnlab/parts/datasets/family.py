@@ -210,7 +210,7 @@ class DataConfig(Kind, frozen=True):
         if same := [split for split, size in asked.items() if size == "same"]:
             apart = [mine for split, mine in rows.items() if split != "train"]
             every = np.setdiff1d(np.arange(len(table.targets)), np.concatenate([[], *apart]))
-            rows.update(dict.fromkeys(same, every))
+            rows |= dict.fromkeys(same, every)
         return rows
 
     def _shape(self, source: Source, place: Place) -> DataShape:

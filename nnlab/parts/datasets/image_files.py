@@ -27,10 +27,12 @@ class FolderReader:
     Attributes:
         files: the N files.
         shape: (N, C, H, W).
+        workers: processes that read while the network trains.
     """
 
     files: tuple[Path, ...]
     shape: tuple[int, ...]
+    workers: int = 0
 
     def read(self, row: int) -> "NDArray[np.uint8]":
         """One image, (C, H, W)."""

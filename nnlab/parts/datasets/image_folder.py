@@ -1,5 +1,6 @@
 """Image files in folders, one folder for each class."""
 
+from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 
@@ -23,6 +24,7 @@ _FOLDERS: dict[Split, tuple[str, ...]] = {
     "test": ("test",),
 }
 _FITS_BYTES = 2_000_000_000
+_MOST_WORKERS = 16
 
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 
@@ -43,6 +45,8 @@ class ImageFolderConfig(DataConfig, frozen=True):
     image_size: Annotated[Pixels | tuple[Pixels, Pixels], Forms()] = 64
     channels: Literal["rgb", "gray"] = "rgb"
     in_memory: Literal["auto", "always", "never"] = "auto"
+    workers: Annotated[Annotated[int, Field(ge=0, le=64)] | Literal["auto"], Forms()] = "auto"
+    """Processes that read images which are not kept in memory. How many changes no result."""
 
     @classmethod
     def example(cls) -> Self:
@@ -57,7 +61,11 @@ class ImageFolderConfig(DataConfig, frozen=True):
     def settled(self, place: Place) -> dict[str, object]:
         files, _ = self._files(place)
         in_memory = "always" if self._fits(len(files)) else "never"
-        return {"path": str(place.folder / self.path), "in_memory": in_memory}
+        return {
+            "path": str(place.folder / self.path),
+            "in_memory": in_memory,
+            "workers": self._workers(),
+        }
 
     def source(self, place: Place) -> Source:
         files, given = self._files(place)
@@ -74,7 +82,11 @@ class ImageFolderConfig(DataConfig, frozen=True):
     def read(self, place: Place) -> Table:
         source = self.source(place)
         files, given = self._files(place)
-        reader = FolderReader(tuple(path for path, _ in files), (len(files), *source.inputs))
+        reader = FolderReader(
+            tuple(path for path, _ in files),
+            (len(files), *source.inputs),
+            workers=self._workers(),
+        )
         targets = np.array([label for _, label in files], np.int64)
         rows: dict[Split, NDArray[np.int64]] = {}
         start = source.pool
@@ -131,6 +143,14 @@ class ImageFolderConfig(DataConfig, frozen=True):
         if self.in_memory == "auto":
             return count * channels * height * width <= _FITS_BYTES
         return self.in_memory == "always"
+
+    def _workers(self) -> int:
+        return workers_beside(cpu_count() or 1) if self.workers == "auto" else self.workers
+
+
+def workers_beside(cores: int) -> int:
+    """One for each core but that of the step, 1 to 16; docs/data.md has what was measured."""
+    return max(1, min(_MOST_WORKERS, cores - 1))
 
 
 KINDS = (ImageFolderConfig,)

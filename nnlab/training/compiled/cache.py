@@ -42,14 +42,10 @@ class StepCache:
 
     Args:
         folder: made with mode 0700 where it is missing.
-
-    Attributes:
-        tell: shows a sentence.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.tell: Callable[[str], None] = lambda _: None
 
     def trusted(self) -> str:
         """Why the folder is not used: machine code is loaded from it. Else the empty word."""
@@ -95,16 +91,17 @@ class StepCache:
         return built
 
     @contextmanager
-    def building(self, key: str) -> Generator[Path]:
+    def building(self, key: str, note: Callable[[str], None]) -> Generator[Path]:
         """Holds other processes that want the same; a path to build at, which does not stay.
 
-        A signal ends the waiting and the building at once, and the compilers.
+        A signal ends the waiting and the building at once, and the compilers. `note` is told whom
+        it waits for.
 
         Raises:
             CutShort: at the first signal to a run.
         """
         draft = self._folder / f"{key}.{os.getpid()}.pt2"
-        with cut_short(), self._locked(key):
+        with cut_short(), self._locked(key, note):
             try:
                 # Of one that was killed.
                 remove(self._folder, f"{key}.*.pt2")
@@ -114,15 +111,14 @@ class StepCache:
                 draft.unlink(missing_ok=True)
 
     @contextmanager
-    def _locked(self, key: str) -> Generator[None]:
-        """The key's lock; tells whom it waits for."""
+    def _locked(self, key: str, note: Callable[[str], None]) -> Generator[None]:
         lock = FileLock(self._folder / f"{key}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             drafts = (path.name.split(".") for path in self.scratch.glob(f"{key}.*"))
             who = next((f"process {name[1]}" for name in drafts), "another process")
-            self.tell(f"compile: waits for {who}, which is building the same step ({key[:12]})")
+            note(f"compile: waits for {who}, which is building the same step ({key[:12]})")
             lock.acquire()
         try:
             yield

@@ -80,8 +80,9 @@ class CapturedStep:
         counts = self.window.examples, self.window.batches
         graph = torch.cuda.CUDAGraph()
         try:
-            # Capturing carries nothing out: only the counts on the host move.
-            with torch.cuda.graph(graph):
+            # Capturing carries nothing out: only the counts on the host move. Other threads go on:
+            # the one that pins streamed batches asks the device for memory meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._program(*self._arguments)
         except RuntimeError as error:
             self._failed = True

@@ -98,7 +98,7 @@ class CompiledStep:
             if fresh:
                 eager.optimizer.state.clear()
         key = building.key_of(recording, self._threads)
-        with self._cache.building(key) as draft:
+        with self._cache.building(key, note) as draft:
             built = self._cache.by_key(key)
             self.cached = built is not None
             if built is None:
