@@ -78,7 +78,7 @@ class Finding:
         """All of it in one line, for the course of a run."""
         where = f" in {self.layer}" if self.layer else ""
         number = "" if self.measured is None else f" ({self.quantity}: {self.measured:.3g})"
-        way = f"; try {self.flags}" if self.remedy else ""
+        way = f"; try {self.flags}" if self.remedy else f"; {self.advice}" if self.advice else ""
         return (
             f"{self.level}: {self.title}{where} since step {self.since:,}{number}: "
             f"{self.meaning}{way}"

@@ -17,7 +17,7 @@ from torch import Tensor
 from nnlab import durable
 from nnlab.base import CheckpointError
 from nnlab.build import evaluation_batch
-from nnlab.contracts import Event, Reading
+from nnlab.contracts import Event, Reading, Split
 from nnlab.diagnosis.facts import ExampleRecord
 from nnlab.moments import Due
 from nnlab.outcome import Session
@@ -51,6 +51,8 @@ class PerExample:
                 moment = {"losses": record.losses[n]}
                 if record.margins is not None and record.predicted is not None:
                     moment |= {"margins": record.margins[n], "predicted": record.predicted[n]}
+                if record.held is not None:
+                    moment["held"] = record.held[n]
                 self._kept[at] = moment
 
     def after(self, event: Event) -> None:
@@ -62,11 +64,17 @@ class PerExample:
             self._write()
 
     def _measured(self) -> dict[str, np.ndarray]:
+        found = self._of("train")
+        if "margins" in found and "validation" in self._session.examples.rows:
+            found["held"] = self._of("validation")["margins"]
+        return found
+
+    def _of(self, split: Split) -> dict[str, np.ndarray]:
         session = self._session
         experiment, examples, built = session.experiment, session.examples, session.built
         loss = loss_of(experiment, examples, built.network)
         device = next(built.network.parameters()).device
-        batches = torch.from_numpy(examples.rows["train"]).to(device)
+        batches = torch.from_numpy(examples.rows[split]).to(device)
         parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": []}
         chunks = list(batches.split(evaluation_batch(experiment)))
         built.source.announce(chunks)
@@ -125,6 +133,12 @@ def read_record(folder: Path) -> ExampleRecord:
             losses=found["losses"],
             margins=found.get("margins"),
             predicted=found.get("predicted"),
+            held=found.get("held"),
         )
     except Exception as error:  # safetensors raises its own kinds
         raise CheckpointError(f"{path}: cannot be read: {error}") from None
+
+
+def record_of(folder: Path) -> ExampleRecord | None:
+    """Likewise; None where a run kept nothing."""
+    return read_record(folder) if (folder / FILE).exists() else None

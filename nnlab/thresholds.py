@@ -91,12 +91,12 @@ class DiagnoseConfig(Config, frozen=True):
     """Root mean square of the inputs as the network sees them. LeCun et al. 1998, section 4.3."""
     duplicates: Share = 0.1
     """Rows of validation or test that are rows of train as well."""
-    mislabelled: Share = 0.01
-    """Training rows that are answered against their label as surely as others by it, and"""
-    sure: Share = 0.55
-    """so many of those that are answered against it at all, and"""
+    mislabelled: Share = 0.03
+    """Of the training labels so many contradict the network however sure it is, at least."""
+    sure: Share = 0.5
+    """The surest training rows, which are held against validation rows as sure."""
     luck: PositiveFloat = 2.0
-    """so many standard errors more than overlapping classes with right labels have. Pleiss 2020."""
+    """Standard errors that both allow for: in 2 of 100 a chance does more."""
     outlying: PositiveFloat = 1e3
     """Largest number of a training row, over the median of the rows: no row of the same kind."""
     batch_norm_rows: PositiveInt = 4

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, final
 
 from nnlab import durable
-from nnlab.contracts import Event, Examples
+from nnlab.contracts import Event, Examples, Stopped
 from nnlab.diagnosis.data_facts import data_facts
 from nnlab.diagnosis.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment import Experiment
 from nnlab.findings import Finding
 from nnlab.outcome import Session
+from nnlab.per_example import record_of
 from nnlab.scoring import baseline
 from nnlab.training.sinks import read_history
 
@@ -33,12 +34,15 @@ class Examiner:
         self._session = session
         told = read_findings(session.folder) if session.found else []
         session.findings.extend(told)
-        self._watcher = Watcher(facts_of(session.experiment, session.examples), told=told)
+        self._facts = facts_of(session.experiment, session.examples)
+        self._watcher = Watcher(self._facts, told=told)
         if session.found:
             self._watcher.recall(_before(session.folder / "metrics.jsonl", session.progress.step))
 
     def observe(self, event: Event) -> Sequence[Finding]:
         """What has not been told, after an event of the run."""
+        if isinstance(event, Stopped) and self._session.experiment.pace.examples.ever:
+            self._facts.record = record_of(self._session.folder)
         found = self._watcher.observe(event)
         if found:
             self._session.findings.extend(found)

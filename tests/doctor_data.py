@@ -18,7 +18,8 @@ class Case:
         sickness: what is wrong with it; empty for healthy.
         accepted: findings that name it.
         sections: its config.
-        score: what must become better, with its sign: accuracy, balanced_accuracy, -loss.
+        score: what must become better, with its sign: accuracy, balanced_accuracy, -loss; where it
+            is empty, no cure is tried.
     """
 
     name: str

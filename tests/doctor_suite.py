@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from doctor_cases import cases
 from doctor_data import Case
+from doctor_labels import label_cases
 
 from nnlab.findings import Finding
 
@@ -76,7 +77,7 @@ def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
     }
     wanted = [f for name, f in found.items() if name in case.accepted]
     wanted.sort(key=lambda f: (f.name != case.sickness, -LEVELS.index(f.level)))
-    if cure and wanted and wanted[0].remedy:
+    if cure and case.score and wanted and wanted[0].remedy:
         first = wanted[0]
         before, extra = run, ()
         if case.score == "balanced_accuracy":
@@ -126,7 +127,7 @@ def told(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    sets = ["development", "second", "suite", "blind"]
+    sets = ["development", "second", "suite", "blind", "labels-development", "labels-blind"]
     parser.add_argument("--set", default="blind", choices=sets)
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-suite"))
     parser.add_argument("--seeds", type=int, default=5)
@@ -137,7 +138,8 @@ def main() -> None:
     parser.add_argument("--no-cure", action="store_true")
     words = parser.parse_args()
     folder = (words.out / words.set).absolute()
-    chosen = cases(
+    made = label_cases if words.set.startswith("labels") else cases
+    chosen = made(
         words.set, folder / "tables", seeds=words.seeds, healthies=words.healthy, first=words.first
     )
     work = [(c, folder, not words.no_cure) for c in chosen if c.name.startswith(words.only)]

@@ -1,6 +1,7 @@
 """The record of each training example: what it holds, that it changes nothing, what it finds."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from nnlab.cli import app
 from nnlab.loading import load_config, place_for
 from nnlab.per_example import FILE, margins, read_record
 from nnlab.run import resume, stream_run, train
+from nnlab.summary import read_summary
 from nnlab.terminal import QuietView, calm
+from nnlab.watching import read_findings
 
 NOISY: dict[str, Any] = {
     "data": {"kind": "digits", "limit": 800, "label_noise": {"share": 0.1, "seed": 3}},
@@ -61,6 +64,14 @@ def test_keeps_ten_moments_of_all_training_rows(noisy: Path) -> None:
     assert record.losses[against].min() >= np.log(2) - 1e-6
 
 
+def test_keeps_the_margins_of_validation(noisy: Path) -> None:
+    """At the end so many are positive as the last reading counts right answers."""
+    record, last = read_record(noisy), read_summary(noisy).last["validation"]
+    assert record.held is not None
+    assert len(record.held) == 10
+    assert (record.held[-1] > 0).mean() == pytest.approx(last["scores"]["accuracy"], rel=1e-6)
+
+
 def test_weights_are_the_same_bytes_with_and_without(noisy: Path, tmp_path: Path) -> None:
     train(NOISY, overrides=["log.examples=off"], run_dir=tmp_path / "run")
     assert not (tmp_path / "run" / FILE).exists()
@@ -83,6 +94,14 @@ def test_the_doctor_lists_the_planted_rows(noisy: Path) -> None:
     assert len(found & wrong) / len(found) >= 0.8
     assert len(found & wrong) / len(wrong) >= 0.85
     assert all(row["label"] != row["answered"] for row in rows)
+
+
+def test_the_end_of_the_run_tells_it_too(noisy: Path) -> None:
+    told = {one.name: one for one in read_findings(noisy)}
+    assert told["label_noise"].level == "warning"
+    assert "nnlab doctor lists them" in told["label_noise"].advice
+    summary = json.loads((noisy / "summary.json").read_text())
+    assert "label_noise" in json.dumps(summary["findings"])
 
 
 def test_left_out_the_run_scores_better(noisy: Path, tmp_path: Path) -> None:

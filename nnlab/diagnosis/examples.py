@@ -6,14 +6,20 @@ Later it learns wrong labels by heart (Arpit et al. 2017, arXiv:1706.05394). The
 the time of learning is the area under the margin of Pleiss et al. 2020, arXiv:2001.10528, eq. 2.
 """
 
-from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnlab.base import lazy
+from nnlab.diagnosis.contradictions import (
+    beyond,
+    fitted,
+    held_shares,
+    more_than_held,
+)
 from nnlab.diagnosis.facts import ExampleRecord, Facts
 from nnlab.diagnosis.history import History
 from nnlab.diagnosis.rule import Rule
 from nnlab.findings import Finding
+from nnlab.thresholds import DiagnoseConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,25 +42,38 @@ class Suspect(NamedTuple):
     """Likewise."""
 
 
-def suspects(record: ExampleRecord, until: int) -> list[Suspect]:
-    """The examples that are answered against their label as surely as others by it.
+class Suspicion(NamedTuple):
+    """The suspects, and what says that their labels are wrong rather than classes overlapping."""
 
-    That is with at least half of the median margin. The surest come first.
+    rows: list[Suspect]
+    evidence: str
+    """Empty for nothing."""
+
+
+def suspicion(record: ExampleRecord, until: int, limits: DiagnoseConfig) -> Suspicion:
+    """The examples whose label may be wrong; those that are answered otherwise most surely first.
+
+    These are answered against their label with at least half of the median |margin|; with evidence
+    no more of them than right labels do not explain.
 
     Args:
         record: with margins, else nothing is suspected.
         until: the step up to which the network has learned what examples have in common.
+        limits: the thresholds.
     """
     if record.margins is None or record.predicted is None:
-        return []
+        return Suspicion([], "")
     used = record.steps <= max(until, int(record.steps[0]))
     margin, loss = record.margins[used].mean(axis=0), record.losses[used].mean(axis=0)
-    half = float(np.median(margin)) / 2.0
+    half = float(np.median(np.abs(margin))) / 2.0
     if not half > 0.0:  # nothing is known, or numbers are not finite
-        return []
-    found = np.flatnonzero(margin < -half)
+        return Suspicion([], "")
+    held = None if record.held is None else record.held[used].mean(axis=0)
+    found, why = _against(margin, held, limits)
+    sure = np.flatnonzero(margin < -half)
+    found = sure if found is None else np.intersect1d(found, sure)
     predicted = record.predicted[used]
-    return [
+    rows = [
         Suspect(
             int(record.rows[n]),
             int(record.labels[n]),
@@ -64,31 +83,25 @@ def suspects(record: ExampleRecord, until: int) -> list[Suspect]:
         )
         for n in found[np.argsort(margin[found], kind="stable")]
     ]
+    return Suspicion(rows, why)
+
+
+def _against(
+    margin: "NDArray[np.float32]", held: "NDArray[np.float32] | None", limits: DiagnoseConfig
+) -> "tuple[NDArray[np.intp] | None, str]":
+    """Places of the rows that right labels do not explain, and why; None where nothing says so."""
+    fit = fitted(margin, luck=limits.luck)
+    if fit.least >= limits.mislabelled:
+        return beyond(margin, fit.overlap), _SURE.format(fit.least)
+    if held is not None and more_than_held(margin, held, sure=limits.sure, luck=limits.luck) > 0.0:
+        return beyond(margin, held_shares(margin, held)), _HELD
+    return None, ""
 
 
 def _other(predicted: "NDArray[np.int32]", label: int) -> int:
     """The class that was answered most often, but for the label."""
     counts = np.bincount(predicted[predicted != label])
     return int(counts.argmax())
-
-
-def wrong_share(record: ExampleRecord, until: int) -> float:
-    """The share of all examples with a negative margin."""
-    assert record.margins is not None
-    used = record.steps <= max(until, int(record.steps[0]))
-    return float((record.margins[used].mean(axis=0) < 0.0).mean())
-
-
-def overlapping(wrong: float) -> float:
-    """The share that would be suspected where classes overlap and all labels are right.
-
-    Log odds of two normal clouds of equal spread are N(m, 2 m) (linear discriminant analysis): so
-    much of them lies below 0 that m is known, and with it what lies below -m / 2.
-    """
-    if wrong <= 0.0:
-        return 0.0
-    normal = NormalDist()
-    return normal.cdf(1.5 * normal.inv_cdf(min(wrong, 0.5)))
 
 
 def best_step(history: History) -> int:
@@ -103,32 +116,30 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
     if record is None or record.margins is None or not history.ended:
         return None
     until = best_step(history)
-    found, count = suspects(record, until), len(record.rows)
-    share, wrong = len(found) / count, wrong_share(record, until)
+    (found, why), count = suspicion(record, until, facts.limits), len(record.rows)
     if len(found) < _FEWEST:
         return None
-    limits = facts.limits
-    clear = share >= limits.mislabelled and share >= limits.sure * wrong
-    expected = overlapping(wrong)
-    error = (expected * (1.0 - expected) / count) ** 0.5
-    clear = clear and share >= expected + limits.luck * error
     classes = facts.experiment.shape.classes
     one = found[0]
     return Finding(
         name="label_noise",
-        level="warning" if clear else "note",
+        level="warning" if why else "note",
         layer=None,
-        measured=share,
+        measured=len(found) / count,
         quantity=f"share of train that is suspected: {len(found):,} of {count:,} rows",
         since=0,
         meaning="these rows are answered with another class than their label, as surely as others "
-        f"with their own, before rows are learned by heart; first of all row {one.row}: labelled "
-        f"{classes[one.label]}, answered {classes[one.predicted]}",
-        advice="look at these rows: some are labelled wrongly, others are only rare",
+        f"with their own, before rows are learned by heart; {why or _OVERLAP}; first of all row "
+        f"{one.row}: labelled {classes[one.label]}, answered {classes[one.predicted]}",
+        advice="look at these rows (nnlab doctor lists them): some are labelled wrongly, others "
+        "only rare",
         source="Pleiss et al. 2020, arXiv:2001.10528",
     )
 
 
+_HELD = "validation rows are contradicted less often where it is as sure"
+_SURE = "about {:.0%} of the labels contradict it however sure it is"
+_OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3
 """Fewer suspects than this are not told."""
 RULES = (Rule("label_noise", label_noise, at_end=True),)

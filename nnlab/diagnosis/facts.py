@@ -63,6 +63,7 @@ class ExampleRecord:
         losses: (T, N).
         margins: (T, N); None where targets are no classes.
         predicted: (T, N) class numbers; likewise.
+        held: (T, V) margins of the validation rows; likewise, or there is no validation.
     """
 
     rows: "NDArray[np.int64]"
@@ -71,6 +72,7 @@ class ExampleRecord:
     losses: "NDArray[np.float32]"
     margins: "NDArray[np.float32] | None"
     predicted: "NDArray[np.int32] | None"
+    held: "NDArray[np.float32] | None" = None
 
 
 @final
@@ -80,7 +82,7 @@ class Facts:
     Args:
         experiment: settled.
         data: what its data look like, as far as they were looked at.
-        record: of its training examples, where one was kept.
+        record: of its training examples, where one was kept; of a run at hand it comes at its end.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 
 from nnlab.base import CheckpointError
 from nnlab.contracts import Examples, Machine
-from nnlab.diagnosis.facts import ExampleRecord, Facts
+from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.history import Point
 from nnlab.diagnosis.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
@@ -18,8 +18,7 @@ from nnlab.findings import Finding
 from nnlab.handed import of_run
 from nnlab.loading import place_for
 from nnlab.outcome import short
-from nnlab.per_example import FILE as RECORD
-from nnlab.per_example import read_record
+from nnlab.per_example import record_of
 from nnlab.runs import find, members_of
 from nnlab.summary import Summary, read_summary
 from nnlab.watching import facts_of
@@ -55,7 +54,7 @@ def examine_run(folder: Path) -> Report:
     """Judges all readings of a run once more, and looks at its data."""
     summary = read_summary(folder)
     experiment, examples = _reopen(folder)
-    facts = facts_of(experiment, examples, doubles=True, record=_record(folder))
+    facts = facts_of(experiment, examples, doubles=True, record=record_of(folder))
     history = _history(summary)
     watcher = Watcher(facts)
     watcher.replay(history)
@@ -79,10 +78,6 @@ def _reopen(folder: Path) -> tuple[Experiment, Examples]:
     place = place_for(folder)
     experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
     return experiment, experiment.config.data.load(place)
-
-
-def _record(folder: Path) -> ExampleRecord | None:
-    return read_record(folder) if (folder / RECORD).exists() else None
 
 
 def _detailed(

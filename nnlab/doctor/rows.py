@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 
 from nnlab import durable
-from nnlab.diagnosis.examples import suspects
+from nnlab.diagnosis.examples import suspicion
 from nnlab.diagnosis.facts import Facts
 from nnlab.doctor.replay import Broken
 from nnlab.findings import Finding
@@ -19,11 +19,12 @@ def with_suspects(finding: Finding, folder: Path, facts: Facts, until: int) -> F
     names = facts.experiment.shape.classes
     lines = [
         f"{one.row},{names[one.label]},{names[one.predicted]},{one.margin:.6g},{one.loss:.6g}"
-        for one in suspects(facts.record, until)
+        for one in suspicion(facts.record, until, facts.limits).rows
     ]
     path = _write(folder, "suspects.csv", "row,label,answered,margin,loss", lines)
     remedy = (f"data.exclude={path}",) if finding.worse_than("note") else ()
-    return replace(finding, remedy=remedy, advice=f"{finding.advice}: {short(path)} lists them")
+    advice = finding.advice.replace("nnlab doctor lists", f"{short(path)} lists")
+    return replace(finding, remedy=remedy, advice=advice)
 
 
 def with_outliers(finding: Finding, folder: Path, facts: Facts) -> Finding:

@@ -131,8 +131,7 @@ def _number(sheet: Sheet, name: str, row: int, wanted: Wanted) -> float:
     if missing(cell):
         if wanted.fills:
             return np.nan
-        why = "has no value (this run was trained on complete rows)"
-        raise DataError(f"{sheet.where(row)}: column {name!r} {why}")
+        raise DataError(f"{sheet.gap(row, name)} (this run was trained on complete rows)")
     value = number(cell, wanted.decimal)
     if value is None:
         raise DataError(f"{sheet.where(row)}: column {name!r}: {cell!r} is not a number")

@@ -1,5 +1,7 @@
 """Which labels are suspected, on margins made up here."""
 
+import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -7,13 +9,16 @@ import pytest
 from cases import facts_of, watch
 from scipy.stats import norm
 
-from nnlab.diagnosis.examples import overlapping, suspects, wrong_share
+from nnlab.diagnosis.contradictions import beyond, fitted, held_shares, more_than_held
+from nnlab.diagnosis.examples import Suspect, suspicion
 from nnlab.diagnosis.facts import ExampleRecord, Facts
 from nnlab.findings import Finding
+from nnlab.thresholds import DiagnoseConfig
 
 
-def record(margins: Any, *, moments: int = 3) -> ExampleRecord:
+def record(margins: Any, *, moments: int = 3, held: Any = None) -> ExampleRecord:
     """Two classes; all labels are 0, and a negative margin answers 1."""
+    other = None if held is None else np.tile(np.asarray(held, np.float32), (moments, 1))
     each = np.asarray(margins, np.float32)
     table = np.tile(each, (moments, 1))
     return ExampleRecord(
@@ -23,7 +28,28 @@ def record(margins: Any, *, moments: int = 3) -> ExampleRecord:
         losses=np.log1p(np.exp(-table)),
         margins=table,
         predicted=(table < 0).astype(np.int32),
+        held=other,
     )
+
+
+def suspects(kept: ExampleRecord, until: int) -> list[Suspect]:
+    return suspicion(kept, until, DiagnoseConfig()).rows
+
+
+def clouds(count: int, *, right: float, wrong: float = 0.0, seed: int = 1) -> Any:
+    """Log odds of the labels of two normal clouds.
+
+    Args:
+        count: of rows.
+        right: the share that the best answer gets right (m of N(m, 2 m) follows from it).
+        wrong: share of the labels that are then made wrong, anywhere.
+        seed: where these are.
+    """
+    m = 2.0 * norm.ppf(right) ** 2
+    odds = norm.ppf((np.arange(count) + 0.5) / count, m, (2 * m) ** 0.5)
+    chosen = np.random.default_rng(seed).choice(count, round(wrong * count), replace=False)
+    odds[chosen] *= -1.0
+    return odds
 
 
 def found(kept: ExampleRecord | None) -> Finding | None:
@@ -49,15 +75,79 @@ def test_what_is_learned_by_heart_later_is_still_suspected() -> None:
 
 
 def test_nothing_is_suspected_where_nothing_is_known() -> None:
-    assert suspects(record([-1.0] * 60 + [1.0] * 40), 300) == []
+    assert suspects(record([0.0] * 100), 300) == []
     assert suspects(record([float("nan")] * 10), 300) == []
 
 
-@pytest.mark.parametrize("m", [1.0, 3.0, 8.0])
-def test_the_share_of_overlapping_clouds_is_that_of_their_log_odds(m: float) -> None:
-    """Log odds of two normal clouds are N(m, 2 m); scipy integrates what lies below -m / 2."""
-    odds = norm(m, (2 * m) ** 0.5)
-    assert overlapping(odds.cdf(0.0)) == pytest.approx(odds.cdf(-m / 2), rel=1e-9)
+class TestFitted:
+    @pytest.mark.parametrize("right", [0.7, 0.8, 0.95])
+    def test_finds_the_overlap_of_clouds_and_no_wrong_label(self, right: float) -> None:
+        """Over all rows right labels contradict as often as the best answer errs."""
+        found = fitted(clouds(4000, right=right), luck=2.0)
+        assert found.least < DiagnoseConfig().mislabelled / 2
+        assert found.overlap.mean() == pytest.approx(1.0 - right, rel=0.06)  # a step of the grid
+
+    @pytest.mark.parametrize("right", [0.8, 0.9, 0.99])
+    @pytest.mark.parametrize("wrong", [0.1, 0.3])
+    def test_bounds_the_share_of_wrong_labels_from_below(self, right: float, wrong: float) -> None:
+        bounds = [
+            fitted(clouds(8000, right=right, wrong=wrong, seed=seed), luck=2.0).least
+            for seed in range(10)
+        ]
+        assert sum(0.03 <= bound <= wrong + 0.01 for bound in bounds) >= 9
+
+    def test_rows_as_sure_as_each_other_are_in_no_order(self) -> None:
+        """A file sorted by label must not look like labels sorted by sureness."""
+        found = fitted(np.r_[np.full(900, 4.0), np.full(100, -4.0)], luck=2.0)
+        assert 0.07 <= found.least <= 0.1
+
+    def test_does_not_ask_how_sure_the_network_is_but_in_which_order(self) -> None:
+        odds = clouds(3000, right=0.85, wrong=0.2)
+        shrunk = np.sign(odds) * np.log1p(np.abs(odds)) / 10
+        assert fitted(shrunk, luck=2.0).least == fitted(odds, luck=2.0).least
+
+
+class TestHeld:
+    def test_equal_rates_are_told_apart_as_seldom_as_two_standard_errors(self) -> None:
+        draw = np.random.default_rng(3)
+        alarms = 0
+        for _ in range(1000):
+            ours, theirs = (np.where(draw.random(n) < 0.1, -1.0, 1.0) for n in (600, 200))
+            alarms += more_than_held(ours, theirs, sure=1.0, luck=2.0) > 0.0
+        assert alarms <= 40  # the normal tail is 23
+
+    def test_only_rows_as_sure_are_compared(self) -> None:
+        ours = np.r_[np.full(500, 5.0), np.full(100, -5.0), np.full(600, 0.1)]
+        held = np.r_[np.full(200, 5.0), np.full(200, -0.1)]
+        assert more_than_held(ours, held, sure=0.5, luck=2.0) == pytest.approx(0.13, abs=0.02)
+        assert more_than_held(ours, held, sure=1.0, luck=2.0) < 0.0
+
+    def test_a_few_validation_rows_say_nothing(self) -> None:
+        assert more_than_held(-np.ones(100), np.ones(9), sure=0.5, luck=2.0) == -1.0
+
+    def test_shares_are_those_of_the_groups_of_training_rows(self) -> None:
+        """Against a loop over the groups."""
+        draw = np.random.default_rng(5)
+        ours, held = draw.normal(1, 1, 1000), draw.normal(1, 1, 300)
+        edges = [np.inf, *np.quantile(np.abs(ours), (0.8, 0.6, 0.4, 0.2)), 0.0]
+        expected = [
+            np.mean(held[(np.abs(held) <= high) & (np.abs(held) > low)] < 0)
+            for high, low in pairwise(edges)
+        ]
+        np.testing.assert_allclose(held_shares(ours, held), expected)
+
+
+def test_takes_as_many_rows_as_are_too_many() -> None:
+    """The rest is contradicted as often as expected, in each fifth."""
+    odds = clouds(5000, right=0.8, wrong=0.2)
+    expected = np.array([0.01, 0.05, 0.15, 0.25, 0.4])
+    taken = beyond(odds, expected)
+    order = np.argsort(-np.abs(odds))
+    for rows, share in zip(np.split(order, 5), expected, strict=True):
+        left = np.setdiff1d(rows, taken)
+        assert (odds[left] < 0).mean() == pytest.approx(share, abs=0.001)
+    assert (odds[taken] < 0).all()
+    assert beyond(np.ones(100), expected).size == 0
 
 
 class TestFinding:
@@ -65,17 +155,35 @@ class TestFinding:
         finding = found(record([4.0] * 180 + [-4.0] * 20))
         assert finding is not None
         assert finding.level == "warning"
-        assert finding.measured == pytest.approx(0.1)
-        assert "row 1180" in finding.meaning
+        assert 0.08 <= (finding.measured or 0.0) <= 0.1
+        assert re.search("row 11[89][0-9]: labelled", finding.meaning)
 
-    @pytest.mark.parametrize("m", [1.0, 2.0, 4.0])
-    def test_overlapping_classes_are_no_warning(self, m: float) -> None:
+    @pytest.mark.parametrize("right", [0.7, 0.8, 0.9])
+    def test_overlapping_classes_are_a_note_at_most(self, right: float) -> None:
         """Exact quantiles of the log odds of two clouds, all labels right."""
-        odds = norm.ppf((np.arange(2000) + 0.5) / 2000, m, (2 * m) ** 0.5)
-        kept = record(odds)
-        finding = found(kept)
-        assert wrong_share(kept, 300) == pytest.approx(norm.cdf(-((m / 2) ** 0.5)), abs=1e-3)
-        assert finding is None or finding.level == "note"
+        finding = found(record(clouds(2000, right=right)))
+        assert finding is not None
+        assert finding.level == "note"
+
+    def test_overlapping_classes_of_which_a_tenth_is_wrong_are_a_warning(self) -> None:
+        finding = found(record(clouds(8000, right=0.8, wrong=0.1)))
+        assert finding is not None
+        assert finding.level == "warning"
+        assert "of the labels contradict it however sure it is" in finding.meaning
+
+    def test_right_validation_labels_tell_it_of_fewer_rows(self) -> None:
+        odds = clouds(400, right=0.8, wrong=0.1)
+        alone, beside = found(record(odds)), found(record(odds, held=clouds(300, right=0.8)))
+        assert alone is not None
+        assert beside is not None
+        assert (alone.level, beside.level) == ("note", "warning")
+        assert "validation rows are contradicted less often" in beside.meaning
+
+    def test_validation_labels_as_wrong_are_no_evidence(self) -> None:
+        held = clouds(300, right=0.8, wrong=0.1, seed=2)
+        finding = found(record(clouds(400, right=0.8, wrong=0.1), held=held))
+        assert finding is not None
+        assert finding.level == "note"
 
     def test_two_rows_are_not_told(self) -> None:
         assert found(record([4.0] * 198 + [-4.0] * 2)) is None

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from doctor_cases import cases, healthy
 from doctor_data import Case
+from doctor_labels import SOURCES, label_cases
 from doctor_suite import judged
 
 from nnlab.diagnosis.watcher import RULES
 from nnlab.loading import load_config
+from nnlab.parts.datasets.tables import Place
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,21 @@ def test_every_case_is_a_config_and_names_a_rule(
     assert accepted <= {rule.name for rule in RULES}
     assert len({case.name for case in found}) == len(found)
     assert sum(not case.sickness for case in found) == healthies
+
+
+@pytest.mark.parametrize("kind", list(SOURCES))
+def test_sets_of_labels_are_configs_with_wrong_labels_where_they_say_so(
+    kind: str, tmp_path: Path
+) -> None:
+    found = label_cases(kind, tmp_path, seeds=3, healthies=3, first=0)
+    examples = [
+        load_config(case.sections).data.load(Place(tmp_path, tmp_path, tmp_path)) for case in found
+    ]
+    planted = [one.clean is not None and bool((one.targets != one.clean).any()) for one in examples]
+    # Of the third the file itself is wrong, in all splits; a cure is not tried there.
+    assert planted == [True, True, False, False, False, False]
+    assert [bool(case.score) for case in found] == [True, True, False, True, True, True]
+    assert set(SOURCES["labels-development"]).isdisjoint(SOURCES["labels-blind"])
 
 
 def test_thresholds_and_figures_come_from_different_data(tmp_path: Path) -> None:

@@ -193,7 +193,8 @@ def test_an_own_csv_finds_categories_targets_and_gaps(
         (["a size", "b"], ["1", "r"], "'color' (it has 'a size', 'b')"),
         (["size", "color"], ["1", "pink"], "b.csv:2: column 'color': 'pink' is not one of b, g, r"),
         (["size", "color"], ["tall", "r"], "b.csv:2: column 'size': 'tall' is not a number"),
-        (["size", "color"], ["", "r"], "column 'size' has no value (this run was trained on"),
+        (["size", "color"], ["", "r"], "column 'size' has no value: the cell is empty (this run"),
+        (["size", "color"], ["nan", "r"], "column 'size' has no value: 'nan' stands for none ("),
         (["size", "color", "good"], ["1", "r", "maybe"], "'maybe' is not one of the classes no"),
     ],
 )

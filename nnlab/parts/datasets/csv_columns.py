@@ -71,10 +71,7 @@ def _one_hot(sheet: Sheet, name: str) -> Part:
     cells = sheet.columns[name]
     gaps = sheet.gaps([name])
     if gaps:
-        raise DataError(
-            f"{sheet.where(gaps[0][0])}: column {name!r} has no value, and categories have no "
-            "mean (missing: drop)"
-        )
+        raise DataError(f"{sheet.gap(*gaps[0])}, and categories have no mean (missing: drop)")
     order = sorted(set(cells))
     if len(order) > MOST_INPUTS:
         raise DataError(

@@ -36,6 +36,12 @@ class Sheet:
         path, line = self.origins[row]
         return f"{path}:{line}"
 
+    def gap(self, row: int, name: str) -> str:
+        """What is said of a cell without a value: file:line, column, and the text it holds."""
+        cell = self.columns[name][row]
+        said = f": {cell!r} stands for none" if cell else ": the cell is empty"
+        return f"{self.where(row)}: column {name!r} has no value{said}"
+
     def keep(self, rows: Sequence[int]) -> "Sheet":
         """Some of the rows."""
         columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}

@@ -226,13 +226,9 @@ class CsvConfig(DataConfig, frozen=True):
         if self.missing == "mean":
             gaps = [gap for gap in gaps if gap[1] in targets]
         if gaps:
-            row, name = gaps[0]
-            cells = "cell is" if len(gaps) == 1 else "cells are"
+            cells = "cell has" if len(gaps) == 1 else "cells have"
             ways = "missing: drop" if self.missing == "mean" else "missing: drop or mean"
-            raise DataError(
-                f"{sheet.where(row)}: column {name!r} has no value, {len(gaps)} {cells} empty "
-                f"in all ({ways})"
-            )
+            raise DataError(f"{sheet.gap(*gaps[0])}; {len(gaps)} {cells} none in all ({ways})")
         return sheet, given
 
     def _marked(self, sheet: Sheet) -> dict[Split, list[int]]:

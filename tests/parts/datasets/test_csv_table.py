@@ -98,12 +98,23 @@ def test_quoted_cells_may_hold_delimiters_and_lines(place: Place) -> None:
 @pytest.mark.parametrize("cell", ["", "NA", "nan", "?", " "])
 def test_missing_values_are_refused_dropped_or_filled(place: Place, cell: str) -> None:
     text = HEADER + ROWS + f"{cell},red,7,rose\n"
-    with pytest.raises(DataError, match=r"t\.csv:6: column 'length' has no value, 1 cell is"):
+    with pytest.raises(DataError) as refused:
         config(place, text).describe(place)
+    told = f"{cell!r} stands for none" if cell.strip() else "the cell is empty"
+    assert str(refused.value).endswith(
+        f"t.csv:6: column 'length' has no value: {told}; 1 cell has none in all "
+        "(missing: drop or mean)"
+    )
     assert config(place, text, missing="drop").describe(place).sizes["train"] == 4
     examples = config(place, text, missing="mean").load(place)
     assert inputs_of(examples)[4, 0] == 3.0
     assert np.isfinite(inputs_of(examples)).all()
+
+
+def test_counts_cells_of_every_spelling_without_a_value(place: Place) -> None:
+    text = HEADER + ROWS + "1,red,nan,rose\n,red,7,rose\n1,NA,7,rose\n"
+    with pytest.raises(DataError, match=r"csv:6: .*: 'nan' stands for none; 3 cells have none"):
+        config(place, text).describe(place)
 
 
 def test_a_missing_target_has_no_mean(place: Place) -> None:
