@@ -207,10 +207,10 @@ class DataConfig(Kind, frozen=True):
             names=source.classes,
             split_seed=self.split_seed,
         )
-        if same := [split for split, size in asked.items() if size == "same"]:
+        if "same" in asked.values():
             apart = [mine for split, mine in rows.items() if split != "train"]
             every = np.setdiff1d(np.arange(len(table.targets)), np.concatenate([[], *apart]))
-            rows.update({split: every for split in same})
+            rows.update({split: every for split, size in asked.items() if size == "same"})
         return rows
 
     def _shape(self, source: Source, place: Place) -> DataShape:
