@@ -24,6 +24,7 @@ from nnlab.options import check_device as _check_device
 from nnlab.options import ready as _ready
 
 if TYPE_CHECKING:
+    from nnlab.experiment import Experiment
     from nnlab.group import Group
     from nnlab.group_view import GroupView
     from nnlab.loading import Text
@@ -116,12 +117,14 @@ def train(
     json: options.Json = False,
 ) -> None:
     """Trains. The last line on stdout is the run's folder."""
+    from nnlab import ahead
     from nnlab.base import ConfigError
+    from nnlab.loading import place_for
 
     if resume and run_dir is None:
         raise ConfigError("--resume: needs --run-dir DIR (nnlab resume RUN continues a run)")
     _check_device(device)
-    text, group = _checked(config, set_ or [])
+    text, group, (experiment, *_) = _checked(config, set_ or [])
     if smoke:
         from nnlab.smoke import smoke_all
 
@@ -143,6 +146,7 @@ def train(
         )
         _print_summary(comparison, json=json)
         return
+    ahead.begin(experiment.config.data, place_for(experiment.config.origins.folder))
     from nnlab.run import train as run_train
 
     _ready()
@@ -246,13 +250,14 @@ def _group_view(quiet: bool) -> "GroupView":
     return GroupView(quiet=quiet, stream=sys.stderr)
 
 
-def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group]":
+def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group, list[Experiment]]":
     """Tells mistakes before torch is imported, which takes seconds; `-` can be read only once."""
     from nnlab.check import settled_group
     from nnlab.loading import read_text
 
     text = read_text(config)
-    return text, settled_group(text, overrides)[0]
+    group, experiments = settled_group(text, overrides)
+    return text, group, list(experiments.values())
 
 
 def _print_summary(summary: Any, *, json: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
+from nnlab import ahead
 from nnlab import folder as folders
 from nnlab.base import CheckpointError, ConfigError
 from nnlab.build import Built, build_trainer
@@ -69,7 +70,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     """
     experiment = wish.experiment
     started = perf_counter()
-    examples = wish.examples or experiment.config.data.load(wish.place)
+    examples = wish.examples or ahead.load(experiment.config.data, wish.place)
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if continues else None
     progress = Progress.of(found.state["progress"]) if found else Progress()

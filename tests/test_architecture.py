@@ -50,6 +50,7 @@ FLOORS: list[dict[str, list[str]]] = [
     {
         "run": [
             *(
+                "ahead",
                 "album",
                 "api",
                 "build",

@@ -142,7 +142,7 @@ class Trainer:
                 looked = perf_counter() - before
             self.step.update(rows)
             progress.step += 1
-            examples += len(rows)
+            examples += rows.numel()  # len() of a tensor takes 3 us
             late = self._out_of_time(progress, start)
             if self._stop is not None or late:
                 break

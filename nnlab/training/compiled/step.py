@@ -119,7 +119,7 @@ class CompiledStep:
     def update(self, rows: Tensor) -> None:
         """One call for a whole batch."""
         eager, program = self.eager, self._program
-        if self._run is None or len(rows) != self._size or eager.count == 0:
+        if self._run is None or rows.numel() != self._size or eager.count == 0:
             eager.update(rows)
             self._held = None  # an optimizer may have put new tensors in the place of old ones
             return
