@@ -13,8 +13,8 @@ READINGS = 200
 """About how many readings `log.every: auto` makes."""
 
 CLOSE_LOOKS = (10, 40)
-CLOSE_STEPS = 500
-"""`log.probes: auto` looks about each 500 updates, at least and at most so often in a run: a close
+CLOSE_STEPS = 1000
+"""`log.probes: auto` looks about each 1000 updates, at least and at most so often in a run: a close
 look costs as much as about seven eager updates of a small network, or thirty compiled ones."""
 
 PICTURES = 10

@@ -72,6 +72,8 @@ class Trainer:
         self._limits = limits
         self.announce = announce
         self._remedy = remedy
+        # Asked once: whether an object fits a protocol takes 0.1 ms.
+        self._concluding = step if isinstance(step, Concluding) else None
         self._stop: str | None = None
         self._rate: float | None = None
 
@@ -92,8 +94,8 @@ class Trainer:
             yield from self._chunk(progress)
             progress.seconds = before + perf_counter() - began
             ended = progress.step % self.order.per_epoch == 0
-            if ended and isinstance(self.step, Concluding):
-                self.step.end_epoch()
+            if ended and self._concluding is not None:
+                self._concluding.end_epoch()
             stopped = self.ended(progress)
             if ended:
                 progress.epoch = progress.step // self.order.per_epoch
@@ -235,10 +237,10 @@ class Trainer:
 
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
-        descends = not isinstance(self.step, Concluding)
-        if (where := lost(progress, self.step.state, descends=descends)) is not None:
+        rule = self._concluding
+        if (where := lost(progress, self.step.state, descends=rule is None)) is not None:
             return Stopped("diverged", f"{where} at step {progress.step} (try {self._remedy})")
-        if isinstance(self.step, Concluding) and (why := self.step.finished()) is not None:
+        if rule is not None and (why := rule.finished()) is not None:
             return Stopped("completed", why)
         limits = self._limits
         if limits.steps is not None and progress.step >= limits.steps:

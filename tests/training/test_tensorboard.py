@@ -100,7 +100,7 @@ def test_not_finite_is_not_finite_in_both(tmp_path: Path) -> None:
 def test_a_reader_beside_the_writer_sees_steps_in_order(tmp_path: Path) -> None:
     board = TensorBoard(tmp_path, purge_step=None)
     seen = 0
-    with Sinks([board], pytest.fail) as sinks:
+    with Sinks([board], pytest.fail, together=0.0) as sinks:
         sinks.write(next(readings(range(1))))
         sinks.flush()
         found = accumulate(tmp_path)
