@@ -115,7 +115,7 @@ def _train_members(
             view=view.member(member),
             examples=_examples(member, shared, view),
             shown=False,
-            signals=True,
+            alone=True,
         )
         found[member.name] = last_of(stream)
         view.ended(member, found[member.name])

@@ -67,7 +67,7 @@ def train(
         device=device,
         deterministic=deterministic,
         view=view,
-        signals=True,
+        alone=True,
         handed=handed,
     )
     return last_of(stream)
@@ -106,14 +106,14 @@ def stream_run(
     view: View,
     examples: Examples | None = None,
     shown: bool = True,
-    signals: bool = False,
+    alone: bool = False,
     handed: Handed = NOTHING,
 ) -> Generator[Event, None, Summary]:
     """Likewise, as a stream of events; each has been written when it comes.
 
-    While an event is out, torch's threads and generators are as the caller left them. `examples`
-    take the place of the config's data (a smoke run without them); without `shown` the view is told
-    neither the folder nor what was reached; with `signals` the first one ends the run softly.
+    While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
+    and the first signal ends the run softly. `examples` take the place of the config's data (a
+    smoke run without them); without `shown` the view is told neither folder nor outcome.
     """
     began = perf_counter()
     config = load_config(source, overrides, handed)
@@ -134,12 +134,12 @@ def stream_run(
         stack.callback(view.finish)
         stack.callback(session.built.source.close)
         received: list[int] = []
-        if signals:
+        if alone:
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
         with _settings(wish):
             make_ready(session, view)
         about = _about(session, folder if shown else None)
-        summary = yield from _as_guests(_events(session, about, view, received), wish)
+        summary = yield from _as_guests(_events(session, about, view, received), wish, alone=alone)
         if shown:
             _report(session, summary, view)
         return summary
@@ -165,9 +165,12 @@ def _settings(wish: Wish) -> Generator[None]:
 
 
 def _as_guests(
-    events: Generator[Event, None, Summary], wish: Wish
+    events: Generator[Event, None, Summary], wish: Wish, *, alone: bool
 ) -> Generator[Event, None, Summary]:
-    """The events, with torch as it was before the run whenever one is handed out."""
+    """The events, with torch as it was before the run whenever one is handed out to others."""
+    if alone:
+        with _settings(wish):
+            return (yield from events)
     with closing_of(events):
         while True:
             with _settings(wish):

@@ -57,7 +57,7 @@ def smoke(
             view=view,
             examples=examples,
             shown=False,
-            signals=True,
+            alone=True,
         )
         summary = last_of(stream)
         split = "test" if config.data.test != "none" else "train"

@@ -32,10 +32,10 @@ class Work(NamedTuple):
 
 
 SWEEPS: dict[str, tuple[int, ...]] = {
-    "width": (16, 32, 64, 128, 256, 512, 1024),
-    "depth": (1, 2, 4, 8, 16),
-    "batch": (16, 32, 64, 128, 256, 512, 1024),
-    "examples": (1000, 4000, 15_000, 60_000),
+    "width": (16, 64, 256, 1024),
+    "depth": (1, 2, 4, 8),
+    "batch": (16, 64, 256, 1024),
+    "examples": (1000, 8000, 60_000),
 }
 LABELS = {
     "width": "units in each of two hidden layers",
