@@ -1,5 +1,6 @@
 """Reads data while torch is imported: seconds in which a second core has nothing to do."""
 
+from importlib import import_module
 from threading import Thread
 from typing import final
 
@@ -46,7 +47,7 @@ def begin(data: DataConfig, place: Place) -> None:
     # What is smaller is read in milliseconds, and what is missing is downloaded for all to see.
     if isinstance(data, NamedConfig) and data.found(place) is not None:
         # torch imports it too: two threads at once could wait for one another.
-        __import__("numpy")
+        import_module("numpy")
         _readings[:] = [_Reading(data, place)]
         _readings[0].start()
 
@@ -57,6 +58,7 @@ def load(data: DataConfig, place: Place) -> Examples:
     Raises:
         ConfigError, DataError: as there.
     """
-    if _readings and _readings[0].what == (data, place):
-        return _readings.pop().examples()
+    reading = _readings.pop() if _readings else None
+    if reading is not None and reading.what == (data, place):
+        return reading.examples()
     return data.load(place)

@@ -22,8 +22,8 @@ STEP_SECONDS = 200e-6
 LAYER_SECONDS = 200e-6
 """What it saves for each layer with weights.
 
-Measured on 2 cores of 2.5 GHz, eager and compiled: 784-16-16-10 1.81 and 0.31 ms, 784-256-128-10
-2.57 and 1.53, LeNet-5 8.3 and 5.3, a CNN of 32 and 64 channels 34.3 and 32.5. On a processor three
+Measured on 2 cores of 2.5 GHz, eager and compiled: 784-16-16-10 2.1 and 0.31 ms, 784-256-128-10
+3.1 and 0.87, LeNet-5 8.3 and 5.3, a CNN of 32 and 64 channels 34.3 and 32.5. On a processor three
 times as fast the first saves 0.35 ms; the rule lies between.
 """
 BUILD_SECONDS = 30.0

@@ -1,5 +1,6 @@
 """Data that are read while torch is imported."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,18 @@ def test_a_mistake_is_raised_where_the_data_are_asked_for(tmp_path: Path) -> Non
         ahead.load(data, place)
 
 
-def test_what_is_missing_is_not_fetched_unseen(tmp_path: Path) -> None:
-    ahead.begin(MnistConfig(root=str(tmp_path / "none")), place_for(tmp_path))
-    assert not (tmp_path / "none").exists()
+def test_what_is_missing_is_not_fetched_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching: list[str] = []
+
+    def download(_: MnistConfig, place: Place) -> Path:
+        fetching.append(threading.current_thread().name)
+        return tmp_path
+
+    monkeypatch.setattr(MnistConfig, "download", download)
+    data, place = MnistConfig(root=str(tmp_path / "none")), place_for(tmp_path)
+    ahead.begin(data, place)
+    with pytest.raises(DataError):
+        ahead.load(data, place)
+    assert fetching == [threading.current_thread().name]

@@ -253,7 +253,7 @@ def once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
     """The same numbers, () each, computed once for a parameter and not for each of its weights.
 
     The stack makes them memory. torch's compiler would fold them into the loop over the weights:
-    the powers of Adam's corrections were half of a compiled update of 784-256-128-10.
+    the powers of Adam's corrections were two fifths of a compiled update of 784-256-128-10.
     """
     return torch.stack(numbers).unbind()
 
