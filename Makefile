@@ -71,7 +71,7 @@ bench: $(RUNTIME)  ## time nnlab and its peers in turn, into runs/bench/*.json (
 		mv runs/bench/$$net.json.part runs/bench/$$net.json; \
 	done
 
-growth: $(RUNTIME)  ## measure how the cost of an update grows, into docs/growth.json and .png (builds a dozen steps)
+growth: $(RUNTIME)  ## measure how the cost of an update grows, into docs/growth.json and .png (ten minutes: it builds eleven steps)
 	@$(BIN)/python tests/benchmarks/growth.py docs/growth
 
 format: $(DEV)  ## write the code the way ruff wants it

@@ -99,7 +99,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6.4), layout="constrained")
-    panels = figure.subplots(2, 2).flat
+    panels = figure.subplots(2, 2, sharey=True).flat
     for (name, points), axes in zip(found["sweeps"].items(), panels, strict=True):
         x = [each[name] for each in points]
         for mode, colour in zip(MODES, ("tab:gray", "tab:blue"), strict=True):
@@ -109,11 +109,12 @@ def draw(found: dict[str, Any], path: Path) -> None:
             axes.fill_between(x, *spread, color=colour, alpha=0.2, linewidth=0)
         least = [1e6 * each["flops"] / found["flops_per_second"] for each in points]
         axes.plot(x, least, ":", color="tab:red", label="its products at the rate of a large one")
-        axes.set(xscale="log", yscale="log", xlabel=LABELS[name], ylabel="µs an update")
+        axes.set(xscale="log", yscale="log", xlabel=LABELS[name])
         axes.set_xticks(x, [str(value) for value in x])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-    figure.axes[0].legend(frameon=False)
+    figure.supylabel("microseconds an update")
+    figure.axes[-1].legend(loc="lower left")
     figure.suptitle("784-128-128-10 (ReLU, Adam, batch 64) on MNIST; one number changes at a time")
     figure.savefig(path, dpi=110)
 
