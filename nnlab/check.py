@@ -39,23 +39,30 @@ def settled_group(
     return group, settle_group(group, Machine("cpu", os.cpu_count() or 1))
 
 
-def check(sources: Sequence[str], *, style: Literal["text", "github"]) -> int:
+def check(
+    sources: Sequence[str], overrides: Sequence[str] = (), *, style: Literal["text", "github"]
+) -> int:
     """Checks configs one by one and says of each what it would train, or what is wrong.
+
+    Args:
+        sources: files or bundled names.
+        overrides: as `--set` takes them, for each of the configs.
+        style: how mistakes are told.
 
     Returns:
         The exit code: 0, 2 if one is wrong, 3 if only data are.
     """
-    codes = {_check_one(source, style) for source in sources}
+    codes = {_check_one(source, overrides, style) for source in sources}
     wrong = codes - {0}
     return min(wrong) if wrong else 0
 
 
-def _check_one(source: str, style: Literal["text", "github"]) -> int:
+def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "github"]) -> int:
     shown = source
     try:
         text = read_text(source)
         shown = text.file
-        group, experiments = settled_group(text)
+        group, experiments = settled_group(text, overrides)
         typer.echo(f"{shown}: ok ({describe(group, experiments)})")
         for remark in _remarks(group):
             typer.echo(f"{shown}: {remark}", err=True)

@@ -78,6 +78,7 @@ def new(
 @app.command(rich_help_panel=_EXPERIMENTS)
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
+    set_: options.Set = None,
     format: Annotated[
         Literal["text", "github"], typer.Option(help="How mistakes are told.")
     ] = "text",
@@ -85,7 +86,7 @@ def check(
     """Is it written right? Quick: nothing is built or loaded."""
     from nnlab.check import check as check_files
 
-    raise typer.Exit(check_files(files, style=format))
+    raise typer.Exit(check_files(files, set_ or [], style=format))
 
 
 @app.command(rich_help_panel=_EXPERIMENTS)

@@ -31,6 +31,14 @@ def test_says_what_would_be_trained(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == (expected, "")
 
 
+def test_checks_what_set_changes_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [file(tmp_path, GOOD, "a.yaml"), file(tmp_path, GOOD, "b.yaml")]
+    assert check(paths, ["train.epochs=3"], style="text") == 0
+    assert capsys.readouterr().out.count("22 parameters, 3 steps") == 2
+    assert check(paths, ["train.epochs=three"], style="text") == 2
+    assert "train.epochs" in capsys.readouterr().err
+
+
 def test_tells_all_files_and_fails_if_one_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
