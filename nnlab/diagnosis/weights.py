@@ -53,19 +53,26 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         return None
     # Some steps mend a mild case: it counts where they have not at the end, or where long updates
     # followed from first weights that were far from usual; from usual ones the rate is the cause.
+    usual = bool(history.close) and not _heavy(history, facts)
     far = thrown(history, facts) is not None
-    unmended = _heavy(history, facts) if far else costs(history, facts)
+    unmended = not usual if far else costs(history, facts)
     late = waited(history, facts) and unmended
+    severe = not usual and ratio >= limits.initial_loss**2
+    size = data.size if data is not None else 1.0
+    wide = usual and size > limits.initial_loss
+    made = f"; the inputs are of size {size:.3g}, and first weights are made for 1"
     return Finding(
         name="poor_initialization",
-        level="warning" if late or ratio >= limits.initial_loss**2 else "note",
+        level="warning" if late or severe else "note",
         layer=None,
         measured=ratio,
         quantity="first loss over that of a blind guess",
         since=0,
         meaning=f"the loss begins at {first:.3g}, where a guess without looking has {known:.3g}: "
-        "the outputs are too large before anything is learned",
-        remedy=(*remedies.init(facts), *remedies.output_init(facts)),
+        f"the outputs are too large before anything is learned{made if wide else ''}",
+        remedy=remedies.scale(facts)
+        if wide
+        else (*remedies.init(facts), *remedies.output_init(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 8.4",
     )
 

@@ -159,6 +159,39 @@ def test_a_poor_initialization_is_a_first_loss_far_above_a_guess() -> None:
     assert "poor_initialization" not in watch(facts_of(), [1.2, *FALLING])
 
 
+class TestPoorInitialization:
+    """Eight units of N(0, 1 / n_in) have a weight of length 8**0.5, about 3."""
+
+    def first_loss(self, weight_norm: float, size: float = 1.0) -> Finding:
+        facts = facts_of(replace(LOOKED, size=size))
+        look = closely(facts, weight_norm=weight_norm)
+        return watch(facts, [7.0, *FALLING], look=look)["poor_initialization"]
+
+    def test_is_a_warning_at_once_where_the_first_weights_are_large(self) -> None:
+        assert self.first_loss(20.0).level == "warning"
+        assert self.first_loss(20.0).remedy[0] == "model.init=auto"
+
+    def test_is_a_note_where_they_are_usual_and_all_is_learned(self) -> None:
+        assert self.first_loss(3.0).level == "note"
+
+    def test_blames_inputs_that_are_large_where_the_weights_are_not(self) -> None:
+        found = self.first_loss(3.0, size=6.0)
+        assert found.remedy == ("data.scale=feature",)
+        assert "inputs are of size 6" in found.meaning
+        assert self.first_loss(20.0, size=6.0).remedy[0] == "model.init=auto"
+
+    def test_does_not_hide_a_rate_that_is_too_high_where_the_weights_are_usual(self) -> None:
+        def found(weight_norm: float) -> dict[str, Finding]:
+            facts = facts_of()
+            look = closely(facts, {f"distance/{layer.weight}": 40.0 for layer in facts.layers},
+                           weight_norm=weight_norm)  # fmt: skip
+            return watch(facts, [7.0, 60.0, 90.0, *[2.0] * 37], look=look)
+
+        assert found(3.0)["learning_rate_too_high"].level == "warning"
+        assert found(3.0)["poor_initialization"].level == "note"
+        assert "learning_rate_too_high" not in found(20.0)
+
+
 class TestUpdateRatio:
     @pytest.mark.parametrize(("ratio", "word"), [(0.5, "long"), (1e-6, "short")])
     def test_is_noted_where_it_is_far_from_usual(self, ratio: float, word: str) -> None:
