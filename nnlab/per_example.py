@@ -10,15 +10,17 @@ from typing import final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 from torch import Tensor
 
 from nnlab import durable
 from nnlab.base import CheckpointError
-from nnlab.build import evaluation_batch
-from nnlab.contracts import Event, Reading, Split
+from nnlab.build import Built, evaluation_batch
+from nnlab.contracts import Event, Examples, Reading
 from nnlab.diagnosis.facts import ExampleRecord
+from nnlab.experiment import Experiment
 from nnlab.moments import Due
 from nnlab.outcome import Session
 from nnlab.scoring import loss_of
@@ -64,29 +66,12 @@ class PerExample:
             self._write()
 
     def _measured(self) -> dict[str, np.ndarray]:
-        found = self._of("train")
-        if "margins" in found and "validation" in self._session.examples.rows:
-            found["held"] = self._of("validation")["margins"]
-        return found
-
-    def _of(self, split: Split) -> dict[str, np.ndarray]:
         session = self._session
-        experiment, examples, built = session.experiment, session.examples, session.built
-        loss = loss_of(experiment, examples, built.network)
-        device = next(built.network.parameters()).device
-        batches = torch.from_numpy(examples.rows[split]).to(device)
-        parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": []}
-        chunks = list(batches.split(evaluation_batch(experiment)))
-        built.source.announce(chunks)
-        with evaluating(built.network):
-            for rows in chunks:
-                batch = built.source.gather(rows)
-                outputs = built.network(batch.inputs)
-                parts["losses"].append(loss(outputs, batch).float())
-                if experiment.shape.task == "classes":
-                    parts["margins"].append(margins(outputs, batch.targets))
-                    parts["predicted"].append(outputs.argmax(1).to(torch.int32))
-        return {key: torch.cat(part).cpu().numpy() for key, part in parts.items() if part}
+        rows, parts = session.examples.rows, (session.experiment, session.examples, session.built)
+        found = answers(*parts, rows["train"])
+        if "margins" in found and "validation" in rows:
+            found["held"] = answers(*parts, rows["validation"])["margins"]
+        return found
 
     def _write(self) -> None:
         steps = sorted(self._kept)
@@ -100,6 +85,36 @@ class PerExample:
             numbers["labels"] = examples.targets[rows]
         numbers = {key: np.ascontiguousarray(value) for key, value in numbers.items()}
         durable.write(self._session.folder / FILE, to_bytes({**numbers, **tables}))
+
+
+def answers(
+    experiment: Experiment, examples: Examples, built: Built, rows: NDArray[np.int64]
+) -> dict[str, np.ndarray]:
+    """What a network says of rows, in evaluation mode; nothing in it changes.
+
+    Args:
+        experiment: that it is trained in.
+        examples: the data.
+        built: with the network.
+        rows: (N,) numbers in the data.
+
+    Returns:
+        `losses` (N,), and of classes `margins` (N,) and `predicted` (N,).
+    """
+    loss = loss_of(experiment, examples, built.network)
+    device = next(built.network.parameters()).device
+    chunks = list(torch.from_numpy(rows).to(device).split(evaluation_batch(experiment)))
+    parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": []}
+    built.source.announce(chunks)
+    with evaluating(built.network):
+        for chunk in chunks:
+            batch = built.source.gather(chunk)
+            outputs = built.network(batch.inputs)
+            parts["losses"].append(loss(outputs, batch).float())
+            if experiment.shape.task == "classes":
+                parts["margins"].append(margins(outputs, batch.targets))
+                parts["predicted"].append(outputs.argmax(1).to(torch.int32))
+    return {key: torch.cat(part).cpu().numpy() for key, part in parts.items() if part}
 
 
 def margins(outputs: Tensor, labels: Tensor) -> Tensor:

@@ -62,8 +62,9 @@ class DiagnoseConfig(Config, frozen=True):
     symmetric: PositiveFloat = 1e-5
     """How much the weights of a layer's units differ, of their length. Goodfellow 2016, 8.4."""
     initial_loss: PositiveFloat = 3.0
-    """First loss over that of outputs 0 or of a blind guess: a note; a warning from its square on,
-    and where steps do not mend it. Outputs 0 over a blind guess: targets are to be scaled."""
+    """First loss over that of outputs 0 or of a blind guess: a note; a warning where steps do not
+    mend it, and from its square on, unless all first weights are at most so many times those of
+    N(0, 1 / n_in). Outputs 0 over a blind guess: targets are to be scaled."""
     update_high: PositiveFloat = 0.1
     """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
     update_low: PositiveFloat = 3e-5
@@ -93,6 +94,9 @@ class DiagnoseConfig(Config, frozen=True):
     """Rows of validation or test that are rows of train as well."""
     mislabelled: Share = 0.03
     """Of the training labels so many contradict the network however sure it is, at least."""
+    mislabelled_unseen: Share = 0.08
+    """Likewise, of networks that were trained without the row: a rare group, rightly labelled,
+    looks the same."""
     sure: Share = 0.5
     """The surest training rows, which are held against validation rows as sure."""
     luck: PositiveFloat = 2.0

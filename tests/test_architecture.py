@@ -111,6 +111,7 @@ WITH_TORCH = [
         "doctor.recorded",
         "doctor.replay",
         "doctor.rows",
+        "doctor.unseen",
         "doctor.untrained",
         "report.*",
         "saving",

@@ -14,8 +14,9 @@ from nnlab.diagnosis.contradictions import (
     fitted,
     held_shares,
     more_than_held,
+    more_than_unseen,
 )
-from nnlab.diagnosis.facts import ExampleRecord, Facts
+from nnlab.diagnosis.facts import ExampleRecord, Facts, Unseen
 from nnlab.diagnosis.history import History
 from nnlab.diagnosis.rule import Rule
 from nnlab.findings import Finding
@@ -50,7 +51,9 @@ class Suspicion(NamedTuple):
     """Empty for nothing."""
 
 
-def suspicion(record: ExampleRecord, until: int, limits: DiagnoseConfig) -> Suspicion:
+def suspicion(
+    record: ExampleRecord, until: int, limits: DiagnoseConfig, unseen: Unseen | None = None
+) -> Suspicion:
     """The examples whose label may be wrong; those that are answered otherwise most surely first.
 
     These are answered against their label with at least half of the median |margin|; with evidence
@@ -60,19 +63,24 @@ def suspicion(record: ExampleRecord, until: int, limits: DiagnoseConfig) -> Susp
         record: with margins, else nothing is suspected.
         until: the step up to which the network has learned what examples have in common.
         limits: the thresholds.
+        unseen: what networks say that were trained without the rows; it takes the record's place.
     """
     if record.margins is None or record.predicted is None:
         return Suspicion([], "")
-    used = record.steps <= max(until, int(record.steps[0]))
-    margin, loss = record.margins[used].mean(axis=0), record.losses[used].mean(axis=0)
+    if unseen is None:
+        used = record.steps <= max(until, int(record.steps[0]))
+        margin, loss = record.margins[used].mean(axis=0), record.losses[used].mean(axis=0)
+        held = None if record.held is None else record.held[used].mean(axis=0)
+        found, why = _against(margin, held, limits)
+        predicted = record.predicted[used]
+    else:
+        margin, loss, predicted = unseen.margins, unseen.losses, unseen.predicted
+        found, why = _against_unseen(margin, unseen.held, limits)
     half = float(np.median(np.abs(margin))) / 2.0
     if not half > 0.0:  # nothing is known, or numbers are not finite
         return Suspicion([], "")
-    held = None if record.held is None else record.held[used].mean(axis=0)
-    found, why = _against(margin, held, limits)
     sure = np.flatnonzero(margin < -half)
     found = sure if found is None else np.intersect1d(found, sure)
-    predicted = record.predicted[used]
     rows = [
         Suspect(
             int(record.rows[n]),
@@ -98,6 +106,18 @@ def _against(
     return None, ""
 
 
+def _against_unseen(
+    margin: "NDArray[np.float32]", held: "NDArray[np.float32] | None", limits: DiagnoseConfig
+) -> "tuple[NDArray[np.intp] | None, str]":
+    """Likewise, by networks that had not seen the rows."""
+    if held is not None and more_than_unseen(margin, held) > limits.luck:
+        return beyond(margin, held_shares(margin, held)), _UNSEEN
+    fit = fitted(margin, luck=limits.luck)
+    if fit.least >= limits.mislabelled_unseen:
+        return beyond(margin, fit.overlap), _SURE_UNSEEN.format(fit.least)
+    return None, ""
+
+
 def _other(predicted: "NDArray[np.int32]", label: int) -> int:
     """The class that was answered most often, but for the label."""
     counts = np.bincount(predicted[predicted != label])
@@ -115,8 +135,13 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
     record = facts.record
     if record is None or record.margins is None or not history.ended:
         return None
-    until = best_step(history)
-    (found, why), count = suspicion(record, until, facts.limits), len(record.rows)
+    return told(suspicion(record, best_step(history), facts.limits), facts)
+
+
+def told(suspects: Suspicion, facts: Facts) -> Finding | None:
+    """The finding of what is suspected; None where it is next to nothing."""
+    assert facts.record is not None
+    (found, why), count = suspects, len(facts.record.rows)
     if len(found) < _FEWEST:
         return None
     classes = facts.experiment.shape.classes
@@ -138,6 +163,8 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
 
 
 _HELD = "validation rows are contradicted less often where it is as sure"
+_UNSEEN = "networks that were trained without them say so too, and of validation rows less often"
+_SURE_UNSEEN = "at least {:.0%} of the labels contradict networks that never saw them, however sure"
 _SURE = "about {:.0%} of the labels contradict it however sure it is"
 _OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3

@@ -75,6 +75,23 @@ class ExampleRecord:
     held: "NDArray[np.float32] | None" = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The same N training examples, asked of networks that were trained without them.
+
+    Attributes:
+        losses: (N,) means over the moments, each row of the one network that had not seen it.
+        margins: (N,) likewise.
+        predicted: (T, N) class numbers, at each moment.
+        held: (F, V) margins of the validation rows, by each of the F networks; None without them.
+    """
+
+    losses: "NDArray[np.float32]"
+    margins: "NDArray[np.float32]"
+    predicted: "NDArray[np.int32]"
+    held: "NDArray[np.float32] | None"
+
+
 @final
 class Facts:
     """What is known of a run before its first step.

@@ -6,6 +6,7 @@ from typing import Any
 
 from nnlab.base import CheckpointError
 from nnlab.contracts import Examples, Machine
+from nnlab.diagnosis.examples import suspicion, told
 from nnlab.diagnosis.facts import Facts
 from nnlab.diagnosis.history import Point
 from nnlab.diagnosis.signal import per_weight
@@ -13,6 +14,7 @@ from nnlab.diagnosis.watcher import Watcher
 from nnlab.doctor.replay import replay
 from nnlab.doctor.report import Column, Report
 from nnlab.doctor.rows import with_batch, with_outliers, with_suspects
+from nnlab.doctor.unseen import unseen
 from nnlab.experiment import Experiment, settle
 from nnlab.findings import Finding
 from nnlab.handed import of_run
@@ -85,8 +87,9 @@ def _detailed(
 ) -> tuple[Finding, ...]:
     """The findings, with the rows that two of them are about."""
     found = dict(watcher.findings)
-    if "label_noise" in found:
-        found["label_noise"] = with_suspects(found["label_noise"], folder, facts, watcher.best_step)
+    if found.pop("label_noise", None):
+        labels = _labels(folder, facts, examples, watcher.best_step)
+        found |= {labels.name: labels} if labels else {}
     if "outlier_rows" in found:
         found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
     if "divergence" in found and facts.followed and not facts.experiment.shape.start:
@@ -95,6 +98,20 @@ def _detailed(
             outlying = found.get("outlier_rows")
             found["divergence"] = with_batch(found["divergence"], broken, outlying)
     return tuple(found.values())
+
+
+def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Finding | None:
+    """What is to be said of labels that the run contradicted, once others were asked.
+
+    Where there is time for it, networks are trained that have not seen the rows; what they say
+    counts then.
+    """
+    record = facts.record
+    assert record is not None
+    second = unseen(facts.experiment, examples, record, until=until)
+    suspects = suspicion(record, until, facts.limits, second)
+    finding = told(suspects, facts)
+    return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
 
 
 def _history(summary: Summary) -> list[dict[str, Any]]:

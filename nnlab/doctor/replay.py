@@ -74,7 +74,7 @@ def replay(
     if found is None or until - found.step > MOST_STEPS:
         return None
     with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
-        built = build_trainer(_eager(experiment), examples, device)
+        built = build_trainer(eager(experiment), examples, device)
         if built.step.state().keys() - found.tensors.keys():
             return None
         built.step.load(found.tensors)
@@ -83,7 +83,7 @@ def replay(
         return _first(built, loss, progress, until)
 
 
-def _eager(experiment: Experiment) -> Experiment:
+def eager(experiment: Experiment) -> Experiment:
     """Without a compiler: a few updates are over before it would be done."""
     train = experiment.config.train.model_copy(update={"compile": "off"})
     return replace(experiment, config=experiment.config.model_copy(update={"train": train}))

@@ -6,20 +6,21 @@ from math import isfinite
 from pathlib import Path
 
 from nnlab import durable
-from nnlab.diagnosis.examples import suspicion
+from nnlab.diagnosis.examples import Suspect
 from nnlab.diagnosis.facts import Facts
 from nnlab.doctor.replay import Broken
 from nnlab.findings import Finding
 from nnlab.outcome import short
 
 
-def with_suspects(finding: Finding, folder: Path, facts: Facts, until: int) -> Finding:
+def with_suspects(
+    finding: Finding, folder: Path, facts: Facts, suspects: Sequence[Suspect]
+) -> Finding:
     """The finding of wrong labels with the file that lists them, which is written here."""
-    assert facts.record is not None
     names = facts.experiment.shape.classes
     lines = [
         f"{one.row},{names[one.label]},{names[one.predicted]},{one.margin:.6g},{one.loss:.6g}"
-        for one in suspicion(facts.record, until, facts.limits).rows
+        for one in suspects
     ]
     path = _write(folder, "suspects.csv", "row,label,answered,margin,loss", lines)
     remedy = (f"data.exclude={path}",) if finding.worse_than("note") else ()

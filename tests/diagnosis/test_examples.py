@@ -9,9 +9,15 @@ import pytest
 from cases import facts_of, watch
 from scipy.stats import norm
 
-from nnlab.diagnosis.contradictions import beyond, fitted, held_shares, more_than_held
+from nnlab.diagnosis.contradictions import (
+    beyond,
+    fitted,
+    held_shares,
+    more_than_held,
+    more_than_unseen,
+)
 from nnlab.diagnosis.examples import Suspect, suspicion
-from nnlab.diagnosis.facts import ExampleRecord, Facts
+from nnlab.diagnosis.facts import ExampleRecord, Facts, Unseen
 from nnlab.findings import Finding
 from nnlab.thresholds import DiagnoseConfig
 
@@ -135,6 +141,47 @@ class TestHeld:
             for high, low in pairwise(edges)
         ]
         np.testing.assert_allclose(held_shares(ours, held), expected)
+
+
+class TestUnseen:
+    def test_equal_rates_are_told_apart_as_seldom_as_two_standard_errors(self) -> None:
+        draw = np.random.default_rng(4)
+
+        def rows(*shape: int) -> Any:
+            return draw.normal(2.0, 2.0, shape)  # two clouds, m = 2: all labels are right
+
+        alarms = sum(more_than_unseen(rows(600), rows(1, 200)) > 2.0 for _ in range(1000))
+        assert alarms <= 40  # the normal tail is 23
+
+    def test_equally_sure_rows_give_the_test_of_two_shares(self) -> None:
+        """60 of 400 against 10 of 200; a pooled z-test, in which a row of each kind is added."""
+        ours = np.r_[np.full(60, -1.0), np.full(340, 1.0)]
+        held = np.r_[np.full(10, -1.0), np.full(190, 1.0)][None]
+        share = 71 / 602
+        error = (share * (1 - share) * (1 / 400 + 1 / 200)) ** 0.5
+        assert more_than_unseen(ours, held) == pytest.approx((60 / 400 - 10 / 200) / error)
+
+    def test_the_same_rows_asked_twice_say_no_more(self) -> None:
+        draw = np.random.default_rng(6)
+        ours, held = draw.normal(1.0, 2.0, 500), draw.normal(2.0, 2.0, (1, 200))
+        twice = np.repeat(held, 2, axis=0)
+        assert more_than_unseen(ours, twice) == pytest.approx(more_than_unseen(ours, held))
+
+    def test_a_few_validation_rows_say_nothing(self) -> None:
+        assert more_than_unseen(-np.ones(100), np.ones((4, 2))) == 0.0
+
+    def test_wrong_labels_that_were_learned_by_heart_are_seen_by_others(self) -> None:
+        heart = record(np.full(400, 3.0) - 4.0 * (np.arange(400) < 5), held=clouds(300, right=0.8))
+        assert suspicion(heart, 300, DiagnoseConfig()).evidence == ""
+        odds = clouds(400, right=0.8, wrong=0.2)
+        held = clouds(300, right=0.8)[None]
+        answers = (odds < 0)[None].astype(np.int32)
+        others = Unseen(np.zeros(400, np.float32), odds.astype(np.float32), answers, held)
+        found = suspicion(heart, 300, DiagnoseConfig(), others)
+        assert "trained without them" in found.evidence
+        wrong = 1000 + np.random.default_rng(1).choice(400, 80, replace=False)
+        listed = [one.row for one in found.rows]
+        assert len(np.intersect1d(listed, wrong)) / len(listed) > 0.6
 
 
 def test_takes_as_many_rows_as_are_too_many() -> None:
