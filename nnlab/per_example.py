@@ -71,7 +71,7 @@ class PerExample:
         found = answers(*parts, rows["train"])
         if "margins" in found and "validation" in rows:
             found["held"] = answers(*parts, rows["validation"])["margins"]
-        return found
+        return {key: each for key, each in found.items() if key != "sure"}
 
     def _write(self) -> None:
         steps = sorted(self._kept)
@@ -99,12 +99,13 @@ def answers(
         rows: (N,) numbers in the data.
 
     Returns:
-        `losses` (N,), and of classes `margins` (N,) and `predicted` (N,).
+        `losses` (N,), and of classes `margins`, `predicted` and `sure`, (N,) each: how far the
+        largest output is above the second, whatever the label.
     """
     loss = loss_of(experiment, examples, built.network)
     device = next(built.network.parameters()).device
     chunks = list(torch.from_numpy(rows).to(device).split(evaluation_batch(experiment)))
-    parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": []}
+    parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": [], "sure": []}
     built.source.announce(chunks)
     with evaluating(built.network):
         for chunk in chunks:
@@ -114,6 +115,8 @@ def answers(
             if experiment.shape.task == "classes":
                 parts["margins"].append(margins(outputs, batch.targets))
                 parts["predicted"].append(outputs.argmax(1).to(torch.int32))
+                first, second = outputs.topk(2, dim=1).values.float().unbind(1)
+                parts["sure"].append(first - second)
     return {key: torch.cat(part).cpu().numpy() for key, part in parts.items() if part}
 
 

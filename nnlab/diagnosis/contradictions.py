@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nnlab.diagnosis.facts import Unseen
+
     Floats = NDArray[np.floating]
 else:
     np = lazy("numpy")
@@ -35,7 +37,7 @@ class Fitted(NamedTuple):
     """(40,) shares that right labels contradict, of rows from the surest to the others."""
 
 
-def fitted(margin: "Floats", *, luck: float) -> Fitted:
+def fitted(margin: "Floats", sure: "Floats | None" = None, *, luck: float) -> Fitted:
     """How many labels are wrong, from how contradictions depend on sureness.
 
     A row of rank u is contradicted with probability p + (1 - 2 p) q(u): p of the labels are wrong
@@ -44,10 +46,12 @@ def fitted(margin: "Floats", *, luck: float) -> Fitted:
 
     Args:
         margin: (N,).
+        sure: (N,) how sure the network is of its answers; None takes |margin|, which is the same
+            for two classes.
         luck: standard errors between the likeliest p and the least, as a ratio of likelihoods
             (Wilks 1938).
     """
-    bins = np.array_split(margin[_surest_first(margin)] < 0.0, _BINS)
+    bins = np.array_split(margin[_surest_first(_sure(margin, sure))] < 0.0, _BINS)
     against = np.array([one.sum() for one in bins])
     size = np.array([len(one) for one in bins])
     shares, clouds = np.linspace(0.0, 0.49, _SHARES), _clouds()
@@ -60,10 +64,14 @@ def fitted(margin: "Floats", *, luck: float) -> Fitted:
     return Fitted(float(shares[likely][0]), clouds[best])
 
 
-def _surest_first(margin: "Floats") -> "NDArray[np.intp]":
-    """Places by |margin|; equal rows in no order, since files may be sorted by label."""
-    mixed = np.random.default_rng(0).permutation(len(margin))
-    return mixed[np.argsort(-np.abs(margin[mixed]), kind="stable")]
+def _sure(margin: "Floats", sure: "Floats | None") -> "Floats":
+    return np.abs(margin) if sure is None else sure
+
+
+def _surest_first(sure: "Floats") -> "NDArray[np.intp]":
+    """Places from the surest on; equal rows in no order, since files may be sorted by label."""
+    mixed = np.random.default_rng(0).permutation(len(sure))
+    return mixed[np.argsort(-sure[mixed], kind="stable")]
 
 
 @cache
@@ -107,27 +115,26 @@ def more_than_held(margin: "Floats", held: "Floats", *, sure: float, luck: float
     return float(a - b - luck * error)
 
 
-def more_than_unseen(margin: "Floats", held: "Floats") -> float:
+def more_than_unseen(unseen: "Unseen") -> float:
     """How much more often rows are contradicted than validation rows, by networks that saw neither.
 
-    Where all labels are right the rows of both are alike. In five groups of |margin| the
+    Where all labels are right the rows of both are alike. In five groups of equal sureness the
     differences of the shares are added, weighted as a share p of wrong labels would show in them:
     a right share q becomes p + (1 - 2 p) q (the efficient score; Cochran 1954, Biometrics 10).
-
-    Args:
-        margin: (N,) of training rows, each by the network that had not seen it.
-        held: (F, V) of validation rows, by each of the networks.
 
     Returns:
         Standard errors above 0; 0 where there are too few validation rows.
     """
-    group, other = _groups(margin, margin), _groups(margin, held)
-    ours, theirs = np.bincount(group, minlength=5), np.bincount(other, minlength=5) / len(held)
+    if unseen.held is None or unseen.held_sure is None:
+        return 0.0
+    group, other = (_groups(unseen.sure, sure) for sure in (unseen.sure, unseen.held_sure))
+    networks = len(unseen.held)
+    ours, theirs = np.bincount(group, minlength=5), np.bincount(other, minlength=5) / networks
     enough = np.minimum(ours, theirs) >= 3.0
     if not enough.any():
         return 0.0
-    against = np.bincount(group, margin < 0.0, minlength=5)
-    contrary = np.bincount(other, (held < 0.0).ravel(), minlength=5) / len(held)
+    against = np.bincount(group, unseen.margins < 0.0, minlength=5)
+    contrary = np.bincount(other, (unseen.held < 0.0).ravel(), minlength=5) / networks
     n, m, a, b = (x[enough] for x in (ours, theirs, against, contrary))
     right = np.minimum((a + b + 1.0) / (n + m + 2.0), 0.49)
     variance = right * (1.0 - right) * (1.0 / n + 1.0 / m)
@@ -135,25 +142,34 @@ def more_than_unseen(margin: "Floats", held: "Floats") -> float:
     return float((weight * (a / n - b / m)).sum() / np.sqrt((weight**2 * variance).sum()))
 
 
-def _groups(margin: "Floats", rows: "Floats") -> "NDArray[np.intp]":
+def _groups(sure: "Floats", rows: "Floats") -> "NDArray[np.intp]":
     """Of five groups of equal size, from the surest rows to the others: where each row belongs."""
-    least = np.quantile(np.abs(margin), (0.8, 0.6, 0.4, 0.2))
-    return (np.abs(rows).reshape(-1, 1) < least).sum(axis=1)
+    least = np.quantile(sure, (0.8, 0.6, 0.4, 0.2))
+    return (rows.reshape(-1, 1) < least).sum(axis=1)
 
 
-def held_shares(margin: "Floats", held: "Floats") -> "NDArray[np.float64]":
+def held_shares(
+    margin: "Floats",
+    held: "Floats",
+    sure: "Floats | None" = None,
+    held_sure: "Floats | None" = None,
+) -> "NDArray[np.float64]":
     """(5,) shares of validation rows that are contradicted, from the surest to the others.
 
     Args:
-        margin: (N,) of training rows, whose |margin| divides them in five groups of equal size.
+        margin: (N,) of training rows.
         held: (V,) of validation rows, or (F, V).
+        sure: (N,) what divides the training rows in five groups of equal size; None for |margin|.
+        held_sure: likewise, of the validation rows.
     """
-    group = _groups(margin, held)
+    group = _groups(_sure(margin, sure), _sure(held, held_sure))
     size = np.bincount(group, minlength=5)
     return np.bincount(group, (held < 0.0).ravel(), minlength=5) / np.maximum(size, 1)
 
 
-def beyond(margin: "Floats", expected: "Floats") -> "NDArray[np.intp]":
+def beyond(
+    margin: "Floats", expected: "Floats", sure: "Floats | None" = None
+) -> "NDArray[np.intp]":
     """Places of as many contradicted rows as are more than right labels explain, the surest ones.
 
     Of each of five groups of rows, from the surest to the others, so many are taken that the rest
@@ -163,8 +179,9 @@ def beyond(margin: "Floats", expected: "Floats") -> "NDArray[np.intp]":
     Args:
         margin: (N,) of training rows.
         expected: (5 k,) shares that right labels contradict, likewise from the surest rows on.
+        sure: (N,) by which they are ranked; None for |margin|.
     """
-    groups = np.array_split(_surest_first(margin), 5)
+    groups = np.array_split(_surest_first(_sure(margin, sure)), 5)
     taken: list[NDArray[np.intp]] = []
     for rows, share in zip(groups, expected.reshape(5, -1).mean(axis=1), strict=True):
         against = rows[margin[rows] < 0.0]

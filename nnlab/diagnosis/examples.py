@@ -75,7 +75,7 @@ def suspicion(
         predicted = record.predicted[used]
     else:
         margin, loss, predicted = unseen.margins, unseen.losses, unseen.predicted
-        found, why = _against_unseen(margin, unseen.held, limits)
+        found, why = _against_unseen(unseen, limits)
     half = float(np.median(np.abs(margin))) / 2.0
     if not half > 0.0:  # nothing is known, or numbers are not finite
         return Suspicion([], "")
@@ -107,14 +107,15 @@ def _against(
 
 
 def _against_unseen(
-    margin: "NDArray[np.float32]", held: "NDArray[np.float32] | None", limits: DiagnoseConfig
+    unseen: Unseen, limits: DiagnoseConfig
 ) -> "tuple[NDArray[np.intp] | None, str]":
     """Likewise, by networks that had not seen the rows."""
-    if held is not None and more_than_unseen(margin, held) > limits.luck:
-        return beyond(margin, held_shares(margin, held)), _UNSEEN
-    fit = fitted(margin, luck=limits.luck)
+    margin, held, sure = unseen.margins, unseen.held, unseen.sure
+    if held is not None and more_than_unseen(unseen) > limits.luck:
+        return beyond(margin, held_shares(margin, held, sure, unseen.held_sure), sure), _UNSEEN
+    fit = fitted(margin, sure, luck=limits.luck)
     if fit.least >= limits.mislabelled_unseen:
-        return beyond(margin, fit.overlap), _SURE_UNSEEN.format(fit.least)
+        return beyond(margin, fit.overlap, sure), _SURE_UNSEEN.format(fit.least)
     return None, ""
 
 

@@ -82,14 +82,18 @@ class Unseen:
     Attributes:
         losses: (N,) means over the moments, each row of the one network that had not seen it.
         margins: (N,) likewise.
+        sure: (N,) likewise, the largest output less the second: how sure the answer is.
         predicted: (T, N) class numbers, at each moment.
         held: (F, V) margins of the validation rows, by each of the F networks; None without them.
+        held_sure: (F, V) likewise.
     """
 
     losses: "NDArray[np.float32]"
     margins: "NDArray[np.float32]"
+    sure: "NDArray[np.float32]"
     predicted: "NDArray[np.int32]"
     held: "NDArray[np.float32] | None"
+    held_sure: "NDArray[np.float32] | None"
 
 
 @final

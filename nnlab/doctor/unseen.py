@@ -61,12 +61,15 @@ def unseen(
             finally:
                 built.source.close()
     back = np.argsort(np.argsort(fold, kind="stable"), kind="stable")
-    losses, margins, predicted = (
+    losses, margins, sure, predicted = (
         np.concatenate([one[key] for one in kept], axis=-1)[..., back]
-        for key in ("losses", "margins", "predicted")
+        for key in ("losses", "margins", "sure", "predicted")
     )
-    held = np.stack([one["held"] for one in kept]) if "held" in kept[0] else None
-    return Unseen(losses, margins, predicted, held)
+    held, held_sure = (
+        np.stack([one[key] for one in kept]) if key in kept[0] else None
+        for key in ("held", "held_sure")
+    )
+    return Unseen(losses, margins, sure, predicted, held, held_sure)
 
 
 def used(record: ExampleRecord, until: int) -> list[int]:
@@ -121,7 +124,7 @@ def _trained(
             found = answers(experiment, part, built, left)
             if "validation" in part.rows:
                 held = answers(experiment, part, built, part.rows["validation"])
-                found["held"] = held["margins"]
+                found |= {"held": held["margins"], "held_sure": held["sure"]}
             seen.append(found)
     means = {k: np.mean([one[k] for one in seen], axis=0) for k in seen[0] if k != "predicted"}
     return {**means, "predicted": np.stack([one["predicted"] for one in seen])}

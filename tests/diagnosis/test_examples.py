@@ -143,14 +143,30 @@ class TestHeld:
         np.testing.assert_allclose(held_shares(ours, held), expected)
 
 
+def unseen(margins: Any, held: Any, *, sure: Any = None, held_sure: Any = None) -> Unseen:
+    """Of two classes, unless it is said how sure the answers are; all labels are 0."""
+
+    def floats(values: Any) -> Any:
+        return np.asarray(values, np.float32)
+
+    return Unseen(
+        losses=np.log1p(np.exp(-floats(margins))),
+        margins=floats(margins),
+        sure=floats(np.abs(margins) if sure is None else sure),
+        predicted=(floats(margins) < 0)[None].astype(np.int32),
+        held=floats(held),
+        held_sure=floats(np.abs(held) if held_sure is None else held_sure),
+    )
+
+
 class TestUnseen:
     def test_equal_rates_are_told_apart_as_seldom_as_two_standard_errors(self) -> None:
+        """Two clouds, m = 2: all labels are right."""
         draw = np.random.default_rng(4)
-
-        def rows(*shape: int) -> Any:
-            return draw.normal(2.0, 2.0, shape)  # two clouds, m = 2: all labels are right
-
-        alarms = sum(more_than_unseen(rows(600), rows(1, 200)) > 2.0 for _ in range(1000))
+        alarms = sum(
+            more_than_unseen(unseen(draw.normal(2, 2, 600), draw.normal(2, 2, (1, 200)))) > 2.0
+            for _ in range(1000)
+        )
         assert alarms <= 40  # the normal tail is 23
 
     def test_equally_sure_rows_give_the_test_of_two_shares(self) -> None:
@@ -159,24 +175,39 @@ class TestUnseen:
         held = np.r_[np.full(10, -1.0), np.full(190, 1.0)][None]
         share = 71 / 602
         error = (share * (1 - share) * (1 / 400 + 1 / 200)) ** 0.5
-        assert more_than_unseen(ours, held) == pytest.approx((60 / 400 - 10 / 200) / error)
+        expected = (60 / 400 - 10 / 200) / error
+        assert more_than_unseen(unseen(ours, held)) == pytest.approx(expected)
 
     def test_the_same_rows_asked_twice_say_no_more(self) -> None:
         draw = np.random.default_rng(6)
         ours, held = draw.normal(1.0, 2.0, 500), draw.normal(2.0, 2.0, (1, 200))
-        twice = np.repeat(held, 2, axis=0)
-        assert more_than_unseen(ours, twice) == pytest.approx(more_than_unseen(ours, held))
+        once, twice = unseen(ours, held), unseen(ours, np.repeat(held, 2, axis=0))
+        assert more_than_unseen(twice) == pytest.approx(more_than_unseen(once))
 
     def test_a_few_validation_rows_say_nothing(self) -> None:
-        assert more_than_unseen(-np.ones(100), np.ones((4, 2))) == 0.0
+        assert more_than_unseen(unseen(-np.ones(100), np.ones((4, 2)))) == 0.0
+
+    def test_many_classes_that_overlap_are_no_wrong_labels(self) -> None:
+        """Ten classes, labels drawn from the network's own probabilities: all are right.
+
+        A label that comes third is contradicted by a large margin though the network is unsure of
+        its answer: sureness is that of the answer, whatever the label.
+        """
+        draw = np.random.default_rng(7)
+        outputs = draw.normal(0.0, 2.5, (6000, 10))
+        share = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        labels = (share.cumsum(axis=1) < draw.random((6000, 1))).sum(axis=1)
+        own = np.take_along_axis(outputs, labels[:, None], 1)[:, 0]
+        others = np.where(np.arange(10) == labels[:, None], -np.inf, outputs)
+        ranked = np.sort(outputs, axis=1)
+        margins, sure = own - others.max(axis=1), ranked[:, -1] - ranked[:, -2]
+        assert fitted(margins, luck=2.0).least > 0.1
+        assert fitted(margins, sure, luck=2.0).least < 0.03
 
     def test_wrong_labels_that_were_learned_by_heart_are_seen_by_others(self) -> None:
         heart = record(np.full(400, 3.0) - 4.0 * (np.arange(400) < 5), held=clouds(300, right=0.8))
         assert suspicion(heart, 300, DiagnoseConfig()).evidence == ""
-        odds = clouds(400, right=0.8, wrong=0.2)
-        held = clouds(300, right=0.8)[None]
-        answers = (odds < 0)[None].astype(np.int32)
-        others = Unseen(np.zeros(400, np.float32), odds.astype(np.float32), answers, held)
+        others = unseen(clouds(400, right=0.8, wrong=0.2), clouds(300, right=0.8)[None])
         found = suspicion(heart, 300, DiagnoseConfig(), others)
         assert "trained without them" in found.evidence
         wrong = 1000 + np.random.default_rng(1).choice(400, 80, replace=False)
