@@ -170,11 +170,11 @@ def held_shares(
 def beyond(
     margin: "Floats", expected: "Floats", sure: "Floats | None" = None
 ) -> "NDArray[np.intp]":
-    """Places of as many contradicted rows as are more than right labels explain, the surest ones.
+    """Places of as many contradicted rows as are more than right labels explain.
 
-    Of each of five groups of rows, from the surest to the others, so many are taken that the rest
-    is contradicted as often as expected. All that are contradicted would be too many: a network
-    that never sees where classes overlap becomes too sure.
+    Of each of five groups of rows, from the surest to the others, those that are furthest off are
+    taken, so many that the rest is contradicted as often as expected. All that are contradicted
+    would be too many: a network that never sees where classes overlap becomes too sure.
 
     Args:
         margin: (N,) of training rows.
@@ -185,6 +185,7 @@ def beyond(
     taken: list[NDArray[np.intp]] = []
     for rows, share in zip(groups, expected.reshape(5, -1).mean(axis=1), strict=True):
         against = rows[margin[rows] < 0.0]
+        against = against[np.argsort(margin[against], kind="stable")]
         more = (len(against) - share * len(rows)) / max(1.0 - share, 0.5)
         taken.append(against[: max(0, round(more))])
     return np.sort(np.concatenate(taken))
