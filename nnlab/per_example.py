@@ -55,6 +55,8 @@ class PerExample:
                     moment |= {"margins": record.margins[n], "predicted": record.predicted[n]}
                 if record.held is not None:
                     moment["held"] = record.held[n]
+                if record.sure is not None:
+                    moment["sure"] = record.sure[n]
                 self._kept[at] = moment
 
     def after(self, event: Event) -> None:
@@ -71,7 +73,7 @@ class PerExample:
         found = answers(*parts, rows["train"])
         if "margins" in found and "validation" in rows:
             found["held"] = answers(*parts, rows["validation"])["margins"]
-        return {key: each for key, each in found.items() if key != "sure"}
+        return found
 
     def _write(self) -> None:
         steps = sorted(self._kept)
@@ -152,6 +154,7 @@ def read_record(folder: Path) -> ExampleRecord:
             margins=found.get("margins"),
             predicted=found.get("predicted"),
             held=found.get("held"),
+            sure=found.get("sure"),
         )
     except Exception as error:  # safetensors raises its own kinds
         raise CheckpointError(f"{path}: cannot be read: {error}") from None

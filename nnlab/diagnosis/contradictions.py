@@ -156,6 +156,8 @@ def held_shares(
 ) -> "NDArray[np.float64]":
     """(5,) shares of validation rows that are contradicted, from the surest to the others.
 
+    To each group a row is added that is contradicted as often as all are: some groups have few.
+
     Args:
         margin: (N,) of training rows.
         held: (V,) of validation rows, or (F, V).
@@ -163,8 +165,9 @@ def held_shares(
         held_sure: likewise, of the validation rows.
     """
     group = _groups(_sure(margin, sure), _sure(held, held_sure))
+    against = (held < 0.0).ravel()
     size = np.bincount(group, minlength=5)
-    return np.bincount(group, (held < 0.0).ravel(), minlength=5) / np.maximum(size, 1)
+    return (np.bincount(group, against, minlength=5) + against.mean()) / (size + 1.0)
 
 
 def beyond(

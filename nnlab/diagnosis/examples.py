@@ -71,7 +71,8 @@ def suspicion(
         used = record.steps <= max(until, int(record.steps[0]))
         margin, loss = record.margins[used].mean(axis=0), record.losses[used].mean(axis=0)
         held = None if record.held is None else record.held[used].mean(axis=0)
-        found, why = _against(margin, held, limits)
+        sure = None if record.sure is None else record.sure[used].mean(axis=0)
+        found, why = _against(margin, sure, held, limits)
         predicted = record.predicted[used]
     else:
         margin, loss, predicted = unseen.margins, unseen.losses, unseen.predicted
@@ -95,12 +96,15 @@ def suspicion(
 
 
 def _against(
-    margin: "NDArray[np.float32]", held: "NDArray[np.float32] | None", limits: DiagnoseConfig
+    margin: "NDArray[np.float32]",
+    sure: "NDArray[np.float32] | None",
+    held: "NDArray[np.float32] | None",
+    limits: DiagnoseConfig,
 ) -> "tuple[NDArray[np.intp] | None, str]":
     """Places of the rows that right labels do not explain, and why; None where nothing says so."""
-    fit = fitted(margin, luck=limits.luck)
-    if fit.least >= limits.mislabelled:
-        return beyond(margin, fit.overlap), _SURE.format(fit.least)
+    fit = fitted(margin, sure, luck=limits.luck)
+    if fit.least >= limits.mislabelled and _known(margin):
+        return beyond(margin, fit.overlap, sure), _SURE.format(fit.least)
     if held is not None and more_than_held(margin, held, sure=limits.sure, luck=limits.luck) > 0.0:
         return beyond(margin, held_shares(margin, held)), _HELD
     return None, ""
@@ -114,9 +118,17 @@ def _against_unseen(
     if held is not None and more_than_unseen(unseen) > limits.luck:
         return beyond(margin, held_shares(margin, held, sure, unseen.held_sure), sure), _UNSEEN
     fit = fitted(margin, sure, luck=limits.luck)
-    if fit.least >= limits.mislabelled_unseen:
+    if fit.least >= limits.mislabelled_unseen and _known(margin):
         return beyond(margin, fit.overlap, sure), _SURE_UNSEEN.format(fit.least)
     return None, ""
+
+
+def _known(margin: "NDArray[np.float32]") -> bool:
+    """Whether most rows are answered with their label.
+
+    Many classes that overlap further than that do not contradict like two.
+    """
+    return float((margin < 0.0).mean()) < 0.5
 
 
 def _other(predicted: "NDArray[np.int32]", label: int) -> int:
@@ -166,7 +178,7 @@ def told(suspects: Suspicion, facts: Facts) -> Finding | None:
 _HELD = "validation rows are contradicted less often where it is as sure"
 _UNSEEN = "networks that were trained without them say so too, and of validation rows less often"
 _SURE_UNSEEN = "at least {:.0%} of the labels contradict networks that never saw them, however sure"
-_SURE = "about {:.0%} of the labels contradict it however sure it is"
+_SURE = "at least {:.0%} of the labels contradict it however sure it is"
 _OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3
 """Fewer suspects than this are not told."""

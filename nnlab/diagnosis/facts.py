@@ -64,6 +64,8 @@ class ExampleRecord:
         margins: (T, N); None where targets are no classes.
         predicted: (T, N) class numbers; likewise.
         held: (T, V) margins of the validation rows; likewise, or there is no validation.
+        sure: (T, N) the largest output less the second, whatever the label; likewise, or an older
+            record.
     """
 
     rows: "NDArray[np.int64]"
@@ -73,6 +75,7 @@ class ExampleRecord:
     margins: "NDArray[np.float32] | None"
     predicted: "NDArray[np.int32] | None"
     held: "NDArray[np.float32] | None" = None
+    sure: "NDArray[np.float32] | None" = None
 
 
 @dataclass(frozen=True, slots=True)

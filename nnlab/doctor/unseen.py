@@ -41,10 +41,11 @@ def unseen(
         until: the step up to which it learned what examples have in common.
 
     Returns:
-        None where no gradient is followed, or where it would take too long.
+        None where no gradient is followed, where it would take too long, where too few rows are
+        left for a batch, or where the data are not those of the record any more.
     """
     moments = used(record, until)
-    if not _short(experiment, moments[-1]):
+    if not _short(experiment, moments[-1]) or not _same(examples, record):
         return None
     fold = folds(record.labels)
     kept: list[dict[str, np.ndarray]] = []
@@ -100,7 +101,17 @@ def _short(experiment: Experiment, steps: int) -> bool:
     config, size = experiment.config, experiment.shape.sizes["train"]
     work = FOLDS * steps * step_flops(config.train, experiment.design, size)
     followed = config.rule.optimized and config.model.learns
-    return followed and FOLDS * steps <= MOST_STEPS and work <= MOST_FLOPS
+    left = size - -(-size // FOLDS)
+    batch = left if config.train.batch_size == "full" else config.train.batch_size
+    enough = left >= batch or not config.train.drop_last
+    return followed and enough and FOLDS * steps <= MOST_STEPS and work <= MOST_FLOPS
+
+
+def _same(examples: Examples, record: ExampleRecord) -> bool:
+    rows = examples.rows["train"]
+    return np.array_equal(rows, record.rows) and np.array_equal(
+        examples.targets[rows], record.labels
+    )
 
 
 def _trained(

@@ -132,14 +132,14 @@ class TestHeld:
         assert more_than_held(-np.ones(100), np.ones(9), sure=0.5, luck=2.0) == -1.0
 
     def test_shares_are_those_of_the_groups_of_training_rows(self) -> None:
-        """Against a loop over the groups."""
+        """Against a loop over the groups, to each of which a row of all is added."""
         draw = np.random.default_rng(5)
         ours, held = draw.normal(1, 1, 1000), draw.normal(1, 1, 300)
         edges = [np.inf, *np.quantile(np.abs(ours), (0.8, 0.6, 0.4, 0.2)), 0.0]
-        expected = [
-            np.mean(held[(np.abs(held) <= high) & (np.abs(held) > low)] < 0)
-            for high, low in pairwise(edges)
+        parts = [
+            held[(np.abs(held) <= high) & (np.abs(held) > low)] for high, low in pairwise(edges)
         ]
+        expected = [(sum(p < 0) + np.mean(held < 0)) / (len(p) + 1) for p in parts]
         np.testing.assert_allclose(held_shares(ours, held), expected)
 
 
@@ -213,6 +213,13 @@ class TestUnseen:
         wrong = 1000 + np.random.default_rng(1).choice(400, 80, replace=False)
         listed = [one.row for one in found.rows]
         assert len(np.intersect1d(listed, wrong)) / len(listed) > 0.6
+
+
+def test_where_most_rows_are_contradicted_nothing_is_said() -> None:
+    """Whatever the fit: many classes that hardly were learned do not contradict like two."""
+    odds = clouds(2000, right=0.95, wrong=0.6)
+    assert fitted(odds, luck=2.0).least > 0.3
+    assert suspicion(record(odds), 300, DiagnoseConfig()).evidence == ""
 
 
 def test_takes_as_many_rows_as_are_too_many() -> None:

@@ -1,5 +1,6 @@
 """Networks that have not seen a row: which rows they miss, and what they say of them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,18 @@ def test_nobody_is_asked_where_it_would_take_too_long(
     run = nnlab.train(written(tmp_path), run_dir=tmp_path / "run").run
     monkeypatch.setattr(module, name, most)
     assert unseen(*reopened(run), read_record(run), until=STEPS) is None
+
+
+def test_nobody_is_asked_where_too_few_rows_are_left_for_a_batch(tmp_path: Path) -> None:
+    train = {"steps": STEPS, "batch_size": 100, "drop_last": True, "threads": 1}
+    run = nnlab.train(written(tmp_path, train=train), run_dir=tmp_path / "run").run
+    assert unseen(*reopened(run), read_record(run), until=STEPS) is None
+
+
+def test_nobody_is_asked_of_other_data_than_those_of_the_run(tmp_path: Path) -> None:
+    run = nnlab.train(written(tmp_path), run_dir=tmp_path / "run").run
+    experiment, examples = reopened(run)
+    fewer = replace(examples, rows={**examples.rows, "train": examples.rows["train"][:-1]})
+    corrected = replace(examples, targets=1 - examples.targets)
+    for other in (fewer, corrected):
+        assert unseen(experiment, other, read_record(run), until=STEPS) is None
