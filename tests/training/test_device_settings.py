@@ -1,5 +1,9 @@
 """The switches of torch that a run sets, and puts back."""
 
+import subprocess
+import sys
+
+import pytest
 import torch
 
 from nnlab.training import device as devices
@@ -24,16 +28,29 @@ def test_denormal_numbers_are_zero_within_and_as_before_outside() -> None:
         torch.set_flush_denormal(before == 0.0)
 
 
-def test_threads_of_a_fresh_pool_flush_too() -> None:
-    """In a process of its own: a pool that is there keeps the mode that it was made in."""
-    import subprocess
-    import sys
-
-    code = """
+@pytest.mark.parametrize("first", ["", "numbers()"])
+def test_all_threads_flush_whatever_ran_before(first: str) -> None:
+    """In a process of its own: threads of a pool keep the mode that they were born with."""
+    code = f"""
 import torch
 from nnlab.training import device as devices
+torch.set_num_threads(2)
+def numbers():
+    return int((torch.full((1_000_000,), 1e-40) * 1.0).count_nonzero())
+{first}
 with devices.settings(threads=2, deterministic=False):
-    print(int((torch.full((1_000_000,), 1e-40) * 1.0).count_nonzero()))
+    print(numbers())
+print(numbers())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "0\n"
+    assert done.stdout == "0\n1000000\n"
+
+
+def test_without_openmp_several_threads_compute_with_all_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "_openmp", lambda: None)
+    with devices.settings(threads=2, deterministic=False):
+        assert denormal() != 0.0
+    with devices.settings(threads=1, deterministic=False):
+        assert denormal() == 0.0
