@@ -146,6 +146,21 @@ def read_env(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder / 'env.json'}: cannot be read: {error}") from None
 
 
+def as_begun(config: RunConfig, folder: Path | None, *, resume: bool) -> RunConfig:
+    """The config, in which a run that goes on has what it took for `auto` when it began.
+
+    What pays hangs on the length and the device, and both may be others now.
+    """
+    if folder is None or not resume or not (folder / "config.yaml").exists():
+        return config
+    begun = load_config(folder / "config.yaml").train
+    taken = {name: getattr(begun, name) for name in _TAKEN if getattr(config.train, name) == "auto"}
+    return config.model_copy(update={"train": config.train.model_copy(update=taken)})
+
+
+_TAKEN = ("compile", "layout")
+
+
 def refuse_changes(folder: Path, config: RunConfig) -> None:
     """Refuses to continue a run under another config; durations and logging may differ.
 

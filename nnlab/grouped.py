@@ -14,7 +14,7 @@ from nnlab.config import to_yaml
 from nnlab.contracts import Examples, Machine
 from nnlab.curves import draw
 from nnlab.evaluation import evaluate
-from nnlab.experiment import Experiment
+from nnlab.experiment import settle
 from nnlab.group import Group, Member, load_group, settle_group
 from nnlab.group_view import GroupView
 from nnlab.lesson import before, lesson_of
@@ -56,7 +56,7 @@ def train_group(
         NnlabError: what one of the runs raises.
     """
     machine = Machine(cast("Any", devices.choose(device)[0].type), cpu_count() or 1)
-    experiments = settle_group(group, machine)
+    settle_group(group, machine)
     folder = (run_dir or create(group.name)).absolute()
     continues = resume and (folder / GROUP_FILE).exists()
     with ExitStack() as stack:
@@ -64,7 +64,7 @@ def train_group(
             folders.refuse_used(folder)
         stack.enter_context(folders.locked(folder))
         if continues:
-            _refuse_changes(folder, group, experiments)
+            _refuse_changes(folder, group, machine)
         _write_plan(folder, group, source)
         lesson = lesson_of(_source_of(folder))
         stack.enter_context(view.open(group, folder, before(lesson)))
@@ -181,7 +181,7 @@ def _source_of(folder: Path) -> str | None:
     return source.read_text("utf-8") if source.exists() else None
 
 
-def _refuse_changes(folder: Path, group: Group, experiments: Mapping[str, Experiment]) -> None:
+def _refuse_changes(folder: Path, group: Group, machine: Machine) -> None:
     """Other runs, and other settings of those that have begun: also of those that have ended."""
     there = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
     here = [member.name for member in group.members]
@@ -189,7 +189,8 @@ def _refuse_changes(folder: Path, group: Group, experiments: Mapping[str, Experi
         text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"
         raise ConfigError(f"{text} (use a new --run-dir)")
     for member in group.members:
-        if (folder / member.name / "config.yaml").exists():
-            seeded = {"seed": member.config.seed}
-            config = experiments[member.variant].config.model_copy(update=seeded)
-            folders.refuse_changes(folder / member.name, config)
+        run = folder / member.name
+        if (run / "config.yaml").exists():
+            config = folders.as_begun(member.config, run, resume=True)
+            place = place_for(config.origins.folder)
+            folders.refuse_changes(run, settle(config, place, machine).config)

@@ -116,7 +116,7 @@ def stream_run(
     smoke run without them); without `shown` the view is told neither folder nor outcome.
     """
     began = perf_counter()
-    config = load_config(source, overrides, handed)
+    config = folders.as_begun(load_config(source, overrides, handed), run_dir, resume=resume)
     place = place_for(config.origins.folder)
     chosen, why = devices.choose(device)
     kind: Any = chosen.type

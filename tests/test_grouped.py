@@ -19,7 +19,9 @@ from nnlab.contracts import Stopped
 from nnlab.group import load_group
 from nnlab.group_view import GroupView
 from nnlab.grouped import resume_group, train_group
+from nnlab.loading import load_config
 from nnlab.run import train
+from nnlab.sections import TrainConfig
 from nnlab.summary import Summary, read_summary
 from nnlab.training import checkpoint
 from nnlab.training.loop import Trainer
@@ -229,6 +231,24 @@ def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
         theirs = checkpoint.named(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
     assert load_group(folder / "config.yaml").members[0].config.train.epochs == 4
+
+
+def test_what_auto_took_stays_when_a_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A longer run, or another device, would take something else: here another layout."""
+    cnn = {"kind": "cnn", "channels": [2], "dense": [4]}
+    data = {"kind": "digits", "limit": 60}
+    folder = trained(tmp_path / "part", model=cnn, data=data, train={"epochs": 1}).run
+
+    def other(train: TrainConfig, *_: object) -> str:
+        return "contiguous" if train.layout == "auto" else train.layout
+
+    monkeypatch.setattr("nnlab.experiment.layout", other)
+    longer = resume_group(folder, ["train.epochs=2"], view=view())
+    assert {run.summary.epochs for run in longer.runs} == {2}
+    for run in longer.runs:
+        assert load_config(folder / run.name / "config.yaml").train.layout == "channels_last"
 
 
 def test_a_group_that_has_ended_is_not_resumed_with_other_settings(finished: Comparison) -> None:
