@@ -136,7 +136,7 @@ def stream(
 ) -> Generator[Event, None, Summary]:
     """Likewise, as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
 
-    Each has been written to the run folder when it comes. A loop that is left early leaves a run
+    Each is in the run folder about half a second later. A loop that is left early leaves a run
     that can be resumed from its last checkpoint.
     """
     return runs_.stream_run(
