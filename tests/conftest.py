@@ -1,6 +1,7 @@
 """What all tests share: few threads, and nothing written outside pytest's own folders."""
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,10 @@ def pytest_configure() -> None:
     # Before torch is imported; processes that tests start inherit it. Two threads on tensors of a
     # few numbers wait for each other, and for the other tests' threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A shell ignores Ctrl-C for what it starts in the background, and so would all processes that
+    # tests start and stop.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
