@@ -224,7 +224,7 @@ def _spelled_out(
         update={
             "monitor": monitor(config.train, shape),
             "compile": compiled.use,
-            "threads": threads(config.train, machine, flops),
+            "threads": threads(config.train, machine, network, flops),
             "layout": layout(config.train, machine, network),
         }
     )

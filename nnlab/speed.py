@@ -10,12 +10,14 @@ from nnlab.contracts import Machine, Plan
 from nnlab.models.family import Design
 from nnlab.sections import TrainConfig
 
-SINGLE_THREAD_FLOPS = 2e7
-"""A step below this many floating-point operations runs on one thread: sharing it costs as much.
+SINGLE_THREAD_FLOPS = 7e6
+"""Below this many floating-point operations for each layer with weights, a step runs on one thread:
+sharing them costs as much.
 
-On 2 cores a second thread takes 10 % off a compiled step of 784-16-16-10 at batch 64 (5e6), and
-makes it ten times as long where another process wants a core; it takes 33 % off one of
-784-256-128-10 (9e7), 40 % off LeNet-5 (2e8).
+On 2 cores a second thread takes 10 % off a compiled step of 784-16-16-10 at batch 64 (2e6 a layer),
+and makes it ten times as long where another process wants a core; it takes 33 % off one of
+784-256-128-10 (3e7), 40 % off LeNet-5 (4e7). Thirty layers of 50 units (1e6 a layer, 4e7 in all)
+gain nothing by it, and take 12 times as long beside other work.
 """
 STEP_SECONDS = 200e-6
 """What a compiled step saves of an eager one, whatever the network: gather, loss, sums."""
@@ -51,17 +53,19 @@ def step_flops(train: TrainConfig, network: Design, examples: int) -> float:
     return 3.0 * network.flops * size
 
 
-def threads(train: TrainConfig, machine: Machine, flops: float) -> int:
+def threads(train: TrainConfig, machine: Machine, network: Design, flops: float) -> int:
     """Of one operation on the CPU.
 
     Args:
         train: the section.
         machine: that trains.
+        network: that is trained.
         flops: of an update.
     """
     if not isinstance(train.threads, str):
         return train.threads
-    return 1 if flops < SINGLE_THREAD_FLOPS else machine.cores
+    layers = max(1, sum(map(_weighted, network.plans)))
+    return 1 if flops / layers < SINGLE_THREAD_FLOPS else machine.cores
 
 
 def layout(train: TrainConfig, machine: Machine, network: Design) -> str:

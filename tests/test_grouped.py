@@ -115,6 +115,9 @@ def test_the_commands_know_a_group(
     assert main(["eval", str(finished.run), "--json"]) == 0
     scored = json.loads(capsys.readouterr().out)
     assert set(scored) >= {run.name for run in finished.runs}
+    assert main(["eval", str(finished.run), "--split", "validation", "--report"]) == 0
+    page = finished.run / "eval" / "validation-comparison.html"
+    assert capsys.readouterr().out == f"{page}\n"
     assert main(["resume", str(finished.run), "-q"]) == 8
     assert capsys.readouterr().out.splitlines()[-1] == str(finished.run)
 

@@ -32,6 +32,14 @@ def test_small_steps_take_one_thread_and_large_ones_all() -> None:
     assert settled(model=wide, train={"threads": 2}).config.train.threads == 2
 
 
+def test_many_small_layers_are_small_however_many() -> None:
+    """Of 100 layers of 50 units no product is worth sharing, though a step has 1e8 operations."""
+    deep = {"kind": "mlp", "hidden": {"width": 50, "depth": 100}}
+    experiment = settled(model=deep, train={"batch_size": 64})
+    assert speed.step_flops(experiment.config.train, experiment.design, 1258) > 9e7
+    assert experiment.config.train.threads == 1
+
+
 def test_channels_lie_side_by_side_where_a_cpu_convolves() -> None:
     cnn = {"kind": "cnn", "channels": [4]}
     assert settled(model=cnn).config.train.layout == "channels_last"

@@ -45,7 +45,10 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     if share >= facts.limits.stuck or len(history.train) < 8:
         return None
     ratio = typical_update(history, facts)
-    factor = 10.0 if ratio is not None and ratio < USUAL_UPDATE else 0.1
+    # On a plateau longer updates help as long as they are not long; short ones where the loss is
+    # above that of a guess.
+    usual = USUAL_UPDATE if share < -0.1 else 10.0 * USUAL_UPDATE
+    factor = 10.0 if ratio is not None and ratio < usual else 0.1
     return Finding(
         name="loss_not_decreasing",
         level="warning" if costs(history, facts) else "note",

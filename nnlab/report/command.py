@@ -16,6 +16,7 @@ from nnlab.report.cases import Case, case_of, refuse_own
 from nnlab.report.content import comparison_of, config_text, content_of, refuse_others
 from nnlab.report.page import page_of, page_of_comparison
 from nnlab.report.pictures import are_images, peak_of, thumbnail, values
+from nnlab.runs import GROUP_FILE
 from nnlab.training import device as devices
 
 
@@ -60,11 +61,18 @@ def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto")
         page, name = page_of(content, config_text(runs[0])), f"{split}.html"
     else:
         page, name = page_of_comparison(content), f"{split}-comparison.html"
-    path = eval_folder(runs[0]) / name
+    folder = runs[0].parent if _one_group(runs) else runs[0]
+    path = eval_folder(folder) / name
     durable.write(path, page)
     for one in content.get("worst", ()):
         one.pop("picture", None)
     return Report(path, {"page": str(path), **content})
+
+
+def _one_group(runs: Sequence[Path]) -> bool:
+    """Whether several runs are those of one comparison: its folder is the place for their page."""
+    folder = runs[0].parent
+    return len(runs) > 1 and (folder / GROUP_FILE).exists() and {r.parent for r in runs} == {folder}
 
 
 def told(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:

@@ -15,6 +15,8 @@ from nnlab.loading import load_config
 from nnlab.parts.activations.common import ReluConfig, SigmoidConfig, TanhConfig
 from nnlab.thresholds import FindingName
 
+TOO_HIGH = ["learning_rate_too_high"]
+
 
 def test_a_healthy_run_has_no_findings() -> None:
     assert watch(facts_of(), FALLING, validation=[0.7 * 0.92**n for n in range(40)]) == {}
@@ -247,6 +249,24 @@ class TestLearningRate:
 def test_a_loss_that_stays_is_found_where_nothing_explains_it() -> None:
     assert "loss_not_decreasing" in watch(facts_of(), FLAT)
     assert "loss_not_decreasing" not in watch(facts_of(), FALLING)
+
+
+@pytest.mark.parametrize(
+    ("losses", "ratio", "rate"),
+    [
+        (FLAT, 3e-4, "0.01"),
+        (FLAT, 3e-3, "0.01"),
+        (FLAT, 3e-2, "0.0001"),
+        ([0.8] * 40, 3e-3, "0.0001"),
+        ([0.8] * 40, 3e-4, "0.01"),
+    ],
+)
+def test_a_flat_loss_asks_for_longer_updates_unless_they_are_long(
+    losses: list[float | None], ratio: float, rate: str
+) -> None:
+    facts = facts_of(optimizer={"kind": "adam", "lr": 1e-3}, diagnose={"ignore": TOO_HIGH})
+    found = watch(facts, losses, look=closely(facts, update_ratio=ratio))["loss_not_decreasing"]
+    assert found.remedy == (f"optimizer.lr={rate}",)
 
 
 class TestDivergence:
