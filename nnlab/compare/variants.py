@@ -74,11 +74,13 @@ def variants_of(sides: Sequence[Side]) -> list[Variant]:
         found.setdefault(_experiment(side), []).append(side)
     groups = list(found.values())
     labels, differences = _labels(groups), _differences(groups)
+    # Of all or of none: `exclude` is a path.
+    fit = max(map(len, differences), default=0) <= _LONGEST
     return [
         Variant(
             letter=LETTERS[number % len(LETTERS)],
             label=label,
-            said=f"{label} ({said})" if 0 < len(said) <= _LONGEST and said != label else label,
+            said=f"{label} ({said})" if fit and said and said != label else label,
             sides=tuple(mine),
             repeated=_repeated(mine),
         )

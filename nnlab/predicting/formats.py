@@ -88,6 +88,8 @@ def _cells(record: Record, *, one_file: bool) -> dict[str, str]:
     shown = dict(record)
     if one_file and "row" in shown:
         del shown["file"]
+    if (top := shown.pop("top", None)) is not None:  # the first of them is the answer itself
+        shown["then"] = ", ".join(f"{one['label']} {one['probability']:.4f}" for one in top[1:])
     if isinstance(labels := shown.get("labels"), dict):
         shares: dict[str, float | None] = labels
         told = [f"{k} {v:.4f}" if v is not None else k for k, v in shares.items()]
