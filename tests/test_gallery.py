@@ -109,6 +109,7 @@ class TestTensorBoard:
         assert "cross" in loss.lower() or "log" in loss
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_with_its_pictures(watched: Summary, tmp_path: Path) -> None:
     first = train(WATCHED, overrides=["train.steps=150"], run_dir=tmp_path / "1")
     resume(first.run, overrides=["train.steps=300"])

@@ -224,6 +224,7 @@ def test_a_group_that_was_killed_within_its_plan_can_be_begun(
     assert train_group(group, run_dir=folder, resume=True, view=view()).status == "completed"
 
 
+@pytest.mark.slow
 def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole", train={"epochs": 4})
     folder = trained(tmp_path / "part", train={"epochs": 2}).run
