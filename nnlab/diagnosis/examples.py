@@ -68,7 +68,7 @@ def suspicion(
     if record.margins is None or record.predicted is None:
         return Suspicion([], "")
     if unseen is None:
-        used = record.steps <= max(until, int(record.steps[0]))
+        used = record.used(until)
         margin, loss = record.margins[used].mean(axis=0), record.losses[used].mean(axis=0)
         held = None if record.held is None else record.held[used].mean(axis=0)
         sure = None if record.sure is None else record.sure[used].mean(axis=0)

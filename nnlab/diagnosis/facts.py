@@ -77,6 +77,10 @@ class ExampleRecord:
     held: "NDArray[np.float32] | None" = None
     sure: "NDArray[np.float32] | None" = None
 
+    def used(self, until: int) -> "NDArray[np.bool_]":
+        """(T,) the moments that count: up to a step, and the first in any case."""
+        return self.steps <= max(until, int(self.steps[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Unseen:

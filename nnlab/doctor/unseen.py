@@ -44,7 +44,7 @@ def unseen(
         None where no gradient is followed, where it would take too long, where too few rows are
         left for a batch, or where the data are not those of the record any more.
     """
-    moments = used(record, until)
+    moments: list[int] = record.steps[record.used(until)].tolist()
     if not _short(experiment, moments[-1]) or not _same(examples, record):
         return None
     fold = folds(record.labels)
@@ -71,11 +71,6 @@ def unseen(
         for key in ("held", "held_sure")
     )
     return Unseen(losses, margins, sure, predicted, held, held_sure)
-
-
-def used(record: ExampleRecord, until: int) -> list[int]:
-    """The moments of a record that count: up to a step, and the first in any case."""
-    return [int(s) for s in record.steps if s <= max(until, int(record.steps[0]))]
 
 
 def folds(labels: NDArray[np.int64]) -> NDArray[np.int64]:
