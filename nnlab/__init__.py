@@ -41,7 +41,9 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        return _version()
+        from nnlab.core.package import package_version
+
+        return package_version()
     if name in __all__:
         from importlib import import_module
 
@@ -51,12 +53,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("nnlab")
-    except PackageNotFoundError:
-        return "0+unknown"  # a checkout that is not installed

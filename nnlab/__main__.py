@@ -71,7 +71,7 @@ def _run(words: list[str]) -> int:
 
 def _explained(error: Exception, words: list[str]) -> tuple[list[str], int]:
     """What to print for an error and the exit code."""
-    from nnlab.base import NnlabError
+    from nnlab.core.errors import NnlabError
 
     if isinstance(error, NnlabError):
         return [line for text in error.lines for line in text.splitlines()], error.exit_code

@@ -7,17 +7,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nnlab import evaluation, grouped, prediction
-from nnlab import run as runs_
-from nnlab.contracts import Event
-from nnlab.group import load_group
-from nnlab.group_view import GroupView
-from nnlab.handed import Handed, Source
-from nnlab.runs import find
-from nnlab.summary import Summary
-from nnlab.terminal import View, open_view
-from nnlab.verdicts import Comparison
-from nnlab.watch import Watch as Watch
+from nnlab.comparison import train as grouped
+from nnlab.comparison.group import load_group
+from nnlab.comparison.result import Comparison
+from nnlab.comparison.view import GroupView
+from nnlab.core.contracts import Event
+from nnlab.display.open_view import open_view
+from nnlab.display.views import View
+from nnlab.experiment.handed import Handed, Source
+from nnlab.runs import run as runs_
+from nnlab.runs.finished import evaluate as evaluation
+from nnlab.runs.finished import predict as prediction
+from nnlab.runs.finished.reopen import load_network
+from nnlab.runs.folder.find import find
+from nnlab.runs.folder.summary import Summary
+from nnlab.runs.watch import Watch as Watch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(N, K) outputs and targets, (N,) class numbers or (N, K) numbers, to (N,) losses or a mean."""
@@ -192,7 +196,7 @@ def load(
     outputs (logits); `predict` does both. Where the targets are numbers, `outputs *
     network.target_deviation + network.target_mean` are in their own unit.
     """
-    return evaluation.load(_folder(run), Handed(None, model, loss))
+    return load_network(_folder(run), Handed(None, model, loss))
 
 
 def _folder(run: str | Path | Summary) -> Path:

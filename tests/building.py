@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nnlab.build import Built, build_trainer
-from nnlab.contracts import Event, Examples, Machine, Reading, Stopped
-from nnlab.experiment import Experiment, settle
-from nnlab.loading import load_config, place_for
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Event, Examples, Machine, Reading, Stopped
+from nnlab.experiment.settle import Experiment, settle
+from nnlab.runs.build.build import Built, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnlab.contracts import Machine
-from nnlab.diagnosis.data_facts import DataFacts
-from nnlab.diagnosis.facts import Facts
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Machine
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.evidence.data_facts import DataFacts
+from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.watcher import Watcher
-from nnlab.experiment import settle
-from nnlab.findings import Finding
-from nnlab.loading import load_config, place_for
+from nnlab.experiment.settle import settle
 
 DEEP = {"kind": "mlp", "hidden": {"width": 8, "depth": 5}, "activation": "sigmoid"}
 BASE: dict[str, Any] = {

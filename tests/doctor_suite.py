@@ -20,14 +20,14 @@ from doctor_cases import cases
 from doctor_data import Case
 from doctor_labels import label_cases
 
-from nnlab.findings import Finding
+from nnlab.core.finding import Finding
 
 LEVELS = ("note", "warning", "fault")
 
 
 def trained(folder: Path, sections: dict[str, Any], overrides: tuple[str, ...] = ()) -> Path:
     """The folder of a run, which is trained unless it is there."""
-    from nnlab.run import train
+    from nnlab.runs.run import train
 
     if not (folder / "done").exists():
         if folder.exists():
@@ -42,7 +42,7 @@ def trained(folder: Path, sections: dict[str, Any], overrides: tuple[str, ...] =
 
 def score_of(folder: Path, key: str) -> float:
     """A score of the last validation reading, higher is better; the worst where it diverged."""
-    from nnlab.training.sinks import read_history
+    from nnlab.runs.folder.metrics import read_history
 
     found = [r for r in read_history(folder / "metrics.jsonl") if r["split"] == "validation"]
     value = found[-1].get(key.removeprefix("-")) if found else None
@@ -61,7 +61,7 @@ def _names(case: Case, finding: Finding) -> bool:
 def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
     """What the doctor says of one case, and whether its remedy cures."""
     case, folder, cure = work
-    from nnlab.doctor.recorded import examine_run
+    from nnlab.commands.doctor.recorded import examine_run
 
     sections = case.sections
     if case.score == "balanced_accuracy":

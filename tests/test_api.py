@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import nnlab
-from nnlab.contracts import EpochEnd, Reading
+from nnlab.core.contracts import EpochEnd, Reading
 
 CONFIG = {"data": "iris", "model": {"kind": "mlp", "hidden": [8]}, "train": {"epochs": 2}}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nnlab.__main__ import main
-from nnlab.summary import Summary
+from nnlab.runs.folder.summary import Summary
 
 HEAVY = ("torch", "torchvision", "sklearn", "tensorboard", "numpy")
 
@@ -70,7 +70,7 @@ class TestStartsQuickly:
 
     def test_help_imports_no_config(self) -> None:
         code = "from nnlab.__main__ import main; main(['--help'])"
-        assert imported(code, (*HEAVY, "pydantic", "rich", "nnlab.base")) == []
+        assert imported(code, (*HEAVY, "pydantic", "rich", "nnlab.core.errors")) == []
 
     @pytest.mark.parametrize("words", [" ".join(words) for words in WITHOUT_TORCH])
     def test_only_training_imports_torch(self, words: str, brought: dict[str, list[str]]) -> None:
@@ -148,7 +148,7 @@ class TestExitCodes:
         def fails() -> str:
             raise error
 
-        monkeypatch.setattr("nnlab.new.listing", fails)
+        monkeypatch.setattr("nnlab.commands.new.bundled_table", fails)
         assert main(["new"]) == code
         assert capsys.readouterr().err.startswith(said)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nnlab import loading
-from nnlab.config import RunConfig, dump, to_plain
-from nnlab.contracts import Machine
-from nnlab.experiment import Experiment, settle
+from nnlab.config import loading
+from nnlab.config.run_config import RunConfig, dump, to_plain
+from nnlab.core.contracts import Machine
+from nnlab.experiment.settle import Experiment, settle
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -88,7 +88,7 @@ class TestEveryConfig:
     def test_trains_a_few_steps(
         self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from nnlab.run import train
+        from nnlab.runs.run import train
 
         if name.startswith("cifar"):
             pytest.skip("CIFAR-10 would have to be downloaded")

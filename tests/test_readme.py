@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.check import check, settled_group
-from nnlab.loading import Text
+from nnlab.commands.check import check_files
+from nnlab.comparison.group import settled_group
+from nnlab.config.loading import Text
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", README.read_text(), re.DOTALL)
@@ -43,5 +44,5 @@ def test_mistakes_are_told_as_shown(
     _, config, told = re.split(r"\$ .*wrong\.yaml\n", block)
     (tmp_path / "wrong.yaml").write_text(config)
     monkeypatch.chdir(tmp_path)
-    check(["wrong.yaml"], style="text")
+    check_files(["wrong.yaml"], style="text")
     assert "".join(capsys.readouterr()) == told

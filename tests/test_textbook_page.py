@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.contracts import Machine
-from nnlab.group import load_group, settle_group
-from nnlab.menu import page
+from nnlab.commands.menu.page import page
+from nnlab.comparison.group import load_group, settle_group
+from nnlab.core.contracts import Machine
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "textbook.md").read_text()

@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
-from nnlab.contracts import Event, Reading, Split, Stopped
-from nnlab.diagnosis import data, examples, loss, signal, weights
-from nnlab.diagnosis.facts import Facts
-from nnlab.diagnosis.history import History
-from nnlab.diagnosis.rule import Rule
-from nnlab.findings import LEVELS, Finding
+from nnlab.core.contracts import Event, Reading, Split, Stopped
+from nnlab.core.finding import LEVELS, Finding
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.rules import data, label_noise, loss, signal, weights
+from nnlab.diagnosis.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *data.RULES,
     *weights.RULES,
     *signal.RULES,
     *loss.RULES,
-    *examples.RULES,
+    *label_noise.RULES,
 )
 """Causes before what they cause: data, weights, signal, loss."""
 _ALL, _PACE = 30, 1.1
@@ -85,7 +85,7 @@ class Watcher:
     @property
     def best_step(self) -> int:
         """Where the validation loss is lowest so far."""
-        return examples.best_step(self._history)
+        return label_noise.best_step(self._history)
 
     def _passed(self, rule: Rule) -> bool:
         known = self.findings.get(rule.name)

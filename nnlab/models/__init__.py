@@ -1,12 +1,14 @@
-"""Models: networks made of parts; `Model` is the menu.
+"""Networks made of parts: `model:` in YAML.
 
-To add one: write a class with `hidden_layers()` (a published network: see `architecture.py`), name
-it at the foot of its file; a new file is named here, those most used first.
+May import `core`, `training` and `parts`. Start with `family.py` (what a model promises) and
+`mlp.py`; a new model is a class in a file here, and the file's name in the menu below.
+
+Each kind is listed at the foot of its file; a new file is named here, those most used first.
 """
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.models.family import ModelConfig
 
 Model = Annotated[
@@ -16,12 +18,8 @@ Model = Annotated[
         "nnlab.models.cnn",
         "nnlab.models.stack",
         "nnlab.models.resnet",
-        "nnlab.models.lenet",
-        "nnlab.models.vgg",
-        "nnlab.models.alexnet",
-        "nnlab.models.perceptron",
-        "nnlab.models.point",
-        "nnlab.models.mcculloch_pitts",
+        "nnlab.models.published",
+        "nnlab.models.single_unit",
         unlisted="nnlab.models.module",
     ),
 ]

@@ -7,16 +7,16 @@ foot of its file. `nnlab show CONFIG --expand` prints that list to read and to c
 from abc import abstractmethod
 from typing import Self
 
-from nnlab.base import MistakeError
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import MistakeError
 from nnlab.models.family import ModelConfig
 from nnlab.models.stack import StackConfig
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import ReluConfig
+from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.dense import AutoInit, settled_init
 from nnlab.parts.layers.family import LayerConfig, Placed, place
+from nnlab.parts.layers.weighted import AutoInit, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
 
 

@@ -6,11 +6,12 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import Config, MistakeError
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import Config
 from nnlab.parts.activations import Activation
 from nnlab.parts.initializers import BiasInitializer
-from nnlab.parts.layers.dense import AutoInit, Probability, WeightedConfig, settled_init
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.weighted import AutoInit, Probability, WeightedConfig, settled_init
 from nnlab.parts.norms import Norm
 
 

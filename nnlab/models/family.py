@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from nnlab.base import Config, Kind, MistakeError
-from nnlab.choices import Forms
-from nnlab.contracts import DataShape, Examples, Plan, Shape
+from nnlab.core.contracts import DataShape, Examples, Plan, Shape
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import Config, Forms, Kind
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import IdentityConfig, SigmoidConfig, SoftmaxConfig
+from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.dense import AutoInit, LinearConfig, settled_init
 from nnlab.parts.layers.family import Placed
+from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nnlab.models.stack import StackConfig
-    from nnlab.training.hooks import Anatomy
+    from nnlab.training.probes.anatomy import Anatomy
 
 MAX_PARAMETERS = 10**10
 

@@ -4,19 +4,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, PositiveInt
 
-from nnlab.base import Config
-from nnlab.choices import Forms
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.kinds import Config, Forms
 from nnlab.models import by_name
 from nnlab.models.by_name import ByName, OwnConfig
 from nnlab.models.family import ModelConfig
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import ReluConfig
+from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.dense import AutoInit, LinearConfig, Probability, settled_init
 from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
 from nnlab.parts.layers.plain import FlattenConfig
+from nnlab.parts.layers.weighted import AutoInit, LinearConfig, Probability, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import Field, PrivateAttr
 
-from nnlab.base import MistakeError, lazy
-from nnlab.choices import Forms
-from nnlab.contracts import DataShape, Plan, Shape
+from nnlab.core.contracts import DataShape, Plan, Shape
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import Forms
+from nnlab.core.lazy import lazy
 from nnlab.models.family import Design, ModelConfig, OutputConfig
 from nnlab.parts.layers.family import Placed
 from nnlab.parts.losses.family import LossConfig
@@ -52,7 +53,7 @@ class ModuleConfig(ModelConfig, frozen=True):
         Raises:
             MistakeError: there is none, or it cannot take such examples, or has other outputs.
         """
-        from nnlab.training.hooks import dissect, unwrapped
+        from nnlab.training.probes.anatomy import dissect, unwrapped
 
         if self.output != OutputConfig():
             text = "a module's output layer is its own (remove it)"

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nnlab.base import seed_for
+from nnlab.core.seeds import seed_for
 from nnlab.models.family import Design
 from nnlab.parts.containers import Stack
 from nnlab.parts.layers.family import Fill
-from nnlab.training.still import still
+from nnlab.training.probes.no_trace import still
 
 
 def assemble(design: Design) -> Stack:

@@ -9,13 +9,13 @@ from typing import ClassVar, Literal, final
 
 from pydantic import PositiveInt
 
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
 from nnlab.models.architecture import ArchitectureConfig
-from nnlab.parts.activations.common import IdentityConfig
-from nnlab.parts.layers.dense import ConvConfig
+from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.layers.family import LayerConfig
 from nnlab.parts.layers.pools import GlobalPoolConfig, MaxPoolConfig
 from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.weighted import ConvConfig
 from nnlab.parts.norms import BatchConfig, Norm
 
 

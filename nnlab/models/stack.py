@@ -4,23 +4,23 @@ from typing import Annotated, Literal, Self, final
 
 from pydantic import Field
 
-from nnlab.base import MistakeError
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import MistakeError
 from nnlab.models.family import OUTPUT_SENTENCE, ModelConfig
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import IdentityConfig
+from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import Layer
-from nnlab.parts.layers.dense import (
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.plain import ActivationLayerConfig
+from nnlab.parts.layers.weighted import (
     AutoInit,
     LinearConfig,
     Probability,
     WeightedConfig,
     settled_init,
 )
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
-from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.norms import NoNormConfig, Norm
 
 

@@ -9,10 +9,9 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
-from nnlab.base import Kind
-from nnlab.choices import Menu
-from nnlab.contracts import AverageFn
-from nnlab.durations import Duration
+from nnlab.core.contracts import AverageFn
+from nnlab.core.durations import Duration
+from nnlab.core.kinds import Kind, Menu
 
 
 class AverageConfig(Kind, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from nnlab.base import lazy
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch

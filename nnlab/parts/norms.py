@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from nnlab.base import Kind, lazy
-from nnlab.choices import Menu
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.kinds import Kind, Menu
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,7 +6,7 @@ here.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.rules.family import RuleConfig
 from nnlab.rules.gradient import GradientConfig
 

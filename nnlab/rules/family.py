@@ -4,8 +4,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nnlab.base import Kind
-from nnlab.contracts import DataShape, LossFn
+from nnlab.core.contracts import DataShape, LossFn
+from nnlab.core.kinds import Kind
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers.family import OptimizerConfig

@@ -22,7 +22,7 @@ class GradientConfig(RuleConfig, frozen=True):
 
     def build(self, *, closure: bool = False, **parts: Any) -> "Step":
         if closure:
-            from nnlab.training.lbfgs import LbfgsStep
+            from nnlab.training.closure_step import LbfgsStep
 
             return LbfgsStep(**parts)
         from nnlab.training.eager_step import EagerStep

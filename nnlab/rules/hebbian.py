@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, final
 
 from pydantic import PositiveFloat, PositiveInt
 
-from nnlab.base import lazy
-from nnlab.contracts import Batch, DataShape, LossFn, Score, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Score, Task
+from nnlab.core.lazy import lazy
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
@@ -73,7 +73,7 @@ class _HebbianConfig(RuleConfig, frozen=True):
         return reconstruction(cast("Tensor", network.get_parameter("output.weight")))
 
     def build(self, **parts: Any) -> "Step":
-        from nnlab.training.hebbian_step import HebbianStep
+        from nnlab.rules.hebbian_step import HebbianStep
 
         return HebbianStep(**parts, bounded=self.bounded)
 

@@ -26,7 +26,7 @@ class NoneConfig(RuleConfig, frozen=True):
         return 0.0
 
     def build(self, **parts: Any) -> "Step":
-        from nnlab.training.fixed_step import FixedStep
+        from nnlab.rules.fixed_step import FixedStep
 
         return FixedStep(**parts)
 

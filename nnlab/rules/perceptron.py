@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
-from nnlab.contracts import DataShape
+from nnlab.core.contracts import DataShape
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.losses.zero_one import ZeroOneConfig
 from nnlab.parts.optimizers.family import OptimizerConfig
-from nnlab.parts.zero_one import ZeroOneConfig
 from nnlab.rules.family import RuleConfig, without_gradient
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PerceptronConfig(RuleConfig, frozen=True):
         return self.lr
 
     def build(self, **parts: Any) -> "Step":
-        from nnlab.training.perceptron_step import PerceptronStep
+        from nnlab.rules.perceptron_step import PerceptronStep
 
         return PerceptronStep(**parts)
 

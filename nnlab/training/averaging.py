@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nnlab.contracts import AverageFn
+from nnlab.core.contracts import AverageFn
 
 
 @final

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nnlab.base import ResourceError
+from nnlab.core.errors import ResourceError
 
 _DENORMAL = 1e-310  # below the smallest normal float64, 2.2e-308
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h

@@ -9,17 +9,16 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from nnlab.base import seed_for
-from nnlab.contracts import AugmentFn, Batch, LossFn, Score
-from nnlab.optimizing import descend
+from nnlab.core.contracts import AugmentFn, Batch, LossFn, Score
+from nnlab.core.seeds import seed_for
+from nnlab.core.torch_optim import descend
 from nnlab.training import device as devices
 from nnlab.training.averaging import Averaged
-from nnlab.training.gradients import norms
-from nnlab.training.optimizer_state import load_optimizer_state, optimizer_state, under
-from nnlab.training.probes import Probes
+from nnlab.training.probes.gradients import norms
+from nnlab.training.probes.no_trace import draws, kept_buffers
+from nnlab.training.probes.probes import Probes
 from nnlab.training.sources import Source
 from nnlab.training.step import Constraint, Penalty
-from nnlab.training.still import draws, kept_buffers
 from nnlab.training.window import Window
 
 
@@ -296,3 +295,41 @@ class EagerStep:
         self.window.load(state)
         self._clipped.copy_(state["window/clipped"])
         self.count = int(state["step/count"])
+
+
+def optimizer_state(
+    optimizer: torch.optim.Optimizer, named: Mapping[str, nn.Parameter]
+) -> dict[str, Tensor]:
+    """optimizer/<parameter>/<name> -> tensor; numbers become tensors."""
+    return {
+        f"optimizer/{name}/{key}": torch.as_tensor(value)
+        for name, parameter in named.items()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def load_optimizer_state(
+    optimizer: torch.optim.Optimizer,
+    named: Mapping[str, nn.Parameter],
+    state: Mapping[str, Tensor],
+) -> None:
+    """Takes over what `optimizer_state` gave, on whatever device it is."""
+    groups = {p: group for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in named.items():
+        kept = under(f"optimizer/{name}/", state)
+        if kept:
+            optimizer.state[parameter] = {
+                key: _like(value, key, parameter, groups[parameter]) for key, value in kept.items()
+            }
+
+
+def under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries below a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _like(value: Tensor, key: str, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
+    """A copy where the optimizer keeps it: counts stay on the CPU unless a kernel reads them."""
+    on_device = group.get("fused") or group.get("capturable")
+    stays = not on_device and key in group.get("on_host", ("step",))
+    return value.clone() if stays else value.to(parameter.device, copy=True)

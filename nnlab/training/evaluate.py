@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nnlab.contracts import LossFn, Score, StoredScore
+from nnlab.core.contracts import LossFn, Score, StoredScore
+from nnlab.training.probes.no_trace import kept_modes
 from nnlab.training.sources import Source
-from nnlab.training.still import kept_modes
 from nnlab.training.window import Window
 
 _NONE: Mapping[str, StoredScore] = {}

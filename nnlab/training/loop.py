@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from nnlab.contracts import (
+from nnlab.core.contracts import (
     EpochEnd,
     Event,
     ObservingFn,
@@ -16,12 +16,10 @@ from nnlab.contracts import (
     Split,
     Stopped,
 )
-from nnlab.pace import Costly, Pace
-from nnlab.training.lost import lost
 from nnlab.training.order import Order
-from nnlab.training.progress import Best, Limits, Monitor, Progress
-from nnlab.training.rule_step import Concluding
-from nnlab.training.step import Step
+from nnlab.training.pace import Costly, Pace
+from nnlab.training.progress import Best, Limits, Monitor, Progress, lost
+from nnlab.training.step import Concluding, Step
 
 BESIDE = 4  # batches whose gradients a close look compares
 SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for

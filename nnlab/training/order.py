@@ -6,7 +6,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from nnlab.base import seed_for
+from nnlab.core.seeds import seed_for
 
 
 @final

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnlab.contracts import Batch, Examples
+from nnlab.core.contracts import Batch, Examples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,11 +1,40 @@
 """One training step. The loop calls it and knows nothing of what happens inside."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from nnlab.training.window import Window
+
+
+class Conclusion(NamedTuple):
+    """What a finished run has to say of its rule."""
+
+    lines: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = {}
+
+    def plain(self) -> dict[str, Any]:
+        """The numbers, and the lines as one text; {} for nothing."""
+        return {**self.numbers, **({"text": "; ".join(self.lines)} if self.lines else {})}
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A step that knows when there is nothing left to learn, and what that means."""
+
+    def end_epoch(self) -> None:
+        """Every example has been seen once more; called before a checkpoint is written."""
+        ...
+
+    def finished(self) -> str | None:
+        """Why nothing is left to learn, or None; asked at any time, changes nothing."""
+        ...
+
+    def conclude(self, batches: Sequence[Tensor]) -> Conclusion:
+        """What has come of it, on batches of rows (N,) that together are the training split."""
+        ...
+
 
 Penalty = Callable[[], Tensor]
 """The regularization term of the objective, ()."""

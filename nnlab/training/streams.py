@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nnlab.base import DataError, ResourceError
-from nnlab.contracts import Batch, Examples, RowReader
-from nnlab.signals import NAMES
+from nnlab.core.contracts import Batch, Examples, RowReader
+from nnlab.core.errors import DataError, ResourceError
+from nnlab.core.signals import NAMES
 from nnlab.training.sources import Scale, targets_of
 
 PIECE = 64

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nnlab.contracts import Batch, Score
+from nnlab.core.contracts import Batch, Score
 
 _COUNT = "window/epoch/"
 

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import nnlab
-from nnlab.bench.roofline import measure
+from nnlab.commands.bench.roofline import measure
 
 REPEATS = 5
 SECONDS = 0.5

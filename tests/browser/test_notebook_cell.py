@@ -5,9 +5,9 @@ import re
 import pytest
 from browsing import Tab
 
-from nnlab.contracts import Reading
-from nnlab.notebook import NotebookView
-from nnlab.terminal import RunAbout
+from nnlab.core.contracts import Reading
+from nnlab.display.notebook import NotebookView
+from nnlab.display.views import RunAbout
 
 pytestmark = pytest.mark.browser
 

@@ -10,9 +10,9 @@ from browsing import Tab
 from playwright.sync_api import expect
 
 import nnlab
-from nnlab.compare.comparing import compare
-from nnlab.compare.html import write_html
-from nnlab.report.command import report
+from nnlab.commands.compare.compared import compare
+from nnlab.commands.compare.html import write_html
+from nnlab.commands.report.command import report
 
 pytestmark = pytest.mark.browser
 

@@ -17,7 +17,7 @@ from browsing import SECONDS, Tab
 from playwright.sync_api import Locator, expect
 
 import nnlab
-from nnlab.charts import DEPTH, LEARNING
+from nnlab.display.tensorboard.layout import DEPTH, LEARNING
 
 pytestmark = pytest.mark.browser
 

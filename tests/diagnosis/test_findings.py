@@ -7,13 +7,13 @@ from typing import Any, get_args
 import pytest
 from cases import BASE, DEEP, FALLING, FLAT, LOOKED, closely, facts_of, watch
 
-from nnlab.contracts import Reading, Stopped
-from nnlab.diagnosis.facts import at_rest
+from nnlab.config.diagnose import FindingName
+from nnlab.config.loading import load_config
+from nnlab.core.contracts import Reading, Stopped
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.evidence.facts import at_rest
 from nnlab.diagnosis.watcher import RULES, Watcher
-from nnlab.findings import Finding
-from nnlab.loading import load_config
-from nnlab.parts.activations.common import ReluConfig, SigmoidConfig, TanhConfig
-from nnlab.thresholds import FindingName
+from nnlab.parts.activations.textbook import ReluConfig, SigmoidConfig, TanhConfig
 
 TOO_HIGH = ["learning_rate_too_high"]
 

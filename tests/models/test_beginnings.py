@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.build import Built, build_trainer
-from nnlab.choices import kinds_of
-from nnlab.config import to_plain
-from nnlab.contracts import Machine
-from nnlab.experiment import settle
-from nnlab.loading import load_config, place_for
+from nnlab.config.loading import load_config, place_for
+from nnlab.config.run_config import to_plain
+from nnlab.core.contracts import Machine
+from nnlab.core.kinds import kinds_of
+from nnlab.experiment.settle import settle
 from nnlab.parts.activations import Activation
 from nnlab.parts.initializers import BiasInitializer, Initializer
+from nnlab.runs.build.build import Built, build_trainer
 
 DENSE = {"kind": "mlp", "hidden": [2, 2], "activation": "tanh"}
 IMAGES = {"kind": "cnn", "channels": [2], "dense": [], "activation": "tanh"}

@@ -9,13 +9,13 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from nnlab import schema
-from nnlab.base import ConfigError
-from nnlab.config import dump
-from nnlab.contracts import DataShape, Machine
-from nnlab.described import fields_of
-from nnlab.experiment import Experiment, settle
-from nnlab.loading import Text, load_config, place_for
+from nnlab.commands import schema
+from nnlab.config.described import fields_of
+from nnlab.config.loading import Text, load_config, place_for
+from nnlab.config.run_config import dump
+from nnlab.core.contracts import DataShape, Machine
+from nnlab.core.errors import ConfigError
+from nnlab.experiment.settle import Experiment, settle
 from nnlab.models import Model
 from nnlab.models.family import design
 from nnlab.models.mlp import MlpConfig
@@ -257,5 +257,5 @@ def test_it_stands_in_the_menu_and_in_the_schema() -> None:
     (found,) = [field for field in fields_of(MlpConfig) if field.name == "layers"]
     assert found.type == "name -> {activation, init, bias, bias_init, norm, dropout}"
     assert found.help.startswith("What single layers have of their own")
-    definition = json.loads(schema.text())["$defs"]["MlpConfig"]["properties"]["layers"]
+    definition = json.loads(schema.schema_text())["$defs"]["MlpConfig"]["properties"]["layers"]
     assert "additionalProperties" in definition

@@ -10,14 +10,14 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from nnlab.build import build_trainer, calibration_rows
-from nnlab.contracts import DataShape, Machine, Shape
-from nnlab.experiment import Experiment, settle
-from nnlab.loading import Text, load_config, place_for
+from nnlab.config.loading import Text, load_config, place_for
+from nnlab.core.contracts import DataShape, Machine, Shape
+from nnlab.experiment.settle import Experiment, settle
 from nnlab.models import Model
 from nnlab.models.family import Design, design
 from nnlab.models.network import build, calibrate, fills
 from nnlab.parts.losses.classes import CrossEntropyConfig
+from nnlab.runs.build.build import build_trainer, calibration_rows
 
 READ: Any = TypeAdapter(Model)
 

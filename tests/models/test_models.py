@@ -14,16 +14,16 @@ from counting import CountFlops
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from nnlab.base import MistakeError
-from nnlab.choices import kinds_of
-from nnlab.contracts import DataShape, Shape, Task
+from nnlab.core.contracts import DataShape, Shape, Task
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import kinds_of
 from nnlab.models import Model
 from nnlab.models.family import Design, ModelConfig, design
 from nnlab.models.network import assemble, build, fills
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.losses.numbers import MseConfig
+from nnlab.parts.losses.regression import MseConfig
 
 READ: Any = TypeAdapter(Model)
 ZEROS = ZerosConfig()
@@ -471,7 +471,7 @@ def test_the_same_seed_gives_the_first_weights_of_earlier_versions(
 def test_building_leaves_the_default_generator_alone_and_imports_no_tracing() -> None:
     code = (
         "import sys, torch\n"
-        "from nnlab.check import settled\n"
+        "from nnlab.comparison.group import settled\n"
         "from nnlab.models.network import build\n"
         "from nnlab.training.device import settings\n"
         "design = settled('digits_cnn').design\n"

@@ -11,22 +11,22 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from nnlab.base import ConfigError, MistakeError
-from nnlab.check import settled
-from nnlab.choices import kinds_of
-from nnlab.contracts import DataShape, Shape
-from nnlab.expand import brief
-from nnlab.loading import Text, load_config, place_for
-from nnlab.menu import page
+from nnlab.commands.menu.page import page
+from nnlab.commands.schema import build_schema
+from nnlab.commands.show.expand import brief
+from nnlab.commands.show.page import show_page
+from nnlab.comparison.group import settled
+from nnlab.config.loading import Text, load_config, place_for
+from nnlab.core.contracts import DataShape, Shape
+from nnlab.core.errors import ConfigError, MistakeError
+from nnlab.core.kinds import kinds_of
 from nnlab.models import Model
 from nnlab.models.architecture import ArchitectureConfig
 from nnlab.models.family import Design, ModelConfig, design
 from nnlab.models.network import assemble, build, fills
 from nnlab.parts.losses.classes import CrossEntropyConfig
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.losses.numbers import MseConfig
-from nnlab.schema import schema
-from nnlab.show import show
+from nnlab.parts.losses.regression import MseConfig
 
 READ: Any = TypeAdapter(Model)
 KINDS = kinds_of(Model)
@@ -35,7 +35,7 @@ CIFAR: Shape = (3, 32, 32)
 DIGIT: Shape = (1, 28, 28)
 PUBLISHED = [name for name, kind in KINDS.items() if issubclass(kind, ArchitectureConfig)]
 NAMES = [*PUBLISHED, "perceptron"]
-SCHEMA = schema()
+SCHEMA = build_schema()
 STAGED = [name for name in PUBLISHED if "width" in KINDS[name].model_fields]
 # Of each network one that is built in milliseconds.
 SMALL: dict[str, tuple[Shape, dict[str, Any]]] = {
@@ -316,14 +316,14 @@ class TestEveryName:
 
     def test_is_checked_and_shown(self, name: str) -> None:
         source, overrides = self.config(name)
-        table = show(source, overrides, data=False, as_json=False)
+        table = show_page(source, overrides, data=False, as_json=False)
         assert max(map(len, table.splitlines())) <= 80
-        facts = json.loads(show(source, overrides, data=False, as_json=True))
+        facts = json.loads(show_page(source, overrides, data=False, as_json=True))
         assert f"{facts['parameters']:,}" in table
 
     def test_shows_a_config_that_means_the_same(self, name: str) -> None:
         source, overrides = self.config(name)
-        written = show(source, overrides, data=False, expand=True, as_json=False)
+        written = show_page(source, overrides, data=False, expand=True, as_json=False)
         assert written.startswith(f"# {name} for inputs of ")
         text = Text(written, "expanded.yaml", Path(), "expanded")
         first = settled(source, overrides)
@@ -340,7 +340,7 @@ class TestEveryName:
 
 
 def test_expansion_says_all_of_the_rest_too() -> None:
-    written = show(
+    written = show_page(
         "cifar10_cnn",
         ["model={kind: resnet20, output: {init: zeros}}", "seed=7"],
         data=False,
@@ -359,7 +359,7 @@ def test_expansion_says_all_of_the_rest_too() -> None:
 
 def test_expansion_and_data_are_two_pages() -> None:
     with pytest.raises(ConfigError, match="--expand: prints a config"):
-        show("xor", [], data=True, expand=True, as_json=False)
+        show_page("xor", [], data=True, expand=True, as_json=False)
 
 
 class TestWrongImages:
@@ -384,8 +384,8 @@ class TestWrongImages:
 
     def test_are_refused_with_the_place_of_the_model(self) -> None:
         text = Text("data: digits\nmodel: alexnet\n", "a.yaml", Path(), "a")
-        from nnlab.contracts import Machine
-        from nnlab.experiment import settle
+        from nnlab.core.contracts import Machine
+        from nnlab.experiment.settle import settle
 
         with pytest.raises(ConfigError, match=r"^a\.yaml:2:8: model \(alexnet\): needs images of"):
             settle(load_config(text), place_for(Path()), Machine("cpu", 2))
@@ -442,12 +442,12 @@ class TestFields:
 def test_an_mlp_imports_no_network_and_no_layer_that_it_does_not_have() -> None:
     code = """
 import sys
-from nnlab.check import settled
+from nnlab.comparison.group import settled
 settled("mnist_mlp")
 print(sorted(name for name in sys.modules if name.startswith(("nnlab.models.", "nnlab.parts.lay"))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.replace("'", '"')) == [
         *("nnlab.models.by_name", "nnlab.models.family", "nnlab.models.mlp", "nnlab.parts.layers"),
-        *("nnlab.parts.layers.dense", "nnlab.parts.layers.family", "nnlab.parts.layers.plain"),
+        *("nnlab.parts.layers.family", "nnlab.parts.layers.plain", "nnlab.parts.layers.weighted"),
     ]

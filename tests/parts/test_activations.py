@@ -11,17 +11,9 @@ from scipy.stats import norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnlab.choices import kinds_of
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.bounded import HardTanhConfig, ScaledTanhConfig
-from nnlab.parts.activations.common import (
-    IdentityConfig,
-    ReluConfig,
-    SigmoidConfig,
-    SoftmaxConfig,
-    StepConfig,
-    TanhConfig,
-)
 from nnlab.parts.activations.family import ActivationConfig, ReluFamily
 from nnlab.parts.activations.rectifiers import (
     EluConfig,
@@ -31,6 +23,14 @@ from nnlab.parts.activations.rectifiers import (
     SeluConfig,
 )
 from nnlab.parts.activations.smooth import GeluConfig, SiluConfig
+from nnlab.parts.activations.textbook import (
+    IdentityConfig,
+    ReluConfig,
+    SigmoidConfig,
+    SoftmaxConfig,
+    StepConfig,
+    TanhConfig,
+)
 
 CONFIGS = [kind.example() for kind in kinds_of(Activation).values()]
 LINE = torch.linspace(-6, 6, 1001, dtype=torch.float64)

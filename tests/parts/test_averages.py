@@ -1,6 +1,6 @@
 import pytest
 
-from nnlab.durations import Duration
+from nnlab.core.durations import Duration
 from nnlab.parts.averages import EmaConfig, SwaConfig
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnlab.choices import kinds_of
-from nnlab.contracts import Batch, DataShape, Task
+from nnlab.core.contracts import Batch, DataShape, Task
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
 from nnlab.parts.losses import Loss

@@ -10,11 +10,11 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnlab.base import ConfigError
-from nnlab.choices import kinds_of
-from nnlab.contracts import Machine
-from nnlab.experiment import settle
-from nnlab.loading import Text, load_config, place_for
+from nnlab.config.loading import Text, load_config, place_for
+from nnlab.core.contracts import Machine
+from nnlab.core.errors import ConfigError
+from nnlab.core.kinds import kinds_of
+from nnlab.experiment.settle import settle
 from nnlab.parts.initializers import BiasInitializer, Initializer
 from nnlab.parts.initializers.family import TRUNCATED_STD, InitializerConfig, fans
 from nnlab.parts.initializers.plain import (

@@ -9,24 +9,19 @@ from counting import CountFlops
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnlab.base import MistakeError
-from nnlab.choices import kinds_of
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import IdentityConfig, ReluConfig
 from nnlab.parts.activations.rectifiers import PreluConfig
+from nnlab.parts.activations.textbook import IdentityConfig, ReluConfig
 from nnlab.parts.containers import Residual, Stack
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import Layer
-from nnlab.parts.layers.dense import ConvConfig, LinearConfig
 from nnlab.parts.layers.family import Defaults, LayerConfig, place
 from nnlab.parts.layers.historical import SubsamplingConfig, TableConvConfig
 from nnlab.parts.layers.modules import TableConv
-from nnlab.parts.layers.norms import (
-    BatchNormConfig,
-    GroupNormConfig,
-    LayerNormConfig,
-)
+from nnlab.parts.layers.norm_layers import BatchNormConfig, GroupNormConfig, LayerNormConfig
 from nnlab.parts.layers.plain import ActivationLayerConfig, DropoutConfig, FlattenConfig
 from nnlab.parts.layers.pools import (
     AdaptivePoolConfig,
@@ -35,6 +30,7 @@ from nnlab.parts.layers.pools import (
     MaxPoolConfig,
 )
 from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.weighted import ConvConfig, LinearConfig
 from nnlab.parts.norms import BatchConfig, GroupConfig, NoNormConfig, Norm
 
 KINDS = kinds_of(Layer)

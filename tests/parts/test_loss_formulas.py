@@ -11,15 +11,15 @@ from sklearn.metrics import mean_pinball_loss
 from torch import Tensor
 from torch.nn import functional as F
 
-from nnlab.base import DataError
-from nnlab.choices import kinds_of
-from nnlab.contracts import Batch, DataShape, Task
+from nnlab.core.contracts import Batch, DataShape, Task
+from nnlab.core.errors import DataError
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.losses import Loss
 from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig, FocalConfig, KlConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.likelihoods import GaussianNllConfig, PoissonNllConfig
 from nnlab.parts.losses.margins import HingeConfig, MultiMarginConfig, SquaredHingeConfig
-from nnlab.parts.losses.numbers import (
+from nnlab.parts.losses.regression import (
     HuberConfig,
     LogCoshConfig,
     MaeConfig,

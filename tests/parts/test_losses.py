@@ -9,13 +9,13 @@ from sklearn.metrics import hinge_loss
 from torch import Tensor
 from torch.nn import functional as F
 
-from nnlab.choices import kinds_of
-from nnlab.contracts import Batch, DataShape, Task
+from nnlab.core.contracts import Batch, DataShape, Task
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.losses import Loss
 from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig, KlConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.margins import HingeConfig
-from nnlab.parts.losses.numbers import HuberConfig, MaeConfig, MseConfig, QuadraticConfig
+from nnlab.parts.losses.regression import HuberConfig, MaeConfig, MseConfig, QuadraticConfig
 
 CONFIGS: list[Any] = [kind.example() for kind in kinds_of(Loss).values()]
 WITH_TASK = [(config, task) for config in CONFIGS for task in config.tasks]

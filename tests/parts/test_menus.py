@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from nnlab.base import Kind
-from nnlab.choices import kinds_of
+from nnlab.core.kinds import Kind, kinds_of
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
 from nnlab.parts.averages import Average

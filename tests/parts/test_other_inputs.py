@@ -9,12 +9,12 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor, nn
 
-from nnlab.base import ConfigError
-from nnlab.contracts import Batch, DataShape, LossFn, Score
+from nnlab.core.contracts import Batch, DataShape, LossFn, Score
+from nnlab.core.errors import ConfigError
 from nnlab.parts.augments.moves import ShiftConfig
-from nnlab.parts.augments.values import NoiseConfig
+from nnlab.parts.augments.pixel_values import NoiseConfig
 from nnlab.parts.losses.classes import CrossEntropyConfig
-from nnlab.parts.scores.other_inputs import (
+from nnlab.parts.scores.robustness import (
     AdversarialAccuracyConfig,
     AugmentedAccuracyConfig,
     ConfidenceOnNoiseConfig,

@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
-from nnlab.choices import kinds_of
-from nnlab.contracts import ObservingFn
-from nnlab.durations import Duration
+from nnlab.core.contracts import ObservingFn
+from nnlab.core.durations import Duration
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.schedules import Schedule
 from nnlab.parts.schedules.cycles import CosineConfig, OneCycleConfig, WarmRestartsConfig
 from nnlab.parts.schedules.decays import (

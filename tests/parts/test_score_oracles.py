@@ -13,9 +13,10 @@ from scipy import stats
 from sklearn import metrics
 from torch import Tensor
 
-from nnlab.contracts import Batch, DataShape, Task
+from nnlab.core.contracts import Batch, DataShape, Task
 from nnlab.parts.scores.classes import AccuracyConfig, ErrorRateConfig, ExactMatchConfig
-from nnlab.parts.scores.counts import (
+from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig, SumScoreConfig
+from nnlab.parts.scores.per_class import (
     Average,
     BalancedAccuracyConfig,
     CohenKappaConfig,
@@ -24,8 +25,9 @@ from nnlab.parts.scores.counts import (
     PrecisionConfig,
     RecallConfig,
 )
-from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig, SumScoreConfig
-from nnlab.parts.scores.numbers import (
+from nnlab.parts.scores.probabilities import BrierConfig, CalibrationErrorConfig, LogLossConfig
+from nnlab.parts.scores.ranks import AveragePrecisionConfig, RocAucConfig
+from nnlab.parts.scores.regression import (
     ExplainedVarianceConfig,
     MaeScoreConfig,
     MapeConfig,
@@ -36,8 +38,6 @@ from nnlab.parts.scores.numbers import (
     R2Config,
     RmseConfig,
 )
-from nnlab.parts.scores.probabilities import BrierConfig, CalibrationErrorConfig, LogLossConfig
-from nnlab.parts.scores.ranks import AveragePrecisionConfig, RocAucConfig
 
 Numbers = NDArray[np.float64]
 N = 60

@@ -7,13 +7,13 @@ import torch
 from sklearn import metrics
 from torch import Tensor
 
-from nnlab.choices import kinds_of
-from nnlab.contracts import Batch, DataShape, Score, Task
+from nnlab.core.contracts import Batch, DataShape, Score, Task
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.scores import AnyScore, auto_scores
 from nnlab.parts.scores.classes import AccuracyConfig, ErrorRateConfig, TopKConfig
-from nnlab.parts.scores.counts import F1Config, PrecisionConfig
 from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
-from nnlab.parts.scores.numbers import MaeScoreConfig, R2Config, RmseConfig
+from nnlab.parts.scores.per_class import F1Config, PrecisionConfig
+from nnlab.parts.scores.regression import MaeScoreConfig, R2Config, RmseConfig
 
 CONFIGS: list[Any] = [
     kind.example() for kind in kinds_of(AnyScore).values() if issubclass(kind, SumScoreConfig)

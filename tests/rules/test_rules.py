@@ -12,21 +12,21 @@ from building import make, make_on
 from pydantic import TypeAdapter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnlab.base import ConfigError, Kind
-from nnlab.choices import kinds_of
-from nnlab.config import dump, to_plain
-from nnlab.contracts import EpochEnd, Machine, SaveDue
-from nnlab.evaluation import evaluate
-from nnlab.experiment import settle
-from nnlab.loading import Text, load_config, place_for
+from nnlab.commands.show.page import show_page
+from nnlab.commands.smoke import smoke
+from nnlab.config.loading import Text, load_config, place_for
+from nnlab.config.run_config import dump, to_plain
+from nnlab.core.contracts import EpochEnd, Machine, SaveDue
+from nnlab.core.errors import ConfigError
+from nnlab.core.kinds import Kind, kinds_of
+from nnlab.display.open_view import open_view
+from nnlab.experiment.settle import settle
 from nnlab.rules import Rule
-from nnlab.run import resume, stream_run, train
-from nnlab.show import show
-from nnlab.smoke import smoke
-from nnlab.summary import read_summary
-from nnlab.terminal import open_view
-from nnlab.training import checkpoint
-from nnlab.training.rule_step import Concluding
+from nnlab.runs.finished.evaluate import evaluate
+from nnlab.runs.folder import checkpoint
+from nnlab.runs.folder.summary import read_summary
+from nnlab.runs.run import resume, stream_run, train
+from nnlab.training.step import Concluding
 
 RULES = [name for name in kinds_of(Rule) if name != "gradient"]
 # Overlapping clouds: no rule is done before the end.
@@ -148,11 +148,11 @@ class TestEveryRule:
     def test_shows_the_rule_in_place_of_an_optimizer(self, rule: str, tmp_path: Path) -> None:
         file = tmp_path / "f.yaml"
         file.write_text(json.dumps(config_of(rule)))
-        facts = json.loads(show(str(file), (), data=False, as_json=True))
+        facts = json.loads(show_page(str(file), (), data=False, as_json=True))
         assert facts["rule"].startswith(rule)
         assert facts["optimizer"] == facts["schedule"] == ""
         assert facts["memory"]["optimizer"] == facts["memory"]["gradients"] == 0
-        page = show(str(file), (), data=False, as_json=False)
+        page = show_page(str(file), (), data=False, as_json=False)
         assert "optimizer" not in page.replace("optimizer 0 B", "")
 
     @pytest.mark.gpu

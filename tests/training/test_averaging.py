@@ -11,15 +11,16 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_avg_fn
 
-from nnlab.build import Built, build_trainer
-from nnlab.contracts import Examples, Machine, SaveDue
-from nnlab.evaluation import evaluate, load
-from nnlab.experiment import settle
-from nnlab.loading import load_config, place_for
-from nnlab.run import resume, stream_run, train
-from nnlab.summary import read_summary
-from nnlab.terminal import open_view
-from nnlab.training import checkpoint
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Examples, Machine, SaveDue
+from nnlab.display.open_view import open_view
+from nnlab.experiment.settle import settle
+from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.finished.evaluate import evaluate
+from nnlab.runs.finished.reopen import load_network
+from nnlab.runs.folder import checkpoint
+from nnlab.runs.folder.summary import read_summary
+from nnlab.runs.run import resume, stream_run, train
 from nnlab.training.averaging import Averaged
 
 TINY: dict[str, Any] = {
@@ -83,7 +84,7 @@ def test_ema_equals_torch_bit_for_bit() -> None:
 
 def test_swa_equals_torch() -> None:
     net = network()
-    from nnlab.durations import Duration
+    from nnlab.core.durations import Duration
     from nnlab.parts.averages import SwaConfig
 
     swa = SwaConfig(start=Duration(50, "%"), every=Duration(5, "steps"))
@@ -199,7 +200,7 @@ class TestEveryAverage:
         found = evaluate(tmp_path / "run", split="validation")
         assert found["loss"] == pytest.approx(summary.best["loss"], rel=1e-6)
         best = checkpoint.named(tmp_path / "run" / "checkpoints", "best").tensors
-        for name, tensor in load(tmp_path / "run").state_dict().items():
+        for name, tensor in load_network(tmp_path / "run").state_dict().items():
             assert torch.equal(best[f"model/{name}"], tensor)
 
 

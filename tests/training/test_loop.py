@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
-from nnlab.pace import Pace
+from nnlab.core.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
+from nnlab.training.pace import Pace
 from nnlab.training.progress import Best, Limits, Monitor, Progress
 from nnlab.training.window import Window
 

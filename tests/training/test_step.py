@@ -9,13 +9,13 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnlab.build import Built, build_trainer
-from nnlab.choices import kinds_of
-from nnlab.contracts import Examples, Machine
-from nnlab.experiment import Experiment, settle
-from nnlab.loading import load_config, place_for
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Examples, Machine
+from nnlab.core.kinds import kinds_of
+from nnlab.experiment.settle import Experiment, settle
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.family import DecayingConfig
+from nnlab.runs.build.build import Built, build_trainer
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnlab.base import DataError, ResourceError
-from nnlab.contracts import Batch, DataShape, Examples, RowReader
+from nnlab.core.contracts import Batch, DataShape, Examples, RowReader
+from nnlab.core.errors import DataError, ResourceError
 from nnlab.training.sources import ResidentSource
 from nnlab.training.streams import PIECE, StreamedSource
 

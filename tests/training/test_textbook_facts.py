@@ -8,12 +8,12 @@ import pytest
 import torch
 from building import make as made
 
-from nnlab.build import Built, build_trainer
-from nnlab.contracts import Examples, Machine
-from nnlab.experiment import settle
-from nnlab.loading import load_config, place_for
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Examples, Machine
+from nnlab.experiment.settle import settle
 from nnlab.parts.layers.plain import DropoutConfig
-from nnlab.run import train
+from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.run import train
 
 BASE: dict[str, Any] = {
     "data": {"kind": "blobs", "samples": 200},

@@ -9,12 +9,12 @@ from building import Made, make
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from nnlab.contracts import Batch, DataShape
-from nnlab.experiment import Experiment
+from nnlab.core.contracts import Batch, DataShape
+from nnlab.experiment.settle import Experiment
 from nnlab.models.network import build
 from nnlab.parts.losses.classes import BceConfig
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.losses.numbers import QuadraticConfig
+from nnlab.parts.losses.regression import QuadraticConfig
 
 DEEP = 20
 MOONS = {"kind": "moons", "samples": 100}

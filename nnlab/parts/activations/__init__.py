@@ -7,13 +7,13 @@ between layers.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.activations.family import ActivationConfig
 
 Activation = Annotated[
     ActivationConfig,
     Menu(
-        "nnlab.parts.activations.common",
+        "nnlab.parts.activations.textbook",
         "nnlab.parts.activations.rectifiers",
         "nnlab.parts.activations.smooth",
         "nnlab.parts.activations.bounded",

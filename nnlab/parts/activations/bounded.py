@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self, final
 from pydantic import PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import lazy
+from nnlab.core.lazy import lazy
 from nnlab.parts.activations.family import ActivationConfig
 
 if TYPE_CHECKING:

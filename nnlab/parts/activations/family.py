@@ -4,7 +4,8 @@ from abc import abstractmethod
 from math import sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from nnlab.base import Kind, lazy
+from nnlab.core.kinds import Kind
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np

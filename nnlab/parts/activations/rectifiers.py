@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import lazy
+from nnlab.core.lazy import lazy
 from nnlab.parts.activations.family import ActivationConfig, AutoInit, ReluFamily
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import NonNegativeFloat
 
-from nnlab.base import lazy
+from nnlab.core.lazy import lazy
 from nnlab.parts.activations.family import ActivationConfig
 
 if TYPE_CHECKING:

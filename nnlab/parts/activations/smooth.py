@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import PositiveFloat
 
-from nnlab.base import lazy
+from nnlab.core.lazy import lazy
 from nnlab.parts.activations.family import ActivationConfig, ReluFamily, sigmoid, softplus
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ here.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.augments.family import AugmentConfig
 
 Augment = Annotated[
     AugmentConfig,
     Menu(
         "nnlab.parts.augments.moves",
-        "nnlab.parts.augments.values",
+        "nnlab.parts.augments.pixel_values",
         "nnlab.parts.augments.mixes",
         "nnlab.parts.augments.warps",
     ),

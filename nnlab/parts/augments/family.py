@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from nnlab.base import Kind
-from nnlab.contracts import AugmentFn, Batch, DataShape, Shape
+from nnlab.core.contracts import AugmentFn, Batch, DataShape, Shape
+from nnlab.core.kinds import Kind
 
 if TYPE_CHECKING:
     from torch import Tensor

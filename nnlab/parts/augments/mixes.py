@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
-from nnlab.base import lazy
-from nnlab.contracts import AugmentFn, Batch, DataShape
+from nnlab.core.contracts import AugmentFn, Batch, DataShape
+from nnlab.core.lazy import lazy
 from nnlab.parts.augments.family import AugmentConfig, Probability
-from nnlab.parts.draws import uniform
+from nnlab.parts.row_random import uniform
 
 if TYPE_CHECKING:
     import torch

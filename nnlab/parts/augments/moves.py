@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import PositiveInt
 
-from nnlab.base import lazy
-from nnlab.contracts import AugmentFn, DataShape, Shape
+from nnlab.core.contracts import AugmentFn, DataShape, Shape
+from nnlab.core.lazy import lazy
 from nnlab.parts.augments.family import AugmentConfig, InputsFn, Probability, on_inputs
-from nnlab.parts.draws import uniform
+from nnlab.parts.row_random import uniform
 
 if TYPE_CHECKING:
     import torch

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from nnlab.base import lazy
-from nnlab.contracts import AugmentFn, DataShape
-from nnlab.parts.augments.boxes import Between, Shares, boxes
+from nnlab.core.contracts import AugmentFn, DataShape
+from nnlab.core.lazy import lazy
 from nnlab.parts.augments.family import AugmentConfig, on_inputs
-from nnlab.parts.draws import uniform
+from nnlab.parts.augments.rectangles import Between, Shares, boxes
+from nnlab.parts.row_random import uniform
 
 if TYPE_CHECKING:
     import torch

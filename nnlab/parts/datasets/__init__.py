@@ -6,22 +6,22 @@ here.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.datasets.family import DataConfig
 
 Data = Annotated[
     DataConfig,
     Menu(
-        "nnlab.parts.datasets.idx",
-        "nnlab.parts.datasets.bundled",
-        "nnlab.parts.datasets.synthetic",
-        "nnlab.parts.datasets.gates",
-        "nnlab.parts.datasets.inline",
-        "nnlab.parts.datasets.surface",
-        "nnlab.parts.datasets.archives",
-        "nnlab.parts.datasets.csv_table",
-        "nnlab.parts.datasets.npz",
-        "nnlab.parts.datasets.image_folder",
-        unlisted="nnlab.parts.datasets.arrays",
+        "nnlab.parts.datasets.downloads.idx",
+        "nnlab.parts.datasets.downloads.bundled",
+        "nnlab.parts.datasets.synthetic.points",
+        "nnlab.parts.datasets.synthetic.gates",
+        "nnlab.parts.datasets.synthetic.inline",
+        "nnlab.parts.datasets.synthetic.surface",
+        "nnlab.parts.datasets.downloads.archives",
+        "nnlab.parts.datasets.files.csv_table",
+        "nnlab.parts.datasets.files.npz",
+        "nnlab.parts.datasets.files.image_folder",
+        unlisted="nnlab.parts.datasets.files.arrays",
     ),
 ]

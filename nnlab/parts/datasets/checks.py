@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from nnlab.base import DataError, lazy
-from nnlab.contracts import DataShape, Examples, RowReader, Split
+from nnlab.core.contracts import DataShape, Examples, RowReader, Split
+from nnlab.core.errors import DataError
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnlab.base import DataError, lazy
+from nnlab.core.errors import DataError
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np

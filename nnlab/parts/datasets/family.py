@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from nnlab.base import ConfigError, DataError, Kind, lazy
-from nnlab.contracts import DataShape, Examples, Split
+from nnlab.core.contracts import DataShape, Examples, Split
+from nnlab.core.errors import ConfigError, DataError
+from nnlab.core.kinds import Kind
+from nnlab.core.lazy import lazy
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
 from nnlab.parts.datasets.exclusion import excluded, without
 from nnlab.parts.datasets.label_noise import Noise, noise_of, noisy
-from nnlab.parts.datasets.sizes import (
+from nnlab.parts.datasets.split_sizes import (
     FromColumn,
     FromFile,
     Limit,

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from nnlab.base import Config, lazy, seed_for
-from nnlab.choices import Forms
+from nnlab.core.kinds import Config, Forms
+from nnlab.core.lazy import lazy
+from nnlab.core.seeds import seed_for
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from nnlab.base import DataError, lazy
-from nnlab.contracts import RowReader, TargetScale
+from nnlab.core.contracts import RowReader, TargetScale
+from nnlab.core.errors import DataError
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nnlab.base import DataError, lazy, seed_for
-from nnlab.contracts import Split
-from nnlab.parts.datasets.sizes import FirstRows, LastRows, Limit, wanted
+from nnlab.core.contracts import Split
+from nnlab.core.errors import DataError
+from nnlab.core.lazy import lazy
+from nnlab.core.seeds import seed_for
+from nnlab.parts.datasets.split_sizes import FirstRows, LastRows, Limit, wanted
 
 if TYPE_CHECKING:
     import numpy as np

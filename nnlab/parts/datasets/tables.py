@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nnlab.contracts import RowReader, Shape, Split, Task
+from nnlab.core.contracts import RowReader, Shape, Split, Task
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ variance_scaling with mode fan_out, Keras's glorot_uniform xavier_uniform.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import (
     ConstantConfig,

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from math import prod, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
-from nnlab.base import Kind, lazy
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.kinds import Kind
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

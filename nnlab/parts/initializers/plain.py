@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self, final
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import lazy
+from nnlab.core.lazy import lazy
 from nnlab.parts.initializers.family import InitializerConfig
 
 if TYPE_CHECKING:

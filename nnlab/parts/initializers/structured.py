@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast,
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import lazy
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.lazy import lazy
 from nnlab.parts.initializers.family import InitializerConfig
 
 if TYPE_CHECKING:

@@ -6,17 +6,17 @@ used first.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.layers.family import LayerConfig
 
 Layer = Annotated[
     LayerConfig,
     Menu(
-        "nnlab.parts.layers.dense",
+        "nnlab.parts.layers.weighted",
         "nnlab.parts.layers.plain",
         "nnlab.parts.layers.pools",
         "nnlab.parts.layers.residual",
-        "nnlab.parts.layers.norms",
+        "nnlab.parts.layers.norm_layers",
         "nnlab.parts.layers.historical",
     ),
 ]

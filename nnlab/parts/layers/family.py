@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from nnlab.base import Kind, MistakeError, Path
-from nnlab.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.errors import MistakeError, Path
+from nnlab.core.kinds import Kind
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers import BiasInitializer

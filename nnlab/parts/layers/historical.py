@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, NonNegativeInt
 
-from nnlab.base import MistakeError, Path
-from nnlab.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.errors import MistakeError, Path
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import IdentityConfig
-from nnlab.parts.layers.dense import Pair, WeightedConfig, pair
+from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.layers.family import (
     Defaults,
     LayerConfig,
@@ -21,6 +20,7 @@ from nnlab.parts.layers.family import (
     needs_image,
     window,
 )
+from nnlab.parts.layers.weighted import Pair, WeightedConfig, pair
 
 if TYPE_CHECKING:
     from torch import nn

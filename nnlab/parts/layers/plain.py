@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pydantic import Field
 
-from nnlab.base import Path, lazy
-from nnlab.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.errors import Path
+from nnlab.core.lazy import lazy
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import ReluConfig
-from nnlab.parts.layers.dense import Probability
+from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.layers.family import LayerConfig, activation_parameters
+from nnlab.parts.layers.weighted import Probability
 
 if TYPE_CHECKING:
     from torch import nn

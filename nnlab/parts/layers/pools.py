@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal, Self, final
 
 from pydantic import NonNegativeInt
 
-from nnlab.base import MistakeError, Path, lazy
-from nnlab.contracts import Plan, Shape
-from nnlab.parts.layers.dense import Pair, pair
+from nnlab.core.contracts import Plan, Shape
+from nnlab.core.errors import MistakeError, Path
+from nnlab.core.lazy import lazy
 from nnlab.parts.layers.family import LayerConfig, needs_image, window
+from nnlab.parts.layers.weighted import Pair, pair
 
 if TYPE_CHECKING:
     from torch import nn

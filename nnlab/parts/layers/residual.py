@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field
 
-from nnlab.base import MistakeError, Path
-from nnlab.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.errors import MistakeError, Path
 from nnlab.parts.activations import Activation
-from nnlab.parts.activations.common import IdentityConfig
+from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import Layer
-from nnlab.parts.layers.dense import AutoInit, ConvConfig, WeightedConfig, settled_init
 from nnlab.parts.layers.family import (
     Defaults,
     Fill,
@@ -21,8 +20,9 @@ from nnlab.parts.layers.family import (
     activation_parameters,
     place,
 )
-from nnlab.parts.layers.norms import NormLayerConfig
+from nnlab.parts.layers.norm_layers import NormLayerConfig
 from nnlab.parts.layers.skips import padded, projection
+from nnlab.parts.layers.weighted import AutoInit, ConvConfig, WeightedConfig, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Literal, Self, final
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from nnlab.base import MistakeError, Path
-from nnlab.contracts import Plan, Shape
-from nnlab.parts.activations.common import IdentityConfig
+from nnlab.core.contracts import Plan, Shape
+from nnlab.core.errors import MistakeError, Path
+from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.dense import ConvConfig, LinearConfig
 from nnlab.parts.layers.family import LayerConfig
+from nnlab.parts.layers.weighted import ConvConfig, LinearConfig
 from nnlab.parts.norms import Norm
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ formulas z are the outputs, y the targets, e = z - y, K the number of outputs.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.losses.family import LossConfig
 
 Loss = Annotated[
     LossConfig,
     Menu(
         "nnlab.parts.losses.classes",
-        "nnlab.parts.losses.numbers",
+        "nnlab.parts.losses.regression",
         "nnlab.parts.losses.margins",
         "nnlab.parts.losses.likelihoods",
         unlisted="nnlab.parts.losses.function",

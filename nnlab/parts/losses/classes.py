@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field, NonNegativeFloat
 
-from nnlab.base import Mistake, lazy
-from nnlab.choices import Forms
-from nnlab.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.errors import Mistake
+from nnlab.core.kinds import Forms
+from nnlab.core.lazy import lazy
 from nnlab.parts.constants import Constant
 from nnlab.parts.losses.family import (
     Link,

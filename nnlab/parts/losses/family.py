@@ -4,8 +4,10 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from nnlab.base import Kind, Mistake, MistakeError, lazy
-from nnlab.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.errors import Mistake, MistakeError
+from nnlab.core.kinds import Kind
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 from pydantic import PrivateAttr
 
-from nnlab.base import ConfigError, Mistake, lazy
-from nnlab.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.errors import ConfigError, Mistake
+from nnlab.core.lazy import lazy
 from nnlab.parts.losses.family import Link, LossConfig
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
-from nnlab.base import DataError, lazy
-from nnlab.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.errors import DataError
+from nnlab.core.lazy import lazy
 from nnlab.parts.losses.family import Link, LossConfig, sigmoid, softplus, wide
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
-from nnlab.base import lazy
-from nnlab.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.lazy import lazy
 from nnlab.parts.losses.family import Link, LossConfig, target_columns, wide
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ file is named here. In the formulas w is a weight, g its gradient, t counts upda
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.optimizers.family import OptimizerConfig
 
 Optimizer = Annotated[

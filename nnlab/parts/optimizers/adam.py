@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from nnlab.base import lazy
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.lazy import lazy
 from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, once, size
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from nnlab.base import lazy
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.lazy import lazy
 from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
 
 if TYPE_CHECKING:
@@ -153,12 +153,12 @@ class AdafactorConfig(DecayingConfig, frozen=True):
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
-        from nnlab.parts.optimizers.own import Adafactor
+        from nnlab.parts.optimizers.not_in_torch import Adafactor
 
         return Adafactor(groups, lr, beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
 
     def updated(self, at: At) -> Updated:
-        from nnlab.parts.optimizers.own import adafactor
+        from nnlab.parts.optimizers.not_in_torch import adafactor
 
         step, new = adafactor(*at[:4], beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
         return self._decayed(at)[0] - step, new

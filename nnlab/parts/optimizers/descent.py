@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.base import lazy
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.lazy import lazy
 from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig, Updated, size
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from nnlab.base import Config, Kind, Mistake, lazy
-from nnlab.contracts import Shape
-from nnlab.optimizing import spare_compiler
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import Mistake
+from nnlab.core.kinds import Config, Kind
+from nnlab.core.lazy import lazy
+from nnlab.core.torch_optim import spare_compiler
 
 if TYPE_CHECKING:
     import torch

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from nnlab.base import Mistake
-from nnlab.contracts import Shape
-from nnlab.optimizing import spare_compiler
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import Mistake
+from nnlab.core.torch_optim import spare_compiler
 from nnlab.parts.optimizers.family import Named, OptimizerConfig, size
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class LbfgsConfig(OptimizerConfig, frozen=True):
     closure: ClassVar[bool] = True
 
     def build(self, parameters: Named, *, lr: "float | torch.Tensor") -> "torch.optim.Optimizer":
-        from nnlab.parts.optimizers.own import Lbfgs
+        from nnlab.parts.optimizers.not_in_torch import Lbfgs
 
         spare_compiler()
         return Lbfgs(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from nnlab.base import Mistake, lazy
-from nnlab.contracts import Shape
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import Mistake
+from nnlab.core.lazy import lazy
 from nnlab.parts.optimizers.adam import adam
 from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
 
@@ -54,7 +55,7 @@ class MuonConfig(DecayingConfig, frozen=True):
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
-        from nnlab.parts.optimizers.own import Pair
+        from nnlab.parts.optimizers.not_in_torch import Pair
 
         hidden, others = _parted(groups)
         parts: list[torch.optim.Optimizer] = []

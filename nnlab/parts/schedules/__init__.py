@@ -9,7 +9,7 @@ remain.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
+from nnlab.core.kinds import Menu
 from nnlab.parts.schedules.family import ScheduleConfig
 
 Schedule = Annotated[

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal, Self, final
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.contracts import ScheduleFn
-from nnlab.durations import Duration
+from nnlab.core.contracts import ScheduleFn
+from nnlab.core.durations import Duration
 from nnlab.parts.schedules.family import Share, TimedConfig, cosine
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from nnlab.base import Kind
-from nnlab.contracts import ScheduleFn
-from nnlab.durations import Duration
+from nnlab.core.contracts import ScheduleFn
+from nnlab.core.durations import Duration
+from nnlab.core.kinds import Kind
 
 Factor = Annotated[float, Field(gt=0.0, le=1.0)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from nnlab.contracts import ObservingFn
+from nnlab.core.contracts import ObservingFn
 from nnlab.parts.schedules.family import ScheduleConfig, Share
 
 

@@ -7,19 +7,19 @@ a `StoredScoreConfig`, what asks the network again a `NetworkScoreConfig`.
 
 from typing import Annotated
 
-from nnlab.choices import Menu
-from nnlab.contracts import Task
+from nnlab.core.contracts import Task
+from nnlab.core.kinds import Menu
 from nnlab.parts.scores.family import ScoreConfig
 
 AnyScore = Annotated[
     ScoreConfig,
     Menu(
         "nnlab.parts.scores.classes",
-        "nnlab.parts.scores.numbers",
-        "nnlab.parts.scores.counts",
+        "nnlab.parts.scores.regression",
+        "nnlab.parts.scores.per_class",
         "nnlab.parts.scores.probabilities",
         "nnlab.parts.scores.ranks",
-        "nnlab.parts.scores.other_inputs",
+        "nnlab.parts.scores.robustness",
     ),
 ]
 
@@ -27,14 +27,14 @@ AnyScore = Annotated[
 def auto_scores(task: Task) -> tuple[ScoreConfig, ...]:
     """What `scores: auto` takes."""
     if task == "regression":
-        from nnlab.parts.scores.numbers import MaeScoreConfig, R2Config
+        from nnlab.parts.scores.regression import MaeScoreConfig, R2Config
 
         return (MaeScoreConfig(), R2Config())
     from nnlab.parts.scores.classes import AccuracyConfig
 
     if task == "classes":
         return (AccuracyConfig(),)
-    from nnlab.parts.scores.counts import F1Config
+    from nnlab.parts.scores.per_class import F1Config
 
     # Most labels are absent from most examples: accuracy alone is high without learning.
     return (AccuracyConfig(), F1Config())

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import PositiveInt
 
-from nnlab.base import lazy
-from nnlab.contracts import Batch, DataShape, Score, Task
+from nnlab.core.contracts import Batch, DataShape, Score, Task
+from nnlab.core.lazy import lazy
 from nnlab.parts.scores.family import (
     Sums,
     SumScoreConfig,

@@ -8,8 +8,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
-from nnlab.base import Kind, lazy
-from nnlab.contracts import Batch, DataShape, LossFn, Score, StoredScore, Task
+from nnlab.core.contracts import Batch, DataShape, LossFn, Score, StoredScore, Task
+from nnlab.core.kinds import Kind
+from nnlab.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
-from nnlab.base import lazy
-from nnlab.contracts import Batch, DataShape, Score, Task
+from nnlab.core.contracts import Batch, DataShape, Score, Task
+from nnlab.core.lazy import lazy
 from nnlab.parts.scores.family import Sums, SumScoreConfig, classes_of, first_mean
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from math import nan
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
-from nnlab.base import lazy
-from nnlab.contracts import DataShape, StoredScore, Task
+from nnlab.core.contracts import DataShape, StoredScore, Task
+from nnlab.core.lazy import lazy
 from nnlab.parts.scores.family import StoredScoreConfig
 
 if TYPE_CHECKING:

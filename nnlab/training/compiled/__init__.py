@@ -1,1 +1,4 @@
-"""The step in one compiled call: recorded from the eager one, built once, kept on disk."""
+"""A training step as machine code (CPU) or as a captured graph (CUDA), recorded from the eager one.
+
+Start with `step.py`; `cache.py` keeps what was built.
+"""

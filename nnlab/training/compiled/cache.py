@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import stat
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,10 +14,8 @@ from typing import final
 
 from filelock import FileLock, Timeout
 
-from nnlab import durable
-from nnlab.signals import cut_short
-from nnlab.training.compiled.pruning import prune, remove
-from nnlab.training.compiled.trust import open_to_others
+from nnlab.core import files
+from nnlab.core.signals import cut_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +132,14 @@ class StepCache:
         path = self._package(key)
         draft.replace(path)
         about = {"sha256": digest, "inputs": list(inputs), "seconds": seconds}
-        durable.write(self._folder / f"{key}.json", json.dumps(about) + "\n")
+        files.write(self._folder / f"{key}.json", json.dumps(about) + "\n")
         with suppress(OSError):
             prune(self._folder, keep=key)
         return Built(path, tuple(inputs), seconds)
 
     def remember(self, recipe: str, key: str) -> None:
         """A run with this recipe needs what has this key."""
-        durable.write(self._folder / f"{recipe}.recipe", json.dumps({"key": key}) + "\n")
+        files.write(self._folder / f"{recipe}.recipe", json.dumps({"key": key}) + "\n")
 
     def _package(self, key: str) -> Path:
         return self._folder / f"{key}.pt2"
@@ -148,3 +149,117 @@ def _touch(path: Path) -> None:
     """Notes that a file was used; another owner's file system may not allow it."""
     with suppress(OSError):
         os.utime(path)
+
+
+MOST_BYTES = 1 << 30
+"""Of all packages together."""
+MOST_SECONDS = 90 * 86400.0
+"""Since a package was last used: 90 days."""
+
+
+def prune(folder: Path, *, keep: str) -> None:
+    """Removes packages that were not used for long, and the longest unused beyond the limit.
+
+    When a package was used last is its modification time. What a process is building, or waits
+    for, is locked and stays.
+
+    Args:
+        folder: of the cache.
+        keep: the key of a package that stays.
+    """
+    now = time.time()
+    packages = [path for path in folder.glob("*.pt2") if path.name.count(".") == 1]
+    used = {path.stem: _stat(path) for path in packages if path.stem != keep}
+    total = _stat(folder / f"{keep}.pt2")[1]
+    # From the one used last: what still fits beside it stays.
+    for key, (when, size) in sorted(used.items(), key=lambda item: -item[1][0]):
+        total += size
+        if now - when > MOST_SECONDS or total > MOST_BYTES:
+            with _free(folder, key) as free:
+                if free:
+                    for end in ("json", "pt2"):
+                        (folder / f"{key}.{end}").unlink(missing_ok=True)
+                    total -= size
+    _sweep(folder, now)
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """What killed builds left behind, and recipes that nobody asked for since."""
+    for path in folder.glob("*.recipe"):
+        if now - _stat(path)[0] > MOST_SECONDS:
+            path.unlink(missing_ok=True)
+    for lock in folder.glob("*.lock"):
+        key = lock.stem
+        if not (folder / f"{key}.pt2").exists() or any((folder / "scratch").glob(f"{key}.*")):
+            with _free(folder, key) as free:
+                if free:
+                    remove(folder, f"{key}.*.pt2")
+                    remove(folder / "scratch", f"{key}.*")
+                    if not (folder / f"{key}.pt2").exists():
+                        lock.unlink(missing_ok=True)
+
+
+def remove(folder: Path, pattern: str) -> None:
+    """Removes the files and folders of a pattern."""
+    for path in folder.glob(pattern):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+@contextmanager
+def _free(folder: Path, key: str) -> Generator[bool]:
+    """Whether nobody holds a key's lock; it is held within the block."""
+    lock = FileLock(folder / f"{key}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _stat(path: Path) -> tuple[float, int]:
+    """When a file was used last, and its bytes; (0, 0) for none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return 0.0, 0
+    return about.st_mtime, about.st_size
+
+
+def open_to_others(parent: Path) -> str:
+    """Why a folder above the cache lets others exchange it; else the empty word.
+
+    As OpenSSH asks of the folders above a key: they belong to root or to the user, and nobody else
+    writes to them. Two are let pass: the sticky bit (as of /tmp), with which others cannot rename
+    what is not theirs, and a group of which the user is the only member.
+    """
+    if os.name != "posix":
+        return ""
+    about = parent.stat()
+    if about.st_uid not in (0, os.getuid()):
+        return f"{parent}, above the cache, belongs to another user"
+    others = about.st_mode & stat.S_IWOTH
+    group = about.st_mode & stat.S_IWGRP and not _private(about.st_gid)
+    if (others or group) and not about.st_mode & stat.S_ISVTX:
+        way = "chmod go-w, or name a folder elsewhere by NNLAB_CACHE"
+        return f"{parent}, above the cache, can be written to by others ({way})"
+    return ""
+
+
+def _private(group: int) -> bool:
+    """Whether a group is the user's alone: it has the user's name and no other member."""
+    import grp
+    import pwd
+
+    try:
+        found, user = grp.getgrgid(group), pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return found.gr_name == user.pw_name and set(found.gr_mem) <= {user.pw_name}

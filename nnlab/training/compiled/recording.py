@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from nnlab.contracts import Batch
+from nnlab.core.contracts import Batch
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.no_trace import kept_generators
 from nnlab.training.sources import ResidentSource
-from nnlab.training.still import kept_generators
 
 UpdateFn = Callable[[Tensor, Tensor, Mapping[str, Tensor], Tensor, float], "Change"]
 """(w, g, state, lr (), weight decay) to the new w and what is new of its state."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.contracts import Batch, DataShape
+from nnlab.core.contracts import Batch, DataShape
 from nnlab.parts.augments.family import AugmentConfig
 
 Change = Callable[[AugmentConfig, Tensor, Tensor, int], Tensor]

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 import torch
 
-from nnlab.choices import kinds_of
-from nnlab.contracts import Batch, DataShape
+from nnlab.core.contracts import Batch, DataShape
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.augments import Augment
 from nnlab.parts.augments.family import AugmentConfig, chain
 from nnlab.parts.augments.moves import FlipConfig

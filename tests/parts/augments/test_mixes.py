@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from nnlab.contracts import Batch, DataShape
+from nnlab.core.contracts import Batch, DataShape
 from nnlab.parts.augments.family import chain
 from nnlab.parts.augments.mixes import CutmixConfig, MixupConfig
-from nnlab.parts.draws import uniform
+from nnlab.parts.row_random import uniform
 
 
 def partners(batch: Batch, seed: int) -> np.ndarray:

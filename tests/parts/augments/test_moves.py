@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.contracts import Batch
+from nnlab.core.contracts import Batch
 from nnlab.parts.augments.moves import CropConfig, FlipConfig, ShiftConfig
-from nnlab.parts.draws import uniform
+from nnlab.parts.row_random import uniform
 
 NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as tv
 
-from nnlab.contracts import Batch
-from nnlab.parts.augments.boxes import boxes
-from nnlab.parts.augments.values import (
+from nnlab.core.contracts import Batch
+from nnlab.parts.augments.pixel_values import (
     BrightnessConfig,
     ContrastConfig,
     ErasingConfig,
     NoiseConfig,
 )
-from nnlab.parts.draws import normal, uniform
+from nnlab.parts.augments.rectangles import boxes
+from nnlab.parts.row_random import normal, uniform
 
 ROWS = torch.arange(100, 140)
 

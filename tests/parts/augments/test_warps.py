@@ -9,15 +9,15 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from nnlab.contracts import Batch
-from nnlab.parts.augments.boxes import TRIES, boxes
+from nnlab.core.contracts import Batch
+from nnlab.parts.augments.rectangles import TRIES, boxes
 from nnlab.parts.augments.warps import (
     AffineConfig,
     ElasticConfig,
     ResizedCropConfig,
     RotationConfig,
 )
-from nnlab.parts.draws import uniform
+from nnlab.parts.row_random import uniform
 
 BILINEAR = InterpolationMode.BILINEAR
 # Both work in float32; coordinates of 8 pixels are rounded at about 1e-6.

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlab.choices import kinds_of
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.datasets import Data
-from nnlab.parts.datasets.archives import Cifar10Config, Cifar100Config, SvhnConfig
-from nnlab.parts.datasets.cache import write_cache
+from nnlab.parts.datasets.downloads.archives import Cifar10Config, Cifar100Config, SvhnConfig
+from nnlab.parts.datasets.downloads.cache import write_cache
+from nnlab.parts.datasets.downloads.idx import FashionMnistConfig, KmnistConfig, MnistConfig
 from nnlab.parts.datasets.family import DataConfig, Place
-from nnlab.parts.datasets.idx import FashionMnistConfig, KmnistConfig, MnistConfig
 
 EXAMPLES = (400, 100)
 IDX = (MnistConfig, FashionMnistConfig, KmnistConfig)

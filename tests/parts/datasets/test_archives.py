@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.base import DataError
-from nnlab.parts.datasets.archives import Cifar10Config, Cifar100Config, SvhnConfig
-from nnlab.parts.datasets.cache import read_cache, write_cache
+from nnlab.core.errors import DataError
+from nnlab.parts.datasets.downloads.archives import Cifar10Config, Cifar100Config, SvhnConfig
+from nnlab.parts.datasets.downloads.cache import read_cache, write_cache
+from nnlab.parts.datasets.downloads.named import in_a_line
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.named import in_a_line
 
 RANDOM = np.random.default_rng(0)
 Config = Cifar10Config | Cifar100Config | SvhnConfig
@@ -179,7 +179,7 @@ def test_kept_arrays_import_no_torch(place: Place) -> None:
     write_cache(place.cache / "arrays" / "cifar10", images, np.arange(600) % 10)
     code = (
         "import sys; from pathlib import Path\n"
-        "from nnlab.parts.datasets.archives import Cifar10Config\n"
+        "from nnlab.parts.datasets.downloads.archives import Cifar10Config\n"
         "from nnlab.parts.datasets.family import Place\n"
         "Cifar10Config.examples = (500, 100)\n"
         f"here = Path({str(place.cache)!r})\n"

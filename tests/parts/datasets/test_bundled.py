@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.parts.datasets.bundled import (
+from nnlab.parts.datasets.downloads.bundled import (
     BreastCancerConfig,
     DiabetesConfig,
     DigitsConfig,
@@ -60,7 +60,7 @@ def test_reading_imports_neither_scikit_learn_nor_torch() -> None:
     code = (
         "import sys; from pathlib import Path; from nnlab.parts.datasets import Data\n"
         "from nnlab.parts.datasets.family import Place\n"
-        "from nnlab.parts.datasets.bundled import DigitsConfig\n"
+        "from nnlab.parts.datasets.downloads.bundled import DigitsConfig\n"
         "assert 'numpy' not in sys.modules, 'numpy at import'\n"
         "DigitsConfig().describe(Place(Path(), Path(), Path()))\n"
         "assert 'numpy' not in sys.modules, 'numpy to describe'\n"

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnlab.base import DataError
-from nnlab.contracts import DataShape, Examples
-from nnlab.parts.datasets.bundled import IrisConfig
+from nnlab.core.contracts import DataShape, Examples
+from nnlab.core.errors import DataError
 from nnlab.parts.datasets.checks import check_rows, check_table, digest_of, notes
+from nnlab.parts.datasets.downloads.bundled import IrisConfig
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.gates import XorConfig
+from nnlab.parts.datasets.synthetic.gates import XorConfig
 
 TABLE = DataShape((2,), "classes", 3, ("a", "b", "c"), {"train": 4}, ("width", "height"))
 CURVE = DataShape((2,), "regression", 1, (), {"train": 4})

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from nnlab.base import ConfigError, DataError
-from nnlab.parts.datasets import csv_table
-from nnlab.parts.datasets.csv_sheet import Sheet
-from nnlab.parts.datasets.csv_table import CsvConfig
+from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.sizes import FromColumn, FromFile
+from nnlab.parts.datasets.files import csv_table
+from nnlab.parts.datasets.files.csv_sheet import Sheet
+from nnlab.parts.datasets.files.csv_table import CsvConfig
+from nnlab.parts.datasets.split_sizes import FromColumn, FromFile
 
 HEADER = "length,color,width,species\n"
 ROWS = "1.5,red,3,rose\n2.5,blue,4,iris\n3.5,red,5,rose\n4.5,green,6,iris\n"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from nnlab.base import ConfigError
-from nnlab.choices import kinds_of
+from nnlab.core.errors import ConfigError
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.datasets import Data
 from nnlab.parts.datasets.family import DataConfig, Place
-from nnlab.parts.datasets.gates import XorConfig
-from nnlab.parts.datasets.sizes import FirstRows, FromColumn, FromFile, LastRows
+from nnlab.parts.datasets.split_sizes import FirstRows, FromColumn, FromFile, LastRows
+from nnlab.parts.datasets.synthetic.gates import XorConfig
 
 Make = Callable[[str], DataConfig]
 GATES = ("and", "or", "xor")

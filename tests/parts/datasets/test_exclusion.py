@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.base import ConfigError, DataError
-from nnlab.loading import load_config, place_for
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.errors import ConfigError, DataError
 
 MOONS: dict[str, Any] = {"kind": "moons", "samples": 100}
 

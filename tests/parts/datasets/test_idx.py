@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnlab.base import DataError
+from nnlab.core.errors import DataError
+from nnlab.parts.datasets.downloads.idx import MnistConfig, read_idx
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.idx import MnistConfig, read_idx
 
 SHARED = Path(os.environ.get("NNLAB_DATA") or Path(__file__).parents[4] / "shared" / "data")
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlab.base import ConfigError, DataError
-from nnlab.parts.datasets import image_folder
+from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.image_files import FolderReader, read_image
-from nnlab.parts.datasets.image_folder import ImageFolderConfig
-from nnlab.parts.datasets.sizes import FromFile
+from nnlab.parts.datasets.files import image_folder
+from nnlab.parts.datasets.files.image_files import FolderReader, read_image
+from nnlab.parts.datasets.files.image_folder import ImageFolderConfig
+from nnlab.parts.datasets.split_sizes import FromFile
 
 RANDOM = np.random.default_rng(0)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from building import make
 
-from nnlab.base import ConfigError, DataError
-from nnlab.config import dump
-from nnlab.loading import Text, load_config
+from nnlab.commands.show.page import show_page
+from nnlab.config.loading import Text, load_config
+from nnlab.config.run_config import dump
+from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.inline import InlineConfig
-from nnlab.run import train
-from nnlab.show import show
+from nnlab.parts.datasets.synthetic.inline import InlineConfig
+from nnlab.runs.run import train
 
 SHEET = {"kind": "inline", "inputs": ((0.05, 0.10),), "targets": ((0.01, 0.99),)}
 MLP = {"kind": "mlp", "hidden": (2,)}
@@ -100,7 +100,7 @@ def test_survives_being_written_as_yaml() -> None:
 def test_show_counts_them(tmp_path: Path) -> None:
     file = tmp_path / "f.yaml"
     file.write_text(f"data: {json.dumps(SHEET)}\nmodel: {json.dumps(MLP)}\n")
-    found = json.loads(show(str(file), (), data=True, as_json=True))
+    found = json.loads(show_page(str(file), (), data=True, as_json=True))
     assert found["data"]["sizes"] == {"train": 1, "validation": 1, "test": 1}
     assert found["splits"]["ranges"]["target 2"]["mean"] == pytest.approx(0.99)
 

@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.base import ConfigError
-from nnlab.contracts import Examples
-from nnlab.loading import load_config, place_for
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Examples
+from nnlab.core.errors import ConfigError
 from nnlab.parts.datasets.checks import notes
 
 RUN = {"model": "linear", "train": {"epochs": 1}}

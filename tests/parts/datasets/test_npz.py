@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.base import ConfigError, DataError
+from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.npz import NpzConfig
+from nnlab.parts.datasets.files.npz import NpzConfig
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.arange(40) % 4

@@ -3,7 +3,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from nnlab.base import DataError
+from nnlab.core.errors import DataError
 from nnlab.parts.datasets import scaling
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]

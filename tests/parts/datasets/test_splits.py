@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from nnlab.base import DataError
-from nnlab.parts.datasets.sizes import FirstRows, LastRows, split_sizes
+from nnlab.core.errors import DataError
+from nnlab.parts.datasets.split_sizes import FirstRows, LastRows, split_sizes
 from nnlab.parts.datasets.splits import draw, shares, shuffled, split_rows
 
 NAMES = tuple("abcdefghij")

@@ -11,12 +11,12 @@ import pytest
 import torch
 from building import Made, make
 
-from nnlab.base import ConfigError
-from nnlab.evaluation import evaluate
-from nnlab.parts.datasets.surface import SURFACES
-from nnlab.run import resume, train
-from nnlab.smoke import smoke
-from nnlab.terminal import open_view
+from nnlab.commands.smoke import smoke
+from nnlab.core.errors import ConfigError
+from nnlab.display.open_view import open_view
+from nnlab.parts.datasets.synthetic.surface import SURFACES
+from nnlab.runs.finished.evaluate import evaluate
+from nnlab.runs.run import resume, train
 
 Pair = tuple[float, float]
 

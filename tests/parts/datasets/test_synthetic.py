@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from nnlab.parts.datasets.family import Place
-from nnlab.parts.datasets.gates import AndConfig, OrConfig, XorConfig
-from nnlab.parts.datasets.synthetic import (
+from nnlab.parts.datasets.synthetic.gates import AndConfig, OrConfig, XorConfig
+from nnlab.parts.datasets.synthetic.points import (
     BlobsConfig,
     CirclesConfig,
     FunctionConfig,

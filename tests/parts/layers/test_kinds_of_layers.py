@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnlab.base import MistakeError
-from nnlab.choices import kinds_of
-from nnlab.contracts import Shape
-from nnlab.parts.activations.common import IdentityConfig, ReluConfig
+from nnlab.core.contracts import Shape
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import kinds_of
+from nnlab.parts.activations.textbook import IdentityConfig, ReluConfig
 from nnlab.parts.containers import Residual, Stack
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.initializers.structured import OrthogonalConfig
 from nnlab.parts.layers import Layer
-from nnlab.parts.layers.dense import ConvConfig, LinearConfig
 from nnlab.parts.layers.family import Defaults, LayerConfig
 from nnlab.parts.layers.historical import SubsamplingConfig, TableConvConfig
-from nnlab.parts.layers.norms import LocalResponseNormConfig
+from nnlab.parts.layers.norm_layers import LocalResponseNormConfig
 from nnlab.parts.layers.pools import AdaptivePoolConfig, MaxPoolConfig
 from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.weighted import ConvConfig, LinearConfig
 from nnlab.parts.norms import BatchConfig, NoNormConfig
 
 DEFAULTS = Defaults(NoNormConfig(), IdentityConfig(), "auto", ZerosConfig(), 0.0)

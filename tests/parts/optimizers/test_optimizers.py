@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import nn, optim
 
-from nnlab.choices import kinds_of
+from nnlab.core.kinds import kinds_of
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import (
     AdamaxConfig,

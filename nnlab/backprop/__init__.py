@@ -1,1 +1,0 @@
-"""`nnlab backprop`: one forward and one backward pass, shown and proved."""

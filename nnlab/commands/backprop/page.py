@@ -1,0 +1,177 @@
+"""The worksheet as text and as JSON, and the command that makes it."""
+
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnlab.commands.backprop.equations import Pass
+from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work
+from nnlab.comparison.group import settled
+from nnlab.config.loading import located, place_for, read_text
+from nnlab.core.contracts import Split
+from nnlab.core.errors import ConfigError, DivergedError, MistakeError
+from nnlab.core.text import grid, rendered
+from nnlab.experiment.settle import Experiment
+
+SHOWN = 8
+"""Rows and columns of a tensor that are printed."""
+
+
+class Worked(NamedTuple):
+    """What is printed, and the error that the three gradients disagree."""
+
+    text: str
+    error: DivergedError | None = None
+
+
+def backprop(
+    source: str, overrides: list[str], *, example: int, split: Split, as_json: bool
+) -> Worked:
+    """The page of one example of a config's data.
+
+    Args:
+        source: a file, a bundled name or `-`.
+        overrides: as `--set` takes them.
+        example: its number within the split, from 0.
+        split: train, validation or test.
+        as_json: one JSON object in place of the page.
+
+    Raises:
+        ConfigError: the config is wrong, or there is no such example.
+        DataError: the data are missing or damaged.
+    """
+    text = read_text(source)
+    experiment = settled(text, overrides)
+    examples = experiment.config.data.load(place_for(text.folder))
+    if split not in examples.rows:
+        raise ConfigError(f"--split {split}: there are {', '.join(examples.rows)}")
+    rows = examples.rows[split]
+    if not 0 <= example < len(rows):
+        raise ConfigError(f"--example {example}: the {split} split has 0 to {len(rows) - 1}")
+    row = int(rows[example])
+    inputs = examples.inputs
+    stored = inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
+    shift, factor = examples.shift.astype(np.float64), examples.factor.astype(np.float64)
+    x = ((stored.astype(np.float64)[None] - shift) * factor)[0]
+    try:
+        sheet = work(experiment, x, examples.targets[row])
+    except MistakeError as error:
+        raise located([error.mistake], experiment.config.origins) from None
+    shown = json.dumps(plain(sheet)) + "\n" if as_json else page(sheet, experiment)
+    if sheet.agrees:
+        return Worked(shown)
+    where = max(sheet.agreements, key=lambda one: max(one.autograd, one.differences))
+    line = f"backprop: the gradients of {where.name} disagree by {sheet.worst:.1e}"
+    return Worked(shown, DivergedError(f"{line} (the limit is {LIMIT:g}; a formula is wrong)"))
+
+
+def page(sheet: Worksheet, experiment: Experiment) -> str:
+    """What a person reads: there, back, the update, the proof."""
+    parts: list[Any] = ["FORWARD   z = W a + b, a = f(z)", f"x {_row(sheet.x)}", ""]
+    for one in sheet.passes:
+        parts += [*_forward(one), ""]
+    loss = experiment.loss
+    if loss.link_inside:
+        # Else its delta, p - y, looks wrong beside f' = 1.
+        parts += [f"p = {loss.link}(a) is part of the loss {loss.kind}"]
+    parts += [f"loss {loss.kind}: {sheet.loss:.7g}   target {_row(sheet.y)}", ""]
+    parts += ["BACKWARD  the last layer first", ""]
+    for number, one in reversed(list(enumerate(sheet.passes))):
+        behind = sheet.passes[number + 1] if number + 1 < len(sheet.passes) else None
+        parts += [*_backward(one, behind), ""]
+    optimizer = experiment.config.optimizer
+    parts += [f"UPDATE    {optimizer.kind}, lr {optimizer.lr:g}{_left_out(experiment)}"]
+    for name, value in sheet.updated.items():
+        parts += _tensor(name, value)
+    head = ("parameter", "largest entry", "against autograd", "against differences", "entries")
+    rows = [
+        (a.name, f"{a.size:.3e}", f"{a.autograd:.1e}", f"{a.differences:.1e}", _entries(a))
+        for a in sheet.agreements
+    ]
+    verdict = "agree" if sheet.agrees else "DISAGREE"
+    parts += ["", "PROOF     relative errors in float64", grid(rows, head=head, right=(1, 2, 3, 4))]
+    parts += [f"largest relative error {sheet.worst:.1e}: they {verdict} (limit {LIMIT:g})"]
+    return rendered(*parts, width=100)
+
+
+def _left_out(experiment: Experiment) -> str:
+    """What training does to the gradient between these equations and the optimizer."""
+    regularize, train = experiment.config.regularize, experiment.config.train
+    left_out = ["regularize"] if regularize.l1 or regularize.l2 or regularize.max_norm else []
+    left_out += ["train.clip_norm"] if train.clip_norm is not None else []
+    return f" (of the loss alone: without {' and '.join(left_out)})" if left_out else ""
+
+
+def _entries(one: Agreement) -> str:
+    return f"{one.entries}" + (f", {one.kinks} at kinks" if one.kinks else "")
+
+
+def _forward(one: Pass) -> list[str]:
+    layer = one.layer
+    lines = [f"{layer.name}  {len(one.inputs)} -> {len(one.z)}, f = {layer.activation.kind}"]
+    for name, value in (("W", layer.weight), ("b", layer.bias), ("z", one.z), ("a", one.a)):
+        if value is not None:
+            lines += _tensor(name, value)
+    return lines
+
+
+def _backward(one: Pass, behind: Pass | None) -> list[str]:
+    if behind is None:
+        rule = "BP1  delta = dC/da * f'(z)"
+    else:
+        rule = f"BP2  delta = (W[{behind.layer.name}]^T delta[{behind.layer.name}]) * f'(z)"
+    lines = [f"{one.layer.name}  {rule}", *_tensor("delta", one.delta)]
+    for name, value in (
+        ("BP3 dC/dW", one.weight_gradient),
+        ("BP4 dC/db", one.bias_gradient),
+    ):
+        if value is not None:
+            lines += _tensor(name, value)
+    return lines
+
+
+def _tensor(name: str, value: NDArray[np.float64]) -> list[str]:
+    """A name and its rows below each other."""
+    rows = value if value.ndim == 2 else value[None]
+    head = f"  {name}  "
+    lines = [
+        f"{head if i == 0 else ' ' * len(head)}{_row(row)}" for i, row in enumerate(rows[:SHOWN])
+    ]
+    return lines + ([f"{' ' * len(head)}... {len(rows)} rows"] if len(rows) > SHOWN else [])
+
+
+def _row(values: NDArray[np.float64]) -> str:
+    shown = " ".join(f"{value:>12.7g}" for value in values[:SHOWN])
+    return shown + (f" ... {len(values)}" if len(values) > SHOWN else "")
+
+
+def plain(sheet: Worksheet) -> dict[str, Any]:
+    """The whole worksheet, for JSON."""
+    layers: list[dict[str, Any]] = []
+    for one in sheet.passes:
+        tensors = {
+            "weight": one.layer.weight,
+            "bias": one.layer.bias,
+            "z": one.z,
+            "a": one.a,
+            "delta": one.delta,
+            "weight_gradient": one.weight_gradient,
+            "bias_gradient": one.bias_gradient,
+        }
+        shown = {name: None if v is None else v.tolist() for name, v in tensors.items()}
+        layers.append({"name": one.layer.name, "activation": one.layer.activation.kind, **shown})
+    return {
+        "inputs": sheet.x.tolist(),
+        "target": sheet.y.tolist(),
+        "loss": sheet.loss,
+        "layers": layers,
+        "updated": {name: value.tolist() for name, value in sheet.updated.items()},
+        "agreement": {
+            a.name: {"autograd": a.autograd, "differences": a.differences, "entries": a.entries}
+            for a in sheet.agreements
+        },
+        "largest_relative_error": sheet.worst,
+        "agrees": sheet.agrees,
+    }

@@ -1,0 +1,217 @@
+"""The gradient three times: the four equations, autograd, central finite differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nnlab.commands.backprop.equations import Dense, Pass, backward, cost, dense_layers
+from nnlab.core.contracts import Batch
+from nnlab.experiment.settle import Experiment
+from nnlab.models.network import build as build_network
+from nnlab.models.network import fills
+from nnlab.parts.losses.family import LossConfig
+
+LIMIT = 1e-6
+"""The largest relative error that counts as agreement, in float64."""
+STEP = 1e-5
+"""Of the differences: their error is about STEP^2 = 1e-10, their rounding 1e-16 / STEP = 1e-11."""
+ENTRIES = 256
+"""Of a larger tensor so many entries are perturbed, drawn with a fixed seed."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the three gradients of one parameter are apart.
+
+    Attributes:
+        name: hidden1.weight.
+        size: the largest absolute entry of the gradient.
+        autograd: relative error of the equations against autograd.
+        differences: likewise against central finite differences.
+        entries: how many entries were perturbed.
+        kinks: how many of those stand at a kink, where differences say nothing.
+    """
+
+    name: str
+    size: float
+    autograd: float
+    differences: float
+    entries: int
+    kinks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worksheet:
+    """One example worked through.
+
+    Attributes:
+        x: its inputs, flat.
+        y: its target, as columns.
+        loss: the loss.
+        passes: of each layer, the first first.
+        agreements: of each parameter.
+        updated: the parameters after one step of the optimizer.
+    """
+
+    x: Floats
+    y: Floats
+    loss: float
+    passes: tuple[Pass, ...]
+    agreements: tuple[Agreement, ...]
+    updated: Mapping[str, Floats]
+
+    @property
+    def worst(self) -> float:
+        """The largest relative error of all; NaN if one is not a number."""
+        errors = [error for one in self.agreements for error in (one.autograd, one.differences)]
+        return float(np.max(errors))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all three say the same."""
+        return self.worst <= LIMIT
+
+
+def work(experiment: Experiment, x: Floats, target: Any) -> Worksheet:
+    """Works one example through the network with its first weights, in float64.
+
+    Args:
+        experiment: with a fully connected network.
+        x: the scaled inputs of one example, any shape.
+        target: its class number, or its (K,) numbers.
+
+    Raises:
+        MistakeError: a layer is not a fully connected one.
+    """
+    network = build_network(experiment.design, seed=experiment.config.seed_of("init"))
+    network = network.double().eval()
+    _fill_exactly(network, experiment)
+    before = {name: p.detach().numpy().copy() for name, p in network.named_parameters()}
+    layers = dense_layers(experiment.design.placed, before)
+    loss = experiment.loss
+    y = loss.columns(np.asarray(target)[None], experiment.shape)[0]
+    flat = x.reshape(-1)
+    passes = backward(layers, loss, flat, y)
+    ours = _gradients(passes)
+    theirs = _autograd(network, experiment, x, target)
+    agreements = tuple(
+        _agreement(name, gradient, theirs[name], layers, loss, flat, y)
+        for name, gradient in ours.items()
+    )
+    return Worksheet(
+        flat, y, cost(layers, loss, flat, y), passes, agreements, _updated(network, experiment)
+    )
+
+
+def _fill_exactly(network: nn.Module, experiment: Experiment) -> None:
+    """Numbers that are written, such as 0.15, in float64; networks are built in float32."""
+    parameters = dict(network.named_parameters())
+    for name, fill in fills(experiment.design).items():
+        if fill.init.kind in ("given", "constant"):
+            with torch.no_grad():
+                fill.init.fill(
+                    parameters[name],
+                    fan_in=fill.fan_in,
+                    fan_out=fill.fan_out,
+                    gain=fill.gain,
+                    generator=torch.Generator(),
+                )
+
+
+def _gradients(passes: Sequence[Pass]) -> dict[str, Floats]:
+    found: dict[str, Floats] = {}
+    for one in passes:
+        for suffix, gradient in (("weight", one.weight_gradient), ("bias", one.bias_gradient)):
+            if gradient is not None:
+                found[f"{one.layer.name}.{suffix}"] = gradient
+    return found
+
+
+def _autograd(
+    network: nn.Module, experiment: Experiment, x: Floats, target: Any
+) -> dict[str, Floats]:
+    """Torch's gradients; they stay in the parameters."""
+    targets = torch.as_tensor(np.asarray(target)[None])
+    if targets.is_floating_point():
+        targets = targets.double()
+    batch = Batch(torch.from_numpy(x[None]), targets, torch.zeros(1, dtype=torch.int64))
+    loss = experiment.loss.build(experiment.shape)
+    loss(network(batch.inputs), batch).mean().backward()
+    return {
+        name: np.zeros(p.shape) if p.grad is None else p.grad.numpy().copy()
+        for name, p in network.named_parameters()
+    }
+
+
+def _updated(network: nn.Module, experiment: Experiment) -> dict[str, Floats]:
+    """The parameters after the optimizer's first step with autograd's gradients."""
+    optimizer = experiment.config.optimizer
+    rate = torch.tensor(optimizer.lr, dtype=torch.float64)
+    optimizer.build(list(network.named_parameters()), lr=rate).step()
+    return {name: p.detach().numpy().copy() for name, p in network.named_parameters()}
+
+
+def _agreement(
+    name: str,
+    ours: Floats,
+    theirs: Floats,
+    layers: Sequence[Dense],
+    loss: LossConfig,
+    x: Floats,
+    y: Floats,
+) -> Agreement:
+    count = min(ours.size, ENTRIES)
+    chosen = np.random.Generator(np.random.PCG64(0)).permutation(ours.size)[:count]
+    middle = cost(layers, loss, x, y)
+    sides = np.array([_sides(name, int(i), middle, layers, loss, x, y) for i in chosen])
+    left, right = sides[:, 0], sides[:, 1]
+    # Of a smooth function they differ by STEP * f'' alone.
+    smooth = np.abs(right - left) <= 1e-3 * (np.abs(right) + np.abs(left)) + 1e-5
+    return Agreement(
+        name,
+        size=float(np.abs(ours).max(initial=0.0)),
+        autograd=relative_error(ours, theirs),
+        differences=relative_error(
+            ours.reshape(-1)[chosen][smooth], ((left + right) / 2.0)[smooth]
+        ),
+        entries=count,
+        kinks=int((~smooth).sum()),
+    )
+
+
+def relative_error(a: Floats, b: Floats) -> float:
+    """Max |a - b| / max(|a|, |b|), largest entries; below 1e-4 differences are rounding noise."""
+    scale = max(float(np.abs(a).max(initial=0.0)), float(np.abs(b).max(initial=0.0)), 1e-4)
+    return float(np.abs(a - b).max(initial=0.0)) / scale
+
+
+def _sides(
+    name: str,
+    index: int,
+    middle: float,
+    layers: Sequence[Dense],
+    loss: LossConfig,
+    x: Floats,
+    y: Floats,
+) -> tuple[float, float]:
+    """(C(w) - C(w - h)) / h and (C(w + h) - C(w)) / h; their mean is the central difference."""
+    layer, _, part = name.rpartition(".")
+
+    def moved(by: float) -> float:
+        copies: list[Dense] = []
+        for one in layers:
+            if one.name == layer:
+                values = (one.weight if part == "weight" else one.bias).copy()  # pyright: ignore[reportOptionalMemberAccess]
+                values.reshape(-1)[index] += by
+                one = replace(one, **{part: values})
+            copies.append(one)
+        return cost(copies, loss, x, y)
+
+    return (middle - moved(-STEP)) / STEP, (moved(STEP) - middle) / STEP

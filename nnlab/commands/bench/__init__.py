@@ -1,0 +1,67 @@
+"""`nnlab bench`: the words of a measurement."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnlab.commands import options
+
+
+def bench(
+    config: options.Config,
+    set_: options.Set = None,
+    against: Annotated[
+        str, typer.Option(help="Peers with commas: hand-loop,lightning,keras-jax,jax,sklearn.")
+    ] = "",
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Turns.")] = 5,
+    peer_python: Annotated[
+        Path | None, typer.Option(help="The interpreter that runs peers; else this one.")
+    ] = None,
+    peer_threads: Annotated[
+        int | None, typer.Option(min=0, help="Of peers; else as the run's; 0 leaves it to them.")
+    ] = None,
+    build: Annotated[
+        bool,
+        typer.Option(
+            "--build",
+            help="Only builds the compiled step, if it is not there; kept in NNLAB_CACHE, up to "
+            "1 GiB and 90 days without use.",
+        ),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """How fast does it train here? Alone, or in turn with peers that do the same work.
+
+    Every run is a process of its own, on the CPU. A turn runs each program as long as the config
+    says and then for one epoch; the steady step is the difference of their wall times over that of
+    their steps. FLOP/s counts 3 x the network's forward pass for each example; bytes/s counts
+    weights and optimizer state read and written once a step, and the inputs read once: both are
+    set beside what a large float32 matrix product and a large copy reach on as many threads.
+    """
+    import json as json_lines
+
+    from nnlab.commands.bench import peers
+    from nnlab.commands.bench.work import work_of
+
+    names = peers.chosen(against)
+    work = work_of(config, set_ or [])
+    if build:
+        from nnlab.commands.bench.build_step import fill, told
+
+        options.ready()
+        filled = fill(work)
+        typer.echo(json_lines.dumps(filled) if json else told(filled))
+        return
+    from nnlab.commands.bench.facts import facts
+    from nnlab.commands.bench.measuring import Asked, measure
+    from nnlab.commands.bench.page import page
+
+    threads = work.threads if peer_threads is None else peer_threads
+    python = sys.executable if peer_python is None else str(peer_python)
+    asked = Asked(names, repeats, python, threads, lambda line: typer.echo(line, err=True))
+    found = facts(work, asked, measure(work, asked))
+    typer.echo(page(found), err=json, nl=False)
+    if json:
+        typer.echo(json_lines.dumps(found))

@@ -1,0 +1,109 @@
+"""`nnlab check`: is a config written right? Nothing is built or loaded, without torch."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import typer
+
+from nnlab.commands import options
+from nnlab.comparison.group import Group, settled_group
+from nnlab.config.loading import place_for, read_text
+from nnlab.core.errors import ConfigError, DataError, NnlabError
+from nnlab.experiment.settle import Experiment
+
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
+
+
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
+    set_: options.Set = None,
+    format: Annotated[
+        Literal["text", "github"], typer.Option(help="How mistakes are told.")
+    ] = "text",
+) -> None:
+    """Is it written right? Quick: nothing is built or loaded."""
+    raise typer.Exit(check_files(files, set_ or [], style=format))
+
+
+def check_files(
+    sources: Sequence[str], overrides: Sequence[str] = (), *, style: Literal["text", "github"]
+) -> int:
+    """Checks configs one by one and says of each what it would train, or what is wrong.
+
+    Args:
+        sources: files or bundled names.
+        overrides: as `--set` takes them, for each of the configs.
+        style: how mistakes are told.
+
+    Returns:
+        The exit code: 0, 2 if one is wrong, 3 if only data are.
+    """
+    codes = {_check_one(source, overrides, style) for source in sources}
+    wrong = codes - {0}
+    return min(wrong) if wrong else 0
+
+
+def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "github"]) -> int:
+    shown = source
+    try:
+        text = read_text(source)
+        shown = text.file
+        group, experiments = settled_group(text, overrides)
+        typer.echo(f"{shown}: ok ({describe(group, experiments)})")
+        for remark in _remarks(group):
+            typer.echo(f"{shown}: {remark}", err=True)
+    except (ConfigError, DataError) as error:
+        for line in _told(error, shown):
+            # GitHub reads its annotations from either stream.
+            typer.echo(annotation(line, shown) if style == "github" else line, err=True)
+        return error.exit_code
+    return 0
+
+
+def _remarks(group: Group) -> list[str]:
+    """What `auto` took that one may not expect, of all its runs, each once."""
+    configs = [member.config for member in group.members]
+    found = (c.data.remarks(place_for(c.origins.folder)) for c in configs)
+    return list(dict.fromkeys(remark for remarks in found for remark in remarks))
+
+
+def _told(error: NnlabError, file: str) -> list[str]:
+    """The lines of an error, each with the file it belongs to."""
+    known = (f"{file}:", "--set ", "... and ")
+    return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
+
+
+def describe(group: Group, experiments: Mapping[str, Experiment]) -> str:
+    """One line; of a comparison how many runs there are, and the first."""
+    first = _described(next(iter(experiments.values())))
+    return f"{len(group.members)} runs; {first}" if group.compares else first
+
+
+def _described(experiment: Experiment) -> str:
+    """Data, network, size, length."""
+    config, sizes = experiment.config, experiment.shape.sizes
+    train = config.train
+    total = experiment.total
+    length = f"{train.minutes:g} min" if total is None else f"{total:,} steps"
+    return (
+        f"{config.data.kind}, {sizes['train']:,} examples, {config.model.kind}, "
+        f"{experiment.design.parameters:,} parameters, {length}"
+    )
+
+
+def annotation(line: str, file: str) -> str:
+    """A mistake as GitHub shows it beside the line: `::error file=..,line=..,col=..::text`."""
+    found = _PLACE.fullmatch(line)
+    if found is None:
+        return f"::error file={_property(file)}::{_message(line.removeprefix(f'{file}: '))}"
+    place = f"file={_property(found['file'])},line={found['line']},col={found['column']}"
+    return f"::error {place}::{_message(found['text'])}"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,184 @@
+"""Whether two runs are the same: their readings value by value, their weights byte by byte."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nnlab.commands.compare.runs import Side
+from nnlab.core import files
+
+POINTERS = ("init", "best", "last")
+TIMES = ("samples_per_second",)
+"""Readings that no two runs share."""
+_OF_ONE_STEP = ("learning_rate", "grad_norm/")
+"""Readings of training that do not depend on when the reading before was taken."""
+_PLACE = ("step", "epoch", "split", *TIMES)
+_FOLDER = re.compile(r"step-[0-9]{8,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The first reading in which two runs differ.
+
+    Attributes:
+        step: at which both have it.
+        split: likewise.
+        key: the first value that differs.
+        here: of the reference; None where it was not finite.
+        there: of the other run.
+        count: how many of the reading's values differ.
+    """
+
+    step: int
+    split: str
+    key: str
+    here: float | None
+    there: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A checkpoint of two runs, held against each other.
+
+    Attributes:
+        result: `missing` where one of them has none.
+        steps: at which the two were saved; empty if one is missing.
+        tensors: how many differ, by name, shape, type or a byte.
+        of: how many there are in the two together.
+        first: the first of them by name.
+    """
+
+    result: Literal["equal", "differ", "missing"]
+    steps: tuple[int, ...] = ()
+    tensors: int = 0
+    of: int = 0
+    first: str = ""
+
+    @property
+    def said(self) -> str:
+        """As the table has it."""
+        steps = f", step {self.steps[0]} / {self.steps[1]}" if len(set(self.steps)) > 1 else ""
+        return (f"{self.tensors} of {self.of}" if self.result == "differ" else self.result) + steps
+
+
+@dataclass(frozen=True, slots=True)
+class Sameness:
+    """How far a run agrees with the reference.
+
+    Attributes:
+        run: its label.
+        shared: readings of a step and split that both have.
+        alone: readings that only one of them has.
+        first: where they differ first; None if nowhere.
+        weights: by checkpoint: init, best, last.
+    """
+
+    run: str
+    shared: int
+    alone: int
+    first: Reading | None
+    weights: Mapping[str, Weights]
+
+    @property
+    def identical(self) -> bool:
+        """Whether all that can be held against each other is equal."""
+        found = [weights.result for weights in self.weights.values()]
+        return self.first is None and not self.alone and set(found) == {"equal"}
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "identical": self.identical}
+
+
+def sameness(reference: Side, other: Side) -> Sameness:
+    """Holds a run against the reference.
+
+    Values are float32 in metrics.jsonl: two are equal if they are the same number, or both not
+    finite. Times are left out, and means over windows of training that began at different steps.
+    """
+    here, there = (
+        {(int(line["step"]), str(line["split"])): line for line in side.history}
+        for side in (reference, other)
+    )
+    shared = [place for place in here if place in there]
+    begun = _windows(here), _windows(there)
+    first: Reading | None = None
+    for place in sorted(shared, key=_order):
+        means = place[1] != "train" or begun[0][place[0]] == begun[1][place[0]]
+        first = _differs(place, here[place], there[place], means=means)
+        if first is not None:
+            break
+    weights = {name: _weights(reference.folder, other.folder, name) for name in POINTERS}
+    alone = len(here) + len(there) - 2 * len(shared)
+    return Sameness(other.label, len(shared), alone, first, weights)
+
+
+def _order(place: tuple[int, str]) -> tuple[int, bool, str]:
+    """By step; training, which comes first, before what is evaluated."""
+    return place[0], place[1] != "train", place[1]
+
+
+def _windows(places: Iterable[tuple[int, str]]) -> dict[int, int]:
+    """Where the window of each reading of training began: at the one before it."""
+    steps = sorted(step for step, split in places if split == "train")
+    return dict(zip(steps, [0, *steps], strict=False))
+
+
+def _differs(
+    place: tuple[int, str], here: Mapping[str, Any], there: Mapping[str, Any], *, means: bool
+) -> Reading | None:
+    """What differs among the values that both have; without `means`, those of one step."""
+    keys = [key for key in here if key not in _PLACE and key in there]
+    if not means:
+        keys = [key for key in keys if key.startswith(_OF_ONE_STEP)]
+    other = [key for key in keys if here[key] != there[key]]
+    if not other:
+        return None
+    other.sort(key=lambda key: key != "learning_rate")  # what is set, before what comes of it
+    return Reading(*place, other[0], here[other[0]], there[other[0]], len(other))
+
+
+def _weights(one: Path, two: Path, pointer: str) -> Weights:
+    """The weights that a pointer names in both runs."""
+    folders = [_named(run / "checkpoints", pointer) for run in (one, two)]
+    contents = [None if f is None else _read(f / "model.safetensors") for f in folders]
+    if folders[0] is None or folders[1] is None or contents[0] is None or contents[1] is None:
+        return Weights("missing")
+    steps = (int(folders[0].name[5:]), int(folders[1].name[5:]))
+    if contents[0] == contents[1]:
+        return Weights("equal", steps)
+    here, there = (_tensors(content) for content in contents if content is not None)
+    names = sorted({*here, *there})
+    other = [name for name in names if here.get(name) != there.get(name)]
+    if not other:  # the same tensors, written in another way
+        return Weights("equal", steps)
+    return Weights("differ", steps, len(other), len(names), other[0])
+
+
+def _named(checkpoints: Path, pointer: str) -> Path | None:
+    """The folder that a pointer names; None where there is none."""
+    try:
+        name = files.read_regular(checkpoints / pointer, limit=100).decode().strip()
+    except (OSError, ValueError):
+        return None
+    return checkpoints / name if _FOLDER.fullmatch(name) else None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return files.read_regular(path, limit=path.stat().st_size)
+    except (OSError, ValueError):
+        return None
+
+
+def _tensors(content: bytes) -> dict[str, Any]:
+    """Name -> type, shape and bytes of each tensor; nothing of a damaged file."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        return {name: dict(tensor) for name, tensor in deserialize(content)}
+    except (SafetensorError, ValueError):
+        return {}

@@ -1,0 +1,234 @@
+"""What `nnlab compare` prints: tables and a chart for a terminal of any width."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nnlab.commands.compare.compared import Compared
+from nnlab.commands.compare.identical import POINTERS, Sameness
+from nnlab.commands.compare.scores import MOMENTS, reached, split_of
+from nnlab.commands.compare.variants import Variant, by_variant
+from nnlab.comparison.curves import average, lines_of
+from nnlab.comparison.result import said
+from nnlab.config.described import plain_text
+from nnlab.core.text import grid, rendered
+from nnlab.display.text_chart import Drawn, chart, color, logarithmic
+
+_CELL = 24
+"""Characters of a value in the table of differences; longer ones are broken into lines."""
+_WIDEST = 120
+SEEDS = "mean +- 95 % interval over seeds (Student's t)"
+WHEN = {"best": "at the best checkpoint", "last": "at the last reading"}
+
+Rows = list[tuple[str, ...]]
+
+
+def text(found: Compared) -> str:
+    """The whole, as wide as the terminal (80 columns where there is none, 120 at most).
+
+    In colours where stdout is a terminal; NO_COLOR and TERM=dumb are heard.
+    """
+    import sys
+    from shutil import get_terminal_size
+
+    width = max(40, min(_WIDEST, get_terminal_size((80, 24)).columns))
+    return rendered(*parts_of(found, width), width=width, colors=sys.stdout.isatty())
+
+
+def parts_of(found: Compared, width: int) -> list[Any]:
+    """Tables, lines and the chart, in their order, for `printing.rendered`."""
+    parts: list[Any] = [*_legend(found), "", "what the configs differ in", ""]
+    for head, rows in differences(found, width):
+        parts += [grid(rows, head=head, whole=(0,)), ""]
+    parts += ["", *_chart(found, width), ""]
+    for moment in MOMENTS:
+        head, rows = scores(found, moment)
+        parts += [
+            when(found, moment) + _ranked(found, moment),
+            "",
+            grid(rows, head=head, whole=(0,)),
+            "",
+        ]
+    for moment in MOMENTS if found.pairs else ():
+        head, rows = pairs(found, moment)
+        parts += [
+            f"{when(found, moment)}, paired by seed",
+            "",
+            grid(rows, head=head, whole=(0,)),
+            "",
+        ]
+    if any(len(variant.seeds) > 1 for variant in found.variants):
+        parts += [SEEDS, ""]
+    head, rows = same(found.same)
+    reference = found.sides[0].label
+    parts += [
+        f"the same run? Held against {reference}: what differs",
+        "",
+        grid(rows, head=head, whole=(0,)),
+    ]
+    parts += [line] if (line := verdict(found)) else []
+    return [*parts, *([""] if found.notes else ()), *(f"note: {note}" for note in found.notes)]
+
+
+def _legend(found: Compared) -> Iterator[Any]:
+    from rich.text import Text
+
+    head, rows = runs(found)
+    table: Any = grid((), head=head, whole=(0, 1, 2, 3), right=(5, 6, 7))
+    styles = {v.letter: color(number) for number, v in enumerate(found.variants)}
+    for row in rows:
+        table.add_row(Text(row[0], style=styles[row[0]]), *row[1:])
+    yield table
+
+
+def runs(found: Compared) -> tuple[tuple[str, ...], Rows]:
+    """Each run: its letter in the chart, how it ended, what it took."""
+    named = any(v.label != s.label for v in found.variants for s in v.sides)
+    head = ("", "run", *(("variant",) if named else ()), "status", "seed", "epochs", "parameters")
+    rows: Rows = []
+    for variant in found.variants:
+        for side in variant.sides:
+            done = side.summary
+            rows.append(
+                (
+                    variant.letter,
+                    side.label,
+                    *((variant.label,) if named else ()),
+                    side.status.replace("_", " "),
+                    str(side.seed),
+                    f"{done.epochs:,}",
+                    f"{done.parameters:,}",
+                    f"{done.seconds.get('train', 0.0):.1f} s",
+                )
+            )
+    return (*head, "training"), rows
+
+
+def differences(found: Compared, width: int | None) -> Iterator[tuple[tuple[str, ...], Rows]]:
+    """The fields that differ, a column for each variant; several tables where one is too wide.
+
+    Args:
+        found: the comparison.
+        width: characters of a line; None for one table.
+    """
+    fields = by_variant(found.variants)
+    if not fields:
+        yield ("field",), [("nothing: the configs are the same",)]
+        return
+    keys = [*map(len, fields)]
+    cells: Mapping[str, list[str]] = {k: [*map(_value, v)] for k, v in fields.items()}
+    columns = list(range(len(found.variants)))
+    room = len(columns) if width is None else _room(cells, found.variants, width - max(keys))
+    for start in range(1, max(2, len(columns)), max(1, room - 1)):
+        some = [0, *columns[start : start + max(1, room - 1)]]
+        head = ("field", *(found.variants[i].label for i in some))
+        yield head, [(key, *(cells[key][i] for i in some)) for key in fields]
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else plain_text(value)
+
+
+def _room(cells: Mapping[str, list[str]], variants: Sequence[Variant], left: int) -> int:
+    """How many columns fit beside the names of the fields."""
+    longest = max(len(text) for row in cells.values() for text in row)
+    widest = max(min(_CELL, longest), *(min(_CELL, len(v.label)) for v in variants))
+    return max(2, left // (widest + 1))
+
+
+def _chart(found: Compared, width: int) -> Iterator[Any]:
+    from rich.text import Text
+
+    tag = found.score.tag
+    curves: list[Drawn] = []
+    values: list[float] = []
+    for number, variant in enumerate(found.variants):
+        lines = lines_of(variant.measured, tag, found.axis)
+        if lines:
+            curves.append(Drawn(variant.letter, average(lines), number))
+            values += curves[-1].line.values
+    mean = ", mean over seeds" if any(len(v.seeds) > 1 for v in found.variants) else ""
+    yield f"{tag}{mean}{', logarithmic' if logarithmic(values) else ''}"
+    yield ""
+    yield chart(curves, width=width, label=found.axis.label)
+    entries = [f"{variant.letter} {variant.said}" for variant in found.variants]
+    between = "  " if len("  ".join(entries)) <= width else "\n"
+    legend = Text()
+    for number in range(len(entries)):
+        legend.append(between if number else "").append(entries[number], color(number))
+    yield legend
+
+
+def _ranked(found: Compared, moment: str) -> str:
+    up = found.score.higher_is_better
+    if moment != "best" or up is None:
+        return ""
+    return f", ranked by {found.score.tag} ({'higher' if up else 'lower'} is better)"
+
+
+def scores(found: Compared, moment: str) -> tuple[tuple[str, ...], Rows]:
+    """What each variant reaches, the best first."""
+    rows = [
+        (
+            variant.label,
+            str(len(variant.measured)),
+            *(_cell(variant, t, moment) for t in found.tags),
+        )
+        for variant in found.order
+    ]
+    return ("variant", "runs", *_columns(found)), rows
+
+
+def when(found: Compared, moment: str) -> str:
+    """At which checkpoint the numbers of a table were read, and of which split."""
+    split = split_of(found.tags)
+    return WHEN[moment] + (f" ({split})" if split else "")
+
+
+def _columns(found: Compared) -> list[str]:
+    split = split_of(found.tags)
+    return [tag.removesuffix(f"/{split}") if split else tag for tag in found.tags]
+
+
+def _cell(variant: Variant, tag: str, moment: str) -> str:
+    value = reached(variant, tag, moment)
+    return "-" if value is None else said(value)
+
+
+def pairs(found: Compared, moment: str) -> tuple[tuple[str, ...], Rows]:
+    """Each variant minus the first."""
+    first = found.variants[0].label
+    rows = [
+        (
+            f"{pair.variant} minus {first}",
+            str(pair.seeds),
+            *(said(pair.found[moment][tag]) for tag in found.tags),
+        )
+        for pair in found.pairs
+    ]
+    return ("", "seeds", *_columns(found)), rows
+
+
+def same(found: Sequence[Sameness]) -> tuple[tuple[str, ...], Rows]:
+    """Where each run leaves the reference: in its readings and in its weights."""
+    rows = [(one.run, _first(one), *(one.weights[name].said for name in POINTERS)) for one in found]
+    return ("run", "readings differ first", *(f"{name}: tensors" for name in POINTERS)), rows
+
+
+def _first(found: Sameness) -> str:
+    if not found.shared:
+        return "none in common"
+    alone = f" ({found.alone:,} in one only)" if found.alone else ""
+    if found.first is None:
+        return f"nowhere: {found.shared:,} equal{alone}"
+    first = found.first
+    more = f" and {first.count - 1} more" if first.count > 1 else ""
+    return f"step {first.step}, {first.split}: {first.key}{more}{alone}"
+
+
+def verdict(found: Compared) -> str:
+    """The same in a sentence."""
+    alike = [one.run for one in found.same if one.identical]
+    if not alike:
+        return ""
+    one = f"{', '.join(alike)} and {found.sides[0].label}: bit for bit the same run"
+    return f"{one} (every reading but its times, the weights of init, best and last)"

@@ -1,0 +1,159 @@
+"""What is wrong with a run that has been trained, from what it recorded."""
+
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+from nnlab.commands.doctor.cross_validation import unseen
+from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
+from nnlab.commands.doctor.replay import replay
+from nnlab.commands.doctor.report import Column, Report
+from nnlab.config.loading import place_for
+from nnlab.core.contracts import Examples, Machine
+from nnlab.core.errors import CheckpointError
+from nnlab.core.finding import Finding
+from nnlab.core.text import short
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import Point
+from nnlab.diagnosis.rules.label_noise import suspicion, told
+from nnlab.diagnosis.rules.signal import per_weight
+from nnlab.diagnosis.watcher import Watcher
+from nnlab.experiment.settle import Experiment, settle
+from nnlab.runs.finished.reopen import of_run
+from nnlab.runs.folder.find import find, members_of
+from nnlab.runs.folder.summary import Summary, read_summary
+from nnlab.runs.observers.findings import facts_of
+from nnlab.runs.observers.per_example import record_of
+
+COLUMNS = (
+    Column("gradient", "gradient"),
+    Column("at start", "gradient_at_start"),
+    Column("update", "update_ratio"),
+    Column("spread", "activation_std"),
+    Column("dead", "dead_units", ".0%"),
+    Column("saturated", "saturated", ".0%"),
+)
+_READ = {
+    "update_ratio": "update_ratio",
+    "activation_std": "activation_std",
+    "dead_units": "dead_units",
+    "saturated": "saturated",
+}
+
+
+def examine(run: str) -> list[Report]:
+    """What is wrong with a run; with each run of a comparison.
+
+    Raises:
+        ConfigError: there is no such run.
+        CheckpointError: its records cannot be read.
+        DataError: its data are not there any more, or are others.
+    """
+    return [examine_run(folder) for folder in members_of(find(run))]
+
+
+def examine_run(folder: Path) -> Report:
+    """Judges all readings of a run once more, and looks at its data."""
+    summary = read_summary(folder)
+    experiment, examples = _reopen(folder)
+    facts = facts_of(experiment, examples, doubles=True, record=record_of(folder))
+    history = _history(summary)
+    watcher = Watcher(facts)
+    watcher.replay(history)
+    watcher.conclude(summary.status)
+    kept = [point for point in history if point["split"] == "train"]
+    looks = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
+    first, last = (looks[0], looks[-1]) if looks else ({}, {})
+    return Report(
+        about=_about(folder, summary, experiment),
+        findings=_detailed(watcher, folder, facts, examples, summary.steps),
+        columns=COLUMNS,
+        layers=_layers(facts, first, last),
+        remarks=_remarks(first, last),
+        facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
+        command=f"nnlab train {_source(folder)}",
+    )
+
+
+def _reopen(folder: Path) -> tuple[Experiment, Examples]:
+    config = of_run(folder)
+    place = place_for(folder)
+    experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
+    return experiment, experiment.config.data.load(place)
+
+
+def _detailed(
+    watcher: Watcher, folder: Path, facts: Facts, examples: Examples, steps: int
+) -> tuple[Finding, ...]:
+    """The findings, with the rows that two of them are about."""
+    found = dict(watcher.findings)
+    if found.pop("label_noise", None):
+        labels = _labels(folder, facts, examples, watcher.best_step)
+        found |= {labels.name: labels} if labels else {}
+    if "outlier_rows" in found:
+        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
+    if "divergence" in found and facts.followed and not facts.experiment.shape.start:
+        broken = replay(folder, facts.experiment, examples, until=steps)
+        if broken is not None:
+            outlying = found.get("outlier_rows")
+            found["divergence"] = with_batch(found["divergence"], broken, outlying)
+    return tuple(found.values())
+
+
+def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Finding | None:
+    """What is to be said of labels that the run contradicted, once others were asked.
+
+    Where there is time for it, networks are trained that have not seen the rows; what they say
+    counts then.
+    """
+    record = facts.record
+    assert record is not None
+    second = unseen(facts.experiment, examples, record, until=until)
+    suspects = suspicion(record, until, facts.limits, second)
+    finding = told(suspects, facts)
+    return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
+
+
+def _history(summary: Summary) -> list[dict[str, Any]]:
+    try:
+        return summary.history
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{summary.run / 'metrics.jsonl'}: cannot be read: {error}") from None
+
+
+def _about(folder: Path, summary: Summary, experiment: Experiment) -> tuple[str, ...]:
+    config, size = experiment.config, experiment.design.parameters
+    return (
+        f"{short(folder)}: {summary.status.replace('_', ' ')}, {summary.steps:,} steps",
+        f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
+        f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
+    )
+
+
+def _layers(
+    facts: Facts, first: dict[str, Any], last: dict[str, Any]
+) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
+    for layer in facts.layers if last else ():
+        row: dict[str, float | None] = {
+            "gradient": per_weight(Point(0, last), layer),
+            "gradient_at_start": per_weight(Point(0, first), layer),
+        }
+        for name, key in _READ.items():
+            row[name] = last.get(f"{key}/{layer.weight}", last.get(f"{key}/{layer.key}"))
+        found[layer.name] = row
+    return found
+
+
+def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
+    if not last:
+        return ("no look into the layers was recorded (log.probes: auto records them)",)
+    return (
+        f"gradient per weight at step {last['step']:,} and at step {first['step']:,}; update: its "
+        "length over",
+        "that of the weights; spread: deviation of the activations (nnlab menu readings)",
+    )
+
+
+def _source(folder: Path) -> str:
+    return str(Path(short(folder)) / "config.yaml")

@@ -1,0 +1,156 @@
+"""The doctor's page: what was looked at, a table by depth, the findings; or the same as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from nnlab.core.finding import LEVELS, Finding
+from nnlab.core.text import WIDTH, grid, rendered
+
+FINDINGS = 7
+"""The exit code where a finding is more than a note."""
+_INDENT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A number of each layer.
+
+    Attributes:
+        title: of the column.
+        key: in JSON.
+        form: how it is written.
+    """
+
+    title: str
+    key: str
+    form: str = ".1e"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the doctor found.
+
+    Attributes:
+        about: what was looked at, line by line.
+        findings: what is wrong; the worst come first.
+        columns: of the table.
+        layers: their names and numbers, from input to output.
+        remarks: what else to know, line by line, behind the table.
+        facts: further numbers, for JSON.
+        command: what a remedy is pasted behind: "nnlab train configs/mnist.yaml".
+        changes: what was changed already, as `--set` takes it.
+    """
+
+    about: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    columns: tuple[Column, ...] = ()
+    layers: Mapping[str, Mapping[str, float | None]] = field(
+        default_factory=dict[str, Mapping[str, float | None]]
+    )
+    remarks: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    command: str = "nnlab train"
+    changes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is well but for notes."""
+        return FINDINGS if any(f.worse_than("note") for f in self.findings) else 0
+
+    def plain(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            **self.facts,
+            "healthy": self.exit_code == 0,
+            "findings": [finding.plain() for finding in sorted_(self.findings)],
+            "layers": {name: dict(values) for name, values in self.layers.items()},
+            "remarks": list(self.remarks),
+        }
+
+    def page(self) -> str:
+        """For a person, 80 columns wide."""
+        parts: list[Any] = [*self.about]
+        if self.layers:
+            parts += ["", self._table()]
+        if self.remarks:
+            parts += ["", *self.remarks]
+        at = len(parts)  # from here on lines that must not be broken anew
+        for finding in sorted_(self.findings):
+            parts += ["", *told(finding, self.command, self.changes)]
+        if not self.findings:
+            parts += ["", "nothing found: all is as it should be"]
+        text = rendered(*parts[:at])
+        return text + "".join(f"{line}\n" for line in parts[at:])
+
+    def _table(self) -> Any:
+        names = [column.title for column in self.columns]
+        rows = [
+            (name, *(_cell(values.get(column.key), column.form) for column in self.columns))
+            for name, values in _few(self.layers)
+        ]
+        numbers = range(1, len(names) + 1)
+        return grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
+
+
+def sorted_(findings: Sequence[Finding]) -> list[Finding]:
+    """The worst first; those of one level as they were made."""
+    return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+
+
+def told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
+    """A finding as lines: name and place, the number, the meaning, the remedy, the source."""
+    where = f" in {finding.layer}" if finding.layer else ""
+    since = f", since step {finding.since:,}" if finding.since else ""
+    lines = [f"{finding.level.upper()}  {finding.title}{where}{since}"]
+    if finding.measured is not None:
+        lines.append(f"{_INDENT}{finding.quantity}: {finding.measured:.3g}")
+    lines += wrapped(finding.meaning)
+    if finding.remedy:
+        lines += pasted(command, changes, finding)
+    if finding.advice:
+        lines += wrapped(finding.advice)
+    if finding.source:
+        lines += wrapped(f"({finding.source})")
+    return lines
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines that are indented."""
+    from textwrap import wrap
+
+    return wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+
+
+def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
+    """The command with the remedy; broken with a backslash, so that a shell takes it as it is."""
+    replaced = {change.partition("=")[0] for change in finding.remedy}
+    kept = (change for change in changes if change.partition("=")[0] not in replaced)
+    lines, line = list[str](), f"{_INDENT}try  {command}"
+    for flag in map(finding.quoted, (*kept, *finding.remedy)):
+        if len(line) + len(flag) + 3 > WIDTH:
+            lines.append(f"{line} \\")
+            line = f"{_INDENT}     {flag}"
+        else:
+            line = f"{line} {flag}"
+    return [*lines, line]
+
+
+def _few(
+    layers: Mapping[str, Mapping[str, float | None]],
+) -> list[tuple[str, Mapping[str, float | None]]]:
+    """All layers; of more than 24 the first and the last dozen."""
+    rows = list(layers.items())
+    if len(rows) <= 24:
+        return rows
+    return [*rows[:12], ("...", {}), *rows[-12:]]
+
+
+def _cell(value: float | None, form: str) -> str:
+    if value is None:
+        return ""
+    if not isfinite(value):
+        return str(value)
+    text = format(value, form)
+    return text.replace("e-0", "e-").replace("e+0", "e") if "e" in form else text

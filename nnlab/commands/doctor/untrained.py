@@ -1,0 +1,201 @@
+"""What is wrong with an experiment before it is trained: data, first signal, one small batch."""
+
+from collections.abc import Sequence
+from math import isfinite, log
+from os import cpu_count
+from shlex import quote
+from typing import Any
+
+import torch
+
+from nnlab.commands.doctor.depth import by_depth
+from nnlab.commands.doctor.report import Column, Report
+from nnlab.comparison.group import load_group
+from nnlab.config.loading import Text, place_for
+from nnlab.core.contracts import Examples, Machine, Split
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.rules.weights import symmetric_units
+from nnlab.diagnosis.watcher import Watcher
+from nnlab.experiment.settle import Experiment, settle
+from nnlab.parts.datasets.checks import counts_of, notes
+from nnlab.runs.build.build import Built, build_trainer, source_of
+from nnlab.runs.build.probing import probe_rows
+from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.observers.findings import facts_of
+from nnlab.training import device as devices
+
+SMALL, UPDATES = 16, 200
+"""Examples of the batch that must be learned by heart, and the updates it may take."""
+FALL = 0.5
+"""Of its loss so much must be left at most."""
+COLUMNS = (
+    Column("signal", "signal"),
+    Column("theory", "signal_theory"),
+    Column("gradient", "gradient"),
+    Column("theory", "gradient_theory"),
+    Column("likeness", "likeness", ".2f"),
+    Column("theory", "likeness_theory", ".2f"),
+    Column("dead", "dead_units", ".0%"),
+    Column("sat.", "saturated", ".0%"),
+)
+
+
+def examine_config(text: Text, overrides: Sequence[str], *, name: str) -> Report:
+    """Looks at an experiment on the CPU: nothing is written, nothing that training draws is drawn.
+
+    Args:
+        text: its config; of a comparison the first run is looked at.
+        overrides: as `--set` takes them.
+        name: how it was asked for.
+
+    Raises:
+        ConfigError: it is wrong.
+        DataError: its data are missing or damaged.
+    """
+    group = load_group(text, overrides)
+    config = group.members[0].config
+    place = place_for(config.origins.folder)
+    device = torch.device("cpu")
+    experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
+    examples = experiment.config.data.load(place)
+    facts = facts_of(experiment, examples, doubles=True)
+    threads = experiment.config.train.threads
+    assert not isinstance(threads, str)
+    findings: list[Finding] = []
+    layers: dict[str, dict[str, float | None]] = {}
+    with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
+        built = build_trainer(experiment, examples, device)
+        watcher = Watcher(facts)
+        if facts.followed and not experiment.shape.start:
+            first = _first_reading(built)
+            layers = _layers(facts, experiment, examples, built, first)
+            watcher.read(0, "train", first)
+            findings += watcher.findings.values()
+            small = _small_batch(facts, examples, built, watcher)
+            findings += small
+        else:
+            watcher.read(0, "train", {})
+            findings += watcher.findings.values()
+            first = {}
+    several = f"; of {len(group.members)} runs the first" if len(group.members) > 1 else ""
+    return Report(
+        about=(f"{text.file}: not trained{several}", *_about(experiment, examples, facts, first)),
+        findings=tuple(findings),
+        columns=COLUMNS,
+        layers=layers,
+        remarks=(*_legend(layers), *notes(examples)),
+        facts={"config": text.file, "first_loss": first.get("loss"), "blind_loss": _blind(facts)},
+        command=f"nnlab train {quote(name)}",
+        changes=tuple(overrides),
+    )
+
+
+def _first_reading(built: Built) -> dict[str, float]:
+    """The close look of step 0, as training would record it."""
+    trainer = built.trainer
+    batch, *others = trainer.order.batches(0)[:4]
+    trainer.announce([batch])
+    built.step.look(batch, beside=others)
+    return built.step.read()
+
+
+def _layers(
+    facts: Facts,
+    experiment: Experiment,
+    examples: Examples,
+    built: Built,
+    first: dict[str, float],
+) -> dict[str, dict[str, float | None]]:
+    split: Split = "validation" if "validation" in experiment.shape.sizes else "train"
+    parameter = next(built.network.parameters())
+    source = source_of(examples, device=parameter.device, dtype=parameter.dtype)
+    batch = source.gather(probe_rows(examples, split))
+    seen = [s for placed in experiment.design.placed for s in placed.config.seen(placed.name)]
+    loss = loss_of(experiment, examples, built.network)
+    found = by_depth(built.network, batch, loss, seen, facts)
+    for layer in facts.layers:
+        for name in ("dead_units", "saturated"):
+            if layer.name in found:
+                found[layer.name][name] = first.get(f"{name}/{layer.key}")
+    return found
+
+
+def _small_batch(facts: Facts, examples: Examples, built: Built, watcher: Watcher) -> list[Finding]:
+    """Whether the network can learn one small batch by heart; what its weights look like then."""
+    step, history = built.step, History()
+    rows = torch.from_numpy(examples.rows["train"])
+    rows = rows[torch.arange(min(SMALL, len(rows))) * len(rows) // min(SMALL, len(rows))]
+    step.fill_learning_rate(facts.config.optimizer.lr)
+    step.look(rows, beside=[])
+    before = step.read()
+    for _ in range(UPDATES - 1):
+        step.update(rows)
+    step.read()
+    step.look(rows, beside=[])
+    step.update(rows)
+    after = step.read()
+    history.add(0, "train", before)
+    history.add(UPDATES, "train", after)
+    alike = symmetric_units(history, facts)
+    if alike is not None:
+        return [alike]
+    sick = any(f.worse_than("warning") for f in watcher.findings.values())
+    start, end = before["loss"], after["loss"]
+    if sick or (isfinite(end) and end <= FALL * start):
+        return []
+    return [
+        Finding(
+            name="cannot_learn_one_batch",
+            level="warning",
+            layer=None,
+            measured=end / start if isfinite(end) and start else None,
+            quantity=f"loss of {len(rows)} examples after {UPDATES} updates, over the first",
+            since=0,
+            meaning=f"a network that can learn should know {len(rows)} examples by heart after "
+            f"{UPDATES} updates on them alone: the rate, the size or the data do not fit",
+            advice="nnlab lr says which rates make the loss fall",
+            source="Karpathy 2019, A recipe for training neural networks",
+        )
+    ]
+
+
+def _about(
+    experiment: Experiment, examples: Examples, facts: Facts, first: dict[str, float]
+) -> tuple[str, ...]:
+    config, size = experiment.config, experiment.design.parameters
+    lines = [
+        f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
+        f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
+    ]
+    blind, shape = _blind(facts), experiment.shape
+    if "loss" in first:
+        guess = "" if blind is None else f"; a guess without looking has {blind:.4g}"
+        if shape.task == "classes":
+            guess += f", ln {shape.outputs} = {log(shape.outputs):.4g}"
+        lines.append(f"first loss {first['loss']:.4g}{guess}")
+    if shape.task == "classes":
+        counts = counts_of(examples, "train")
+        lines.append(f"classes of {min(counts):,} to {max(counts):,} training examples")
+    data = facts.data
+    if data is not None:
+        lines.append(
+            f"inputs of size {data.size:.3g} (root mean square); deviation of columns "
+            f"{data.smallest:.2g} to {data.largest:.2g}"
+        )
+    return tuple(lines)
+
+
+def _blind(facts: Facts) -> float | None:
+    return facts.data.blind if facts.data is not None else None
+
+
+def _legend(layers: dict[str, Any]) -> tuple[str, ...]:
+    if not layers:
+        return ()
+    return (
+        "signal: root mean square of the pre-activations; gradient: of the loss by",
+        "them, over the last layer's; likeness: mean cosine of two examples; theory:",
+        "of wide layers (Poole 2016, Schoenholz 2017), from the first measured ones",
+    )

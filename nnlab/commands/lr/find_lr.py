@@ -1,0 +1,169 @@
+"""`nnlab lr`: which learning rate an experiment could take, tried on a fresh network.
+
+Nothing is written but the picture that is asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from os import cpu_count
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from torch import Tensor
+
+from nnlab.commands.lr.range_test import Point, Sweep, judged, rates, steepest, sweep, valley
+from nnlab.config.loading import place_for
+from nnlab.config.run_config import RunConfig
+from nnlab.core.contracts import Machine
+from nnlab.core.errors import ConfigError, DivergedError
+from nnlab.experiment.settle import settle
+from nnlab.runs.build.build import build_trainer
+from nnlab.training import device as devices
+from nnlab.training.loop import Trainer
+
+
+class Found(NamedTuple):
+    """What a range test says.
+
+    Attributes:
+        sweep: all its points.
+        valley: the suggestion.
+        steepest: a second one, bolder as a rule.
+    """
+
+    sweep: Sweep
+    valley: Point | None
+    steepest: Point | None
+
+    def plain(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "lr": self.valley and float(shortened(self.valley.rate)),
+            "valley": self.valley and self.valley.rate,
+            "steepest": self.steepest and self.steepest.rate,
+            "diverged_at": self.sweep.diverged_at,
+            "points": [point._asdict() for point in self.sweep.points],
+        }
+
+
+def shortened(rate: float) -> str:
+    """Two digits, as a config has it: nobody knows a learning rate better."""
+    return f"{rate:.2g}"
+
+
+def find_lr(
+    config: RunConfig, *, start: float, end: float, steps: int, device: str = "auto"
+) -> Found:
+    """Trains a fresh network over growing rates.
+
+    Args:
+        config: its schedule is left aside; groups keep their proportion to optimizer.lr.
+        start: the first rate.
+        end: the last one.
+        steps: how many updates.
+        device: auto, cpu, cuda, cuda:N or mps.
+
+    Raises:
+        ConfigError: the optimizer has no use for a rate.
+        DivergedError: not even the first losses are finite.
+    """
+    optimizer = config.optimizer
+    if optimizer.closure or not optimizer.follows_lr:
+        text = f"{optimizer.kind} finds its steps by itself, a range test says nothing of it"
+        raise ConfigError(f"optimizer: {text} (try --set optimizer=sgd)")
+    chosen, _ = devices.choose(device)
+    place = place_for(config.origins.folder)
+    experiment = settle(config, place, Machine(cast("Any", chosen.type), cpu_count() or 1))
+    threads = experiment.config.train.threads
+    assert not isinstance(threads, str)
+    with devices.settings(threads=threads, deterministic=False), devices.own_generator(chosen):
+        built = build_trainer(experiment, experiment.config.data.load(place), chosen)
+        found = sweep(built.step, _batches(built.trainer, steps), rates(start, end, steps))
+    if len(found.points) < 2:
+        raise DivergedError(
+            f"lr: the loss is not finite from {start:g} on (try a lower --from or another init)"
+        )
+    inner = judged(found)
+    return Found(found, valley(inner), steepest(inner))
+
+
+def _batches(trainer: Trainer, steps: int) -> Iterator[Tensor]:
+    """So many batches, in the order of the run's epochs."""
+    for epoch in count():
+        batches = trainer.order.batches(epoch)[:steps]
+        trainer.announce(batches)
+        yield from batches
+        steps -= len(batches)
+        if steps <= 0:
+            return
+
+
+def page(found: Found) -> str:
+    """The curve, and what it suggests."""
+    from nnlab.core.text import grid, rendered
+
+    rows = [
+        (name, shortened(point.rate), f"{point.smoothed:.4g}", why)
+        for name, point, why in (
+            ("valley", found.valley, "in the middle of the longest descent"),
+            ("steepest", found.steepest, "where the loss falls fastest"),
+        )
+        if point is not None
+    ]
+    head = ("suggestion", "lr", "loss", "")
+    table = grid(rows, head=head, right=(1, 2), whole=(0, 1, 2))
+    diverged = found.sweep.diverged_at
+    last = f"diverged at {diverged:.2g}" if diverged else "did not diverge (try a larger --to)"
+    marks = [point for point in (found.valley, found.steepest) if point is not None]
+    return rendered(chart(found.sweep.points, marks), "", *([table] if rows else []), last)
+
+
+def chart(points: Sequence[Point], marks: Sequence[Point], *, width: int = 64) -> str:
+    """The smoothed loss over the rate, drawn with characters; the marked points as `o`."""
+    height = 12
+    low = min(point.smoothed for point in points)
+    high = max(point.smoothed for point in points)
+    cells = [[" "] * width for _ in range(height)]
+    for sign, drawn in (("·", points), ("o", marks)):
+        for point in drawn:
+            column = points.index(point) * (width - 1) // (len(points) - 1)
+            share = (high - point.smoothed) / (high - low) if high > low else 0.5
+            cells[round(share * (height - 1))][column] = sign
+    labels = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
+    lines = [f"{labels.get(row, ''):>8} |{''.join(line)}" for row, line in enumerate(cells)]
+    first, last = f"{points[0].rate:.1e}", f"{points[-1].rate:.1e}"
+    return "\n".join([*lines, f"{'lr':>8}  {first}{last:>{width - len(first)}}"])
+
+
+def draw(found: Found, file: Path) -> None:
+    """Writes the curve as a picture, in the format of the file's name.
+
+    Raises:
+        ConfigError: there is no such format.
+        ResourceError: it cannot be written.
+    """
+    from io import BytesIO
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from nnlab.core import files
+
+    figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = cast("Any", figure.add_subplot())
+    points = found.sweep.points
+    axes.plot([p.rate for p in points], [p.loss for p in points], lw=0.6, alpha=0.4, label="loss")
+    axes.plot([p.rate for p in points], [p.smoothed for p in points], label="smoothed")
+    for name, point in (("valley", found.valley), ("steepest", found.steepest)):
+        if point is not None:
+            axes.plot(point.rate, point.smoothed, "o", label=f"{name} {shortened(point.rate)}")
+    top = max(p.smoothed for p in points)
+    bottom = min(p.loss for p in points)
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    content = BytesIO()
+    figure.savefig(content, format=file.suffix[1:], dpi=130)
+    files.write(file, content.getvalue())

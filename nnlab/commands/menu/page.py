@@ -1,0 +1,206 @@
+"""`nnlab menu`: what a config can choose from, read from the unions themselves."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from nnlab.commands.menu import regularization
+from nnlab.config import synonyms
+from nnlab.config.described import MENUS, Described, fields_of, help_of, sections
+from nnlab.config.diagnose import DiagnoseConfig
+from nnlab.config.run_config import RunConfig
+from nnlab.config.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
+from nnlab.config.synonyms import VALUES
+from nnlab.core.errors import ConfigError
+from nnlab.core.kinds import Config, Kind, annotation_of, is_menu, kinds_of
+from nnlab.core.text import grid, rendered
+from nnlab.training.probes.readings import DATA, READINGS
+
+SECTIONS = {
+    "diagnose": DiagnoseConfig,
+    "log": LogConfig,
+    "regularize": RegularizeConfig,
+    "seed": SeedConfig,
+    "train": TrainConfig,
+}
+"""Sections of a config that are no choice of kinds."""
+
+
+def page(name: str | None) -> str:
+    """All menus, the kinds of one, the fields of a kind, or the owners of a field.
+
+    Raises:
+        ConfigError: there is none of the name.
+    """
+    if name is None:
+        return _menus()
+    if name == regularization.TOPIC:
+        return regularization.page()
+    if name == "readings":
+        return _readings()
+    if name in MENUS:
+        return _kinds(name)
+    found = [
+        (menu, kinds_of(union)[name])
+        for menu, (union, _) in MENUS.items()
+        if name in kinds_of(union)
+    ]
+    if name in SECTIONS:
+        return _section(name)
+    pages = [*(_kind(menu, kind) for menu, kind in found), field_page(name)]
+    if not any(pages):
+        raise ConfigError(f"menu {name}: no such menu, kind or field ({_hint(name)})")
+    return "\n".join(part for part in pages if part)
+
+
+def _hint(name: str) -> str:
+    kinds = [kind for union, _ in MENUS.values() for kind in kinds_of(union)]
+    if known := synonyms.known_as(name, kinds, VALUES):
+        return f"{name} is called {known} here"
+    if known := called_here(name):
+        return f"{name} is called {known} here"
+    near = get_close_matches(name, [*MENUS, *SECTIONS, *kinds, *names()], n=1)
+    return f"did you mean {near[0]}?" if near else f"menus are {', '.join(MENUS)}"
+
+
+def _menus() -> str:
+    rows = [(name, where, " ".join(kinds_of(union))) for name, (union, where) in MENUS.items()]
+    head = ("menu", "chosen in", "kinds")
+    return rendered(
+        grid(rows, head=head, whole=(0, 1)),
+        "\nnnlab menu MENU says what they are, nnlab menu KIND what one takes,",
+        "nnlab menu FIELD (lr) who has such a field",
+        f"sections: {' '.join(SECTIONS)} (nnlab menu SECTION)",
+        "nnlab menu readings says what each curve means",
+        f"nnlab menu {regularization.TOPIC} says which section holds what against overfitting",
+    )
+
+
+def _kinds(menu: str) -> str:
+    union, where = MENUS[menu]
+    rows: list[tuple[str, str]] = []
+    for name, kind in kinds_of(union).items():
+        first, rest = help_of(kind)
+        rows.append((name, "\n".join(part for part in (first, rest) if part)))
+    return rendered(f"{menu}, chosen in {where}\n", grid(rows, whole=(0,)))
+
+
+def _readings() -> str:
+    rows = [
+        (
+            key,
+            "\n".join((d.plain, f"{d.formula}{'' if d.unit == '1' else f', {d.unit}'}", d.source)),
+            d.data,
+            d.when,
+        )
+        for key, d in READINGS.items()
+    ]
+    data = grid([*DATA.items()], head=("measured on", ""), whole=(0,))
+    return rendered(
+        "readings: what training shows beside losses and scores (metrics.jsonl, TensorBoard)\n",
+        grid(rows, head=("reading", "", "measured on", "when"), whole=(0, 2, 3)),
+        "",
+        data,
+    )
+
+
+def _kind(menu: str, kind: type[Kind]) -> str:
+    first, rest = help_of(kind)
+    lines = [
+        f"{kind.name()} ({menu}, chosen in {MENUS[menu][1]})",
+        first,
+        *([rest] if rest else []),
+    ]
+    if formula := getattr(kind, "formula", ""):
+        lines.append(f"formula: {formula}")
+    if not fields_of(kind):
+        return rendered(*lines, "it takes no fields")
+    return rendered(*lines, "", _fields(kind))
+
+
+def _section(name: str) -> str:
+    first, rest = help_of(SECTIONS[name])
+    return rendered(
+        f"{name} (a section)", first, *([rest] if rest else []), "", _fields(SECTIONS[name])
+    )
+
+
+def _fields(cls: type[Config]) -> Any:
+    rows = [(f.name, f.type, f.default or "must be given", f.help) for f in fields_of(cls)]
+    return grid(rows, head=("field", "type", "default", ""), whole=(0,))
+
+
+def field_page(name: str) -> str:
+    """Every field of this name, those that are alike together; empty if there is none."""
+    found: dict[tuple[str, Described], list[str]] = {}
+    for home, owner, field in _every_field():
+        if field.name == name:
+            found.setdefault((home, field), []).append(owner)
+    if not found:
+        return ""
+    rows = [
+        ("\n".join(part for part in (home, ", ".join(owners)) if part), *_cells(field))
+        for (home, field), owners in found.items()
+    ]
+    return rendered(f"{name} (a field)\n", grid(rows, head=("of", "type", "default", "")))
+
+
+def names() -> list[str]:
+    """The names of all fields, each once."""
+    return list(dict.fromkeys(field.name for _, _, field in _every_field()))
+
+
+def called_here(word: str) -> str:
+    """What a field from elsewhere is called here: `lr`, `units or hidden`; empty if not known."""
+    valid = set(names())
+    candidates = synonyms.KEYS.get(synonyms.plain(word), ())
+    own = [name for name in valid if synonyms.plain(name) == synonyms.plain(word)]
+    return " or ".join(dict.fromkeys(c for c in (*own, *candidates) if c in valid and c != word))
+
+
+def _cells(field: Described) -> tuple[str, str, str]:
+    return field.type, field.default or "must be given", field.help
+
+
+@cache
+def _every_field() -> tuple[tuple[str, str, Described], ...]:
+    """Menu (or nothing), kind (or the place of a section), field."""
+    menus = {kind: menu for menu, (union, _) in MENUS.items() for kind in kinds_of(union).values()}
+    places = _places()
+    return tuple(
+        (menus[cls], cls.name(), field) if issubclass(cls, Kind) else ("", places[cls], field)
+        for cls in sections()
+        for field in fields_of(cls)
+    )
+
+
+def _places() -> dict[type[BaseModel], str]:
+    """Where a section stands that is no kind: train, train.early_stopping, optimizer.groups."""
+    chosen = {
+        kind: where.partition(",")[0]
+        for union, where in MENUS.values()
+        for kind in kinds_of(union).values()
+    }
+    places: dict[type[BaseModel], str] = {RunConfig: "the top level"}
+    for cls in sections():
+        above = chosen[cls] if issubclass(cls, Kind) else places[cls]
+        for name, field in cls.model_fields.items():
+            for inner in _classes(annotation_of(field)):
+                path = name if cls is RunConfig else f"{above}.{name}"
+                places.setdefault(inner, path)
+    return places
+
+
+def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes in an annotation that no menu offers."""
+    if is_menu(annotation):
+        return
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not issubclass(annotation, Kind):
+            yield annotation
+        return
+    for inner in get_args(annotation):
+        yield from _classes(inner)

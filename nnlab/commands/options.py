@@ -1,0 +1,129 @@
+"""What several commands share: the list of commands and the options of one meaning everywhere."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+HELP = {"help_option_names": ["-h", "--help"]}
+_PIPED = 141
+"""128 + SIGPIPE: nobody reads the output any more."""
+
+
+class Commands(TyperGroup):
+    """The commands in their panels. Plain text: importing rich would double the time of --help.
+
+    Attributes:
+        listed: panel -> command -> its line of help. Such a command is the function, or the group
+            of commands, of its name in `nnlab/commands/`; it is imported when it is called.
+    """
+
+    listed: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, panel by panel; behind them what is registered."""
+        return [*(n for names in self.listed.values() for n in names), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command, imported now if it is on the list."""
+        if not any(cmd_name in names for names in self.listed.values()):
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"nnlab.commands.{cmd_name}")
+        found = getattr(module, cmd_name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(
+                rich_markup_mode=None,
+                add_completion=False,
+                pretty_exceptions_enable=False,
+                context_settings=HELP,
+            )
+            alone.command(cmd_name)(found)
+            found = alone
+        return typer.main.get_command(found)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # typer would end with 1, which stands for a bug.
+            raise typer.Exit(_PIPED) from None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the panels of the list, or the commands of a group."""
+        if not self.listed:
+            names = self.list_commands(ctx)
+            commands = {name: self.get_command(ctx, name) for name in names}
+            panels = {"Commands": {n: c.get_short_help_str(80) for n, c in commands.items()}}
+        else:
+            panels = self.listed
+        for title, rows in panels.items():
+            with formatter.section(title):
+                formatter.write_dl([*rows.items()])
+
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
+]
+Members = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...", help="A path, NAME/3, NAME (its newest), or last; several: an ensemble."
+    ),
+]
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="RUN...", help="As RUN in eval."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Changes any field: --set optimizer.lr=0.01"),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Expand = Annotated[
+    bool, typer.Option("--expand", help="The config with its network as a list of layers.")
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Draws it into this file.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
+RunDir = Annotated[
+    Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continues --run-dir if it holds this experiment.")
+]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Same bits on a GPU too, more slowly.")
+]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
+]
+
+
+def ready() -> None:
+    """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
+    import gc
+
+    gc.freeze()
+    gc.enable()
+
+
+def check_device(device: str) -> None:
+    """Refuses a word that names no device, before torch is imported.
+
+    Raises:
+        ConfigError: as a wrong option.
+    """
+    import re
+
+    from nnlab.core.errors import ConfigError
+
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise ConfigError(f"--device {device}: is not one of auto, cpu, cuda, cuda:N, mps")

@@ -1,0 +1,86 @@
+"""`nnlab pictures`: the pictures of a run as files, from its checkpoints."""
+
+from collections.abc import Sequence
+from os import cpu_count
+from pathlib import Path
+
+import torch
+
+from nnlab.core import files
+from nnlab.core.errors import CheckpointError
+from nnlab.display.pictures.drawing import png
+from nnlab.display.pictures.family import Moment
+from nnlab.runs.build.build import place
+from nnlab.runs.finished.reopen import reopen, restore
+from nnlab.runs.folder import checkpoint
+from nnlab.runs.folder.metrics import read_history, readings_of
+from nnlab.runs.observers.gallery import pictures_of, scene_of
+from nnlab.training import device as devices
+
+NAMES: tuple[checkpoint.Pointer, ...] = ("init", "best", "last")
+
+
+def draw_all(runs: Sequence[Path], out: Path | None = None) -> list[Path]:
+    """`draw` of each run; of several, `out` gets a folder for each."""
+    several = len(runs) > 1
+    found: list[Path] = []
+    for run in runs:
+        found += draw(run, out / run.name if out is not None and several else out)
+    return found
+
+
+def draw(run: Path, out: Path | None = None) -> list[Path]:
+    """Draws all pictures that fit a run, of its first, best and last weights.
+
+    Those that show the whole past are drawn once, of the last.
+
+    Args:
+        run: the run's folder.
+        out: where to; None is `run`/eval/pictures/.
+
+    Returns:
+        The PNG files: "decision-boundary.best.png".
+
+    Raises:
+        CheckpointError: the run has no sound checkpoint, or the data are not those of the run.
+        ResourceError: the files cannot be written.
+    """
+    folder = out if out is not None else run / "eval" / "pictures"
+    experiment, examples = reopen(run, "cpu")
+    readings = readings_of(_history(run))
+    network = place(restore(run, experiment, "init"), experiment, torch.device("cpu"))
+    scene = scene_of(experiment, examples, network)
+    pictures = pictures_of(scene)
+    with files.storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    seen = 0
+    with devices.settings(threads=cpu_count() or 1, deterministic=False):
+        for name in NAMES:
+            step = checkpoint.named(run / "checkpoints", name).step
+            network.load_state_dict(restore(run, experiment, name).state_dict())
+            while seen < len(readings) and readings[seen].step <= step:
+                for picture in pictures:
+                    picture.see(readings[seen])
+                seen += 1
+            moment = Moment(step, step / experiment.per_epoch)
+            for picture in pictures:
+                if picture.cumulative and name != "last":
+                    continue
+                if (arrays := picture.collect()) is not None:
+                    file = folder / f"{slug(picture.title)}.{name}.png"
+                    files.write(file, png(type(picture), arrays, moment))
+                    written.append(file)
+    return written
+
+
+def slug(title: str) -> str:
+    """A title as a file's name: first-layers-weights."""
+    return "-".join(title.replace("'", "").split())
+
+
+def _history(run: Path) -> list[dict[str, object]]:
+    try:
+        return read_history(run / "metrics.jsonl")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{run / 'metrics.jsonl'}: cannot be read, {error}") from None

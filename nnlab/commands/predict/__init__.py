@@ -1,0 +1,48 @@
+"""`nnlab predict`: the words of predictions for files."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nnlab.commands import options
+
+
+def predict(
+    run: options.Run,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Images, csv (columns by name) or npz (array x)."),
+    ],
+    proba: Annotated[
+        bool, typer.Option("--proba", help="The probability of every class or label.")
+    ] = False,
+    top: Annotated[int, typer.Option(min=0, metavar="K", help="The K most probable classes.")] = 0,
+    format: Annotated[
+        Literal["table", "jsonl", "csv"],
+        typer.Option(help="On stdout; jsonl and csv have every digit."),
+    ] = "table",
+    device: options.Device = "auto",
+) -> None:
+    """What does the best network of a run say of these files? Rows as in your data, not scaled.
+
+    A csv file may have the target column (of a data set that is not yours: target), an npz file the
+    array y: then the answers are compared with it.
+    """
+    from nnlab.runs.folder.find import find
+
+    options.check_device(device)
+    folder = find(run)
+    from nnlab.commands.predict.files import predict_files
+    from nnlab.commands.predict.records import Asked
+
+    options.ready()
+    predict_files(
+        folder,
+        files,
+        asked=Asked(proba=proba, top=top),
+        format=format,
+        device=device,
+        write=lambda text: typer.echo(text, nl=False),
+        note=lambda text: typer.echo(text, err=True),
+    )

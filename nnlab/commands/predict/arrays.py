@@ -1,0 +1,125 @@
+"""Arrays of npz files for a prediction, read piece by piece. Nothing in them is unpickled."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnlab.commands.predict.expected_inputs import Piece, Target, Wanted, class_named
+from nnlab.core.errors import DataError
+from nnlab.core.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+
+_BROKEN = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError)
+
+
+def read_arrays(path: Path, wanted: Wanted, rows: int) -> Iterator[Piece]:
+    """The examples of an npz file.
+
+    Args:
+        path: the file.
+        wanted: what the run takes.
+        rows: in a piece.
+
+    Raises:
+        DataError: it cannot be read, or an array has another shape.
+    """
+    names = _names(path)
+    inputs = _chosen(path, names, wanted)
+    target = next((name for name in wanted.target_arrays if name in names and name != inputs), None)
+    targets = _parts(path, target, rows) if target else None
+    start = 0
+    for part in _parts(path, inputs, rows):
+        shaped = _shaped(path, inputs, part, wanted)
+        beside = next(targets, None) if targets else None
+        if targets and (beside is None or len(beside) != len(part)):
+            raise DataError(f"{path}: {inputs} and {target} have different lengths")
+        found = () if beside is None else _targets(path, beside, wanted)
+        places = tuple((path, start + row) for row in range(len(part)))
+        yield Piece(places, shaped, found)
+        start += len(part)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except _BROKEN as error:
+        raise DataError(f"{path}: cannot be read as npz: {error}") from error
+
+
+def _chosen(path: Path, names: Sequence[str], wanted: Wanted) -> str:
+    """The name of the inputs: a usual one, or the only one that is not that of the targets."""
+    found = [name for name in wanted.arrays if name in names]
+    others = [name for name in names if name not in wanted.target_arrays]
+    if found or len(others) == 1:
+        return (found or others)[0]
+    raise DataError(
+        f"{path}: has the arrays {', '.join(names) or 'none'}, and none is called "
+        f"{' or '.join(dict.fromkeys(wanted.arrays))}"
+    )
+
+
+def _parts(path: Path, name: str, rows: int) -> "Iterator[NDArray[Any]]":
+    """An array in pieces of so many rows; only one is in memory at a time."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, by_column, dtype = read(file)
+            if dtype.kind not in "buif":
+                raise DataError(f"{path}: {name} holds {dtype}, not numbers")
+            if not shape or not shape[0]:
+                raise DataError(
+                    f"{path}: {name} has shape {shape}, expected (N, ...), N at least 1"
+                )
+            if by_column:  # the first row ends at the end of the file
+                with np.load(path, allow_pickle=False) as whole:
+                    array = whole[name]
+                yield from (array[i : i + rows] for i in range(0, shape[0], rows))
+                return
+            size = int(np.prod(shape[1:])) * dtype.itemsize
+            for start in range(0, shape[0], rows):
+                count = min(rows, shape[0] - start)
+                content = file.read(count * size)
+                if len(content) != count * size:
+                    raise DataError(f"{path}: {name} ends after {start} rows of {shape[0]}")
+                yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+    except _BROKEN as error:
+        raise DataError(f"{path}: {name} cannot be read: {error}") from error
+
+
+def _shaped(path: Path, name: str, part: "NDArray[Any]", wanted: Wanted) -> "NDArray[Any]":
+    """The rows in the shape of the run's inputs, as its data set stores them."""
+    found, shape = part.shape[1:], wanted.inputs
+    gray = len(shape) == 3 and shape[0] == 1 and found == shape[1:]
+    if found == shape or gray or (not found and shape == (1,)):
+        return part.reshape(len(part), *shape)
+    hint = f" ({name}[None], if it is one example)" if part.shape == shape else ""
+    expected = ", ".join(("N", *map(str, shape)))
+    raise DataError(f"{path}: {name} has rows of shape {found}, expected ({expected}){hint}")
+
+
+def _targets(path: Path, part: "NDArray[Any]", wanted: Wanted) -> tuple[Target, ...]:
+    flat = part.reshape(len(part), -1)
+    expected = 1 if wanted.task == "classes" else wanted.outputs
+    if flat.shape[1] != expected:
+        text = f"targets have shape {part.shape[1:]} for each row, expected {expected} number(s)"
+        raise DataError(f"{path}: {text}")
+    if wanted.task != "classes":
+        return tuple(tuple(map(float, row)) for row in flat)
+    names = [class_named(str(v), wanted.classes, float(v)) for v in flat[:, 0].tolist()]
+    if None in names:
+        bad = flat[names.index(None), 0]
+        raise DataError(f"{path}: target {bad} is not one of the classes")
+    return tuple(names)

@@ -1,0 +1,131 @@
+"""What the files of a prediction must look like, from what a run knows of its data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nnlab.config.run_config import RunConfig
+from nnlab.core.contracts import Shape, Task
+from nnlab.parts.datasets.files.csv_table import CsvConfig
+from nnlab.parts.datasets.files.npz import NpzConfig
+from nnlab.parts.datasets.split_sizes import FromColumn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Target = str | tuple[float, ...] | None
+"""A class's name, or numbers (of a regression, 0 and 1 of labels); None where it is not known."""
+
+
+class Piece(NamedTuple):
+    """Some examples of a file.
+
+    Attributes:
+        places: file and number of each, from 0.
+        inputs: (N, *shape) as the run's data set stores them.
+        targets: likewise N; empty where the file has none.
+    """
+
+    places: tuple[tuple[Path, int], ...]
+    inputs: "NDArray[Any]"
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run's data, as far as a file must agree with them.
+
+    Attributes:
+        inputs: shape of one example.
+        task: what the targets are.
+        outputs: K classes, labels or columns of numbers.
+        classes: the K names; empty for a regression.
+        columns: names of a table's inputs, else empty.
+        fills: whether a table may miss values.
+        peak: the largest value of a pixel; None where inputs are no bytes.
+        targets: names of a csv file's target columns.
+        known: columns of a csv file that are no inputs, and need no word.
+        delimiter: of a csv file.
+        decimal: likewise.
+        arrays: what inputs may be called in an npz file.
+        target_arrays: what targets may be called there.
+    """
+
+    inputs: Shape
+    task: Task
+    outputs: int
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    fills: bool
+    peak: int | None
+    targets: tuple[str, ...] = ("target",)
+    known: frozenset[str] = frozenset()
+    delimiter: str = ","
+    decimal: str = "."
+    arrays: tuple[str, ...] = ("x", "X", "inputs")
+    target_arrays: tuple[str, ...] = ("y", "targets")
+
+    @property
+    def said(self) -> str:
+        """What one example is, for an error."""
+        if self.columns:
+            return f"rows of {len(self.columns)} columns (csv or npz)"
+        if self.peak is not None and len(self.inputs) == 3:
+            return f"images (channels, height, width) = {self.inputs} (image files or npz)"
+        return f"arrays of shape {self.inputs} (npz)"
+
+
+def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
+    """What a run takes.
+
+    Args:
+        config: of the run.
+        known: its data.json.
+    """
+    data = config.data
+    more: dict[str, Any] = {}
+    if isinstance(data, CsvConfig):
+        marks = [s.column for s in (data.validation, data.test) if isinstance(s, FromColumn)]
+        more = {
+            "targets": (data.target,) if isinstance(data.target, str) else data.target,
+            "known": frozenset((*data.columns.drop, *marks)),
+            "delimiter": data.delimiter,
+            "decimal": data.decimal,
+        }
+    elif isinstance(data, NpzConfig):
+        more = {
+            "arrays": (data.inputs, "x", "X"),
+            "target_arrays": (data.targets, "y"),
+        }
+    return Wanted(
+        inputs=tuple(known["inputs"]),
+        task=known["task"],
+        outputs=known["outputs"],
+        classes=tuple(known["classes"]),
+        columns=tuple(known["columns"]),
+        fills=known.get("fill") is not None,
+        peak=known.get("peak"),
+        **more,
+    )
+
+
+def class_named(cell: str, classes: tuple[str, ...], value: float | None) -> str | None:
+    """The class that a cell names: by its name, as the number 1.0 for 1, or by its place from 0.
+
+    Args:
+        cell: of the file.
+        classes: the names.
+        value: the cell as a number, None where it is none.
+    """
+    if cell in classes:
+        return cell
+    if value is None:
+        return None
+    name = str(int(value)) if value.is_integer() else str(value)
+    if name in classes:
+        return name
+    by_name = any(not name.lstrip("-").replace(".", "").isdigit() for name in classes)
+    if by_name and value.is_integer() and 0 <= value < len(classes):
+        return classes[int(value)]
+    return None

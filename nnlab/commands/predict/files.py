@@ -1,0 +1,113 @@
+"""`nnlab predict`: files in, answers out, piece by piece."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnlab.commands.predict.arrays import read_arrays
+from nnlab.commands.predict.expected_inputs import Piece, Wanted, wanted_of
+from nnlab.commands.predict.formats import Format, writer
+from nnlab.commands.predict.images import read_images
+from nnlab.commands.predict.records import Asked, Tally, records
+from nnlab.commands.predict.tables import read_rows
+from nnlab.core.errors import ConfigError, DataError
+from nnlab.parts.datasets.files.image_files import SUFFIXES
+from nnlab.runs.folder.find import is_group, members_of
+
+if TYPE_CHECKING:
+    from nnlab.runs.finished.predict import Predictor
+
+_ROWS = 4096
+"""About so many are read, answered and written at once."""
+_TABLES = (".csv", ".tsv", ".txt")
+
+
+def predict_files(
+    run: Path,
+    files: Sequence[Path],
+    *,
+    asked: Asked,
+    format: Format = "table",
+    device: str = "auto",
+    write: Callable[[str], None],
+    note: Callable[[str], None],
+) -> None:
+    """Says what the best network of a run makes of files.
+
+    Args:
+        run: its folder.
+        files: images, csv or npz, in any mixture.
+        asked: what to tell beside the answers.
+        format: how.
+        device: auto, cpu, cuda, cuda:N or mps.
+        write: gets the answers, some rows at a time.
+        note: gets what a person should know.
+
+    Raises:
+        ConfigError: the run is a comparison, or gives nothing of what is asked for.
+        DataError: a file cannot be read, or does not fit the run.
+        CheckpointError: the run has no sound checkpoint.
+    """
+    if is_group(run):
+        some = [f"{run.parent.name}/{run.name}/{member.name}" for member in members_of(run)[:3]]
+        raise ConfigError(f"{run}: is a comparison (name one of its runs: {', '.join(some)}, ...)")
+    for file in files:
+        _kind(file)
+    from nnlab.runs.finished.predict import open_predictor
+
+    predictor = open_predictor(run, device=device)
+    wanted = wanted_of(predictor.experiment.config, predictor.known)
+    _refuse(wanted, predictor, asked)
+    tally, told = Tally(wanted), writer(format, one_file=len(files) == 1)
+    rows = max(1, _ROWS // predictor.batch) * predictor.batch
+    for piece, numbered in _pieces(files, wanted, rows, note):
+        found = predictor(piece.inputs)
+        tally.add(piece, found)
+        write(told(list(records(piece, found, wanted, asked, places=numbered))))
+    if tally.said:
+        note(tally.said)
+
+
+def _kind(file: Path) -> str:
+    """How a file is read: by the end of its name."""
+    if not file.exists():
+        raise DataError(f"{file}: no such file")
+    if file.is_dir():
+        raise DataError(f"{file}: is a folder (name its files: {file}/*.png)")
+    suffix = file.suffix.lower()
+    if suffix in SUFFIXES:
+        return "image"
+    if suffix == ".npz":
+        return "npz"
+    if suffix in _TABLES:
+        return "table"
+    known = ", ".join([*_TABLES, ".npz", *sorted(SUFFIXES)])
+    raise DataError(f"{file}: is of no known kind (files end in {known})")
+
+
+def _pieces(
+    files: Sequence[Path], wanted: Wanted, rows: int, note: Callable[[str], None]
+) -> Iterator[tuple[Piece, bool]]:
+    """The examples, and whether they are numbered within their file."""
+    for kind, some in groupby(files, _kind):
+        if kind == "image":
+            yield from ((piece, False) for piece in read_images(list(some), wanted, rows, note))
+            continue
+        for file in some:
+            if kind == "npz":
+                yield from ((piece, True) for piece in read_arrays(file, wanted, rows))
+            else:
+                yield from ((piece, True) for piece in read_rows(file, wanted, rows, note))
+
+
+def _refuse(wanted: Wanted, predictor: "Predictor", asked: Asked) -> None:
+    """Probabilities where there are none."""
+    option = "--proba" if asked.proba else "--top" if asked.top else ""
+    if not option:
+        return
+    if wanted.task == "regression":
+        raise ConfigError(f"{option}: this run predicts numbers, which have no probabilities")
+    loss = predictor.experiment.loss
+    if not loss.link_inside:
+        raise ConfigError(f"{option}: outputs under {loss.kind} are no probabilities")

@@ -1,0 +1,142 @@
+"""Classes: each one's scores, what is taken for what, curves over thresholds, worst mistakes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnlab.commands.report.cases import Case
+from nnlab.commands.report.intervals import Floats, wilson
+from nnlab.commands.report.scores import orders_of
+from nnlab.display.pictures import judged
+
+PAIRS = 10
+WORST = 12
+POINTS = 120
+"""At most so many points of a curve are kept."""
+
+
+def per_class(case: Case) -> list[dict[str, Any]]:
+    """Precision, recall, F1 and support of each class or label; recall with Wilson's interval."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    names = case.opened.experiment.shape.classes
+    never: Any = 0.0  # its stub knows words alone
+    found: Any = precision_recall_fscore_support(
+        case.actual, case.predicted, labels=np.arange(len(names)), zero_division=never
+    )
+    rows: list[dict[str, Any]] = []
+    for name, precision, recall, f1, support in zip(names, *found, strict=True):
+        low, high = wilson(recall * support, int(support)) if support else (None, None)
+        rows.append(
+            {
+                "class": name,
+                "precision": float(precision),
+                "recall": float(recall),
+                "recall_low": low,
+                "recall_high": high,
+                "f1": float(f1),
+                "support": int(support),
+            }
+        )
+    return rows
+
+
+def confusion(case: Case) -> NDArray[np.int64]:
+    """(K, K): how many of the row's class were taken for the column's."""
+    return judged.confusion(case.predicted, case.actual, case.opened.experiment.shape.outputs)
+
+
+def confused_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:
+    """What is most often taken for what, with the share of the examples of that class."""
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    return [
+        {
+            "actual": names[row],
+            "predicted": names[column],
+            "count": int(wrong[row, column]),
+            "share": float(wrong[row, column] / matrix[row].sum()),
+        }
+        for row, column in places
+        if wrong[row, column]
+    ]
+
+
+def curves(case: Case) -> list[dict[str, Any]]:
+    """The ROC and the precision-recall curve of each order, with the areas below them."""
+    from sklearn.metrics import (
+        average_precision_score,
+        precision_recall_curve,
+        roc_auc_score,
+        roc_curve,
+    )
+
+    names = case.opened.experiment.shape.classes
+    found: list[dict[str, Any]] = []
+    for number, by, actual in orders_of(case):
+        false, true, _ = roc_curve(actual, by)
+        precision, recall, _ = precision_recall_curve(actual, by)
+        found.append(
+            {
+                "class": names[number],
+                "roc_auc": float(roc_auc_score(actual, by)),
+                "average_precision": float(average_precision_score(actual, by)),
+                "share": float(actual.mean()),
+                "roc": _thinned(false, true),
+                "precision_recall": _thinned(recall[::-1], precision[::-1]),
+            }
+        )
+    return found
+
+
+def _thinned(x: Floats, y: Floats) -> list[list[float]]:
+    """Points of a curve at about equal distances along it; the first and the last stay."""
+    way = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    keep = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], POINTS)))
+    keep = np.union1d(np.minimum(keep, len(x) - 1), [0, len(x) - 1])
+    return [[round(float(a), 5), round(float(b), 5)] for a, b in zip(x[keep], y[keep], strict=True)]
+
+
+def worst(case: Case) -> list[dict[str, Any]]:
+    """The mistakes that the network was surest of; by the loss where it gives no probabilities."""
+    actual, predicted = case.actual, case.predicted
+    names, rows = case.opened.experiment.shape.classes, case.rows
+    everyone = np.arange(len(actual))
+    sure = case.losses if case.probabilities is None else case.probabilities[everyone, predicted]
+    wrong = np.flatnonzero(actual != predicted)
+    found: list[dict[str, Any]] = []
+    for index in wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]:
+        one: dict[str, Any] = {
+            "row": int(rows[index]),
+            "actual": names[actual[index]],
+            "predicted": names[predicted[index]],
+            "loss": float(case.losses[index]),
+        }
+        if case.probabilities is not None:
+            one["confidence"] = float(sure[index])
+            one["probability_of_actual"] = float(case.probabilities[index, actual[index]])
+        found.append(one)
+    return found
+
+
+def worst_labels(case: Case) -> list[dict[str, Any]]:
+    """The examples with the most wrong labels; among equals those of the greatest loss."""
+    actual, predicted = case.actual, case.predicted
+    names, rows = case.opened.experiment.shape.classes, case.rows
+    wrong = (actual != predicted).sum(axis=1)
+    order = np.lexsort((-case.losses, -wrong))[:WORST]
+    return [
+        {
+            "row": int(rows[index]),
+            "actual": [names[k] for k in np.flatnonzero(actual[index])],
+            "predicted": [names[k] for k in np.flatnonzero(predicted[index])],
+            "wrong": int(wrong[index]),
+            "loss": float(case.losses[index]),
+        }
+        for index in order
+        if wrong[index]
+    ]

@@ -1,0 +1,109 @@
+"""`nnlab eval --report`: judges, writes the page, says where it is."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nnlab.commands.report.cases import Case, case_of, refuse_own
+from nnlab.commands.report.content import (
+    are_images,
+    comparison_of,
+    config_text,
+    content_of,
+    peak_of,
+    refuse_others,
+    thumbnail,
+    values,
+)
+from nnlab.commands.report.page import page_of, page_of_comparison
+from nnlab.core import files
+from nnlab.core.contracts import Split
+from nnlab.core.errors import ConfigError
+from nnlab.runs.finished.evaluate import eval_folder
+from nnlab.runs.finished.reopen import open_run
+from nnlab.runs.folder import test_looks
+from nnlab.runs.folder.find import GROUP_FILE
+from nnlab.runs.folder.test_looks import Looks
+from nnlab.training import device as devices
+
+
+class Report(NamedTuple):
+    """A finished report.
+
+    Attributes:
+        page: the file.
+        content: the same as data.
+    """
+
+    page: Path
+    content: dict[str, Any]
+
+
+def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto") -> Report:
+    """Judges the best checkpoint of a run, or of several side by side, and writes the page.
+
+    A look at the test split is counted for each run.
+
+    Raises:
+        ConfigError: there is no such split, the runs cannot be compared or predict nothing.
+        CheckpointError: a run has no sound checkpoint.
+        DivergedError: a loss is not finite.
+    """
+    if len(set(runs)) < len(runs):
+        raise ConfigError("--report: a comparison needs different runs, one is given twice")
+    chosen, _ = devices.choose(device)
+    cases: list[Case] = []
+    for run in runs:
+        opened = open_run(run, split=split, device=chosen)
+        refuse_own(opened)
+        cases.append(case_of(opened, split))
+        refuse_others(cases)
+    content = content_of(cases[0]) if len(cases) == 1 else comparison_of(cases)
+    if split == "test":
+        for case in cases:
+            test_looks.count(case.opened.run, case.opened.examples, command="report")
+        content["looks"] = test_looks.counted(runs)._asdict()
+    if len(cases) == 1:
+        _illustrate(content, cases[0])
+        page, name = page_of(content, config_text(runs[0])), f"{split}.html"
+    else:
+        page, name = page_of_comparison(content), f"{split}-comparison.html"
+    folder = runs[0].parent if _one_group(runs) else runs[0]
+    path = eval_folder(folder) / name
+    files.write(path, page)
+    for one in content.get("worst", ()):
+        one.pop("picture", None)
+    return Report(path, {"page": str(path), **content})
+
+
+def _one_group(runs: Sequence[Path]) -> bool:
+    """Whether several runs are those of one comparison: its folder is the place for their page."""
+    folder = runs[0].parent
+    return len(runs) > 1 and (folder / GROUP_FILE).exists() and {r.parent for r in runs} == {folder}
+
+
+def told(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
+    """What the command prints: the page's path, or the content as one JSON object.
+
+    How often the test split was scored goes to stderr.
+    """
+    found = report(runs, split=split, device=device)
+    if as_json:
+        return json.dumps(found.content, allow_nan=False) + "\n"
+    if "looks" in found.content:
+        sys.stderr.write(Looks(**found.content["looks"]).sentence + "\n")
+    return f"{found.page}\n"
+
+
+def _illustrate(content: dict[str, Any], case: Case) -> None:
+    """Puts to each of the worst examples what can be seen of it."""
+    examples, worst = case.opened.examples, content["worst"]
+    if are_images(examples):
+        peak = peak_of(examples, [one["row"] for one in worst])
+        for one in worst:
+            one["picture"] = thumbnail(examples, one["row"], peak)
+    elif len(examples.shape.inputs) == 1:
+        for one in worst:
+            one["values"] = values(examples, one["row"])

@@ -1,0 +1,272 @@
+"""The page: one HTML file that asks nobody for anything."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnlab.commands.report import sections
+from nnlab.commands.report.html import (
+    STYLE,
+    Content,
+    Markup,
+    facts,
+    interval,
+    name_of,
+    number,
+    p_value,
+    percent,
+    section,
+    table,
+    tag,
+)
+from nnlab.runs.folder.test_looks import Looks
+
+Plain = Mapping[str, Any]
+_ABREAST = 3
+"""So many pairs are columns of the table of differences, more are its rows."""
+_SHARES = ("accuracy", "balanced_accuracy", "error_rate", "exact_match")
+_UP_TO_ONE = (*_SHARES, "f1_macro", "f1_micro", "roc_auc", "average_precision", "r2",
+              "matthews_corrcoef", "cohen_kappa", "precision_macro", "recall_macro")  # fmt: skip
+
+
+def page_of(content: Plain, config: str) -> str:
+    """The report of one run.
+
+    Args:
+        content: as `content_of` gives it, the worst examples with their pictures.
+        config: of the run, as YAML.
+    """
+    run, task = content["run"], content["task"]
+    if task == "regression":
+        parts: list[Content] = [sections.residuals(content), sections.worst(content)]
+    else:
+        parts = [sections.per_class(content)]
+        if task == "classes":
+            parts.append(sections.confusion(content))
+        parts += [sections.worst(content), sections.calibration(content)]
+        parts += [sections.curves(content), sections.meaningless(content)]
+    return _document(
+        f"{run['name']}, {content['split']} split",
+        _subtitle(content),
+        _look(content),
+        _key(content),
+        facts(_facts(content)),
+        section("Scores", _scores(content)),
+        parts,
+        _foot(content),
+        tag("details", tag("summary", "The whole config"), tag("pre", config)),
+    )
+
+
+def page_of_comparison(content: Plain) -> str:
+    """The report of several runs side by side."""
+    runs: Sequence[Plain] = content["runs"]
+    names = [run["label"] for run in runs]
+    parts: list[Content] = [section("Scores", _side_by_side(runs))]
+    if "mcnemar" in content["pairs"][0]:
+        parts.append(section("McNemar's test", _mcnemar(content["pairs"])))
+    parts.append(section("Differences", _differences(content)))
+    if "classes" in content:
+        rows = [
+            (row["class"], f"{row['support']:,}", *(number(f1, like=0.5) for f1 in row["f1"]))
+            for row in content["classes"]
+        ]
+        head = ("class", "support", *names)
+        right = range(1, len(head))
+        parts.append(section("F1 of each class", table(head, rows, right=right)))
+    about = [
+        (run["label"], run["network"], run["loss"], run["optimizer"], str(run["seed"]),
+         f"{run['epoch']:.3g}")
+        for run in runs
+    ]  # fmt: skip
+    head = ("run", "network", "loss", "optimizer", "seed", "epoch of the checkpoint")
+    return _document(
+        f"{len(runs)} runs on the {content['split']} split",
+        _subtitle(content),
+        _look(content),
+        table(head, about, right=(4, 5)),
+        parts,
+        _foot(content),
+    )
+
+
+def _document(title: str, *content: Content) -> str:
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        tag("style", Markup(STYLE)),
+    )
+    body = tag("body", tag("main", tag("header", tag("h1", title), content[:3]), content[3:]))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _subtitle(content: Plain) -> Markup:
+    kinds = {"classes": "classes", "labels": "labels"}
+    what = kinds.get(content["task"])
+    targets = f"{len(content['names'])} {what}" if what else "regression"
+    date = content["made"].replace("T", " ").replace("+00:00", " UTC")
+    text = f"{content['data']}, {targets}, {content['samples']:,} examples. {date}"
+    return tag("p", text, class_="sub")
+
+
+def _look(content: Plain) -> Markup | None:
+    if "looks" not in content:
+        return None
+    text = Looks(**content["looks"]).sentence
+    return tag("p", f"{text[0].upper()}{text[1:]}.", class_="looks")
+
+
+def _key(content: Plain) -> Markup:
+    """The first scores, large."""
+    found = [one for one in content["scores"] if one["key"] != "loss"][:3]
+
+    def value(one: Plain) -> Content:
+        share = one["key"] in _SHARES
+        said = percent(one["value"], 2) if share else number(one["value"])
+        low, high, base = (
+            percent(one[k], 2) if share else number(one[k], like=one["value"])
+            for k in ("low", "high", "baseline")
+        )
+        small = [] if one["low"] is None else [tag("small", f"{low} to {high}")]
+        small += [] if one["baseline"] is None else [tag("small", f"baseline {base}")]
+        return [said, small]
+
+    return facts([(name_of(one["key"]), value(one)) for one in found], "key")
+
+
+def _facts(content: Plain) -> list[tuple[str, Content]]:
+    run = content["run"]
+    epoch = f"epoch {run['epoch']:.4g}, step {run['step']:,}"
+    chosen = "the last" if run["chosen_by"] == "none" else f"best {run['chosen_by']}"
+    sizes = ", ".join(f"{name} {count:,}" for name, count in run["sizes"].items())
+    return [
+        ("run", run["folder"]),
+        ("checkpoint", f"{epoch} ({chosen})"),
+        ("network", run["network"]),
+        ("parameters", f"{run['parameters']:,}"),
+        ("loss", run["loss"]),
+        ("optimizer", f"{run['optimizer']}; schedule {run['schedule']}"),
+        ("training", f"{run['epochs']} epochs, batches of {run['batch_size']}; {run['status']}"),
+        ("seed", str(run["seed"])),
+        ("examples", sizes),
+        ("data, SHA-256", f"{content['digest'][:16]}\N{HORIZONTAL ELLIPSIS}"),
+    ]
+
+
+def _scores(content: Plain) -> Markup:
+    rows = [
+        (
+            name_of(one["key"]),
+            number(one["value"]),
+            interval(one, like=one["value"]),
+            number(one["baseline"], like=one["value"]),
+            _range(one),
+        )
+        for one in content["scores"]
+    ]
+    base = {"regression": "mean"}.get(content["task"], "majority")
+    head = ("", "value", "95 % interval", f"baseline ({base})", "")
+    return table(head, rows, right=(1, 2, 3), main=(1,), classes={4: "range"})
+
+
+def _range(one: Plain) -> Markup | None:
+    """A score on its scale: a dot, its interval, a line for the baseline."""
+    known = [one[key] for key in ("value", "low", "high", "baseline") if one[key] is not None]
+    if one["value"] is None or one["low"] is None:
+        return None
+    low, high = min(0.0, *known), 1.0 if one["key"] in _UP_TO_ONE else 1.05 * max(known)
+    if high <= low:
+        return None
+
+    def at(value: float) -> str:
+        return f"{4 + 162 * (value - low) / (high - low):.1f}"
+
+    base = one["baseline"]
+    parts = [
+        tag("line", x1=4, x2=166, y1=7, y2=7, class_="track"),
+        tag("line", x1=at(one["low"]), x2=at(one["high"]), y1=7, y2=7, class_="between"),
+        tag("circle", cx=at(one["value"]), cy=7, r=2.6, class_="here"),
+    ]
+    if base is not None:
+        parts.append(tag("line", x1=at(base), x2=at(base), y1=1, y2=13, class_="base"))
+    return tag("svg", parts, viewBox="0 0 170 14", aria_hidden="true")
+
+
+def _side_by_side(runs: Sequence[Plain]) -> Markup:
+    scores = [{one["key"]: one for one in run["scores"]} for run in runs]
+    shared = [key for key in scores[0] if all(key in found for found in scores)]
+    rows: list[Sequence[Content]] = []
+    for key in shared:
+        cells: list[Content] = []
+        for found in scores:
+            one = found[key]
+            text = interval(one, like=one["value"])
+            small = tag("small", tag("br"), text, class_="soft")
+            cells.append([number(one["value"]), small])
+        rows.append((name_of(key), *cells, number(scores[0][key]["baseline"])))
+    head = ("", *(run["label"] for run in runs), "baseline")
+    return table(head, rows, right=range(1, len(head)), main=(1,))
+
+
+def _mcnemar(pairs: Sequence[Plain]) -> Markup:
+    rows = [
+        (
+            f"{one['first']}, {one['second']}",
+            f"{one['mcnemar']['only_first_right']:,}",
+            f"{one['mcnemar']['only_second_right']:,}",
+            one["mcnemar"]["method"],
+            p_value(one["mcnemar"]["p"]),
+            p_value(one["mcnemar"]["p_holm"]),
+        )
+        for one in pairs
+    ]
+    head = ("pair", "only the first right", "only the second right", "method", "p", "p, Holm")
+    return table(head, rows, right=(1, 2, 4, 5))
+
+
+def _differences(content: Plain) -> Markup:
+    keys = list(content["pairs"][0]["differences"])
+    rows: list[Sequence[Content]] = []
+    for pair in content["pairs"]:
+        cells: list[Content] = []
+        for key in keys:
+            one = pair["differences"][key]
+            size = one["difference"]
+            text = interval(one, like=size, sign=True)
+            cells.append([number(size, sign=True), tag("small", tag("br"), text, class_="soft")])
+        rows.append((f"{pair['first']} \N{MINUS SIGN} {pair['second']}", *cells))
+    head: Sequence[Content] = ("pair", *map(name_of, keys))
+    if len(rows) <= _ABREAST:
+        head, *turned = zip(head, *rows, strict=True)
+        head, rows = ("", *head[1:]), list(turned)
+    return table(head, rows, right=range(1, len(head)))
+
+
+def _foot(content: Plain) -> Markup:
+    """How the numbers were made."""
+    lines = [
+        "Intervals are 95 %: Wilson's for shares of examples (1927), for all else the percentile "
+        "bootstrap over examples (Efron 1979), 1000 resamples, fixed seed; 200 for ROC AUC and "
+        "average precision of more than 20 classes.",
+        "Baseline: the majority class, the classes' shares where probabilities are judged, or the "
+        "mean, all of the training split.",
+    ]
+    if content["task"] == "classes":
+        lines += [
+            "Expected calibration error: 15 bins of equal width (Naeini et al. 2015, Guo et al. "
+            "2017). Temperature scaling: Guo et al. 2017.",
+        ]
+    if "pairs" in content:
+        lines += [
+            "Differences are the first run minus the second, over the same resamples for both.",
+        ]
+        if content["task"] != "regression":
+            lines.append(
+                "McNemar's test: exact binomial below 25 discordant examples, else chi-squared "
+                "with Edwards's correction; Holm's adjustment for all pairs. Of more than six runs "
+                "the first is compared with each."
+            )
+    about = f"nnlab {content['nnlab']}, on {content['device']}."
+    return tag("footer", tag("h3", "Methods"), tag("ul", [tag("li", t) for t in lines]),
+               tag("p", about))  # fmt: skip

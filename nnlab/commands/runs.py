@@ -1,0 +1,51 @@
+"""`nnlab runs`: lists the runs, removes some."""
+
+from typing import Annotated
+
+import typer
+
+from nnlab.commands import options
+
+runs = typer.Typer(cls=options.Commands, rich_markup_mode=None, context_settings=options.HELP)
+
+
+@runs.callback(invoke_without_command=True)
+def _list(ctx: typer.Context, json: options.Json = False) -> None:
+    """Lists the runs; runs rm and runs prune remove some."""
+    if ctx.invoked_subcommand is None:
+        from nnlab.runs.folder.listing import table
+
+        typer.echo(table(as_json=json), nl=False)
+
+
+@runs.command()
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: options.Yes = False
+) -> None:
+    """Removes runs. One that is being trained is removed with --yes alone."""
+    from nnlab.runs.folder.find import find
+    from nnlab.runs.folder.listing import remove
+
+    for folder in remove([find(run) for run in runs], yes=yes):
+        typer.echo(f"removed {folder}", err=True)
+
+
+@runs.command()
+def prune(
+    keep: Annotated[
+        int | None, typer.Option(min=0, help="Keeps the newest of each name, removes the others.")
+    ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Removes what failed, diverged or was left behind.")
+    ] = False,
+    yes: options.Yes = False,
+) -> None:
+    """Removes old or failed runs, after asking. Those in training stay."""
+    from nnlab.runs.folder.listing import confirm, prunable, remove
+
+    folders = prunable(keep=keep, failed=failed)
+    if not folders:
+        typer.echo("nothing to remove", err=True)
+    elif yes or confirm(folders):
+        for folder in remove(folders, yes=False):
+            typer.echo(f"removed {folder}", err=True)

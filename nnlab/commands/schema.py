@@ -1,0 +1,91 @@
+"""`nnlab schema`: the JSON schema of the language, for editors that complete and check YAML."""
+
+import json
+from typing import Any, cast
+
+import typer
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from nnlab.config.described import attribute_docs, help_of, sections
+from nnlab.config.run_config import RunConfig
+from nnlab.core.kinds import MENU, Kind, spelled
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> None:
+    """The JSON schema of the language, for editors."""
+    typer.echo(schema_text())
+
+
+def schema_text() -> str:
+    """The schema as JSON."""
+    return json.dumps(build_schema(), indent=1)
+
+
+def build_schema() -> dict[str, Any]:
+    """The schema: pydantic's, with the help of the fields, and stricter about kinds."""
+    classes = [RunConfig, *(cls for cls in sections() if cls is not RunConfig)]
+    refs, all_of_it = models_json_schema([(cls, "validation") for cls in classes])
+    definitions: dict[str, dict[str, Any]] = all_of_it["$defs"]
+    places = {spelled(cls): refs[cls, "validation"] for cls in classes}
+    names = {cls: places[spelled(cls)]["$ref"].rpartition("/")[2] for cls in classes}
+    for cls, name in names.items():
+        definitions[name] = _filled(definitions[name], places)
+        _explain(definitions[name], cls)
+    found = {**definitions.pop(names[RunConfig]), "$defs": definitions}
+    _prune(found, definitions)
+    head = {"$schema": DIALECT, "title": "nnlab config"}
+    return {**head, **{key: value for key, value in found.items() if key not in head}}
+
+
+def _filled(node: Any, places: dict[str, dict[str, Any]]) -> Any:
+    """A schema with the kinds of its menus in place: a bare name, or a mapping."""
+    if isinstance(node, list):
+        return [_filled(inner, places) for inner in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    tree = cast("dict[str, Any]", node)
+    if MENU in tree:
+        menu = cast("dict[str, str]", tree[MENU])
+        kinds = [dict(places[cls]) for cls in menu.values()]
+        rest = {key: value for key, value in tree.items() if key != MENU}
+        return {"anyOf": [{"enum": list(menu), "type": "string"}, {"oneOf": kinds}], **rest}
+    return {key: _filled(inner, places) for key, inner in tree.items()}
+
+
+def _explain(target: dict[str, Any], cls: type[BaseModel]) -> None:
+    """Puts docstrings into a definition, and requires `kind` where it is what chooses."""
+    target["description"] = "\n\n".join(part for part in help_of(cls) if part)
+    docs = attribute_docs(cls)
+    for name, field in target["properties"].items():
+        field.pop("title", None)
+        if name in docs:
+            field["description"] = docs[name]
+    if issubclass(cls, Kind):
+        target["title"] = cls.name()
+        target["required"] = ["kind", *target.get("required", [])]
+
+
+def _prune(node: Any, definitions: dict[str, dict[str, Any]]) -> None:
+    """Takes bare names away that would leave a field without a value: `model: mlp`."""
+    if isinstance(node, list):
+        for inner in cast("list[Any]", node):
+            _prune(inner, definitions)
+    if not isinstance(node, dict):
+        return
+    tree = cast("dict[str, Any]", node)
+    arms: Any = tree.get("anyOf", ())
+    names, kinds = arms if len(arms) == 2 else ({}, {})
+    if "enum" in names and "oneOf" in kinds:
+        bare: list[str] = []
+        for kind in kinds["oneOf"]:
+            definition = definitions[kind["$ref"].rpartition("/")[2]]
+            if definition["required"] == ["kind"]:
+                bare.append(definition["properties"]["kind"]["const"])
+        names["enum"] = bare
+        if not bare:
+            arms.remove(names)
+    for inner in tree.values():
+        _prune(inner, definitions)

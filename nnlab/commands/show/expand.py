@@ -1,0 +1,64 @@
+"""`nnlab show --expand`: a config with its network as a list of layers, to read and to change."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from nnlab.commands.show.layers import across
+from nnlab.comparison.group import settled
+from nnlab.config.loading import Text, load_config, located
+from nnlab.config.run_config import to_yaml
+from nnlab.core.errors import MistakeError
+from nnlab.core.kinds import Config, Kind
+
+
+def expanded(text: Text, overrides: Sequence[str], *, as_json: bool) -> str:
+    """The config as YAML text; fields that have their default are left out.
+
+    Args:
+        text: a config.
+        overrides: as `--set` takes them.
+        as_json: one JSON object, which YAML reads too.
+
+    Raises:
+        ConfigError: the config is wrong, or its network is no list of layers.
+        DataError: its data are missing or damaged.
+    """
+    shape = settled(text, overrides).shape
+    config = load_config(text, overrides)
+    try:
+        stack = config.model.expanded(shape.inputs)
+    except MistakeError as error:
+        raise located([error.mistake], config.origins) from None
+    tree = brief(config.model_copy(update={"model": stack}))
+    if as_json:
+        return json.dumps(tree) + "\n"
+    head = f"# {config.model.kind} for inputs of {across(shape.inputs)}, written out.\n"
+    return head + to_yaml(tree)
+
+
+def brief(value: Any) -> Any:
+    """What someone would write: no defaults, a bare name where nothing else is said."""
+    if isinstance(value, list | tuple):
+        return [brief(item) for item in value]  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(value, Config):
+        return value
+    fields = type(value).model_fields
+    # What a class adds to its family is what one reads first: channels before bias.
+    own = [name for name in fields if name in type(value).__annotations__]
+    tree = {
+        name: brief(getattr(value, name))
+        for name in [*own, *(name for name in fields if name not in own)]
+        if fields[name].is_required() or getattr(value, name) != _default(value, name)
+    }
+    if not isinstance(value, Kind):
+        return tree
+    # The output layer comes last in a network, and in what one reads.
+    output = {"output": tree.pop("output")} if "output" in tree else {}
+    whole = {"kind": value.kind, **tree, **output}
+    return value.kind if len(whole) == 1 else whole
+
+
+def _default(config: Config, name: str) -> Any:
+    field = type(config).model_fields[name]
+    return field.get_default(call_default_factory=True, validated_data={})

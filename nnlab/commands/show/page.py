@@ -1,0 +1,252 @@
+"""`nnlab show`: what a config will build, read from its plan before anything is built."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnlab.commands.show.formulas import bounds, objective, penalty
+from nnlab.commands.show.layers import across, layer_table, parameters
+from nnlab.comparison.group import Group, settled_group
+from nnlab.config.described import plain_text
+from nnlab.config.loading import place_for, read_text
+from nnlab.config.run_config import to_plain
+from nnlab.core.contracts import Plan, flat_plans
+from nnlab.core.errors import ConfigError
+from nnlab.core.kinds import Kind
+from nnlab.core.text import grid, rendered
+from nnlab.experiment.memory import memory
+from nnlab.experiment.settle import Experiment
+from nnlab.parts.datasets.label_noise import noise_of
+from nnlab.parts.datasets.tables import Place
+from nnlab.training.pace import Pace
+
+
+def show_page(
+    source: str,
+    overrides: Sequence[str],
+    *,
+    data: bool,
+    plot: Path | None = None,
+    expand: bool = False,
+    as_json: bool,
+) -> str:
+    """The page of a config.
+
+    Args:
+        source: a file, a bundled name or `-`.
+        overrides: as `--set` takes them.
+        data: load the data and show them too.
+        plot: with `data`, also draw them into this PNG.
+        expand: the config itself, with its network written as a stack.
+        as_json: one JSON object instead of tables.
+
+    Raises:
+        ConfigError: the config is wrong.
+        DataError: with `data`, they are missing or damaged.
+    """
+    if plot is not None and not data:
+        raise ConfigError(f"--plot {plot}: draws the data (give --data too)")
+    text = read_text(source)
+    if expand:
+        if data:
+            raise ConfigError("--expand: prints a config, not the data (leave --data out)")
+        from nnlab.commands.show.expand import expanded
+
+        return expanded(text, overrides, as_json=as_json)
+    place = place_for(text.folder)
+    group, experiments = settled_group(text, overrides)
+    experiment = next(iter(experiments.values()))
+    facts = facts_of(experiment, to_plain(group.members[0].config), place)
+    head = ""
+    if group.compares:
+        facts["comparison"] = group_facts(group, experiments)
+        head = group_page(group, experiments)
+    if not data:
+        return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts)
+    from nnlab.commands.show.data import data_facts, data_page
+
+    examples = experiment.config.data.load(place)
+    if plot is not None:
+        from nnlab.commands.show.data_plot import plot as draw
+
+        draw(experiment, examples, plot)
+    if as_json:
+        return json.dumps({**facts, "splits": data_facts(examples)}) + "\n"
+    return (
+        head + _page(experiment, facts) + "\n" + data_page(examples, experiment.config.data.scale)
+    )
+
+
+def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> dict[str, Any]:
+    """Everything that the page shows, as `--json` prints it."""
+    config, shape, design = experiment.config, experiment.shape, experiment.design
+    return {
+        "name": config.name,
+        "data": {
+            "kind": config.data.kind,
+            "task": shape.task,
+            "inputs": list(shape.inputs),
+            "outputs": shape.outputs,
+            "classes": list(shape.classes),
+            "sizes": dict(shape.sizes),
+        },
+        "layers": [_layer(plan) for plan in flat_plans(design.plans)],
+        "parameters": design.parameters,
+        "flops": design.flops,
+        "remarks": list(config.model.remarks(shape)),
+        "memory": memory(experiment, place),
+        "steps": {
+            "per_epoch": experiment.per_epoch,
+            "total": experiment.total,
+            "reading_every": experiment.pace.every,
+        },
+        "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
+        "regularize": penalty(experiment),
+        "objective": {"formula": objective(experiment), "bounds": [*bounds(experiment)]},
+        "rule": line_of(config.rule),
+        "optimizer": line_of(config.optimizer) if config.rule.optimized else "",
+        "schedule": line_of(config.schedule) if config.rule.optimized else "",
+        "scores": [score.key for score in experiment.scores],
+        "auto": dict(taken(written, to_plain(config))),
+    }
+
+
+def _layer(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "kind": plan.kind,
+        "inputs": list(plan.inputs),
+        "output": list(plan.output),
+        "parameters": parameters(plan),
+        "flops": plan.flops,
+        "note": plan.note,
+    }
+
+
+def line_of(kind: Kind) -> str:
+    """A kind and its fields in one line."""
+    plain = to_plain(kind).items()
+    fields = {key: value for key, value in plain if key != "kind" and value != {}}
+    return ", ".join([kind.kind, *(f"{key} {_short(value)}" for key, value in fields.items())])
+
+
+def taken(written: Any, settled: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every `auto` of a config, and every folder it left open, with what it took."""
+    if isinstance(written, dict) and isinstance(settled, dict):
+        for key, value in settled.items():
+            yield from taken(written.get(key), value, f"{path}.{key}" if path else key)
+    elif isinstance(written, list) and isinstance(settled, list):
+        for index, (before, after) in enumerate(zip(written, settled, strict=False)):
+            yield from taken(before, after, f"{path}.{index}")
+    elif (written == "auto" and settled != "auto") or path == "data.root":
+        yield path, _short(settled)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        said = (f"{key}: {_short(inner)}" for key, inner in value.items() if inner is not None)
+        return str(value.get("kind") or f"{{{', '.join(said)}}}")
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
+    from nnlab.core.text import grid, rendered
+
+    shape = experiment.shape
+    sizes = ", ".join(f"{size:,} {split}" for split, size in shape.sizes.items())
+    what = f"{shape.outputs} {'numbers' if shape.task == 'regression' else shape.task}"
+    head = [
+        ("data", f"{facts['data']['kind']}: {across(shape.inputs)} to {what}; {sizes} examples")
+    ]
+    lines = grid([*head, *_lines(experiment, facts)], whole=(0,))
+    table = layer_table(experiment.design.plans)
+    autos = grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
+    remarks = ["", *facts["remarks"]] if facts["remarks"] else []
+    took = ("\nauto took", autos)
+    return rendered(f"{facts['name']}\n", table, *remarks, "", lines, *took)
+
+
+def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    train, total, data = experiment.config.train, experiment.total, experiment.config.data
+    if noise := noise_of(data.label_noise):
+        yield "", f"label noise: {noise.share:.3g} of the training labels, {noise.kind}"
+    if data.augment:
+        yield "augment", "; ".join(map(line_of, data.augment))
+    yield "loss", f"{line_of(experiment.loss)}: {facts['loss']['formula']}"
+    yield "objective", facts["objective"]["formula"]
+    yield from (("", line) for line in facts["objective"]["bounds"])
+    yield "scores", ", ".join(facts["scores"]) or "none"
+    if experiment.config.rule.optimized:
+        yield "optimizer", facts["optimizer"]
+        yield "", _first_line(experiment.config.optimizer)
+        yield "schedule", facts["schedule"]
+    else:
+        yield "rule", facts["rule"]
+        yield "", _first_line(experiment.config.rule)
+    length = f"{train.minutes:g} minutes" if total is None else f"{total:,}"
+    size = "all examples" if train.batch_size == "full" else f"{train.batch_size} examples"
+    drawn = "" if train.sampling == "shuffled" else f", {train.sampling}"
+    rhythm = f"{experiment.per_epoch:,} an epoch, of {size} each{drawn}"
+    yield "steps", f"{length}: {rhythm}; {_readings(experiment.pace)}"
+    parts = ", ".join(f"{key} {amount(count)}" for key, count in facts["memory"].items())
+    yield "memory", f"about {amount(sum(facts['memory'].values()))}: {parts}"
+
+
+def _readings(pace: Pace) -> str:
+    every = "readings in proportion to the step"
+    if pace.every is not None:
+        every = f"a reading every {pace.every:,}"
+    return every if pace.closely is None else f"{every}, a close look every {pace.closely:,}"
+
+
+def _first_line(kind: Kind) -> str:
+    return (type(kind).__doc__ or "").splitlines()[0]
+
+
+def amount(size: int) -> str:
+    """Bytes in the unit that fits."""
+    for limit, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= limit:
+            return f"{size / limit:.3g} {unit}"
+    return f"{size} B"
+
+
+def group_facts(group: Group, experiments: Mapping[str, Experiment]) -> dict[str, Any]:
+    """The comparison, as `--json` prints it."""
+    variants = group.comparison.variants or {}
+    return {
+        "runs": [member.name for member in group.members],
+        "variants": {
+            name: {
+                "differences": {key: plain_text(value) for key, value in own.items()},
+                "parameters": experiments[name].design.parameters,
+            }
+            for name, own in variants.items()
+        },
+        "expect": [f"{e.sides}: {e.quantity} {e.bound}" for e in group.expectations],
+    }
+
+
+def group_page(group: Group, experiments: Mapping[str, Experiment]) -> str:
+    """The variants with their differences, the seeds, what is expected."""
+    facts = group_facts(group, experiments)
+    seeds = sorted({member.seed for member in group.members})
+    rows = [
+        (
+            name,
+            f"{facts['variants'][name]['parameters']:,}",
+            ", ".join(f"{k}: {v}" for k, v in facts["variants"][name]["differences"].items()),
+        )
+        for name in facts["variants"]
+    ]
+    parts: list[Any] = [f"{group.name}: {len(group.members)} runs, seeds {plain_text(seeds)}", ""]
+    if rows:
+        parts += [grid(rows, head=("variant", "parameters", "differs in"), right=(1,)), ""]
+    parts += [f"expects {line}" for line in facts["expect"]]
+    first = f" (that of {next(iter(experiments))})" if rows else ""
+    return rendered(*parts, f"what a run trains{first}:", "")

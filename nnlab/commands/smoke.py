@@ -1,0 +1,75 @@
+"""`--smoke`: every stage of an experiment in seconds, in a temporary folder, on the CPU."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from nnlab.comparison.group import Group
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Examples
+from nnlab.core.durations import Duration
+from nnlab.core.errors import CheckpointError
+from nnlab.display.views import View
+from nnlab.runs.finished.evaluate import evaluate
+from nnlab.runs.run import Source, last_of, stream_run
+
+STEPS = 8
+
+
+def smoke_all(group: Group, *, device: str = "cpu", view: View) -> dict[str, Any]:
+    """`smoke` of a run; of a comparison, of the first seed of each variant, by their names."""
+    firsts = {member.variant: member.config for member in reversed(group.members)}
+    found = {name: smoke(firsts[name], device=device, view=view) for name in group.comparison.names}
+    return found if group.compares and any(found) else next(iter(found.values()))
+
+
+def smoke(
+    source: Source, *, overrides: Sequence[str] = (), device: str = "cpu", view: View
+) -> dict[str, Any]:
+    """Data, a few steps, validation, checkpoint, reload, evaluation.
+
+    Where a named data set is absent, random data of the same form take its place, and that is said.
+
+    Returns:
+        {"status", "steps", "parameters", "data", "test", "seconds"}.
+    """
+    began = perf_counter()
+    config = load_config(source, overrides)
+    where = place_for(config.origins.folder)
+    examples: Examples | None = None
+    if not config.data.available(where):
+        examples = config.data.stand_in()
+        view.note(f"smoke: {config.data.kind} is not here, random data of the same form are used")
+    train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": STEPS})
+    parts: dict[str, Any] = {"train": train}
+    if config.schedule.warmup.amount:
+        warmup = Duration(STEPS // 4, "steps")
+        parts["schedule"] = config.schedule.model_copy(update={"warmup": warmup})
+    config = config.model_copy(update=parts).written(config.origins)
+    with tempfile.TemporaryDirectory(prefix="nnlab-smoke-") as folder:
+        run = Path(folder) / "run"
+        stream = stream_run(
+            config,
+            run_dir=run,
+            device=device,
+            view=view,
+            examples=examples,
+            shown=False,
+            alone=True,
+        )
+        summary = last_of(stream)
+        split = "test" if config.data.test != "none" else "train"
+        test = evaluate(run, split=split, device=device, examples=examples)
+    # A rule may be done sooner; whatever else ends a run early is a failure.
+    if summary.steps != STEPS and summary.status != "completed":
+        raise CheckpointError(f"smoke: {summary.steps} steps were made, not {STEPS}")
+    return {
+        "status": summary.status,
+        "steps": summary.steps,
+        "parameters": summary.parameters,
+        "data": config.data.kind if examples is None else "random",
+        "test": test,
+        "seconds": round(perf_counter() - began, 2),
+    }

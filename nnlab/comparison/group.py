@@ -1,0 +1,271 @@
+"""A comparison before it is run: which runs it has, each with its whole config."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from nnlab.config.loading import (
+    Document,
+    Text,
+    document_of,
+    place_for,
+    rooted,
+    told,
+    validated,
+)
+from nnlab.config.overrides import Change, apply, parsed
+from nnlab.config.run_config import Origins, RunConfig, to_plain
+from nnlab.config.variants import (
+    EVERY,
+    KEYS,
+    STATUSES,
+    ComparisonConfig,
+    Expectation,
+    expectations,
+    read,
+)
+from nnlab.core.contracts import Machine, Plan
+from nnlab.core.errors import ConfigError, Mistake
+from nnlab.experiment.settle import Experiment, settle
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One run of a comparison.
+
+    Attributes:
+        variant: its name; empty where there are none.
+        seed: its seed.
+        config: all that it needs to be trained alone.
+    """
+
+    variant: str
+    seed: int
+    config: RunConfig
+
+    @property
+    def name(self) -> str:
+        """Its folder below that of the group: relu-s0."""
+        return f"{self.variant}-s{self.seed}" if self.variant else f"s{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a file asks for: one run, or several that are compared.
+
+    Attributes:
+        compares: whether it is more than the config of one run.
+        name: of the experiment.
+        comparison: `variants`, `seeds`, `expect`.
+        members: the runs, variant by variant.
+        tree: the whole file, its base and `--set` in it; read again it gives the same group.
+        origins: where everything was written.
+    """
+
+    compares: bool
+    name: str
+    comparison: ComparisonConfig
+    members: tuple[Member, ...]
+    tree: Mapping[str, Any]
+    origins: Origins
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """The lines of `expect`."""
+        return expectations(self.comparison)
+
+    def of(self, variant: str) -> tuple[Member, ...]:
+        """The runs of a variant; of all for `all`."""
+        return tuple(m for m in self.members if variant in (m.variant, EVERY))
+
+
+def load_group(
+    source: str | Path | Text | Mapping[str, Any] | RunConfig, overrides: Sequence[str] = ()
+) -> Group:
+    """Reads a config of one run or of several.
+
+    `--set` has the last word: it changes every variant, also where that says something else.
+
+    Raises:
+        ConfigError: as `load_config`, for all runs at once.
+    """
+    if isinstance(source, RunConfig):
+        return _alone(source)
+    of_all = [o for o in overrides if o.partition("=")[0].partition(".")[0].strip() in KEYS]
+    changes = [parsed(override) for override in overrides if override not in of_all]
+    document = document_of(source, of_all)
+    if not document.compares:
+        return _alone(validated(document, changes))
+    comparison, mistakes = read(document.tree)
+    wrong = [document.origins.line(mistake) for mistake in mistakes]
+    if comparison is None:
+        raise told(wrong)
+    rest = {key: value for key, value in document.tree.items() if key not in KEYS}
+    members: list[Member] = []
+    for variant in comparison.names:
+        try:
+            members += _members(document._replace(tree=rest), comparison, variant, changes)
+        except ConfigError as error:
+            wrong += error.lines
+    if wrong:
+        raise told(wrong)
+    name = members[0].config.name or "run"
+    tree = _whole({**document.tree, "name": name}, comparison, changes, document.origins)
+    return Group(True, name, comparison, tuple(members), tree, document.origins)
+
+
+def _alone(config: RunConfig) -> Group:
+    seed = config.seed if isinstance(config.seed, int) else config.seed.all
+    member = Member("", seed, config)
+    name = config.name or "run"
+    return Group(False, name, ComparisonConfig(), (member,), to_plain(config), config.origins)
+
+
+def _whole(
+    tree: dict[str, Any],
+    comparison: ComparisonConfig,
+    changes: Sequence[Change],
+    origins: Origins,
+) -> dict[str, Any]:
+    """The file with `--set` in it (in every variant, where there are some), paths absolute."""
+    if comparison.variants:
+        last = {change.key: change.value for change in changes}
+        tree["variants"] = {name: {**own, **last} for name, own in comparison.variants.items()}
+    else:
+        tree, _ = apply(tree, changes, origins)
+    return rooted({key: value for key, value in tree.items() if key != "base"}, origins.folder)
+
+
+def _members(
+    document: Document, comparison: ComparisonConfig, variant: str, changes: Sequence[Change]
+) -> list[Member]:
+    """The runs of one variant, one for each seed."""
+    differences = (comparison.variants or {}).get(variant, {})
+    changed = [_difference(document.origins, variant, key, differences[key]) for key in differences]
+    tree, origins = apply(document.tree, [*changed, *changes], document.origins)
+    config = validated(Document(tree, origins, document.name))
+    first = config.seed if isinstance(config.seed, int) else config.seed.all
+    found: list[Member] = []
+    for seed in comparison.seeds_from(first):
+        whole = (
+            seed if isinstance(config.seed, int) else config.seed.model_copy(update={"all": seed})
+        )
+        copy = config.model_copy(update={"seed": whole}).written(origins)
+        found.append(Member(variant, seed, copy))
+    return found
+
+
+def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:
+    """`model.activation: relu` of a variant, as a change of the tree."""
+    inside = origins.inside(("variants", variant, key))
+    where = inside.pop((), origins.file)
+    return Change(key, value, where, inside)
+
+
+def settle_group(group: Group, machine: Machine) -> dict[str, Experiment]:
+    """What a run of each variant means, so that a mistake is told before the first is trained.
+
+    Raises:
+        ConfigError: with all mistakes, also of `expect`.
+        DataError: the data of one are missing or damaged.
+    """
+    found: dict[str, Experiment] = {}
+    wrong: list[str] = []
+    for member in group.members:
+        if member.variant not in found:
+            place = place_for(member.config.origins.folder)
+            try:
+                found[member.variant] = settle(member.config, place, machine)
+            except ConfigError as error:
+                wrong += error.lines
+    wrong += [group.origins.line(mistake) for mistake in _unread(group, found)]
+    if wrong:
+        raise told(wrong)
+    return found
+
+
+def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake]:
+    """Expectations of something that the runs do not read, as far as they could be settled."""
+    wrong: list[Mistake] = []
+    for line in group.expectations:
+        place = ("expect", line.sides, line.quantity)
+        if (line.tag == "status") != (line.bound in STATUSES):
+            text = f"{line.quantity} cannot be {line.bound} (status is {', '.join(STATUSES)})"
+            wrong.append(Mistake(place, text))
+            continue
+        sides = {member.variant for member in group.of(line.left) + group.of(line.right)}
+        for variant in [name for name in experiments if name in sides]:
+            known = readings_of(experiments[variant])
+            if line.tag != "status" and not any(same_tag(name, line.tag) for name in known):
+                wrong.append(
+                    Mistake(place, f"is not read ({_meant(line.tag, known)})", at_key=True)
+                )
+                break
+    return wrong
+
+
+def _meant(tag: str, known: Sequence[str]) -> str:
+    """The reading that was meant, or what there is."""
+    if near := get_close_matches(tag, [*known, *map(_bare, known)], n=1, cutoff=0.7):
+        return f"did you mean {near[0]}?"
+    return f"readings are {', '.join(known[:8])}, ...; last by default, or {MOMENTS}"
+
+
+def same_tag(tag: str, written: str) -> bool:
+    """Whether a tag is meant: grad_norm/hidden1.weight is short for grad_norm/00_hidden1.weight."""
+    return written in (tag, _bare(tag))
+
+
+def _bare(tag: str) -> str:
+    return re.sub(r"^([a-z_]+/)\d+_", r"\1", tag)
+
+
+OF_UNITS = ("activation_mean", "activation_std", "dead_units", "dormant_units")
+"""What the probes read of each layer of hidden units."""
+MOMENTS = "first, best, lowest or highest before it"
+
+
+def readings_of(experiment: Experiment) -> list[str]:
+    """What a run reads, spelled like TensorBoard's tags; on test data once, at the end."""
+    keys = ["loss", *(score.key for score in experiment.scores)]
+    splits = [*experiment.shape.sizes]
+    plans = [plan for plan in experiment.design.plans if plan.parameters]
+    norms = [f"grad_norm/{n:02d}_{name}" for n, p in enumerate(plans) for name in p.parameters]
+    return [
+        *(f"{key}/{split}" for key in keys for split in splits),
+        "grad_norm/total",
+        *norms,
+        "learning_rate",
+        *([] if experiment.config.log.probes == "off" else _of_units(plans)),
+    ]
+
+
+def _of_units(plans: Sequence[Plan]) -> list[str]:
+    hidden = [f"{n:02d}_{plan.name}" for n, plan in enumerate(plans[:-1])]
+    return [*(f"{key}/{name}" for key in OF_UNITS for name in hidden), "dead_units/total"]
+
+
+def settled(source: str | Path | Text, overrides: Sequence[str] = ()) -> Experiment:
+    """What a config means; of a comparison, its first variant."""
+    return next(iter(settled_group(source, overrides)[1].values()))
+
+
+def settled_group(
+    source: str | Path | Text, overrides: Sequence[str] = ()
+) -> tuple[Group, dict[str, Experiment]]:
+    """What a config means, on the CPU of this machine: its runs, and what each variant trains.
+
+    Args:
+        source: a file, a bundled name, `-`, or a text that has been read.
+        overrides: as `--set` takes them.
+
+    Raises:
+        ConfigError: it is wrong, or there is no such file.
+        DataError: its data are missing or damaged (those of a named set may be missing).
+    """
+    group = load_group(source, overrides)
+    return group, settle_group(group, Machine("cpu", os.cpu_count() or 1))

@@ -1,0 +1,105 @@
+"""The closing lines of a comparison: one table, the differences, what was expected."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnlab.comparison.result import Comparison, Estimate, Measured, differences, estimate, said
+from nnlab.core.text import grid, rendered, short
+
+PICTURE = "curves.png"
+
+
+def keys_of(runs: Sequence[Measured]) -> list[str]:
+    """Loss and scores, as far as every run has them."""
+
+    def keys(run: Measured) -> list[str]:
+        last = next(iter(run.summary.last.values()), {})
+        return ["loss", *(last.get("scores") or {})]
+
+    found = keys(runs[0]) if runs else []
+    return [key for key in found if all(key in keys(run) for run in runs)]
+
+
+def split_of(runs: Sequence[Measured]) -> str:
+    """What the table shows: validation where every run has it."""
+    has = all("validation" in run.summary.last for run in runs)
+    return "validation" if has else "train"
+
+
+def table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
+    """Variant -> tag -> mean and interval of the last readings of the runs that have ended."""
+    runs, split = comparison.ended, split_of(comparison.ended)
+    tags = [f"{key}/{split}" for key in keys_of(runs)]
+    return {
+        variant: {
+            tag: estimate([run.value(tag, "last") for run in runs if run.variant == variant])
+            for tag in tags
+        }
+        for variant in dict.fromkeys(run.variant for run in runs)
+    }
+
+
+def report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> str:
+    """What a person reads at the end; of a lesson, what it said one would see stands beside it."""
+    lesson = lesson or {}
+    found = table(comparison)
+    parts: list[Any] = []
+    if found:
+        tags = list(next(iter(found.values())))
+        rows = [
+            (variant or "runs", str(_count(comparison, variant)), *map(said, values.values()))
+            for variant, values in found.items()
+        ]
+        parts += ["", grid(rows, head=("variant", "runs", *tags), whole=(0,))]
+        parts += _differences(comparison, tags)
+        parts.append("mean +- 95 % interval over seeds (Student's t)")
+    if comparison.status == "completed" and "Observe" in lesson:
+        parts += ["", lesson["Observe"]]
+    if comparison.verdicts:
+        parts += ["", *(verdict.line for verdict in comparison.verdicts)]
+    if comparison.status == "completed" and "Change next" in lesson:
+        parts += ["", lesson["Change next"]]
+    where = short(comparison.run)
+    left = _left(comparison)
+    commands = [f"nnlab {name} {where}" for name in ("eval", "tensorboard")]
+    if left:
+        commands.insert(0, f"nnlab resume {where}")
+    picture = [f"picture  {where}/{PICTURE}"] if comparison.ended else []
+    parts += [*left, "", f"run      {where}", *picture]
+    parts.append("next     " + "\n         ".join(commands))
+    return rendered(*parts, width=120)
+
+
+def _left(comparison: Comparison) -> list[str]:
+    """What is still to be trained, and is in no mean."""
+    lines = [
+        f"interrupted: {run.name} at step {run.summary.steps:,}, not in the means"
+        for run in comparison.runs
+        if run.summary.status == "interrupted"
+    ]
+    members = comparison.group.members
+    waiting = len(members) - len(comparison.runs)
+    if waiting:
+        lines.append(f"not begun: {waiting} of {len(members)} runs")
+    return ["", *lines] if lines else []
+
+
+def _count(comparison: Comparison, variant: str) -> int:
+    return sum(run.variant == variant for run in comparison.ended)
+
+
+def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
+    """Each variant minus the first, in pairs of the same seed."""
+    variants = list(dict.fromkeys(run.variant for run in comparison.ended))
+    if len(variants) < 2:
+        return []
+    by_name = {v: [run for run in comparison.ended if run.variant == v] for v in variants}
+    first = by_name[variants[0]]
+    rows = [
+        (
+            f"{name} minus {variants[0]}",
+            *(said(differences(by_name[name], first, t)) for t in tags),
+        )
+        for name in variants[1:]
+    ]
+    return ["", grid(rows, head=("paired by seed", *tags), whole=(0,))]

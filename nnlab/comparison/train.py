@@ -1,0 +1,197 @@
+"""A comparison, run: every member into one folder, then one table, one picture, the verdicts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from os import cpu_count
+from pathlib import Path
+from typing import Any, cast
+
+from nnlab.comparison import report as group_report
+from nnlab.comparison.curves import draw
+from nnlab.comparison.group import Group, Member, load_group, settle_group
+from nnlab.comparison.lesson import before, lesson_of
+from nnlab.comparison.result import Comparison, Measured, curves_of, verdicts
+from nnlab.comparison.view import GroupView
+from nnlab.config.loading import load_config, place_for
+from nnlab.config.run_config import to_yaml
+from nnlab.config.sections import LENGTHS
+from nnlab.core import files
+from nnlab.core.contracts import Examples, Machine
+from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.experiment.settle import settle
+from nnlab.parts.datasets.checks import notes
+from nnlab.runs.finished.evaluate import evaluate
+from nnlab.runs.folder import folder as folders
+from nnlab.runs.folder.find import GROUP_FILE, create
+from nnlab.runs.folder.summary import Summary, read_summary
+from nnlab.runs.run import last_of, stream_run
+from nnlab.training import device as devices
+
+ENDED = ("completed", "early_stopped", "time_limit", "diverged")
+"""A member with one of these is not trained again."""
+
+
+def train_group(
+    group: Group,
+    *,
+    source: str | None = None,
+    run_dir: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    deterministic: bool = False,
+    view: GroupView,
+) -> Comparison:
+    """Trains the members one after the other; those that have ended are not trained again.
+
+    Args:
+        group: what to train.
+        source: the file as its author wrote it.
+        run_dir: exactly this folder; None makes runs/<name>/<number>.
+        resume: continue what `run_dir` holds.
+        device: auto, cpu, cuda, cuda:N or mps.
+        deterministic: refuse operations that have no deterministic form.
+        view: shows the runs.
+
+    Raises:
+        NnlabError: what one of the runs raises.
+    """
+    machine = Machine(cast("Any", devices.choose(device)[0].type), cpu_count() or 1)
+    settle_group(group, machine)
+    folder = (run_dir or create(group.name)).absolute()
+    continues = resume and (folder / GROUP_FILE).exists()
+    with ExitStack() as stack:
+        if not continues:
+            folders.refuse_used(folder)
+        stack.enter_context(folders.locked(folder))
+        if continues:
+            _refuse_changes(folder, group, machine)
+        _write_plan(folder, group, source)
+        lesson = lesson_of(_source_of(folder))
+        stack.enter_context(view.open(group, folder, before(lesson)))
+        found = _train_members(group, folder, device, deterministic, view)
+        comparison = _compared(group, folder, found, device)
+        files.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
+        if comparison.ended:
+            keys = group_report.keys_of(comparison.ended)
+            draw(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
+    view.outcome(group_report.report(comparison, lesson))
+    return comparison
+
+
+def resume_group(
+    folder: Path, overrides: Sequence[str] = (), *, device: str = "auto", view: GroupView
+) -> Comparison:
+    """Continues a comparison: runs that have ended stay, the others go on or begin.
+
+    Raises:
+        CheckpointError: it was killed before its config was written.
+    """
+    if not (folder / "config.yaml").exists():
+        what = "was killed before any of its runs began"
+        raise CheckpointError(f"{folder}: {what} (nnlab train CONFIG begins anew)")
+    group = load_group(folder / "config.yaml", overrides)
+    return train_group(group, run_dir=folder, resume=True, device=device, view=view)
+
+
+def _train_members(
+    group: Group, folder: Path, device: str, deterministic: bool, view: GroupView
+) -> dict[str, Summary]:
+    """The summaries by member; stops at the first that a signal interrupts."""
+    found: dict[str, Summary] = {}
+    shared: dict[str, Examples] = {}
+    for member in group.members:
+        run = folder / member.name
+        done = read_summary(run) if (run / "summary.json").exists() else None
+        if done is not None and done.status in ENDED and not _asks_more(run, member):
+            found[member.name] = done
+            view.ended(member, done)
+            continue
+        stream = stream_run(
+            member.config,
+            run_dir=run,
+            resume=run.exists(),
+            device=device,
+            deterministic=deterministic,
+            view=view.member(member),
+            examples=_examples(member, shared, view),
+            shown=False,
+            alone=True,
+        )
+        found[member.name] = last_of(stream)
+        view.ended(member, found[member.name])
+        if found[member.name].status == "interrupted":
+            break
+    return found
+
+
+def _asks_more(run: Path, member: Member) -> bool:
+    """Whether a run that has ended is to go on for longer."""
+    there, here = load_config(run / "config.yaml").train, member.config.train
+    return any(getattr(there, name) != getattr(here, name) for name in LENGTHS)
+
+
+def _examples(member: Member, shared: dict[str, Examples], view: GroupView) -> Examples:
+    """The data of a member: loaded, and their notes told, once for all that say the same."""
+    data = member.config.data
+    key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
+    if key not in shared:
+        place = place_for(member.config.origins.folder)
+        shared[key] = data.load(place)
+        for note in (*data.remarks(place), *notes(shared[key])):
+            view.note_once(member, note)
+    return shared[key]
+
+
+def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: str) -> Comparison:
+    tested = any(line.tag.endswith("/test") for line in group.expectations)
+    runs: list[Measured] = []
+    for member in group.members:
+        summary = found.get(member.name)
+        if summary is None:
+            continue
+        values: Mapping[str, Any] = {}
+        if tested and summary.status not in ("diverged", "interrupted"):
+            values = evaluate(folder / member.name, split="test", device=device)
+        test = {f"{key}/test": v for key, v in values.items() if isinstance(v, float)}
+        curves = curves_of(summary.history)
+        runs.append(Measured(member.name, member.variant, member.seed, summary, curves, test))
+    complete = len(runs) == len(group.members)
+    interrupted = not complete or any(run.summary.status == "interrupted" for run in runs)
+    status = "interrupted" if interrupted else "completed"
+    judged = () if interrupted else verdicts(group, runs)
+    return Comparison(folder, group, status, tuple(runs), judged)
+
+
+def _write_plan(folder: Path, group: Group, source: str | None) -> None:
+    """What the group is to be, before its first run.
+
+    `group.json` comes first: with it alone the folder can be begun anew, with `config.yaml` alone
+    it would look like the run of something else.
+    """
+    plan = Comparison(folder, group, "running", (), ()).plain()
+    files.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
+    files.write(folder / "config.yaml", to_yaml(group.tree))
+    if source is not None:
+        files.write(folder / "source.yaml", source)
+
+
+def _source_of(folder: Path) -> str | None:
+    """The file as its author wrote it, also of a comparison that goes on."""
+    source = folder / "source.yaml"
+    return source.read_text("utf-8") if source.exists() else None
+
+
+def _refuse_changes(folder: Path, group: Group, machine: Machine) -> None:
+    """Other runs, and other settings of those that have begun: also of those that have ended."""
+    there = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
+    here = [member.name for member in group.members]
+    if there != here:
+        text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"
+        raise ConfigError(f"{text} (use a new --run-dir)")
+    for member in group.members:
+        run = folder / member.name
+        if (run / "config.yaml").exists():
+            config = folders.as_begun(member.config, run, resume=True)
+            place = place_for(config.origins.folder)
+            folders.refuse_changes(run, settle(config, place, machine).config)

@@ -1,0 +1,155 @@
+"""What a person sees of a comparison: a line for each run as it ends, above a bar."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, final
+
+from nnlab.comparison.group import Group, Member
+from nnlab.core.contracts import EpochEnd, Reading
+from nnlab.core.finding import Finding
+from nnlab.display.closing import Outcome, exact
+from nnlab.display.views import RunAbout, View, calm
+from nnlab.runs.folder.summary import Summary
+
+
+@final
+class GroupView:
+    """Shows the runs of a comparison on a stream.
+
+    Args:
+        quiet: nothing but notes.
+        stream: stderr.
+    """
+
+    def __init__(self, *, quiet: bool, stream: TextIO) -> None:
+        self._quiet = quiet
+        self._stream = calm(stream)
+        self._bar: Any = None
+        self._count = 0
+        self._width = 0
+        self._total = 0
+        self._noted: set[str] = set()
+
+    @contextmanager
+    def open(self, group: Group, folder: Path, asked: str = "") -> Generator[None]:
+        """Begins to show, of a lesson with what it asks; stops at the end of the block."""
+        self._total = len(group.members)
+        self._width = max(len(member.name) for member in group.members)
+        variants, seeds = len(group.comparison.names), self._total // len(group.comparison.names)
+        runs = f"{self._total} runs" if self._total > 1 else "1 run"
+        if not self._quiet:
+            self.write(
+                f"{group.name}: {runs} ({_count(variants, 'variant')}, {_count(seeds, 'seed')})"
+            )
+            self.write(str(folder))
+            if asked:
+                self.write(f"\n{asked}\n")
+            if self._stream.isatty():
+                self._bar = _bar(self._stream)
+        try:
+            yield
+        finally:
+            bar, self._bar = self._bar, None
+            if bar is not None:
+                bar.stop()
+
+    def member(self, member: Member) -> View:
+        """The view of one of its runs."""
+        return _MemberView(self, member)
+
+    def began(self, member: Member, about: RunAbout) -> None:
+        """A run begins: its steps move the bar."""
+        if self._bar is not None:
+            self._bar.show(f"{member.name} ({self._count + 1}/{self._total})", about)
+
+    def ended(self, member: Member, summary: Summary) -> None:
+        """A run has ended, or was there already."""
+        self._count += 1
+        if not self._quiet:
+            number = f"{self._count:>{len(str(self._total))}}/{self._total}"
+            numbers = "  ".join(_numbers(summary))
+            seconds = f"{summary.seconds.get('total', 0.0):.1f} s"
+            status = summary.status.replace("_", " ")
+            wrong = {f["name"] for f in summary.findings if f["level"] != "note"}
+            found = f"  {_count(len(wrong), 'finding')} (nnlab doctor)" if wrong else ""
+            name = f"{member.name:<{self._width}}"
+            self.write(f"{number}  {name}  {status}  {numbers}  {seconds}{found}")
+
+    def note_once(self, member: Member, text: str) -> None:
+        """Notes what may hold for several runs at the first of them."""
+        if text not in self._noted:
+            self._noted.add(text)
+            rest = " (told for the first run alone)" if self._total > 1 else ""
+            self.write(f"{member.name}: {text}{rest}")
+
+    def outcome(self, text: str) -> None:
+        """Writes the closing lines; comes after the runs."""
+        if not self._quiet:
+            self._stream.write(text)
+            self._stream.flush()
+
+    def write(self, text: str) -> None:
+        """Writes a line above the bar."""
+        if self._bar is not None:
+            self._bar.print(text)
+            return
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _numbers(summary: Summary) -> list[str]:
+    """As in: loss 0.1230 (val 0.1400)."""
+    found: dict[str, list[str]] = {}
+    for split, label in (("train", ""), ("validation", "val ")):
+        entry: Mapping[str, Any] = summary.last.get(split) or {}
+        values: dict[str, Any] = {"loss": entry.get("loss"), **(entry.get("scores") or {})}
+        for key, value in values.items():
+            text = "not finite" if value is None else exact(value)
+            found.setdefault(key, []).append(f"{label}{text}")
+    return [
+        f"{key} {texts[0]}" + (f" ({', '.join(texts[1:])})" if texts[1:] else "")
+        for key, texts in found.items()
+    ]
+
+
+def _bar(stream: TextIO) -> Any:
+    from nnlab.display.live import GroupBar
+
+    return GroupBar(stream)
+
+
+@final
+class _MemberView:
+    """One run: its notes are told, its readings are not."""
+
+    def __init__(self, group: GroupView, member: Member) -> None:
+        self._group = group
+        self._member = member
+
+    def start(self, about: RunAbout) -> None:
+        """Moves the bar."""
+        self._group.began(self._member, about)
+
+    def reading(self, reading: Reading) -> None:
+        """Says nothing."""
+
+    def note(self, text: str) -> None:
+        """Writes it, with the run's name."""
+        self._group.write(f"{self._member.name}: {text}")
+
+    def finding(self, finding: Finding) -> None:
+        """Says nothing: the line of the run counts them."""
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Says nothing."""
+
+    def finish(self) -> None:
+        """Says nothing: the group does."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Says nothing."""

@@ -1,0 +1,107 @@
+"""`diagnose:`, the thresholds of the rules that say what is wrong with a run."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from nnlab.core.kinds import Config
+
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+FindingName = Literal[
+    "batch_norm_with_tiny_batches",
+    "cannot_learn_one_batch",
+    "class_imbalance",
+    "constant_features",
+    "data_not_scaled",
+    "dead_units",
+    "divergence",
+    "duplicates_across_splits",
+    "exploding_gradient",
+    "label_noise",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "loss_not_decreasing",
+    "no_better_than_baseline",
+    "outlier_rows",
+    "overfitting",
+    "poor_initialization",
+    "saturation",
+    "symmetric_units",
+    "targets_not_scaled",
+    "underfitting",
+    "update_ratio_off",
+    "vanishing_gradient",
+]
+"""What can be found; tests/diagnosis holds it against the rules."""
+
+
+class DiagnoseConfig(Config, frozen=True):
+    """From where on a number counts as a finding; nnlab doctor says what is found.
+
+    Each is relative: to what is known without looking at the inputs, to the last layer, to what an
+    activation shows at rest. Set on other runs than those of docs/doctor.md.
+    """
+
+    ignore: tuple[FindingName, ...] = ()
+    """Names of findings that are not told, such as vanishing_gradient."""
+    learned: Share = 0.5
+    """So much of the loss of a blind guess is gone: a symptom in the layers is a note from here."""
+    patience: Share = 0.2
+    """So much of a run is waited for learning to begin before a mild symptom counts."""
+    vanishing_ratio: Share = 1e-3
+    """Gradient per weight, first over last layer. Glorot & Bengio 2010, figures 6 to 9."""
+    exploding_ratio: PositiveFloat = 1e3
+    """Likewise, from above. Pascanu et al. 2013, arXiv:1211.5063."""
+    gradient_ratio: PositiveFloat = 100.0
+    """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
+    dead_share: Share = 0.5
+    """Units of a layer that are 0 on every example. Maas et al. 2013."""
+    saturated_share: Share = 0.5
+    """Activations next to a bound, beyond those of N(0, 1) inputs. Glorot & Bengio 2010."""
+    symmetric: PositiveFloat = 1e-5
+    """How much the weights of a layer's units differ, of their length. Goodfellow 2016, 8.4."""
+    initial_loss: PositiveFloat = 3.0
+    """First loss over that of outputs 0 or of a blind guess: a note; a warning where steps do not
+    mend it, and from its square on, unless all first weights are at most so many times those of
+    N(0, 1 / n_in). Outputs 0 over a blind guess: targets are to be scaled."""
+    update_high: PositiveFloat = 0.1
+    """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
+    update_low: PositiveFloat = 3e-5
+    """Likewise, from below. Bottou 2015; Karpathy, CS231n, "Babysitting the learning process"."""
+    leap: PositiveFloat = 3.0
+    """How far the weights have gone before learning should have begun, over the first ones (or
+    those of N(0, 1 / n_in)): nothing of these is left. Goodfellow et al. 2016, 8.3.1."""
+    reach: PositiveFloat = 0.05
+    """The same times the updates of the run: so far the weights could go in all."""
+    stuck: Share = 0.05
+    """Less of a blind guess's loss is gone after `patience`: the loss does not fall."""
+    swing: PositiveFloat = 0.3
+    """Deviation of the training loss around its course, of its mean."""
+    overfit_rise: PositiveFloat = 0.15
+    """How much the validation loss has risen above its lowest value, of that of a blind guess."""
+    underfit: Share = 0.3
+    """Less of a blind guess's loss is gone at the end, and it falls no more."""
+    better: Share = 0.05
+    """How much of the way from the baseline to perfect scores a model must go at the end."""
+    majority: Share = 0.75
+    """Share of the largest class from which on accuracy says little. He & Garcia 2009."""
+    spread: PositiveFloat = 30.0
+    """Deviation of input columns as the network sees them, largest over smallest."""
+    input_size: PositiveFloat = 10.0
+    """Root mean square of the inputs as the network sees them. LeCun et al. 1998, section 4.3."""
+    duplicates: Share = 0.1
+    """Rows of validation or test that are rows of train as well."""
+    mislabelled: Share = 0.03
+    """Of the training labels so many contradict the network however sure it is, at least."""
+    mislabelled_unseen: Share = 0.08
+    """Likewise, of networks that were trained without the row: a rare group, rightly labelled,
+    looks the same."""
+    sure: Share = 0.5
+    """The surest training rows, which are held against validation rows as sure."""
+    luck: PositiveFloat = 2.0
+    """Standard errors that both allow for: in 2 of 100 a chance does more."""
+    outlying: PositiveFloat = 1e3
+    """Largest number of a training row, over the median of the rows: no row of the same kind."""
+    batch_norm_rows: PositiveInt = 4
+    """Fewer values than this for the statistics of a batch. Wu & He 2018, arXiv:1803.08494."""

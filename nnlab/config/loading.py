@@ -1,0 +1,282 @@
+"""From a file, a bundled name or a dict, with overrides, to a `RunConfig`."""
+
+import os
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, cast
+
+from pydantic import ValidationError
+
+from nnlab.config import yaml
+from nnlab.config.mistakes import mistakes_of
+from nnlab.config.overrides import Change, apply, parsed
+from nnlab.config.run_config import Origins, RunConfig
+from nnlab.config.variants import KEYS
+from nnlab.core.errors import ConfigError, Mistake, Path
+from nnlab.core.package import FOLDER
+from nnlab.parts.datasets.family import Place
+
+_PATHS = ("file", "path", "root")
+"""Keys below `data` whose values are paths."""
+SHOWN = 10
+"""How many mistakes are printed at once."""
+
+
+class Text(NamedTuple):
+    """A config as written."""
+
+    text: str
+    file: str
+    """How to call it in errors."""
+    folder: pathlib.Path
+    """Where its relative paths start."""
+    name: str
+    """The name that a run gets if the config gives none."""
+
+
+def bundled() -> dict[str, pathlib.Path]:
+    """The configs that come with nnlab, by name; in a checkout and in an installed package.
+
+    Those in a folder of their own are called with it: lessons/zero_init.
+    """
+    for folder in (FOLDER / "configs", FOLDER.parent / "configs"):
+        if folder.is_dir():
+            paths = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("*/*.yaml"))]
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+    return {}
+
+
+def read_text(source: str | pathlib.Path) -> Text:
+    """The text of a config: a file, a bundled name, or `-` for standard input.
+
+    Raises:
+        ConfigError: if there is no such file or it cannot be read.
+    """
+    if str(source) == "-":
+        import sys
+
+        data = sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
+        return Text(_decoded(data, "<stdin>"), "<stdin>", pathlib.Path.cwd(), "stdin")
+    path = pathlib.Path(source)
+    known = bundled()
+    try:
+        if str(source) in known and not path.exists():
+            path = known[str(source)]
+        # Not the whole file, which may be large, or a device without an end.
+        with path.open("rb") as file:
+            data = file.read(yaml.MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = get_close_matches(str(source), list(known), n=1)
+        hint = f"did you mean {near[0]}?" if near else "nnlab new lists the bundled ones"
+        raise ConfigError(f"{source}: no such file or bundled config ({hint})") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{source}: is a folder, needs a YAML file") from None
+    except OSError as error:
+        raise ConfigError(f"{source}: {error.strerror or error}") from None
+    shown = str(source) if str(source) not in known else _shown(path)
+    return Text(_decoded(data, shown), shown, path.resolve().parent, path.stem)
+
+
+def _decoded(data: bytes, shown: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # The YAML reader says where, and that it is too large where it is.
+        yaml.parse(data, file=shown)
+        raise
+
+
+def _shown(path: pathlib.Path) -> str:
+    try:
+        return str(path.relative_to(pathlib.Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+class Document(NamedTuple):
+    """A config as a tree of plain values, not yet validated."""
+
+    tree: dict[str, Any]
+    origins: Origins
+    name: str
+    """The name that a run gets if the config gives none."""
+
+    @property
+    def compares(self) -> list[str]:
+        """The keys that make it several runs, or runs that must show something."""
+        return [key for key in KEYS if key != "base" and self.tree.get(key) is not None]
+
+
+def load_config(
+    source: str | pathlib.Path | Text | Mapping[str, Any] | RunConfig,
+    overrides: Sequence[str] = (),
+) -> RunConfig:
+    """Reads and checks the syntax, the keys and the types of the config of one run.
+
+    Args:
+        source: a path, a bundled name, a text, or the config itself as a mapping.
+        overrides: `optimizer.lr=0.01`, as `--set` takes them.
+
+    Raises:
+        ConfigError: with every mistake of the first stage that has one; a comparison is refused.
+    """
+    if isinstance(source, RunConfig):
+        return source
+    return validated(one_run(document_of(source, overrides)))
+
+
+def one_run(document: Document) -> Document:
+    """The same document; a comparison is refused.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if keys := document.compares:
+        way = " ".join(f"--set {key}=null" for key in keys)
+        text = f"makes this a comparison, one run is needed here ({way} leaves one)"
+        raise located([Mistake((keys[0],), text, at_key=True)], document.origins)
+    return document
+
+
+def document_of(
+    source: str | pathlib.Path | Text | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> Document:
+    """Reads a config and applies the overrides, without a look at its keys.
+
+    Raises:
+        ConfigError: it cannot be read, or is no mapping.
+    """
+    if isinstance(source, Mapping):
+        document = Document(_tuples(source), Origins("config", {}, {}), "run")
+    else:
+        document = _parsed(source if isinstance(source, Text) else read_text(source))
+    changes = [parsed(override) for override in overrides]
+    tree, origins = apply(document.tree, changes, document.origins)
+    return document._replace(tree=tree, origins=origins)
+
+
+def _parsed(text: Text, *, is_base: bool = False) -> Document:
+    """A text with what it is based on; a base has none itself."""
+    document = yaml.parse(text.text, file=text.file)
+    marks = document.marks
+    origins = Origins(
+        text.file,
+        {path: f"{text.file}:{mark.line}:{mark.column}" for path, mark in marks.keys.items()},
+        {path: f"{text.file}:{mark.line}:{mark.column}" for path, mark in marks.values.items()},
+        text.folder,
+    )
+    if not isinstance(document.tree, dict):
+        found = "a list" if isinstance(document.tree, tuple) else "one value"
+        found = "nothing" if document.tree is None else found
+        what = f"needs a mapping with data and model, found {found}"
+        raise ConfigError(origins.line(Mistake((), what)))
+    tree = document.tree
+    base = tree.get("base")
+    if is_base and base is not None:
+        raise ConfigError(f"{text.file} has a base itself (a base may have none)")
+    if isinstance(base, str):
+        tree, origins = _on_base(base, tree, origins)
+    return Document(tree, origins, text.name)
+
+
+def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[str, Any], Origins]:
+    """What a file says on top of what its base says."""
+    beside = origins.folder / base
+    try:
+        text = read_text(beside if beside.exists() else base)
+        text = text._replace(file=_shown(pathlib.Path(text.file)))
+        below = _parsed(text, is_base=True)
+    except ConfigError as error:
+        lines = (line.removeprefix(f"{base}: ") for line in error.lines)
+        raise located([Mistake(("base",), line) for line in lines], origins) from None
+    rest = {key: value for key, value in tree.items() if key != "base"}
+    # A name says which experiment it is, and this is another.
+    lower = {key: value for key, value in below.tree.items() if key != "name"}
+    merged = on_top(rooted(lower, text.folder) if text.folder != origins.folder else lower, rest)
+    return merged, below.origins.under(origins)
+
+
+def on_top(below: Any, above: Any) -> Any:
+    """Mappings are merged key by key, unless they are of two kinds; anything else is replaced."""
+    if isinstance(above, str) and isinstance(below, Mapping) and below.get("kind") == above:
+        return below
+    if not isinstance(above, Mapping):
+        return above
+    above_ = cast("Mapping[str, Any]", above)
+    if isinstance(below, str) and above_.get("kind", below) == below:
+        return {"kind": below, **above_}
+    if not isinstance(below, Mapping) or above_.get("kind", below.get("kind")) != below.get("kind"):
+        return above_
+    below_ = cast("Mapping[str, Any]", below)
+    return {**below_, **{key: on_top(below_.get(key, v), v) for key, v in above_.items()}}
+
+
+def rooted(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+    """A tree whose relative paths to data are made absolute."""
+
+    def moved(key: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            inner = cast("Mapping[str, Any]", value)
+            return {name: moved(f"{key}.{name}", part) for name, part in inner.items()}
+        is_path = "data." in key and key.rpartition(".")[2] in _PATHS and isinstance(value, str)
+        return str(folder / value) if is_path else value
+
+    return {key: moved(key, value) for key, value in tree.items()}
+
+
+def validated(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
+    """Applies changes to a document and validates it.
+
+    Raises:
+        ConfigError: unknown keys, wrong types and ranges, all at once.
+    """
+    tree, origins = apply(document.tree, changes, document.origins)
+    try:
+        config = RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise located(mistakes_of(error, RunConfig), origins) from None
+    if config.name is None:
+        fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in document.name)
+        fitting = fitting.lstrip("_.-")[:100] or "run"
+        config = config.model_copy(update={"name": fitting})
+    return config.written(origins)
+
+
+def located(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
+    """The error for these mistakes, each at its place; at most ten are told."""
+    return told([origins.line(mistake) for mistake in mistakes])
+
+
+def told(lines: Sequence[str]) -> ConfigError:
+    """The error of these lines, from top to bottom, each once; at most ten are told."""
+    lines = sorted(dict.fromkeys(lines), key=_position)
+    more = len(lines) - SHOWN
+    return ConfigError([*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])])
+
+
+def _position(line: str) -> tuple[int, int]:
+    """Line and column of a message, so that it is read from top to bottom; --set comes first."""
+    found = re.match(r"[^\n]*?:(\d+):(\d+): ", line)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def path_of(name: str) -> Path:
+    """The path that a dotted name stands for: model.layers.3."""
+    return tuple(int(part) if part.isdigit() else part for part in name.split("."))
+
+
+def place_for(folder: pathlib.Path) -> Place:
+    """Where data may lie: `NNLAB_DATA`, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    cache = user_cache_path("nnlab", appauthor=False)
+    root = os.environ.get("NNLAB_DATA")
+    return Place(folder, pathlib.Path(root).resolve() if root else cache / "data", cache)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _tuples(inner) for key, inner in value.items()}
+    return tuple(_tuples(inner) for inner in value) if isinstance(value, list | tuple) else value

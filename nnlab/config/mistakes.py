@@ -1,0 +1,236 @@
+"""From pydantic's errors to sentences: what is wrong, what was found, what would do."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from nnlab.config import synonyms
+from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
+from nnlab.config.synonyms import VALUES
+from nnlab.core.errors import Mistake, Path
+from nnlab.core.kinds import mapping, opened
+
+
+def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
+    """All mistakes of a config, in the order of pydantic's report.
+
+    Args:
+        error: from `root.model_validate`.
+        root: the class of the whole config, to name the keys that are valid at a place.
+    """
+    found = list(opened(error.errors(include_url=False)))
+    places = [_path(details) for details in found]
+
+    def repeated(details: ErrorDetails, path: Path) -> bool:
+        # A list whose items are wrong also counts as too short.
+        inside = any(len(p) > len(path) and p[: len(path)] == path for p in places)
+        return details["type"] == "too_short" and inside
+
+    # A key that is only misspelled is not told as missing too.
+    meant = {
+        (*path[:-1], near[0])
+        for details, path in zip(found, places, strict=True)
+        if details["type"] == "extra_forbidden" and (near := _near_key(details, root))
+    }
+    return [
+        _mistake(details, root)
+        for details, path in zip(found, places, strict=True)
+        if not repeated(details, path) and not (details["type"] == "missing" and path in meant)
+    ]
+
+
+def _path(details: ErrorDetails) -> Path:
+    location = details["loc"]
+    if details["type"] == "extra_forbidden":
+        # The user's own key, which may look like a tag.
+        return (*plain_path(location[:-1]), location[-1])
+    return plain_path(location)
+
+
+def _near_key(details: ErrorDetails, root: type[BaseModel]) -> tuple[str, bool] | None:
+    key, valid = str(details["loc"][-1]), fields_at(root, details["loc"][:-1])
+    return nearest(key, valid, synonyms.KEYS)
+
+
+def shown(value: object) -> str:
+    """What was found, as the user wrote it: text in quotes, null, true."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return "a list" if value else "an empty list"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, str):
+        return f"the text {_short(repr(value))}"
+    return _short(repr(value))
+
+
+def nearest(
+    word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]
+) -> tuple[str, bool] | None:
+    """The valid word that was meant by an unknown one, and whether it is only a guess."""
+    if known := synonyms.known_as(word, valid, table):
+        return known, False
+    if close := get_close_matches(word.lower(), valid, n=3, cutoff=0.7):
+        # Letters that changed places (adma) say more than a likeness: adam before adamax.
+        swapped = [name for name in close if sorted(name) == sorted(word.lower())]
+        return (swapped or close)[0], True
+    # Mistyped, and from elsewhere at that: learning_rte.
+    others = get_close_matches(synonyms.plain(word), table, n=1, cutoff=0.85)
+    known = synonyms.known_as(others[0], valid, table) if others else None
+    return (known, True) if known else None
+
+
+def not_one_of(word: object, valid: list[str]) -> str:
+    """The sentence for a value that is on no menu."""
+    found = repr(word) if isinstance(word, str) else shown(word)
+    text = f"{_short(found)} is not one of {_listed(valid)}"
+    if not isinstance(word, str | bool):
+        return text
+    name = str(word).lower() if isinstance(word, bool) else word
+    if "activation" in valid and (way_out := synonyms.LAYERS.get(synonyms.plain(name))):
+        return f"{found} {way_out}"
+    match nearest(name, valid, VALUES):
+        case (known, False):
+            return f"{found} is called {known} here"
+        case (near, True):
+            return f"{text} (did you mean {near}?)"
+        case _:
+            return text
+
+
+def unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
+    """The sentence for a key that does not exist at its place."""
+    key, valid = str(location[-1]), fields_at(root, location[:-1])
+    if "." in key and key.partition(".")[0] in valid:
+        first, _, rest = key.partition(".")
+        return f"unknown key (write {first}: {{{rest}: ...}})"
+    match nearest(key, valid, synonyms.KEYS):
+        case (known, False):
+            return f"{key} is called {known} here"
+        case (near, True):
+            return f"unknown key (did you mean {near}?)"
+        case _:
+            pass
+    known_are = f"known are {_listed(valid)}" if valid else ""
+    if others := kinds_with(key, location, root):
+        own = str(location[-2])[1:-1]
+        return f"{own} has no {key} ({' and '.join(others)} can; {known_are})"
+    if homes := sections_with(key, root):
+        return f"unknown key here (it belongs in {' or '.join(homes)})"
+    return f"unknown key ({known_are})" if valid else "unknown key"
+
+
+def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
+    path, found, kind = _path(details), details["input"], details["type"]
+    context = details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return Mistake(path, unknown_key(details["loc"], root), at_key=True)
+    if kind == "missing":
+        return Mistake(path, "is missing and has no default")
+    if kind == "unknown_kind":
+        found = found.get("kind") if isinstance(found, dict) else found
+        if isinstance(details["input"], dict):
+            path = (*path, "kind")
+        return Mistake(path, not_one_of(found, context["names"]))
+    if kind == "kind_missing":
+        return Mistake(path, f"needs kind, one of {_listed(context['names'])}")
+    if kind == "literal_error":
+        valid = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
+        return Mistake(path, not_one_of(found, valid))
+    if kind in _RANGES:
+        got = f"one of {len(found)}" if isinstance(found, tuple) and found else _plain(found)
+        return Mistake(path, f"must be {_RANGES[kind](context)}, got {got}")
+    if kind == "model_type" and (keys := fields_at(root, details["loc"])):
+        return Mistake(path, f"needs {mapping(keys)}, got {shown(found)}")
+    if kind in _TYPES:
+        return Mistake(path, f"must be {_TYPES[kind]}, got {shown(found)}{_way_out(kind, found)}")
+    message = details["msg"]
+    if (
+        kind == "form"
+        and isinstance(found, str)
+        and nearest(found, context.get("names", []), VALUES)
+    ):
+        return Mistake(path, not_one_of(found, context["names"]))
+    if kind in ("form", "duration"):
+        message = f"{message}, got {shown(found)}{_form_way_out(message, found)}"
+    return Mistake(path, message, at_key=details["loc"][-1:] == (KEY,))
+
+
+def _plain(found: object) -> str:
+    return shown(found) if isinstance(found, tuple) else _short(repr(found))
+
+
+_Context = Mapping[str, Any]
+_RANGES: dict[str, Callable[[_Context], str]] = {
+    "greater_than": lambda c: f"greater than {_number(c['gt'])}",
+    "greater_than_equal": lambda c: f"at least {_number(c['ge'])}",
+    "less_than": lambda c: f"less than {_number(c['lt'])}",
+    "less_than_equal": lambda c: f"at most {_number(c['le'])}",
+    "finite_number": lambda _: "a finite number",
+    "too_short": lambda c: f"a list of at least {c['min_length']}",
+    "too_long": lambda c: f"a list of at most {c['max_length']}",
+    "string_pattern_mismatch": lambda c: f"text of the form {c['pattern']}",
+    "string_too_long": lambda c: f"text of at most {c['max_length']} characters",
+    "string_too_short": lambda c: f"text of at least {c['min_length']} characters",
+}
+_TYPES: dict[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "none_required": "null",
+}
+
+
+def _form_way_out(message: str, found: object) -> str:
+    """The number without quotes, the single value as a list."""
+    if "number" in message:
+        return _way_out("float_type", found)
+    if "a list" in message and isinstance(found, str | int) and not isinstance(found, bool):
+        return f" (write [{found}])" if len(str(found)) < 40 else ""
+    return ""
+
+
+def _way_out(kind: str, found: object) -> str:
+    if kind in ("int_type", "float_type") and isinstance(found, str):
+        text = found.replace("_", "").lstrip("+") or "0"
+        text = text.lstrip("0") or "0" if text.isdigit() else text
+        try:
+            float(text)
+        except ValueError:
+            return ""
+        return f" (write {text}, without quotes)"
+    if kind == "int_type" and isinstance(found, float) and found.is_integer():
+        return f" (write {int(found)})"
+    words = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+    if kind == "bool_type" and isinstance(found, str) and found.lower() in words:
+        return f" (write {words[found.lower()]})"
+    if kind == "tuple_type" and isinstance(found, str) and len(found) < 40:
+        return f" (write [{found}])"
+    if kind == "string_type" and not isinstance(found, tuple | dict | None):
+        return " (put it in quotes)"
+    return ""
+
+
+def _listed(names: list[str], limit: int = 16) -> str:
+    names = sorted(names)
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+
+
+def _short(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"

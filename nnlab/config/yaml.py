@@ -1,0 +1,264 @@
+"""YAML text to (tree, marks), by YAML 1.2's core schema, refusing what a config has no use for.
+
+Composed from ruamel's parse events because every ready-made loader accepts tags, merges or odd
+numbers, or recurses on deep nesting. Mappings become dicts, sequences tuples (what pydantic's
+strict mode wants), and every key and value keeps its position.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLStreamError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.main import YAML
+from ruamel.yaml.reader import ReaderError
+
+from nnlab.core.errors import ConfigError, Path
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+MAX_LINES = 20_000
+"""Lines and commas; a stack of 1,000 layers, spelled out, has half of it. ruamel reads some 10,000
+values in a second."""
+
+Tree = dict[str, Any] | tuple[Any, ...] | str | int | float | bool | None
+
+
+class Mark(NamedTuple):
+    """A place in a file; both count from 1."""
+
+    line: int
+    column: int
+
+
+class Marks(NamedTuple):
+    """Where the keys and the values of a document stand."""
+
+    keys: dict[Path, Mark]
+    values: dict[Path, Mark]
+
+
+class Document(NamedTuple):
+    """A parsed file: plain Python values and where each stands."""
+
+    tree: Tree
+    marks: Marks
+
+
+# Section 10.3.2 of the YAML 1.2.2 specification, except that a number with a leading zero (octal in
+# YAML 1.1, decimal in 1.2) is text, so that nobody's guess is taken.
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_HEX_OR_OCTAL = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+def scalar(text: str) -> str | int | float | bool | None:
+    """What a plain (unquoted) scalar means: null, bool, int, float, else text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        # Python neither reads nor writes integers of more than 4,300 digits.
+        return int(text) if len(text) < 400 else float("inf")
+    if _HEX_OR_OCTAL.fullmatch(text):
+        return int(text, 0) if len(text) < 400 else float("inf")
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def parse(text: str | bytes, *, file: str) -> Document:
+    """Reads one YAML document.
+
+    Args:
+        text: the content of the file; bytes must be UTF-8.
+        file: the name to give in errors.
+
+    Raises:
+        ConfigError: with file, line and column, if it is not YAML or is a kind of YAML that nnlab
+            refuses (doubled keys, anchors, aliases, tags, several documents, too deep, too large).
+    """
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{file}: is larger than 1 MB, the limit for a config")
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = text[: error.start].decode("utf-8-sig")
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            raise ConfigError(f"{file}:{line}:{column}: is not UTF-8 text") from None
+    if text.count("\n") + text.count(",") > MAX_LINES:
+        raise ConfigError(f"{file}:1:1: holds more than {MAX_LINES:,} lines and commas")
+    _refuse_deep_brackets(text, file)
+    try:
+        return _Composer(text, file).document()
+    except (MarkedYAMLError, YAMLStreamError, ReaderError) as error:
+        raise ConfigError(_syntax_error(error, text, file)) from None
+
+
+# Quoted text and comments aside, as far as a pattern can know them.
+_BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[\[{]|[\]}]""")
+# An apostrophe in a word may hide brackets from the first; a line break ends ruamel's look-ahead.
+_BRACKETS_OF_A_LINE = re.compile(r"[\[{]|[\]}]|\n")
+
+
+def _refuse_deep_brackets(text: str, file: str) -> None:
+    """Counts brackets before parsing: ruamel is quadratic in open ones (1.5 s for 3,000)."""
+    for pattern, limit in ((_BRACKETS, MAX_DEPTH), (_BRACKETS_OF_A_LINE, 4 * MAX_DEPTH)):
+        depth = 0
+        for match in pattern.finditer(text):
+            depth = 0 if match[0] == "\n" else depth + (match[0] in "[{") - (match[0] in "]}")
+            if depth > limit:
+                line = text.count("\n", 0, match.start()) + 1
+                column = match.start() - text.rfind("\n", 0, match.start())
+                raise ConfigError(f"{file}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
+
+
+def _syntax_error(error: Exception, text: str, file: str) -> str:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is not None:
+        problem = getattr(error, "problem", None) or getattr(error, "context", None)
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}"
+        if "\\t" in str(problem):
+            return f"{where}: a tab indents here (YAML wants spaces)"
+        begin = getattr(error, "context_mark", None)
+        if begin is not None and begin.line != mark.line:
+            problem = f"{problem} (it begins at {begin.line + 1}:{begin.column + 1})"
+        return f"{where}: not valid YAML: {problem}"
+    if isinstance(error, ReaderError):
+        before = text[: error.position]
+        column = error.position - (before.rfind("\n") + 1) + 1
+        return f"{file}:{before.count(chr(10)) + 1}:{column}: a control character stands here"
+    return f"{file}: not valid YAML: {error}"
+
+
+class _Composer:
+    """Builds the tree from events, without recursion: depth is counted, not suffered."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self._file = file
+        loader = YAML(typ="safe", pure=True)
+        loader.version = (1, 2)
+        self._events: Iterator[Any] = iter(loader.parse(text))
+        self._marks = Marks({}, {})
+
+    def document(self) -> Document:
+        tree: Tree = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._refuse(
+                        event, "a second document starts here (one file is one experiment)"
+                    )
+                if event.version not in (None, (1, 2)):
+                    self._refuse(event, "nnlab reads YAML 1.2 (remove the %YAML line)")
+                if event.tags:
+                    self._refuse(event, "%TAG directives are refused")
+            elif isinstance(
+                event, ScalarEvent | MappingStartEvent | SequenceStartEvent | AliasEvent
+            ):
+                tree = self._node(event)
+        self._marks.values.setdefault((), Mark(1, 1))
+        return Document(tree, self._marks)
+
+    def _node(self, event: Any) -> Tree:
+        """The value that starts at `event`; open collections wait on a stack."""
+        open_: list[_Open] = []
+        path: Path = ()
+        while True:
+            ended = isinstance(event, MappingEndEvent | SequenceEndEvent)
+            if ended:
+                value: Tree = open_.pop().value()
+                path = path[:-1] if open_ else ()
+            else:
+                self._check(event)
+                if open_ and open_[-1].wants_key:
+                    path = (*path, self._key(event, open_[-1], path))
+                    event = next(self._events)
+                    continue
+                if open_ and open_[-1].is_sequence:
+                    path = (*path, len(open_[-1].items))
+                # ruamel marks a value that is left out at the next word, perhaps lines below.
+                left_out = isinstance(event, ScalarEvent) and event.end_mark == event.start_mark
+                key_mark = self._marks.keys.get(path) if left_out else None
+                self._marks.values[path] = key_mark or _mark(event)
+                if isinstance(event, MappingStartEvent | SequenceStartEvent):
+                    open_.append(_Open(isinstance(event, SequenceStartEvent)))
+                    if len(open_) > MAX_DEPTH:
+                        self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
+                    event = next(self._events)
+                    continue
+                value = scalar(event.value) if event.implicit[0] else event.value
+                path = path[:-1] if open_ else ()
+            if not open_:
+                return value
+            open_[-1].add(value)
+            event = next(self._events)
+
+    def _check(self, event: Any) -> None:
+        if isinstance(event, AliasEvent):
+            self._refuse(event, "aliases (*) are refused: write the value out")
+            return
+        if event.anchor is not None:
+            self._refuse(event, "anchors (&) are refused: write the value out")
+        if event.tag is not None:
+            self._refuse(event, "tags (!) are refused: a config holds plain values")
+
+    def _key(self, event: Any, mapping: "_Open", path: Path) -> str:
+        if not isinstance(event, ScalarEvent):
+            self._refuse(event, "a key must be a word, not a list or mapping")
+        key = str(event.value)
+        if key == "<<" and event.implicit[0]:
+            self._refuse(event, "merge keys (<<) are refused: write the values out")
+        if key in mapping.keys:
+            first = self._marks.keys[(*path, key)]
+            self._refuse(event, f"the key {key!r} was given before, in line {first.line}")
+        mapping.keys.append(key)
+        mapping.wants_key = False
+        self._marks.keys[(*path, key)] = _mark(event)
+        return key
+
+    def _refuse(self, event: Any, why: str) -> None:
+        mark = _mark(event)
+        raise ConfigError(f"{self._file}:{mark.line}:{mark.column}: {why}")
+
+
+class _Open:
+    """A mapping or sequence whose end has not come yet."""
+
+    def __init__(self, is_sequence: bool) -> None:
+        self.is_sequence = is_sequence
+        self.wants_key = not is_sequence
+        self.keys: list[str] = []
+        self.items: list[Any] = []
+
+    def add(self, value: Tree) -> None:
+        self.items.append(value)
+        self.wants_key = not self.is_sequence
+
+    def value(self) -> Tree:
+        if self.is_sequence:
+            return tuple(self.items)
+        return dict(zip(self.keys, self.items, strict=True))
+
+
+def _mark(event: Any) -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)

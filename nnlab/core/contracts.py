@@ -1,0 +1,299 @@
+"""The types that floors hand to each other: shapes, plans, examples, batches, scores, events.
+
+Nothing here imports torch or NumPy when the program runs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+from nnlab.core.errors import Path
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Shape = tuple[int, ...]
+"""The shape of one example, without the batch: (1, 28, 28) or (784,)."""
+
+Split = Literal["train", "validation", "test"]
+Task = Literal["classes", "regression", "labels"]
+Status = Literal["completed", "early_stopped", "time_limit", "interrupted", "diverged", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataShape:
+    """What a data set looks like, known before it is loaded.
+
+    Attributes:
+        inputs: shape of one example.
+        task: what the targets are: class numbers, real numbers, or labels, of which an example can
+            have several.
+        outputs: K classes, target columns or labels.
+        classes: the K names of classes or labels, empty for regression.
+        sizes: examples in each split.
+        columns: names of the input columns of a table, else empty.
+        start: where a point begins, if the data are a surface to descend on; else empty.
+    """
+
+    inputs: Shape
+    task: Task
+    outputs: int
+    classes: tuple[str, ...]
+    sizes: Mapping[Split, int]
+    columns: tuple[str, ...] = ()
+    start: tuple[float, ...] = ()
+
+
+class TargetScale(NamedTuple):
+    """The network learns (y - mean) / deviation of each target column.
+
+    Both are those of the training split; a column of equal targets is divided by 1.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+class RowReader(Protocol):
+    """Examples that do not fit into memory, read one by one (image_folder, streamed)."""
+
+    shape: tuple[int, ...]
+    """(N, *shape of one example)."""
+    workers: int
+    """How many processes read while the network trains; with 0 the one that trains does it."""
+
+    def read(self, row: int) -> "NDArray[np.uint8]":
+        """One example, (C, H, W). Called by worker processes: must be picklable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """A data set on the host: all rows of all splits in one table, as stored.
+
+    Attributes:
+        inputs: (N, *shape), uint8 for images, else float32; or a reader of single rows.
+        targets: (N,) int64 class numbers, or (N, K) float32, as stored.
+        rows: the row numbers (int64) of each split.
+        shape: what `describe` promised; `load` has checked that it holds.
+        shift: subtracted from the inputs, then
+        factor: multiplied by; both float32 and broadcastable to (N, *shape).
+        digest: SHA-256 over inputs and targets, hex; before label noise.
+        target_scale: what the network sees of the targets; None sees them as they are.
+        clean: the targets before label noise, where there is some: it fell on the training rows
+            whose `targets` differ from these.
+        fill: of a table that misses values, what stands in their place: (F,), the mean of each
+            column over the training rows; None where none may miss.
+        peak: the largest value that a pixel can have; None where inputs are no bytes.
+    """
+
+    inputs: "NDArray[Any] | RowReader"
+    targets: "NDArray[Any]"
+    rows: Mapping[Split, "NDArray[np.int64]"]
+    shape: DataShape
+    shift: "NDArray[np.float32]"
+    factor: "NDArray[np.float32]"
+    digest: str
+    target_scale: TargetScale | None = None
+    clean: "NDArray[Any] | None" = None
+    fill: "NDArray[np.float32] | None" = None
+    peak: int | None = None
+
+
+class Batch(NamedTuple):
+    """What one step sees."""
+
+    inputs: "Tensor"
+    """(N, *shape), scaled and augmented, in the run's precision."""
+    targets: "Tensor"
+    """(N,) int64 or (N, K) float: numbers, 0 or 1 for each label, distributions over classes where
+    examples were mixed."""
+    rows: "Tensor"
+    """(N,) int64: which rows of the table these are."""
+
+
+AugmentFn = Callable[[Batch, int], Batch]
+"""A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
+seed and the row numbers alone."""
+
+LossFn = Callable[["Tensor", Batch], "Tensor"]
+"""(N, K) outputs and their batch to (N,): one loss per example. The mean is taken by the step."""
+
+
+class Score(Protocol):
+    """A score that adds up over batches."""
+
+    width: int
+    """How many sums it keeps."""
+
+    def sums(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(width,) sums over the examples of one batch, on the outputs' device."""
+        ...
+
+    def value(self, sums: Sequence[float], examples: int) -> float:
+        """The score of all examples together, from the added sums."""
+        ...
+
+
+@runtime_checkable
+class ExampleScore(Score, Protocol):
+    """A score whose sums are sums over single examples, so that examples can be drawn again."""
+
+    def terms(self, outputs: "Tensor", batch: Batch) -> "Tensor":
+        """(N, width): what each example adds to the sums."""
+        ...
+
+
+class StoredScore(Protocol):
+    """A score that does not add up (a rank, a median): computed from all outputs of a split."""
+
+    def value(self, outputs: "Tensor", targets: "Tensor") -> float:
+        """The score of all examples together.
+
+        Args:
+            outputs: (N, K) on the CPU.
+            targets: (N,) or (N, K) on the CPU.
+        """
+        ...
+
+
+AverageFn = Callable[[int], float]
+"""How many updates were made to the share of the newest weights in the average: 1 copies them, 0
+leaves the average as it is."""
+
+
+class ScheduleFn(Protocol):
+    """The learning rate over time, as a factor of the base rate."""
+
+    def __call__(self, step: int) -> float:
+        """The factor for the update that follows `step` updates."""
+        ...
+
+
+@runtime_checkable
+class ObservingFn(ScheduleFn, Protocol):
+    """A schedule that follows what is measured (plateau)."""
+
+    def observe(self, value: float) -> None:
+        """Takes the newest reading of what is monitored."""
+        ...
+
+    def state(self) -> dict[str, float | None]:
+        """What a resumed run needs to go on alike; fit for JSON."""
+        ...
+
+    def load(self, state: Mapping[str, float | None]) -> None:
+        """Goes on from a state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A layer before it is built.
+
+    Attributes:
+        name: by depth: `conv1`, `hidden1`, `block1.conv1`, `output`.
+        kind: the menu's word.
+        path: where the user wrote it, for errors.
+        inputs: shape of one example that comes in.
+        output: shape of one example that goes out.
+        parameters: full name -> shape ("hidden1.weight": (16, 784)).
+        buffers: likewise.
+        flops: floating-point operations of a forward pass for one example; a multiply-add is two.
+        note: what else `show` should say: "sigmoid, xavier_normal".
+        children: the plans inside a residual block.
+    """
+
+    name: str
+    kind: str
+    path: Path
+    inputs: Shape
+    output: Shape
+    parameters: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+    buffers: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+    flops: int = 0
+    note: str = ""
+    children: tuple["Plan", ...] = ()
+
+
+class Seen(NamedTuple):
+    """What a probe sees of a layer: the outputs of two modules, by the names containers tap."""
+
+    layer: str
+    """Its full name: hidden1, block1.conv2."""
+    before: str | None
+    """The module that puts out the pre-activations; None where none stands alone."""
+    after: str | None
+    """The module that puts out the activations; None for a layer without an activation."""
+    bounds: tuple[float, float] | None
+    """Where the activation flattens out on both sides."""
+
+    def under(self, block: str) -> "Seen":
+        """The same layer within a block."""
+        before, after = (name and f"{block}.{name}" for name in (self.before, self.after))
+        return Seen(f"{block}.{self.layer}", before, after, self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What `auto` may ask about the machine."""
+
+    device: Literal["cpu", "cuda", "mps"]
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The numbers of one split at one step; at most one of each pair in a run.
+
+    Attributes:
+        step: updates made so far.
+        epoch: step / steps per epoch, a fraction within an epoch.
+        split: which examples were measured.
+        values: flat keys as in metrics.jsonl: "loss", "accuracy", "grad_norm/total".
+        epoch_means: of training, loss and scores over the whole epoch so far, where `values` are
+            those since the last reading; {} before the first update.
+    """
+
+    step: int
+    epoch: float
+    split: Split
+    values: Mapping[str, float]
+    epoch_means: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """An epoch has been completed; its readings came before."""
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDue:
+    """A good moment to save: the window is closed and all readings of this step are out."""
+
+    step: int
+    stays: bool = False
+    """Whether the checkpoint is kept for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The last event."""
+
+    status: Status
+    why: str
+
+
+Event = Reading | EpochEnd | SaveDue | Stopped
+
+
+def flat_plans(plans: Sequence[Plan]) -> Iterator[Plan]:
+    """Each plan, behind it the plans inside it."""
+    for plan in plans:
+        yield plan
+        yield from flat_plans(plan.children)

@@ -1,0 +1,143 @@
+"""Files that survive a crash: whole or not there at all, and a full disk said in words."""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nnlab.core.errors import ResourceError
+
+# Windows has only some of these.
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_NO_TRICKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""How to open a file for writing that must not exist yet."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def storage(path: Path, *, need: int = 0) -> Generator[None]:
+    """Turns the OSErrors of writing `path` into a ResourceError that says what to do.
+
+    Args:
+        path: what is being written.
+        need: how many bytes are to be written, 0 if unknown.
+
+    Raises:
+        ResourceError: for any OSError within.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise resource_error(path, error, need=need) from error
+
+
+def resource_error(path: Path, error: OSError, *, need: int = 0) -> ResourceError:
+    """The error of writing `path`, for people."""
+    why = (error.strerror or str(error) or "input/output error").lower()
+    if error.errno in _FULL:
+        size = f"needs {_size(need)}, " if need else ""
+        return ResourceError(f"{path}: {why}, {size}{_free(path)} free (free some space)")
+    if error.errno in _DENIED:
+        return ResourceError(f"{path}: cannot be written, {why} (choose another --run-dir)")
+    if error.errno == errno.EFBIG:
+        size = f", needs {_size(need)}" if need else ""
+        return ResourceError(f"{path}: {why}{size} (raise the limit on file sizes: ulimit -f)")
+    return ResourceError(f"{path}: cannot be written, {why}")
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Writes every byte to an open file, in one call where the system takes them at once."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Writes a file that does not exist yet, and waits until it is on disk.
+
+    Raises:
+        ResourceError: the disk is full, or the like.
+    """
+    with storage(path, need=len(data)):
+        handle = os.open(path, NEW, 0o666)
+        try:
+            write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Puts a file in place at once: after a crash it is the old one or the new one.
+
+    Written under a temporary name in the same folder, then renamed.
+
+    Raises:
+        ResourceError: the disk is full, or the like; the old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    with storage(path, need=len(data)):
+        temporary.unlink(missing_ok=True)  # of an earlier process with this number
+        try:
+            write_new(temporary, data)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on disk."""
+    if os.name == "nt":  # cannot open folders, and needs not
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """The bytes of a regular file: no link is followed, no pipe waited for.
+
+    Args:
+        path: the file.
+        limit: the most bytes that it may hold.
+
+    Raises:
+        ValueError: it is not a regular file, or too large.
+        OSError: it cannot be read.
+    """
+    if path.is_symlink():  # where the system has no O_NOFOLLOW
+        raise ValueError("is a link, not a regular file")
+    handle = os.open(path, _READ | _NO_TRICKS)
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("is not a regular file")
+        if about.st_size > limit:
+            raise ValueError(f"has {about.st_size} bytes, expected at most {limit}")
+        return file.read(limit + 1)
+
+
+def _free(path: Path) -> str:
+    for folder in path.parents:
+        try:
+            return _size(shutil.disk_usage(folder).free)
+        except OSError:
+            continue
+    return "an unknown amount"
+
+
+def _size(count: int) -> str:
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"

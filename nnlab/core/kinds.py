@@ -1,0 +1,338 @@
+"""Markers for fields with a choice: `Menu` (kinds) and `Forms` (several ways to write a value).
+
+    Norm = Annotated[BatchConfig | LayerwiseConfig, Menu()]
+    Loss = Annotated[LossConfig, Menu("nnlab.parts.losses.classes", "nnlab.parts.losses.margins")]
+    hidden: Annotated[tuple[PositiveInt, ...] | WidthDepth, Forms()]
+
+The union, or `KINDS` at the foot of each file that a menu names, is the registry: `--set`, the
+errors, `menu`, the schema and the tests read it. The files of a large menu are imported one after
+the other until a name is found, so that a config pays for few of its kinds.
+
+Both choose one arm *before* validating, so that a mistake is told once and for the arm that was
+meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
+`<name>`, which no field is called, and is taken out again by `fields`.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+
+from nnlab.core.durations import FORMS, Duration
+
+
+class Config(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+):
+    """A section of the language: its fields are its YAML keys.
+
+    Its validator is built when it is first used: a config uses some twenty of over a hundred.
+    """
+
+
+class Kind(Config, frozen=True):
+    """One entry of a menu: the class docstring is its help, `build()` makes the torch object.
+
+    Attributes:
+        replaces: sections that have no meaning beside this kind: name -> why. They are refused
+            where they are written, and left out of the settled config.
+        handed: whether it stands for an object that Python hands in and no file holds.
+    """
+
+    replaces: ClassVar[Mapping[str, str]] = {}
+    handed: ClassVar[bool] = False
+    kind: str
+
+    @classmethod
+    def example(cls) -> Self:
+        """An instance to show and to test with; the defaults, unless a field has none."""
+        return cls()  # pyright: ignore[reportCallIssue]
+
+    @classmethod
+    def name(cls) -> str:
+        """The word that chooses this kind in YAML."""
+        return cls.model_fields["kind"].default
+
+
+Arm = Any
+"""A type as an annotation spells it; Python has no type for these."""
+
+
+def arms_of(union: Arm) -> tuple[Arm, ...]:
+    """The members of `A | B`, of `Annotated[A | B, ...]`, or of a single type."""
+    if get_origin(union) is Annotated:
+        return arms_of(get_args(union)[0])
+    return get_args(union) if get_origin(union) in (Union, UnionType) else (union,)
+
+
+def annotation_of(field: FieldInfo) -> Arm:
+    """A field's annotation with its metadata, as it was written."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def is_menu(arm: Arm) -> bool:
+    """Whether an annotation is `Annotated[..., Menu()]`."""
+    return get_origin(arm) is Annotated and any(isinstance(m, Menu) for m in get_args(arm)[1:])
+
+
+def kinds_of(menu: Arm) -> dict[str, type[Kind]]:
+    """The kinds of a menu by their names, in the order of the alphabet."""
+    return dict(sorted((kind.name(), kind) for kinds in _files_of(menu) for kind in kinds))
+
+
+def kind_named(menu: Arm, name: str) -> type[Kind] | None:
+    """The kind of a menu with a name, listed or not; imports no more files than it must."""
+    marker = _marker(menu)
+    if marker.unlisted and name == marker.unlisted.rpartition(".")[2]:
+        return importlib.import_module(marker.unlisted).KINDS[0]
+    return next((k for kinds in _files_of(menu) for k in kinds if k.name() == name), None)
+
+
+def _files_of(menu: Arm) -> Iterator[tuple[type[Kind], ...]]:
+    """The kinds of a menu, file by file."""
+    marker = _marker(menu)
+    if not marker.files:
+        yield arms_of(menu)
+    for file in marker.files:
+        yield importlib.import_module(file).KINDS
+
+
+def _marker(menu: Arm) -> "Menu":
+    return next(m for m in get_args(menu)[1:] if isinstance(m, Menu))
+
+
+def unknown_kind(found: object, names: list[str]) -> PydanticCustomError:
+    """The error for a name that is on no menu; `mistakes` adds the nearest one."""
+    return PydanticCustomError(
+        "unknown_kind", "{found} is not one of {names}", {"found": repr(found), "names": names}
+    )
+
+
+def _any_of(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    """Arms may overlap (an int is also a number), which `oneOf` would refuse."""
+    found = handler(schema)
+    target = handler.resolve_ref_schema(found)
+    if "oneOf" in target:
+        target["anyOf"] = target.pop("oneOf")
+        target.pop("discriminator", None)
+    return found
+
+
+MENU = "x-menu"
+"""The key of a menu in a raw JSON schema: name -> class, as `spelled`."""
+
+
+def spelled(cls: type) -> str:
+    """A class by its place, which is unlike its name unique."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _within(tag: str, error: ValidationError) -> PydanticCustomError:
+    """The mistakes inside a kind, as one error of the field; `mistakes` opens it again."""
+    errors = error.errors(include_url=False)
+    return PydanticCustomError("within", "{tag} has mistakes", {"tag": tag, "errors": errors})
+
+
+def opened(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Errors with those inside of kinds in place of the one that stands for them."""
+    for details in errors:
+        if details["type"] != "within":
+            yield details
+            continue
+        context = details.get("ctx", {})
+        for inner in opened(context["errors"]):
+            yield {**inner, "loc": (*details["loc"], context["tag"], *inner["loc"])}
+
+
+class Menu:
+    """Marks kinds to choose from: a mapping with `kind`, or the bare name with its defaults.
+
+    Args:
+        files: the modules whose `KINDS` are meant, those most used first; none for the kinds of the
+            union that is marked.
+        unlisted: a module with the one kind that Python hands in, which is called like the module:
+            it can be read from a run's config, and is on no list of what one can write.
+    """
+
+    def __init__(self, *files: str, unlisted: str = "") -> None:
+        self.files = files
+        self.unlisted = unlisted
+
+    def __get_pydantic_core_schema__(
+        self, source: Arm, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        menu = Annotated[source, self]
+
+        def expand(value: object) -> Kind | tuple[type[Kind], dict[str, object]]:
+            if isinstance(value, Kind):
+                return value
+            if isinstance(value, str):
+                value = {"kind": value}
+            if not isinstance(value, dict):
+                raise PydanticCustomError(
+                    "form",
+                    "needs a name or a mapping with kind",
+                    {"needs": "a name or a mapping with kind"},
+                )
+            chosen = cast("dict[str, object]", value)
+            if "kind" not in chosen:
+                raise PydanticCustomError(
+                    "kind_missing", "needs kind", {"names": [*kinds_of(menu)]}
+                )
+            name = chosen["kind"]
+            kind = kind_named(menu, name) if isinstance(name, str) else None
+            if kind is None:
+                raise unknown_kind(name, [*kinds_of(menu)])
+            return kind, chosen
+
+        def validate(value: object) -> Kind:
+            chosen = expand(value)
+            if isinstance(chosen, Kind):
+                return chosen
+            kind, fields = chosen
+            try:
+                return kind.model_validate(fields)
+            except ValidationError as error:
+                raise _within(f"<{kind.name()}>", error) from None
+
+        # Not a tagged union: pydantic would build the validators of all kinds of all menus at every
+        # start (0.3 s), and a config chooses some ten of them.
+        return core_schema.no_info_plain_validator_function(
+            validate, metadata={"menu": menu}, json_schema_input_schema=core_schema.any_schema()
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        # `nnlab schema` puts the kinds in: they are not built here.
+        kinds = kinds_of(schema.get("metadata", {})["menu"])
+        return {MENU: {name: spelled(kind) for name, kind in kinds.items()}}
+
+
+def _base(arm: Arm) -> Arm:
+    """An annotation without its metadata: PositiveInt is int, tuple[int, ...] is tuple."""
+    if get_origin(arm) is Annotated:
+        arm = get_args(arm)[0]
+    return get_origin(arm) or arm
+
+
+class Forms:
+    """Marks a union of several ways to write one value; the first arm that fits is taken."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Arm, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        arms = arms_of(source)
+        words = [word for arm in arms if _base(arm) is Literal for word in get_args(arm)]
+        menus = [arm for arm in arms if is_menu(arm)]
+        tests = [_accepts(arm) for arm in arms]
+        sections = [index for index, arm in enumerate(arms) if _is_section(arm)]
+        needs = " or ".join(dict.fromkeys(_described(arms)))
+        only_names = all(is_menu(arm) or _base(arm) is Literal for arm in arms)
+
+        def names() -> list[str]:
+            return [*words, *(name for menu in menus for name in kinds_of(menu))]
+
+        def choose(value: object) -> str:
+            for index, fits in enumerate(tests):
+                if fits(value):
+                    return f"<{index}>"
+            if isinstance(value, dict) and len(sections) == 1:
+                return f"<{sections[0]}>"
+            if isinstance(value, str) and only_names and (known := names()):
+                raise unknown_kind(value, known)
+            raise PydanticCustomError("form", "needs {needs}", {"needs": needs, "names": names()})
+
+        def check(value: object) -> object:
+            # The error of `choose` is raised here: a tagged union would replace it by its own.
+            choose(value)
+            return value
+
+        tagged = core_schema.tagged_union_schema(
+            {f"<{i}>": handler.generate_schema(arm) for i, arm in enumerate(arms)}, choose
+        )
+        return core_schema.no_info_before_validator_function(
+            check, tagged, json_schema_input_schema=tagged
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return _any_of(schema, handler)
+
+
+def _is_section(arm: Arm) -> bool:
+    base = _base(arm)
+    return isinstance(base, type) and issubclass(base, Config)
+
+
+def _accepts(arm: Arm) -> Callable[[object], bool]:
+    """Whether a value has the form of an arm; its range is checked afterwards."""
+    base = _base(arm)
+    if is_menu(arm):
+        return lambda v: (
+            isinstance(v, Kind | dict) or (isinstance(v, str) and kind_named(arm, v) is not None)
+        )
+    if base is Literal:
+        return lambda v: isinstance(v, str) and v in get_args(arm)
+    if base is Duration:
+        # A word is meant as another arm: `off` for null.
+        return lambda v: (
+            (isinstance(v, Duration | int | float) and not isinstance(v, bool))
+            or (isinstance(v, str) and v.strip()[:1].isdigit())
+        )
+    if base is NoneType:
+        return lambda v: v is None
+    if base is int:
+        return lambda v: isinstance(v, int) and not isinstance(v, bool)
+    if base is float:
+        return lambda v: isinstance(v, int | float) and not isinstance(v, bool)
+    if _is_section(arm):
+        keys = set(base.model_fields)
+        return lambda v: isinstance(v, base) or (isinstance(v, dict) and bool(keys & set(v)))
+    return lambda v: isinstance(v, base)
+
+
+def mapping(keys: Iterable[str]) -> str:
+    """A mapping as an error asks for it: {width: ..., depth: ...}."""
+    return "{" + ", ".join(f"{key}: ..." for key in keys) + "}"
+
+
+def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
+    plain = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        tuple: "a list",
+        NoneType: "null",
+    }
+    covered = int if float in map(_base, arms) else None
+    for arm in arms:
+        base = _base(arm)
+        if base is covered:
+            continue
+        if is_menu(arm):
+            yield "a name or a mapping with kind"
+        elif base is Literal:
+            yield from (str(word) for word in get_args(arm))
+        elif base is Duration:
+            yield FORMS
+        elif _is_section(arm):
+            yield mapping(base.model_fields)
+        else:
+            yield plain.get(base, getattr(base, "__name__", str(base)))

@@ -1,0 +1,93 @@
+"""Tables as text: 80 columns wide unless the terminal is narrower."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+
+def short(folder: Path) -> str:
+    """The folder as one would type it: below the current one without what is above."""
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)
+
+
+WIDTH = 80
+
+
+def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str:
+    """What rich makes of these, a line break after each.
+
+    Args:
+        parts: text, tables, ...
+        width: of a line; None for at most 80.
+        colors: those of a terminal, as far as it has some.
+    """
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+
+    columns = min(WIDTH, get_terminal_size((WIDTH, 24)).columns) if width is None else width
+    text = StringIO()
+    console = Console(
+        file=text,
+        width=columns,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=colors,  # also where FORCE_COLOR is set, such as in a notebook
+        force_jupyter=False,  # where it would show the text and give back none
+    )
+    for part in parts:
+        console.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def grid(
+    rows: Sequence[Sequence[str]],
+    *,
+    head: Sequence[str] = (),
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+) -> Any:
+    """A table of plain cells.
+
+    Args:
+        rows: their cells.
+        head: titles of the columns, none for no line of titles.
+        right: numbers of the columns that stand at the right.
+        whole: numbers of the columns that are never broken into lines.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, show_header=bool(head), show_edge=False, pad_edge=False)
+    count = len(head) or max(map(len, rows), default=0)
+    for index in range(count):
+        title = head[index] if head else ""
+        justify = "right" if index in right else "left"
+        table.add_column(title, justify=justify, no_wrap=index in whole, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """Names and values, a line each; what is inside a value gets both names."""
+    rows: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        rows |= {f"{key} {name}": part for name, part in inner.items()} or {key: value}
+    width = max(map(len, rows))
+    return "".join(f"{key:<{width}}  {_cell(value)}\n" for key, value in rows.items())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_cell, cast("list[Any]", value)))
+    if isinstance(value, float):
+        return f"{value:#.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,1 @@
+"""Facts that are computed from readings and data before anything is judged."""

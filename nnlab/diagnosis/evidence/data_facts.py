@@ -1,0 +1,205 @@
+"""What the data look like: scale, constant columns, classes, the same row in two splits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from nnlab.core.contracts import Examples, Split
+from nnlab.core.errors import MistakeError
+from nnlab.core.lazy import lazy
+from nnlab.experiment.settle import Experiment
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+
+ROWS = 2000
+"""So many training rows, at equal distances, show the scale of the inputs."""
+_ELEMENTS = 1 << 24
+"""At most so many numbers of them: as float64 they need 128 MB."""
+_READ = 32
+"""Likewise of a set that is read from files."""
+_DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What a look at the data says.
+
+    Attributes:
+        counts: of the K classes in the training split; empty where targets are no classes.
+        size: root mean square of the inputs, as the network sees them.
+        smallest: deviation of the column that varies least, of those that vary.
+        largest: of the one that varies most.
+        widest: the name or number of that column.
+        constant: columns that are the same in all training rows.
+        columns: how many there are.
+        table: whether each column stands for itself, not for a pixel.
+        doubles: rows of a split that are rows of train as well, the share of the split.
+        same_rows: splits that are the rows of train by design.
+        blind: the training loss of a guess that never looks at the inputs; None where unknown.
+        silent: likewise of outputs that are all 0, as small first weights give them.
+        outliers: training rows that are far larger than the others, as far as they were looked
+            for.
+        baseline: what such a guess scores on validation (else train), by the score's key.
+    """
+
+    counts: tuple[int, ...]
+    size: float
+    smallest: float
+    largest: float
+    widest: str
+    constant: tuple[str, ...]
+    columns: int
+    table: bool
+    doubles: Mapping[Split, float]
+    same_rows: tuple[Split, ...]
+    blind: float | None
+    silent: float | None
+    baseline: Mapping[str, float]
+    outliers: tuple[int, ...] = ()
+
+
+def data_facts(
+    experiment: Experiment,
+    examples: Examples,
+    *,
+    baseline: Mapping[str, float] | None = None,
+    doubles: bool = False,
+) -> DataFacts:
+    """Looks at the data, as the network sees them.
+
+    Args:
+        experiment: settled.
+        examples: its data.
+        baseline: as `nnlab.runs.build.scoring` has it.
+        doubles: whether to look for rows that are in two splits, and for such as are far larger
+            than the others: that reads all of them.
+    """
+    shape, train = experiment.shape, examples.rows["train"]
+    counts: tuple[int, ...] = ()
+    if shape.task == "classes":
+        found = np.bincount(examples.targets[train], minlength=shape.outputs)
+        counts = tuple(int(count) for count in found)
+    same = _same_rows(examples)
+    seen = _seen(examples)
+    spread = seen.std(axis=0)
+    # Up to the rounding of float32 of a column far from 0.
+    moves = spread > 1e-6 * (np.abs(seen).max(axis=0) + 1e-30)
+    names = shape.columns or tuple(str(column) for column in range(seen.shape[1]))
+    widest = int(spread.argmax())
+    return DataFacts(
+        counts=counts,
+        size=float(np.sqrt(np.square(seen).mean())),
+        smallest=float(spread[moves].min()) if moves.any() else 0.0,
+        largest=float(spread.max()),
+        widest=names[widest],
+        constant=tuple(names[int(column)] for column in np.flatnonzero(~moves)),
+        columns=seen.shape[1],
+        table=len(shape.inputs) == 1,
+        doubles=_doubles(examples, same) if doubles else {},
+        same_rows=same,
+        blind=blind_loss(experiment, examples),
+        silent=blind_loss(experiment, examples, silent=True),
+        baseline=baseline or {},
+        outliers=_outliers(examples, experiment.config.diagnose.outlying) if doubles else (),
+    )
+
+
+def _same_rows(examples: Examples) -> tuple[Split, ...]:
+    """The splits that are the rows of train by design."""
+    found: list[Split] = []
+    for split, rows in examples.rows.items():
+        if split != "train" and np.isin(rows, examples.rows["train"]).all():
+            found.append(split)
+    return tuple(found)
+
+
+def _seen(examples: Examples) -> "NDArray[np.float64]":
+    """(N, columns) inputs of some training rows after scaling."""
+    rows = examples.rows["train"]
+    inputs = examples.inputs
+    count = min(_most(examples) if isinstance(inputs, np.ndarray) else _READ, len(rows))
+    rows = rows[np.arange(count) * len(rows) // count]
+    if not isinstance(inputs, np.ndarray):
+        inputs = np.stack([inputs.read(int(row)) for row in rows])
+        return _scaled(inputs, examples).reshape(len(inputs), -1)
+    return _scaled(inputs[rows], examples).reshape(len(rows), -1)
+
+
+def _most(examples: Examples) -> int:
+    """How many rows are looked at in one go."""
+    return max(1, min(ROWS, _ELEMENTS // prod(examples.shape.inputs)))
+
+
+def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]":
+    return (inputs.astype(np.float64) - examples.shift) * examples.factor
+
+
+def _outliers(examples: Examples, limit: float) -> tuple[int, ...]:
+    """Training rows whose largest number is so many times the median of that, as they are seen."""
+    if not isinstance(examples.inputs, np.ndarray):
+        return ()
+    rows = examples.rows["train"]
+    sizes, step = np.empty(len(rows)), _most(examples)
+    for start in range(0, len(rows), step):
+        seen = np.abs(_scaled(examples.inputs[rows[start : start + step]], examples))
+        sizes[start : start + step] = seen.reshape(len(seen), -1).max(axis=1)
+    return tuple(int(row) for row in rows[sizes > limit * np.median(sizes)])
+
+
+def _doubles(examples: Examples, same: tuple[Split, ...]) -> dict[Split, float]:
+    """The share of each split's rows whose inputs are those of a training row, byte by byte."""
+    inputs = examples.inputs
+    if not isinstance(inputs, np.ndarray):
+        return {}
+
+    def prints(rows: "NDArray[np.int64]") -> list[bytes]:
+        return [
+            blake2b(np.ascontiguousarray(inputs[r]).data, digest_size=16).digest() for r in rows
+        ]
+
+    known = set(prints(examples.rows["train"]))
+    found: dict[Split, float] = {}
+    for split, rows in examples.rows.items():
+        if split != "train" and split not in same:
+            found[split] = sum(one in known for one in prints(rows)) / max(1, len(rows))
+    return found
+
+
+def blind_loss(experiment: Experiment, examples: Examples, *, silent: bool = False) -> float | None:
+    """The mean training loss of the best constant outputs: ln K for K classes of equal size.
+
+    Args:
+        experiment: settled.
+        examples: its data.
+        silent: of outputs 0 instead: ln K whatever the sizes of the classes.
+
+    Returns:
+        None for losses where these are no simple mean (hinge, quantile, Poisson, ...).
+    """
+    shape, rows = experiment.shape, examples.rows["train"][:20000]
+    loss = experiment.loss
+    own = {*experiment.config.replaced}
+    if "loss" in own or (not loss.link_inside and loss.kind not in _DISTANCES):
+        return None
+    targets = examples.targets[rows]
+    try:
+        loss = loss.fitted(targets, shape)
+        columns = loss.columns(targets, shape)
+        scale = examples.target_scale
+        if scale is not None:
+            columns = (columns - np.array(scale.mean)) / np.array(scale.deviation)
+        mean = columns.mean(axis=0)
+        if loss.link_inside:
+            mean = np.clip(mean, 1e-12, 1.0 - 1e-12)
+            odds = np.log(mean) if loss.link == "softmax" else np.log(mean) - np.log1p(-mean)
+            mean = odds
+        outputs = np.broadcast_to(0.0 * mean if silent else mean, columns.shape)
+        return float(loss.value(outputs, columns).mean())
+    except MistakeError:
+        return None

@@ -1,0 +1,198 @@
+"""What the rules know beside the readings: the network's layers, the settled config, the data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, final
+
+from nnlab.config.diagnose import DiagnoseConfig
+from nnlab.core.contracts import Shape
+from nnlab.core.lazy import lazy
+from nnlab.diagnosis.evidence.data_facts import DataFacts
+from nnlab.experiment.settle import Experiment
+from nnlab.parts.activations.family import ActivationConfig
+from nnlab.parts.activations.textbook import IdentityConfig
+from nnlab.parts.layers.family import LayerConfig, Placed, place
+from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.weighted import WeightedConfig
+from nnlab.training.probes.labels import labels
+from nnlab.training.probes.readings import SATURATED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer with a weight matrix.
+
+    Attributes:
+        name: hidden1, block1.conv2, output.
+        weight: the key of its weight in readings: 00_hidden1.weight.
+        shape: of the weight.
+        activation: behind it; the identity where there is none.
+        norm: the kind of the norm between.
+        rest: the share of its activations that counts as saturated where pre-activations are
+            N(0, 1).
+    """
+
+    name: str
+    weight: str
+    shape: Shape
+    activation: ActivationConfig
+    norm: str
+    rest: float
+
+    @property
+    def key(self) -> str:
+        """Of its activations in readings: 00_hidden1."""
+        return self.weight.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRecord:
+    """N training examples at T moments.
+
+    Attributes:
+        rows: (N,) their row numbers in the data.
+        labels: (N,) class numbers; empty where targets are no classes.
+        steps: (T,) of the moments.
+        losses: (T, N).
+        margins: (T, N); None where targets are no classes.
+        predicted: (T, N) class numbers; likewise.
+        held: (T, V) margins of the validation rows; likewise, or there is no validation.
+        sure: (T, N) the largest output less the second, whatever the label; likewise, or an older
+            record.
+    """
+
+    rows: "NDArray[np.int64]"
+    labels: "NDArray[np.int64]"
+    steps: "NDArray[np.int64]"
+    losses: "NDArray[np.float32]"
+    margins: "NDArray[np.float32] | None"
+    predicted: "NDArray[np.int32] | None"
+    held: "NDArray[np.float32] | None" = None
+    sure: "NDArray[np.float32] | None" = None
+
+    def used(self, until: int) -> "NDArray[np.bool_]":
+        """(T,) the moments that count: up to a step, and the first in any case."""
+        return self.steps <= max(until, int(self.steps[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The same N training examples, asked of networks that were trained without them.
+
+    Attributes:
+        losses: (N,) means over the moments, each row of the one network that had not seen it.
+        margins: (N,) likewise.
+        sure: (N,) likewise, the largest output less the second: how sure the answer is.
+        predicted: (T, N) class numbers, at each moment.
+        held: (F, V) margins of the validation rows, by each of the F networks; None without them.
+        held_sure: (F, V) likewise.
+    """
+
+    losses: "NDArray[np.float32]"
+    margins: "NDArray[np.float32]"
+    sure: "NDArray[np.float32]"
+    predicted: "NDArray[np.int32]"
+    held: "NDArray[np.float32] | None"
+    held_sure: "NDArray[np.float32] | None"
+
+
+@final
+class Facts:
+    """What is known of a run before its first step.
+
+    Args:
+        experiment: settled.
+        data: what its data look like, as far as they were looked at.
+        record: of its training examples, where one was kept; of a run at hand it comes at its end.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: DataFacts | None = None,
+        record: ExampleRecord | None = None,
+    ) -> None:
+        self.experiment = experiment
+        self.config = experiment.config
+        self.data = data
+        self.record = record
+        self.layers = tuple(_layers(experiment))
+
+    @cached_property
+    def limits(self) -> DiagnoseConfig:
+        """The thresholds."""
+        return self.config.diagnose
+
+    @property
+    def output(self) -> Layer | None:
+        """The last layer."""
+        return self.layers[-1] if self.layers else None
+
+    @property
+    def hidden(self) -> Sequence[Layer]:
+        """All others."""
+        return self.layers[:-1]
+
+    @property
+    def followed(self) -> bool:
+        """Whether a gradient of the weights is followed: not by the rules of Hebb or Rosenblatt."""
+        return self.config.rule.optimized and self.config.model.learns
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in a batch."""
+        size = self.config.train.batch_size
+        examples = self.experiment.shape.sizes["train"]
+        return examples if size == "full" else min(size, examples)
+
+    def share(self, step: int) -> float:
+        """How much of the run is over; of a run in minutes, of its first ten epochs."""
+        total = self.experiment.total or 10 * self.experiment.per_epoch
+        return min(1.0, step / max(1, total))
+
+
+def _layers(experiment: Experiment) -> Iterator[Layer]:
+    named = labels(experiment.design.plans)
+    configs = {placed.name: placed.config for placed in _flat(experiment.design.placed)}
+    shapes = {n: s for plan in experiment.design.plans for n, s in plan.parameters.items()}
+    for parameter, label in named.items():
+        name, _, last = parameter.rpartition(".")
+        if last != "weight" or len(shapes[parameter]) < 2:
+            continue
+        config = configs.get(name)
+        activation: ActivationConfig = IdentityConfig()
+        norm = "none"
+        if isinstance(config, WeightedConfig):
+            activation = config.activation or activation
+            norm = config.norm.kind if config.norm else norm
+        yield Layer(name, label, shapes[parameter], activation, norm, at_rest(activation))
+
+
+def _flat(placed: Sequence[Placed], block: str = "") -> Iterator[Placed]:
+    """The layers, and behind a residual block those inside it, by their full names."""
+    for one in placed:
+        name = f"{block}{one.name}"
+        yield one._replace(name=name)
+        if isinstance(one.config, ResidualConfig):
+            inner: tuple[LayerConfig, ...] = one.config.layers
+            yield from _flat(place(inner, tuple(() for _ in inner)), f"{name}.")
+
+
+def at_rest(activation: ActivationConfig) -> float:
+    """The share of activations of N(0, 1) pre-activations that is next to a bound."""
+    if activation.bounds is None:
+        return 0.0
+    low, high = activation.bounds
+    margin = SATURATED * (high - low)
+    z = np.linspace(-8.0, 8.0, 4001)
+    density = np.exp(-0.5 * z**2)
+    a = activation.value(z)
+    near = (a <= low + margin) | (a >= high - margin)
+    return float(density[near].sum() / density.sum())

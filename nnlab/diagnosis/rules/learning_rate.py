@@ -1,0 +1,191 @@
+"""Rules of the learning rate: updates that overshoot, and such that lead nowhere."""
+
+from itertools import pairwise
+from statistics import fmean, median, pstdev
+from typing import NamedTuple
+
+from nnlab.core.finding import Finding, Level
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History, Point, blind, gone, learned, recent, waited
+from nnlab.diagnosis.rules import remedies
+from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.weights import USUAL_UPDATE, middle_update, thrown
+
+_KEYS = ("weight_norm", "activation_std", "preactivation_std", "grad_norm")
+
+
+def not_finite(point: Point, facts: Facts) -> str | None:
+    """The first layer, from the input on, with a number that is not finite."""
+    # In fp16 gradients overflow now and then; those updates are skipped and the scale is lowered.
+    keys = _KEYS[:-1] if facts.config.train.precision == "fp16" else _KEYS
+    for layer in facts.layers:
+        for key in keys:
+            for name in (layer.weight, layer.key):
+                if point.values.get(f"{key}/{name}", 0.0) is None:
+                    return layer.name
+    return None
+
+
+def typical_update(history: History, facts: Facts) -> float | None:
+    """|update| / |weights|, median over the layers and the last looks."""
+    found = [middle_update(point, facts) for point in history.close[-5:] if point.step]
+    known = [ratio for ratio in found if ratio is not None]
+    return median(known) if known else None
+
+
+_BLOCKS = 8
+
+
+def swing(history: History) -> float:
+    """How much the training loss jumps to and fro, beside its mean: its last half in eight blocks.
+
+    Single readings jump because batches differ; means of blocks do not. Jumps must go up and down
+    in turns: a loss that falls in steps does not swing.
+    """
+    losses = [value for _, value in history.curve("loss")]
+    losses = losses[len(losses) // 2 :]
+    size = len(losses) // _BLOCKS
+    if size < 2 or (mean := fmean(losses)) <= 0.0:
+        return 0.0
+    blocks = [fmean(losses[size * n : size * (n + 1)]) for n in range(_BLOCKS)]
+    jumps = [b - a for a, b in pairwise(blocks)]
+    turns = sum(a * b < 0 for a, b in pairwise(jumps)) / (len(jumps) - 1)
+    return pstdev(jumps) / 2**0.5 / mean if turns >= 0.5 else 0.0
+
+
+def falling(history: History) -> bool:
+    """Whether the training loss of the last quarter is below that of the quarter before."""
+    losses = [value for _, value in history.curve("loss")]
+    quarter = max(1, len(losses) // 4)
+    before, after = losses[-2 * quarter : -quarter], losses[-quarter:]
+    return bool(before) and fmean(after) < 0.95 * fmean(before)
+
+
+def rate_too_high(history: History, facts: Facts) -> Finding | None:
+    """Updates so long that nothing of the first weights is left, or a loss that pays for them."""
+    found = _leapt(history, facts) or _overshoots(history, facts)
+    if found is None:
+        return None
+    level, measured, quantity, since, update = found
+    aim = 0.1 if update is None else min(0.1, max(1e-5, 3.0 * USUAL_UPDATE / update))
+    return Finding(
+        name="learning_rate_too_high",
+        level=level,
+        layer=None,
+        measured=measured,
+        quantity=quantity,
+        since=since,
+        meaning="updates overshoot: each step leaps over the valley it should walk down",
+        remedy=remedies.rate(facts, aim),
+        source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
+    )
+
+
+class _TooHigh(NamedTuple):
+    level: Level
+    measured: float | None
+    quantity: str
+    since: int
+    update: float | None
+    """Length of an update over that of the weights, as far as it is known."""
+
+
+def _leapt(history: History, facts: Facts) -> _TooHigh | None:
+    """The first updates have thrown the weights far off, whatever came after."""
+    found, start = thrown(history, facts), blind(history, facts)
+    if found is None:
+        lost = history.diverged and all(not p.step for p in history.close if _finite(p, facts))
+        if not lost or not history.close:
+            return None
+        return _TooHigh("warning", None, "way of the weights", history.step, None)
+    if not history.diverged and not waited(history, facts):
+        return None
+    # That it learned all the same is luck; what it cost is seen in the loss.
+    first = history.train[0].values.get("loss")
+    jumped = max((value for _, value in history.curve("loss")), default=0.0)
+    dear = start is not None and jumped > 2.0 * max(start, first or 0.0)
+    hurts = dear or history.diverged or not learned(history, facts)
+    quantity = "way of the weights in the beginning, beside the first ones"
+    each = found.length / found.step
+    return _TooHigh("warning" if hurts else "note", found.length, quantity, found.step, each)
+
+
+def _finite(point: Point, facts: Facts) -> bool:
+    return point.values.get("loss") is not None and not_finite(point, facts) is None
+
+
+def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
+    """The loss jumps to and fro, or is worse than a guess, while the updates are long."""
+    limits, start, now = facts.limits, blind(history, facts), recent(history)
+    ratio = typical_update(history, facts)
+    if start is None or now is None or not waited(history, facts) or learned(history, facts):
+        return None
+    long = ratio is not None and ratio > limits.update_high
+    able = ratio is None or ratio > 10 * USUAL_UPDATE
+    # Where updates are short, a loss that swings or is bad is hardly their doing: rare examples,
+    # labels without a pattern.
+    swings = swing(history)
+    tiny = ratio is not None and ratio < limits.update_low
+    worse = not tiny and not falling(history) and now > (1.1 if able else 2.0) * start
+    if long:
+        quantity = "|update| / |weights|, median of the layers; 1e-3 is usual"
+        return _TooHigh("warning", ratio, quantity, history.step, ratio)
+    if worse:
+        quantity = "training loss over that of a blind guess"
+        return _TooHigh("warning", now / start, quantity, history.step, ratio)
+    if able and swings > limits.swing:
+        quantity = "swing of the training loss, of its mean"
+        return _TooHigh("warning", swings, quantity, history.step, ratio)
+    return None
+
+
+def rate_too_low(history: History, facts: Facts) -> Finding | None:
+    """The updates of the whole run would hardly move the weights."""
+    # Of all looks, not of the last: a schedule makes updates short when all is learned.
+    found = [middle_update(point, facts) for point in history.close if point.step]
+    known = [ratio for ratio in found if ratio is not None]
+    ratio, share = fmean(known) if known else None, gone(history, facts)
+    total = facts.experiment.total
+    if ratio is None or share is None or total is None or not waited(history, facts):
+        return None
+    reach = ratio * total
+    if learned(history, facts) or reach > facts.limits.reach or not ratio:
+        return None
+    return Finding(
+        name="learning_rate_too_low",
+        level="warning",
+        layer=None,
+        measured=ratio,
+        quantity="mean |update| / |weights|, median of the layers; 1e-3 is usual",
+        since=next((p.step for p in history.close if p.step), 0),
+        meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
+        "run ends before anything is learned",
+        remedy=remedies.rate(facts, min(1e5, 3.0 * USUAL_UPDATE / ratio)),
+        source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
+    )
+
+
+CAUSES = (
+    "divergence",
+    "symmetric_units",
+    "dead_units",
+    "saturation",
+    "vanishing_gradient",
+    "exploding_gradient",
+)
+"""What explains that nothing is learned."""
+_BEGUN = (
+    "outlier_rows",
+    "data_not_scaled",
+    "targets_not_scaled",
+    "poor_initialization",
+    "symmetric_units",
+    "dead_units",
+    "saturation",
+    "vanishing_gradient",
+    "exploding_gradient",
+)
+RULES = (
+    Rule("learning_rate_too_high", rate_too_high, begun_by=_BEGUN),
+    Rule("learning_rate_too_low", rate_too_low, CAUSES),
+)

@@ -1,0 +1,209 @@
+"""Rules of the signal: what comes forward through the layers, and what comes back."""
+
+from math import sqrt
+
+from nnlab.core.finding import Finding, Level
+from nnlab.diagnosis.evidence.facts import Facts, Layer
+from nnlab.diagnosis.evidence.history import (
+    History,
+    Point,
+    costs,
+    held,
+    learned,
+    of_layers,
+    since,
+    waited,
+)
+from nnlab.diagnosis.rules import remedies
+from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.weights import thrown
+
+_DEEP = 4
+"""Fewer layers with weights than this have no gradient that could vanish on its way."""
+
+
+def per_weight(point: Point, layer: Layer) -> float | None:
+    """Root mean square of the gradient of a layer's weight."""
+    norm = point.values.get(f"grad_norm/{layer.weight}")
+    size = 1
+    for axis in layer.shape:
+        size *= axis
+    return None if norm is None else norm / sqrt(size)
+
+
+def first_over_last(point: Point, facts: Facts) -> float | None:
+    """The gradient of the first layer, per weight, over that of the last."""
+    if len(facts.layers) < _DEEP:
+        return None
+    first, last = (per_weight(point, layer) for layer in (facts.layers[0], facts.layers[-1]))
+    return None if first is None or not last else first / last
+
+
+def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
+    """The first layers get next to no gradient."""
+    limit = facts.limits.vanishing_ratio
+
+    def below(limit: float, point: Point) -> bool:
+        ratio = first_over_last(point, facts)
+        return ratio is not None and ratio < limit
+
+    if not history.train or learned(history, facts):
+        return None
+    level: Level = "fault"
+    if not below(limit**2, history.train[-1]):
+        lasts = held(history.train, lambda p: below(limit, p), times=3)
+        if not lasts or not waited(history, facts):
+            return None
+        level = "warning" if costs(history, facts) else "note"
+    ratio = first_over_last(history.train[-1], facts)
+    times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
+    kinds = {layer.activation.kind for layer in facts.hidden} - {"identity"}
+    names = " and ".join(sorted(kinds)) or "linear"
+    return Finding(
+        name="vanishing_gradient",
+        level=level,
+        layer=facts.layers[0].name,
+        measured=ratio,
+        quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
+        since=since(history.train, lambda p: below(limit, p)),
+        meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient "
+        f"shrinks {times} from the last layer to the first, so the first layers do not learn",
+        remedy=(
+            *remedies.activation(facts, "relu"),
+            *remedies.init(facts),
+            *remedies.norm(facts),
+        ),
+        source="Hochreiter 1991; Glorot & Bengio 2010",
+    )
+
+
+def exploding_gradient(history: History, facts: Facts) -> Finding | None:
+    """Gradients that are many times larger than the weights, or than those of the last layer."""
+
+    def worst(point: Point) -> tuple[float, Layer] | None:
+        found: list[tuple[float, Layer]] = []
+        norms = dict(of_layers(point, "weight_norm", facts.layers))
+        for layer, grad in of_layers(point, "grad_norm", facts.layers):
+            if norms.get(layer):
+                found.append((grad / norms[layer], layer))
+        return max(found, key=lambda pair: pair[0]) if found else None
+
+    if not history.close or learned(history, facts):
+        return None
+    point = history.close[-1]
+    pair, limits = worst(point), facts.limits
+    ratio = first_over_last(point, facts)
+    backward = ratio is not None and ratio > limits.exploding_ratio
+    if not backward and (pair is None or pair[0] < limits.gradient_ratio):
+        return None
+    name = facts.layers[0].name if backward or pair is None else pair[1].name
+    measured = ratio if backward else pair[0] if pair else None
+    between = f"gradient per weight, {name} over {facts.layers[-1].name}"
+    return Finding(
+        name="exploding_gradient",
+        level="warning",
+        layer=name,
+        measured=measured,
+        quantity=between if backward else "gradient over weights",
+        since=point.step,
+        meaning="the layers make the signal larger and larger; one step of a usual rate throws the "
+        "weights far off",
+        remedy=(*remedies.init(facts), *remedies.output_init(facts), *remedies.clip(facts)),
+        source="Pascanu et al. 2013, arXiv:1211.5063",
+    )
+
+
+def dead_units(history: History, facts: Facts) -> Finding | None:
+    """Units that put out 0 for every example get no gradient: they stay dead."""
+
+    def worst(point: Point) -> tuple[float, Layer] | None:
+        found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.hidden)]
+        return max(found, key=lambda pair: pair[0]) if found else None
+
+    def dead(point: Point) -> bool:
+        pair = worst(point)
+        return pair is not None and pair[0] >= facts.limits.dead_share
+
+    if not history.close or (pair := worst(history.close[-1])) is None:
+        return None
+    whole = pair[0] >= 0.99
+    if not (whole and dead(history.close[-1])) and not held(history.close, dead):
+        return None
+    hurts = not learned(history, facts) if whole else costs(history, facts)
+    if not whole and not learned(history, facts) and not waited(history, facts):
+        return None
+    share, layer = pair
+    began = since(history.close, dead)
+    long = began > 0 and thrown(history, facts) is not None
+    return Finding(
+        name="dead_units",
+        level=("fault" if whole else "warning") if hurts else "note",
+        layer=layer.name,
+        measured=share,
+        quantity="share of units that are 0 on every example",
+        since=began,
+        meaning=f"units of {layer.name} are silent whatever comes in; no gradient reaches them, so "
+        "they stay so" + (": long updates threw them there" if long else ""),
+        remedy=(
+            *remedies.activation(facts, "leaky_relu"),
+            *remedies.init(facts),
+            *(remedies.rate(facts, 0.1) if history.step else ()),
+        ),
+        source="Maas et al. 2013, Rectifier nonlinearities improve neural network acoustic models",
+    )
+
+
+def saturation(history: History, facts: Facts) -> Finding | None:
+    """Activations at their bounds, where the slope is next to 0."""
+
+    def beyond(share: float, layer: Layer) -> float:
+        """What is more than at rest, of what could be."""
+        return (share - layer.rest) / max(1e-9, 1.0 - layer.rest)
+
+    def worst(point: Point) -> tuple[float, Layer] | None:
+        pairs = of_layers(point, "saturated", facts.hidden)
+        found = [(beyond(share, layer), layer) for layer, share in pairs]
+        return max(found, key=lambda pair: pair[0]) if found else None
+
+    def high(point: Point) -> bool:
+        pair = worst(point)
+        return pair is not None and pair[0] >= facts.limits.saturated_share
+
+    if not history.close or not high(history.close[-1]) or learned(history, facts):
+        return None
+    at_start = history.close[-1].step == 0
+    if not at_start and not (held(history.close, high) and waited(history, facts)):
+        return None
+    pair = worst(history.close[-1])
+    assert pair is not None
+    layer = pair[1]
+    share = dict(of_layers(history.close[-1], "saturated", (layer,)))[layer]
+    began = since(history.close, high)
+    long = began > 0 and thrown(history, facts) is not None
+    return Finding(
+        name="saturation",
+        level="warning" if at_start or long or costs(history, facts) else "note",
+        layer=layer.name,
+        measured=share,
+        quantity=f"share of activations at a bound; {layer.rest:.2g} at rest",
+        since=began,
+        meaning=f"most {layer.activation.kind} units of {layer.name} sit where the curve is flat: "
+        "their gradient is next to 0" + (": long updates threw them there" if long else ""),
+        remedy=(
+            *(remedies.init(facts) if began == 0 else remedies.rate(facts, 0.1)),
+            *remedies.norm(facts),
+        ),
+        source="Glorot & Bengio 2010",
+    )
+
+
+RULES = (
+    Rule("dead_units", dead_units, ("symmetric_units",)),
+    Rule("exploding_gradient", exploding_gradient, ("divergence", "outlier_rows")),
+    Rule(
+        "vanishing_gradient",
+        vanishing_gradient,
+        ("dead_units", "symmetric_units", "exploding_gradient"),
+    ),
+    Rule("saturation", saturation, ("vanishing_gradient",)),
+)

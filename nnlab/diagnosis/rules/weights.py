@@ -1,0 +1,203 @@
+"""Rules of the weights: how they begin and how far an update moves them."""
+
+from statistics import median
+from typing import NamedTuple
+
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History, Point, costs, held, of_layers, since, waited
+from nnlab.diagnosis.rules import remedies
+from nnlab.diagnosis.rules.rule import Rule
+
+USUAL_UPDATE = 1e-3
+"""Length of an update over that of the weights. Bottou 2015, cited in Stanford's CS231n notes."""
+
+
+def symmetric_units(history: History, facts: Facts) -> Finding | None:
+    """Units with the same weights get the same gradient and stay one unit."""
+    several = [layer for layer in facts.hidden if layer.shape[0] > 1]
+
+    def alike(point: Point) -> list[str]:
+        limit = facts.limits.symmetric
+        return [layer.name for layer, v in of_layers(point, "unit_spread", several) if v <= limit]
+
+    looks = [point for point in history.close if point.step]
+    if not looks or not (names := alike(looks[-1])):
+        return None
+    return Finding(
+        name="symmetric_units",
+        level="fault",
+        layer=names[0],
+        measured=dict(of_layers(looks[-1], "unit_spread", several))[
+            next(layer for layer in several if layer.name == names[0])
+        ],
+        quantity="how much the weights of its units differ, of their length",
+        since=since(history.close, lambda p: bool(alike(p))),
+        meaning=f"all units of {names[0]} have the same weights and get the same gradient: they "
+        "learn as one unit, or not at all",
+        remedy=(*remedies.init(facts), *remedies.output_init(facts)),
+        source="Goodfellow, Bengio & Courville 2016, section 8.4",
+    )
+
+
+def poor_initialization(history: History, facts: Facts) -> Finding | None:
+    """The first weights are far from knowing nothing: they are sure, and wrong."""
+    data = facts.data
+    # Rare classes and targets far from 0 are not the weights' fault.
+    known = max(data.blind, data.silent) if data and data.blind and data.silent else None
+    first = history.train[0].values.get("loss") if history.train else None
+    if not known or first is None or history.train[0].step:
+        return None
+    ratio, limits = first / known, facts.limits
+    if ratio < limits.initial_loss:
+        return None
+    # Some steps mend a mild case: it counts where they have not at the end, or where long updates
+    # followed from first weights that were far from usual; from usual ones the rate is the cause.
+    usual = bool(history.close) and not _heavy(history, facts)
+    far = thrown(history, facts) is not None
+    unmended = not usual if far else costs(history, facts)
+    late = waited(history, facts) and unmended
+    severe = not usual and ratio >= limits.initial_loss**2
+    size = data.size if data is not None else 1.0
+    wide = usual and size > limits.initial_loss
+    made = f"; the inputs are of size {size:.3g}, and first weights are made for 1"
+    return Finding(
+        name="poor_initialization",
+        level="warning" if late or severe else "note",
+        layer=None,
+        measured=ratio,
+        quantity="first loss over that of a blind guess",
+        since=0,
+        meaning=f"the loss begins at {first:.3g}, where a guess without looking has {known:.3g}: "
+        f"the outputs are too large before anything is learned{made if wide else ''}",
+        remedy=remedies.scale(facts)
+        if wide
+        else (*remedies.init(facts), *remedies.output_init(facts)),
+        source="Goodfellow, Bengio & Courville 2016, section 8.4",
+    )
+
+
+def middle_update(point: Point, facts: Facts) -> float | None:
+    """The median over the layers of |update| / |weights|."""
+    found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
+    return median(found) if found else None
+
+
+def _heavy(history: History, facts: Facts) -> bool:
+    """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
+    lengths = of_layers(history.close[0], "weight_norm", facts.layers) if history.close else ()
+    limit = facts.limits.initial_loss
+    return any(length > limit * layer.shape[0] ** 0.5 for layer, length in lengths)
+
+
+class Leap(NamedTuple):
+    """How far the weights have gone early in a run."""
+
+    length: float
+    """Of their way from the first ones, beside these; median of the layers."""
+    step: int
+    """When that was seen."""
+
+
+def leap(history: History, facts: Facts) -> Leap | None:
+    """The longest way that was seen in the beginning of a run: until learning should have begun.
+
+    First weights that are smaller than usual count as usual: of N(0, 1 / n_in).
+    """
+    if not history.close or history.close[0].step:
+        return None
+    first = dict(of_layers(history.close[0], "weight_norm", facts.layers))
+    looks = [point for point in history.close if point.step]
+    early = [
+        p for n, p in enumerate(looks) if n < 2 or facts.share(p.step) <= facts.limits.patience
+    ]
+    found: list[Leap] = []
+    for point in early:
+        ways = [
+            way * first[layer] / max(first[layer], layer.shape[0] ** 0.5)
+            for layer, way in of_layers(point, "distance", facts.layers)
+            if layer in first
+        ]
+        if ways:
+            found.append(Leap(median(ways), point.step))
+    return max(found, default=None)
+
+
+def thrown(history: History, facts: Facts) -> Leap | None:
+    """The leap, where it left nothing of the first weights."""
+    found = leap(history, facts)
+    return found if found and found.length > facts.limits.leap else None
+
+
+def update_ratio_off(history: History, facts: Facts) -> Finding | None:
+    """Updates that are very long or very short beside the weights they change."""
+    high, low = facts.limits.update_high, facts.limits.update_low
+
+    def off(point: Point) -> bool:
+        ratio = middle_update(point, facts)
+        return ratio is not None and not low <= ratio <= high
+
+    looks = [point for point in history.close if point.step]
+    if not held(looks, off) or not _constant(facts):
+        return None
+    ratio = middle_update(looks[-1], facts)
+    assert ratio is not None
+    if ratio == 0.0:
+        return None
+    long = ratio > high
+    word = "long" if long else "short"
+    return Finding(
+        name="update_ratio_off",
+        level="note",
+        layer=None,
+        measured=ratio,
+        quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
+        since=since(looks, off),
+        meaning=f"updates are very {word} beside the weights: the learning rate is too "
+        f"{'large' if long else 'small'} for this network",
+        remedy=remedies.rate(facts, _factor(ratio)),
+        source="Bottou 2015; Karpathy, CS231n",
+    )
+
+
+def _factor(ratio: float) -> float:
+    """What brings updates near the usual length; at most so much that a second look is needed."""
+    return min(1e4, max(1e-4, 3.0 * USUAL_UPDATE / ratio))
+
+
+def _constant(facts: Facts) -> bool:
+    """Whether updates are not short because the schedule says so."""
+    return facts.config.schedule.kind == "constant"
+
+
+def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
+    """Statistics of a batch over very few values."""
+    layers = [layer for layer in facts.hidden if layer.norm == "batch"]
+    flat = [layer for layer in layers if len(layer.shape) == 2]
+    rows = facts.batch_size
+    if not flat or rows > facts.limits.batch_norm_rows:
+        return None
+    return Finding(
+        name="batch_norm_with_tiny_batches",
+        level="warning",
+        layer=flat[0].name,
+        measured=float(rows),
+        quantity="examples in a batch",
+        since=0,
+        meaning=f"batch normalization takes mean and deviation over {rows} examples: what a unit "
+        "puts out hangs on which others are in the batch",
+        remedy=("model.norm=layer",) if remedies.has(facts, "norm") else ("train.batch_size=32",),
+        source="Wu & He 2018, arXiv:1803.08494",
+    )
+
+
+RULES = (
+    Rule("symmetric_units", symmetric_units),
+    Rule("poor_initialization", poor_initialization, ("outlier_rows",)),
+    Rule("batch_norm_with_tiny_batches", batch_norm_rows),
+    Rule(
+        "update_ratio_off",
+        update_ratio_off,
+        ("symmetric_units", "vanishing_gradient", "dead_units", "divergence"),
+    ),
+)

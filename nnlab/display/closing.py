@@ -1,0 +1,88 @@
+"""The closing lines of a run: what was reached beside the baseline, and what to do next."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from nnlab.core.contracts import Split
+
+
+def exact(value: float) -> str:
+    """Four digits, so that columns keep their width."""
+    return f"{value:#.4g}" if math.isfinite(value) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished run has to show.
+
+    Attributes:
+        run: the run as the commands take it: "runs/mnist-mlp/3".
+        status: how it ended: "completed", "early_stopped", ...
+        why: the same in words, may be empty.
+        steps: updates made.
+        seconds: the time that took.
+        best_epoch: the epoch of the weights that `best` names; None where nothing is watched.
+        scores: a row that says what it shows -> name -> value: the mean of training's last epoch,
+            the best reading of the split that is watched, the last of the others.
+        baseline: name -> value on the validation split (else training) without looking at inputs.
+        baseline_name: what that is: "majority class", "mean".
+        remarks: what the learning rule has to say, line by line.
+        held_out: the split to evaluate next: test where there is one; None where no command can,
+            because the run lacks what Python handed in.
+        resumable: whether there is more to train, from a checkpoint that is there.
+    """
+
+    run: str
+    status: str
+    why: str
+    steps: int
+    seconds: float
+    best_epoch: float | None
+    scores: Mapping[str, Mapping[str, float]]
+    baseline: Mapping[str, float]
+    baseline_name: str
+    remarks: tuple[str, ...] = ()
+    held_out: Split | None = "test"
+    resumable: bool = False
+
+
+def rounded(epoch: float) -> str:
+    """Two digits behind the point at most: 8, 2.5, 0.12."""
+    return f"{epoch:.2f}".rstrip("0").rstrip(".")
+
+
+def epoch_of(step: int, per_epoch: int) -> str:
+    """The epoch that ends with a step, or is under way: 'epoch 3', 'epoch 4 so far'."""
+    return f"epoch {-(-step // per_epoch)}" + (" so far" if step % per_epoch else "")
+
+
+def report(outcome: Outcome, *, stream: TextIO) -> None:
+    """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
+    spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
+    why = f" ({outcome.why})" if outcome.why else ""
+    lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
+    if outcome.best_epoch is not None:
+        lines[0] += f", best at epoch {rounded(outcome.best_epoch)}"
+    held = outcome.held_out
+    rows = {**outcome.scores}
+    if outcome.baseline:
+        rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    width = max(map(len, rows), default=0)
+    if names:
+        lines.append(" " * width + "".join(f"  {name:>9}" for name in names))
+    for label, row in rows.items():
+        cells = (exact(row[name]) if name in row else "" for name in names)
+        padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
+        lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
+    lines += outcome.remarks
+    split = f" --split {held}" if held != "test" else ""
+    commands = [f"nnlab resume {outcome.run}"] if outcome.resumable else []
+    if held is not None:
+        commands.append(f"nnlab eval {outcome.run}{split}")
+    commands.append(f"nnlab tensorboard {outcome.run}")
+    lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
+    stream.write("\n".join(lines) + "\n")
+    stream.flush()

@@ -1,0 +1,214 @@
+"""The live view of a run, drawn by rich. Imported only where stderr is a terminal."""
+
+from collections.abc import Mapping
+from threading import Lock
+from time import monotonic
+from typing import Any, TextIO, final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from nnlab.core.contracts import EpochEnd, Reading, Split
+from nnlab.core.finding import Finding
+from nnlab.display.closing import Outcome, epoch_of, exact, report, rounded
+from nnlab.display.dashboard import Curves, Room, dashboard
+from nnlab.display.views import RunAbout, heading, pace, scores, shown
+
+_ROWS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@final
+class LiveView:
+    """A progress bar, a table, curves and layers, drawn anew a few times a second."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._latest: dict[Split, Reading] = {}
+        self._curves = Curves()
+        self._drawn: tuple[int, float, Any] = (0, 0.0, None)
+        self._readings = 0
+        self._lock = Lock()
+        self._live: Any = None
+        self.begun = False
+
+    def start(self, about: RunAbout) -> None:
+        """Writes what will be trained and begins to draw."""
+        console = Console(file=self._stream, highlight=False, force_jupyter=False)
+        for line in heading(about):
+            console.print(line, markup=False, soft_wrap=True)
+        self.prepare(about, console)
+        # stdout carries results: what is printed there must not be drawn into the view.
+        self._live = Live(
+            console=console,
+            get_renderable=self.render,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            vertical_overflow="visible",
+        )
+        self._live.start()
+
+    def prepare(self, about: RunAbout, console: Console) -> None:
+        """All that `render` needs, for a console of this size."""
+        self._about, self._console = about, console
+        self._progress = _progress(console)
+        self._task = self._progress.add_task(
+            "", total=about.steps_total, completed=about.progress()
+        )
+        self.begun = True
+
+    def reading(self, reading: Reading) -> None:
+        """Keeps it for the next drawing."""
+        # A new dictionary: the drawing thread may be going through the old one.
+        self._latest = {**self._latest, reading.split: reading}
+        with self._lock:
+            self._curves.add(reading, ["loss", *scores(self._latest)][:2])
+        self._readings += 1
+
+    def note(self, text: str) -> None:
+        """Writes it above the view."""
+        if self._live is None:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        else:
+            self._live.console.print(text, markup=False, soft_wrap=True)
+
+    def finding(self, finding: Finding) -> None:
+        """Writes it above the view, and colours its layer."""
+        self.mark(finding)
+        self.note(finding.line)
+
+    def mark(self, finding: Finding) -> None:
+        """Colours its layer."""
+        with self._lock:
+            self._curves.mark(finding.layer, finding.level)
+        self._readings += 1
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Nothing: the bar knows."""
+
+    def finish(self) -> None:
+        """Draws once more and stops; the last drawing stays."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Writes the closing lines."""
+        report(outcome, stream=self._stream)
+
+    def render(self) -> Group:
+        """What stands on the screen now."""
+        step, epochs = self._about.progress(), self._about.epochs
+        epoch = step // self._about.steps_per_epoch + 1
+        label = f"epoch {min(epoch, epochs)}/{epochs}" if epochs else f"epoch {epoch}"
+        self._progress.update(self._task, completed=step, description=label)
+        latest = self._latest
+        parts: list[Any] = [self._progress.get_renderable()]
+        if latest:
+            parts += [_table(latest, self._about.steps_per_epoch), _below(latest)]
+            parts.append(self._dashboard())
+        return Group(*parts)
+
+    def _dashboard(self) -> Any:
+        """Curves and layers; drawn anew where there is something new, twice a second at most."""
+        count, when, found = self._drawn
+        now = monotonic()
+        if found is None or (count != self._readings and (now - when > 0.5 or self._live is None)):
+            count, room = self._readings, Room.of(*self._console.size)
+            with self._lock:
+                found = dashboard(self._curves, ["loss", *scores(self._latest)][:2], room)
+            self._drawn = (count, now, found)
+        return found
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(),
+        console=console,
+        expand=True,
+    )
+
+
+def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
+    """Training over the epoch, the other splits at their last reading."""
+    columns = ["loss", *scores(latest)][:5]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right", header_style="bold")
+    for split in _ROWS:
+        if split not in latest:
+            continue
+        reading = latest[split]
+        numbers = map(shown(reading).get, columns)
+        cells = ["" if number is None else exact(number) for number in numbers]
+        label = f"{split} ({_when(reading, per_epoch)})"
+        table.add_row(label, *cells, style="cyan" if split == "train" else "magenta")
+    return table
+
+
+def _when(reading: Reading, per_epoch: int) -> str:
+    if reading.step == 0:
+        return "at the start"
+    if reading.epoch_means:
+        return f"mean of {epoch_of(reading.step, per_epoch)}"
+    return f"after epoch {rounded(reading.epoch)}"
+
+
+def _below(latest: Mapping[Split, Reading]) -> Text:
+    names = {"|grad|": "gradient norm", "lr": "learning rate"}
+    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace(latest).items()]
+    return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")
+
+
+@final
+class GroupBar:
+    """One bar below the lines of a comparison: the steps of the run at hand."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, force_jupyter=False)
+        self._about: RunAbout | None = None
+        self._progress = _progress(self._console)
+        self._task = self._progress.add_task("", total=None)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self.render,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            transient=True,
+        )
+        self._live.start()
+
+    def show(self, description: str, about: RunAbout) -> None:
+        """Turns to another run."""
+        self._about = about
+        self._progress.reset(self._task, total=about.steps_total, description=description)
+
+    def print(self, text: str) -> None:
+        """Writes a line above the bar."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Draws no more."""
+        self._live.stop()
+
+    def render(self) -> Any:
+        """What stands on the screen now."""
+        if self._about is not None:
+            self._progress.update(self._task, completed=self._about.progress())
+        return self._progress.get_renderable()

@@ -1,0 +1,34 @@
+"""The menu of pictures: what a teacher opens first.
+
+To add one: a file with a class that says whom it fits, what it collects and how it is drawn, and
+its name here. Pictures apply by data and model; no config names them.
+"""
+
+from nnlab.display.pictures.boundary import DecisionBoundary
+from nnlab.display.pictures.depth import GradientByDepth
+from nnlab.display.pictures.descent import Descent
+from nnlab.display.pictures.diagram import Diagram
+from nnlab.display.pictures.family import Drawing, Picture
+from nnlab.display.pictures.filters import FirstWeights
+from nnlab.display.pictures.fit import FittedFunction
+from nnlab.display.pictures.hidden import HiddenSpace
+from nnlab.display.pictures.judged import ConfusionMatrix, Judgement, Reliability, WorstMistakes
+from nnlab.display.pictures.learning_curve import LearningCurve
+
+KINDS: tuple[type[Picture], ...] = (
+    DecisionBoundary,
+    FittedFunction,
+    Descent,
+    LearningCurve,
+    GradientByDepth,
+    HiddenSpace,
+    FirstWeights,
+    Diagram,
+)
+"""In the order in which they are looked at."""
+
+JUDGEMENTS: tuple[type[Judgement], ...] = (ConfusionMatrix, Reliability, WorstMistakes)
+"""What evaluation shows of a split."""
+
+DRAWINGS: tuple[type[Drawing], ...] = (*KINDS, *JUDGEMENTS)
+"""All that can be drawn."""

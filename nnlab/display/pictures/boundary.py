@@ -1,0 +1,137 @@
+"""The regions that a classifier cuts the plane into."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from nnlab.core.lazy import lazy
+from nnlab.display.pictures.drawing import axes_of, color
+from nnlab.display.pictures.family import Arrays, Picture, Scene, host, shares, spread, words
+from nnlab.parts.scores.family import chosen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from nnlab.experiment.settle import Experiment
+else:
+    np = lazy("numpy")
+    torch = lazy("torch")
+
+GRID = 64
+"""Points along each axis."""
+MARGIN = 0.1
+"""Of the data's range, on each side."""
+MOST_LINES = 64
+
+
+@final
+class DecisionBoundary(Picture):
+    """Classes of points in the plane."""
+
+    title: ClassVar[str] = "decision boundary"
+    about: ClassVar[str] = (
+        "Which class the network gives each point of the plane, the paler the less sure. Points: "
+        "training examples, in the colour of their class. Lines: where a unit of the first hidden "
+        "layer is undecided, w·x + b = 0. Axes in the data's own units."
+    )
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        rows = scene.examples.rows["train"]
+        points = np.asarray(scene.examples.inputs)[rows].astype(np.float64)
+        low, high = points.min(axis=0), points.max(axis=0)
+        room = np.where(high > low, MARGIN * (high - low), 1.0)
+        self._axes = np.linspace(low - room, high + room, GRID)
+        x, y = np.meshgrid(self._axes[:, 0], self._axes[:, 1])
+        self._grid = scene.scaled(np.stack([x.ravel(), y.ravel()], axis=1))
+        self._shares = shares(scene.experiment)
+        some = spread(rows)
+        columns = scene.examples.shape.columns or ("x1", "x2")
+        self._still = {
+            "x": self._axes[:, 0],
+            "y": self._axes[:, 1],
+            "points": np.asarray(scene.examples.inputs)[some].astype(np.float64),
+            "labels": scene.examples.targets[some],
+            "classes": words(scene.examples.shape.classes),
+            "columns": words(columns),
+        }
+
+    @classmethod
+    def fits(cls, experiment: "Experiment") -> bool:
+        return experiment.shape.inputs == (2,) and experiment.shape.task == "classes"
+
+    def collect(self) -> Arrays:
+        from nnlab.training.probes.no_trace import evaluating
+
+        with evaluating(self.scene.network):
+            outputs = self.scene.network(self._grid)
+        regions = chosen(outputs)
+        sure = torch.ones(len(outputs), device=outputs.device)
+        if self._shares is not None:
+            sure = self._shares(outputs).amax(dim=1).float()
+        # One copy from the device.
+        found = host(torch.stack([regions.float(), sure])).reshape(2, GRID, GRID)
+        return {**self._still, "regions": found[0], "sure": found[1], "lines": self._lines()}
+
+    def _lines(self) -> "NDArray[np.float64]":
+        """(units, 3): a, b, c of a x + b y + c = 0 in the data's own units."""
+        plan = self.scene.experiment.design.plans[0]
+        if plan.kind != "linear" or plan.name == "output":
+            return np.zeros((0, 3))
+        named = dict(self.scene.network.named_parameters())
+        weight = host(named[f"{plan.name}.weight"][:MOST_LINES])
+        bias = np.zeros(len(weight))
+        if (tensor := named.get(f"{plan.name}.bias")) is not None:
+            bias = host(tensor[:MOST_LINES])
+        shift, factor = (
+            np.broadcast_to(part.astype(np.float64).reshape(-1), (2,))
+            for part in (self.scene.examples.shift, self.scene.examples.factor)
+        )
+        slopes = weight * factor
+        return np.column_stack([slopes, bias - slopes @ shift])
+
+    @staticmethod
+    def draw(figure: Any, arrays: Arrays) -> None:
+        from matplotlib.collections import LineCollection
+
+        axes = axes_of(figure)
+        x, y, names = arrays["x"], arrays["y"], arrays["classes"].tolist()
+        box = (x[0], x[-1], y[0], y[-1])
+        image = shaded(arrays["regions"], arrays["sure"], len(names))
+        axes.imshow(image, origin="lower", extent=box, aspect="auto", interpolation="bilinear")
+        lines = segments(arrays["lines"], box)
+        axes.add_collection(LineCollection([*lines], colors="#333333", linewidths=0.6, alpha=0.6))
+        points, labels = arrays["points"], arrays["labels"]
+        for number, name in enumerate(names[:10]):
+            own = points[labels == number]
+            axes.scatter(
+                *own.T, s=9, c=color(number), edgecolors="white", linewidths=0.4, label=name
+            )
+        axes.set(xlim=box[:2], ylim=box[2:])
+        axes.set_xlabel(str(arrays["columns"][0]), fontsize=8)
+        axes.set_ylabel(str(arrays["columns"][1]), fontsize=8)
+        axes.legend(fontsize=7, loc="upper right", framealpha=0.8)
+
+
+def shaded(regions: "NDArray[Any]", sure: "NDArray[Any]", classes: int) -> "NDArray[np.float64]":
+    """(height, width, 3): each region in its class's colour, white where all are equally likely."""
+    from matplotlib.colors import to_rgb
+
+    palette = np.array([to_rgb(color(number)) for number in range(max(classes, 2))])
+    chance = 1.0 / max(classes, 2)
+    strength = 0.08 + 0.52 * np.clip((sure - chance) / (1.0 - chance), 0.0, 1.0)[..., None]
+    return 1.0 - strength * (1.0 - palette[regions.astype(int)])
+
+
+def segments(
+    lines: "NDArray[np.float64]", box: "tuple[Any, Any, Any, Any]"
+) -> "NDArray[np.float64]":
+    """(units, 2, 2): two points of each line, as far apart as the box; flat units have none."""
+    a, b, c = lines[np.abs(lines[:, :2]).max(axis=1) > 0].T
+    upright = np.abs(a) > np.abs(b)
+    across, along = np.where(upright, a, b), np.where(upright, b, a)
+    ends = np.where(upright[:, None], box[2:], box[:2])
+    crossing = -(along[:, None] * ends + c[:, None]) / across[:, None]
+    first = np.where(upright[:, None], crossing, ends)
+    second = np.where(upright[:, None], ends, crossing)
+    return np.stack([first, second], axis=-1)

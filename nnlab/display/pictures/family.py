@@ -1,0 +1,145 @@
+"""What every picture says of itself: whom it fits, what it collects, how it is drawn."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from nnlab.core.contracts import Examples, Plan, Reading
+from nnlab.core.lazy import lazy
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from nnlab.experiment.settle import Experiment
+    from nnlab.training.sources import Source
+else:
+    np = lazy("numpy")
+    torch = lazy("torch")
+
+Arrays = Mapping[str, "NDArray[Any]"]
+"""What a drawing is made of: small, of numbers and words, so that it can go to another process."""
+
+MOST_POINTS = 400
+"""So many examples are drawn as points."""
+
+
+class Moment(NamedTuple):
+    """When a picture was taken."""
+
+    step: int
+    """Updates made so far."""
+    epoch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What pictures look at; the same for the whole run.
+
+    Attributes:
+        experiment: settled.
+        examples: the data, as stored.
+        network: that is trained, on its device.
+        source: gives the batch of rows, scaled.
+        probe: (N,) rows on the device, the same for the whole run.
+        norms: keys of the weights' gradient norms in readings, from input to output.
+    """
+
+    experiment: "Experiment"
+    examples: Examples
+    network: "nn.Module"
+    source: "Source"
+    probe: "Tensor"
+    norms: tuple[str, ...]
+
+    def scaled(self, stored: "NDArray[Any]") -> "Tensor":
+        """(N, *shape) as stored to what the network sees, on its device and in its precision."""
+        like = next(self.network.parameters())
+        seen = (stored - self.examples.shift.astype(np.float64)) * self.examples.factor
+        return torch.from_numpy(seen).to(like.device, like.dtype)
+
+
+class Drawing(ABC):
+    """What can be drawn from arrays alone, by another process.
+
+    Attributes:
+        group: TensorBoard's heading.
+        title: what it is called.
+        about: what one sees in it, in Markdown.
+    """
+
+    group: ClassVar[str]
+    title: ClassVar[str]
+    about: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def draw(figure: Any, arrays: "Arrays") -> None:
+        """Draws into an empty matplotlib figure. Neither torch nor the network is there."""
+
+
+class Picture(Drawing):
+    """One picture of a run, taken at several moments.
+
+    Collecting happens between two updates: it draws no random numbers, changes no buffer, and is
+    over in a millisecond.
+
+    Attributes:
+        cumulative: whether it shows the whole past, so that the last one says all.
+    """
+
+    group: ClassVar[str] = "pictures"
+    cumulative: ClassVar[bool] = False
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, experiment: "Experiment") -> bool:
+        """Whether there is something to see in such a run."""
+
+    @abstractmethod
+    def collect(self) -> "Arrays | None":
+        """The network as it is now; None where there is nothing to show yet."""
+
+    def see(self, reading: Reading) -> None:
+        """Takes note of a reading. Default: it needs none."""
+
+
+def host(tensor: "Tensor") -> "NDArray[np.float64]":
+    """A copy on the host: it stays what it is when training goes on in place."""
+    return tensor.detach().to("cpu", torch.float64, copy=True).numpy()
+
+
+def deep(plans: "tuple[Plan, ...]") -> list[Plan]:
+    """The layers that have weights, from input to output."""
+    return [plan for plan in plans if plan.parameters]
+
+
+def spread(rows: "NDArray[np.int64]", most: int = MOST_POINTS) -> "NDArray[np.int64]":
+    """At most so many rows, at equal distances."""
+    count = min(most, len(rows))
+    return rows[np.arange(count) * len(rows) // max(count, 1)]
+
+
+def thinned(rows: "Tensor", most: int) -> "Tensor":
+    """Likewise of rows on a device."""
+    count = min(most, len(rows))
+    return rows[torch.arange(count, device=rows.device) * len(rows) // max(count, 1)]
+
+
+def shares(experiment: "Experiment") -> "Callable[[Tensor], Tensor] | None":
+    """(N, K) outputs to class probabilities; None where they are no such thing."""
+    activation = experiment.config.model.output.activation
+    if experiment.config.rule.own_loss is not None or isinstance(activation, str):
+        return None
+    return experiment.loss.probabilities_behind(activation.kind)
+
+
+def words(names: "tuple[str, ...] | list[str]") -> "NDArray[np.str_]":
+    """Words as an array that needs no pickle."""
+    return np.array(names, dtype=np.str_)

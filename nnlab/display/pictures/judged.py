@@ -1,0 +1,232 @@
+"""What evaluation shows of a classifier: where it errs, whether it knows, what it gets worst."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+from nnlab.core.lazy import lazy
+from nnlab.display.pictures.family import Arrays, Drawing, words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating]
+else:
+    np = lazy("numpy")
+
+BINS = 15
+"""As Guo et al. 2017 take them: of equal width, ]0, 1/15], ]1/15, 2/15], ..., over the probability
+of the predicted class."""
+WORST = 16
+THRESHOLDS = 101
+NAMED = 20
+"""With more classes than that, axes have numbers."""
+NUMBERED = 12
+"""With more classes than that, cells have no numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a network said of the N examples of a split.
+
+    Attributes:
+        probabilities: (N, K).
+        targets: (N,) class numbers.
+        classes: the K names.
+        images: (N, channels, height, width) as stored; None where the inputs are none.
+    """
+
+    probabilities: "Floats"
+    targets: "NDArray[np.int64]"
+    classes: tuple[str, ...]
+    images: "NDArray[Any] | None" = None
+
+
+class Judgement(Drawing):
+    """One picture of an evaluation."""
+
+    group: ClassVar[str] = "evaluation"
+
+    @classmethod
+    @abstractmethod
+    def collect(cls, judged: Judged) -> "Arrays | None":
+        """What is drawn; None where there is nothing to see."""
+
+
+@final
+class ConfusionMatrix(Judgement):
+    """Which classes are taken for which."""
+
+    title: ClassVar[str] = "confusion matrix"
+    about: ClassVar[str] = (
+        "Rows: what it is; columns: what the network says. Shade: the share of the row. The "
+        "diagonal is right."
+    )
+
+    @classmethod
+    def collect(cls, judged: Judged) -> Arrays:
+        return {
+            "counts": confusion(judged.probabilities.argmax(axis=1), judged.targets,
+                                len(judged.classes)),
+            "classes": words(judged.classes),
+        }  # fmt: skip
+
+    @staticmethod
+    def draw(figure: Any, arrays: Arrays) -> None:
+        counts, names = arrays["counts"], arrays["classes"].tolist()
+        axes = figure.add_axes((0.2, 0.18, 0.74, 0.74))
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+        if len(names) <= NUMBERED:
+            for row, column in np.argwhere(counts > 0):
+                dark = share[row, column] > 0.5
+                axes.text(
+                    column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=7,
+                    color="white" if dark else "#222222",
+                )  # fmt: skip
+        if len(names) <= NAMED:
+            places = np.arange(len(names))
+            short = [name[:10] for name in names]
+            upright = sum(map(len, short)) > 40
+            axes.set_xticks(places, short, fontsize=7, rotation=60 if upright else 0)
+            axes.set_yticks(places, short, fontsize=7)
+        axes.set_xlabel("said", fontsize=8)
+        axes.set_ylabel("is", fontsize=8)
+
+
+@final
+class Reliability(Judgement):
+    """Whether the probabilities mean what they say."""
+
+    title: ClassVar[str] = "reliability"
+    about: ClassVar[str] = (
+        "Of the examples that the network is so sure of, how many are right? On the diagonal its "
+        "probabilities mean what they say; below it is too sure of itself. The bars below count "
+        "the examples. Expected calibration error: Guo et al. 2017, arXiv:1706.04599."
+    )
+
+    @classmethod
+    def collect(cls, judged: Judged) -> Arrays:
+        sure, right, counts = calibration(judged.probabilities, judged.targets)
+        return {"sure": sure, "right": right, "counts": counts}
+
+    @staticmethod
+    def draw(figure: Any, arrays: Arrays) -> None:
+        axes = figure.add_axes((0.14, 0.34, 0.82, 0.58))
+        sure, right, counts = arrays["sure"], arrays["right"], arrays["counts"]
+        filled = counts > 0
+        error = float((counts * np.abs(sure - right))[filled].sum() / max(counts.sum(), 1))
+        axes.plot([0, 1], [0, 1], "--", color="#888888", lw=1)
+        axes.plot(sure[filled], right[filled], "o-", color="#1f77b4", ms=4)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        axes.tick_params(labelsize=8, labelbottom=False)
+        axes.set_ylabel("share that is right", fontsize=8)
+        axes.text(0.03, 0.92, f"expected calibration error {error:.3f}", fontsize=8)
+        axes.grid(alpha=0.25)
+        below = figure.add_axes((0.14, 0.13, 0.82, 0.17))
+        edges = np.linspace(0.0, 1.0, BINS + 1)
+        below.bar(edges[:-1], counts, width=1 / BINS, align="edge", color="#9ecae1", ec="white")
+        below.set(xlim=(0, 1))
+        below.tick_params(labelsize=8)
+        below.set_xlabel("probability of the class that it says", fontsize=8)
+        below.set_ylabel("examples", fontsize=8)
+
+
+@final
+class WorstMistakes(Judgement):
+    """The images whose class surprises the network most."""
+
+    title: ClassVar[str] = "worst mistakes"
+    about: ClassVar[str] = (
+        "The wrongly classified images whose own class has the least probability: what it is, what "
+        "the network says instead, how sure it is of that."
+    )
+
+    @classmethod
+    def collect(cls, judged: Judged) -> Arrays | None:
+        if judged.images is None:
+            return None
+        worst = worst_mistakes(judged.probabilities, judged.targets)
+        if not len(worst):
+            return None
+        said = judged.probabilities[worst].argmax(axis=1)
+        return {
+            "images": judged.images[worst],
+            "is": words([judged.classes[index] for index in judged.targets[worst]]),
+            "said": words([judged.classes[index] for index in said]),
+            "sure": judged.probabilities[worst].max(axis=1),
+        }
+
+    @staticmethod
+    def draw(figure: Any, arrays: Arrays) -> None:
+        side = 4
+        for number, image in enumerate(arrays["images"]):
+            row, column = divmod(number, side)
+            place = (0.03 + column * 0.24, 0.75 - row * 0.235, 0.21, 0.155)
+            axes = figure.add_axes(place)
+            axes.imshow(shown(image), cmap="gray_r", interpolation="nearest")
+            axes.set_axis_off()
+            true, said = (str(arrays[key][number])[:9] for key in ("is", "said"))
+            sure = 100 * arrays["sure"][number]
+            axes.set_title(f"{true} as {said} ({sure:.0f} %)", fontsize=6.5, pad=2)
+
+
+def shown(image: "NDArray[Any]") -> "NDArray[Any]":
+    """(channels, height, width) as imshow takes it: one plane of grey, or colours from 0 to 1."""
+    if len(image) != 3:
+        return image.mean(axis=0)
+    low, high = float(image.min()), float(image.max())
+    return (image.transpose(1, 2, 0) - low) / (high - low if high > low else 1.0)
+
+
+def confusion(
+    said: "NDArray[np.int64]", targets: "NDArray[np.int64]", classes: int
+) -> "NDArray[np.int64]":
+    """(K, K): how often class i is said to be class j."""
+    counted = np.bincount(targets * classes + said, minlength=classes * classes)
+    return counted.reshape(classes, classes)
+
+
+def calibration(
+    probabilities: "Floats", targets: "NDArray[np.int64]"
+) -> "tuple[Floats, Floats, NDArray[np.int64]]":
+    """For each bin of the predicted class's probability: its mean, the share right, how many."""
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    bins = np.clip(np.ceil(sure * BINS) - 1, 0, BINS - 1).astype(int)
+    counts = np.bincount(bins, minlength=BINS)
+    many = np.maximum(counts, 1)
+    sums = (np.bincount(bins, weights=w, minlength=BINS) for w in (sure, right.astype(float)))
+    mean, share = (total / many for total in sums)
+    return mean, share, counts
+
+
+def worst_mistakes(probabilities: "Floats", targets: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """Numbers of the wrong examples whose own class is the least probable, the worst first."""
+    own = probabilities[np.arange(len(targets)), targets]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
+    return wrong[np.argsort(own[wrong], kind="stable")][:WORST]
+
+
+def precision_recall(
+    probabilities: "Floats", positive: "NDArray[np.bool_]"
+) -> "NDArray[np.float64]":
+    """(6, THRESHOLDS): true and false positives, true and false negatives, precision, recall.
+
+    Args:
+        probabilities: (N,) of the class.
+        positive: (N,) whether it is the class.
+
+    Positive is said from a threshold on; nothing said at all has precision 1, as in scikit-learn.
+    """
+    thresholds = np.linspace(0.0, 1.0, THRESHOLDS)
+    bins = np.clip(np.searchsorted(thresholds, probabilities, side="right") - 1, 0, None)
+    hits, falls = (
+        np.bincount(bins[which], minlength=THRESHOLDS)[::-1].cumsum()[::-1].astype(np.float64)
+        for which in (positive, ~positive)
+    )
+    positives, negatives = positive.sum(), (~positive).sum()
+    said = hits + falls
+    precision = np.where(said > 0, hits / np.maximum(said, 1), 1.0)
+    recall = hits / max(positives, 1)
+    return np.stack([hits, falls, negatives - falls, positives - hits, precision, recall])

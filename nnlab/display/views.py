@@ -1,0 +1,264 @@
+"""What a person sees of a run on stderr: a live view in a terminal, plain lines elsewhere.
+
+The loop never draws. The live view's own thread looks at an integer a few times a second.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TextIO, cast, final
+
+from nnlab.core.contracts import EpochEnd, Reading, Split
+from nnlab.core.finding import Finding
+from nnlab.display.closing import Outcome, epoch_of, exact, report
+from nnlab.training.probes.readings import definition
+
+_LINES = 40
+_SHORT: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunAbout:
+    """What is known of a run before its first step.
+
+    Attributes:
+        name: the experiment's name.
+        folder: the run folder; None where it is not for people.
+        device: a sentence: "cpu, 2 threads".
+        parameters: numbers that are learned.
+        steps_total: at which step it ends; None when the clock decides.
+        steps_per_epoch: steps in one epoch.
+        sizes: examples of each split.
+        progress: the step reached; called by the view's thread at any time.
+        remark: a sentence on what was chosen for it; may be empty.
+    """
+
+    name: str
+    folder: Path | None
+    device: str
+    parameters: int
+    steps_total: int | None
+    steps_per_epoch: int
+    sizes: Mapping[Split, int]
+    progress: Callable[[], int]
+    remark: str = ""
+
+    @property
+    def epochs(self) -> int | None:
+        """The number of epochs, the last of which may be cut short; None when the clock decides."""
+        total = self.steps_total
+        return None if total is None else -(-total // self.steps_per_epoch)
+
+
+class View(Protocol):
+    """One run as a person sees it."""
+
+    def start(self, about: RunAbout) -> None:
+        """The run begins, or goes on."""
+        ...
+
+    def reading(self, reading: Reading) -> None:
+        """New numbers."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A sentence that must not be lost: a warning, what `auto` took."""
+        ...
+
+    def finding(self, finding: Finding) -> None:
+        """Something is wrong with the run."""
+        ...
+
+    def epoch(self, event: EpochEnd) -> None:
+        """An epoch is over; its readings came before."""
+        ...
+
+    def finish(self) -> None:
+        """The run is over, in whichever way. May be called more than once, and without a start."""
+        ...
+
+    def outcome(self, outcome: Outcome) -> None:
+        """What was reached; comes after `finish`."""
+        ...
+
+
+def calm(stream: TextIO) -> TextIO:
+    """The stream, whose errors do not end a training run."""
+    return cast("TextIO", _Calm(stream))
+
+
+@final
+class _Calm:
+    """A stream that swallows errors: a closed terminal or pipe must not end a training run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+@final
+class QuietView:
+    """Notes alone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def start(self, about: RunAbout) -> None:
+        """Says nothing."""
+
+    def reading(self, reading: Reading) -> None:
+        """Says nothing."""
+
+    def note(self, text: str) -> None:
+        """Writes it."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def finding(self, finding: Finding) -> None:
+        """Writes what is more than a note."""
+        if finding.worse_than("note"):
+            self.note(finding.line)
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Says nothing."""
+
+    def finish(self) -> None:
+        """Says nothing."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Says nothing."""
+
+
+@final
+class PlainView:
+    """A line per epoch; of many epochs some forty, evenly spaced, and always the last."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._about: RunAbout | None = None
+        self._latest: dict[Split, Reading] = {}
+        self._every = 1
+        self._printed = 0
+        self._waiting = ""
+
+    def start(self, about: RunAbout) -> None:
+        """Writes what will be trained."""
+        self._about = about
+        self._every = -(-(about.epochs or 1) // _LINES)
+        for line in heading(about):
+            self.note(line)
+
+    def reading(self, reading: Reading) -> None:
+        """Keeps it for the next line."""
+        self._latest[reading.split] = reading
+        where = epoch_of(reading.step, self._about.steps_per_epoch) if self._about else "run"
+        self._waiting = f"{where} (step {reading.step:,})"
+
+    def note(self, text: str) -> None:
+        """Writes it."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def finding(self, finding: Finding) -> None:
+        """Writes it in one line."""
+        self.note(finding.line)
+
+    def epoch(self, event: EpochEnd) -> None:
+        """Writes a line, or leaves it to `finish`."""
+        epochs = self._about.epochs if self._about else None
+        width = len(f"{epochs or 0:,}")
+        self._waiting = f"epoch {event.epoch:>{width},}" + (f"/{epochs:,}" if epochs else "")
+        if event.epoch % self._every == 0:
+            self._write_waiting()
+
+    def finish(self) -> None:
+        """Writes the last line, if it has not been."""
+        if self._waiting and self._latest:
+            self._write_waiting()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Writes the closing lines."""
+        report(outcome, stream=self._stream)
+
+    def _write_waiting(self) -> None:
+        self.note("  ".join([self._waiting, *_numbers(self._latest)]))
+        self._waiting = ""
+        self._printed += 1
+        if self._printed % _LINES == 0:  # the clock decides, so that the end is not known
+            self._every *= 2
+
+
+def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
+    """As in: loss 0.1230 (val 0.1400), accuracy ..., |grad| 0.42, lr 0.001, 182k samples/s.
+
+    Loss and scores of training are those over the epoch, the others of the last reading.
+    """
+    parts: list[str] = []
+    for key in ["loss", *scores(latest)]:
+        found: dict[Split, float] = {
+            split: shown(reading)[key] for split, reading in latest.items() if key in reading.values
+        }
+        train = found.pop("train", None)
+        others = ", ".join(f"{_SHORT[split]} {exact(value)}" for split, value in found.items())
+        own = "" if train is None else f" {exact(train)}"
+        if own or others:
+            parts.append(f"{key}{own}" + (f" ({others})" if others else ""))
+    return parts + [f"{key} {value}".strip() for key, value in pace(latest).items()]
+
+
+def shown(reading: Reading) -> Mapping[str, float]:
+    """The values of a reading; of training, over the epoch what it gives over the epoch."""
+    return {**reading.values, **reading.epoch_means}
+
+
+def pace(latest: Mapping[Split, Reading]) -> dict[str, str]:
+    """Gradient norm, learning rate and speed, as far as they are known."""
+    values: Mapping[str, float] = latest["train"].values if "train" in latest else {}
+    found: dict[str, str] = {}
+    if "grad_norm/total" in values:
+        found["|grad|"] = f"{values['grad_norm/total']:.2g}"
+    if "learning_rate" in values:
+        found["lr"] = f"{values['learning_rate']:.3g}"
+    if "samples_per_second" in values:
+        found[""] = f"{_thousands(values['samples_per_second'])} samples/s"
+    return found
+
+
+def scores(latest: Mapping[Split, Reading]) -> list[str]:
+    """The names of the scores, in the order of the readings."""
+    keys = [key for reading in latest.values() for key in reading.values]
+    return [k for k in dict.fromkeys(keys) if k != "loss" and "/" not in k and not definition(k)]
+
+
+def heading(about: RunAbout) -> list[str]:
+    """What will be trained, on what, and where it goes."""
+    sizes = ", ".join(f"{size:,} {split}" for split, size in about.sizes.items() if size)
+    return [
+        f"{about.name}: {about.parameters:,} parameters on {about.device}",
+        f"{sizes} examples",
+        *([about.remark] if about.remark else []),
+        *([] if about.folder is None else [str(about.folder)]),
+    ]
+
+
+def _thousands(value: float) -> str:
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g}{unit}"
+    return f"{value:.3g}"

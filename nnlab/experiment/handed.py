@@ -1,0 +1,158 @@
+"""What Python hands in beside a config: arrays, a module, a loss. None of it comes from a file.
+
+The config names them (`data: arrays`, `model: module`, `loss: function`), so that a run's folder
+says what it was; to go on with such a run they are handed in again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nnlab.config.loading import Document, Text, document_of, load_config, one_run, validated
+from nnlab.config.run_config import RunConfig
+from nnlab.core.errors import ConfigError, DataError
+from nnlab.core.lazy import lazy
+from nnlab.models.module import ModuleConfig
+from nnlab.parts.datasets.files.arrays import ArraysConfig, Held, held_of
+from nnlab.parts.losses.function import FunctionConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+else:
+    np = lazy("numpy")
+    nn = lazy("torch.nn")
+    torch = lazy("torch")
+
+Source = str | Path | Text | Mapping[str, Any] | RunConfig
+_KINDS = {"data": "arrays", "model": "module", "loss": "function"}
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a call handed in; None where it did not.
+
+    Attributes:
+        data: (X, y), or {"train": (X, y), "validation": ..., "test": ...}.
+        model: (N, *inputs) to (N, K); it is trained in place.
+        loss: (N, K) outputs and targets to (N,) losses or their mean.
+    """
+
+    data: object | None = None
+    model: "nn.Module | None" = None
+    loss: "Callable[..., Tensor] | None" = None
+
+    @property
+    def sections(self) -> list[str]:
+        """The sections of the config that are handed in."""
+        return [name for name in _KINDS if getattr(self, name) is not None]
+
+
+NOTHING = Handed()
+
+
+def load_config_with(source: Source, overrides: Sequence[str], handed: Handed) -> RunConfig:
+    """`load_config` with what was handed in; sections that only name it need not be written.
+
+    Raises:
+        ConfigError: the config says something else in such a section, or it is mistaken.
+        DataError: the arrays do not go together.
+    """
+    if not handed.sections:
+        return load_config(source, overrides)
+    if isinstance(source, RunConfig):
+        _refuse_others(source, handed)
+        return _holding(source, handed)
+    document = one_run(document_of(source, overrides))
+    tree = dict(document.tree)
+    for section in handed.sections:
+        tree[section] = _named(section, tree.get(section), document)
+    return _holding(validated(document._replace(tree=tree)), handed)
+
+
+def in_no_file(config: RunConfig) -> bool:
+    """Whether a command could not open the run, which lacks what was handed in."""
+    return any(_kind_of(config, section) == kind for section, kind in _KINDS.items())
+
+
+def _kind_of(config: RunConfig, section: str) -> str:
+    return getattr(getattr(config, section), "kind", "auto")
+
+
+def _named(section: str, written: object, document: Document) -> dict[str, Any]:
+    """A section as it names what is handed in."""
+    kind = _KINDS[section]
+    fields = {"kind": written} if isinstance(written, str) else written
+    if fields is None or fields == {"kind": "auto"}:
+        fields = {}
+    if not isinstance(fields, Mapping):
+        raise ConfigError(f"{document.origins.file}: {section}: needs a mapping, got {written!r}")
+    fields = cast("Mapping[str, Any]", fields)
+    if fields.get("kind", kind) != kind:
+        _refuse(section, fields["kind"], document.origins.file)
+    return {"kind": kind, **fields}
+
+
+def _refuse(section: str, found: object, file: str) -> None:
+    way = f"remove {section}, or set={{'{section}': '{_KINDS[section]}'}}"
+    raise ConfigError(f"{file}: {section}: says {found}, and one was handed in ({way})")
+
+
+def _refuse_others(config: RunConfig, handed: Handed) -> None:
+    for section in handed.sections:
+        found = _kind_of(config, section)
+        if found != _KINDS[section]:
+            _refuse(section, found, config.origins.file)
+
+
+def _holding(config: RunConfig, handed: Handed) -> RunConfig:
+    """The config whose kinds have the objects that they stand for."""
+    changes: dict[str, object] = {}
+    if handed.data is not None:
+        assert isinstance(config.data, ArraysConfig)
+        changes["data"] = config.data.holding(arrays_of(handed.data))
+    if handed.model is not None:
+        module: Any = handed.model
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"model: needs a torch.nn.Module, got {type(module).__name__}")
+        assert isinstance(config.model, ModuleConfig)
+        changes["model"] = config.model.holding(module)
+    if handed.loss is not None:
+        if not callable(handed.loss):
+            raise ConfigError(f"loss: needs a function, got {type(handed.loss).__name__}")
+        assert isinstance(config.loss, FunctionConfig)
+        changes["loss"] = config.loss.holding(handed.loss)
+    return config.model_copy(update=changes).written(config.origins)
+
+
+def arrays_of(data: object) -> Held:
+    """(X, y), or such pairs by split, as arrays; they are copied.
+
+    Raises:
+        ConfigError: it is neither.
+        DataError: what X and y hold cannot be trained on.
+    """
+    parts = data if isinstance(data, Mapping) else {"train": data}
+    found: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for split, pair in cast("Mapping[str, Any]", parts).items():
+        if not isinstance(pair, tuple | list) or len(cast("Sequence[Any]", pair)) != 2:
+            where = "data" if parts is not data else f"data[{split!r}]"
+            text = f"needs a pair (X, y), got {type(pair).__name__}"
+            raise ConfigError(f"{where}: {text} (or {{'train': (X, y), 'test': ...}})")
+        inputs, targets = cast("Sequence[Any]", pair)
+        found[split] = (_array(inputs, "X"), _array(targets, "y"))
+    return held_of(found)
+
+
+def _array(values: Any, name: str) -> "NDArray[Any]":
+    """A NumPy array of an array, a tensor on any device, or what NumPy makes one of."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"data: {name} is no array: {error}") from error

@@ -1,0 +1,189 @@
+"""Whether what trains fits together: optimizer, schedule, batches and the length of the run."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from nnlab.config.run_config import RunConfig, to_plain
+from nnlab.core.contracts import DataShape, Task
+from nnlab.core.durations import Duration
+from nnlab.core.errors import Mistake, MistakeError, Path
+from nnlab.core.kinds import Kind
+from nnlab.experiment.precedence import own_loss
+from nnlab.models.family import Design
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.schedules.decays import ConstantConfig
+from nnlab.parts.scores.family import NetworkScoreConfig, ScoreConfig, StoredScoreConfig
+
+
+def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) -> int:
+    """A duration in updates.
+
+    Raises:
+        MistakeError: at its path, if it cannot be counted so.
+    """
+    try:
+        return duration.steps(per_epoch=per_epoch, total=total)
+    except ValueError:
+        text = f"{duration} cannot be counted in steps here"
+        raise MistakeError(path, f"{text} (give epochs or steps)") from None
+
+
+def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
+    """Every duration can be counted, and the warm-up ends within the run.
+
+    Raises:
+        MistakeError: at the place of the first that does not fit.
+    """
+    schedule, averaging = config.schedule, config.train.averaging
+    _check_durations(schedule, ("schedule",), per_epoch, total)
+    if not isinstance(averaging, str):
+        _check_durations(averaging, ("train", "averaging"), per_epoch, total)
+    if schedule.uses_total and total is None:
+        text = (
+            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
+        )
+        raise MistakeError(("schedule",), text)
+    warmup = steps_of(schedule.warmup, ("schedule", "warmup"), per_epoch, total)
+    if total is not None and warmup > total:
+        text = f"is {warmup:,} steps, longer than the run of {total:,} (write such as 10%)"
+        raise MistakeError(("schedule", "warmup"), text)
+    stopping = config.train.stopping
+    if stopping is not None:
+        path = ("train", "early_stopping")
+        short = isinstance(config.train.early_stopping, Duration)
+        steps_of(stopping.patience, path if short else (*path, "patience"), per_epoch, total)
+
+
+def _check_durations(kind: Kind, path: Path, per_epoch: int, total: int | None) -> None:
+    for name in type(kind).model_fields:
+        value = getattr(kind, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Duration):
+                steps_of(item, (*path, name), per_epoch, total)
+
+
+def optimizer_mistakes(config: RunConfig, network: Design) -> list[Mistake]:
+    """What the optimizer has against the network and the sections beside it."""
+    optimizer = config.optimizer
+    shapes = {name: shape for plan in network.plans for name, shape in plan.parameters.items()}
+    wrong = [m._replace(path=("optimizer", *m.path)) for m in optimizer.mistakes(shapes)]
+    if not optimizer.follows_lr and config.schedule != ConstantConfig():
+        text = f"{optimizer.kind} reads lr before its first update alone (remove the schedule)"
+        wrong.append(Mistake(("schedule",), text))
+    if optimizer.closure:
+        wrong += _closure_mistakes(config, network)
+    return wrong
+
+
+def output_mistakes(
+    network: Design, loss: LossConfig, scores: Sequence[ScoreConfig], shape: DataShape
+) -> Iterator[Mistake]:
+    """Scores compare an output with each target; a loss of the user's own may want others."""
+    found = network.plans[-1].output
+    if loss.handed and scores and found != (shape.outputs,):
+        text = f"compare {shape.outputs} outputs with the targets, the network has {found[-1]}"
+        yield Mistake(("scores",), f"{text} (write scores: [])")
+
+
+def _closure_mistakes(config: RunConfig, network: Design) -> Iterator[Mistake]:
+    """Several evaluations of an update must see the same function."""
+    kind, train = config.optimizer.kind, config.train
+    if train.batch_size != "full":
+        text = f"{kind} needs all examples in every update, got {train.batch_size} (write full)"
+        yield Mistake(("train", "batch_size"), text)
+    if train.clip_norm is not None:
+        text = f"{kind} chooses its step by the whole gradient (remove clip_norm)"
+        yield Mistake(("train", "clip_norm"), text)
+    if train.precision == "fp16":
+        text = f"{kind} compares losses that fp16 cannot tell apart (use fp32 or fp64)"
+        yield Mistake(("train", "precision"), text)
+    drawn = f"is drawn anew in each evaluation, {kind} compares several of them (remove it)"
+    if config.data.augment:
+        yield Mistake(("data", "augment"), drawn)
+    dropping = [placed.path for placed in network.placed if _drops(to_plain(placed.config))]
+    if dropping:
+        yield Mistake(dropping[0], f"dropout {drawn}")
+
+
+def _drops(layer: Any) -> bool:
+    """Whether a layer, or one inside it, draws units to drop."""
+    if isinstance(layer, list):
+        return any(map(_drops, cast("list[Any]", layer)))
+    if not isinstance(layer, dict):
+        return False
+    fields = cast("dict[str, Any]", layer)
+    share = fields.get("p") if fields.get("kind") == "dropout" else fields.get("dropout")
+    return bool(share) or any(map(_drops, fields.values()))
+
+
+def misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
+    """Augmentations that these examples cannot take; balanced draws without classes."""
+    for position, augment in enumerate(config.data.augment):
+        path = ("data", "augment", position)
+        if text := augment.misfit(shape.inputs):
+            yield Mistake(path, text)
+    if config.train.sampling == "balanced" and shape.task != "classes":
+        yield Mistake(("train", "sampling"), "balanced needs classes, the targets are real numbers")
+
+
+_WORDS: dict[Task, str] = {
+    "classes": "classes",
+    "regression": "real numbers",
+    "labels": "labels, of which an example can have several",
+}
+
+
+def target_mistakes(
+    config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
+) -> list[Mistake]:
+    """All that does not fit together, at the places where it is written."""
+    wrong = list(_loss_mistakes(config, loss, shape)) if own_loss(config) is None else []
+    for index, score in enumerate(scores):
+        text = _score_mistake(config, score, loss, shape)
+        if text is None and score.key in [before.key for before in scores[:index]]:
+            text = f"{score.key} was given before"
+        if text is not None:
+            wrong.append(Mistake(("scores", index), text))
+    return wrong
+
+
+def _loss_mistakes(config: RunConfig, loss: LossConfig, shape: DataShape) -> Iterator[Mistake]:
+    if shape.task not in loss.tasks:
+        text = f"{loss.kind} cannot be trained on targets that are {_WORDS[shape.task]}"
+        yield Mistake(("loss",), text)
+    elif mistake := loss.mistake(shape):
+        yield mistake
+    if config.data.scale_target == "none":
+        return
+    if shape.task != "regression":
+        text = f"scales numbers, the targets of {config.data.kind} are {_WORDS[shape.task]} (none)"
+        yield Mistake(("data", "scale_target"), text)
+    elif not loss.any_unit:
+        text = f"{loss.kind} needs the targets as they are (none)"
+        yield Mistake(("data", "scale_target"), text)
+
+
+def _score_mistake(
+    config: RunConfig, score: ScoreConfig, loss: LossConfig, shape: DataShape
+) -> str | None:
+    if shape.task not in score.tasks:
+        return f"{score.kind} is not defined for targets that are {_WORDS[shape.task]}"
+    activation = config.model.output.activation
+    link = loss.link if isinstance(activation, str) else activation.kind
+    if score.reads == "probabilities" and loss.probabilities_behind(link) is None:
+        return (
+            f"{score.kind} needs probabilities, the outputs under {loss.kind} are none "
+            "(loss: cross_entropy)"
+        )
+    return score.mistake(shape)
+
+
+def monitored(scores: tuple[ScoreConfig, ...]) -> dict[str, bool]:
+    """What can be watched, by key, and whether in training too."""
+    return {
+        "loss": True,
+        **{
+            score.key: not isinstance(score, StoredScoreConfig | NetworkScoreConfig)
+            for score in scores
+        },
+    }

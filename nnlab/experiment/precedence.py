@@ -1,0 +1,98 @@
+"""What is measured, and what rule, data or model decide in place of the config."""
+
+from nnlab.config.run_config import RunConfig
+from nnlab.core.contracts import DataShape, Task
+from nnlab.core.errors import Mistake
+from nnlab.parts.datasets.family import Place
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.scores import auto_scores
+from nnlab.parts.scores.family import ScoreConfig
+
+
+def prepared(config: RunConfig) -> RunConfig:
+    """The config with those `auto`s taken that follow from the rule."""
+    rule, changes = config.rule, dict[str, object]()
+    output = config.model.output
+    trains = rule.models is None or config.model.kind in rule.models
+    if trains and rule.auto_init is not None and output.init == "auto":
+        output = output.model_copy(update={"init": rule.auto_init})
+        changes["model"] = config.model.model_copy(update={"output": output})
+    if rule.scales and config.data.scale == "auto":
+        changes["data"] = config.data.model_copy(update={"scale": rule.scales[0]})
+    return config.model_copy(update=changes).written(config.origins) if changes else config
+
+
+def own_loss(config: RunConfig) -> LossConfig | None:
+    """The loss that the rule, the data or the model bring along."""
+    return config.rule.own_loss or config.data.own_loss or config.model.own_loss
+
+
+def own_scores(config: RunConfig) -> tuple[ScoreConfig, ...] | None:
+    """Likewise the scores."""
+    found = config.rule.own_scores
+    return config.data.own_scores if found is None else found
+
+
+def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mistake]:
+    """Sections that have no meaning, and kinds that do not go together."""
+    rule, wrong = config.rule, list[Mistake]()
+    for section, why in config.replaced.items():
+        if section in config.model_fields_set:
+            wrong.append(Mistake((section,), f"{why} (remove {section})"))
+    if rule.models is not None and config.model.kind not in rule.models:
+        text = f"{rule.kind} trains {' or '.join(rule.models)}, got {config.model.kind}"
+        way = f"write model: {rule.models[0]}, or rule: gradient"
+        wrong.append(Mistake(("model",), f"{text} ({way})"))
+    if rule.learns and not config.model.learns:
+        text = f"{config.model.kind} has nothing that {rule.kind} could change"
+        wrong.append(Mistake(("model",), f"{text} (write rule: none)"))
+    if shape.start and not rule.optimized:
+        text = "a surface has its gradient and nothing else to learn from"
+        wrong.append(Mistake(("rule",), f"{text}, got {rule.kind} (write rule: gradient)"))
+    elif why := rule.misfit(shape):
+        wrong.append(Mistake(("rule",), f"{rule.kind} {why}"))
+    if rule.scales and (scale := config.data.resolved(place).scale) not in rule.scales:
+        text = f"{rule.kind} learns from inputs with mean 0, {scale} does not center them"
+        wrong.append(Mistake(("data", "scale"), f"{text} (write {' or '.join(rule.scales)})"))
+    if rule.keeps_bias and config.model.output.bias_init.kind != "zeros":
+        text = f"{rule.kind} learns weights without a bias, which must begin as zeros"
+        wrong.append(Mistake(("model", "output", "bias_init"), f"{text} (remove it)"))
+    if rule.needs_bias and not config.model.output.bias:
+        text = f"{rule.kind} learns a bias too (remove it, or write rule: gradient)"
+        wrong.append(Mistake(("model", "output", "bias"), text))
+    return wrong if rule.optimized else wrong + _of_training(config)
+
+
+def _of_training(config: RunConfig) -> list[Mistake]:
+    """What `train` says of a gradient that there is none of."""
+    train, rule = config.train, config.rule.kind
+    wrong: list[Mistake] = []
+    if train.clip_norm is not None:
+        text = f"{rule} follows no gradient that could be clipped (remove it)"
+        wrong.append(Mistake(("train", "clip_norm"), text))
+    if train.precision in ("bf16", "fp16"):
+        text = f"{rule} computes in fp32 or fp64, got {train.precision} (write fp32)"
+        wrong.append(Mistake(("train", "precision"), text))
+    if train.compile == "on":
+        text = f"{rule} has no backward pass to compile (write off)"
+        wrong.append(Mistake(("train", "compile"), text))
+    return wrong
+
+
+def measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
+    """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
+    loss, scores = own_loss(config), own_scores(config)
+    if loss is None:
+        loss = _default_loss(shape.task) if isinstance(config.loss, str) else config.loss
+    if scores is None:
+        scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
+    return loss, scores
+
+
+def _default_loss(task: Task) -> LossConfig:
+    """What `loss: auto` takes: maximum likelihood for the task."""
+    from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
+    from nnlab.parts.losses.regression import MseConfig
+
+    kinds = {"classes": CrossEntropyConfig, "labels": BceConfig, "regression": MseConfig}
+    return kinds[task]()

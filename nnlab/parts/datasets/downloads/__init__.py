@@ -1,0 +1,1 @@
+"""Data sets that have a name: torchvision downloads them, or they come with a package."""

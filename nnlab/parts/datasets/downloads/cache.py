@@ -1,0 +1,62 @@
+"""A data set kept as two plain arrays, so that the next run imports no torchvision."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from nnlab.core.lazy import lazy
+from nnlab.parts.datasets.checks import digest_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+class Cached(NamedTuple):
+    """What is kept: (N, *shape), (N,) and the SHA-256 of both."""
+
+    inputs: "NDArray[Any]"
+    targets: "NDArray[Any]"
+    digest: str
+
+
+def read_cache(folder: Path) -> Cached | None:
+    """The arrays, or None when there are none or they are not those that were written."""
+    try:
+        manifest = cast("object", json.loads((folder / _MANIFEST).read_text("utf-8")))
+        inputs = np.load(folder / "inputs.npy", allow_pickle=False)
+        targets = np.load(folder / "targets.npy", allow_pickle=False)
+    except (OSError, EOFError, ValueError):
+        return None
+    digest = digest_of(inputs, targets)
+    if manifest != {"format": _FORMAT, "sha256": digest}:
+        return None
+    return Cached(inputs, targets, digest)
+
+
+def write_cache(folder: Path, inputs: "NDArray[Any]", targets: "NDArray[Any]") -> str:
+    """Keeps two arrays and returns their SHA-256; does without where the disk does not let it.
+
+    Each file comes whole under its name. A crash between two leaves a manifest that does not fit
+    its arrays, which counts as no cache.
+    """
+    from tempfile import TemporaryDirectory
+
+    digest = digest_of(inputs, targets)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".write-", dir=folder) as staged:
+            np.save(Path(staged) / "inputs.npy", inputs, allow_pickle=False)
+            np.save(Path(staged) / "targets.npy", targets, allow_pickle=False)
+            manifest = json.dumps({"format": _FORMAT, "sha256": digest})
+            (Path(staged) / _MANIFEST).write_text(manifest, "utf-8")
+            for name in ("inputs.npy", "targets.npy", _MANIFEST):
+                (Path(staged) / name).replace(folder / name)
+    except OSError:
+        pass
+    return digest

@@ -1,0 +1,203 @@
+"""`arrays`: (X, y) that Python hands in. A config names them, no file holds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
+
+from pydantic import Field, PrivateAttr
+
+from nnlab.core.contracts import Split
+from nnlab.core.errors import ConfigError, DataError
+from nnlab.core.kinds import Forms
+from nnlab.core.lazy import lazy
+from nnlab.parts.datasets.family import DataConfig
+from nnlab.parts.datasets.files import array_rules
+from nnlab.parts.datasets.tables import Form, Place, Source, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+
+_ORDER: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Rows of all splits that were handed in, one split after the other.
+
+    Attributes:
+        inputs: (N, ...).
+        targets: (N,) or (N, K) numbers; class names have become numbers.
+        names: of the classes, in order; empty where they have none.
+        counts: rows of each split.
+    """
+
+    inputs: "NDArray[Any]"
+    targets: "NDArray[Any]"
+    names: tuple[str, ...]
+    counts: Mapping[Split, int]
+
+    @property
+    def given(self) -> dict[Split, int]:
+        """Rows of the splits that were handed in beside train."""
+        return {split: count for split, count in self.counts.items() if split != "train"}
+
+
+@final
+class ArraysConfig(DataConfig, frozen=True):
+    """Arrays that Python hands in: nnlab.train(config, data=(X, y)).
+
+    Inputs and targets mean what they mean in an npz file; targets may also be class names.
+    """
+
+    handed: ClassVar[bool] = True
+    kind: Literal["arrays"] = "arrays"
+    task: array_rules.AskedTask = "auto"
+    classes: Annotated[Annotated[int, Field(ge=2, le=array_rules.MOST_CLASSES)] | None, Forms()] = (
+        None
+    )
+
+    _held: Held | None = PrivateAttr(None)
+
+    def holding(self, held: Held) -> Self:
+        """This config with the arrays that it stands for.
+
+        Raises:
+            ConfigError: a split was handed in, and the config says how to draw it.
+        """
+        wrong = [
+            f"data.{split}: was handed in, and the config says {size!r} too (remove one of them)"
+            for split in held.given
+            if split in self.model_fields_set
+            and (size := self.validation if split == "validation" else self.test)
+            not in ("auto", "official")
+        ]
+        if wrong:
+            raise ConfigError(wrong)
+        copy = self.model_copy()
+        copy._held = held  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
+        return copy
+
+    @property
+    def held(self) -> Held:
+        """What was handed in.
+
+        Raises:
+            ConfigError: nothing was.
+        """
+        if self._held is None:
+            raise ConfigError(
+                "data: arrays come from Python and are in no file "
+                "(hand them in: nnlab.train(config, data=(X, y)); likewise nnlab.resume, evaluate)"
+            )
+        return self._held
+
+    def has_split(self, split: Split, place: Place) -> bool:
+        return split in self.held.given
+
+    def split_size(self, split: Literal["validation", "test"]) -> object:
+        written = super().split_size(split)
+        if self._held is None:
+            return written
+        if split in self._held.given:
+            return "official"
+        # Where splits are handed in one by one, those are all, unless the config asks for more.
+        return "none" if self._held.given and split not in self.model_fields_set else written
+
+    def settled(self, place: Place) -> dict[str, object]:
+        if self._held is None:
+            return {}
+        task = self.source(place).task
+        return {"validation": self.split_size("validation"), "task": task}
+
+    def form(self, place: Place) -> Form:
+        return array_rules.form_of(self.held.inputs.shape, self.held.inputs.dtype)
+
+    def source(self, place: Place) -> Source:
+        held = self.held
+        inputs, targets = held.inputs, held.targets
+        one = array_rules.example_shape(inputs.shape, inputs.dtype, where="data: X")
+        task = array_rules.task_of(targets, self.task, where="data: y")
+        classes = held.names if task == "classes" else ()
+        if task == "classes" and not classes:
+            classes = array_rules.class_names(targets, self.classes, where="data: y")
+        if task == "labels":
+            classes = tuple(str(label) for label in range(targets.shape[1]))
+        return Source(
+            inputs=one,
+            task=task,
+            outputs=len(classes) or (targets.shape[1] if targets.ndim > 1 else 1),
+            classes=classes,
+            columns=array_rules.columns_of(one),
+            pool=held.counts["train"],
+            given=held.given,
+        )
+
+    def read(self, place: Place) -> Table:
+        source, held = self.source(place), self.held
+        inputs = array_rules.stored_inputs(held.inputs, source.inputs)
+        targets = array_rules.stored_targets(held.targets, source.task, source.outputs)
+        rows: dict[Split, NDArray[np.int64]] = {}
+        start = source.pool
+        for split, count in held.given.items():
+            rows[split] = np.arange(start, start + count)
+            start += count
+        return Table(source, inputs, targets, given=rows)
+
+
+def held_of(parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]") -> Held:
+    """The arrays of some splits as one table.
+
+    Args:
+        parts: (X, y) by split; "train" must be there.
+
+    Raises:
+        ConfigError: the splits are not those that there are.
+        DataError: shapes or types do not go together.
+    """
+    unknown = [name for name in parts if name not in _ORDER]
+    if unknown or "train" not in parts:
+        text = f"got {', '.join(map(repr, parts)) or 'nothing'}"
+        raise ConfigError(f"data: needs 'train', may have 'validation' and 'test', {text}")
+    ordered: dict[Split, tuple[NDArray[Any], NDArray[Any]]] = {
+        split: parts[split] for split in _ORDER if split in parts
+    }
+    for split, (inputs, targets) in ordered.items():
+        where = "data" if len(ordered) == 1 else f"data[{split!r}]"
+        _check_part(inputs, targets, where)
+    shapes = {inputs.shape[1:] for inputs, _ in ordered.values()}
+    if len(shapes) > 1 or len({inputs.dtype == np.uint8 for inputs, _ in ordered.values()}) > 1:
+        found = ", ".join(f"{s}: {x.dtype} {x.shape}" for s, (x, _) in ordered.items())
+        raise DataError(f"data: the splits' X differ in shape or type, {found}")
+    every = [array_rules.flat_targets(targets) for _, targets in ordered.values()]
+    if len({part.shape[1:] for part in every}) > 1:
+        raise DataError(f"data: the splits' y have shapes {', '.join(str(y.shape) for y in every)}")
+    numbers, names = _numbered(np.concatenate(every))
+    counts: dict[Split, int] = {split: len(y) for split, (_, y) in ordered.items()}
+    return Held(np.concatenate([x for x, _ in ordered.values()]), numbers, names, counts)
+
+
+def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:
+    if inputs.dtype.kind not in "buif":
+        raise DataError(f"{where}: X is {inputs.dtype}, not numbers")
+    if not inputs.ndim or 0 in inputs.shape:
+        raise DataError(f"{where}: X has shape {inputs.shape}, expected (N, ...) without a 0")
+    if targets.ndim not in (1, 2) or len(targets) != len(inputs):
+        text = f"y has shape {targets.shape}, expected (N,) or (N, K)"
+        raise DataError(f"{where}: {text} with N = {len(inputs)}, as X has")
+
+
+def _numbered(targets: "NDArray[Any]") -> "tuple[NDArray[Any], tuple[str, ...]]":
+    """Class names as numbers, in the order of the alphabet; numbers as they are."""
+    if targets.dtype.kind in "buif":
+        return targets, ()
+    words = targets.ndim == 1 and all(isinstance(target, str) for target in targets.tolist())
+    if not words:
+        raise DataError(f"data: y is {targets.dtype}, neither numbers nor class names (N,)")
+    names, numbers = np.unique(targets.astype(str), return_inverse=True)
+    return numbers, tuple(map(str, names))
+
+
+KINDS = (ArraysConfig,)

@@ -1,0 +1,194 @@
+"""Arrays in npz files. Nothing in them is unpickled."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, final
+
+from pydantic import Field
+
+from nnlab.core.contracts import Shape, Split, Task
+from nnlab.core.errors import ConfigError, DataError
+from nnlab.core.kinds import Forms
+from nnlab.core.lazy import lazy
+from nnlab.parts.datasets.family import DataConfig
+from nnlab.parts.datasets.files import array_rules
+from nnlab.parts.datasets.tables import Form, Place, Source, Table
+
+if TYPE_CHECKING:
+    import zipfile
+    import zlib
+
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = lazy("numpy")
+    zipfile = lazy("zipfile")
+    zlib = lazy("zlib")
+
+MOST_CLASSES = array_rules.MOST_CLASSES
+_MOST_BYTES = 16 << 30
+
+
+class _Header(NamedTuple):
+    """What an array is, without its content."""
+
+    shape: Shape
+    dtype: "np.dtype[Any]"
+
+
+@final
+class NpzConfig(DataConfig, frozen=True):
+    """Arrays of your own in a file that numpy.savez has written.
+
+    Inputs (N, C, H, W) or uint8 (N, H, W) are images, (N, F) or (N,) are a table, anything else
+    stays as it is. Targets are whole numbers (N,) for classes, or numbers (N,) or (N, K).
+    `test_inputs` and `test_targets` name arrays that are the test split.
+    """
+
+    splits_from: ClassVar[tuple[Literal["file", "column"], ...]] = ("file",)
+
+    kind: Literal["npz"] = "npz"
+    path: str
+    inputs: str = "inputs"
+    targets: str = "targets"
+    test_inputs: Annotated[str | None, Forms()] = None
+    test_targets: Annotated[str | None, Forms()] = None
+    task: array_rules.AskedTask = "auto"
+    """labels: targets (N, K) of 0 and 1, of which an example can have several 1."""
+    classes: Annotated[Annotated[int, Field(ge=2, le=array_rules.MOST_CLASSES)] | None, Forms()] = (
+        None
+    )
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(path="arrays.npz")
+
+    def has_split(self, split: Split, place: Place) -> bool:
+        return split == "test" and self.test_inputs is not None
+
+    def form(self, place: Place) -> Form:
+        return array_rules.form_of(*_header(self._file(place), self.inputs))
+
+    def settled(self, place: Place) -> dict[str, object]:
+        task = self.source(place).task if self.task == "auto" else self.task
+        return {"path": str(place.folder / self.path), "task": task}
+
+    def source(self, place: Place) -> Source:
+        path = self._file(place)
+        header = _header(path, self.inputs)
+        targets, given = self._targets(place)
+        total = len(targets)
+        rows = header.shape[0] + sum(
+            _header(file, name).shape[0] for _, file, name, _ in self._others(place)
+        )
+        if rows != total:
+            raise DataError(f"{path}: {rows} {self.inputs}, but {total} {self.targets}")
+        shape = array_rules.example_shape(*header, where=f"{path}: {self.inputs}")
+        task = self._task(targets)
+        classes = ()
+        if task == "classes":
+            classes = array_rules.class_names(targets, self.classes, where=self.path)
+        if task == "labels":
+            classes = tuple(str(label) for label in range(targets.shape[1]))
+        return Source(
+            inputs=shape,
+            task=task,
+            outputs=len(classes) or (targets.shape[1] if targets.ndim > 1 else 1),
+            classes=classes,
+            columns=array_rules.columns_of(shape),
+            pool=total - sum(given.values()),
+            given=given,
+        )
+
+    def read(self, place: Place) -> Table:
+        source = self.source(place)
+        inputs = [_array(self._file(place), self.inputs)]
+        inputs += [_array(file, name) for _, file, name, _ in self._others(place)]
+        for array in inputs[1:]:
+            if array.shape[1:] != inputs[0].shape[1:]:
+                raise DataError(
+                    f"{self._file(place)}: inputs have shape {inputs[0].shape[1:]} and "
+                    f"{array.shape[1:]}"
+                )
+        table = array_rules.stored_inputs(np.concatenate(inputs), source.inputs)
+        targets, given = self._targets(place)
+        targets = array_rules.stored_targets(targets, source.task, source.outputs)
+        rows: dict[Split, NDArray[np.int64]] = {}
+        start = source.pool
+        for split, count in given.items():
+            rows[split] = np.arange(start, start + count)
+            start += count
+        return Table(source, table, targets, given=rows)
+
+    def _file(self, place: Place) -> Path:
+        return place.folder / self.path
+
+    def _others(self, place: Place) -> list[tuple[Split, Path, str, str]]:
+        """Splits with arrays of their own: file, inputs, targets."""
+        if (self.test_inputs is None) != (self.test_targets is None):
+            raise ConfigError("data.test_inputs: goes together with test_targets, got one of them")
+        found: list[tuple[Split, Path, str, str]] = [
+            (split, file, self.inputs, self.targets) for split, file in self.files(place).items()
+        ]
+        if self.test_inputs is not None and self.test_targets is not None:
+            if "test" in self.files(place):
+                raise ConfigError("data.test: {file: ...} and test_inputs both name the test split")
+            found.append(("test", self._file(place), self.test_inputs, self.test_targets))
+        return found
+
+    def _targets(self, place: Place) -> "tuple[NDArray[Any], dict[Split, int]]":
+        """The targets of all rows as stored, and how many are of which given split."""
+        found = [_array(self._file(place), self.targets)]
+        given: dict[Split, int] = {}
+        for split, file, _, name in self._others(place):
+            found.append(_array(file, name))
+            given[split] = len(found[-1])
+        found = [array_rules.flat_targets(part) for part in found]
+        if len({part.shape[1:] for part in found}) > 1 or found[0].ndim > 2:
+            shapes = ", ".join(str(part.shape) for part in found)
+            raise DataError(f"{self._file(place)}: targets have shape {shapes}, not (N,) or (N, K)")
+        return np.concatenate(found), given
+
+    def _task(self, targets: "NDArray[Any]") -> Task:
+        return array_rules.task_of(targets, self.task, where=f"{self.path}: {self.targets}")
+
+
+def _header(path: Path, name: str) -> _Header:
+    """Shape and type of an array, read from its first bytes."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, name)) as file:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(file)
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as npz: {error}") from error
+    if dtype.kind not in "buif":
+        raise DataError(f"{path}: {name} holds {dtype}, not numbers")
+    if not shape or shape[0] == 0 or 0 in shape:
+        raise DataError(f"{path}: {name} has shape {shape}, expected (N, ...) without a 0")
+    if int(np.prod(shape)) * dtype.itemsize > _MOST_BYTES:
+        raise DataError(f"{path}: {name} needs more than {_MOST_BYTES >> 30} GiB of memory")
+    return _Header(shape, dtype)
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> str:
+    names = [entry.removesuffix(".npy") for entry in archive.namelist()]
+    if name not in names:
+        some = ", ".join(names[:8])
+        raise DataError(f"{path}: has no array {name!r} (it has {some}; data.inputs, data.targets)")
+    return f"{name}.npy"
+
+
+def _array(path: Path, name: str) -> "NDArray[Any]":
+    _header(path, name)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive[name]
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{path}: {name} cannot be read: {error}") from error
+
+
+KINDS = (NpzConfig,)

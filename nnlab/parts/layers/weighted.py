@@ -1,0 +1,269 @@
+"""Layers with weights: linear and conv, each with its norm, activation and dropout behind it."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Literal, Self, cast, final
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.errors import MistakeError, Path
+from nnlab.core.kinds import Forms
+from nnlab.core.lazy import lazy
+from nnlab.parts.activations import Activation
+from nnlab.parts.activations.textbook import IdentityConfig
+from nnlab.parts.initializers import BiasInitializer, Initializer
+from nnlab.parts.initializers.family import InitializerConfig, fans
+from nnlab.parts.initializers.scaled import HeNormalConfig, LecunNormalConfig, XavierNormalConfig
+from nnlab.parts.layers.family import (
+    Defaults,
+    Fill,
+    LayerConfig,
+    activation_parameters,
+    needs_image,
+    window,
+)
+from nnlab.parts.norms import NoNormConfig, Norm
+
+if TYPE_CHECKING:
+    from torch import nn
+else:
+    nn = lazy("torch.nn")
+
+AutoInit = Annotated[Literal["auto"] | Initializer, Forms()]
+Pair = Annotated[PositiveInt | tuple[PositiveInt, PositiveInt], Forms()]
+Padding = Annotated[
+    Literal["same", "valid"] | NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt], Forms()
+]
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+AUTO_INITS = {
+    "xavier_normal": XavierNormalConfig,
+    "he_normal": HeNormalConfig,
+    "lecun_normal": LecunNormalConfig,
+}
+
+
+def settled_init(init: InitializerConfig | str, activation: Activation) -> InitializerConfig:
+    """`auto` follows the activation: Xavier for sigmoid and tanh, He for the ReLU family."""
+    if isinstance(init, InitializerConfig):
+        return init
+    return AUTO_INITS[activation.auto_init]()
+
+
+class WeightedConfig(LayerConfig, frozen=True):
+    """A layer with weights. Order: weights, norm, activation, dropout."""
+
+    bias: bool = True
+    norm: Norm | None = None
+    activation: Activation | None = None
+    init: AutoInit | None = None
+    bias_init: BiasInitializer | None = None
+    dropout: Probability | None = None
+
+    def settled(self, defaults: Defaults) -> Self:
+        activation = self.activation or defaults.activation
+        dropout = defaults.dropout if self.dropout is None else self.dropout
+        return self.model_copy(
+            update={
+                "norm": self.norm or defaults.norm,
+                "activation": activation,
+                "init": settled_init(self.init or defaults.init, activation),
+                "bias_init": self.bias_init or defaults.bias_init,
+                "dropout": dropout,
+            }
+        )
+
+    @abstractmethod
+    def weight(self, inputs: Shape) -> Shape:
+        """The shape of the weight, (units, fan_in) or (channels, channels in, height, width)."""
+
+    def fans(self, inputs: Shape) -> tuple[int, int]:
+        """Fan-in and fan-out of a unit. Default: as torch counts them from the weight's shape."""
+        return fans(self.weight(inputs))
+
+    @abstractmethod
+    def output(self, inputs: Shape, path: Path) -> Shape:
+        """The shape of one example that goes out.
+
+        Raises:
+            MistakeError: if inputs of this shape cannot come in.
+        """
+
+    @abstractmethod
+    def core(self, inputs: Shape) -> "nn.Module":
+        """The module with the weights."""
+
+    def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
+        output = self.output(inputs, path)
+        norm, activation = self.norm or NoNormConfig(), self.activation or IdentityConfig()
+        if why := norm.misfit(output):
+            raise MistakeError((*path, "norm"), why)
+        weight = self.weight(inputs)
+        self._check_inits(weight, path)
+        parameters = {f"{name}.weight": weight}
+        if self.bias:
+            parameters[f"{name}.bias"] = output[:1]
+        parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
+        parameters |= activation_parameters(activation, name, output[0])
+        words = (activation.kind, "" if norm.kind == "none" else f"{norm.kind} norm")
+        init = self.init.kind if isinstance(self.init, InitializerConfig) else ""
+        # A norm subtracts what a bias before it would add: there it goes without saying.
+        without = "" if self.bias or norm.kind != "none" else "no bias"
+        return Plan(
+            name=name,
+            kind=self.kind,
+            path=path,
+            inputs=inputs,
+            output=output,
+            parameters=parameters,
+            buffers={f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()},
+            flops=2 * prod(weight) * prod(output[1:]),
+            note=", ".join(word for word in (*words, init, without) if word and word != "identity"),
+        )
+
+    def _check_inits(self, weight: Shape, path: Path) -> None:
+        if isinstance(self.init, InitializerConfig) and (why := self.init.misfit(weight)):
+            raise MistakeError((*path, "init"), why)
+        if self.bias and self.bias_init and (why := self.bias_init.misfit(weight[:1])):
+            raise MistakeError((*path, "bias_init"), why)
+
+    def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
+        modules: dict[str, nn.Module] = {"": self.core(inputs)}
+        if self.norm is not None and self.norm.kind != "none":
+            modules["_norm"] = self.norm.build(self.output(inputs, ()))
+        if self.activation is not None and self.activation.kind != "identity":
+            modules["_activation"] = self.activation.build_for(self.output(inputs, ())[0])
+        if self.dropout:
+            modules["_dropout"] = nn.Dropout(self.dropout)
+        return modules
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        normed = self.norm is not None and self.norm.kind != "none"
+        before = f"{name}_norm" if normed else name
+        activation = self.activation or IdentityConfig()
+        after = None if activation.kind == "identity" else f"{name}_activation"
+        return (Seen(name, before, after, activation.bounds),)
+
+    def fills(self, inputs: Shape) -> Mapping[str, Fill]:
+        fan_in, fan_out = self.fans(inputs)
+        activation = self.activation or IdentityConfig()
+        init = settled_init(self.init or "auto", activation)
+        fills = {"weight": Fill(init, fan_in, fan_out, activation.gain)}
+        if self.bias:
+            bias_init = self.bias_init
+            assert bias_init is not None, "settled() comes before fills()"
+            fills["bias"] = Fill(cast("InitializerConfig", bias_init), fan_in, fan_out, 1.0)
+        return fills
+
+
+@final
+class LinearConfig(WeightedConfig, frozen=True):
+    """W x + b: every unit sees every input."""
+
+    kind: Literal["linear"] = "linear"
+    units: PositiveInt
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(units=16)
+
+    @property
+    def stem(self) -> str:
+        return "hidden"
+
+    def weight(self, inputs: Shape) -> Shape:
+        return (self.units, inputs[0])
+
+    def output(self, inputs: Shape, path: Path) -> Shape:
+        if len(inputs) != 1:
+            raise MistakeError(
+                path, f"(linear): needs a flat input, gets {inputs} (put flatten before)"
+            )
+        return (self.units,)
+
+    def core(self, inputs: Shape) -> "nn.Module":
+        return nn.Linear(inputs[0], self.units, bias=self.bias)
+
+
+@final
+class ConvConfig(WeightedConfig, frozen=True):
+    """A small window of shared weights slides over the image. LeCun et al. 1998."""
+
+    kind: Literal["conv"] = "conv"
+    channels: PositiveInt
+    kernel: Pair = 3
+    stride: Pair = 1
+    padding: Padding = 0
+    padding_mode: Literal["zeros", "circular", "reflect", "replicate"] = "zeros"
+    """What stands around the image: zeros, or its other side, its mirror image, its edge."""
+    dilation: Pair = 1
+    groups: PositiveInt = 1
+    """Of channels that see each other alone; as many as input channels is a depthwise one."""
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(channels=8)
+
+    def weight(self, inputs: Shape) -> Shape:
+        return (self.channels, inputs[0] // self.groups, *pair(self.kernel))
+
+    def _paddings(self) -> tuple[int, int]:
+        """Pixels on one side; `same` is refused for even kernels: they need one more there."""
+        if self.padding == "same":
+            kernel, dilation = pair(self.kernel), pair(self.dilation)
+            return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
+        return (0, 0) if self.padding == "valid" else pair(self.padding)
+
+    def output(self, inputs: Shape, path: Path) -> Shape:
+        needs_image("conv", inputs, path)
+        kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
+        if inputs[0] % self.groups or self.channels % self.groups:
+            text = f"{self.groups} groups do not divide {inputs[0]} and {self.channels} channels"
+            raise MistakeError((*path, "groups"), text)
+        if self.padding == "same" and (stride != (1, 1) or not (kernel[0] % 2 and kernel[1] % 2)):
+            text = "same needs stride 1 and an odd kernel (give the padding as a number)"
+            raise MistakeError((*path, "padding"), text)
+        padding = self._paddings()
+        self._check_mode(inputs, padding, path)
+        sizes = [
+            window(inputs[1 + a], kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1)
+        ]
+        if min(sizes) < 1:
+            text = f"a window of {kernel} does not fit into {inputs} with this padding"
+            raise MistakeError((*path, "kernel"), text)
+        return (self.channels, *sizes)
+
+    def _check_mode(self, inputs: Shape, padding: tuple[int, int], path: Path) -> None:
+        """Refuses to mirror or to repeat more of an image than there is."""
+        spare = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        if spare is not None and any(padding[a] > inputs[1 + a] - spare for a in (0, 1)):
+            text = f"{self.padding_mode} cannot pad {inputs} by {padding} (use zeros or replicate)"
+            raise MistakeError((*path, "padding_mode"), text)
+
+    def core(self, inputs: Shape) -> "nn.Module":
+        conv = nn.Conv2d
+        if self.padding_mode != "zeros":
+            from nnlab.parts.layers.modules import PaddedConv
+
+            conv = PaddedConv
+        return conv(
+            inputs[0],
+            self.channels,
+            pair(self.kernel),
+            stride=pair(self.stride),
+            padding=self._paddings(),
+            dilation=pair(self.dilation),
+            groups=self.groups,
+            bias=self.bias,
+            padding_mode=self.padding_mode,
+        )
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """(height, width); one number stands for both."""
+    return (value, value) if isinstance(value, int) else value
+
+
+KINDS = (ConvConfig, LinearConfig)

@@ -1,0 +1,70 @@
+"""Random numbers that belong to an example: a hash of (seed, row, index), with no state to keep.
+
+What an example draws does not depend on who else is in the batch, on the device, or on what was
+drawn before; so a run that is broken off and resumed draws what it would have drawn.
+"""
+
+from math import pi
+from typing import TYPE_CHECKING
+
+from nnlab.core.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy("torch")
+
+# The constants of SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195; numbers as in
+# Java's SplittableRandom), as signed 64-bit numbers: int64 products wrap in torch.
+_STRIDE = 0x9E3779B97F4A7C15 - (1 << 64)
+_FACTORS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
+
+
+def _mix(z: "Tensor") -> "Tensor":
+    """SplitMix64's finalizer: every bit of the input moves half of the bits of the output."""
+    for shift, factor in zip((30, 27), _FACTORS, strict=True):
+        z = (z ^ _shifted(z, shift)) * factor
+    return z ^ _shifted(z, 31)
+
+
+def _shifted(z: "Tensor", bits: int) -> "Tensor":
+    # torch's >> keeps the sign; the hash is defined with zeros coming in.
+    return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def uniform(rows: "Tensor", seed: int, count: int) -> "Tensor":
+    """Draws from [0, 1): each (seed, row) starts a SplitMix64 stream of its own.
+
+    Args:
+        rows: (N,) int64 row numbers.
+        seed: in [0, 2^63).
+        count: how many draws each row takes.
+
+    Returns:
+        (N, count) float32 on the rows' device, multiples of 2^-24; nothing waits for the device.
+    """
+    start = _mix(_mix(rows + _STRIDE) ^ seed)
+    index = torch.arange(1, count + 1, device=rows.device)
+    bits = _mix(start[:, None] + index * _STRIDE)
+    # 24 bits are what float32 holds exactly: no draw is rounded up to 1.
+    return _shifted(bits, 40).to(torch.float32) * 2.0**-24
+
+
+def normal(rows: "Tensor", seed: int, count: int) -> "Tensor":
+    """Draws from N(0, 1), by pairs from uniform ones. Box & Muller 1958.
+
+    Args:
+        rows: (N,) int64 row numbers.
+        seed: in [0, 2^63).
+        count: how many draws each row takes.
+
+    Returns:
+        (N, count) float32 on the rows' device; at most 5.8 in size.
+    """
+    pairs = (count + 1) // 2
+    first, second = uniform(rows, seed, 2 * pairs).split(pairs, dim=1)
+    # 1 - u is in (0, 1], so that the logarithm is finite.
+    radius = torch.sqrt(-2.0 * torch.log(1.0 - first))
+    angle = 2.0 * pi * second
+    return torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)[:, :count]

@@ -1,1 +1,0 @@
-"""`nnlab predict`: what the best network of a run says of files."""

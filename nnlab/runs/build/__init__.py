@@ -1,0 +1,1 @@
+"""From a settled experiment to torch objects: network, step, trainer. Start with `build.py`."""

@@ -1,0 +1,279 @@
+"""From an experiment to a trainer: reads like the YAML, from top to bottom."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlab.core.contracts import AugmentFn, Examples, LossFn, Score, Split
+from nnlab.experiment.settle import Experiment
+from nnlab.models.network import build as build_network
+from nnlab.models.network import calibrate
+from nnlab.parts.augments.family import chain
+from nnlab.runs.build.compiling import compiled
+from nnlab.runs.build.probing import EVALUATION_ELEMENTS, costly, probes, spread_rows
+from nnlab.runs.build.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
+from nnlab.training import objective
+from nnlab.training.averaging import Averaged
+from nnlab.training.evaluate import evaluate, lowered
+from nnlab.training.loop import Trainer
+from nnlab.training.order import Order
+from nnlab.training.probes.labels import cards_of, labels
+from nnlab.training.progress import Limits, Monitor
+from nnlab.training.sources import ResidentSource, Source
+from nnlab.training.step import Step
+from nnlab.training.streams import StreamedSource
+
+MAX_EVALUATION_BATCH = 2000
+CALIBRATION_ROWS = 256
+"""So many training examples are seen by an initializer that looks at data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The objects of a run.
+
+    Attributes:
+        trainer: runs.
+        step: what it runs.
+        network: the modules that the step trains.
+        measure: reads a split; each that the data have.
+        cards: keys of the gradient norms that TensorBoard shows.
+        source: gives the batch of any rows.
+        why_eager: why the step is not compiled although the config asks for it; else empty.
+    """
+
+    trainer: Trainer
+    step: Step
+    network: nn.Module
+    measure: Mapping[Split, Callable[[], dict[str, float]]]
+    cards: frozenset[str]
+    source: Source
+    why_eager: str
+
+
+def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
+    """Makes the torch objects of an experiment on a device."""
+    config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
+    config.model.check(examples)
+    dtype = torch.float64 if train.precision == "fp64" else torch.float32
+
+    source = source_of(examples, device=device, dtype=dtype)
+    rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
+    order = Order(
+        rows,
+        batch_size=batch_size(experiment),
+        drop_last=train.drop_last,
+        seed=config.seed_of("order"),
+        device=device,
+        sampling=train.sampling,
+        labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
+    )
+    augment = _augment(experiment)
+    network = place(
+        build_network(experiment.design, seed=config.seed_of("init")), experiment, device
+    )
+    if not network.training:  # a module of the user's own that was evaluated before
+        network.train()
+    calibrate(
+        network,
+        experiment.design,
+        lambda: source.gather(calibration_rows(examples).to(device)).inputs,
+    )
+    averaged = _averaged(experiment, network)
+    loss = loss_of(experiment, examples, network)
+    base_lr = rule.base_lr(config.optimizer)
+    rate = torch.tensor(base_lr, dtype=torch.float64 if device.type == "cpu" else torch.float32).to(
+        device
+    )
+    optimizer = None
+    if rule.optimized:
+        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    penalty = _penalty(experiment, network)
+    measures_of = {}
+    if optimizer is not None:
+        measures_of = costly(
+            experiment,
+            examples.rows["train"],
+            network=network,
+            loss=loss,
+            penalty=penalty,
+            optimizer=optimizer,
+            source=source,
+            rate=rate,
+            batch=batch_size(experiment),
+        )
+    schedule = config.schedule.build(
+        per_epoch=experiment.per_epoch,
+        total=experiment.total,
+        higher_is_better=_higher_is_better(experiment),
+    )
+    scores = scores_of(experiment, examples)
+    step = rule.build(
+        closure=config.optimizer.closure,
+        network=network,
+        loss=loss,
+        optimizer=optimizer,
+        source=source,
+        scores=scores,
+        labels=labels(experiment.design.plans),
+        learning_rate=rate,
+        augment=augment,
+        penalty=penalty,
+        clip_norm=train.clip_norm,
+        constraint=_constraint(experiment, network),
+        averaged=averaged,
+        probes=probes(experiment, examples, network, source, device),
+        autocast=objective.autocast_dtype(train.precision),
+        seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
+    )
+    step, why_eager = compiled(experiment, examples, step, device)
+    kept = network if averaged is None else averaged.network
+    measure = measures(
+        kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
+    )
+    trainer = Trainer(
+        step=step,
+        order=order,
+        schedule=schedule,
+        base_lr=base_lr,
+        evaluate={s: m for s, m in measure.items() if s == "validation"},
+        pace=experiment.pace,
+        costly=measures_of,
+        limits=_limits(experiment),
+        monitor=_monitor(experiment),
+        announce=source.announce,
+        remedy=rule.remedy,
+    )
+    cards = cards_of(experiment.design.plans) if rule.optimized else frozenset[str]()
+    return Built(trainer, step, network, measure, cards, source, why_eager)
+
+
+def calibration_rows(examples: Examples) -> Tensor:
+    """Training rows at equal distances, so that data sorted by class are seen in all their classes.
+
+    No seed, batch size or device changes which.
+    """
+    return spread_rows(examples.rows["train"], CALIBRATION_ROWS)
+
+
+def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
+    """The network on its device, in its precision and memory layout."""
+    train = experiment.config.train
+    dtype = torch.float64 if train.precision == "fp64" else torch.float32
+    network = network.to(device=device, dtype=dtype)
+    if train.layout == "channels_last":
+        network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return network
+
+
+def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -> Source:
+    """All rows on the device, or read by workers where they do not fit."""
+    if isinstance(examples.inputs, np.ndarray):
+        return ResidentSource(examples, device=device, dtype=dtype)
+    return StreamedSource(examples, device=device, dtype=dtype)
+
+
+def measures(
+    network: nn.Module,
+    experiment: Experiment,
+    examples: Examples,
+    *,
+    source: Source,
+    loss: LossFn,
+    scores: Mapping[str, Score],
+    device: torch.device,
+) -> dict[Split, Callable[[], dict[str, float]]]:
+    """A function that reads the loss and the scores, for each split."""
+    size = evaluation_batch(experiment)
+    lower = objective.autocast_dtype(experiment.config.train.precision)
+    stored = stored_scores_of(experiment, examples)
+
+    def asked(inputs: Tensor) -> Tensor:
+        with lowered(device, lower):
+            return network(inputs)
+
+    scores = {**scores, **network_scores_of(experiment, asked, loss)}
+
+    def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
+        batches = list(rows.to(device).split(size))
+        return lambda: evaluate(
+            network,
+            loss=loss,
+            scores=scores,
+            stored=stored,
+            source=source,
+            batches=batches,
+            autocast=lower,
+        )
+
+    return {split: measure(torch.from_numpy(rows)) for split, rows in examples.rows.items()}
+
+
+def evaluation_batch(experiment: Experiment) -> int:
+    """How many examples are evaluated at once: by the largest layer, so that it is arithmetic."""
+    widest = max(prod(p.output) for plan in experiment.design.plans for p in (plan, *plan.children))
+    widest = max(widest, prod(experiment.shape.inputs))
+    return max(1, min(MAX_EVALUATION_BATCH, EVALUATION_ELEMENTS // widest))
+
+
+def batch_size(experiment: Experiment) -> int:
+    """Examples in a training batch."""
+    size = experiment.config.train.batch_size
+    return experiment.shape.sizes["train"] if size == "full" else size
+
+
+def _augment(experiment: Experiment) -> AugmentFn | None:
+    augments = experiment.config.data.augment
+    return chain(augments, experiment.shape) if augments else None
+
+
+def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:
+    kind = experiment.config.train.averaging
+    if isinstance(kind, str):
+        return None
+    return Averaged(network, kind.build(per_epoch=experiment.per_epoch, total=experiment.total))
+
+
+def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None] | None:
+    limit = experiment.config.regularize.max_norm
+    if limit is None:
+        return None
+    return objective.max_norm(objective.regularized(network, "weights"), limit)
+
+
+def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
+    terms = experiment.config.regularize
+    share = experiment.shape.sizes["train"] if terms.per == "dataset" else 1
+    parameters = objective.regularized(network, terms.on)
+    return objective.penalty(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
+
+
+def _limits(experiment: Experiment) -> Limits:
+    train = experiment.config.train
+    stopping = train.stopping
+    patience = None
+    if stopping is not None:
+        patience = stopping.patience.steps(per_epoch=experiment.per_epoch, total=experiment.total)
+    return Limits(
+        steps=experiment.total,
+        seconds=None if train.minutes is None else 60 * train.minutes,
+        patience=patience,
+        min_delta=0.0 if stopping is None else stopping.min_delta,
+    )
+
+
+def _higher_is_better(experiment: Experiment) -> bool:
+    key = experiment.config.train.monitor.partition("/")[0]
+    return any(score.key == key and score.higher_is_better for score in experiment.scores)
+
+
+def _monitor(experiment: Experiment) -> Monitor | None:
+    key, _, split = experiment.config.train.monitor.partition("/")
+    if key == "none":
+        return None
+    which: Split = "train" if split == "train" else "validation"
+    return Monitor(key, which, _higher_is_better(experiment))

@@ -1,0 +1,152 @@
+"""Which runs get a compiled step, and what one is made from."""
+
+import json
+import os
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from nnlab.core.contracts import Examples
+from nnlab.core.package import FOLDER
+from nnlab.core.signals import CutShort
+from nnlab.experiment.settle import Experiment
+from nnlab.parts.optimizers.family import At, OptimizerConfig
+from nnlab.training.compiled.building import surroundings
+from nnlab.training.compiled.cache import StepCache
+from nnlab.training.compiled.step import CompiledStep
+from nnlab.training.eager_step import EagerStep
+from nnlab.training.step import Step
+
+# What neither the graph nor its constants depend on; all else in a config names another recipe.
+FREE = ("name", "seed", "schedule", "log", "diagnose", "optimizer.lr", "data.root")
+FREE_IN_TRAIN = ("epochs", "steps", "minutes", "monitor", "early_stopping", "sampling", "drop_last")
+
+
+def compiled(
+    experiment: Experiment, examples: Examples, step: Step, device: torch.device
+) -> tuple[Step, str]:
+    """The step, compiled where the config asks for it; else why it is not."""
+    config = experiment.config
+    if config.train.compile != "on":
+        return step, ""
+    if why := unfit(experiment, step, device):
+        return step, why
+    assert isinstance(step, EagerStep)
+    optimizer = config.optimizer
+
+    def updated(
+        w: Tensor, g: Tensor, state: Any, lr: Tensor, decay: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        found = optimizer.updated(At(w, g, state, lr, decay))
+        assert found is not None
+        return found
+
+    rows, size = examples.shape.sizes["train"], config.train.batch_size
+    batch_size = rows if size == "full" else min(size, rows)
+    if device.type == "cuda":
+        from nnlab.training.compiled.captured import CapturedStep
+
+        return CapturedStep(step, updated=updated, batch_size=batch_size), ""
+    threads = config.train.threads
+    assert not isinstance(threads, str)
+    made = CompiledStep(
+        step,
+        updated=updated,
+        batch_size=batch_size,
+        threads=threads,
+        recipe=recipe(experiment, examples, threads),
+        cache=StepCache(folder()),
+    )
+    return made, ""
+
+
+def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
+    """Why there is no compiled step for a run; the empty word if there is one."""
+    config = experiment.config
+    if handed := set(config.replaced) - {"data"}:
+        return f"what a {' or '.join(sorted(handed))} of your own does cannot be recorded for sure"
+    if config.optimizer.closure:
+        return f"{config.optimizer.kind} evaluates the loss several times in an update"
+    if type(config.optimizer).updated is OptimizerConfig.updated:
+        return f"{config.optimizer.kind} has no formula of its update (OptimizerConfig.updated)"
+    if not isinstance(step, EagerStep):
+        return f"rule {config.rule.kind} has no gradient"
+    if device.type not in ("cpu", "cuda"):
+        return f"there is no compiled step for {device.type}"
+    if config.train.precision == "fp16":
+        return "the loss scale of fp16 is read back at every step"
+    return ""
+
+
+def folder() -> Path:
+    """Where built steps are kept: `NNLAB_CACHE`, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("NNLAB_CACHE")
+    return (Path(named) if named else user_cache_path("nnlab", appauthor=False)) / "steps"
+
+
+STEP_ROOMS = ("core", "training", "parts", "models", "rules", "runs/build")
+"""The folders of the package whose code decides what is recorded and compiled."""
+
+
+def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
+    """A name for all that decides what is recorded: config, data, the code that records it."""
+    config = experiment.config
+    tree = config.model_dump(mode="json")
+    tree["train"] = {k: v for k, v in tree["train"].items() if k not in FREE_IN_TRAIN}
+    for name in FREE:
+        section, _, field = name.partition(".")
+        (tree[section].pop(field, None) if field else tree.pop(section, None))
+    made_from = {
+        "config": tree,
+        "data": examples.digest,
+        "code": code_digest(),
+        "surroundings": surroundings(threads),
+    }
+    return sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """The sum of nnlab's own source files, as far as they decide what a step does.
+
+    Not of all: another style sheet must not throw away what took half a minute to build.
+    """
+    digest = sha256()
+    for path in sorted(path for room in STEP_ROOMS for path in (FOLDER / room).rglob("*.py")):
+        digest.update(str(path.relative_to(FOLDER)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def facts(step: Step) -> dict[str, Any]:
+    """Of a compiled step that is ready {cached, seconds}, as `Summary` holds them; else {}."""
+    if not isinstance(step, CompiledStep) or step.built is None:
+        return {}
+    return {"cached": step.cached, "seconds": step.built.seconds}
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A step that is made ready before the first update."""
+
+    def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:
+        """`rows`: at least a batch of training rows; `note` shows a sentence."""
+        ...
+
+
+def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
+    """Gets a compiled step ready; any other is. A signal to a run leaves it eager, for the end."""
+    try:
+        if isinstance(step, Preparing):
+            step.prepare(rows, note)
+    except CutShort:
+        note("compile: the build was stopped and nothing of it is kept, resuming begins it anew")
+    except (KeyboardInterrupt, SystemExit):
+        note("compile: the build was stopped and nothing of it is kept")
+        raise

@@ -1,0 +1,181 @@
+"""What a run looks at inside its network: which layers, on which examples, under which names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nnlab.core.contracts import Examples, LossFn, Seen, Split
+from nnlab.core.seeds import seed_for
+from nnlab.experiment.settle import Experiment
+from nnlab.training.loop import BESIDE
+from nnlab.training.pace import Costly
+from nnlab.training.probes.anatomy import Tap, look
+from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective, Sharpness
+from nnlab.training.probes.labels import labels, layer_labels
+from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.probes import Entropy, Probes
+from nnlab.training.sources import Source
+from nnlab.training.step import Penalty
+from nnlab.training.streams import StreamedSource
+
+if TYPE_CHECKING:
+    from numpy import int64
+    from numpy.typing import NDArray
+
+EVALUATION_ELEMENTS = 2**22
+"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
+PROBE_ROWS = 256
+"""So many validation examples show the activations of a run."""
+
+
+def probes(
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    source: Source,
+    device: torch.device,
+) -> Probes | None:
+    """What looks into the network, on examples of the validation split if there is one."""
+    if experiment.pace.closely is None:
+        return None
+    design, sizes = experiment.design, experiment.shape.sizes
+    split: Split = "validation" if "validation" in sizes else "train"
+    seen = seen_of(experiment) or ()
+    named = labels(design.plans)
+    layers = layer_labels([s.layer for s in seen], named)
+    inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
+
+    def forward(tap: Tap) -> Tensor:
+        if design.anatomy is not None:
+            return look(network, design.anatomy, lambda: network(inputs()), tap)
+        with still(network):
+            return network(inputs(), tap=tap)
+
+    if design.anatomy is not None:
+        layers = {each.layer: each.layer for each in seen}
+    return Probes(
+        network,
+        seen=seen,
+        labels=named | layers,
+        forward=forward,
+        entropy=_entropy(experiment),
+        # Rows that are read one by one would have to be read once more.
+        batches=1 if isinstance(source, StreamedSource) else BESIDE,
+    )
+
+
+def seen_of(experiment: Experiment) -> Sequence[Seen] | None:
+    """The layers that close looks see, from input to output; None where there is no close look."""
+    if experiment.pace.closely is None:
+        return None
+    design = experiment.design
+    if design.anatomy is not None:
+        return design.anatomy.seen
+    return [s for placed in design.placed for s in placed.config.seen(placed.name)]
+
+
+def probe_rows(examples: Examples, split: Split) -> Tensor:
+    """Rows of a split at equal distances, as many as an evaluation batch has room for."""
+    most = max(1, min(PROBE_ROWS, EVALUATION_ELEMENTS // prod(examples.shape.inputs)))
+    return spread_rows(examples.rows[split], most)
+
+
+def _entropy(experiment: Experiment) -> Entropy | None:
+    """Of the class probabilities, in nats; None where outputs are no distribution."""
+    if experiment.shape.task != "classes" or experiment.config.rule.own_loss is not None:
+        return None
+    activation = experiment.config.model.output.activation
+    if isinstance(activation, str):
+        return None
+    shares = experiment.loss.probabilities_behind(activation.kind)
+    if shares is None:
+        return None
+
+    def entropy(outputs: Tensor) -> Tensor:
+        return torch.special.entr(shares(outputs)).sum(1)
+
+    return entropy
+
+
+def spread_rows(rows: NDArray[np.int64], most: int) -> Tensor:
+    """At most so many of N rows, at equal distances."""
+    count = min(most, len(rows))
+    return torch.from_numpy(rows[np.arange(count) * len(rows) // count])
+
+
+SHARPNESS_ROWS = 1000
+
+
+def costly(
+    experiment: Experiment,
+    rows: "NDArray[int64]",
+    *,
+    network: nn.Module,
+    loss: LossFn,
+    penalty: Penalty | None,
+    optimizer: torch.optim.Optimizer,
+    source: Source,
+    rate: Tensor,
+    batch: int,
+) -> Mapping[Costly, Callable[[], Mapping[str, float]]]:
+    """The measures by name; their data are training rows that stay the same for the whole run.
+
+    Args:
+        experiment: says which are due, and when.
+        rows: of the training split.
+        network: that is trained.
+        loss: of outputs and their batch.
+        penalty: the regularization term.
+        optimizer: that trains.
+        source: gives the batch of any rows.
+        rate: the learning rate of the moment, ().
+        batch: examples in a training batch.
+    """
+    wanted = experiment.pace.costly
+    found: dict[Costly, Callable[[], Mapping[str, float]]] = {}
+    objective = _objective(network, loss, penalty, source)
+    seed = experiment.config.seed_of("init")
+    if "sharpness" in wanted:
+        kind = experiment.config.optimizer
+        own_rates = any("own_lr" in group for group in optimizer.param_groups)
+        trained = [p for p in network.parameters() if p.requires_grad]
+
+        def scales() -> list[Tensor] | None:
+            each = [kind.scales(optimizer.state.get(p, {})) for p in trained]
+            known = [scale for scale in each if scale is not None]
+            return known if len(known) == len(trained) else None
+
+        found["sharpness"] = Sharpness(
+            network,
+            objective,
+            spread_rows(rows, SHARPNESS_ROWS).to(rate.device),
+            edge=lambda: None if own_rates or not float(rate) else kind.edge(float(rate)),
+            scales=scales,
+            seed=seed_for(seed, "sharpness"),
+        )
+    if "noise_scale" in wanted:
+        count = min(NOISE_BATCHES, len(rows) // batch)
+        generator = torch.Generator().manual_seed(seed_for(seed, "noise_scale"))
+        drawn = torch.randperm(len(rows), generator=generator)[: count * batch]
+        chosen = torch.from_numpy(rows)[drawn].to(rate.device)
+        found["noise_scale"] = NoiseScale(network, objective, chosen.split(batch))
+    return found
+
+
+def _objective(
+    network: nn.Module, loss: LossFn, penalty: Penalty | None, source: Source
+) -> Objective:
+    """What training minimizes, of rows as they are stored: without augmentation and dropout."""
+
+    def objective(rows: Tensor) -> Tensor:
+        batch = source.gather(rows)
+        value = loss(network(batch.inputs), batch).mean()
+        return value if penalty is None else value + penalty()
+
+    return objective

@@ -1,0 +1,44 @@
+"""One process's part of a run: everything that was built for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnlab.core.contracts import Examples
+from nnlab.core.finding import Finding
+from nnlab.experiment.settle import Experiment
+from nnlab.runs.build.build import Built
+from nnlab.runs.folder.checkpoint import Checkpoint
+from nnlab.training.progress import Progress
+from nnlab.training.step import Conclusion
+
+
+@dataclass(slots=True)
+class Session:
+    """One process's part of a run: what it was built from and where it goes.
+
+    Attributes:
+        experiment: settled.
+        examples: the data.
+        built: the torch objects.
+        folder: of the run.
+        device: a sentence that says which device and why.
+        found: the checkpoint to continue from, or None.
+        progress: how far the run is; the loop moves it.
+        seconds: {startup, build, compile}.
+        began: unix times, {session, training}: of the first update once it has been made.
+        conclusion: what the rule says of its run; empty until it has ended.
+        findings: what is wrong with the run, as it has been told.
+    """
+
+    experiment: Experiment
+    examples: Examples
+    built: Built
+    folder: Path
+    device: str
+    found: Checkpoint | None
+    progress: Progress
+    seconds: Mapping[str, float]
+    began: dict[str, float]
+    conclusion: Conclusion = field(default_factory=Conclusion)
+    findings: list[Finding] = field(default_factory=list[Finding])

@@ -1,0 +1,113 @@
+"""Evaluation of a finished run: needs nothing but its folder and the data."""
+
+import json
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, cast
+
+from nnlab.core import files
+from nnlab.core.contracts import Examples, Split
+from nnlab.core.errors import ConfigError, DivergedError
+from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.runs.build.build import measures, place, source_of
+from nnlab.runs.build.scoring import loss_of, scores_of
+from nnlab.runs.finished.reopen import reopen, restore
+from nnlab.runs.folder import checkpoint, test_looks
+from nnlab.runs.observers.judged import judged, write
+from nnlab.training import device as devices
+
+
+def evaluate_all(
+    runs: Sequence[Path], *, split: str = "test", device: str = "auto"
+) -> dict[str, Any]:
+    """`evaluate` of a run; of several, each by its folder's name.
+
+    Of the test split also {"looks": {"run", "family"}}: how often it was scored so far.
+    """
+    found = {run.name: evaluate(run, split=split, device=device, drawn=True) for run in runs}
+    if split == "test":
+        for run in runs:
+            found[run.name]["looks"] = test_looks.counted([run])._asdict()
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return found
+
+
+def evaluate(
+    run: Path,
+    *,
+    split: str = "test",
+    device: str = "auto",
+    examples: Examples | None = None,
+    drawn: bool = False,
+    handed: Handed = NOTHING,
+) -> dict[str, Any]:
+    """The loss and the scores of the best checkpoint on a split.
+
+    Args:
+        run: the run's folder.
+        split: train, validation or test.
+        device: auto, cpu, cuda, cuda:N or mps.
+        examples: take the place of the config's data (a smoke run without them).
+        drawn: also draw what the network says of the classes, into `run`/eval/.
+        handed: what Python handed in when the run was trained; a module is left as it is.
+
+    Returns:
+        {"split", "samples", "loss", "accuracy", ...}, also written to `run`/eval/`split`.json; with
+        `data.scale_target` also {"target": {"mean", "deviation"}}: the loss is in that scale, the
+        scores are in the target's own unit. A look at the test split is counted (`looks`).
+
+    Raises:
+        ConfigError: the data have no such split.
+        CheckpointError: the run has no sound checkpoint, or the data are not those of the run.
+        DivergedError: the weights give a loss that is not finite.
+    """
+    chosen, _ = devices.choose(device)
+    experiment, examples = reopen(run, chosen.type, examples, handed)
+    if split not in experiment.shape.sizes:
+        known = list(experiment.shape.sizes)
+        text = f"this run has no {split} split, only {', '.join(known)} (use --split {known[-1]})"
+        raise ConfigError(f"--split {split}: {text}")
+    train = experiment.config.train
+    assert not isinstance(train.threads, str)
+    network = place(restore(run, experiment), experiment, chosen)
+    dtype = next(network.parameters()).dtype
+    with devices.settings(threads=train.threads, deterministic=False):
+        source = source_of(examples, device=chosen, dtype=dtype)
+        measure = measures(
+            network,
+            experiment,
+            examples,
+            source=source,
+            loss=loss_of(experiment, examples, network),
+            scores=scores_of(experiment, examples),
+            device=chosen,
+        )[cast("Split", split)]
+        values = measure()
+        which = cast("Split", split)
+        found = judged(experiment, examples, network, source, which) if drawn else None
+    if not isfinite(values["loss"]):
+        raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
+    samples = experiment.shape.sizes[cast("Split", split)]
+    # R^2 of a single example is not defined, and JSON has no word for that but null.
+    known = {key: value if isfinite(value) else None for key, value in values.items()}
+    result: dict[str, Any] = {"split": split, "samples": samples, **known}
+    if examples.target_scale is not None:
+        result["target"] = examples.target_scale._asdict()
+    folder = eval_folder(run)
+    if split == "test":
+        test_looks.count(run, examples, command="eval")
+    files.write(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
+    if found is not None:
+        step = checkpoint.named(run / "checkpoints", "best").step
+        write(found, run, split=cast("Split", split), step=step)
+    return result
+
+
+def eval_folder(run: Path) -> Path:
+    """Where commands that follow training write; made if it is not there."""
+    folder = run / "eval"
+    with files.storage(folder):
+        folder.mkdir(exist_ok=True)
+    return folder

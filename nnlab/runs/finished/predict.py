@@ -1,0 +1,173 @@
+"""Prediction: the best network of a run applied to rows as they are stored, not yet scaled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import cpu_count
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nnlab.config.loading import place_for
+from nnlab.core.contracts import Machine
+from nnlab.core.errors import DataError
+from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.experiment.settle import Experiment, settle
+from nnlab.runs.build.build import evaluation_batch, place
+from nnlab.runs.finished.reopen import of_run, restore
+from nnlab.runs.folder.data_json import read_data, shape_of
+from nnlab.training import device as devices
+from nnlab.training import objective
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a network says of N examples.
+
+    Attributes:
+        outputs: (N, K), as the output layer gives them; of a regression the numbers that it
+            predicts, in the targets' own unit.
+        classes: the K names; empty for a regression.
+        probabilities: (N, K) of the classes; None where the loss gives the outputs no such meaning.
+        labels: N class names, the most probable ones; empty where an example has none or several.
+    """
+
+    outputs: NDArray[np.floating[Any]]
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.floating[Any]] | None
+    labels: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """The best network of a run, ready for rows.
+
+    Attributes:
+        known: the content of data.json.
+        experiment: settled.
+        batch: rows that go through the network at once, as in an evaluation.
+    """
+
+    known: dict[str, Any]
+    experiment: Experiment
+    batch: int
+    _network: torch.nn.Module
+    _device: torch.device
+
+    def __call__(self, inputs: object) -> Prediction:
+        """What the network says of rows as they are stored.
+
+        The same rows give the same bits however they are cut into multiples of `batch`.
+
+        Raises:
+            DataError: they have another shape, or are not finite numbers.
+        """
+        rows = torch.from_numpy(_checked(inputs, self.known))
+        train = self.experiment.config.train
+        assert not isinstance(train.threads, str)
+        lower = objective.autocast_dtype(train.precision)
+        with (
+            devices.settings(threads=train.threads, deterministic=False),
+            torch.inference_mode(),
+            torch.autocast(self._device.type, dtype=lower, enabled=lower is not None),
+        ):
+            outputs = torch.cat([self._outputs(part) for part in rows.split(self.batch)])
+        return _told(outputs, self.experiment, self.known.get("target"))
+
+    def _outputs(self, rows: torch.Tensor) -> torch.Tensor:
+        dtype = next(self._network.parameters()).dtype
+        shift, factor = (
+            torch.tensor(self.known[key], dtype=torch.float32).to(self._device, dtype)
+            for key in ("shift", "factor")
+        )
+        found = self._network((rows.to(self._device).to(dtype) - shift) * factor).cpu()
+        return found if found.dtype == torch.float64 else found.float()
+
+
+def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING) -> Predictor:
+    """Loads the best network of a run; the data set itself is not needed.
+
+    Args:
+        run: the run's folder.
+        device: auto, cpu, cuda, cuda:N or mps.
+        handed: the module and the loss that Python handed in when the run was trained.
+
+    Raises:
+        CheckpointError: the folder is no run, or has no sound checkpoint.
+    """
+    config = of_run(run, handed=handed)
+    known = read_data(run)
+    chosen, _ = devices.choose(device)
+    kind: Any = chosen.type
+    machine = Machine(kind, cpu_count() or 1)
+    experiment = settle(config, place_for(run), machine, shape=shape_of(known))
+    network = place(restore(run, experiment), experiment, chosen).eval()
+    return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)
+
+
+def predict(
+    run: Path, inputs: object, *, device: str = "auto", handed: Handed = NOTHING
+) -> Prediction:
+    """Applies the best network of a run once.
+
+    Args:
+        run: the run's folder.
+        inputs: (N, *shape of one example) as the data set stores them: not scaled. Columns of a csv
+            file stand as `columns` of data.json has them; NaN is a missing value of a run whose
+            data say `missing: mean`.
+        device: auto, cpu, cuda, cuda:N or mps.
+        handed: the module and the loss that Python handed in when the run was trained.
+
+    Raises:
+        CheckpointError: the folder is no run, or has no sound checkpoint.
+        DataError: the inputs have another shape, or are not finite numbers.
+    """
+    return open_predictor(run, device=device, handed=handed)(inputs)
+
+
+def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
+    rows = np.ascontiguousarray(np.asarray(inputs))
+    shape = tuple(known["inputs"])
+    if rows.dtype.kind not in "buif":
+        raise DataError(f"inputs: are {rows.dtype}, not numbers")
+    if rows.shape[1:] != shape or not len(rows):
+        wanted = ", ".join(("N", *map(str, shape)))
+        names = f" (columns {_some(known['columns'])})" if known["columns"] else ""
+        raise DataError(f"inputs: have shape {rows.shape}, expected ({wanted}){names}")
+    if rows.dtype.kind == "f" and known.get("fill") is not None:
+        rows = np.where(np.isnan(rows), np.array(known["fill"], np.float32), rows)
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        raise DataError("inputs: hold values that are not finite")
+    # As the data sets store them, so that scaling rounds alike.
+    if rows.dtype == np.uint8:
+        return rows if rows.flags.writeable else rows.copy()  # torch warns of what it cannot write
+    return rows.astype(np.float32)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _told(
+    outputs: torch.Tensor, experiment: Experiment, target: dict[str, Any] | None
+) -> Prediction:
+    """The outputs with their meaning."""
+    classes, loss = experiment.shape.classes, experiment.loss
+    if experiment.shape.task == "regression":
+        numbers = loss.predictions(outputs)
+        if target is not None:
+            deviation, mean = (numbers.new_tensor(target[key]) for key in ("deviation", "mean"))
+            numbers = numbers * deviation + mean
+        return Prediction(numbers.numpy(), (), None, ())
+    found = loss.probabilities(outputs)
+    known = None if found is None else found.numpy()
+    if experiment.shape.task == "labels":
+        return Prediction(outputs.numpy(), classes, known, ())
+    # One output of two classes: its sign decides, as in the accuracy.
+    single = outputs.shape[1] == 1
+    best = (outputs[:, 0] > 0).long() if single else outputs.argmax(dim=1)
+    labels = tuple(classes[index] for index in best.tolist())
+    return Prediction(outputs.numpy(), classes, known, labels)

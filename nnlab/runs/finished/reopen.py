@@ -1,0 +1,157 @@
+"""A finished run opened again: its experiment, its data, its network."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from os import cpu_count
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from nnlab.config.loading import place_for
+from nnlab.config.run_config import RunConfig
+from nnlab.core.contracts import Examples, Machine, Split
+from nnlab.core.errors import CheckpointError, ConfigError, DataError
+from nnlab.core.text import short
+from nnlab.experiment.handed import NOTHING, Handed, load_config_with
+from nnlab.experiment.settle import Experiment, settle
+from nnlab.models.network import build as build_network
+from nnlab.runs.build.build import place
+from nnlab.runs.folder import checkpoint
+from nnlab.runs.folder.data_json import read_data, shape_of
+from nnlab.runs.folder.folder import read_env
+from nnlab.runs.folder.summary import read_summary
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A finished run, ready to be asked.
+
+    Attributes:
+        run: its folder.
+        experiment: settled.
+        examples: its data.
+        network: with the weights of the best checkpoint, in evaluation mode.
+        step: of that checkpoint.
+        device: where the network is.
+    """
+
+    run: Path
+    experiment: Experiment
+    examples: Examples
+    network: nn.Module
+    step: int
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """Its folder, short."""
+        return short(self.run.absolute())
+
+
+def open_run(run: Path, *, split: Split, device: torch.device) -> Opened:
+    """Loads the data and the best checkpoint of a run.
+
+    Raises:
+        ConfigError: the data have no such split.
+        CheckpointError: the run has no sound checkpoint.
+        DataError: the data are gone, or are others.
+    """
+    experiment, examples = reopen(run, device.type)
+    if split not in experiment.shape.sizes:
+        known = ", ".join(experiment.shape.sizes)
+        raise ConfigError(f"--split {split}: {short(run)} has {known}")
+    network, step = restored(run, experiment)
+    network = place(network, experiment, device).eval()
+    return Opened(run, experiment, examples, network, step, device)
+
+
+def reopen(
+    run: Path, device: str, examples: Examples | None = None, handed: Handed = NOTHING
+) -> tuple[Experiment, Examples]:
+    """The experiment of a run and its data, which must be those that it was trained on.
+
+    Raises:
+        CheckpointError: they are not, or the folder is no run.
+        DataError: they are not there any more.
+    """
+    config = of_run(run, handed=handed)
+    folder = place_for(run)
+    machine = Machine(cast("Any", device), cpu_count() or 1)
+    if examples is not None:
+        return settle(config, folder, machine, shape=examples.shape), examples
+    if not config.data.available(folder) and (root := getattr(config.data, "root", None)):
+        here = place_for(run).root
+        if Path(root) != here and config.data.model_copy(update={"root": None}).available(folder):
+            # The run came from another machine, or NNLAB_DATA has moved.
+            data = config.data.model_copy(update={"root": str(here)})
+            config = config.model_copy(update={"data": data}).written(config.origins)
+    experiment = settle(config, folder, machine)
+    examples = experiment.config.data.load(folder)
+    known = read_env(run).get("data")
+    if known != examples.digest:
+        raise DataError(f"{run}: the data are not those of the run (SHA-256 differs)")
+    return experiment, examples
+
+
+def restore(run: Path, experiment: Experiment, name: checkpoint.Pointer = "best") -> nn.Module:
+    """The network of a run with the weights of a checkpoint, on the CPU.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, it is damaged or of another network.
+    """
+    return restored(run, experiment, name)[0]
+
+
+def restored(
+    run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
+) -> tuple[nn.Module, int]:
+    """Likewise, with the number of updates that had been made."""
+    found = checkpoint.named(run / "checkpoints", name)
+    network = build_network(experiment.design, seed=0)
+    if network is experiment.design.module:
+        network = deepcopy(network)  # the user's own, which may be training
+    weights = {
+        key.removeprefix("model/"): tensor
+        for key, tensor in found.tensors.items()
+        if key.startswith("model/")
+    }
+    checkpoint.check_fits(network.state_dict(), weights, where=str(found.path))
+    network.load_state_dict(weights)
+    return network, found.step
+
+
+def load_network(run: Path, handed: Handed = NOTHING) -> nn.Module:
+    """The best network of a run, in evaluation mode, on the CPU: scaled inputs to outputs.
+
+    For numbers as targets it carries `target_mean` and `target_deviation`, (K,) each: outputs *
+    target_deviation + target_mean are in the target's own unit (0 and 1 without
+    `data.scale_target`).
+    """
+    config = of_run(run, handed=handed)
+    # Arrays that Python handed in are not needed for it.
+    known = shape_of(read_data(run)) if config.data.handed and handed.data is None else None
+    experiment = settle(config, place_for(run), Machine("cpu", cpu_count() or 1), shape=known)
+    network = restore(run, experiment).eval()
+    if experiment.shape.task == "regression":
+        scale, columns = read_env(run).get("target"), experiment.shape.outputs
+        for name, unscaled in (("mean", 0.0), ("deviation", 1.0)):
+            values = torch.tensor(scale[name] if scale else [unscaled] * columns)
+            network.register_buffer(f"target_{name}", values, persistent=False)
+    return network
+
+
+def of_run(run: Path, overrides: Sequence[str] = (), handed: Handed = NOTHING) -> RunConfig:
+    """The config that a run was trained by, with what was handed in.
+
+    Raises:
+        CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded.
+        ConfigError: as `load`.
+    """
+    read_summary(run)
+    if not (run / "config.yaml").exists():
+        text = "nnlab.Watch recorded it, its network and data are in the code that trained it"
+        raise CheckpointError(f"{run}: has no config.yaml: {text} (runs, tensorboard show it)")
+    return load_config_with(run / "config.yaml", overrides, handed)

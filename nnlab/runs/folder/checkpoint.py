@@ -1,0 +1,253 @@
+"""Checkpoints: a folder per saved step, complete or not there, and never loaded when damaged.
+
+    step-00000123/    model.safetensors  optimizer.safetensors  state.json  manifest.json
+    last, best, init  text files that hold the name of such a folder
+    kept              likewise, a name in each line: those that `log.checkpoints` asks for
+
+A folder is written under a temporary name, flushed to disk and renamed. `manifest.json` is written
+last and holds size and SHA-256 of the others, so that a folder whose manifest agrees is complete.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+from nnlab.core import files
+from nnlab.core.errors import CheckpointError
+from nnlab.runs.folder.checkpoint_files import MODEL, Checkpoint, Json, load, serialize
+
+Pointer = Literal["last", "best", "init"]
+
+_POINTERS: tuple[Pointer, ...] = ("last", "best", "init")
+_FOLDER = re.compile(r"step-([0-9]{8,15})")
+_TEMPORARY = re.compile(r"(step-[0-9]{8,15})\.tmp-.*")
+
+
+class Newest(NamedTuple):
+    """Where to continue."""
+
+    checkpoint: Checkpoint | None
+    """None: nothing was ever saved."""
+    warnings: tuple[str, ...]
+    """What was passed over, and why."""
+
+
+def save(
+    folder: Path, *, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Json]
+) -> Path:
+    """Writes folder/step-00000123 and waits until it is on disk.
+
+    A folder of this step that is there already (left by a run that was killed, or of a run that is
+    saved twice at its end) is replaced.
+
+    Args:
+        folder: the run's checkpoints; made if it is not there.
+        step: updates made.
+        tensors: "model/..." and others; on any device, in any layout, even sharing memory.
+        state: everything else that continuing needs; JSON, floats are kept exactly.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        ResourceError: the disk is full, or the like; what was there before is still there.
+    """
+    final = folder / name_of(step)
+    temporary = folder / f"{final.name}.tmp-{os.getpid()}"
+    contents = serialize(step, tensors, state)
+    with files.storage(final, need=sum(map(len, contents.values()))):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir()
+            for name, data in contents.items():
+                files.write_new(temporary / name, data)
+            files.sync_folder(temporary)
+            _put_in_place(temporary, final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        files.sync_folder(folder)
+    return final
+
+
+def name_of(step: int) -> str:
+    """The folder's name of a step."""
+    return f"step-{step:08d}"
+
+
+def point(folder: Path, name: Pointer, target: str) -> None:
+    """Makes `last`, `best` or `init` name a checkpoint's folder, all at once.
+
+    Raises:
+        ResourceError: the disk is full, or the like; the old pointer still stands.
+    """
+    assert _FOLDER.fullmatch(target), target
+    files.write(folder / name, target + "\n")
+
+
+def keep(folder: Path, target: str) -> None:
+    """Keeps a checkpoint's folder for good.
+
+    Raises:
+        ResourceError: the disk is full, or the like.
+    """
+    assert _FOLDER.fullmatch(target), target
+    files.write(folder / "kept", "".join(f"{name}\n" for name in [*kept(folder), target]))
+
+
+def kept(folder: Path) -> list[str]:
+    """The names of the folders that stay, in the order of their steps; [] where none does."""
+    try:
+        names = files.read_regular(folder / "kept", limit=10**6).decode().split()
+    except (OSError, ValueError):
+        return []
+    found = {name for name in names if _FOLDER.fullmatch(name)}
+    return sorted(found, key=lambda name: int(name[5:]))
+
+
+def prune(folder: Path, *, newest: int = 2) -> None:
+    """Removes checkpoints that no pointer names, except the newest, and what is half-done.
+
+    Raises:
+        ResourceError: something could not be removed.
+    """
+    named = {*(_target(folder, pointer) for pointer in _POINTERS), *kept(folder)}
+    with files.storage(folder):
+        for path in _steps(folder)[newest:]:
+            if path.name not in named:
+                # Renamed first: a kill must not leave half of it under its name.
+                path.rename(path.with_name(f"{path.name}.tmp-{os.getpid()}"))
+        for path in folder.glob("*.tmp-*"):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def named(folder: Path, name: Pointer) -> Checkpoint:
+    """The checkpoint that a pointer names.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    target = _target(folder, name)
+    if target is None:
+        raise CheckpointError(f"{folder / name}: names no checkpoint (has the run saved one?)")
+    return load(folder / target)
+
+
+def newest(folder: Path) -> Newest:
+    """The checkpoint to continue from: the one `last` names, else the newest that is sound.
+
+    For the process that owns the run: a complete folder that a crash kept from its name gets it.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none is sound.
+    """
+    _adopt(folder)
+    warnings: list[str] = []
+    for path in _candidates(folder):
+        try:
+            return Newest(load(path), tuple(warnings))
+        except CheckpointError as error:
+            warnings += [f"{line} (passed over)" for line in error.lines]
+    if warnings:
+        raise CheckpointError([f"{folder}: no checkpoint is sound", *warnings[:8]])
+    return Newest(None, ())
+
+
+def check_fits(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, where: str = "checkpoint"
+) -> None:
+    """Refuses tensors that are not exactly the expected ones by name, shape and sort of number.
+
+    Args:
+        expected: what the network and its optimizer hold here.
+        found: what the checkpoint holds.
+        where: the checkpoint's path, for the message.
+
+    Raises:
+        CheckpointError: a line for each difference, ten at most.
+    """
+    lines = list(_differences(expected, found, where))
+    if len(lines) > 10:
+        lines = lines[:9] + [f"{where}: and {len(lines) - 9} more differences"]
+    if lines:
+        raise CheckpointError(lines)
+
+
+def _differences(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str
+) -> Iterator[str]:
+    for name, here in expected.items():
+        there = found.get(name)
+        label = f"{where}: {name.removeprefix(MODEL)}"
+        if there is None:
+            yield f"{label} is missing there, has shape {tuple(here.shape)} here"
+        elif there.shape != here.shape:
+            yield f"{label} has shape {tuple(there.shape)} there and {tuple(here.shape)} here"
+        elif there.dtype.is_floating_point != here.dtype.is_floating_point:
+            yield f"{label} is {there.dtype} there and {here.dtype} here"
+    for name in [name for name in found if name not in expected]:
+        yield f"{where}: {name.removeprefix(MODEL)} is there and not here"
+
+
+def _put_in_place(temporary: Path, final: Path) -> None:
+    """Renames a folder, if need be over an older one, so that a complete one is there at any time.
+
+    Between the two renames both stand under temporary names, complete: `_adopt` finds them.
+    """
+    if not os.path.lexists(final):
+        temporary.replace(final)
+        return
+    aside = final.with_name(f"{temporary.name}-old")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process with our number that was killed
+    final.replace(aside)
+    try:
+        temporary.replace(final)
+    except BaseException:
+        aside.replace(final)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _adopt(folder: Path) -> None:
+    """Gives complete folders under a temporary name, where a crash left them, their own."""
+    for path in sorted(folder.glob("step-*.tmp-*")):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match is None or os.path.lexists(folder / match[1]):
+            continue
+        try:
+            load(path)
+        except CheckpointError:
+            continue
+        with files.storage(path):
+            path.replace(folder / match[1])
+
+
+def _steps(folder: Path) -> list[Path]:
+    """The folders of saved steps, the newest first."""
+    found = [path for path in folder.glob("step-*") if _FOLDER.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
+
+
+def _candidates(folder: Path) -> list[Path]:
+    steps = _steps(folder)
+    last = _target(folder, "last")
+    first = [] if last is None else [folder / last]
+    return first + [path for path in steps if path.name != last]
+
+
+def _target(folder: Path, name: Pointer) -> str | None:
+    """The folder's name in a pointer file; None when there is no file or no such name in it."""
+    try:
+        text = files.read_regular(folder / name, limit=100).decode().strip()
+    except (OSError, ValueError):
+        return None
+    return text if _FOLDER.fullmatch(text) else None

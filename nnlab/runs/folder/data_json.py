@@ -1,0 +1,63 @@
+"""data.json of a run: what a row looks like, how it is scaled, what the classes are called."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nnlab.core import files
+from nnlab.core.contracts import DataShape, Examples
+from nnlab.core.errors import CheckpointError
+
+FORMAT = 1
+
+
+def write_data(folder: Path, examples: Examples) -> None:
+    """Writes data.json: what rows must look like, how they are scaled, what classes are called."""
+    shape = examples.shape
+    found = {
+        "format": FORMAT,
+        "inputs": shape.inputs,
+        "task": shape.task,
+        "outputs": shape.outputs,
+        "classes": shape.classes,
+        "columns": shape.columns,
+        "sizes": dict(shape.sizes),
+        # float32 is exact as a JSON number.
+        "shift": examples.shift.tolist(),
+        "factor": examples.factor.tolist(),
+        "target": None if examples.target_scale is None else examples.target_scale._asdict(),
+        "fill": None if examples.fill is None else examples.fill.tolist(),
+        "peak": examples.peak,
+    }
+    files.write(folder / "data.json", json.dumps(found) + "\n")
+
+
+def read_data(folder: Path) -> dict[str, Any]:
+    """What `write_data` wrote.
+
+    Raises:
+        CheckpointError: it is missing, or cannot be read.
+    """
+    path = folder / "data.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        text = f"{folder}: does not hold the scale of its data (it is of an older nnlab)"
+        raise CheckpointError(text) from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    if found.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {FORMAT}")
+    return found
+
+
+def shape_of(known: dict[str, Any]) -> DataShape:
+    """The shape of the data as the run saw them."""
+    return DataShape(
+        inputs=tuple(known["inputs"]),
+        task=known["task"],
+        outputs=known["outputs"],
+        classes=tuple(known["classes"]),
+        sizes=known["sizes"],
+        columns=tuple(known["columns"]),
+    )

@@ -1,0 +1,218 @@
+"""The run folder: its lock, and what is written into it before training."""
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nnlab.config.loading import load_config
+from nnlab.config.run_config import RunConfig, dump, to_plain
+from nnlab.config.sections import LENGTHS
+from nnlab.core import files
+from nnlab.core.errors import CheckpointError, ConfigError, ResourceError
+from nnlab.core.package import package_version
+from nnlab.runs.folder.find import home
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Holds the folder for this process; a lock dies with its process.
+
+    Raises:
+        ResourceError: another process trains into it, or it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    ours = not folder.exists() or folder.parent.parent == home().absolute()
+    with files.storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            owner = _owner(folder)
+            way = "wait, or use another --run-dir"
+            raise ResourceError(f"{folder}: in use by {owner} ({way})") from None
+    try:
+        yield
+    finally:
+        _tidy(folder, ours=ours)
+        lock.release()
+
+
+def _tidy(folder: Path, *, ours: bool) -> None:
+    """Removes what was prepared for a run that never began: only the lock is there."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == ["lock"]:
+            (folder / "lock").unlink()
+            if ours:
+                folder.rmdir()
+                if folder.parent.parent == home().absolute():
+                    folder.parent.rmdir()
+
+
+@contextmanager
+def claimed(folder: Path, config: RunConfig, *, resume: bool) -> Generator[bool]:
+    """Holds the folder for a run of this config; gives whether a run is there to be continued.
+
+    Raises:
+        ConfigError: the folder holds something else.
+        ResourceError: another process trains into it, or it cannot be written.
+    """
+    if not (resume and (folder / "config.yaml").exists()):
+        refuse_used(folder)  # before a lock is put beside what is there
+    with locked(folder):
+        continues = resume and (folder / "config.yaml").exists()
+        if continues:
+            refuse_changes(folder, config)
+        else:
+            refuse_used(folder)  # again: nobody else writes now
+        yield continues
+
+
+def _owner(folder: Path) -> str:
+    try:
+        env = json.loads((folder / "env.json").read_text())
+        return f"pid {env['pid']} on host {env['host']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def refuse_used(folder: Path) -> None:
+    """Refuses a folder that holds a run, or anything else, for a fresh start.
+
+    Raises:
+        ConfigError: with the way out.
+    """
+    if (folder / "config.yaml").exists() or (folder / "summary.json").exists():
+        raise ConfigError(f"--run-dir {folder}: holds a run (add --resume to continue it)")
+    if folder.exists() and not folder.is_dir():
+        raise ResourceError(f"--run-dir {folder}: is a file, needs a folder")
+    if folder.is_dir() and any(path.name != "lock" for path in folder.iterdir()):
+        raise ConfigError(f"--run-dir {folder}: is not empty (use a new folder)")
+
+
+def write_config(folder: Path, config: RunConfig, source: str | None) -> None:
+    """Writes config.yaml, and source.yaml as its author wrote it."""
+    named = [s for s in ("data", "model", "loss") if getattr(getattr(config, s), "handed", False)]
+    head = f"# From Python: {', '.join(named)} handed in; this file alone cannot be trained again."
+    files.write(folder / "config.yaml", (f"{head}\n" if named else "") + dump(config))
+    if source is not None:
+        files.write(folder / "source.yaml", source)
+
+
+def write_env(folder: Path, facts: dict[str, Any]) -> None:
+    """Writes env.json: what decides the bits of the run, and where it came from.
+
+    Of a run that is resumed, `started` and `command` stay, and `resumed` tells those that followed.
+    """
+    now = {
+        "command": sys.argv,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    before = read_env(folder) if (folder / "env.json").exists() else {}
+    if before:
+        first = {key: before.get(key) for key in now}
+        now = {**first, "resumed": [*before.get("resumed", []), now]}
+    env = {
+        "nnlab": package_version(),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "git": _git(),
+        **now,
+        **facts,
+    }
+    files.write(folder / "env.json", json.dumps(env, indent=2) + "\n")
+
+
+def read_env(folder: Path) -> dict[str, Any]:
+    """What `write_env` wrote.
+
+    Raises:
+        CheckpointError: if it cannot be read.
+    """
+    try:
+        return json.loads((folder / "env.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'env.json'}: cannot be read: {error}") from None
+
+
+def as_begun(config: RunConfig, folder: Path | None, *, resume: bool) -> RunConfig:
+    """The config, in which a run that goes on has what it took for `auto` when it began.
+
+    What pays hangs on the length and the device, and both may be others now.
+    """
+    if folder is None or not resume or not (folder / "config.yaml").exists():
+        return config
+    begun = load_config(folder / "config.yaml").train
+    taken = {name: getattr(begun, name) for name in _TAKEN if getattr(config.train, name) == "auto"}
+    return config.model_copy(update={"train": config.train.model_copy(update=taken)})
+
+
+_TAKEN = ("compile", "layout")
+
+
+def refuse_changes(folder: Path, config: RunConfig) -> None:
+    """Refuses to continue a run under another config; durations and logging may differ.
+
+    Raises:
+        ConfigError: naming the fields.
+    """
+    before = flattened(to_plain(load_config(folder / "config.yaml")))
+    now = flattened(to_plain(config))
+    free = (
+        *(f"train.{name}" for name in LENGTHS),
+        "train.early_stopping",
+        "log",
+        "diagnose",
+        "train.threads",
+        "data.workers",
+    )
+    changed = [
+        f"{key}: {before.get(key, 'nothing')} there, {now.get(key, 'nothing')} now"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and not key.startswith(free)
+    ]
+    if changed:
+        head = f"{folder}: holds another experiment (use a new --run-dir)"
+        raise ConfigError([head, *(f"  {line}" for line in changed[:8])])
+
+
+def flat(config: RunConfig) -> dict[str, object]:
+    """Dotted path -> value, of everything that is one value."""
+    return {k: v for k, v in flattened(to_plain(config)).items() if v is not None}
+
+
+def flattened(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> value of a tree of plain values; a list of plain values is one, as text."""
+    if isinstance(value, dict) and value:
+        items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        items = [(f"{path}.{index}", inner) for index, inner in enumerate(value)]
+    else:
+        return {path: str(value) if isinstance(value, list) else value}
+    return {key: found for name, inner in items for key, found in flattened(inner, name).items()}
+
+
+def _git() -> str | None:
+    """The commit of the folder one works in, with a mark if it has changes; None without git."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=2,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None

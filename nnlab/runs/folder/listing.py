@@ -1,0 +1,216 @@
+"""The list of runs, and what removes some of them."""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnlab.core import files
+from nnlab.core.errors import ConfigError, NnlabError, ResourceError
+from nnlab.runs.folder.find import (
+    GROUP_FILE,
+    all_runs,
+    folders,
+    home,
+    in_use,
+    is_group,
+    is_run,
+    members_of,
+    started,
+)
+from nnlab.runs.folder.summary import Summary, read_summary
+
+_BAD = ("failed", "diverged", "killed", "damaged", "empty")
+_UNFINISHED = ("running", "interrupted", "failed")
+_UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run in a list.
+
+    Attributes:
+        run: its folder.
+        status: of the summary; `killed` if it says running and no process holds it; `damaged` if it
+            cannot be read; `empty` for a folder that never became a run.
+        scores: of the best validation reading, else of the last one; loss first.
+        seconds: since it was started or resumed last.
+        size: in bytes.
+    """
+
+    run: Path
+    status: str
+    scores: Mapping[str, float]
+    seconds: float
+    size: int
+
+    @property
+    def name(self) -> str:
+        """As the commands take it."""
+        return f"{self.run.parent.name}/{self.run.name}"
+
+
+def listing() -> list[Row]:
+    """All runs, the newest last."""
+    return sorted(map(_row, all_runs()), key=lambda row: (-row.seconds, row.run.name))
+
+
+def _row(run: Path) -> Row:
+    status, scores = "empty", {}
+    if is_group(run):
+        status, scores = _group(run)
+    elif is_run(run):
+        try:
+            summary = read_summary(run)
+            status, scores = summary.status, _scores(summary)
+        except NnlabError:
+            status = "damaged"
+    if status == "running" and not in_use(run):
+        status = "killed"
+    age = max(0.0, time.time() - started(run)[0])
+    return Row(run, status, scores, age, _size(run))
+
+
+def _group(folder: Path) -> tuple[str, dict[str, float]]:
+    """The status of a comparison, and the last score of each variant, averaged over its seeds.
+
+    Runs that were cut short are in no average.
+    """
+    try:
+        group: dict[str, Any] = json.loads((folder / GROUP_FILE).read_bytes())
+        found: dict[str, list[float]] = {}
+        for run in members_of(folder):
+            summary = read_summary(run)
+            scores = {} if summary.status in _UNFINISHED else _scores(summary)
+            for key, value in list(scores.items())[-1:]:
+                variant = str(group["members"][run.name]["variant"])
+                found.setdefault(f"{variant} {key}".strip(), []).append(value)
+        return str(group["status"]), {key: sum(v) / len(v) for key, v in found.items()}
+    except (NnlabError, OSError, ValueError, KeyError, TypeError):
+        return "damaged", {}
+
+
+def _scores(summary: Summary) -> dict[str, float]:
+    best = summary.best or {}
+    chosen = best if best.get("split", "validation") == "validation" else {}
+    chosen = chosen or summary.last.get("validation") or summary.last.get("train") or {}
+    found = {"loss": chosen.get("loss"), **(chosen.get("scores") or {})}
+    return {key: value for key, value in found.items() if isinstance(value, int | float)}
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size
+    return total
+
+
+def table(*, as_json: bool) -> str:
+    """The list that `nnlab runs` prints."""
+    rows = listing()
+    if as_json:
+        return json.dumps([_plain(row) for row in rows]) + "\n"
+    if not rows:
+        return f"no runs in {home()} (nnlab train makes one)\n"
+    from nnlab.core.text import grid, rendered
+
+    cells = [
+        (row.name, row.status, _said(row.scores), _age(row.seconds), f"{row.size / 1e6:,.1f} MB")
+        for row in rows
+    ]
+    head = ("run", "status", "scores", "age", "size")
+    return rendered(grid(cells, head=head, right=(3, 4), whole=(0, 1, 3, 4)))
+
+
+def _plain(row: Row) -> dict[str, object]:
+    return {
+        "run": str(row.run),
+        "name": row.run.parent.name,
+        "number": int(row.run.name),
+        "status": row.status,
+        "scores": dict(row.scores),
+        "age_seconds": round(row.seconds, 1),
+        "bytes": row.size,
+    }
+
+
+def _said(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{key} {value:.4g}" for key, value in scores.items())
+
+
+def _age(seconds: float) -> str:
+    count, unit = next(((n, unit) for n, unit in _UNITS if seconds >= n), (1, "s"))
+    return f"{int(seconds // count)} {unit}"
+
+
+def remove(runs: Sequence[Path], *, yes: bool) -> list[Path]:
+    """Removes runs, and the folder of a name that has none left.
+
+    Args:
+        runs: their folders.
+        yes: remove even those that a process trains into.
+
+    Raises:
+        ResourceError: one is in use (then none is removed), or cannot be removed.
+    """
+    unique = list(dict.fromkeys(run.resolve() for run in runs))
+    busy = [] if yes else [run for run in unique if in_use(run)]
+    if busy:
+        raise ResourceError([f"{run}: is being trained (wait, or add --yes)" for run in busy])
+    for run in unique:
+        with files.storage(run):
+            # Renamed first: a kill must not leave half a run under its name.
+            aside = run.with_name(f".{run.name}.removed-{os.getpid()}")
+            run.rename(aside)
+            shutil.rmtree(aside)
+        if run.parent.parent == home().resolve():
+            with suppress(OSError):
+                run.parent.rmdir()
+    return unique
+
+
+def prunable(*, keep: int | None, failed: bool) -> list[Path]:
+    """The runs that `prune` removes.
+
+    Args:
+        keep: all but so many of each name, the newest.
+        failed: those that failed, diverged, were killed or never began.
+
+    Raises:
+        ConfigError: if neither is asked for.
+    """
+    if keep is None and not failed:
+        raise ConfigError("runs prune: needs --keep N or --failed")
+    idle = [run for run in folders() if not in_use(run)]
+    chosen: set[Path] = set()
+    if failed:
+        chosen |= {run for run in idle if _row(run).status in _BAD}
+    if keep is not None:
+        by_name: dict[str, list[Path]] = {}
+        for run in idle:
+            by_name.setdefault(run.parent.name, []).append(run)
+        for runs in by_name.values():
+            chosen |= set(runs[: max(0, len(runs) - keep)])
+    return [run for run in idle if run in chosen]
+
+
+def confirm(runs: Sequence[Path]) -> bool:
+    """Asks on the terminal.
+
+    Raises:
+        ConfigError: there is nobody to ask.
+    """
+    count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    if not sys.stdin.isatty():
+        raise ConfigError(f"runs prune: would remove {count} (add --yes)")
+    names = ", ".join(f"{run.parent.name}/{run.name}" for run in runs)
+    sys.stderr.write(f"remove {names}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

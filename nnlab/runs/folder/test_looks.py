@@ -1,0 +1,127 @@
+"""How often a test split was looked at: each look at it makes its score less of a test.
+
+Every scoring of a run on its test split is written down in the run's own folder, and summed over
+the runs beside it that have the same test rows when it is told.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nnlab.core import files
+from nnlab.core.contracts import Examples
+from nnlab.core.errors import CheckpointError, ResourceError
+from nnlab.runs.folder.find import is_group
+
+FORMAT = 1
+_FILE = Path("eval") / "looks.json"
+_PATIENCE = 10.0
+"""Seconds to wait for another process that writes a look down."""
+
+
+class Looks(NamedTuple):
+    """How often a test split was scored, this time included.
+
+    Attributes:
+        run: with the run at hand, or the runs.
+        family: with them and those beside them that have the same test rows.
+    """
+
+    run: int
+    family: int
+
+    @property
+    def sentence(self) -> str:
+        """As it is told."""
+        text = f"the test split was scored for the {_ordinal(self.family)} time"
+        others = self.family - self.run
+        return f"{text}, {_times(others)} with other runs beside this" if others else text
+
+
+def count(run: Path, examples: Examples, *, command: str) -> None:
+    """Writes down that the test split was scored; after a crash the look is there or is not.
+
+    Args:
+        run: the run's folder.
+        examples: its data.
+        command: what looked.
+
+    Raises:
+        CheckpointError: what was written before cannot be read.
+        ResourceError: it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path = run / _FILE
+    with files.storage(path.parent):
+        path.parent.mkdir(exist_ok=True)
+        lock = FileLock(path.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=_PATIENCE)
+        except Timeout:
+            raise ResourceError(f"{path}: another process holds its lock (try again)") from None
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        looks = [*_read(path), {"at": now, "command": command, "rows": fingerprint(examples)}]
+        text = json.dumps({"format": FORMAT, "looks": looks}, indent=1)
+        files.write(path, text + "\n")
+    finally:
+        lock.release()
+
+
+def fingerprint(examples: Examples) -> str:
+    """What names the test rows: SHA-256 of the data's digest and of the row numbers, shortened."""
+    return sha256(examples.digest.encode() + examples.rows["test"].tobytes()).hexdigest()[:16]
+
+
+def counted(runs: Sequence[Path]) -> Looks:
+    """The looks at the test rows that these runs looked at last, so far."""
+    own = {run.absolute() / _FILE: _read(run / _FILE) for run in runs}
+    rows = {looks[-1]["rows"] for looks in own.values() if looks}
+    beside = {path: _read(path) for run in runs for path in _beside(run) if path not in own}
+    return Looks(_matching(own.values(), rows), _matching([*own.values(), *beside.values()], rows))
+
+
+def taken_from(found: dict[str, Any]) -> str:
+    """Takes the looks out of what `eval` found, and says them; empty where there are none."""
+    parts = [part for part in (found, *found.values()) if isinstance(part, dict)]
+    numbers = [part.pop("looks") for part in parts if "looks" in part]
+    return Looks(**numbers[-1]).sentence if numbers else ""
+
+
+def _matching(found: Iterable[list[dict[str, Any]]], rows: set[str]) -> int:
+    return sum(look["rows"] in rows for looks in found for look in looks)
+
+
+def _beside(run: Path) -> list[Path]:
+    """The records of the runs of the same name; a run of a comparison stands one folder deeper."""
+    folder = run.absolute().parent
+    if is_group(folder):
+        folder = folder.parent
+    return [*folder.glob(f"*/{_FILE}"), *folder.glob(f"*/*/{_FILE}")]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(path.read_bytes())
+        if found["format"] != FORMAT:
+            text = f"format {found['format']}, this nnlab reads {FORMAT}"
+            raise CheckpointError(f"{path}: {text}")
+        return [{**look, "rows": str(look["rows"])} for look in found["looks"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = f"cannot be read: {error} (remove it to count from 0)"
+        raise CheckpointError(f"{path}: {text}") from None
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{ending or 'th'}"

@@ -1,0 +1,1 @@
+"""What goes along with a run's events: findings, pictures, histograms, the loss of each example."""

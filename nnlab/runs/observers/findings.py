@@ -1,0 +1,105 @@
+"""What is wrong with the run at hand: each finding is told once and stays in findings.jsonl."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+from nnlab.core import files
+from nnlab.core.contracts import Event, Examples, Stopped
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.evidence.data_facts import data_facts
+from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
+from nnlab.diagnosis.watcher import Watcher
+from nnlab.experiment.settle import Experiment
+from nnlab.runs.build.scoring import baseline
+from nnlab.runs.build.session import Session
+from nnlab.runs.folder.metrics import read_history
+from nnlab.runs.observers.per_example import record_of
+
+FILE = "findings.jsonl"
+
+
+@final
+class Examiner:
+    """Judges the events of a session and writes down what is found.
+
+    Args:
+        session: whose run it is; what earlier sessions of it found is not told again.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._path = session.folder / FILE
+        self._session = session
+        told = read_findings(session.folder) if session.found else []
+        session.findings.extend(told)
+        self._facts = facts_of(session.experiment, session.examples)
+        self._watcher = Watcher(self._facts, told=told)
+        if session.found:
+            self._watcher.recall(_before(session.folder / "metrics.jsonl", session.progress.step))
+
+    def observe(self, event: Event) -> Sequence[Finding]:
+        """What has not been told, after an event of the run."""
+        if isinstance(event, Stopped) and self._session.experiment.pace.examples.ever:
+            self._facts.record = record_of(self._session.folder)
+        found = self._watcher.observe(event)
+        if found:
+            self._session.findings.extend(found)
+            self._append("".join(json.dumps(finding.plain()) + "\n" for finding in found))
+        return found
+
+    def _append(self, lines: str) -> None:
+        content = lines.encode()
+        with files.storage(self._path, need=len(content)):
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                files.write_all(handle, content)
+            finally:
+                os.close(handle)
+
+
+def facts_of(
+    experiment: Experiment,
+    examples: Examples,
+    *,
+    doubles: bool = False,
+    record: ExampleRecord | None = None,
+) -> Facts:
+    """What is known before the first step, with a look at the data.
+
+    Args:
+        experiment: settled.
+        examples: its data.
+        doubles: whether to look for rows that are in two splits, which reads all of them.
+        record: of the training examples, where one was kept.
+    """
+    if experiment.shape.start:
+        return Facts(experiment)  # a surface has no data
+    chance = {} if "scores" in experiment.config.replaced else baseline(experiment, examples)
+    return Facts(
+        experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles), record
+    )
+
+
+def read_findings(folder: Path) -> list[Finding]:
+    """What a run has told so far; lines that cannot be read are passed over."""
+    found: list[Finding] = []
+    try:
+        lines = (folder / FILE).read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            found.append(Finding.of(json.loads(line)))
+        except (ValueError, TypeError, KeyError):
+            continue  # a torn line, or one of another version: it is told anew
+    return found
+
+
+def _before(path: Path, step: int) -> list[dict[str, Any]]:
+    """The readings up to a step."""
+    try:
+        return [record for record in read_history(path) if record["step"] <= step]
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,144 @@
+"""The pictures of a run while it trains: collected between two updates, drawn elsewhere."""
+
+from collections.abc import Callable, Iterable
+from typing import Self, final
+
+import torch
+
+from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
+from nnlab.display.pictures import JUDGEMENTS, KINDS
+from nnlab.display.pictures.family import Moment, Picture, Scene
+from nnlab.display.pictures.painter import Painter
+from nnlab.display.tensorboard.layout import depth
+from nnlab.display.tensorboard.sink import TensorBoard
+from nnlab.experiment.settle import Experiment
+from nnlab.runs.build.build import source_of
+from nnlab.runs.build.probing import probe_rows
+from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.observers.distributions import Distributions
+from nnlab.runs.observers.judged import curves, judged
+from nnlab.training.probes.labels import cards_of
+from nnlab.training.sources import Source
+
+
+def scene_of(
+    experiment: Experiment,
+    examples: Examples,
+    network: torch.nn.Module,
+    source: Source | None = None,
+) -> Scene:
+    """What pictures and histograms look at: the network and the probe set."""
+    like = next(network.parameters())
+    source = source or source_of(examples, device=like.device, dtype=like.dtype)
+    split: Split = "validation" if "validation" in experiment.shape.sizes else "train"
+    rows = probe_rows(examples, split).to(like.device)
+    norms = sorted(cards_of(experiment.design.plans), key=depth)
+    return Scene(experiment, examples, network, source, rows, tuple(norms))
+
+
+def pictures_of(scene: Scene) -> list[Picture]:
+    """Those that fit the run."""
+    return [kind(scene) for kind in KINDS if kind.fits(scene.experiment)]
+
+
+@final
+class Gallery:
+    """Takes the pictures and the histograms of a run when they are due.
+
+    Use it in a `with` statement, inside that of the sinks: its end waits for the last drawing.
+
+    Args:
+        scene: what is looked at.
+        board: where it goes.
+        warn: told once when pictures cannot be drawn.
+        past: the readings of a resumed run, up to its checkpoint.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        board: TensorBoard,
+        warn: Callable[[str], None],
+        past: Iterable[Reading] = (),
+    ) -> None:
+        pace = scene.experiment.pace
+        self._scene = scene
+        self._board = board
+        self._pictures_due, self._histograms_due = pace.pictures, pace.histograms
+        self._pictures = pictures_of(scene) if pace.pictures.ever else []
+        self._distributions = _distributions(scene) if pace.histograms.ever else None
+        self._painter = Painter(board.record, warn) if self._pictures else None
+        self._taken = self._counted = -1
+        self._turn = 0
+        self._now = Moment(0, 0.0)
+        for reading in past:
+            self._see(reading)
+            self._taken = self._counted = reading.step
+
+    def after(self, event: Event) -> None:
+        """Looks at the network where that is due; to be called before the next update."""
+        if isinstance(event, Reading):
+            self._see(event)
+            if event.split == "train":
+                self._count(self._histograms_due.latest(event.step) > self._counted)
+                # At the end of an epoch the validation reading is still to come.
+                ended = event.step > 0 and event.epoch == int(event.epoch)
+                self._take(not ended and self._pictures_due.latest(event.step) > self._taken)
+        elif isinstance(event, EpochEnd):
+            self._take(self._pictures_due.latest(event.step) > self._taken)
+        elif isinstance(event, Stopped) and event.status != "failed":
+            self._count(self._counted < self._now.step)
+            self._take(True, last=True)
+            self._judge()
+
+    def _see(self, reading: Reading) -> None:
+        self._now = Moment(reading.step, reading.epoch)
+        for picture in self._pictures:
+            picture.see(reading)
+
+    def _count(self, due: bool) -> None:
+        if due and self._distributions is not None:
+            self._counted = self._now.step
+            self._board.histograms(self._distributions.collect(), step=self._now.step)
+
+    def _take(self, due: bool, *, last: bool = False) -> None:
+        """All pictures; those that show the whole past only now and then: each says it again."""
+        if not due or self._painter is None:
+            return
+        fresh = self._taken < self._now.step
+        self._taken = self._now.step
+        self._turn += 1
+        for picture in self._pictures:
+            wanted = last or self._turn % 3 == 0 if picture.cumulative else fresh
+            if wanted and (arrays := picture.collect()) is not None:
+                self._painter.paint(picture.title, arrays, self._now)
+
+    def _judge(self) -> None:
+        """What the network makes of the validation split in the end."""
+        scene = self._scene
+        if self._painter is None or "validation" not in scene.experiment.shape.sizes:
+            return
+        found = judged(scene.experiment, scene.examples, scene.network, scene.source, "validation")
+        if found is None:
+            return
+        curves(self._board, found, step=self._now.step)
+        for kind in JUDGEMENTS:
+            if (arrays := kind.collect(found)) is not None:
+                self._painter.paint(kind.title, arrays, self._now)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Waits until everything is drawn, or leaves it."""
+        if self._painter is not None:
+            self._painter.close(at_once=at_once)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(at_once=kind is not None)
+
+
+def _distributions(scene: Scene) -> Distributions:
+    optimized = scene.experiment.config.rule.optimized
+    loss = loss_of(scene.experiment, scene.examples, scene.network) if optimized else None
+    return Distributions(scene, loss)

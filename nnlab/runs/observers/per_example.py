@@ -1,0 +1,165 @@
+"""The losses and margins of all training examples, kept at a few moments of a run.
+
+What a network learns late and answers against its label for long may be labelled wrongly: see
+`nnlab.diagnosis.rules.label_noise`. A pass over the training split in evaluation mode, between two
+updates: no weight, no buffer and no random stream changes.
+"""
+
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+from torch import Tensor
+
+from nnlab.core import files
+from nnlab.core.contracts import Event, Examples, Reading
+from nnlab.core.errors import CheckpointError
+from nnlab.diagnosis.evidence.facts import ExampleRecord
+from nnlab.experiment.settle import Experiment
+from nnlab.runs.build.build import Built, evaluation_batch
+from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.build.session import Session
+from nnlab.training.pace import Due
+from nnlab.training.probes.no_trace import evaluating
+
+FILE = "examples.safetensors"
+_MOST_BYTES = 4 * 2**30
+
+
+@final
+class PerExample:
+    """Keeps the record of a session, in examples.safetensors of the run folder.
+
+    Args:
+        session: whose run it is; what an earlier session kept up to its checkpoint stays.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        surface = bool(session.experiment.shape.start)
+        self._due = Due() if surface else session.experiment.pace.examples
+        self._kept: dict[int, dict[str, np.ndarray]] = {}
+        path = session.folder / FILE
+        if session.found and self._due.ever and path.exists():
+            self._recall(read_record(session.folder), session.progress.step)
+
+    def _recall(self, record: ExampleRecord, step: int) -> None:
+        for n, at in enumerate(record.steps.tolist()):
+            if at <= step:
+                moment = {"losses": record.losses[n]}
+                if record.margins is not None and record.predicted is not None:
+                    moment |= {"margins": record.margins[n], "predicted": record.predicted[n]}
+                if record.held is not None:
+                    moment["held"] = record.held[n]
+                if record.sure is not None:
+                    moment["sure"] = record.sure[n]
+                self._kept[at] = moment
+
+    def after(self, event: Event) -> None:
+        """Looks at all training examples where that is due."""
+        if not isinstance(event, Reading) or event.split != "train" or not event.step:
+            return
+        if self._due.latest(event.step) > max(self._kept, default=0):
+            self._kept[event.step] = self._measured()
+            self._write()
+
+    def _measured(self) -> dict[str, np.ndarray]:
+        session = self._session
+        rows, parts = session.examples.rows, (session.experiment, session.examples, session.built)
+        found = answers(*parts, rows["train"])
+        if "margins" in found and "validation" in rows:
+            found["held"] = answers(*parts, rows["validation"])["margins"]
+        return found
+
+    def _write(self) -> None:
+        steps = sorted(self._kept)
+        tables = {
+            key: np.stack([self._kept[step][key] for step in steps]) for key in self._kept[steps[0]]
+        }
+        examples = self._session.examples
+        rows = examples.rows["train"]
+        numbers = {"steps": np.array(steps, np.int64), "rows": rows}
+        if examples.shape.task == "classes":
+            numbers["labels"] = examples.targets[rows]
+        numbers = {key: np.ascontiguousarray(value) for key, value in numbers.items()}
+        files.write(self._session.folder / FILE, to_bytes({**numbers, **tables}))
+
+
+def answers(
+    experiment: Experiment, examples: Examples, built: Built, rows: NDArray[np.int64]
+) -> dict[str, np.ndarray]:
+    """What a network says of rows, in evaluation mode; nothing in it changes.
+
+    Args:
+        experiment: that it is trained in.
+        examples: the data.
+        built: with the network.
+        rows: (N,) numbers in the data.
+
+    Returns:
+        `losses` (N,), and of classes `margins`, `predicted` and `sure`, (N,) each: how far the
+        largest output is above the second, whatever the label.
+    """
+    loss = loss_of(experiment, examples, built.network)
+    device = next(built.network.parameters()).device
+    chunks = list(torch.from_numpy(rows).to(device).split(evaluation_batch(experiment)))
+    parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": [], "sure": []}
+    built.source.announce(chunks)
+    with evaluating(built.network):
+        for chunk in chunks:
+            batch = built.source.gather(chunk)
+            outputs = built.network(batch.inputs)
+            parts["losses"].append(loss(outputs, batch).float())
+            if experiment.shape.task == "classes":
+                parts["margins"].append(margins(outputs, batch.targets))
+                parts["predicted"].append(outputs.argmax(1).to(torch.int32))
+                first, second = outputs.topk(2, dim=1).values.float().unbind(1)
+                parts["sure"].append(first - second)
+    return {key: torch.cat(part).cpu().numpy() for key, part in parts.items() if part}
+
+
+def margins(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Output of the label less the largest other. Pleiss et al. 2020, eq. 1.
+
+    Args:
+        outputs: (N, K), before the link.
+        labels: (N,) class numbers.
+
+    Returns:
+        (N,) float32; negative where another class is answered.
+    """
+    own = outputs.gather(1, labels[:, None])[:, 0]
+    others = outputs.scatter(1, labels[:, None], float("-inf"))
+    return (own - others.max(1).values).float()
+
+
+def read_record(folder: Path) -> ExampleRecord:
+    """What a run kept.
+
+    Raises:
+        CheckpointError: there is nothing, or it is damaged.
+    """
+    path = folder / FILE
+    try:
+        found = from_bytes(files.read_regular(path, limit=_MOST_BYTES))
+        return ExampleRecord(
+            rows=found["rows"],
+            labels=found.get("labels", np.empty(0, np.int64)),
+            steps=found["steps"],
+            losses=found["losses"],
+            margins=found.get("margins"),
+            predicted=found.get("predicted"),
+            held=found.get("held"),
+            sure=found.get("sure"),
+        )
+    except Exception as error:  # safetensors raises its own kinds
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+
+
+def record_of(folder: Path) -> ExampleRecord | None:
+    """Likewise; None where a run kept nothing."""
+    return read_record(folder) if (folder / FILE).exists() else None

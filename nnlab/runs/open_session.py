@@ -1,0 +1,175 @@
+"""Opens a session of a run: data, torch objects, and where an earlier session left off."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, time
+from typing import TYPE_CHECKING
+
+from nnlab.config.loading import load_config
+from nnlab.core.contracts import Examples
+from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.display.views import View
+from nnlab.experiment.settle import Experiment, lengths
+from nnlab.parts.datasets.checks import notes
+from nnlab.parts.datasets.family import Place
+from nnlab.runs import prefetch
+from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.build.compiling import prepare
+from nnlab.runs.build.session import Session
+from nnlab.runs.folder import checkpoint
+from nnlab.runs.folder import folder as folders
+from nnlab.runs.folder.data_json import write_data
+from nnlab.runs.outcome import summarize
+from nnlab.training import device as devices
+from nnlab.training.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a run is asked for.
+
+    Attributes:
+        experiment: settled.
+        place: where its data lie.
+        device: that trains.
+        why: a sentence that says which device and why.
+        deterministic: refuse operations that have no deterministic form.
+        text: the config as its author wrote it, where it was a text.
+        examples: take the place of the config's data (a smoke run without them, a comparison);
+            who loaded them has told what is to be noted of them.
+        began: when the session began, by `perf_counter`.
+    """
+
+    experiment: Experiment
+    place: Place
+    device: "torch.device"
+    why: str
+    deterministic: bool
+    text: str | None
+    examples: Examples | None
+    began: float
+
+    @property
+    def threads(self) -> int:
+        """Of one operation on the CPU."""
+        threads = self.experiment.config.train.threads
+        assert not isinstance(threads, str)
+        return threads
+
+
+def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Session:
+    """Loads, builds, takes over the newest checkpoint, and writes down what will be trained.
+
+    Nothing is written before all of that has gone well.
+
+    Raises:
+        NnlabError: the data, the checkpoint or the new length do not fit.
+    """
+    experiment = wish.experiment
+    started = perf_counter()
+    examples = wish.examples or prefetch.load(experiment.config.data, wish.place)
+    built = build_trainer(experiment, examples, wish.device)
+    found = _continue_from(folder, built, examples, view) if continues else None
+    progress = Progress.of(found.state["progress"]) if found else Progress()
+    if built.why_eager:
+        view.note(f"compile: the steps are eager, {built.why_eager}")
+    for note in notes(examples) if wish.examples is None else ():
+        view.note(note)
+    if not continues or _goes_on(folder, experiment, built, progress, view):
+        folders.write_config(folder, experiment.config, wish.text)
+    write_data(folder, examples)
+    facts = {"threads": wish.threads, "deterministic": wish.deterministic, "why": wish.why}
+    scale = examples.target_scale
+    data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
+    folders.write_env(folder, {**devices.versions(wish.device), **facts, **data})
+    now, age = time(), perf_counter() - wish.began
+    seconds = {"startup": started - wish.began, "build": perf_counter() - started}
+    began = {"session": now - age, "training": now}
+    return Session(experiment, examples, built, folder, wish.why, found, progress, seconds, began)
+
+
+def make_ready(session: Session, view: View) -> None:
+    """Gets the step ready, which may take half a minute; a signal to the run cuts that short.
+
+    What is killed meanwhile is a run without a checkpoint, which a resume begins anew.
+    """
+    started = perf_counter()
+    summarize(session, None, 0).write()
+    trainer = session.built.trainer
+    prepare(session.built.step, trainer.order.batches(0)[0], view.note)
+    session.seconds = {**session.seconds, "compile": perf_counter() - started}
+    session.began["training"] = time()
+
+
+def _continue_from(
+    folder: Path, built: Built, examples: Examples, view: View
+) -> checkpoint.Checkpoint | None:
+    """The newest sound checkpoint, taken over by the step; None if none was saved yet."""
+    env = folders.read_env(folder) if (folder / "env.json").exists() else {}
+    if env.get("data") not in (None, examples.digest):
+        what = "the data have changed since this run began (SHA-256 differs)"
+        raise CheckpointError(f"{folder}: {what}")
+    newest = checkpoint.newest(folder / "checkpoints")
+    for warning in newest.warnings:
+        view.note(warning)
+    found = newest.checkpoint
+    if found is None:
+        return None
+    state = built.step.state()
+    expected = {k: v for k, v in state.items() if k.startswith("model/")}
+    there = {k: v for k, v in found.tensors.items() if k.startswith("model/")}
+    checkpoint.check_fits(expected, there, where=str(found.path))
+    if missing := sorted(state.keys() - found.tensors.keys()):
+        text = f"{found.path}: has no {missing[0]}, another version of nnlab saved it"
+        raise CheckpointError(f"{text} (train anew; nnlab eval and predict still read the run)")
+    built.step.load(found.tensors)
+    view.note(f"resumed at step {found.step}, from {found.path.name}")
+    return found
+
+
+def _goes_on(
+    folder: Path, experiment: Experiment, built: Built, progress: Progress, view: View
+) -> bool:
+    """Whether config.yaml becomes what is asked for now; says where there is nothing left to do.
+
+    Raises:
+        ConfigError: more has been trained than is asked for.
+    """
+    total, done = experiment.total, progress.step
+    if total is not None and done > total:
+        epochs = f"{done / experiment.per_epoch:g} epochs"
+        text = f"{folder}: has trained for {done} steps ({epochs}), cannot end at step {total}"
+        raise ConfigError(f"{text} (give a longer train.epochs or train.steps, or a new run)")
+    ended = built.trainer.ended(progress) if done else None
+    if ended is not None:
+        way = {
+            "early_stopped": "a longer train.early_stopping.patience",
+            "time_limit": "more train.minutes",
+        }.get(ended.status, "--set train.epochs=N")
+        view.note(f"nothing left to do: {ended.status} ({ended.why}); to go on, give {way}")
+        return ended.status == "completed"
+    with suppress(ConfigError):  # a config of an older nnlab
+        _tell_jump(folder, experiment, progress, view)
+    return True
+
+
+def _tell_jump(folder: Path, experiment: Experiment, progress: Progress, view: View) -> None:
+    """Notes that another length bends the schedule: the rate jumps."""
+    config, per_epoch = experiment.config, experiment.per_epoch
+    before = load_config(folder / "config.yaml")
+    _, total = lengths(before.train, experiment.shape.sizes["train"])
+    if config.schedule.observes or total == experiment.total:
+        return
+    old, new = (
+        config.optimizer.lr * config.schedule.build(per_epoch=per_epoch, total=steps)(progress.step)
+        for steps in (total, experiment.total)
+    )
+    if old != new:
+        view.note(
+            f"{config.schedule.kind} follows the new length: the learning rate jumps from "
+            f"{old:.3g} to {new:.3g}"
+        )

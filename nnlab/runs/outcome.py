@@ -1,0 +1,191 @@
+"""What a run says of itself: its summary, TensorBoard's cards, the closing lines."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import torch
+
+from nnlab.config.described import help_of
+from nnlab.config.run_config import dump
+from nnlab.core.contracts import Split, Stopped
+from nnlab.core.kinds import Kind
+from nnlab.core.text import short
+from nnlab.display.closing import Outcome, epoch_of, rounded
+from nnlab.display.tensorboard.layout import charts
+from nnlab.display.tensorboard.sink import TensorBoard
+from nnlab.experiment.handed import in_no_file
+from nnlab.experiment.misfits import monitored
+from nnlab.experiment.settle import Experiment
+from nnlab.runs.build.build import evaluation_batch
+from nnlab.runs.build.compiling import facts
+from nnlab.runs.build.probing import seen_of
+from nnlab.runs.build.session import Session
+from nnlab.runs.folder.folder import flat
+from nnlab.runs.folder.summary import Summary
+from nnlab.training.probes.readings import tag_of
+from nnlab.training.progress import Progress
+from nnlab.training.step import Concluding, Conclusion
+
+UNTOLD = ("name", "log", "diagnose", "data.root", "data.split_seed", "model.output",
+          "train.threads", "train.monitor", "train.compile", "train.layout",
+          "data.inputs", "data.targets")  # fmt: skip
+"""What one does not compare runs by; the rest of the config is TensorBoard's hyperparameters."""
+FIRST = ("model.activation.kind", "model.hidden", "model.hidden.depth", "model.hidden.width",
+         "optimizer.kind", "optimizer.lr", "train.batch_size")  # fmt: skip
+"""What one compares runs by most often; in the table of hyperparameters they stand at the left."""
+
+
+def conclude(session: Session) -> Conclusion:
+    """What has come of the run, if its rule has something to say."""
+    step, device = session.built.step, next(session.built.network.parameters()).device
+    if not isinstance(step, Concluding):
+        return Conclusion()
+    rows = torch.from_numpy(session.examples.rows["train"]).to(device)
+    return step.conclude(rows.split(evaluation_batch(session.experiment)))
+
+
+def describe(board: TensorBoard, session: Session) -> None:
+    """Gives TensorBoard what does not change: graph, config, layout, hyperparameters."""
+    experiment = session.experiment
+    keys = ["loss", *(score.key for score in experiment.scores)]
+    read: tuple[Split, ...] = ("train", "validation")
+    splits: list[Split] = [split for split in read if split in experiment.shape.sizes]
+    trained = monitored(experiment.scores)
+    tags = [
+        tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
+    ]
+    board.graph(experiment.design.plans, experiment.shape.inputs)
+    board.layout(charts(tags, session.built.cards, seen_of(experiment)))
+    board.text("config", f"```yaml\n{dump(experiment.config)}```")
+    chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
+    board.hparams(chosen, tags, first=FIRST)
+
+
+def card(summary: Summary) -> str:
+    """The summary as a table in Markdown."""
+    plain = {key: value for key, value in summary.plain().items() if value not in (None, {}, "")}
+    rows = [f"| {key} | {_cell(value)} |" for key, value in plain.items()]
+    return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        found: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return ", ".join(f"{key} {_cell(inner)}" for key, inner in found.items())
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def meanings(experiment: Experiment) -> dict[str, str]:
+    """What the loss and each score say, by their keys: their menus' words."""
+    loss = experiment.loss
+    found = {"loss": f"{_first_line(loss)} {loss.formula}"}
+    return found | {score.key: _first_line(score) for score in experiment.scores}
+
+
+def _first_line(kind: Kind) -> str:
+    return help_of(type(kind))[0]
+
+
+def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary:
+    """The summary as it stands; without `stopped` the run is still running."""
+    progress = session.progress
+    config = session.experiment.config
+    names = [score.key for score in session.experiment.scores]
+
+    def entry(values: Mapping[str, float], step: int, epoch: float) -> dict[str, Any]:
+        scores = {name: values[name] for name in names if name in values}
+        return {"epoch": epoch, "step": step, "loss": values.get("loss"), "scores": scores}
+
+    best = None
+    if progress.best is not None:
+        found = progress.best
+        best = {"split": found.split, **entry(found.values, found.step, found.epoch)}
+    epoch = progress.step / session.experiment.per_epoch
+    last = {split: entry(values, progress.step, epoch) for split, values in progress.last.items()}
+    speed = progress.examples / progress.train_seconds if progress.train_seconds else 0.0
+    total = sum(session.seconds.values()) + progress.seconds
+    return Summary(
+        run=session.folder,
+        name=config.name or "run",
+        status="running" if stopped is None else stopped.status,
+        why="" if stopped is None else stopped.why,
+        seed=config.seed if isinstance(config.seed, int) else config.seed.model_dump(),
+        parameters=session.experiment.design.parameters,
+        epochs=progress.epoch,
+        steps=progress.step,
+        monitor=config.train.monitor,
+        best=_finite(best),
+        last=_finite(last) or {},
+        seconds={**session.seconds, "train": progress.train_seconds, "total": total},
+        began=session.began,
+        compiled=facts(session.built.step),
+        samples_per_second=speed,
+        signal=signal,
+        conclusion=_finite(session.conclusion.plain()),
+        findings=[finding.brief() for finding in session.findings],
+    )
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, float) and value - value != 0.0:
+        return None
+    return value
+
+
+def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
+    """What the closing lines show beside the baseline."""
+    progress = session.progress
+    names = ["loss", *(score.key for score in session.experiment.scores)]
+    shown = {
+        label: {name: values[name] for name in names if name in values}
+        for label, values in _rows(progress, session.experiment.per_epoch)
+    }
+    names_of = {"classes": "majority class", "labels": "majority", "regression": "mean"}
+    splits: tuple[Split, ...] = ("test", "validation", "train")
+    from_python = in_no_file(session.experiment.config)
+    last = session.folder / "checkpoints" / "last"
+    held_out: Split = next(split for split in splits if split in session.experiment.shape.sizes)
+    return Outcome(
+        run=short(session.folder),
+        status=summary.status,
+        why="" if summary.why == f"{summary.steps} steps" else summary.why,
+        steps=summary.steps,
+        seconds=progress.seconds,
+        best_epoch=None if progress.best is None else progress.best.epoch,
+        scores=shown,
+        baseline=chance,
+        baseline_name=names_of[session.experiment.shape.task],
+        remarks=(*_way_back(session, summary), *session.conclusion.lines),
+        held_out=None if from_python else held_out,
+        resumable=summary.status == "interrupted" and not from_python and last.exists(),
+    )
+
+
+def _rows(progress: Progress, per_epoch: int) -> Iterator[tuple[str, Mapping[str, float]]]:
+    """The rows of the closing table, with what each is the reading of."""
+    best = progress.best
+    if progress.epoch_means:
+        epoch = epoch_of(progress.epoch_means_step, per_epoch)
+        yield f"train (mean of {epoch})", progress.epoch_means
+    for split, values in progress.last.items():
+        if best is not None and best.split == split:
+            what = "best reading, " if split == "train" else "after "
+            yield f"{split} ({what}epoch {rounded(best.epoch)})", best.values
+        elif split != "train":
+            yield f"{split} (after epoch {rounded(progress.step / per_epoch)})", values
+        elif not progress.epoch_means:
+            yield f"{split} (last reading)", values
+
+
+def _way_back(session: Session, summary: Summary) -> tuple[str, ...]:
+    """Where a run that has diverged was still sound."""
+    if summary.status != "diverged":
+        return ()
+    with suppress(OSError):
+        last = (session.folder / "checkpoints" / "last").read_text().strip()
+        return (f"last good checkpoint: {last}",)
+    return ()

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from nnlab.commands.check import annotation, check_files
+from nnlab.comparison.group import settled
+from nnlab.config.loading import bundled
+
+GOOD = "data: xor\nmodel: {kind: mlp, hidden: [4]}\n"
+WRONG = "data: xor\nmodel: {kind: mlp, hidden: [4], activation: rellu}\n"
+
+
+def file(folder: Path, text: str, name: str = "net.yaml") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", list(bundled()))
+def test_every_bundled_config_is_right_without_its_data(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNLAB_DATA", str(tmp_path))
+    assert check_files([name], style="text") == 0
+
+
+def test_says_what_would_be_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = file(tmp_path, GOOD)
+    assert check_files([path], style="text") == 0
+    # 2 * 4 + 4 weights and biases, then 4 * 2 + 2; one batch of four rows an epoch.
+    expected = f"{path}: ok (xor, 4 examples, mlp, 22 parameters, 10 steps)\n"
+    assert capsys.readouterr() == (expected, "")
+
+
+def test_checks_what_set_changes_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [file(tmp_path, GOOD, "a.yaml"), file(tmp_path, GOOD, "b.yaml")]
+    assert check_files(paths, ["train.epochs=3"], style="text") == 0
+    assert capsys.readouterr().out.count("22 parameters, 3 steps") == 2
+    assert check_files(paths, ["train.epochs=three"], style="text") == 2
+    assert "train.epochs" in capsys.readouterr().err
+
+
+def test_tells_all_files_and_fails_if_one_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong, good = file(tmp_path, WRONG, "a.yaml"), file(tmp_path, GOOD, "b.yaml")
+    assert check_files([wrong, good, "nothing.yaml"], style="text") == 2
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{good}: ok")
+    first, second = err.splitlines()
+    assert first.startswith(f"{wrong}:2:45: model.activation: 'rellu' is not one of")
+    assert second.startswith("nothing.yaml: no such file")
+
+
+def test_missing_rows_of_its_own_are_a_data_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "data: {kind: csv, path: none.csv, target: y}\nmodel: {kind: mlp, hidden: [4]}\n"
+    assert check_files([file(tmp_path, text)], style="text") == 3
+    assert "none.csv" in capsys.readouterr().err
+
+
+def test_github_shows_the_mistake_beside_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, WRONG)
+    assert check_files([path], style="github") == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"::error file={path},line=2,col=45::model.activation: 'rellu' is not")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "a,b.yaml:3:4: x: 50% is\nmuch",
+            "::error file=a%2Cb.yaml,line=3,col=4::x: 50%25 is%0Amuch",
+        ),
+        ("a.yaml: no such file", "::error file=a.yaml::no such file"),
+    ],
+)
+def test_annotations_escape_what_github_would_take_for_its_own(line: str, expected: str) -> None:
+    assert annotation(line, "a.yaml") == expected
+
+
+def test_overrides_are_checked_too() -> None:
+    assert settled("xor", ["train.epochs=3"]).config.train.epochs == 3

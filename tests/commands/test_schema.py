@@ -1,0 +1,110 @@
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from nnlab.commands.schema import schema_text
+from nnlab.comparison.group import settled
+from nnlab.config import yaml
+from nnlab.config.described import MENUS, sections
+from nnlab.config.loading import bundled, load_config
+from nnlab.config.run_config import dump, to_plain
+from nnlab.core.errors import ConfigError
+from nnlab.core.kinds import Kind, kinds_of
+
+SCHEMA = json.loads(schema_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+XOR = "data: xor\nmodel: linear\n"
+MLP = "model: {kind: mlp, hidden: [3]}\n"
+VALID = [
+    "data: mnist\nmodel: linear\n",
+    f"data: xor\n{MLP}loss: auto\nscores: [accuracy, {{kind: top_k, k: 2}}]",
+    f"data: {{kind: moons, validation: 0.25, test: {{last: 20}}}}\n{MLP}",
+    "data: xor\nmodel: {kind: mlp, hidden: {width: 4, depth: 2}}",
+    "data: digits\nmodel: {kind: stack, layers: [flatten, {kind: linear, units: 4, norm: batch}]}",
+    f"{XOR}schedule: {{kind: cosine, warmup: 10%}}\ntrain: {{steps: 5, batch_size: full}}",
+    f"{XOR}seed: {{all: 1, order: 2}}\noptimizer: {{kind: sgd, lr: 1e-1}}",
+    f"{XOR}log: {{every: 5 steps}}\nmodel: cnn".replace("model: linear\n", ""),
+    f"{XOR}name: a.b-c_1\ntrain: {{early_stopping: {{patience: 3}}}}",
+    f"{XOR}train: {{early_stopping: 10%}}",
+    f"{XOR}train: {{early_stopping: 5}}",
+]
+INVALID = [
+    "model: linear",
+    "data: mnits\nmodel: linear",
+    "data: mnist\nmodel: mlp",
+    "data: mnist\nmodel: {hidden: [3]}",
+    "data: mnist\nmodel: {kind: mlp, hidden: [3], activation: rellu}",
+    "data: mnist\nmodel: {kind: mlp, hidden: [0]}",
+    "data: mnist\nmodel: linear\noptimizer: {kind: adam, learning_rate: 0.1}",
+    "data: mnist\nmodel: linear\noptimizer: {kind: adam, lr: -1}",
+    "data: mnist\nmodel: linear\noptimizer: {kind: adam, lr: '0.1'}",
+    "data: mnist\nmodel: linear\nepochs: 3",
+    "data: mnist\nmodel: linear\ntrain: {epochs: 0}",
+    "data: mnist\nmodel: linear\ntrain: {drop_last: yes}",
+    "data: mnist\nmodel: linear\nname: a b",
+    "data: mnist\nmodel: linear\ntrain: {early_stopping: -1}",
+    "data: mnist\nmodel: linear\ntrain: {early_stopping: true}",
+    "data: mnist\nmodel: {kind: stack, layers: []}",
+    "[1, 2]",
+]
+
+
+def tree(text: str) -> Any:
+    def lists(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: lists(inner) for key, inner in value.items()}
+        return [lists(inner) for inner in value] if isinstance(value, tuple) else value
+
+    return lists(yaml.parse(text, file="test").tree)
+
+
+def test_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"].endswith("2020-12/schema")
+
+
+@pytest.mark.parametrize("written", VALID)
+def test_accepts_what_nnlab_accepts(written: str) -> None:
+    VALIDATOR.validate(tree(written))
+    assert load_config(tree(written))
+
+
+@pytest.mark.parametrize("written", INVALID)
+def test_refuses_what_nnlab_refuses(written: str) -> None:
+    assert not VALIDATOR.is_valid(tree(written))
+    if isinstance(tree(written), dict):
+        with pytest.raises(ConfigError):
+            load_config(tree(written))
+
+
+@pytest.mark.parametrize("name", list(bundled()))
+def test_accepts_every_bundled_config_as_written_and_as_settled(name: str) -> None:
+    VALIDATOR.validate(tree(bundled()[name].read_text("utf-8")))
+    VALIDATOR.validate(tree(dump(settled(name).config)))
+
+
+@pytest.mark.parametrize("menu", ["activations", "losses", "optimizers", "schedules"])
+def test_accepts_the_example_of_every_kind(menu: str) -> None:
+    union, where = MENUS[menu]
+    for kind in kinds_of(union).values():
+        config: dict[str, Any] = {"data": "xor", "model": {"kind": "mlp", "hidden": [2]}}
+        section, _, field = where.partition(".")
+        plain = to_plain(kind.example())
+        config[section] = {**config[section], field: plain} if field else plain
+        VALIDATOR.validate(config)
+
+
+def test_every_class_and_documented_field_has_its_help() -> None:
+    definitions = SCHEMA["$defs"]
+    assert all(definition["description"] for definition in definitions.values())
+    assert definitions["RegularizeConfig"]["properties"]["on"]["description"]
+    assert definitions["SgdConfig"]["properties"]["lr"]["description"]
+
+
+def test_every_kind_is_chosen_by_its_name() -> None:
+    kinds = [cls for cls in sections() if issubclass(cls, Kind)]
+    required = [d for d in SCHEMA["$defs"].values() if "kind" in d.get("required", ())]
+    assert len(required) == len(kinds)

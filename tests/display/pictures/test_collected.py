@@ -1,0 +1,262 @@
+"""What pictures collect, against the network itself, scikit-learn and definitions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from building import Made, make
+from sklearn.decomposition import PCA
+
+from nnlab.config.loading import load_config, place_for
+from nnlab.core.contracts import Machine, Reading
+from nnlab.display.pictures import KINDS
+from nnlab.display.pictures.boundary import DecisionBoundary, segments
+from nnlab.display.pictures.depth import GradientByDepth
+from nnlab.display.pictures.descent import Descent
+from nnlab.display.pictures.diagram import Diagram
+from nnlab.display.pictures.family import Picture, Scene
+from nnlab.display.pictures.filters import FirstWeights, mosaic
+from nnlab.display.pictures.fit import FittedFunction
+from nnlab.display.pictures.hidden import HiddenSpace, principal, turn
+from nnlab.display.pictures.learning_curve import LearningCurve
+from nnlab.experiment.settle import settle
+from nnlab.runs.observers.gallery import pictures_of, scene_of
+
+MOONS: dict[str, Any] = {
+    "data": {"kind": "moons", "samples": 200, "scale": "feature"},
+    "model": {"kind": "mlp", "hidden": [5, 3], "activation": "tanh"},
+}
+SINC: dict[str, Any] = {
+    "data": {"kind": "function", "samples": 100, "scale_target": "standard"},
+    "model": {"kind": "mlp", "hidden": [6], "norm": "batch"},
+}
+DIGITS: dict[str, Any] = {"data": "digits", "model": {"kind": "mlp", "hidden": [12]}}
+CNN: dict[str, Any] = {
+    "data": "digits",
+    "model": {"kind": "cnn", "channels": [4], "dense": [6], "norm": "batch", "dropout": 0.5},
+}
+POINT: dict[str, Any] = {"data": "surface", "model": "point", "train": {"steps": 10}}
+
+
+def scene(made: Made) -> Scene:
+    return scene_of(made.experiment, made.examples, made.built.network, made.built.source)
+
+
+def titles(sections: dict[str, Any]) -> set[str]:
+    experiment = settle(load_config(sections), place_for(Path.cwd()), Machine("cpu", 1))
+    return {kind.title for kind in KINDS if kind.fits(experiment)}
+
+
+def reading(step: int, **values: float) -> Reading:
+    return Reading(step, step / 10, "train", {k.replace("__", "/"): v for k, v in values.items()})
+
+
+def test_pictures_apply_by_data_and_model() -> None:
+    always = {"training and validation", "gradient by depth"}
+    assert titles(MOONS) == {"decision boundary", "last hidden layer", "network", *always}
+    assert titles(SINC) == {"fitted function", "network", *always}
+    assert titles(CNN) == {"first layer's weights", "last hidden layer", *always}
+    assert titles(POINT) == {"descent"}
+    assert titles({"data": "xor", "model": "linear"}) == {
+        "decision boundary",
+        "network",
+        "training and validation",
+    }
+
+
+class TestBoundary:
+    def test_the_grid_is_the_softmax_of_the_network(self) -> None:
+        made = make(**MOONS)
+        found = DecisionBoundary(scene(made)).collect()
+        x, y = np.meshgrid(found["x"], found["y"])
+        stored = np.stack([x, y], axis=-1).reshape(-1, 2)
+        seen = (stored - made.examples.shift) * made.examples.factor
+        with torch.no_grad():
+            p = made.built.network(torch.from_numpy(seen).float()).softmax(1).numpy()
+        assert np.array_equal(found["regions"].ravel(), p.argmax(1))
+        assert np.allclose(found["sure"].ravel(), p.max(1), atol=1e-5)
+
+    def test_the_lines_are_where_a_unit_is_0(self) -> None:
+        made = make(**MOONS)
+        with torch.no_grad():
+            made.built.network.get_parameter("hidden1.bias").uniform_(-1.0, 1.0)
+        found = DecisionBoundary(scene(made)).collect()
+        box = (found["x"][0], found["x"][-1], found["y"][0], found["y"][-1])
+        ends = segments(found["lines"], box)
+        seen = torch.from_numpy((ends - made.examples.shift) * made.examples.factor).double()
+        hidden = made.built.network.get_submodule("hidden1").double()
+        for unit in range(5):
+            with torch.no_grad():
+                assert hidden(seen[unit])[:, unit].abs().max() < 1e-5
+        assert (np.abs(ends[:, 0] - ends[:, 1]).max(axis=1) > 0.1).all()
+
+    def test_the_points_are_training_examples_as_stored(self) -> None:
+        made = make(**MOONS)
+        found = DecisionBoundary(scene(made)).collect()
+        rows = made.examples.rows["train"]
+        assert np.allclose(found["points"], np.asarray(made.examples.inputs)[rows])
+        assert np.array_equal(found["labels"], made.examples.targets[rows])
+
+
+def test_the_fit_is_in_the_data_s_own_units() -> None:
+    made = make(**SINC)
+    found = FittedFunction(scene(made)).collect()
+    network, scale = made.built.network.eval(), made.examples.target_scale
+    assert scale is not None
+    seen = (found["x"][:, None] - made.examples.shift) * made.examples.factor
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(seen).float()).numpy()
+    expected = outputs * scale.deviation[0] + scale.mean[0]
+    assert np.allclose(found["y"], expected, atol=1e-5)
+
+
+def test_earlier_fits_are_remembered() -> None:
+    made = make(**SINC)
+    picture = FittedFunction(scene(made))
+    first = picture.collect()["y"]
+    with torch.no_grad():
+        made.built.network.get_parameter("output.bias").add_(1.0)
+    second = picture.collect()
+    assert np.array_equal(second["earlier"][0], first)
+    assert not np.allclose(second["y"], first)
+
+
+def test_the_descent_shows_the_height_of_the_surface_and_the_way() -> None:
+    made = make(**POINT)
+    picture = Descent(scene(made))
+    picture.see(reading(1, x=-1.0, y=0.25))
+    found = picture.collect()
+    x, y = np.meshgrid(found["x"], found["y"])
+    assert np.allclose(found["heights"], (x**2 + 50 * y**2) / 2)  # the ravine
+    assert found["way"].tolist() == [[-2.0, 0.5], [-1.0, 0.25], [-2.0, 0.5]]
+
+
+class TestFirstWeights:
+    def test_dense_weights_are_images_of_the_inputs_size(self) -> None:
+        made = make(**DIGITS)
+        tiles = FirstWeights(scene(made)).collect()["tiles"]
+        weight = made.weights()["hidden1.weight"].numpy()
+        assert tiles.shape == (12, 1, 8, 8)
+        assert np.array_equal(tiles[3, 0], weight[3].reshape(8, 8))
+
+    def test_filters_stand_in_the_mosaic_with_gaps(self) -> None:
+        tiles = np.arange(3 * 2 * 2 * 2.0).reshape(3, 2, 2, 2)
+        grid = mosaic(tiles)
+        assert np.isnan(grid).any()
+        assert sorted(grid[~np.isnan(grid)]) == list(range(24))
+        assert np.array_equal(grid[:2, :2], tiles[0, 0])
+        assert np.array_equal(grid[3:5, :2], tiles[0, 1])
+
+
+class TestHiddenSpace:
+    def test_is_what_comes_into_the_output_layer(self) -> None:
+        made = make(**CNN)
+        picture = HiddenSpace(scene(made))
+        seen: list[torch.Tensor] = []
+        hook = made.built.network.get_submodule("output").register_forward_hook(
+            lambda _, inputs, __: seen.append(inputs[0])
+        )
+        places = picture.collect()["places"]
+        hook.remove()
+        expected = PCA(2).fit_transform(seen[0].double().numpy())
+        assert np.allclose(np.abs(places), np.abs(expected), atol=1e-6)
+
+    @pytest.mark.parametrize("size", [(30, 7), (12, 40)])
+    def test_components_are_those_of_scikit_learn(self, size: tuple[int, int]) -> None:
+        x = np.random.default_rng(0).normal(size=size) * np.linspace(3, 1, size[1])
+        places, explained = principal(x)
+        reference = PCA(2)
+        expected = reference.fit_transform(x)
+        signs = np.sign((places * expected).sum(axis=0))
+        assert np.allclose(places * signs, expected)
+        assert np.allclose(explained, reference.explained_variance_ratio_)
+
+    def test_turns_back_what_was_turned(self) -> None:
+        before = np.random.default_rng(0).normal(size=(20, 2))
+        angle = 2.0
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        flipped = before @ rotation * [1.0, -1.0]
+        assert np.allclose(flipped @ turn(flipped, before), before)
+
+    def test_one_unit_has_no_plane(self) -> None:
+        made = make(data="digits", model={"kind": "mlp", "hidden": [8, 1]})
+        assert not HiddenSpace.fits(made.experiment)
+
+
+def test_gradients_stand_from_input_to_output() -> None:
+    hidden = {"width": 2, "depth": 101}
+    made = make(data="xor", model={"kind": "mlp", "hidden": hidden})
+    looked = scene(made)
+    picture = GradientByDepth(looked)
+    assert picture.collect() is None
+    for step in (0, 5, 10, 100):
+        values = {key: step + depth for depth, key in enumerate(looked.norms)}
+        picture.see(Reading(step, step, "train", values))
+    found = picture.collect()
+    assert found is not None
+    assert found["layers"].tolist() == [*(f"hidden{n}" for n in range(1, 102)), "output"]
+    assert found["steps"].tolist() == [0, 5, 100]  # 10 is too near to 5
+    assert np.array_equal(found["norms"][-1], np.arange(100, 202))
+
+
+def test_curves_keep_all_readings_of_both_splits() -> None:
+    made = make(**MOONS)
+    picture = LearningCurve(scene(made))
+    readings, _ = make(**{**MOONS, "train": {"epochs": 2}}).run()
+    for one in readings:
+        picture.see(one)
+    found = picture.collect()
+    assert found is not None
+    for split in ("train", "validation"):
+        expected = [[r.epoch, r.values["loss"], r.values["accuracy"]]
+                    for r in readings if r.split == split]  # fmt: skip
+        assert found[split].tolist() == expected
+
+
+@pytest.mark.parametrize("sections", [MOONS, SINC, DIGITS, CNN, POINT])
+class TestEveryPicture:
+    def test_collects_copies(self, sections: dict[str, Any]) -> None:
+        made = make(**sections)
+        pictures = seeing(made)
+        before = {type(p): p.collect() for p in pictures}
+        kept = {kind: {k: v.copy() for k, v in (found or {}).items()}
+                for kind, found in before.items()}  # fmt: skip
+        with torch.no_grad():
+            for parameter in made.built.network.parameters():
+                parameter.add_(1.0)
+        for kind, found in before.items():
+            for key, array in (found or {}).items():
+                np.testing.assert_array_equal(array, kept[kind][key], f"{kind} {key}")
+
+    def test_leaves_no_trace(self, sections: dict[str, Any]) -> None:
+        made = make(**sections)
+        before, state = made.weights(), torch.get_rng_state()
+        modes = [module.training for module in made.built.network.modules()]
+        for picture in seeing(made):
+            picture.collect()
+        assert torch.equal(torch.get_rng_state(), state)
+        assert modes == [module.training for module in made.built.network.modules()]
+        for name, value in made.weights().items():
+            assert torch.equal(value, before[name]), name
+
+
+def seeing(made: Made) -> list[Picture]:
+    """The pictures of a run that have seen a few readings."""
+    looked = scene(made)
+    pictures = pictures_of(looked)
+    for step in (0, 1, 5):
+        values = {"x": 1.0, "y": 1.0, "loss": 1.0, **dict.fromkeys(looked.norms, 0.5)}
+        for picture in pictures:
+            picture.see(Reading(step, step, "train", values))
+    return pictures
+
+
+def test_a_network_s_diagram_holds_its_weights() -> None:
+    made = make(**MOONS)
+    found = Diagram(scene(made)).collect()
+    for number, name in enumerate(("hidden1", "hidden2", "output")):
+        assert np.array_equal(found[f"weight{number}"], made.weights()[f"{name}.weight"].numpy())
+        assert np.array_equal(found[f"bias{number}"], made.weights()[f"{name}.bias"].numpy())
+    assert found["classes"].tolist() == ["upper", "lower"]

@@ -1,0 +1,83 @@
+"""What evaluation shows, against scikit-learn and definitions."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, precision_score, recall_score
+
+from nnlab.display.pictures.drawing import png
+from nnlab.display.pictures.judged import (
+    THRESHOLDS,
+    ConfusionMatrix,
+    Judged,
+    Reliability,
+    WorstMistakes,
+    calibration,
+    confusion,
+    precision_recall,
+    worst_mistakes,
+)
+
+
+@pytest.fixture
+def judged() -> Judged:
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 3, 200)
+    logits = random.normal(size=(200, 3)) + 1.5 * np.eye(3)[targets]
+    p = np.exp(logits)
+    images = random.integers(0, 255, (200, 1, 5, 5))
+    return Judged(p / p.sum(axis=1, keepdims=True), targets, ("a", "b", "c"), images)
+
+
+def test_confusion_is_that_of_scikit_learn(judged: Judged) -> None:
+    said = judged.probabilities.argmax(axis=1)
+    found = confusion(said, judged.targets, 3)
+    assert np.array_equal(found, confusion_matrix(judged.targets, said))
+
+
+def test_calibration_counts_each_example_once_in_its_bin(judged: Judged) -> None:
+    sure, right, counts = calibration(judged.probabilities, judged.targets)
+    top, hit = judged.probabilities.max(1), judged.probabilities.argmax(1) == judged.targets
+    inside = (top > 9 / 15) & (top <= 10 / 15)
+    assert counts.sum() == 200
+    assert counts[9] == inside.sum()
+    assert sure[9] == pytest.approx(top[inside].mean())
+    assert right[9] == pytest.approx(hit[inside].mean())
+    assert calibration(np.array([[0.0, 1.0]]), np.array([1]))[2][-1] == 1
+
+
+def test_precision_and_recall_are_those_of_scikit_learn(judged: Judged) -> None:
+    p, positive = judged.probabilities[:, 1], judged.targets == 1
+    found = precision_recall(p, positive)
+    assert found.shape == (6, THRESHOLDS)
+    for index in (0, 20, 50, 80):
+        said = p >= np.linspace(0, 1, THRESHOLDS)[index]
+        precision = precision_score(positive, said)
+        recall = recall_score(positive, said)
+        assert found[4, index] == pytest.approx(precision)
+        assert found[5, index] == pytest.approx(recall)
+        assert found[:4, index].sum() == 200
+        assert found[2, index] == (~said & ~positive).sum()
+    assert (found[4:, -1] == [1.0, 0.0]).all()
+
+
+def test_the_worst_mistakes_are_wrong_and_sorted(judged: Judged) -> None:
+    worst = worst_mistakes(judged.probabilities, judged.targets)
+    own = judged.probabilities[worst, judged.targets[worst]]
+    assert len(worst) == 16
+    assert (np.diff(own) >= 0).all()
+    assert (judged.probabilities[worst].argmax(axis=1) != judged.targets[worst]).all()
+
+
+@pytest.mark.parametrize("kind", [ConfusionMatrix, Reliability, WorstMistakes])
+def test_each_is_drawn(judged: Judged, kind: type) -> None:
+    found = kind.collect(judged)
+    other = kind.collect(
+        Judged(judged.probabilities[::-1], judged.targets, judged.classes, judged.images)
+    )
+    assert png(kind, found) != png(kind, other)
+
+
+def test_without_mistakes_there_is_nothing_to_show() -> None:
+    sure = Judged(np.eye(2), np.arange(2), ("a", "b"), np.zeros((2, 1, 3, 3)))
+    assert WorstMistakes.collect(sure) is None
+    assert WorstMistakes.collect(Judged(np.eye(2), 1 - np.arange(2), ("a", "b"))) is None

@@ -1,0 +1,475 @@
+"""The compiled step, held to the eager one; what is recorded runs here as torch's graph.
+
+Machine code is built in the slow tests alone: half a minute for each network.
+"""
+
+import io
+import os
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from building import Made, make, make_on
+from torch import Tensor
+
+from nnlab.core.kinds import kinds_of
+from nnlab.display.open_view import open_view
+from nnlab.parts.optimizers import Optimizer
+from nnlab.runs.build import compiling
+from nnlab.runs.folder import checkpoint
+from nnlab.runs.run import resume, train
+from nnlab.training.compiled import building
+from nnlab.training.compiled.captured import CapturedStep
+from nnlab.training.compiled.recording import Program, Recording, record
+from nnlab.training.compiled.step import CompiledStep
+from nnlab.training.eager_step import EagerStep
+
+OPTIMIZERS = sorted(kind for kind in kinds_of(Optimizer) if kind != "lbfgs")
+NETWORKS: dict[str, dict[str, Any]] = {
+    "mlp": {"kind": "mlp", "hidden": [8, 8], "activation": "tanh"},
+    # A bias before batch norm has no gradient but rounding, which adaptive rates blow up.
+    "cnn": {
+        "kind": "cnn",
+        "channels": [4],
+        "dense": [8],
+        "norm": "batch",
+        "dropout": 0.3,
+        "bias": False,
+    },
+}
+HOST_READS = ("_local_scalar_dense", "nonzero", "masked_select", "aten.item")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NNLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "steps"
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recording]:
+    """The graphs that are recorded; each runs as it is, operation by operation."""
+    recorded: dict[str, Recording] = {}
+
+    def build(recording: Recording, path: Path, *, threads: int, scratch: Path) -> None:
+        key = building.key_of(recording, threads)
+        recorded[key] = recording
+        path.write_text(key)
+
+    def load(path: Path) -> Any:
+        graph = recorded[path.read_text()].graph
+
+        def run(tensors: list[Tensor]) -> None:
+            with torch.no_grad():
+                graph(*tensors)
+
+        return SimpleNamespace(run=run)
+
+    monkeypatch.setattr(building, "build", build)
+    monkeypatch.setattr(building, "load", load)
+    return recorded
+
+
+def said(sections: dict[str, Any], compile: str) -> dict[str, Any]:
+    train = {"batch_size": 32, "precision": "fp64", "epochs": 1, **sections.get("train", {})}
+    return {
+        "data": {"kind": "blobs", "samples": 700}
+        if sections["model"]["kind"] == "mlp"
+        else "digits",
+        **sections,
+        "train": {**train, "compile": compile},
+    }
+
+
+def pair(note: Callable[[str], None] = lambda _: None, **sections: Any) -> tuple[Made, Made]:
+    """The same experiment with a compiled step, ready, and with an eager one."""
+    ours, theirs = make(**said(sections, "on")), make(**said(sections, "off"))
+    assert isinstance(ours.built.step, CompiledStep)
+    compiling.prepare(ours.built.step, ours.rows, note)
+    for made in (ours, theirs):
+        made.built.step.fill_learning_rate(made.experiment.config.optimizer.lr)
+    return ours, theirs
+
+
+def updates(made: Made, count: int) -> dict[str, Tensor]:
+    batches = [rows for epoch in range(3) for rows in made.built.trainer.order.batches(epoch)]
+    for rows in batches[:count]:
+        made.built.step.update(rows)
+    return made.built.step.state()
+
+
+def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    """The largest difference of a number, relative to those of its tensor."""
+    assert ours.keys() == theirs.keys()
+    found = [0.0]
+    for name, tensor in theirs.items():
+        scale = max(1.0, float(tensor.abs().max())) if tensor.numel() else 1.0
+        if tensor.numel():
+            found.append(float((ours[name].double() - tensor.double()).abs().max()) / scale)
+    return max(found)
+
+
+QUICK = [
+    ("adam", "cnn", "averaged"),
+    ("adam", "mlp", "clipped"),
+    ("sgd", "mlp", "clipped"),
+    ("radam", "mlp", "clipped"),
+    ("muon", "mlp", "clipped"),
+]
+
+
+def cases() -> list[Any]:
+    """Every optimizer with each network, clipped and averaged; few of them in the quick tests."""
+    trains: dict[str, dict[str, Any]] = {
+        "clipped": {"clip_norm": 0.5},
+        "averaged": {"averaging": "ema"},
+    }
+    return [
+        pytest.param(
+            kind,
+            network,
+            trains[train],
+            id=f"{kind}-{network}-{train}",
+            marks=[] if (kind, network, train) in QUICK else pytest.mark.slow,
+        )
+        for kind in OPTIMIZERS
+        for network in NETWORKS
+        for train in trains
+    ]
+
+
+@pytest.mark.parametrize(("kind", "network", "train"), cases())
+@pytest.mark.usefixtures("graphs")
+def test_twenty_updates_are_those_of_the_eager_step(
+    kind: str, network: str, train: dict[str, Any]
+) -> None:
+    ours, theirs = pair(model=NETWORKS[network], optimizer=kind, train=train)
+    # Newton-Schulz in bfloat16 turns another order of additions into another matrix.
+    allowed = 1e-2 if kind == "muon" else 1e-9
+    assert distance(updates(ours, 20), updates(theirs, 20)) <= allowed
+    ours_read, theirs_read = ours.built.step.read(), theirs.built.step.read()
+    assert ours_read == pytest.approx(theirs_read, rel=max(allowed, 1e-9))
+
+
+@pytest.mark.usefixtures("graphs")
+def test_a_short_last_batch_and_a_penalty_are_those_of_the_eager_step() -> None:
+    sections: dict[str, Any] = {"model": NETWORKS["mlp"], "regularize": {"l2": 0.01, "l1": 0.001}}
+    ours, theirs = pair(**sections, train={"batch_size": 50})
+    lengths = {len(rows) for rows in ours.built.trainer.order.batches(0)}
+    assert len(lengths) == 2
+    assert distance(updates(ours, 30), updates(theirs, 30)) <= 1e-12
+
+
+@pytest.mark.usefixtures("graphs")
+def test_groups_with_rates_of_their_own_follow_the_schedule() -> None:
+    groups = {"hidden1": {"lr": 0.0}, "output": {"lr": 0.5, "weight_decay": 0.1}}
+    optimizer = {"kind": "rmsprop", "groups": groups}
+    ours, theirs = pair(model=NETWORKS["mlp"], optimizer=optimizer)
+    for made in (ours, theirs):
+        updates(made, 3)
+        made.built.step.fill_learning_rate(1e-3)
+    assert distance(updates(ours, 9), updates(theirs, 9)) <= 1e-12
+
+
+@pytest.mark.usefixtures("graphs")
+def test_augmented_batches_are_those_of_the_eager_step() -> None:
+    data = {"kind": "digits", "augment": [{"kind": "shift", "pixels": 1}, {"kind": "noise"}]}
+    ours, theirs = pair(model=NETWORKS["cnn"], data=data)
+    assert distance(updates(ours, 12), updates(theirs, 12)) <= 1e-9
+
+
+def test_plain_descent_is_compiled_though_it_remembers_nothing(
+    graphs: dict[str, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = pair(model=NETWORKS["mlp"], optimizer={"kind": "sgd", "lr": 0.1})
+    step = ours.built.step
+    assert isinstance(step, CompiledStep)
+    calls: list[int] = []
+    eagerly = EagerStep.update
+
+    def counted(self: EagerStep, rows: Tensor) -> None:
+        calls.append(len(rows))
+        eagerly(self, rows)
+
+    monkeypatch.setattr(EagerStep, "update", counted)
+    updates(ours, 9)
+    assert (len(calls), step.eager.count, len(graphs)) == (1, 9, 1)
+
+
+def test_a_recording_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("cannot be recorded")
+
+    monkeypatch.setattr("nnlab.training.compiled.step.record", fail)
+    ours, theirs = pair(model=NETWORKS["cnn"])
+    assert distance(updates(ours, 9), updates(theirs, 9)) == 0.0
+
+
+def test_getting_ready_changes_nothing(graphs: dict[str, Recording]) -> None:
+    made = make(**said({"model": NETWORKS["cnn"]}, "on"))
+    before = {name: tensor.clone() for name, tensor in made.built.step.state().items()}
+    random = torch.get_rng_state()
+    compiling.prepare(made.built.step, made.rows, lambda _: None)
+    after = made.built.step.state()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert torch.equal(random, torch.get_rng_state())
+    assert len(graphs) == 1
+
+
+def test_the_graph_reads_nothing_back_and_holds_no_data(graphs: dict[str, Recording]) -> None:
+    pair(model=NETWORKS["cnn"], train={"clip_norm": 1.0})
+    (recording,) = graphs.values()
+    operators = [str(node.target) for node in recording.graph.graph.nodes]
+    assert len(operators) > 100
+    assert not [name for name in operators for read in HOST_READS if read in name]
+    held = [
+        getattr(recording.graph, str(n.target))
+        for n in recording.graph.graph.find_nodes(op="get_attr")
+    ]
+    assert sum(tensor.numel() for tensor in held) < 10
+
+
+def interrupted(sections: dict[str, Any], at: int, total: int) -> dict[str, Tensor]:
+    """The state after `total` updates, of which two sets of objects made a part each."""
+    first, second = make(**said(sections, "on")), make(**said(sections, "on"))
+    batches = first.built.trainer.order.batches(0)
+    for made, part in ((first, batches[:at]), (second, batches[at:total])):
+        if made is second:
+            second.built.step.load({k: v.clone() for k, v in first.built.step.state().items()})
+        compiling.prepare(made.built.step, made.rows, lambda _: None)
+        made.built.step.fill_learning_rate(0.01)
+        for rows in part:
+            made.built.step.update(rows)
+    return second.built.step.state()
+
+
+@pytest.mark.usefixtures("graphs")
+@pytest.mark.parametrize("at", [1, 7])
+def test_an_interrupted_run_ends_in_the_same_bytes(at: int) -> None:
+    sections: dict[str, Any] = {"model": NETWORKS["cnn"], "train": {"averaging": "ema"}}
+    whole = make(**said(sections, "on"))
+    compiling.prepare(whole.built.step, whole.rows, lambda _: None)
+    whole.built.step.fill_learning_rate(0.01)
+    expected, found = updates(whole, 14), interrupted(sections, at, 14)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_looks_read_what_the_eager_step_reads(graphs: dict[str, Recording]) -> None:
+    ours, theirs = pair(model=NETWORKS["cnn"])
+    readings: list[dict[str, float]] = []
+    for made in (ours, theirs):
+        batches = made.built.trainer.order.batches(0)
+        updates(made, 5)
+        made.built.step.look(batches[5], beside=batches[6:9])
+        made.built.step.update(batches[5])
+        readings.append(made.built.step.read())
+    assert graphs
+    assert readings[0] == pytest.approx(readings[1], rel=1e-6)
+
+
+class TestStepsAreFoundAgain:
+    def test_by_recipe_without_recording(self, graphs: dict[str, Recording]) -> None:
+        first, _ = pair(model=NETWORKS["mlp"])
+        lines: list[str] = []
+        second, theirs = pair(
+            lines.append, model=NETWORKS["mlp"], seed=3, schedule="cosine", train={"epochs": 7}
+        )
+        assert lines == []
+        assert len(graphs) == 1
+        assert first.built.step is not second.built.step
+        ours, found = compiling.facts(first.built.step), compiling.facts(second.built.step)
+        assert (ours["cached"], found["cached"]) == (False, True)
+        assert found["seconds"] == ours["seconds"] > 0.0
+        assert distance(updates(second, 8), updates(theirs, 8)) <= 1e-12
+
+    def test_by_graph_where_the_recipe_differs(self, graphs: dict[str, Recording]) -> None:
+        lines: list[str] = []
+        pair(model=NETWORKS["mlp"])
+        pair(lines.append, model={**NETWORKS["mlp"], "init": "xavier_normal"})
+        assert (len(graphs), lines) == (1, [])
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"optimizer": {"kind": "adam", "betas": [0.8, 0.99]}},
+            {"regularize": {"l2": 0.1}},
+            {"train": {"batch_size": 16}},
+        ],
+        ids=["optimizer", "penalty", "batch"],
+    )
+    def test_but_not_for_another_computation(
+        self, graphs: dict[str, Recording], change: dict[str, Any]
+    ) -> None:
+        sections: dict[str, Any] = {"model": NETWORKS["mlp"]}
+        pair(**sections)
+        pair(**{**sections, **change})
+        assert len(graphs) == 2
+
+    def test_nor_where_the_code_has_changed(
+        self, graphs: dict[str, Recording], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        recipes: list[str | None] = []
+        for code in ("a", "b"):
+            monkeypatch.setattr(compiling, "code_digest", lambda code=code: code)
+            ours, _ = pair(model=NETWORKS["mlp"])
+            recipes.append(compiling.recipe(ours.experiment, ours.examples, 1))
+        assert recipes[0] != recipes[1]
+        assert len(graphs) == 1
+
+    def test_nor_where_their_bytes_have_changed(
+        self, graphs: dict[str, Recording], cache: Path
+    ) -> None:
+        pair(model=NETWORKS["mlp"])
+        (package,) = cache.glob("*.pt2")
+        package.write_text(package.read_text() + "x")
+        lines: list[str] = []
+        pair(lines.append, model=NETWORKS["mlp"])
+        assert len(lines) == 2
+        assert len(graphs) == 1
+
+
+@pytest.mark.usefixtures("graphs")
+class TestNothingIsLoaded:
+    def test_from_a_folder_that_others_can_write_to(self, cache: Path) -> None:
+        cache.mkdir(parents=True)
+        cache.chmod(0o777)
+        lines: list[str] = []
+        ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
+        assert lines == [
+            f"compile: the steps are eager, {cache} can be read or written by others (chmod 700)"
+        ]
+        assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
+
+    def test_the_folder_is_made_for_its_owner(self, cache: Path) -> None:
+        pair(model=NETWORKS["mlp"])
+        assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+        assert cache.stat().st_uid == os.getuid()
+
+    def test_where_no_folder_can_be_made(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("NNLAB_CACHE", str(tmp_path / "file"))
+        lines: list[str] = []
+        ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
+        assert "cannot be made" in lines[0]
+        assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
+
+    def test_without_a_compiler(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.delenv("CXX", raising=False)
+        lines: list[str] = []
+        ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
+        assert lines == ["compile: the steps are eager, there is no C++ compiler (install g++)"]
+        assert compiling.facts(ours.built.step) == {}
+        assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
+
+    def test_where_torch_cannot_build(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise RuntimeError("no such kernel\nand much more")
+
+        monkeypatch.setattr(building, "build", fail)
+        lines: list[str] = []
+        ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
+        assert lines[-1] == (
+            "compile: the steps are eager, torch could not build them "
+            "(RuntimeError: no such kernel)"
+        )
+        assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_run_that_is_stopped_while_its_step_is_built_can_be_resumed(
+    begun: bool,
+    graphs: dict[str, Recording],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = said({"model": NETWORKS["mlp"], "train": {"epochs": 4}}, "on")
+    whole = train(config, run_dir=tmp_path / "whole").run
+    run = tmp_path / "run"
+    if begun:
+        train(config, overrides=["train.epochs=2"], run_dir=run)
+    for path in (tmp_path / "cache").rglob("*.*"):
+        path.unlink()
+
+    def stopped(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    build = building.build
+    monkeypatch.setattr(building, "build", stopped)
+    lines: list[str] = []
+    view = open_view(quiet=True, stream=io.StringIO())
+    monkeypatch.setattr(view, "note", lines.append)
+    summary = train(config, run_dir=run, resume=True, view=view)
+    assert (summary.status, summary.exit_code) == ("interrupted", 130)
+    assert any(line.startswith("compile: the build was stopped") for line in lines)
+    assert not list((tmp_path / "cache").rglob("*.pt2"))
+    monkeypatch.setattr(building, "build", build)
+    assert resume(run).status == "completed"
+    assert len(graphs) == 1  # what a resumed run records has the name that a fresh one gave it
+    ours, theirs = (checkpoint.named(f / "checkpoints", "last").tensors for f in (run, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.usefixtures("graphs")
+def test_a_build_alone_says_that_it_was_stopped(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(building, "build", stopped)
+    lines: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        pair(lines.append, model=NETWORKS["mlp"])
+    assert lines[1:] == ["compile: the build was stopped and nothing of it is kept"]
+    assert not list(cache.glob("*.pt2"))
+
+
+@pytest.mark.parametrize(
+    ("sections", "why"),
+    [
+        ({"optimizer": "lbfgs", "train": {"batch_size": "full"}}, "lbfgs evaluates the loss"),
+        ({"train": {"precision": "fp16"}}, "the loss scale of fp16"),
+    ],
+)
+def test_says_why_a_step_stays_eager(sections: dict[str, Any], why: str) -> None:
+    made = make(**said({"model": NETWORKS["mlp"], **sections}, "on"))
+    assert why in made.built.why_eager
+    assert not isinstance(made.built.step, CompiledStep)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_captured_step_computes_what_the_eager_step_does(kind: str, network: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    sections = {"model": NETWORKS[network], "optimizer": kind, "train": {"clip_norm": 0.5}}
+    ours, theirs = (make_on("cuda:0", said(sections, compile)) for compile in ("on", "off"))
+    assert isinstance(ours.built.step, CapturedStep)
+    for made in (ours, theirs):
+        made.built.step.fill_learning_rate(made.experiment.config.optimizer.lr)
+    allowed = 1e-2 if kind == "muon" else 1e-9
+    assert distance(updates(ours, 20), updates(theirs, 20)) <= allowed
+    assert ours.built.step.launches == 19
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+def test_machine_code_computes_what_the_eager_step_does(network: str) -> None:
+    ours, theirs = pair(model=NETWORKS[network], optimizer="adam", train={"clip_norm": 0.5})
+    assert distance(updates(ours, 20), updates(theirs, 20)) <= 1e-9
+    step = ours.built.step
+    assert isinstance(step, CompiledStep)
+    assert isinstance(step.eager, EagerStep)
+    batch = ours.built.trainer.order.batches(0)[0]
+    program = Program(step.eager, lambda w, g, s, lr, d: (w, {}), gathers=True)
+    assert len(record(program, step.eager, batch).inputs) > 10
