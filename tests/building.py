@@ -9,7 +9,7 @@ import torch
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Event, Examples, Machine, Reading, Stopped
 from nnlab.experiment.settle import Experiment, settle
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 

@@ -33,7 +33,7 @@ WITH_TORCH = [
     *("training.*", "models.network", "rules.*_step", "api", "__main__"),
     *("parts.modules", "parts.containers", "parts.units", "parts.layers.modules"),
     "parts.optimizers.not_in_torch",
-    *("runs.build.*", "runs.observers.*", "runs.finished.*", "runs.folder.checkpoint*"),
+    *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.folder.checkpoint*"),
     *("runs.run", "runs.open_session", "runs.outcome", "runs.saving", "runs.watch*"),
     *("comparison.train", "comparison.report", "comparison.result"),
     *("commands.*.*", "commands.smoke", "display.tensorboard.*"),

@@ -41,7 +41,7 @@ def eval(
         typer.echo(report_together(members, split=split, device=device, as_json=json), nl=False)
         return
     from nnlab.runs.finished.evaluate import evaluate_all
-    from nnlab.runs.folder.test_looks import taken_from
+    from nnlab.runs.folder.looks import taken_from
 
     options.ready()
     found = evaluate_all(members, split=split, device=device)

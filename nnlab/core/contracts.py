@@ -5,14 +5,10 @@ Nothing here imports torch or NumPy when the program runs.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from nnlab.core.errors import Path
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
+from nnlab.core.lazy import NDArray, Tensor, np
 
 Shape = tuple[int, ...]
 """The shape of one example, without the batch: (1, 28, 28) or (784,)."""

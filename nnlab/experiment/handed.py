@@ -7,25 +7,15 @@ says what it was; to go on with such a run they are handed in again.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from nnlab.config.loading import Document, Text, document_of, load_config, one_run, validated
 from nnlab.config.run_config import RunConfig
 from nnlab.core.errors import ConfigError, DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 from nnlab.models.module import ModuleConfig
 from nnlab.parts.datasets.files.arrays import ArraysConfig, Held, held_of
 from nnlab.parts.losses.function import FunctionConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-else:
-    np = lazy("numpy")
-    nn = lazy("torch.nn")
-    torch = lazy("torch")
 
 Source = str | Path | Text | Mapping[str, Any] | RunConfig
 _KINDS = {"data": "arrays", "model": "module", "loss": "function"}

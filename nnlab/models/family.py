@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from nnlab.core.contracts import DataShape, Examples, Plan, Shape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Config, Forms, Kind
+from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
@@ -18,8 +19,6 @@ from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from nnlab.models.stack import StackConfig
     from nnlab.training.probes.anatomy import Anatomy
 

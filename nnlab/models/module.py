@@ -2,23 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
+from typing import Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import Field, PrivateAttr
 
 from nnlab.core.contracts import DataShape, Plan, Shape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Module, nn, torch
 from nnlab.models.family import Design, ModelConfig, OutputConfig
 from nnlab.parts.layers.family import Placed
 from nnlab.parts.losses.family import LossConfig
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-else:
-    torch = lazy("torch")
 
 
 @final
@@ -36,7 +30,7 @@ class ModuleConfig(ModelConfig, frozen=True):
     """The module's class, for the record."""
     output: OutputConfig = Field(default=OutputConfig(), exclude=True)
 
-    _module: "nn.Module | None" = PrivateAttr(None)
+    _module: "Module | None" = PrivateAttr(None)
 
     def holding(self, module: "nn.Module") -> Self:
         """This config with the module that it stands for."""

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
 from nnlab.core.contracts import DataShape, Examples, Plan, Shape
 from nnlab.core.errors import DataError, MistakeError, Path
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import nn, np
 from nnlab.models.family import ModelConfig, OutputConfig
 from nnlab.models.stack import StackConfig
 from nnlab.parts.activations import Activation
@@ -19,12 +19,6 @@ from nnlab.parts.layers.family import LayerConfig, Placed, place
 from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.zero_one import ZeroOneConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from torch import nn
-else:
-    np = lazy("numpy")
 
 Weights = Annotated[tuple[Literal[-1, 1], ...], Field(min_length=1, max_length=1000)]
 _SHOWN = 4

@@ -1,15 +1,9 @@
 """A few numbers of a config beside the tensors of a step."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
+from nnlab.core.lazy import Tensor, torch
 
 
 @final

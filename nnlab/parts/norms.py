@@ -6,18 +6,13 @@ To add one: write a class here and name it in `Norm` at the foot of the file.
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import Annotated, Literal, final
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from nnlab.core.contracts import Shape
 from nnlab.core.kinds import Kind, Menu
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    from torch import nn
-else:
-    nn = lazy("torch.nn")
+from nnlab.core.lazy import nn
 
 
 class NormConfig(Kind, frozen=True):

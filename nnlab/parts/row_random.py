@@ -5,15 +5,8 @@ drawn before; so a run that is broken off and resumed draws what it would have d
 """
 
 from math import pi
-from typing import TYPE_CHECKING
 
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
+from nnlab.core.lazy import Tensor, torch
 
 # The constants of SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195; numbers as in
 # Java's SplittableRandom), as signed 64-bit numbers: int64 products wrap in torch.

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnlab.core.contracts import DataShape, LossFn
 from nnlab.core.kinds import Kind
+from nnlab.core.lazy import nn
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.parts.scores.family import ScoreConfig
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from nnlab.training.step import Step
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, final
 from pydantic import PositiveFloat, PositiveInt
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Score, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, nn, torch
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
@@ -21,12 +21,7 @@ from nnlab.rules.family import RuleConfig, without_gradient
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
-    from torch import Tensor, nn
-
     from nnlab.training.step import Step
-else:
-    torch = lazy("torch")
 
 
 class _HebbianConfig(RuleConfig, frozen=True):

@@ -4,28 +4,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
-from typing import TYPE_CHECKING
 
 from nnlab.config.loading import load_config
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.lazy import torch
 from nnlab.display.views import View
 from nnlab.experiment.settle import Experiment, lengths
 from nnlab.parts.datasets.checks import notes
 from nnlab.parts.datasets.family import Place
 from nnlab.runs import prefetch
-from nnlab.runs.build.build import Built, build_trainer
-from nnlab.runs.build.compiling import prepare
-from nnlab.runs.build.session import Session
+from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.compiling import prepare
+from nnlab.runs.building.session import Session
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
 from nnlab.runs.outcome import summarize
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True, slots=True)

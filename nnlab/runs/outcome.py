@@ -17,10 +17,10 @@ from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.handed import in_no_file
 from nnlab.experiment.misfits import monitored
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.build import evaluation_batch
-from nnlab.runs.build.compiling import facts
-from nnlab.runs.build.probing import seen_of
-from nnlab.runs.build.session import Session
+from nnlab.runs.building.build import evaluation_batch
+from nnlab.runs.building.compiling import facts
+from nnlab.runs.building.probing import seen_of
+from nnlab.runs.building.session import Session
 from nnlab.runs.folder.folder import flat
 from nnlab.runs.folder.summary import Summary
 from nnlab.training.probes.readings import tag_of

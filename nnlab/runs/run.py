@@ -19,8 +19,8 @@ from nnlab.display.views import RunAbout, View
 from nnlab.experiment.handed import NOTHING, Handed, Source
 from nnlab.experiment.handed import load_config_with as load_config
 from nnlab.experiment.settle import settle
-from nnlab.runs.build.scoring import baseline
-from nnlab.runs.build.session import Session
+from nnlab.runs.building.scoring import baseline
+from nnlab.runs.building.session import Session
 from nnlab.runs.finished.reopen import of_run
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.find import create

@@ -21,8 +21,8 @@ from nnlab.core.text import listed
 from nnlab.experiment.settle import Experiment, settle
 from nnlab.parts.losses import Loss
 from nnlab.parts.scores import AnyScore
-from nnlab.runs.build.build import build_trainer
-from nnlab.runs.build.scoring import baseline, loss_of, scores_of
+from nnlab.runs.building.build import build_trainer
+from nnlab.runs.building.scoring import baseline, loss_of, scores_of
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network
 from nnlab.runs.run import train

@@ -14,7 +14,7 @@ from nnlab.core.kinds import kinds_of
 from nnlab.experiment.settle import settle
 from nnlab.parts.activations import Activation
 from nnlab.parts.initializers import BiasInitializer, Initializer
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 
 DENSE = {"kind": "mlp", "hidden": [2, 2], "activation": "tanh"}
 IMAGES = {"kind": "cnn", "channels": [2], "dense": [], "activation": "tanh"}

@@ -17,7 +17,7 @@ from nnlab.models import Model
 from nnlab.models.family import Design, design
 from nnlab.models.network import build, calibrate, fills
 from nnlab.parts.losses.classes import CrossEntropyConfig
-from nnlab.runs.build.build import build_trainer, calibration_rows
+from nnlab.runs.building.build import build_trainer, calibration_rows
 
 READ: Any = TypeAdapter(Model)
 

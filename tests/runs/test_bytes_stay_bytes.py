@@ -17,7 +17,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.diagnosis.evidence import data_facts
 from nnlab.experiment.settle import Experiment, settle
-from nnlab.runs.build.build import build_trainer
+from nnlab.runs.building.build import build_trainer
 from nnlab.training.progress import Progress
 from nnlab.training.sources import ResidentSource
 

@@ -15,7 +15,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine, SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.experiment.settle import settle
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network
 from nnlab.runs.folder import checkpoint

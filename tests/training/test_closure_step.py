@@ -16,7 +16,7 @@ from nnlab.core.contracts import Examples, Machine
 from nnlab.experiment.settle import Experiment, settle
 from nnlab.models.network import build as build_network
 from nnlab.parts.optimizers.not_in_torch import Lbfgs
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.closure_step import LbfgsStep
 

@@ -15,7 +15,7 @@ from nnlab.core.kinds import kinds_of
 from nnlab.experiment.settle import Experiment, settle
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.family import DecayingConfig
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {

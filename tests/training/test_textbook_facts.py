@@ -12,7 +12,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.experiment.settle import settle
 from nnlab.parts.layers.plain import DropoutConfig
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 from nnlab.runs.run import train
 
 BASE: dict[str, Any] = {

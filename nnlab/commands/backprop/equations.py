@@ -11,23 +11,14 @@ is no function of single units (softmax), * f' is the product with its Jacobian.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nnlab.core.errors import MistakeError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, np
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.layers.family import LayerConfig, Placed
 from nnlab.parts.layers.plain import ActivationLayerConfig, DropoutConfig, FlattenConfig
 from nnlab.parts.layers.weighted import LinearConfig
 from nnlab.parts.losses.family import LossConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
 
 
 @dataclass(frozen=True, slots=True)

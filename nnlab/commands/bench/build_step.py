@@ -19,8 +19,8 @@ def fill(work: Work) -> dict[str, Any]:
     experiment = work.experiment
     if experiment.config.train.compile != "on":
         return {"compiled": False, "why": OFF}
-    from nnlab.runs.build.build import build_trainer
-    from nnlab.runs.build.compiling import facts, prepare
+    from nnlab.runs.building.build import build_trainer
+    from nnlab.runs.building.compiling import facts, prepare
     from nnlab.training import device as devices
 
     began = perf_counter()

@@ -17,7 +17,7 @@ from nnlab.core.contracts import Examples
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Unseen
 from nnlab.experiment.auto import step_flops
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.build import Built, build_trainer
+from nnlab.runs.building.build import Built, build_trainer
 from nnlab.runs.observers.per_example import answers
 from nnlab.training import device as devices
 

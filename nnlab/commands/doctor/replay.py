@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from nnlab.core.contracts import Examples, LossFn, ObservingFn
 from nnlab.core.errors import CheckpointError
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.build import Built, build_trainer
-from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.folder import checkpoint
 from nnlab.training import device as devices
 from nnlab.training.probes.no_trace import still

@@ -12,18 +12,9 @@ through a layer: above 1 it explodes with depth, below 1 it vanishes.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, np
 from nnlab.parts.activations.family import ActivationConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
 
 _WIDEST = 8.0
 _POINTS, _POINTS_2D = 4001, 401

@@ -20,9 +20,9 @@ from nnlab.diagnosis.rules.weights import symmetric_units
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.settle import Experiment, settle
 from nnlab.parts.datasets.checks import counts_of, notes
-from nnlab.runs.build.build import Built, build_trainer, source_of
-from nnlab.runs.build.probing import probe_rows
-from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.building.build import Built, build_trainer, source_of
+from nnlab.runs.building.probing import probe_rows
+from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.findings import facts_of
 from nnlab.training import device as devices
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
-from nnlab.commands.lr.range_test import Point, Sweep, judged, rates, steepest, sweep, valley
+from nnlab.commands.lr.rate_range import Point, Sweep, judged, rates, steepest, sweep, valley
 from nnlab.config.loading import place_for
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.settle import settle
-from nnlab.runs.build.build import build_trainer
+from nnlab.runs.building.build import build_trainer
 from nnlab.training import device as devices
 from nnlab.training.loop import Trainer
 

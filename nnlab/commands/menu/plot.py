@@ -2,20 +2,14 @@
 
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnlab.config.described import MENUS
 from nnlab.core import files
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import kinds_of
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.display.pictures.drawing import new_figure, saved
 from nnlab.parts.activations.family import ActivationConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = lazy("numpy")
 
 MENU = "activations"
 REACH = 4.0

@@ -10,7 +10,7 @@ from nnlab.core import files
 from nnlab.core.errors import CheckpointError
 from nnlab.display.pictures.drawing import png
 from nnlab.display.pictures.family import Moment
-from nnlab.runs.build.build import place
+from nnlab.runs.building.build import place
 from nnlab.runs.finished.reopen import reopen, restore
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.metrics import read_history, readings_of

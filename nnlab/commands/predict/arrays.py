@@ -4,17 +4,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnlab.commands.predict.expected_inputs import Piece, Target, Wanted, class_named
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
+from nnlab.core.lazy import NDArray, np
 
 _BROKEN = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError)
 

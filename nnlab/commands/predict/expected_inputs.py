@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Shape, Task
+from nnlab.core.lazy import NDArray
 from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
 from nnlab.parts.datasets.split_sizes import FromColumn
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Target = str | tuple[float, ...] | None
 """A class's name, or numbers (of a regression, 0 and 1 of labels); None where it is not known."""

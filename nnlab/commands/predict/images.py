@@ -2,17 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnlab.commands.predict.expected_inputs import Piece, Wanted
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.parts.datasets.files.image_files import read_image
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = lazy("numpy")
 
 _STRETCHED = 1.1
 """How much more one side changes than the other, before it is worth a word."""

@@ -3,18 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nnlab.commands.predict.expected_inputs import Piece, Target, Wanted, class_named
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files.csv_sheet import Sheet, missing, number, plain_numbers, sheets_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 
 class Column(NamedTuple):

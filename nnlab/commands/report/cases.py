@@ -13,7 +13,7 @@ from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.precedence import own_scores
 from nnlab.experiment.settle import Experiment
 from nnlab.parts.scores.family import chosen, classes_of
-from nnlab.runs.build.scoring import own_unit
+from nnlab.runs.building.scoring import own_unit
 from nnlab.runs.finished.outputs import answers
 from nnlab.runs.finished.reopen import Opened
 from nnlab.training.sources import targets_of

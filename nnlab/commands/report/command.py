@@ -23,9 +23,9 @@ from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError
 from nnlab.runs.finished.evaluate import eval_folder
 from nnlab.runs.finished.reopen import open_run
-from nnlab.runs.folder import test_looks
+from nnlab.runs.folder import looks
 from nnlab.runs.folder.find import GROUP_FILE
-from nnlab.runs.folder.test_looks import Looks
+from nnlab.runs.folder.looks import Looks
 from nnlab.training import device as devices
 
 
@@ -63,8 +63,8 @@ def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto")
     content = content_of(cases[0]) if len(cases) == 1 else comparison_of(cases)
     if split == "test":
         for case in cases:
-            test_looks.count(case.opened.run, case.opened.examples, command="report")
-        content["looks"] = test_looks.counted(runs)._asdict()
+            looks.count(case.opened.run, case.opened.examples, command="report")
+        content["looks"] = looks.counted(runs)._asdict()
     if len(cases) == 1:
         _illustrate(content, cases[0])
         page, name = page_of(content, config_text(runs[0])), f"{split}.html"

@@ -18,7 +18,7 @@ from nnlab.commands.report.html import (
     table,
     tag,
 )
-from nnlab.runs.folder.test_looks import Looks
+from nnlab.runs.folder.looks import Looks
 
 Plain = Mapping[str, Any]
 _ABREAST = 3

@@ -25,7 +25,7 @@ from nnlab.parts.scores.regression import (
     R2Config,
     RmseConfig,
 )
-from nnlab.runs.build.scoring import baseline, scores_of, stored_scores_of
+from nnlab.runs.building.scoring import baseline, scores_of, stored_scores_of
 
 _STANDARD: Mapping[str, tuple[ScoreConfig, ...]] = {
     "classes": (

@@ -3,17 +3,11 @@
 import sys
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nnlab.core.contracts import Examples, RowReader
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.checks import counts_of, notes
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 _CHUNK = 1 << 20
 """So many numbers are looked at in one go: as float64 they need 8 MB."""

@@ -1,25 +1,17 @@
 """`nnlab show CONFIG --data --plot FILE`: the data as a picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnlab.core import files
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import ConfigError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np, torch
 from nnlab.display.pictures.drawing import color, new_figure, saved
 from nnlab.display.pictures.family import spread
 from nnlab.display.pictures.judged import shown
 from nnlab.experiment.settle import Experiment
 from nnlab.parts.datasets.checks import counts_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 EACH = 6
 """Examples of a class."""

@@ -11,17 +11,12 @@ from functools import cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nnlab.diagnosis.evidence.facts import Unseen
 
     Floats = NDArray[np.floating]
-else:
-    np = lazy("numpy")
 
 _BINS, _POINTS = 40, 4000
 _OVERLAPS, _SHARES = 64, 50

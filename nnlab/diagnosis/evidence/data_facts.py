@@ -4,18 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.experiment.settle import Experiment
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""
@@ -76,7 +70,7 @@ def data_facts(
     Args:
         experiment: settled.
         examples: its data.
-        baseline: as `nnlab.runs.build.scoring` has it.
+        baseline: as `nnlab.runs.building.scoring` has it.
         doubles: whether to look for rows that are in two splits, and for such as are far larger
             than the others: that reads all of them.
     """

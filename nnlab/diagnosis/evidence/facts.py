@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.data_facts import DataFacts
 from nnlab.experiment.settle import Experiment
 from nnlab.parts.activations.family import ActivationConfig
@@ -17,12 +17,6 @@ from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
 from nnlab.training.probes.labels import labels
 from nnlab.training.probes.readings import SATURATED
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 
 @dataclass(frozen=True, slots=True)

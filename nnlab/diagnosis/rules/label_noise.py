@@ -6,11 +6,11 @@ Later it learns wrong labels by heart (Arpit et al. 2017, arXiv:1706.05394). The
 the time of learning is the area under the margin of Pleiss et al. 2020, arXiv:2001.10528, eq. 2.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.finding import Finding
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.contradicted_labels import (
     beyond,
     fitted,
@@ -21,12 +21,6 @@ from nnlab.diagnosis.evidence.contradicted_labels import (
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Unseen
 from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.rules.rule import Rule
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 
 class Suspect(NamedTuple):

@@ -2,20 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np, torch
 from nnlab.display.pictures.drawing import axes_of, color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, host, shares, spread, words
 from nnlab.parts.scores.family import chosen
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 GRID = 64
 """Points along each axis."""

@@ -3,16 +3,12 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.display.pictures.drawing import axes_of, later
 from nnlab.display.pictures.family import Arrays, Picture, Scene, words
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
 
 APART = 2.5
 """A reading is kept where its step is so many times that of the last one kept."""

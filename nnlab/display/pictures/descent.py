@@ -3,18 +3,12 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np, torch
 from nnlab.display.pictures.drawing import axes_of
 from nnlab.display.pictures.family import Arrays, Picture, Scene, host
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 GRID = 96
 MARGIN = 0.15

@@ -2,16 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.display.pictures.family import Arrays, Picture, deep, host, words
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
 
 MOST_UNITS, MOST_LAYERS = 40, 8
 POSITIVE, NEGATIVE = "#c0392b", "#2471a3"

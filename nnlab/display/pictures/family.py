@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from nnlab.core.contracts import Examples, Plan, Reading
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
     from nnlab.experiment.settle import Experiment
     from nnlab.training.sources import Source
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 Arrays = Mapping[str, "NDArray[Any]"]
 """What a drawing is made of: small, of numbers and words, so that it can go to another process."""

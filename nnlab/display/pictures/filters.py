@@ -4,16 +4,11 @@ from math import ceil, prod
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.display.pictures.family import Arrays, Picture, host
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
 
 MOST = 64
 """So many units are shown."""

@@ -2,17 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.display.pictures.drawing import axes_of, color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, host, spread, words
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
 
 GRID = 256
 MARGIN = 0.05

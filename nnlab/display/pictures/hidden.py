@@ -2,22 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, Tensor, np, torch
 from nnlab.display.pictures.drawing import axes_of, color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, deep, host, thinned, words
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from nnlab.experiment.settle import Experiment
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 
 MOST = 128

@@ -4,16 +4,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.display.pictures.family import Arrays, Drawing, words
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.floating]
-else:
-    np = lazy("numpy")
 
 BINS = 15
 """As Guo et al. 2017 take them: of equal width, ]0, 1/15], ]1/15, 2/15], ..., over the probability

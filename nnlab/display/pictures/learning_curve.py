@@ -3,16 +3,12 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading, Split
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.display.pictures.drawing import color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, words
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nnlab.experiment.settle import Experiment
-else:
-    np = lazy("numpy")
 
 MOST = 4000
 """So many readings of a split are kept; of more every second."""

@@ -6,13 +6,10 @@ string tensors (width, height, PNG), histograms (k, 3), curves (6, thresholds).
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nnlab.core.lazy import NDArray, np
 from nnlab.display.tensorboard.events import Message, plugin, values
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def _messages(name: str) -> Any:

@@ -10,15 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from nnlab.core import files
 from nnlab.core.contracts import Plan, Reading, Shape, Status
+from nnlab.core.lazy import NDArray, np
 from nnlab.training.probes.readings import definition, described, float32, tag_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _Make = Callable[[Any], Any]
 """Makes an event with the functions of nnlab.display.tensorboard.events."""

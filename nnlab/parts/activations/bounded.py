@@ -1,22 +1,12 @@
 """Relatives of the sigmoid and of tanh: bounded on both sides."""
 
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import Literal, Self, final
 
 from pydantic import PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, nn, np
 from nnlab.parts.activations.family import ActivationConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
-    nn = lazy("torch.nn")
 
 
 @final

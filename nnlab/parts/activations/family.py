@@ -2,19 +2,10 @@
 
 from abc import abstractmethod
 from math import sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from nnlab.core.kinds import Kind
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
+from nnlab.core.lazy import Floats, nn, np
 
 AutoInit = Literal["xavier_normal", "he_normal", "lecun_normal"]
 

@@ -1,23 +1,13 @@
 """Relatives of ReLU: one side passes, the other is bent in one way or another."""
 
 from math import sqrt
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, nn, np
 from nnlab.parts.activations.family import ActivationConfig, AutoInit, ReluFamily
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
-    nn = lazy("torch.nn")
 
 
 @final

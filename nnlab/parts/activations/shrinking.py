@@ -1,21 +1,11 @@
 """Activations that draw small numbers to 0."""
 
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from pydantic import NonNegativeFloat
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, nn, np
 from nnlab.parts.activations.family import ActivationConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
-    nn = lazy("torch.nn")
 
 
 @final

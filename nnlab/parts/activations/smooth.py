@@ -1,22 +1,12 @@
 """Smooth relatives of ReLU."""
 
 from math import erf, pi, sqrt
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from pydantic import PositiveFloat
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, nn, np
 from nnlab.parts.activations.family import ActivationConfig, ReluFamily, sigmoid, softplus
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
-    nn = lazy("torch.nn")
 
 
 def _inner(z: "Floats") -> "Floats":

@@ -1,19 +1,9 @@
 """The activations of every textbook: identity, step, sigmoid, tanh, ReLU, softmax."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, nn, np
 from nnlab.parts.activations.family import ActivationConfig, ReluFamily, sigmoid
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
-    Floats = NDArray[np.float64]
-else:
-    np = lazy("numpy")
-    nn = lazy("torch.nn")
 
 
 @final

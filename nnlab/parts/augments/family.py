@@ -6,15 +6,13 @@ an example changes alike in whatever batch it stands. Only what mixes examples l
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from nnlab.core.contracts import AugmentFn, Batch, DataShape, Shape
 from nnlab.core.kinds import Kind
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from nnlab.core.lazy import Tensor
 
 # Odd and without a pattern, so that the seeds of one run's augmentations are far apart.
 _SEED_STRIDE = 0x9E3779B97F4A7C15

@@ -5,20 +5,14 @@ To add one: write a class here with `mixes` and name it in `KINDS` at the foot o
 
 from math import sqrt
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
 from nnlab.core.contracts import AugmentFn, Batch, DataShape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.augments.family import AugmentConfig, Probability
 from nnlab.parts.row_random import uniform
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 
 def _partners(batch: Batch, seed: int) -> "Tensor":

@@ -3,22 +3,14 @@
 To add one: write a class here and name it in `KINDS` at the foot of the file.
 """
 
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from pydantic import PositiveInt
 
 from nnlab.core.contracts import AugmentFn, DataShape, Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import F, Tensor, torch
 from nnlab.parts.augments.family import AugmentConfig, InputsFn, Probability, on_inputs
 from nnlab.parts.row_random import uniform
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torch.nn import functional as F
-else:
-    torch = lazy("torch")
-    F = lazy("torch.nn.functional")
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 

@@ -3,22 +3,16 @@
 To add one: write a class here and name it in `KINDS` at the foot of the file.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat
 
 from nnlab.core.contracts import AugmentFn, DataShape
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.augments.family import AugmentConfig, Probability, on_inputs
 from nnlab.parts.augments.rectangles import Between, Shares, boxes
 from nnlab.parts.row_random import normal, uniform
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 Amount = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -1,19 +1,13 @@
 """Random rectangles inside an image, for what cuts out and what erases."""
 
 from math import log
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, PositiveFloat
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.row_random import uniform
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 TRIES = 10
 """Rectangles drawn for each example, of which the first that fits is taken: as torchvision does."""

@@ -5,23 +5,15 @@ foot of the file.
 """
 
 from math import exp, pi
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import Annotated, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import AugmentFn, DataShape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import F, Tensor, torch
 from nnlab.parts.augments.family import AugmentConfig, on_inputs
 from nnlab.parts.augments.rectangles import Between, Shares, boxes
 from nnlab.parts.row_random import uniform
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torch.nn import functional as F
-else:
-    torch = lazy("torch")
-    F = lazy("torch.nn.functional")
 
 PaddingMode = Literal["zeros", "border", "reflection"]
 Degrees = Annotated[float, Field(ge=0.0, le=180.0)]

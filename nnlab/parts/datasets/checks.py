@@ -2,17 +2,11 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnlab.core.contracts import DataShape, Examples, RowReader, Split
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
+from nnlab.core.lazy import NDArray, np
 
 _CHUNK = 1 << 22
 """Elements looked at in one go, so that a check needs little memory of its own."""

@@ -4,15 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Rows = NDArray[np.int64]
-else:
-    np = lazy("numpy")
 
 
 def excluded(path: Path) -> list[int]:

@@ -7,14 +7,14 @@ To add a data set: write a class with `form`, `source` and `read` and name it in
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from nnlab.core.contracts import DataShape, Examples, Split
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Kind
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
 from nnlab.parts.datasets.exclusion import excluded, without
@@ -31,12 +31,6 @@ from nnlab.parts.datasets.splits import split_rows
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
 

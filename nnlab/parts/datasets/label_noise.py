@@ -1,20 +1,12 @@
 """Label noise: a share of the training labels, and of no others, made wrong on purpose."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from nnlab.core.kinds import Config, Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Ints, np
 from nnlab.core.seeds import seed_for
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-else:
-    np = lazy("numpy")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -5,15 +5,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nnlab.core.contracts import RowReader, TargetScale
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Array = NDArray[Any]
-else:
-    np = lazy("numpy")
 
 _CHUNK = 1 << 22
 

@@ -5,17 +5,12 @@ from typing import TYPE_CHECKING
 
 from nnlab.core.contracts import Split
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.core.seeds import seed_for
 from nnlab.parts.datasets.split_sizes import FirstRows, LastRows, Limit, wanted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Rows = NDArray[np.int64]
-else:
-    np = lazy("numpy")
 
 
 def shuffled(rows: "Rows", split_seed: int) -> "Rows":

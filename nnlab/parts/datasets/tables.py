@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from nnlab.core.contracts import RowReader, Shape, Split, Task
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from nnlab.core.lazy import NDArray, np
 
 Form = Literal["images", "table", "points"]
 """What one example is: (C, H, W); a row of named columns; anything else."""

@@ -3,17 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from math import prod, sqrt
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from nnlab.core.contracts import Shape
 from nnlab.core.kinds import Kind
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-    from torch.nn import init
-else:
-    init = lazy("torch.nn.init")
+from nnlab.core.lazy import Generator, Tensor, init
 
 TRUNCATED_STD = 0.87962566103423978
 """Standard deviation of N(0, 1) cut off at +-2; Keras's VarianceScaling divides by it too."""

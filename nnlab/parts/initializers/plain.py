@@ -1,18 +1,12 @@
 """Initializers that do not look at the size of the layer."""
 
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import Literal, Self, final
 
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Generator, Tensor, init
 from nnlab.parts.initializers.family import InitializerConfig
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-    from torch.nn import init
-else:
-    init = lazy("torch.nn.init")
 
 
 @final

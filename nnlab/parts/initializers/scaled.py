@@ -1,13 +1,11 @@
 """Initializers whose variance follows the size of the layer."""
 
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from pydantic import PositiveFloat
 
+from nnlab.core.lazy import Generator, Tensor
 from nnlab.parts.initializers.family import InitializerConfig, normal, truncated, uniform
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 
 @final

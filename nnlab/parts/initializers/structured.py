@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 from math import ceil, inf, sqrt
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast, final
+from typing import Annotated, Any, ClassVar, Literal, Self, cast, final
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Generator, Tensor, init
 from nnlab.parts.initializers.family import InitializerConfig
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-    from torch.nn import init
-else:
-    init = lazy("torch.nn.init")
 
 
 def shape_of(values: Any) -> Shape | None:

@@ -3,19 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Kind
+from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import Norm
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)

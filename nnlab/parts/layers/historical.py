@@ -5,12 +5,13 @@ doi:10.1109/5.726791, section II-B.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self, final
+from typing import Annotated, Literal, Self, final
 
 from pydantic import Field, NonNegativeInt
 
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
+from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.layers.family import (
@@ -21,9 +22,6 @@ from nnlab.parts.layers.family import (
     window,
 )
 from nnlab.parts.layers.weighted import Pair, WeightedConfig, pair
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final

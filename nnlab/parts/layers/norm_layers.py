@@ -2,17 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import Annotated, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from nnlab.core.contracts import Plan, Shape
 from nnlab.core.errors import MistakeError, Path
+from nnlab.core.lazy import nn
 from nnlab.parts.layers.family import LayerConfig, needs_image
 from nnlab.parts.norms import BatchConfig, GroupConfig, LayerwiseConfig, NormConfig
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class NormLayerConfig(LayerConfig, frozen=True):

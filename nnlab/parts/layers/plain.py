@@ -2,22 +2,17 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
 
 from pydantic import Field
 
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import Path
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.layers.family import LayerConfig, activation_parameters
 from nnlab.parts.layers.weighted import Probability
-
-if TYPE_CHECKING:
-    from torch import nn
-else:
-    nn = lazy("torch.nn")
 
 
 @final

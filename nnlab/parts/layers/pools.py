@@ -2,20 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import Literal, Self, final
 
 from pydantic import NonNegativeInt
 
 from nnlab.core.contracts import Plan, Shape
 from nnlab.core.errors import MistakeError, Path
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import nn
 from nnlab.parts.layers.family import LayerConfig, needs_image, window
 from nnlab.parts.layers.weighted import Pair, pair
-
-if TYPE_CHECKING:
-    from torch import nn
-else:
-    nn = lazy("torch.nn")
 
 
 class PoolConfig(LayerConfig, frozen=True):

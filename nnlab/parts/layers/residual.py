@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self, final
+from typing import Annotated, Literal, Self, final
 
 from pydantic import Field
 
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
+from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers.plain import ZerosConfig
@@ -24,9 +25,6 @@ from nnlab.parts.layers.norm_layers import NormLayerConfig
 from nnlab.parts.layers.skips import padded, projection
 from nnlab.parts.layers.weighted import AutoInit, ConvConfig, WeightedConfig, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @final

@@ -1,21 +1,19 @@
 """The ways around a residual block: identity, projection, or padding with zeros."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import Literal, Self, final
 
 from pydantic import NonNegativeInt, PositiveInt
 
 from nnlab.core.contracts import Plan, Shape
 from nnlab.core.errors import MistakeError, Path
+from nnlab.core.lazy import nn
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.family import LayerConfig
 from nnlab.parts.layers.weighted import ConvConfig, LinearConfig
 from nnlab.parts.norms import Norm
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def _stride(inputs: Shape, output: Shape) -> tuple[int, int]:

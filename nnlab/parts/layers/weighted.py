@@ -3,14 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal, Self, cast, final
+from typing import Annotated, Literal, Self, cast, final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer, Initializer
@@ -25,11 +25,6 @@ from nnlab.parts.layers.family import (
     window,
 )
 from nnlab.parts.norms import NoNormConfig, Norm
-
-if TYPE_CHECKING:
-    from torch import nn
-else:
-    nn = lazy("torch.nn")
 
 AutoInit = Annotated[Literal["auto"] | Initializer, Forms()]
 Pair = Annotated[PositiveInt | tuple[PositiveInt, PositiveInt], Forms()]

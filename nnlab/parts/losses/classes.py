@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
 from nnlab.core.errors import Mistake
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import F, Tensor, np, torch
 from nnlab.parts.constants import Constant
 from nnlab.parts.losses.family import (
     Link,
@@ -20,16 +20,7 @@ from nnlab.parts.losses.family import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from torch import Tensor
-    from torch.nn import functional as F
-
     from nnlab.parts.losses.family import Floats, Targets
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
-    F = lazy("torch.nn.functional")
 
 ClassWeights = Annotated[
     Literal["none", "balanced"] | tuple[NonNegativeFloat, ...],

@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
 from nnlab.core.errors import Mistake, MistakeError
 from nnlab.core.kinds import Kind
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, NDArray, Tensor, np, torch
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    Floats = NDArray[np.float64]
     Targets = NDArray[np.int64] | NDArray[np.floating]
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 Link = Literal["softmax", "sigmoid", "identity"]
 """The output activation that makes the gradient of a loss prediction minus target."""

@@ -1,20 +1,14 @@
 """`function`: a loss of the user's own that Python hands in. A config names it, none holds it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 from pydantic import PrivateAttr
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
 from nnlab.core.errors import ConfigError, Mistake
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.losses.family import Link, LossConfig
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 _CHECKED = 8
 """A mean is compared with so many losses of single examples."""

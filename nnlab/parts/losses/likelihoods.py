@@ -6,18 +6,11 @@ from pydantic import Field
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import F, Tensor, np
 from nnlab.parts.losses.family import Link, LossConfig, sigmoid, softplus, wide
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-    from torch.nn import functional as F
-
     from nnlab.parts.losses.family import Floats, Targets
-else:
-    np = lazy("numpy")
-    F = lazy("torch.nn.functional")
 
 
 @final

@@ -5,18 +5,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 from pydantic import PositiveFloat
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, np, torch
 from nnlab.parts.losses.family import Link, LossConfig, target_columns, wide
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from torch import Tensor
-
     from nnlab.parts.losses.family import Floats
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 
 @final

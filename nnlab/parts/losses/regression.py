@@ -6,20 +6,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 from pydantic import Field, PositiveFloat
 
 from nnlab.core.contracts import Batch, DataShape, LossFn
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import F, Tensor, np, torch
 from nnlab.parts.losses.family import Link, LossConfig, target_columns, wide
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from torch import Tensor
-    from torch.nn import functional as F
-
     from nnlab.parts.losses.family import Floats
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
-    F = lazy("torch.nn.functional")
 
 _TARGETS = "targets: numbers, or classes as one-hot; link: identity (any may be written)"
 

@@ -3,13 +3,11 @@
 It stands on no menu: nothing can be trained on it by a gradient, which is 0.
 """
 
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
+from nnlab.core.lazy import Tensor
 from nnlab.parts.losses.family import LossConfig
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @final

@@ -1,18 +1,13 @@
 """Adam and its descendants: running means of the gradient and of its square."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import torch
 from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, once, size
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy("torch")
 
 
 def adam_edge(beta: float, lr: float) -> float:

@@ -1,17 +1,12 @@
 """Adaptive rates without a running mean of the gradient: each weight's own scale divides it."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import torch
 from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy("torch")
 
 
 @final

@@ -1,18 +1,13 @@
 """Gradient descent and its relatives that move by the gradient itself, or by its sign."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
+from typing import Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import Shape
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import torch
 from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig, Updated, size
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy("torch")
 
 
 @final

@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import torch
 from nnlab.parts.optimizers.adam import adam
 from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy("torch")
 
 
 @final

@@ -1,12 +1,12 @@
 """Scores of the predicted classes or labels: which share is right."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import PositiveInt
 
 from nnlab.core.contracts import Batch, DataShape, Score, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.scores.family import (
     Sums,
     SumScoreConfig,
@@ -16,12 +16,6 @@ from nnlab.parts.scores.family import (
     marks,
     sum_dtype,
 )
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 
 def _right(outputs: "Tensor", batch: Batch) -> "Tensor":

@@ -6,17 +6,11 @@ A score sees what the network's outputs stand for: class scores raw outputs, or 
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Score, StoredScore, Task
 from nnlab.core.kinds import Kind
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
+from nnlab.core.lazy import Tensor, torch
 
 
 class ScoreConfig(Kind, frozen=True):

@@ -3,17 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from math import nan, sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, final
+from typing import ClassVar, Literal, NamedTuple, final
 
 from nnlab.core.contracts import Batch, DataShape, Score, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.scores.family import Sums, SumScoreConfig, marks
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 Average = Literal["macro", "micro", "weighted", "binary"]
 

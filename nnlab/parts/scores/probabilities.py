@@ -1,19 +1,13 @@
 """Scores of class probabilities: how good they are, and whether they mean what they say."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import Field
 
 from nnlab.core.contracts import Batch, DataShape, Score, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.scores.family import Sums, SumScoreConfig, classes_of, first_mean
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 
 def _of_class(probabilities: "Tensor", batch: Batch) -> "Tensor":

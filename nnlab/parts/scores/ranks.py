@@ -9,17 +9,11 @@ from math import nan
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from nnlab.core.contracts import DataShape, StoredScore, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, Tensor, np
 from nnlab.parts.scores.family import StoredScoreConfig
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     OfOne = Callable[[NDArray[np.floating], NDArray[np.bool_]], float]
-else:
-    np = lazy("numpy")
 
 
 @final

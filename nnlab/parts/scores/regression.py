@@ -2,19 +2,11 @@
 
 from collections.abc import Sequence
 from math import nan, sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from nnlab.core.contracts import Batch, DataShape, Score, StoredScore, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, np, torch
 from nnlab.parts.scores.family import StoredScoreConfig, Sums, SumScoreConfig, first_mean, sum_dtype
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from torch import Tensor
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 
 def _errors(outputs: "Tensor", batch: Batch) -> "Tensor":

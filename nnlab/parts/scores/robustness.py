@@ -4,23 +4,17 @@ Nothing here changes weights, buffers or gradients, and noise depends on row num
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Score, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, torch
 from nnlab.core.seeds import seed_for
 from nnlab.parts import row_random
 from nnlab.parts.augments import Augment
 from nnlab.parts.augments.pixel_values import NoiseConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, Sums, chosen, classes_of, first_mean
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy("torch")
 
 _DRAWS: "Mapping[str, Callable[[Tensor, int, int], Tensor]]" = {
     "uniform": row_random.uniform,

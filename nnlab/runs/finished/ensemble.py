@@ -14,11 +14,11 @@ from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.core.text import short
 from nnlab.experiment.settle import Experiment
 from nnlab.parts.losses.family import LossConfig
-from nnlab.runs.build.build import scores_of
+from nnlab.runs.building.build import scores_of
 from nnlab.runs.finished.outputs import answers
 from nnlab.runs.finished.reopen import open_run
-from nnlab.runs.folder import test_looks
-from nnlab.runs.folder.test_looks import Looks
+from nnlab.runs.folder import looks
+from nnlab.runs.folder.looks import Looks
 from nnlab.training import device as devices
 from nnlab.training.sources import targets_of
 
@@ -75,7 +75,7 @@ def evaluate_together(
             raise DivergedError(f"{member.name}: the {split} loss is not finite")
     if split == "test":
         for run, member in zip(runs, members, strict=True):
-            test_looks.count(run, member.examples, command="ensemble")
+            looks.count(run, member.examples, command="ensemble")
     shared = [key for key in alone[0] if all(key in values for values in alone)]
     better = {score.key: score.higher_is_better for score in first.experiment.scores}
     together = _together(members, targets, shared)
@@ -185,7 +185,7 @@ def report(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) ->
     """What `evaluate_together` gives, as a table or as one JSON object."""
     found = evaluate_together(runs, split=split, device=device)
     if split == "test":
-        found["looks"] = test_looks.counted(runs)._asdict()
+        found["looks"] = looks.counted(runs)._asdict()
     return json.dumps(found) + "\n" if as_json else _page(found)
 
 

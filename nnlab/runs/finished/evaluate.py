@@ -10,10 +10,10 @@ from nnlab.core import files
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.handed import NOTHING, Handed
-from nnlab.runs.build.build import measures, place, source_of
-from nnlab.runs.build.scoring import loss_of, scores_of
+from nnlab.runs.building.build import measures, place, source_of
+from nnlab.runs.building.scoring import loss_of, scores_of
 from nnlab.runs.finished.reopen import reopen, restore
-from nnlab.runs.folder import checkpoint, test_looks
+from nnlab.runs.folder import checkpoint, looks
 from nnlab.runs.observers.judged import judged, write
 from nnlab.training import device as devices
 
@@ -28,7 +28,7 @@ def evaluate_all(
     found = {run.name: evaluate(run, split=split, device=device, drawn=True) for run in runs}
     if split == "test":
         for run in runs:
-            found[run.name]["looks"] = test_looks.counted([run])._asdict()
+            found[run.name]["looks"] = looks.counted([run])._asdict()
     if len(found) == 1:
         return next(iter(found.values()))
     return found
@@ -97,7 +97,7 @@ def evaluate(
         result["target"] = examples.target_scale._asdict()
     folder = eval_folder(run)
     if split == "test":
-        test_looks.count(run, examples, command="eval")
+        looks.count(run, examples, command="eval")
     files.write(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
     if found is not None:
         step = checkpoint.named(run / "checkpoints", "best").step

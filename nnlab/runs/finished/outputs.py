@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from nnlab.core.contracts import Split
-from nnlab.runs.build.build import evaluation_batch, source_of
-from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.building.build import evaluation_batch, source_of
+from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.finished.reopen import Opened
 from nnlab.training import device as devices
 from nnlab.training import objective

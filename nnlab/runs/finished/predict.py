@@ -15,7 +15,7 @@ from nnlab.core.contracts import Machine
 from nnlab.core.errors import DataError
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import Experiment, settle
-from nnlab.runs.build.build import evaluation_batch, place
+from nnlab.runs.building.build import evaluation_batch, place
 from nnlab.runs.finished.reopen import of_run, restore
 from nnlab.runs.folder.data_json import read_data, shape_of
 from nnlab.training import device as devices

@@ -18,7 +18,7 @@ from nnlab.core.text import short
 from nnlab.experiment.handed import NOTHING, Handed, load_config_with
 from nnlab.experiment.settle import Experiment, settle
 from nnlab.models.network import build as build_network
-from nnlab.runs.build.build import place
+from nnlab.runs.building.build import place
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.data_json import read_data, shape_of
 from nnlab.runs.folder.folder import read_env

@@ -13,8 +13,8 @@ from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.scoring import baseline
-from nnlab.runs.build.session import Session
+from nnlab.runs.building.scoring import baseline
+from nnlab.runs.building.session import Session
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.observers.per_example import record_of
 

@@ -12,9 +12,9 @@ from nnlab.display.pictures.painter import Painter
 from nnlab.display.tensorboard.layout import depth
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.build import source_of
-from nnlab.runs.build.probing import probe_rows
-from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.building.build import source_of
+from nnlab.runs.building.probing import probe_rows
+from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.distributions import Distributions
 from nnlab.runs.observers.judged import curves, judged
 from nnlab.training.probes.labels import cards_of

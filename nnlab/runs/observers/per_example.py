@@ -20,9 +20,9 @@ from nnlab.core.contracts import Event, Examples, Reading
 from nnlab.core.errors import CheckpointError
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.build import Built, evaluation_batch
-from nnlab.runs.build.scoring import loss_of
-from nnlab.runs.build.session import Session
+from nnlab.runs.building.build import Built, evaluation_batch
+from nnlab.runs.building.scoring import loss_of
+from nnlab.runs.building.session import Session
 from nnlab.training.pace import Due
 from nnlab.training.probes.no_trace import evaluating
 

@@ -16,7 +16,7 @@ from nnlab.core.contracts import Batch
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.parts.activations.rectifiers import LeakyReluConfig
 from nnlab.parts.activations.textbook import IdentityConfig, ReluConfig, SigmoidConfig, TanhConfig
-from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.building.scoring import loss_of
 
 
 class TestRelu:

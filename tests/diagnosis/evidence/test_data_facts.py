@@ -9,7 +9,7 @@ from building import make
 
 from nnlab.core.contracts import Batch
 from nnlab.diagnosis.evidence.data_facts import blind_loss, data_facts
-from nnlab.runs.build.scoring import loss_of
+from nnlab.runs.building.scoring import loss_of
 
 MLP = {"kind": "mlp", "hidden": [4]}
 

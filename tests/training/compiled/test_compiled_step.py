@@ -20,7 +20,7 @@ from torch import Tensor
 from nnlab.core.kinds import kinds_of
 from nnlab.display.open_view import open_view
 from nnlab.parts.optimizers import Optimizer
-from nnlab.runs.build import compiling
+from nnlab.runs.building import compiling
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.run import resume, train
 from nnlab.training.compiled import building

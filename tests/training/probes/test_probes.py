@@ -10,7 +10,7 @@ from building import Made, make
 from torch import Tensor
 from torch.nn import functional as F
 
-from nnlab.runs.build.probing import probe_rows
+from nnlab.runs.building.probing import probe_rows
 from nnlab.training.probes.labels import layer_labels
 from nnlab.training.probes.probes import angles, asleep, saturated, spread
 from nnlab.training.probes.readings import READINGS, definition, described

@@ -2,21 +2,14 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from typing import Any, ClassVar, Literal, NamedTuple, final
 
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.downloads.cache import Cached, read_cache, write_cache
 from nnlab.parts.datasets.downloads.named import NamedConfig, failures, in_a_line
 from nnlab.parts.datasets.family import Place, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
-
 
 _CIFAR100 = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus

@@ -5,18 +5,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, lazy, np
 from nnlab.parts.datasets.downloads.named import NamedConfig, in_a_line
 from nnlab.parts.datasets.family import Place, Table
 
 if TYPE_CHECKING:
     import gzip
     import zlib
-
-    import numpy as np
-    from numpy.typing import NDArray
 else:
-    np = lazy("numpy")
     gzip = lazy("gzip")
     zlib = lazy("zlib")
 

@@ -9,19 +9,14 @@ from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from nnlab.core.contracts import Examples, Shape, Split
 from nnlab.core.errors import DataError
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
 from nnlab.parts.datasets.split_sizes import LastRows
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = lazy("numpy")
 
 _TIMEOUT_SECONDS = 30.0
 _NOWHERE = Place(Path(), Path(), Path())

@@ -1,17 +1,11 @@
 """What arrays of inputs and targets mean, whether they lie in a file or come from Python."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from nnlab.core.contracts import Shape, Task
 from nnlab.core.errors import DataError
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.tables import Form
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 MOST_CLASSES = 100_000
 AskedTask = Literal["auto", "classes", "regression", "labels"]

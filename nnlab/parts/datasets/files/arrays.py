@@ -2,23 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, final
+from typing import Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import Field, PrivateAttr
 
 from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 _ORDER: tuple[Split, ...] = ("train", "validation", "test")
 

@@ -7,18 +7,12 @@ from difflib import get_close_matches
 from itertools import islice
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nnlab.core.contracts import Task
 from nnlab.core.errors import DataError
 from nnlab.core.kinds import Config
-from nnlab.core.lazy import lazy
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
+from nnlab.core.lazy import NDArray, np
 
 _MISSING = frozenset(("", "?", "NA", "N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL"))
 _MOST_COLUMNS = 10_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from nnlab.core.contracts import Split, Task
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files.csv_sheet import (
     MOST_INPUTS,
@@ -25,12 +25,6 @@ from nnlab.parts.datasets.files.csv_sheet import (
 )
 from nnlab.parts.datasets.split_sizes import FromColumn
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 _MARKS: dict[str, Split] = {
     "train": "train",

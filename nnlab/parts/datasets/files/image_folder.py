@@ -2,22 +2,16 @@
 
 from os import cpu_count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
 from nnlab.core.contracts import Shape, Split
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files.image_files import FolderReader, class_folders, image_files
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = lazy("numpy")
 
 _FOLDERS: dict[Split, tuple[str, ...]] = {
     "validation": ("validation", "val", "valid"),

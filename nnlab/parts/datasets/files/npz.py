@@ -8,7 +8,7 @@ from pydantic import Field
 from nnlab.core.contracts import Shape, Split, Task
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import NDArray, lazy, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
 from nnlab.parts.datasets.tables import Form, Place, Source, Table
@@ -16,11 +16,7 @@ from nnlab.parts.datasets.tables import Form, Place, Source, Table
 if TYPE_CHECKING:
     import zipfile
     import zlib
-
-    import numpy as np
-    from numpy.typing import NDArray
 else:
-    np = lazy("numpy")
     zipfile = lazy("zipfile")
     zlib = lazy("zlib")
 

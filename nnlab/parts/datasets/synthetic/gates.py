@@ -3,15 +3,10 @@
 To add one: write a class here and name it at the foot of the file.
 """
 
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = lazy("numpy")
 
 
 class _GateConfig(DataConfig, frozen=True):

@@ -4,21 +4,16 @@ To add another kind of made data, see `synthetic.py`.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, final
+from typing import Annotated, Any, Literal, NamedTuple, Self, final
 
 from pydantic import Field, PositiveInt
 
 from nnlab.core.contracts import Split, Task
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Config, Forms
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import np
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
 from nnlab.parts.datasets.split_sizes import Count, Fraction, LastRows
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = lazy("numpy")
 
 MOST_NUMBERS = 10_000
 """More belong in a file: a config is read by people, and may have 1 MB."""

@@ -5,7 +5,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
 from pydantic import (
     Field,
@@ -17,18 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Floats, Ints, np
 from nnlab.core.seeds import seed_for
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-else:
-    np = lazy("numpy")
 
 Samples = Annotated[int, Field(ge=10, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

@@ -7,20 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, final
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Score, Task
-from nnlab.core.lazy import lazy
+from nnlab.core.lazy import Tensor, np, torch
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
-    import torch
-    from torch import Tensor
-else:
-    np = lazy("numpy")
-    torch = lazy("torch")
 
 
 class Surface(NamedTuple):

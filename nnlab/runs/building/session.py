@@ -7,7 +7,7 @@ from pathlib import Path
 from nnlab.core.contracts import Examples
 from nnlab.core.finding import Finding
 from nnlab.experiment.settle import Experiment
-from nnlab.runs.build.build import Built
+from nnlab.runs.building.build import Built
 from nnlab.runs.folder.checkpoint import Checkpoint
 from nnlab.training.progress import Progress
 from nnlab.training.step import Conclusion

@@ -91,7 +91,7 @@ def folder() -> Path:
     return (Path(named) if named else user_cache_path("nnlab", appauthor=False)) / "steps"
 
 
-STEP_ROOMS = ("core", "training", "parts", "models", "rules", "runs/build")
+STEP_ROOMS = ("core", "training", "parts", "models", "rules", "runs/building")
 """The folders of the package whose code decides what is recorded and compiled."""
 
 

@@ -13,9 +13,9 @@ from nnlab.experiment.settle import Experiment
 from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
 from nnlab.parts.augments.family import chain
-from nnlab.runs.build.compiling import compiled
-from nnlab.runs.build.probing import EVALUATION_ELEMENTS, costly, probes, spread_rows
-from nnlab.runs.build.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
+from nnlab.runs.building.compiling import compiled
+from nnlab.runs.building.probing import EVALUATION_ELEMENTS, costly, probes, spread_rows
+from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import evaluate, lowered

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.commands.lr.range_test import Point, Sweep, judged, rates, steepest, sweep, valley
+from nnlab.commands.lr.rate_range import Point, Sweep, judged, rates, steepest, sweep, valley
 from nnlab.training.window import Window
 
 ROWS = torch.arange(3)
