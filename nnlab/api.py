@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nnlab.comparison import train as grouped
-from nnlab.comparison.group import load_group
+from nnlab.comparison.group import settled_group
 from nnlab.comparison.result import Comparison
 from nnlab.comparison.view import GroupView
 from nnlab.core.contracts import Event
@@ -120,7 +120,7 @@ def train_group(
         The comparison: `.runs` with their curves, `.verdicts`, and `.run`, its folder.
     """
     return grouped.train_group(
-        load_group(config, _overrides(set)),
+        settled_group(config, _overrides(set)),
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
         view=GroupView(quiet=quiet, stream=sys.stderr),

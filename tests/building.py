@@ -8,7 +8,8 @@ import torch
 
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Event, Examples, Machine, Reading, Stopped
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.runs.building.build import Built, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress

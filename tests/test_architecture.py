@@ -34,7 +34,14 @@ WITH_TORCH = [
     *("parts.modules", "parts.containers", "parts.units", "parts.layers.modules"),
     "parts.optimizers.not_in_torch",
     *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.folder.checkpoint*"),
-    *("runs.run", "runs.open_session", "runs.outcome", "runs.saving", "runs.watch*"),
+    *(
+        "runs.run",
+        "runs.recorder",
+        "runs.open_session",
+        "runs.outcome",
+        "runs.saving",
+        "runs.watch*",
+    ),
     *("comparison.train", "comparison.report", "comparison.result"),
     *("commands.*.*", "commands.smoke", "display.tensorboard.*"),
 ]

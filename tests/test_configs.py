@@ -9,7 +9,8 @@ import pytest
 from nnlab.config import loading
 from nnlab.config.run_config import RunConfig, dump, to_plain
 from nnlab.core.contracts import Machine
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))

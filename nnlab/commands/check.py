@@ -1,16 +1,16 @@
 """`nnlab check`: is a config written right? Nothing is built or loaded, without torch."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
 
 from nnlab.commands import options
-from nnlab.comparison.group import Group, settled_group
-from nnlab.config.loading import place_for, read_text
+from nnlab.comparison.group import SettledGroup, settled_group
+from nnlab.config.loading import read_text
 from nnlab.core.errors import ConfigError, DataError, NnlabError
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
 
@@ -49,9 +49,9 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
     try:
         text = read_text(source)
         shown = text.file
-        group, experiments = settled_group(text, overrides)
-        typer.echo(f"{shown}: ok ({describe(group, experiments)})")
-        for remark in _remarks(group):
+        settled = settled_group(text, overrides)
+        typer.echo(f"{shown}: ok ({describe(settled)})")
+        for remark in _remarks(settled):
             typer.echo(f"{shown}: {remark}", err=True)
     except (ConfigError, DataError) as error:
         for line in _told(error, shown):
@@ -61,10 +61,9 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
     return 0
 
 
-def _remarks(group: Group) -> list[str]:
+def _remarks(settled: SettledGroup) -> list[str]:
     """What `auto` took that one may not expect, of all its runs, each once."""
-    configs = [member.config for member in group.members]
-    found = (c.data.remarks(place_for(c.origins.folder)) for c in configs)
+    found = (one.remarks() for one in settled.experiments.values())
     return list(dict.fromkeys(remark for remarks in found for remark in remarks))
 
 
@@ -74,9 +73,9 @@ def _told(error: NnlabError, file: str) -> list[str]:
     return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
 
 
-def describe(group: Group, experiments: Mapping[str, Experiment]) -> str:
+def describe(settled: SettledGroup) -> str:
     """One line; of a comparison how many runs there are, and the first."""
-    first = _described(next(iter(experiments.values())))
+    first, group = _described(settled.first), settled.group
     return f"{len(group.members)} runs; {first}" if group.compares else first
 
 

@@ -1,33 +1,34 @@
 """`--smoke`: every stage of an experiment in seconds, in a temporary folder, on the CPU."""
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from nnlab.comparison.group import Group
-from nnlab.config.loading import load_config, place_for
+from nnlab.comparison.group import SettledGroup
 from nnlab.core.contracts import Examples
 from nnlab.core.durations import Duration
 from nnlab.core.errors import CheckpointError
 from nnlab.display.views import View
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.runs.finished.evaluate import evaluate
-from nnlab.runs.run import Source, last_of, stream_run
+from nnlab.runs.run import last_of, stream_run
 
 STEPS = 8
 
 
-def smoke_all(group: Group, *, device: str = "cpu", view: View) -> dict[str, Any]:
+def smoke_all(settled: SettledGroup, *, device: str = "cpu", view: View) -> dict[str, Any]:
     """`smoke` of a run; of a comparison, of the first seed of each variant, by their names."""
-    firsts = {member.variant: member.config for member in reversed(group.members)}
-    found = {name: smoke(firsts[name], device=device, view=view) for name in group.comparison.names}
-    return found if group.compares and any(found) else next(iter(found.values()))
+    found = {
+        name: smoke(experiment, device=device, view=view)
+        for name, experiment in settled.experiments.items()
+    }
+    several = settled.group.compares and any(found)
+    return found if several else next(iter(found.values()))
 
 
-def smoke(
-    source: Source, *, overrides: Sequence[str] = (), device: str = "cpu", view: View
-) -> dict[str, Any]:
+def smoke(experiment: Experiment, *, device: str = "cpu", view: View) -> dict[str, Any]:
     """Data, a few steps, validation, checkpoint, reload, evaluation.
 
     Where a named data set is absent, random data of the same form take its place, and that is said.
@@ -36,8 +37,7 @@ def smoke(
         {"status", "steps", "parameters", "data", "test", "seconds"}.
     """
     began = perf_counter()
-    config = load_config(source, overrides)
-    where = place_for(config.origins.folder)
+    config, where = experiment.written, experiment.place
     examples: Examples | None = None
     if not config.data.available(where):
         examples = config.data.stand_in()
@@ -47,11 +47,14 @@ def smoke(
     if config.schedule.warmup.amount:
         warmup = Duration(STEPS // 4, "steps")
         parts["schedule"] = config.schedule.model_copy(update={"warmup": warmup})
-    config = config.model_copy(update=parts).written(config.origins)
+    config = config.model_copy(update=parts)
+    # Another length is another experiment: its pace and its schedule are its own.
+    shape = None if examples is None else examples.shape
+    short = settle(config, where, experiment.machine, shape=shape)
     with tempfile.TemporaryDirectory(prefix="nnlab-smoke-") as folder:
         run = Path(folder) / "run"
         stream = stream_run(
-            config,
+            short,
             run_dir=run,
             device=device,
             view=view,

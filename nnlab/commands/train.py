@@ -9,11 +9,8 @@ from nnlab.commands import options
 from nnlab.commands.eval import print_scores
 
 if TYPE_CHECKING:
-    from nnlab.comparison.group import Group
     from nnlab.comparison.view import GroupView
-    from nnlab.config.loading import Text
     from nnlab.display.views import View
-    from nnlab.experiment.settle import Experiment
 
 
 def train(
@@ -28,27 +25,27 @@ def train(
     json: options.Json = False,
 ) -> None:
     """Trains. The last line on stdout is the run's folder."""
-    from nnlab.config.loading import place_for
+    from nnlab.comparison.group import settled_group
     from nnlab.core.errors import ConfigError
-    from nnlab.runs import prefetch
 
     if resume and run_dir is None:
         raise ConfigError("--resume: needs --run-dir DIR (nnlab resume RUN continues a run)")
     options.check_device(device)
-    text, group, (experiment, *_) = _checked(config, set_ or [])
+    # Mistakes are told here, before torch is imported, which takes seconds. What was settled is
+    # handed on: nothing below reads the file, or decides anything of it, again.
+    settled = settled_group(config, set_ or [])
     if smoke:
         from nnlab.commands.smoke import smoke_all
 
         options.ready()
-        print_scores(smoke_all(group, device=device, view=view_of(quiet)), json=json)
+        print_scores(smoke_all(settled, device=device, view=view_of(quiet)), json=json)
         return
-    if group.compares:
+    if settled.group.compares:
         from nnlab.comparison.train import train_group
 
         options.ready()
         comparison = train_group(
-            group,
-            source=text.text,
+            settled,
             run_dir=run_dir,
             resume=resume,
             device=device,
@@ -57,18 +54,20 @@ def train(
         )
         print_summary(comparison, json=json)
         return
-    prefetch.begin(experiment.config.data, place_for(experiment.config.origins.folder))
+    from nnlab.runs.prefetch import prefetch
+
+    ahead = prefetch(settled.first)
     from nnlab.runs.run import train as run_train
 
     options.ready()
     summary = run_train(
-        text,
-        overrides=set_ or [],
+        settled.first,
         run_dir=run_dir,
         resume=resume,
         device=device,
         deterministic=deterministic,
         view=view_of(quiet),
+        ahead=ahead,
     )
     print_summary(summary, json=json)
 
@@ -85,16 +84,6 @@ def comparison_view_of(quiet: bool) -> "GroupView":
     from nnlab.comparison.view import GroupView
 
     return GroupView(quiet=quiet, stream=sys.stderr)
-
-
-def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group, list[Experiment]]":
-    """Tells mistakes before torch is imported, which takes seconds; `-` can be read only once."""
-    from nnlab.comparison.group import settled_group
-    from nnlab.config.loading import read_text
-
-    text = read_text(config)
-    group, experiments = settled_group(text, overrides)
-    return text, group, list(experiments.values())
 
 
 def print_summary(summary: Any, *, json: bool) -> None:

@@ -1,24 +1,25 @@
 """A comparison before it is run: which runs it has, each with its whole config."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnlab.config.loading import (
     Document,
     Text,
     document_of,
+    no_comparison,
     place_for,
+    read_text,
     rooted,
-    told,
     validated,
 )
+from nnlab.config.origins import Origins, located, told
 from nnlab.config.overrides import Change, apply, parsed
-from nnlab.config.run_config import Origins, RunConfig, to_plain
+from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.config.variants import (
     EVERY,
     KEYS,
@@ -30,7 +31,9 @@ from nnlab.config.variants import (
 )
 from nnlab.core.contracts import Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
+from nnlab.parts.datasets.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,10 @@ class Group:
         name: of the experiment.
         comparison: `variants`, `seeds`, `expect`.
         members: the runs, variant by variant.
-        tree: the whole file, its base and `--set` in it; read again it gives the same group.
+        tree: the whole file, its base and `--set` in it; read again it gives the same group. Empty
+            where it is the config of one run.
         origins: where everything was written.
+        text: the file as its author wrote it; None where there was no file.
     """
 
     compares: bool
@@ -72,11 +77,17 @@ class Group:
     members: tuple[Member, ...]
     tree: Mapping[str, Any]
     origins: Origins
+    text: str | None = None
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
         """The lines of `expect`."""
         return expectations(self.comparison)
+
+    @property
+    def whole(self) -> Mapping[str, Any]:
+        """All that was asked for, as `config.yaml` of the group holds it."""
+        return self.tree if self.compares else to_plain(self.members[0].config)
 
     def of(self, variant: str) -> tuple[Member, ...]:
         """The runs of a variant; of all for `all`."""
@@ -94,12 +105,15 @@ def load_group(
         ConfigError: as `load_config`, for all runs at once.
     """
     if isinstance(source, RunConfig):
-        return _alone(source)
+        return _alone(source, None)
+    if isinstance(source, str | Path):
+        source = read_text(source)
+    text = source.text if isinstance(source, Text) else None
     of_all = [o for o in overrides if o.partition("=")[0].partition(".")[0].strip() in KEYS]
     changes = [parsed(override) for override in overrides if override not in of_all]
     document = document_of(source, of_all)
     if not document.compares:
-        return _alone(validated(document, changes))
+        return _alone(validated(document, changes), text)
     comparison, mistakes = read(document.tree)
     wrong = [document.origins.line(mistake) for mistake in mistakes]
     if comparison is None:
@@ -115,14 +129,13 @@ def load_group(
         raise told(wrong)
     name = members[0].config.name or "run"
     tree = _whole({**document.tree, "name": name}, comparison, changes, document.origins)
-    return Group(True, name, comparison, tuple(members), tree, document.origins)
+    return Group(True, name, comparison, tuple(members), tree, document.origins, text)
 
 
-def _alone(config: RunConfig) -> Group:
-    seed = config.seed if isinstance(config.seed, int) else config.seed.all
-    member = Member("", seed, config)
+def _alone(config: RunConfig, text: str | None) -> Group:
+    member = Member("", config.first_seed, config)
     name = config.name or "run"
-    return Group(False, name, ComparisonConfig(), (member,), to_plain(config), config.origins)
+    return Group(False, name, ComparisonConfig(), (member,), {}, config.origins, text)
 
 
 def _whole(
@@ -148,15 +161,8 @@ def _members(
     changed = [_difference(document.origins, variant, key, differences[key]) for key in differences]
     tree, origins = apply(document.tree, [*changed, *changes], document.origins)
     config = validated(Document(tree, origins, document.name))
-    first = config.seed if isinstance(config.seed, int) else config.seed.all
-    found: list[Member] = []
-    for seed in comparison.seeds_from(first):
-        whole = (
-            seed if isinstance(config.seed, int) else config.seed.model_copy(update={"all": seed})
-        )
-        copy = config.model_copy(update={"seed": whole}).written(origins)
-        found.append(Member(variant, seed, copy))
-    return found
+    seeds = comparison.seeds_from(config.first_seed)
+    return [Member(variant, seed, config.seeded(seed)) for seed in seeds]
 
 
 def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:
@@ -166,8 +172,48 @@ def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:
     return Change(key, value, where, inside)
 
 
-def settle_group(group: Group, machine: Machine) -> dict[str, Experiment]:
-    """What a run of each variant means, so that a mistake is told before the first is trained.
+class SettledGroup(NamedTuple):
+    """A file whose meaning is known: made once by `settled_group`, then handed on.
+
+    Attributes:
+        group: its runs.
+        experiments: variant -> what each of its runs trains, that of its first seed.
+    """
+
+    group: Group
+    experiments: Mapping[str, Experiment]
+
+    @property
+    def first(self) -> Experiment:
+        """What its first run trains; of a file of one run, that one."""
+        return self.of(self.group.members[0])
+
+    def of(self, member: Member) -> Experiment:
+        """What a run trains."""
+        return self.experiments[member.variant].seeded(member.seed)
+
+    def on(self, machine: Machine) -> "SettledGroup":
+        """The same on another machine."""
+        moved = {name: experiment.on(machine) for name, experiment in self.experiments.items()}
+        return self._replace(experiments=moved)
+
+    def one(self) -> Experiment:
+        """What the only run trains.
+
+        Raises:
+            ConfigError: the file is a comparison.
+        """
+        if self.group.compares:
+            said = [key for key in KEYS if getattr(self.group.comparison, key) is not None]
+            keys = [key for key in said if key != "base"]
+            raise located([no_comparison(keys)], self.group.origins)
+        return self.first
+
+
+def settle_group(group: Group, machine: Machine) -> SettledGroup:
+    """What the runs of a group mean, so that a mistake is told before the first is trained.
+
+    The runs of a variant differ in their seed alone: each variant is settled once.
 
     Raises:
         ConfigError: with all mistakes, also of `expect`.
@@ -175,17 +221,21 @@ def settle_group(group: Group, machine: Machine) -> dict[str, Experiment]:
     """
     found: dict[str, Experiment] = {}
     wrong: list[str] = []
+    tables: Tables = {}
     for member in group.members:
-        if member.variant not in found:
-            place = place_for(member.config.origins.folder)
-            try:
-                found[member.variant] = settle(member.config, place, machine)
-            except ConfigError as error:
-                wrong += error.lines
+        if member.variant in found:
+            continue
+        place = place_for(member.config.origins.folder)
+        try:
+            found[member.variant] = settle(member.config, place, machine, tables=tables)
+        except ConfigError as error:
+            wrong += error.lines
     wrong += [group.origins.line(mistake) for mistake in _unread(group, found)]
     if wrong:
         raise told(wrong)
-    return found
+    if not group.compares:
+        found = {name: replace(one, text=group.text) for name, one in found.items()}
+    return SettledGroup(group, found)
 
 
 def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake]:
@@ -251,13 +301,13 @@ def _of_units(plans: Sequence[Plan]) -> list[str]:
 
 def settled(source: str | Path | Text, overrides: Sequence[str] = ()) -> Experiment:
     """What a config means; of a comparison, its first variant."""
-    return next(iter(settled_group(source, overrides)[1].values()))
+    return settled_group(source, overrides).first
 
 
 def settled_group(
-    source: str | Path | Text, overrides: Sequence[str] = ()
-) -> tuple[Group, dict[str, Experiment]]:
-    """What a config means, on the CPU of this machine: its runs, and what each variant trains.
+    source: str | Path | Text | Mapping[str, Any] | RunConfig, overrides: Sequence[str] = ()
+) -> SettledGroup:
+    """What a config means, on the CPU of this machine; `SettledGroup.on` takes it to a device.
 
     Args:
         source: a file, a bundled name, `-`, or a text that has been read.
@@ -267,5 +317,4 @@ def settled_group(
         ConfigError: it is wrong, or there is no such file.
         DataError: its data are missing or damaged (those of a named set may be missing).
     """
-    group = load_group(source, overrides)
-    return group, settle_group(group, Machine("cpu", os.cpu_count() or 1))
+    return settle_group(load_group(source, overrides), Machine.here())

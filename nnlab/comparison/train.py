@@ -3,23 +3,22 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from os import cpu_count
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from nnlab.comparison import report as group_report
 from nnlab.comparison.curves import draw
-from nnlab.comparison.group import Group, Member, load_group, settle_group
+from nnlab.comparison.group import Group, Member, SettledGroup, settled_group
 from nnlab.comparison.lesson import before, lesson_of
 from nnlab.comparison.result import Comparison, Measured, curves_of, verdicts
 from nnlab.comparison.view import GroupView
-from nnlab.config.loading import load_config, place_for
-from nnlab.config.run_config import to_yaml
+from nnlab.config.run_config import RunConfig, to_yaml
 from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError, ConfigError
-from nnlab.experiment.settle import settle
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import notes
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import folder as folders
@@ -33,9 +32,8 @@ ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 
 
 def train_group(
-    group: Group,
+    settled: SettledGroup,
     *,
-    source: str | None = None,
     run_dir: Path | None = None,
     resume: bool = False,
     device: str = "auto",
@@ -45,8 +43,7 @@ def train_group(
     """Trains the members one after the other; those that have ended are not trained again.
 
     Args:
-        group: what to train.
-        source: the file as its author wrote it.
+        settled: what to train.
         run_dir: exactly this folder; None makes runs/<name>/<number>.
         resume: continue what `run_dir` holds.
         device: auto, cpu, cuda, cuda:N or mps.
@@ -56,20 +53,19 @@ def train_group(
     Raises:
         NnlabError: what one of the runs raises.
     """
-    machine = Machine(cast("Any", devices.choose(device)[0].type), cpu_count() or 1)
-    settle_group(group, machine)
+    settled = settled.on(Machine.here(devices.choose(device)[0].type))
+    group = settled.group
     folder = (run_dir or create(group.name)).absolute()
     continues = resume and (folder / GROUP_FILE).exists()
     with ExitStack() as stack:
         if not continues:
             folders.refuse_used(folder)
         stack.enter_context(folders.locked(folder))
-        if continues:
-            _refuse_changes(folder, group, machine)
-        _write_plan(folder, group, source)
+        begun = _begun(folder, settled) if continues else {}
+        _write_plan(folder, group)
         lesson = lesson_of(_source_of(folder))
         stack.enter_context(view.open(group, folder, before(lesson)))
-        found = _train_members(group, folder, device, deterministic, view)
+        found = _train_members(settled, folder, begun, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
         files.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
         if comparison.ended:
@@ -90,31 +86,42 @@ def resume_group(
     if not (folder / "config.yaml").exists():
         what = "was killed before any of its runs began"
         raise CheckpointError(f"{folder}: {what} (nnlab train CONFIG begins anew)")
-    group = load_group(folder / "config.yaml", overrides)
-    return train_group(group, run_dir=folder, resume=True, device=device, view=view)
+    settled = settled_group(folder / "config.yaml", overrides)
+    # What its author wrote is in source.yaml already.
+    settled = settled._replace(group=replace(settled.group, text=None))
+    return train_group(settled, run_dir=folder, resume=True, device=device, view=view)
 
 
 def _train_members(
-    group: Group, folder: Path, device: str, deterministic: bool, view: GroupView
+    settled: SettledGroup,
+    folder: Path,
+    begun: Mapping[str, RunConfig],
+    device: str,
+    deterministic: bool,
+    view: GroupView,
 ) -> dict[str, Summary]:
     """The summaries by member; stops at the first that a signal interrupts."""
     found: dict[str, Summary] = {}
     shared: dict[str, Examples] = {}
-    for member in group.members:
-        run = folder / member.name
+    for member in settled.group.members:
+        run, experiment = folder / member.name, settled.of(member)
         done = read_summary(run) if (run / "summary.json").exists() else None
-        if done is not None and done.status in ENDED and not _asks_more(run, member):
+        if (
+            done is not None
+            and done.status in ENDED
+            and not _asks_more(begun[member.name], experiment)
+        ):
             found[member.name] = done
             view.ended(member, done)
             continue
         stream = stream_run(
-            member.config,
+            experiment,
             run_dir=run,
-            resume=run.exists(),
+            begun=begun.get(member.name),
             device=device,
             deterministic=deterministic,
             view=view.member(member),
-            examples=_examples(member, shared, view),
+            examples=_examples(member, experiment, shared, view),
             shown=False,
             alone=True,
         )
@@ -125,20 +132,21 @@ def _train_members(
     return found
 
 
-def _asks_more(run: Path, member: Member) -> bool:
+def _asks_more(begun: RunConfig, experiment: Experiment) -> bool:
     """Whether a run that has ended is to go on for longer."""
-    there, here = load_config(run / "config.yaml").train, member.config.train
+    there, here = begun.train, experiment.config.train
     return any(getattr(there, name) != getattr(here, name) for name in LENGTHS)
 
 
-def _examples(member: Member, shared: dict[str, Examples], view: GroupView) -> Examples:
+def _examples(
+    member: Member, experiment: Experiment, shared: dict[str, Examples], view: GroupView
+) -> Examples:
     """The data of a member: loaded, and their notes told, once for all that say the same."""
-    data = member.config.data
+    data = experiment.written.data
     key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
     if key not in shared:
-        place = place_for(member.config.origins.folder)
-        shared[key] = data.load(place)
-        for note in (*data.remarks(place), *notes(shared[key])):
+        shared[key] = experiment.load()
+        for note in (*experiment.remarks(), *notes(shared[key])):
             view.note_once(member, note)
     return shared[key]
 
@@ -163,7 +171,7 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
     return Comparison(folder, group, status, tuple(runs), judged)
 
 
-def _write_plan(folder: Path, group: Group, source: str | None) -> None:
+def _write_plan(folder: Path, group: Group) -> None:
     """What the group is to be, before its first run.
 
     `group.json` comes first: with it alone the folder can be begun anew, with `config.yaml` alone
@@ -171,9 +179,9 @@ def _write_plan(folder: Path, group: Group, source: str | None) -> None:
     """
     plan = Comparison(folder, group, "running", (), ()).plain()
     files.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
-    files.write(folder / "config.yaml", to_yaml(group.tree))
-    if source is not None:
-        files.write(folder / "source.yaml", source)
+    files.write(folder / "config.yaml", to_yaml(group.whole))
+    if group.text is not None:
+        files.write(folder / "source.yaml", group.text)
 
 
 def _source_of(folder: Path) -> str | None:
@@ -182,16 +190,23 @@ def _source_of(folder: Path) -> str | None:
     return source.read_text("utf-8") if source.exists() else None
 
 
-def _refuse_changes(folder: Path, group: Group, machine: Machine) -> None:
-    """Other runs, and other settings of those that have begun: also of those that have ended."""
+def _begun(folder: Path, settled: SettledGroup) -> dict[str, RunConfig]:
+    """The configs of the runs that have begun, by their names.
+
+    Raises:
+        ConfigError: the folder holds other runs, or some of them under other settings, also those
+            that have ended.
+    """
     there = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
-    here = [member.name for member in group.members]
+    here = [member.name for member in settled.group.members]
     if there != here:
         text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"
         raise ConfigError(f"{text} (use a new --run-dir)")
-    for member in group.members:
+    found: dict[str, RunConfig] = {}
+    for member in settled.group.members:
         run = folder / member.name
-        if (run / "config.yaml").exists():
-            config = folders.as_begun(member.config, run, resume=True)
-            place = place_for(config.origins.folder)
-            folders.refuse_changes(run, settle(config, place, machine).config)
+        begun = folders.begun_config(run)
+        if begun is not None:
+            found[member.name] = begun
+            folders.refuse_changes(run, begun, settled.of(member).going_on(begun).config)
+    return found

@@ -11,17 +11,16 @@ from pydantic import ValidationError
 
 from nnlab.config import yaml
 from nnlab.config.mistakes import mistakes_of
+from nnlab.config.origins import Origins, located
 from nnlab.config.overrides import Change, apply, parsed
-from nnlab.config.run_config import Origins, RunConfig
+from nnlab.config.run_config import RunConfig
 from nnlab.config.variants import KEYS
-from nnlab.core.errors import ConfigError, Mistake, Path
+from nnlab.core.errors import ConfigError, Mistake
 from nnlab.core.package import FOLDER
 from nnlab.parts.datasets.family import Place
 
 _PATHS = ("file", "path", "root")
 """Keys below `data` whose values are paths."""
-SHOWN = 10
-"""How many mistakes are printed at once."""
 
 
 class Text(NamedTuple):
@@ -110,7 +109,7 @@ class Document(NamedTuple):
 
 
 def load_config(
-    source: str | pathlib.Path | Text | Mapping[str, Any] | RunConfig,
+    source: str | pathlib.Path | Text | Document | Mapping[str, Any] | RunConfig,
     overrides: Sequence[str] = (),
 ) -> RunConfig:
     """Reads and checks the syntax, the keys and the types of the config of one run.
@@ -134,21 +133,28 @@ def one_run(document: Document) -> Document:
         ConfigError: it is one.
     """
     if keys := document.compares:
-        way = " ".join(f"--set {key}=null" for key in keys)
-        text = f"makes this a comparison, one run is needed here ({way} leaves one)"
-        raise located([Mistake((keys[0],), text, at_key=True)], document.origins)
+        raise located([no_comparison(keys)], document.origins)
     return document
 
 
+def no_comparison(keys: Sequence[str]) -> Mistake:
+    """The mistake where one run is needed and these keys make it several."""
+    way = " ".join(f"--set {key}=null" for key in keys)
+    text = f"makes this a comparison, one run is needed here ({way} leaves one)"
+    return Mistake((keys[0],), text, at_key=True)
+
+
 def document_of(
-    source: str | pathlib.Path | Text | Mapping[str, Any], overrides: Sequence[str] = ()
+    source: str | pathlib.Path | Text | Document | Mapping[str, Any], overrides: Sequence[str] = ()
 ) -> Document:
-    """Reads a config and applies the overrides, without a look at its keys.
+    """Reads a config, unless that has been done, and applies the overrides; its keys are not read.
 
     Raises:
         ConfigError: it cannot be read, or is no mapping.
     """
-    if isinstance(source, Mapping):
+    if isinstance(source, Document):
+        document = source
+    elif isinstance(source, Mapping):
         document = Document(_tuples(source), Origins("config", {}, {}), "run")
     else:
         document = _parsed(source if isinstance(source, Text) else read_text(source))
@@ -242,29 +248,6 @@ def validated(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
         fitting = fitting.lstrip("_.-")[:100] or "run"
         config = config.model_copy(update={"name": fitting})
     return config.written(origins)
-
-
-def located(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
-    """The error for these mistakes, each at its place; at most ten are told."""
-    return told([origins.line(mistake) for mistake in mistakes])
-
-
-def told(lines: Sequence[str]) -> ConfigError:
-    """The error of these lines, from top to bottom, each once; at most ten are told."""
-    lines = sorted(dict.fromkeys(lines), key=_position)
-    more = len(lines) - SHOWN
-    return ConfigError([*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])])
-
-
-def _position(line: str) -> tuple[int, int]:
-    """Line and column of a message, so that it is read from top to bottom; --set comes first."""
-    found = re.match(r"[^\n]*?:(\d+):(\d+): ", line)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def path_of(name: str) -> Path:
-    """The path that a dotted name stands for: model.layers.3."""
-    return tuple(int(part) if part.isdigit() else part for part in name.split("."))
 
 
 def place_for(folder: pathlib.Path) -> Place:

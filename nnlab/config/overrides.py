@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nnlab.config import yaml
-from nnlab.config.run_config import Origins
+from nnlab.config.origins import Origins
 from nnlab.config.sections import LENGTHS
 from nnlab.core.errors import ConfigError, Path, dotted
 

@@ -1,6 +1,5 @@
 """`RunConfig`: the whole language, one class for each section, and the text it is written as."""
 
-import pathlib
 from collections.abc import Mapping
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -12,18 +11,20 @@ from pydantic import (
 )
 
 from nnlab.config.diagnose import DiagnoseConfig
+from nnlab.config.origins import Origins
 from nnlab.config.sections import LogConfig, RegularizeConfig, Seed, SeedConfig, TrainConfig
 from nnlab.config.variants import KEYS, ComparisonConfig, spelled_as
-from nnlab.core.errors import Mistake, Path, dotted
 from nnlab.core.kinds import Config, Forms
 from nnlab.models import Model
 from nnlab.parts.datasets import Data
 from nnlab.parts.losses import Loss
+from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
 from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores import AnyScore
+from nnlab.parts.scores.family import ScoreConfig
 from nnlab.rules import DEFAULT, Rule
 
 if TYPE_CHECKING:
@@ -52,11 +53,33 @@ class RunConfig(ComparisonConfig, frozen=True):
     log: LogConfig = LogConfig()
     diagnose: DiagnoseConfig = DiagnoseConfig()
 
-    _origins: "Origins" = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
+    _origins: Origins = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
 
     def seed_of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
         """The seed of one purpose."""
         return self.seed.of(purpose) if isinstance(self.seed, SeedConfig) else self.seed
+
+    def seeded(self, seed: int) -> Self:
+        """The same experiment from another seed; purposes that have a seed of their own keep it."""
+        whole = self.seed
+        whole = whole.model_copy(update={"all": seed}) if isinstance(whole, SeedConfig) else seed
+        return self.model_copy(update={"seed": whole})
+
+    @property
+    def first_seed(self) -> int:
+        """The seed that counts for every purpose without one of its own."""
+        return self.seed.all if isinstance(self.seed, SeedConfig) else self.seed
+
+    @property
+    def own_loss(self) -> LossConfig | None:
+        """The loss that the rule, the data or the model bring along; None where `loss` decides."""
+        return self.rule.own_loss or self.data.own_loss or self.model.own_loss
+
+    @property
+    def own_scores(self) -> tuple[ScoreConfig, ...] | None:
+        """The scores that the rule or the data bring along; None where `scores` decides."""
+        found = self.rule.own_scores
+        return self.data.own_scores if found is None else found
 
     @property
     def replaced(self) -> dict[str, str]:
@@ -70,82 +93,14 @@ class RunConfig(ComparisonConfig, frozen=True):
         return {name: value for name, value in fields.items() if name not in self.replaced}
 
     @property
-    def origins(self) -> "Origins":
+    def origins(self) -> Origins:
         """Where each value was written."""
         return self._origins
 
-    def written(self, origins: "Origins") -> Self:
+    def written(self, origins: Origins) -> Self:
         """Remembers where the values were written, for errors that come later."""
         self._origins = origins  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
         return self
-
-
-class Origins:
-    """Where the values of a config were written: `configs/mnist.yaml:12:15`, `--set lr=0`.
-
-    Args:
-        file: how to call the whole.
-        keys: places of the keys, by path.
-        values: places of the values.
-        folder: where its relative paths start; None is the current folder.
-    """
-
-    def __init__(
-        self,
-        file: str,
-        keys: Mapping[Path, str],
-        values: Mapping[Path, str],
-        folder: pathlib.Path | None = None,
-    ) -> None:
-        self.file = file
-        self.folder = folder or pathlib.Path.cwd()
-        self._keys = keys
-        self._values = values
-
-    def __eq__(self, other: object) -> bool:
-        """Always: where a config was written does not make it another (pydantic compares it)."""
-        return isinstance(other, Origins)
-
-    def replaced(self, places: Mapping[Path, str]) -> "Origins":
-        """Likewise, where these values (with all inside them) come from elsewhere."""
-        kept = [
-            {p: w for p, w in table.items() if not any(p[: len(new)] == new for new in places)}
-            for table in (self._keys, self._values)
-        ]
-        return Origins(self.file, {**kept[0], **places}, {**kept[1], **places}, self.folder)
-
-    def under(self, other: "Origins") -> "Origins":
-        """Likewise, with the places of another file where it says something."""
-        keys, values = {**self._keys, **other._keys}, {**self._values, **other._values}
-        return Origins(other.file, keys, values, other.folder)
-
-    def inside(self, path: Path) -> dict[Path, str]:
-        """The places of a value and of all that it holds, by the rest of their paths."""
-        size = len(path)
-        return {p[size:]: where for p, where in self._values.items() if p[:size] == path}
-
-    def line(self, mistake: Mistake) -> str:
-        """A mistake as it is printed: where it is written, its path, what is wrong."""
-        path = mistake.path
-        where = self._keys.get(path) if mistake.at_key else None
-        while where is None and path:
-            # The key of a value that holds others is a better place than its first key.
-            inside = (place for p, place in self._values.items() if p[: len(path)] == path)
-            where = self._values.get(path) or next(inside, None)
-            path = path[:-1]
-        where = where or self._values.get((), self.file)
-        text = mistake.text
-        name = _printable(dotted(mistake.path))
-        if not name:
-            return f"{where}: {text}"
-        joint = " " if text.startswith("(") else ": "
-        return f"{where}: {name}{joint}{text}"
-
-
-def _printable(name: str) -> str:
-    """A path with whatever a file may have as a key, fit for a terminal."""
-    name = name if name.isprintable() else repr(name)[1:-1]
-    return name if len(name) <= 120 else name[:120] + "..."
 
 
 def to_plain(config: Config) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Nothing here imports torch or NumPy when the program runs.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from os import cpu_count
+from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
 
 from nnlab.core.errors import Path
 from nnlab.core.lazy import NDArray, Tensor, np
@@ -238,6 +239,11 @@ class Machine:
 
     device: Literal["cpu", "cuda", "mps"]
     cores: int
+
+    @classmethod
+    def here(cls, device: str = "cpu") -> Self:
+        """This machine, training on a device of this type (`torch.device.type`)."""
+        return cls(cast("Any", device), cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ No clock and no cache is asked, so that the same config takes the same path on e
 kind.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
+from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import Machine, Plan
 from nnlab.models.family import Design
@@ -34,41 +36,54 @@ WORTH_TELLING = 0.05
 """A choice is told where the other one would change the run by this share of a build."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compiling:
-    """Whether a run's steps are compiled.
+class Decided(NamedTuple):
+    """What the machine decides of `train`.
 
     Attributes:
-        use: on or off.
-        why: a sentence for `auto`: what was taken and what the other would bring; else empty.
+        fields: of the section: threads, layout, compile.
+        why: a sentence on what `compile: auto` took and what the other would bring; else empty.
     """
 
-    use: str
+    fields: Mapping[str, object]
     why: str
 
 
-def step_flops(train: TrainConfig, network: Design, examples: int) -> float:
-    """Floating-point operations of an update: forward, and twice as much backward."""
-    size = examples if train.batch_size == "full" else min(train.batch_size, examples)
-    return 3.0 * network.flops * size
-
-
-def threads(train: TrainConfig, machine: Machine, network: Design, flops: float) -> int:
-    """Of one operation on the CPU.
+def decided(
+    config: RunConfig, machine: Machine, network: Design, batch: int, steps: int | None
+) -> Decided:
+    """The fields of `train` that hang on the machine, where they are `auto`.
 
     Args:
-        train: the section.
+        config: as it was written.
         machine: that trains.
         network: that is trained.
-        flops: of an update.
+        batch: examples in a batch.
+        steps: updates of the run; None where the clock decides.
     """
+    flops = step_flops(network, batch)
+    use, why = _compile(config, machine, network, steps)
+    fields = {
+        "compile": use,
+        "threads": _threads(config.train, machine, network, flops),
+        "layout": _layout(config.train, machine, network),
+    }
+    return Decided(fields, why)
+
+
+def step_flops(network: Design, batch: int) -> float:
+    """Floating-point operations of an update: forward, and twice as much backward."""
+    return 3.0 * network.flops * batch
+
+
+def _threads(train: TrainConfig, machine: Machine, network: Design, flops: float) -> int:
+    """Of one operation on the CPU."""
     if not isinstance(train.threads, str):
         return train.threads
     layers = max(1, sum(map(_weighted, network.plans)))
     return 1 if flops / layers < SINGLE_THREAD_FLOPS else machine.cores
 
 
-def layout(train: TrainConfig, machine: Machine, network: Design) -> str:
+def _layout(train: TrainConfig, machine: Machine, network: Design) -> str:
     """How images lie in memory: channels side by side where a CPU convolves.
 
     On 2 cores that takes a quarter off a step of a CNN of 32 and 64 channels, 14 % off a compiled
@@ -84,30 +99,28 @@ def _convolves(plan: Plan) -> bool:
     return any(len(s) == 4 for s in plan.parameters.values()) or any(map(_convolves, plan.children))
 
 
-def compiling(
-    train: TrainConfig, machine: Machine, network: Design, *, steps: int | None, fit: bool
-) -> Compiling:
-    """Whether building the step pays within this run.
-
-    Args:
-        train: the section.
-        machine: that trains.
-        network: that is trained.
-        steps: updates of the run; None where the clock decides.
-        fit: whether there can be a compiled step at all.
-    """
-    if train.compile != "auto":
-        return Compiling(train.compile, "")
-    if machine.device != "cpu" or not fit or steps is None:
-        return Compiling("off", "")
+def _compile(
+    config: RunConfig, machine: Machine, network: Design, steps: int | None
+) -> tuple[str, str]:
+    """Whether building the step pays within this run, and a sentence where that may surprise."""
+    if config.train.compile != "auto":
+        return config.train.compile, ""
+    if machine.device != "cpu" or not _recordable(config) or steps is None:
+        return "off", ""
     saved = steps * (STEP_SECONDS + LAYER_SECONDS * sum(map(_weighted, network.plans)))
     if saved > BUILD_SECONDS:
         why = f"compiled steps (auto): they save about {saved:.0f} s, building them takes "
-        return Compiling("on", why + f"{BUILD_SECONDS:.0f} s, once for this network")
+        return "on", why + f"{BUILD_SECONDS:.0f} s, once for this network"
     if saved < WORTH_TELLING * BUILD_SECONDS:
-        return Compiling("off", "")
+        return "off", ""
     why = f"eager steps (auto): compiled ones save about {saved:.0f} s in each run, building them "
-    return Compiling("off", why + f"takes {BUILD_SECONDS:.0f} s once (train.compile: on)")
+    return "off", why + f"takes {BUILD_SECONDS:.0f} s once (train.compile: on)"
+
+
+def _recordable(config: RunConfig) -> bool:
+    """Whether there can be a compiled step at all, as far as the config says it."""
+    plain = config.rule.optimized and not config.optimizer.closure
+    return plain and config.train.precision != "fp16" and not set(config.replaced) - {"data"}
 
 
 def _weighted(plan: Plan) -> int:

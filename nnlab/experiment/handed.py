@@ -5,19 +5,33 @@ says what it was; to go on with such a run they are handed in again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nnlab.config.loading import Document, Text, document_of, load_config, one_run, validated
+from nnlab.config.loading import (
+    Document,
+    Text,
+    document_of,
+    load_config,
+    one_run,
+    place_for,
+    read_text,
+    validated,
+)
 from nnlab.config.run_config import RunConfig
+from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.models.module import ModuleConfig
 from nnlab.parts.datasets.files.arrays import ArraysConfig, Held, held_of
 from nnlab.parts.losses.function import FunctionConfig
 
 Source = str | Path | Text | Mapping[str, Any] | RunConfig
+Asked = Source | Experiment
+"""What a run is asked for by: a config that is still to be read, or what one means."""
 _KINDS = {"data": "arrays", "model": "module", "loss": "function"}
 
 
@@ -44,7 +58,28 @@ class Handed:
 NOTHING = Handed()
 
 
-def load_config_with(source: Source, overrides: Sequence[str], handed: Handed) -> RunConfig:
+def experiment_of(
+    asked: Asked, overrides: Sequence[str] = (), handed: Handed = NOTHING
+) -> Experiment:
+    """What a config means, on the CPU of this machine; of an experiment that was settled, itself.
+
+    Raises:
+        ConfigError: the config is mistaken, or says something else than what is handed in.
+        DataError: the data are missing, damaged, or do not go together.
+    """
+    if isinstance(asked, Experiment):
+        assert not overrides
+        assert not handed.sections
+        return asked
+    source = read_text(asked) if isinstance(asked, str | Path) else asked
+    config = load_config_with(source, overrides, handed)
+    experiment = settle(config, place_for(config.origins.folder), Machine.here())
+    return replace(experiment, text=source.text if isinstance(source, Text) else None)
+
+
+def load_config_with(
+    source: Source | Document, overrides: Sequence[str], handed: Handed
+) -> RunConfig:
     """`load_config` with what was handed in; sections that only name it need not be written.
 
     Raises:

@@ -3,8 +3,7 @@
 from math import prod
 
 from nnlab.core.contracts import flat_plans
-from nnlab.experiment.settle import Experiment
-from nnlab.parts.datasets.tables import Place
+from nnlab.experiment.experiment import Experiment
 
 _BYTES = {"fp64": 8}
 """Of a weight; the half precisions keep their weights in float32."""
@@ -14,24 +13,22 @@ _WIDTHS = {"fp64": 8, "fp32": 4}
 """Of an activation; the half precisions need 2."""
 
 
-def memory(experiment: Experiment, place: Place) -> dict[str, int]:
+def memory(experiment: Experiment) -> dict[str, int]:
     """Bytes that training needs, by what for; the working memory of the kernels comes on top."""
     config, design, shape = experiment.config, experiment.design, experiment.shape
     train = config.train
     weights = design.parameters * _BYTES.get(train.precision, 4)
-    examples = shape.sizes["train"]
-    batch = examples if train.batch_size == "full" else min(train.batch_size, examples)
     leaves = [plan for plan in flat_plans(design.plans) if not plan.children]
     numbers = prod(shape.inputs) + sum(prod(plan.output) for plan in leaves)
     # Images are kept as they are stored, a byte a value.
-    stored = 1 if config.data.form(place) == "images" else 4
+    stored = 1 if config.data.form(experiment.place) == "images" else 4
     rows = max(shape.sizes.values()) if _shared(experiment) else sum(shape.sizes.values())
     return {
         "weights": weights,
         "gradients": weights if config.rule.optimized else 0,
         "optimizer": _state(experiment) if config.rule.optimized else 0,
         **({} if train.averaging == "none" else {"average": weights}),
-        "activations": numbers * batch * _WIDTHS.get(train.precision, 2),
+        "activations": numbers * experiment.batch_size * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
     }
 

@@ -1,65 +1,15 @@
-"""Whether what trains fits together: optimizer, schedule, batches and the length of the run."""
+"""Whether what trains fits together: targets, loss, scores, augmentations and optimizer."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.core.contracts import DataShape, Task
-from nnlab.core.durations import Duration
-from nnlab.core.errors import Mistake, MistakeError, Path
-from nnlab.core.kinds import Kind
-from nnlab.experiment.precedence import own_loss
+from nnlab.core.errors import Mistake
 from nnlab.models.family import Design
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.schedules.decays import ConstantConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, ScoreConfig, StoredScoreConfig
-
-
-def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) -> int:
-    """A duration in updates.
-
-    Raises:
-        MistakeError: at its path, if it cannot be counted so.
-    """
-    try:
-        return duration.steps(per_epoch=per_epoch, total=total)
-    except ValueError:
-        text = f"{duration} cannot be counted in steps here"
-        raise MistakeError(path, f"{text} (give epochs or steps)") from None
-
-
-def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
-    """Every duration can be counted, and the warm-up ends within the run.
-
-    Raises:
-        MistakeError: at the place of the first that does not fit.
-    """
-    schedule, averaging = config.schedule, config.train.averaging
-    _check_durations(schedule, ("schedule",), per_epoch, total)
-    if not isinstance(averaging, str):
-        _check_durations(averaging, ("train", "averaging"), per_epoch, total)
-    if schedule.uses_total and total is None:
-        text = (
-            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
-        )
-        raise MistakeError(("schedule",), text)
-    warmup = steps_of(schedule.warmup, ("schedule", "warmup"), per_epoch, total)
-    if total is not None and warmup > total:
-        text = f"is {warmup:,} steps, longer than the run of {total:,} (write such as 10%)"
-        raise MistakeError(("schedule", "warmup"), text)
-    stopping = config.train.stopping
-    if stopping is not None:
-        path = ("train", "early_stopping")
-        short = isinstance(config.train.early_stopping, Duration)
-        steps_of(stopping.patience, path if short else (*path, "patience"), per_epoch, total)
-
-
-def _check_durations(kind: Kind, path: Path, per_epoch: int, total: int | None) -> None:
-    for name in type(kind).model_fields:
-        value = getattr(kind, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, Duration):
-                steps_of(item, (*path, name), per_epoch, total)
 
 
 def optimizer_mistakes(config: RunConfig, network: Design) -> list[Mistake]:
@@ -137,7 +87,7 @@ def target_mistakes(
     config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
 ) -> list[Mistake]:
     """All that does not fit together, at the places where it is written."""
-    wrong = list(_loss_mistakes(config, loss, shape)) if own_loss(config) is None else []
+    wrong = list(_loss_mistakes(config, loss, shape)) if config.own_loss is None else []
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)
         if text is None and score.key in [before.key for before in scores[:index]]:

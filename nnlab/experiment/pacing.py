@@ -1,11 +1,11 @@
-"""How often a run is read, from what its config says: `log`."""
+"""Durations of a config in updates of its run: when it is read (`log`), and whether all fit."""
 
 from math import ceil
 
 from nnlab.config.run_config import RunConfig
 from nnlab.core.durations import Duration
-from nnlab.core.errors import MistakeError
-from nnlab.experiment.misfits import steps_of
+from nnlab.core.errors import MistakeError, Path
+from nnlab.core.kinds import Kind
 from nnlab.training.pace import Costly, Due, Pace, moments
 
 READINGS = 200
@@ -142,3 +142,50 @@ def _rounded(name: str, written: Duration, unit: int, per_epoch: int, total: int
         raise MistakeError(("log", name), text)
     steps = steps_of(written, ("log", name), per_epoch, total)
     return max(1, round(steps / unit)) * unit
+
+
+def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) -> int:
+    """A duration in updates.
+
+    Raises:
+        MistakeError: at its path, if it cannot be counted so.
+    """
+    try:
+        return duration.steps(per_epoch=per_epoch, total=total)
+    except ValueError:
+        text = f"{duration} cannot be counted in steps here"
+        raise MistakeError(path, f"{text} (give epochs or steps)") from None
+
+
+def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
+    """Every duration can be counted, and the warm-up ends within the run.
+
+    Raises:
+        MistakeError: at the place of the first that does not fit.
+    """
+    schedule, averaging = config.schedule, config.train.averaging
+    _check_durations(schedule, ("schedule",), per_epoch, total)
+    if not isinstance(averaging, str):
+        _check_durations(averaging, ("train", "averaging"), per_epoch, total)
+    if schedule.uses_total and total is None:
+        text = (
+            f"{schedule.kind} needs to know the end of the run (give train.epochs or train.steps)"
+        )
+        raise MistakeError(("schedule",), text)
+    warmup = steps_of(schedule.warmup, ("schedule", "warmup"), per_epoch, total)
+    if total is not None and warmup > total:
+        text = f"is {warmup:,} steps, longer than the run of {total:,} (write such as 10%)"
+        raise MistakeError(("schedule", "warmup"), text)
+    stopping = config.train.stopping
+    if stopping is not None:
+        path = ("train", "early_stopping")
+        short = isinstance(config.train.early_stopping, Duration)
+        steps_of(stopping.patience, path if short else (*path, "patience"), per_epoch, total)
+
+
+def _check_durations(kind: Kind, path: Path, per_epoch: int, total: int | None) -> None:
+    for name in type(kind).model_fields:
+        value = getattr(kind, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Duration):
+                steps_of(item, (*path, name), per_epoch, total)

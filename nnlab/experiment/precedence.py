@@ -22,17 +22,6 @@ def prepared(config: RunConfig) -> RunConfig:
     return config.model_copy(update=changes).written(config.origins) if changes else config
 
 
-def own_loss(config: RunConfig) -> LossConfig | None:
-    """The loss that the rule, the data or the model bring along."""
-    return config.rule.own_loss or config.data.own_loss or config.model.own_loss
-
-
-def own_scores(config: RunConfig) -> tuple[ScoreConfig, ...] | None:
-    """Likewise the scores."""
-    found = config.rule.own_scores
-    return config.data.own_scores if found is None else found
-
-
 def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mistake]:
     """Sections that have no meaning, and kinds that do not go together."""
     rule, wrong = config.rule, list[Mistake]()
@@ -81,7 +70,7 @@ def _of_training(config: RunConfig) -> list[Mistake]:
 
 def measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
     """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
-    loss, scores = own_loss(config), own_scores(config)
+    loss, scores = config.own_loss, config.own_scores
     if loss is None:
         loss = _default_loss(shape.task) if isinstance(config.loss, str) else config.loss
     if scores is None:

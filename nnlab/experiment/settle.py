@@ -1,90 +1,61 @@
 """What a config means on this data and this machine: every `auto` decided, every shape checked.
 
 All of it is arithmetic in plain Python: no torch, no timing, nothing that a second look could
-answer differently. The run writes what was decided into its config.yaml.
+answer differently. It happens once; the run writes what was decided into its config.yaml.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 from typing import TypeVar
 
-from nnlab.config.loading import located, path_of
+from nnlab.config.origins import located, path_of
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.auto import Compiling, compiling, layout, step_flops, threads
+from nnlab.experiment.auto import decided
+from nnlab.experiment.experiment import Experiment, batch_size, lengths
 from nnlab.experiment.misfits import (
-    check_times,
     misfits,
     monitored,
     optimizer_mistakes,
     output_mistakes,
     target_mistakes,
 )
-from nnlab.experiment.pacing import pace_of, spelled_out
-from nnlab.experiment.precedence import measured, own_loss, own_scores, owner_mistakes, prepared
+from nnlab.experiment.pacing import check_times, pace_of, spelled_out
+from nnlab.experiment.precedence import measured, owner_mistakes, prepared
 from nnlab.models.family import Design, design, resolve_output
-from nnlab.parts.datasets.family import Place
+from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
-from nnlab.training.pace import Pace
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """A config whose meaning is known.
-
-    Attributes:
-        config: with every default and `auto` spelled out.
-        shape: of the data.
-        design: of the network.
-        per_epoch: updates in an epoch.
-        total: updates in the run; None for a run in minutes.
-        pace: when it is read.
-    """
-
-    config: RunConfig
-    shape: DataShape
-    design: Design
-    per_epoch: int
-    total: int | None
-    pace: Pace
-    compile_why: str
-    """A sentence on what `train.compile: auto` took; empty where there is nothing to tell."""
-
-    @property
-    def loss(self) -> LossConfig:
-        """The loss, decided."""
-        loss = own_loss(self.config) or self.config.loss
-        assert isinstance(loss, LossConfig)
-        return loss
-
-    @property
-    def scores(self) -> tuple[ScoreConfig, ...]:
-        """The scores, decided."""
-        own = own_scores(self.config)
-        scores = self.config.scores if own is None else own
-        assert not isinstance(scores, str)
-        return scores
-
-
 def settle(
-    config: RunConfig, place: Place, machine: Machine, *, shape: DataShape | None = None
+    config: RunConfig,
+    place: Place,
+    machine: Machine,
+    *,
+    shape: DataShape | None = None,
+    tables: Tables | None = None,
 ) -> Experiment:
     """Decides and checks everything that can be known before the data are loaded.
 
-    `shape` stands for what the data say of themselves (for a smoke run without them).
+    Args:
+        config: as it was read.
+        place: where its data lie.
+        machine: that trains; `Experiment.on` takes what was settled to another.
+        shape: stands for what the data say of themselves (for a smoke run without them).
+        tables: what was read for other configs beside this one, as in a comparison; filled.
 
     Raises:
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
-    config = prepared(config)
-    shape = shape or _describe(config, place)
+    if shape is None:
+        config, shape = _opened(config, place, {} if tables is None else tables)
+    written, config = config, prepared(config)
     wrong = owner_mistakes(config, shape, place)
     loss, scores = measured(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
@@ -103,13 +74,14 @@ def settle(
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise located(wrong, config.origins)
+    batch = batch_size(config.train, shape.sizes["train"])
+    took = decided(config, machine, network, batch, total)
+    train = {**took.fields, "monitor": monitor(config.train, shape)}
     log = spelled_out(config, pace, total)
-    fit = config.rule.optimized and not config.optimizer.closure
-    fit = fit and config.train.precision != "fp16" and not set(config.replaced) - {"data"}
-    compiled = compiling(config.train, machine, network, steps=total, fit=fit)
-    settled = _spelled_out(config, place, machine, loss, scores, network, shape, log, compiled)
-    settled = settled.written(config.origins)
-    return Experiment(settled, shape, network, per_epoch, total, pace, compiled.why)
+    settled = _spelled_out(config, place, loss, scores, shape, train, log)
+    return Experiment(
+        settled, written, place, machine, shape, network, per_epoch, total, pace, took.why
+    )
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
@@ -120,10 +92,14 @@ def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
         return None
 
 
-def _describe(config: RunConfig, place: Place) -> DataShape:
-    """The data's own checks, their lines put to the place where the user wrote the value."""
+def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:
+    """The config with its data opened, and what they say of themselves.
+
+    Their own checks come with it, each line put to the place where the user wrote the value.
+    """
     try:
-        return config.data.describe(place)
+        data = config.data.opened(place, tables)
+        return config.model_copy(update={"data": data}), data.describe(place)
     except ConfigError as error:
         mistakes: list[Mistake] = []
         for line in error.lines:
@@ -131,18 +107,6 @@ def _describe(config: RunConfig, place: Place) -> DataShape:
             known = colon and name.startswith("data") and " " not in name
             mistakes.append(Mistake(path_of(name), text) if known else Mistake(("data",), line))
         raise located(mistakes, config.origins) from None
-
-
-def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
-    """Updates per epoch and in the whole run (None if it is limited by minutes)."""
-    size = examples if train.batch_size == "full" else min(train.batch_size, examples)
-    if train.drop_last and train.batch_size != "full":
-        per_epoch = examples // train.batch_size
-    else:
-        per_epoch = ceil(examples / max(size, 1))
-    if train.minutes is not None:
-        return per_epoch, None
-    return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
 
 
 def _monitor_mistakes(
@@ -206,39 +170,29 @@ def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list
 def _spelled_out(
     config: RunConfig,
     place: Place,
-    machine: Machine,
     loss: LossConfig,
     scores: tuple[ScoreConfig, ...],
-    network: Design,
     shape: DataShape,
+    train: Mapping[str, object],
     log: Mapping[str, object],
-    compiled: Compiling,
 ) -> RunConfig:
     """The config with every `auto` replaced by what it took."""
-    flops = step_flops(config.train, network, shape.sizes["train"])
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
-    train = config.train.model_copy(
-        update={
-            "monitor": monitor(config.train, shape),
-            "compile": compiled.use,
-            "threads": threads(config.train, machine, network, flops),
-            "layout": layout(config.train, machine, network),
-        }
-    )
     model = config.model.resolved()
     if model.whole(shape) is None:
         model = model.model_copy(update={"output": resolve_output(model.output, loss)})
-    decided = {
+    took = {
         "seed": config.seed,
         "data": data,
         "model": model,
         "loss": loss,
         "scores": scores,
-        "train": train,
+        "train": config.train.model_copy(update=train),
         "log": config.log.model_copy(update=log),
     }
+    replaced = config.replaced
     return config.model_copy(
-        update={name: value for name, value in decided.items() if name not in config.replaced}
+        update={name: value for name, value in took.items() if name not in replaced}
     )

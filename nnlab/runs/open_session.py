@@ -1,19 +1,16 @@
 """Opens a session of a run: data, torch objects, and where an earlier session left off."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
 
-from nnlab.config.loading import load_config
+from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
-from nnlab.experiment.settle import Experiment, lengths
+from nnlab.experiment.experiment import Experiment, lengths
 from nnlab.parts.datasets.checks import notes
-from nnlab.parts.datasets.family import Place
-from nnlab.runs import prefetch
 from nnlab.runs.building.build import Built, build_trainer
 from nnlab.runs.building.compiling import prepare
 from nnlab.runs.building.session import Session
@@ -21,6 +18,7 @@ from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
 from nnlab.runs.outcome import summarize
+from nnlab.runs.prefetch import Prefetch
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
@@ -31,55 +29,58 @@ class Wish:
 
     Attributes:
         experiment: settled.
-        place: where its data lie.
         device: that trains.
         why: a sentence that says which device and why.
         deterministic: refuse operations that have no deterministic form.
-        text: the config as its author wrote it, where it was a text.
         examples: take the place of the config's data (a smoke run without them, a comparison);
             who loaded them has told what is to be noted of them.
+        ahead: the config's data, where they are being loaded.
         began: when the session began, by `perf_counter`.
     """
 
     experiment: Experiment
-    place: Place
     device: "torch.device"
     why: str
     deterministic: bool
-    text: str | None
     examples: Examples | None
+    ahead: Prefetch | None
     began: float
 
-    @property
-    def threads(self) -> int:
-        """Of one operation on the CPU."""
-        threads = self.experiment.config.train.threads
-        assert not isinstance(threads, str)
-        return threads
+    def load(self) -> Examples:
+        """The data that are trained on."""
+        if self.examples is not None:
+            return self.examples
+        return self.experiment.load() if self.ahead is None else self.ahead.examples()
 
 
-def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Session:
+def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | None) -> Session:
     """Loads, builds, takes over the newest checkpoint, and writes down what will be trained.
 
     Nothing is written before all of that has gone well.
+
+    Args:
+        wish: how the run is asked for.
+        folder: of the run, claimed.
+        view: is told what is to be noted.
+        begun: what the run that is continued was trained by; None for a fresh start.
 
     Raises:
         NnlabError: the data, the checkpoint or the new length do not fit.
     """
     experiment = wish.experiment
     started = perf_counter()
-    examples = wish.examples or prefetch.load(experiment.config.data, wish.place)
+    examples = wish.load()
     built = build_trainer(experiment, examples, wish.device)
-    found = _continue_from(folder, built, examples, view) if continues else None
+    found = _continue_from(folder, built, examples, view) if begun else None
     progress = Progress.of(found.state["progress"]) if found else Progress()
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
     for note in notes(examples) if wish.examples is None else ():
         view.note(note)
-    if not continues or _goes_on(folder, experiment, built, progress, view):
-        folders.write_config(folder, experiment.config, wish.text)
+    if begun is None or _goes_on(folder, begun, experiment, built, progress, view):
+        folders.write_config(folder, experiment.config, experiment.text)
     write_data(folder, examples)
-    facts = {"threads": wish.threads, "deterministic": wish.deterministic, "why": wish.why}
+    facts = {"threads": experiment.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
     folders.write_env(folder, {**devices.versions(wish.device), **facts, **data})
@@ -129,7 +130,12 @@ def _continue_from(
 
 
 def _goes_on(
-    folder: Path, experiment: Experiment, built: Built, progress: Progress, view: View
+    folder: Path,
+    begun: RunConfig,
+    experiment: Experiment,
+    built: Built,
+    progress: Progress,
+    view: View,
 ) -> bool:
     """Whether config.yaml becomes what is asked for now; says where there is nothing left to do.
 
@@ -149,16 +155,14 @@ def _goes_on(
         }.get(ended.status, "--set train.epochs=N")
         view.note(f"nothing left to do: {ended.status} ({ended.why}); to go on, give {way}")
         return ended.status == "completed"
-    with suppress(ConfigError):  # a config of an older nnlab
-        _tell_jump(folder, experiment, progress, view)
+    _tell_jump(begun, experiment, progress, view)
     return True
 
 
-def _tell_jump(folder: Path, experiment: Experiment, progress: Progress, view: View) -> None:
+def _tell_jump(begun: RunConfig, experiment: Experiment, progress: Progress, view: View) -> None:
     """Notes that another length bends the schedule: the rate jumps."""
     config, per_epoch = experiment.config, experiment.per_epoch
-    before = load_config(folder / "config.yaml")
-    _, total = lengths(before.train, experiment.shape.sizes["train"])
+    _, total = lengths(begun.train, experiment.shape.sizes["train"])
     if config.schedule.observes or total == experiment.total:
         return
     old, new = (

@@ -14,9 +14,9 @@ from nnlab.core.text import short
 from nnlab.display.closing import Outcome, epoch_of, rounded
 from nnlab.display.tensorboard.layout import charts
 from nnlab.display.tensorboard.sink import TensorBoard
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import in_no_file
 from nnlab.experiment.misfits import monitored
-from nnlab.experiment.settle import Experiment
 from nnlab.runs.building.build import evaluation_batch
 from nnlab.runs.building.compiling import facts
 from nnlab.runs.building.probing import seen_of

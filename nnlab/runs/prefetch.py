@@ -5,22 +5,26 @@ from threading import Thread
 from typing import final
 
 from nnlab.core.contracts import Examples
-from nnlab.parts.datasets.family import DataConfig, Place
+from nnlab.experiment.experiment import Experiment
 
 
 @final
-class _Reading(Thread):
-    """Loads data. A daemon: a command that ends early does not wait for it."""
+class Prefetch(Thread):
+    """Data that are being loaded. A daemon: a command that ends early does not wait for it.
 
-    def __init__(self, data: DataConfig, place: Place) -> None:
+    Args:
+        experiment: whose data they are.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
         super().__init__(name="nnlab-data", daemon=True)
-        self.what = data, place
+        self._experiment = experiment
         self._found: Examples | BaseException | None = None
 
     def run(self) -> None:
-        data, place = self.what
+        """Loads them."""
         try:
-            self._found = data.load(place)
+            self._found = self._experiment.load()
         except BaseException as error:  # raised where the data are asked for
             self._found = error
 
@@ -37,28 +41,19 @@ class _Reading(Thread):
         return self._found
 
 
-_readings: list[_Reading] = []
+def prefetch(experiment: Experiment) -> Prefetch | None:
+    """Begins to load the data of an experiment; None where that is not worth it, or not possible.
 
-
-def begin(data: DataConfig, place: Place) -> None:
-    """Begins to load what `load` will be asked for, where that takes time and is there."""
+    The caller hands the answer to the run together with the experiment.
+    """
     from nnlab.parts.datasets.downloads.named import NamedConfig
 
+    data = experiment.config.data
     # What is smaller is read in milliseconds, and what is missing is downloaded for all to see.
-    if isinstance(data, NamedConfig) and data.found(place) is not None:
-        # torch imports it too: two threads at once could wait for one another.
-        import_module("numpy")
-        _readings[:] = [_Reading(data, place)]
-        _readings[0].start()
-
-
-def load(data: DataConfig, place: Place) -> Examples:
-    """`data.load(place)`, begun before or not.
-
-    Raises:
-        ConfigError, DataError: as there.
-    """
-    reading = _readings.pop() if _readings else None
-    if reading is not None and reading.what == (data, place):
-        return reading.examples()
-    return data.load(place)
+    if not isinstance(data, NamedConfig) or data.found(experiment.place) is None:
+        return None
+    # torch imports it too: two threads at once could wait for one another.
+    import_module("numpy")
+    begun = Prefetch(experiment)
+    begun.start()
+    return begun

@@ -1,78 +1,77 @@
-"""A run: config -> objects -> run folder. What happens, in which order, stands here in the open."""
+"""A run, from its arguments to its last save. What happens, in which order, stands here.
+
+Read from the top: `train` asks for a run, `stream_run` settles it, claims its folder and opens its
+session, `_events` trains and records, `_report` says how it went.
+"""
 
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from contextlib import closing as closing_of
-from os import cpu_count
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, time
-from typing import Any
 
-from nnlab.config.loading import Text, place_for, read_text
-from nnlab.core.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
+from nnlab.config.run_config import RunConfig
+from nnlab.core.contracts import Event, Examples, Machine, Stopped
 from nnlab.core.signals import stop_signals
 from nnlab.core.text import short
 from nnlab.display.open_view import open_view
-from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.display.views import RunAbout, View
-from nnlab.experiment.handed import NOTHING, Handed, Source
-from nnlab.experiment.handed import load_config_with as load_config
-from nnlab.experiment.settle import settle
+from nnlab.experiment.handed import NOTHING, Asked, Handed, experiment_of
 from nnlab.runs.building.scoring import baseline
 from nnlab.runs.building.session import Session
-from nnlab.runs.finished.reopen import of_run
+from nnlab.runs.finished.reopen import begun_and_asked
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.find import create
-from nnlab.runs.folder.metrics import JsonLines, Sinks, read_history, readings_of
 from nnlab.runs.folder.summary import Summary
-from nnlab.runs.observers.findings import Examiner
-from nnlab.runs.observers.gallery import Gallery, scene_of
-from nnlab.runs.observers.per_example import PerExample
 from nnlab.runs.open_session import Wish, make_ready, open_session
-from nnlab.runs.outcome import card, conclude, describe, meanings, outcome, summarize
-from nnlab.runs.saving import Saver
+from nnlab.runs.outcome import outcome
+from nnlab.runs.prefetch import Prefetch
+from nnlab.runs.recorder import recording
 from nnlab.training import device as devices
-from nnlab.training.probes.labels import legible, number_of
 
 
 def train(
-    source: Source,
+    asked: Asked,
     *,
     overrides: Sequence[str] = (),
     run_dir: Path | None = None,
     resume: bool = False,
+    begun: RunConfig | None = None,
     device: str = "auto",
     deterministic: bool = False,
     view: View | None = None,
     handed: Handed = NOTHING,
+    ahead: Prefetch | None = None,
 ) -> Summary:
     """Trains an experiment into a run folder.
 
     Args:
-        source: a config's path, bundled name or content.
+        asked: a settled experiment, or a config's path, bundled name or content.
         overrides: as `--set` takes them.
         run_dir: exactly this folder; None makes runs/<name>/<number>.
         resume: continue `run_dir` if it holds this experiment, start it otherwise.
+        begun: the config of the run in `run_dir`, where that has been read.
         device: auto, cpu, cuda, cuda:N or mps.
         deterministic: refuse operations that have no deterministic form.
         view: shows the run; None for the terminal.
         handed: data, model and loss that Python hands in beside the config.
+        ahead: the data of the experiment, where they are being loaded.
 
     Raises:
         NnlabError: of the kind that says whose turn it is; see its exit code.
     """
-    view = view or open_view(quiet=True, stream=sys.stderr)
     stream = stream_run(
-        source,
+        asked,
         overrides=overrides,
         run_dir=run_dir,
         resume=resume,
+        begun=begun,
         device=device,
         deterministic=deterministic,
-        view=view,
+        view=view or open_view(quiet=True, stream=sys.stderr),
         alone=True,
         handed=handed,
+        ahead=ahead,
     )
     return last_of(stream)
 
@@ -95,16 +94,17 @@ def resume(
     handed: Handed = NOTHING,
 ) -> Summary:
     """Continues a run from its newest checkpoint; only durations and logging may change."""
-    config = of_run(run, overrides, handed)
-    return train(config, run_dir=run, resume=True, device=device, view=view)
+    begun, config = begun_and_asked(run, overrides, handed)
+    return train(config, run_dir=run, resume=True, begun=begun, device=device, view=view)
 
 
 def stream_run(
-    source: Source,
+    asked: Asked,
     *,
     overrides: Sequence[str] = (),
     run_dir: Path | None = None,
     resume: bool = False,
+    begun: RunConfig | None = None,
     device: str = "auto",
     deterministic: bool = False,
     view: View,
@@ -112,33 +112,38 @@ def stream_run(
     shown: bool = True,
     alone: bool = False,
     handed: Handed = NOTHING,
+    ahead: Prefetch | None = None,
 ) -> Generator[Event, None, Summary]:
-    """Likewise, as a stream of events; each is handed to the writers first.
+    """Trains as `train` does, as a stream of events; each is handed to the writers first.
 
     While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
     and the first signal ends the run softly. `examples` take the place of the config's data (a
     smoke run without them); without `shown` the view is told neither folder nor outcome.
     """
     began = perf_counter()
-    config = folders.as_begun(load_config(source, overrides, handed), run_dir, resume=resume)
-    place = place_for(config.origins.folder)
+    experiment = experiment_of(asked, overrides, handed)
+    if begun is None and resume and run_dir is not None:
+        begun = folders.begun_config(run_dir)
+    if begun is not None:
+        # Before the device is asked: a run that goes on takes the path on which it began.
+        experiment = experiment.going_on(begun)
     chosen, why = devices.choose(device)
-    kind: Any = chosen.type
-    shape = None if examples is None else examples.shape
-    experiment = settle(config, place, Machine(kind, cpu_count() or 1), shape=shape)
-    text = _text_of(source)
-    wish = Wish(experiment, place, chosen, why, deterministic, text, examples, began)
+    experiment = experiment.on(Machine.here(chosen.type))
+    wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
     with ExitStack() as stack:
         folder = (run_dir or create(experiment.config.name or "run")).absolute()
-        continues = stack.enter_context(folders.claimed(folder, experiment.config, resume=resume))
-        for remark in config.data.remarks(place) if examples is None else ():
+        # Nothing is loaded or written before the folder is ours.
+        stack.enter_context(folders.claimed(folder, begun, experiment.config))
+        for remark in experiment.remarks() if examples is None else ():
             view.note(remark)
         with _settings(wish):
-            session = open_session(wish, folder, view, continues=continues)
+            session = open_session(wish, folder, view, begun=begun)
+        # Left in the reverse order: the workers that read data stop before the lock is released.
         stack.callback(view.finish)
         stack.callback(session.built.source.close)
         received: list[int] = []
         if alone:
+            # From here on there is a loop that a signal can stop softly.
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
         with _settings(wish):
             make_ready(session, view)
@@ -149,20 +154,11 @@ def stream_run(
         return summary
 
 
-def _text_of(source: Source) -> str | None:
-    """The file as its author wrote it, where there is one that can be read again."""
-    if isinstance(source, Text):
-        return source.text
-    if not isinstance(source, str | Path) or str(source) == "-":
-        return None
-    return read_text(source).text
-
-
 @contextmanager
 def _settings(wish: Wish) -> Generator[None]:
     """Torch as the run wants it; afterwards as it was."""
     with (
-        devices.settings(threads=wish.threads, deterministic=wish.deterministic),
+        devices.settings(threads=wish.experiment.threads, deterministic=wish.deterministic),
         devices.own_generator(wish.device),
     ):
         yield
@@ -175,7 +171,7 @@ def _as_guests(
     if alone:
         with _settings(wish):
             return (yield from events)
-    with closing_of(events):
+    with closing(events):
         while True:
             with _settings(wish):
                 try:
@@ -189,97 +185,38 @@ def _events(
     session: Session, about: RunAbout, view: View, received: list[int]
 ) -> Generator[Event, None, Summary]:
     """Trains, writes, saves; the run folder is complete when it returns."""
-    trainer, progress, folder = session.built.trainer, session.progress, session.folder
-    lines, board = _record(session, view)
-    with Sinks([lines, board], view.note) as sinks, _gallery(session, board, view) as gallery:
-        saver = Saver(
-            folder, session.built.step, progress, trainer.monitor, sinks=sinks, lines=lines
-        )
-        examiner, examples = Examiner(session), PerExample(session)
-        view.start(about)
-        _begin(session, saver, board)
+    trainer, progress = session.built.trainer, session.progress
+    with recording(session, view) as recorder:
+        recorder.begin(about)
+        # What ends the loop without a word of its own is an error.
         stopped = Stopped("failed", "an error ended it")
         try:
             for event in trainer.run(progress):
-                if isinstance(event, Reading):
-                    sinks.write(event)
-                    view.reading(event)
-                    saver.keep_best(event)
-                elif isinstance(event, EpochEnd):
-                    view.epoch(event)
-                elif isinstance(event, SaveDue):
-                    saver.save(stays=event.stays)
-                    summarize(session, None, 0).write()
-                else:
+                if isinstance(event, Stopped):
                     stopped = event
-                    session.conclusion = conclude(session)
-                gallery.after(event)
-                examples.after(event)
-                for finding in examiner.observe(event):
-                    view.finding(finding)
-                    board.text(f"findings/{finding.name}", finding.line)
+                recorder.take(event)
+                # Whoever gets an event finds it in the run folder.
                 yield event
                 if progress.step == 0:
+                    # What came before the first update was building, not training.
                     session.began["training"] = time()
         except (GeneratorExit, KeyboardInterrupt):
             stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
             raise
         finally:
-            board.hparams_end(stopped.status)
             number = received[0] if received and stopped.status == "interrupted" else 0
-            try:
-                saver.save_best()
-            finally:
-                summary = summarize(session, stopped, number)
-                summary.write()
-                board.text("summary", card(summary))
+            summary = recorder.end(stopped, number)
     view.finish()
     return summary
 
 
-def _record(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
-    """The places that readings go to, cut back to where the checkpoint stood."""
-    found = session.found
-    length = found.state["metrics_bytes"] if found else None
-    lines = JsonLines(session.folder / "metrics.jsonl", length=length)
-    if lines.lost:
-        view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
-    purge = session.progress.step + 1 if found else None
-    plans = session.experiment.design.plans
-    shown: set[int | None] = {None, *legible(plans)}
-    board = TensorBoard(
-        session.folder,
-        purge_step=purge,
-        cards=session.built.cards,
-        hidden=lambda key: number_of(key) not in shown,
-        about=meanings(session.experiment),
-    )
-    return lines, board
-
-
-def _gallery(session: Session, board: TensorBoard, view: View) -> Gallery:
-    """What takes pictures, with what was read before a resume."""
-    built = session.built
-    scene = scene_of(session.experiment, session.examples, built.network, built.source)
-    history = read_history(session.folder / "metrics.jsonl") if session.found else []
-    return Gallery(scene, board, view.note, readings_of(history))
-
-
-def _begin(session: Session, saver: Saver, board: TensorBoard) -> None:
-    """What is written and saved before the first step of the session."""
-    if session.found is None:
-        describe(board, session)
-        saver.initial()
-    else:
-        saver.go_back()
-
-
 def _about(session: Session, folder: Path | None) -> RunAbout:
+    """What a view is told before the run."""
     experiment = session.experiment
     return RunAbout(
         name=experiment.config.name or "run",
         folder=None if folder is None else Path(short(folder)),
-        device=_with_threads(session.device, experiment.config.train.threads),
+        device=_with_threads(session.device, experiment.threads),
         parameters=experiment.design.parameters,
         steps_total=experiment.total,
         steps_per_epoch=experiment.per_epoch,
@@ -298,7 +235,7 @@ def _report(session: Session, summary: Summary, view: View) -> None:
         view.outcome(outcome(session, summary, chance))
 
 
-def _with_threads(device: str, threads: object) -> str:
+def _with_threads(device: str, threads: int) -> str:
     """The device's sentence with the threads in it: cpu, 1 thread (auto: ...)."""
     name, bracket, why = device.partition(" (")
     return f"{name}, {threads} thread{'' if threads == 1 else 's'}{bracket}{why}"

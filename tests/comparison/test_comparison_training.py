@@ -14,7 +14,7 @@ from scipy import stats
 import nnlab
 from nnlab.__main__ import main
 from nnlab.comparison import report as group_report
-from nnlab.comparison.group import load_group
+from nnlab.comparison.group import settled_group
 from nnlab.comparison.result import Comparison, Curve, Measured, curves_of, differences, estimate
 from nnlab.comparison.train import resume_group, train_group
 from nnlab.comparison.view import GroupView
@@ -44,7 +44,7 @@ def view(stream: StringIO | None = None) -> GroupView:
 
 
 def trained(folder: Path, **sections: Any) -> Comparison:
-    return train_group(load_group({**CONFIG, **sections}), run_dir=folder, view=view())
+    return train_group(settled_group({**CONFIG, **sections}), run_dir=folder, view=view())
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_members_stand_in_the_folder_of_the_group(finished: Comparison) -> N
 def test_a_member_is_the_run_that_its_config_gives_alone(
     finished: Comparison, tmp_path: Path
 ) -> None:
-    alone = nnlab.train(load_group(CONFIG).members[3].config, run_dir=tmp_path / "alone")
+    alone = nnlab.train(settled_group(CONFIG).group.members[3].config, run_dir=tmp_path / "alone")
     ours = checkpoint.named(finished.run / "quick-s1" / "checkpoints", "last").tensors
     theirs = checkpoint.named(alone.run / "checkpoints", "last").tensors
     assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
@@ -141,7 +141,7 @@ def test_eval_refuses_a_group_beside_a_run_of_it(
 
 
 def test_a_group_is_listed_found_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    comparison = train_group(load_group({**CONFIG, "train": {"steps": 1}}), view=view())
+    comparison = train_group(settled_group({**CONFIG, "train": {"steps": 1}}), view=view())
     assert runs.find("pair") == runs.find("last") == runs.home() / "pair" / "1"
     assert runs.find("pair/1/quick-s0") == runs.home() / "pair" / "1" / "quick-s0"
     (row,) = listing.listing()
@@ -170,7 +170,7 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole")
     part = trained(tmp_path / "part", seeds=1)
     # As a kill leaves it: the first run whole, the second in its middle, the others not begun.
-    group = load_group(CONFIG)
+    group = settled_group(CONFIG).group
     folder = tmp_path / "part"
     plan = json.loads((whole.run / "group.json").read_text())
     (folder / "group.json").write_text(json.dumps(plan))
@@ -195,8 +195,8 @@ def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) 
 
     ended, stops = Trainer.ended, iter((*[False] * 5, True))
     monkeypatch.setattr(Trainer, "ended", stop_the_second)
-    group, folder = load_group({**CONFIG, "train": {"epochs": 2}}), runs.home() / "pair" / "1"
-    stopped = train_group(group, run_dir=folder, view=view())
+    settled, folder = settled_group({**CONFIG, "train": {"epochs": 2}}), runs.home() / "pair" / "1"
+    stopped = train_group(settled, run_dir=folder, view=view())
     assert (stopped.status, len(stopped.runs)) == ("interrupted", 2)
     whole, cut = (run.value("loss/validation", "last") for run in stopped.runs)
     assert whole != cut
@@ -210,19 +210,19 @@ def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) 
     assert "next     nnlab resume " in text
     resumed = resume_group(folder, view=view())
     assert resumed.status == "completed"
-    assert [run.name for run in resumed.runs] == [member.name for member in group.members]
+    assert [run.name for run in resumed.runs] == [member.name for member in settled.group.members]
 
 
 def test_a_group_that_was_killed_within_its_plan_can_be_begun(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    group, folder = load_group({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
-    whole = train_group(group, run_dir=tmp_path / "whole", view=view())
+    settled, folder = settled_group({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
+    whole = train_group(settled, run_dir=tmp_path / "whole", view=view())
     folder.mkdir()
     (folder / "group.json").write_text((whole.run / "group.json").read_text())
     assert main(["resume", str(folder)]) == 4
     assert "was killed before any of its runs began" in capsys.readouterr().err
-    assert train_group(group, run_dir=folder, resume=True, view=view()).status == "completed"
+    assert train_group(settled, run_dir=folder, resume=True, view=view()).status == "completed"
 
 
 @pytest.mark.slow
@@ -235,7 +235,7 @@ def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
         ours = checkpoint.named(folder / run.name / "checkpoints", "last").tensors
         theirs = checkpoint.named(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
-    assert load_group(folder / "config.yaml").members[0].config.train.epochs == 4
+    assert settled_group(folder / "config.yaml").group.members[0].config.train.epochs == 4
 
 
 def test_what_auto_took_stays_when_a_run_goes_on(
@@ -249,7 +249,7 @@ def test_what_auto_took_stays_when_a_run_goes_on(
     def other(train: TrainConfig, *_: object) -> str:
         return "contiguous" if train.layout == "auto" else train.layout
 
-    monkeypatch.setattr("nnlab.experiment.settle.layout", other)
+    monkeypatch.setattr("nnlab.experiment.auto._layout", other)
     longer = resume_group(folder, ["train.epochs=2"], view=view())
     assert {run.summary.epochs for run in longer.runs} == {2}
     for run in longer.runs:
@@ -264,14 +264,14 @@ def test_a_group_that_has_ended_is_not_resumed_with_other_settings(finished: Com
 def test_a_group_is_not_resumed_with_other_runs(finished: Comparison) -> None:
     with pytest.raises(ConfigError, match="holds other runs"):
         train_group(
-            load_group({**CONFIG, "seeds": 3}), run_dir=finished.run, resume=True, view=view()
+            settled_group({**CONFIG, "seeds": 3}), run_dir=finished.run, resume=True, view=view()
         )
 
 
 def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
     stream = StringIO()
     train_group(
-        load_group({**CONFIG, "train": {"steps": 1}}), run_dir=tmp_path / "r", view=view(stream)
+        settled_group({**CONFIG, "train": {"steps": 1}}), run_dir=tmp_path / "r", view=view(stream)
     )
     lines = stream.getvalue().splitlines()
     assert lines[0] == "pair: 4 runs (2 variants, 2 seeds)"
@@ -282,8 +282,8 @@ def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
 def test_what_is_noted_of_the_data_is_told_once(tmp_path: Path) -> None:
     stream = StringIO()
     config = {**CONFIG, "data": "and", "variants": {"and": {}, "xor": {"data": "xor"}}}
-    group = load_group({**config, "train": {"steps": 1}})
-    train_group(group, run_dir=tmp_path / "run", view=view(stream))
+    settled = settled_group({**config, "train": {"steps": 1}})
+    train_group(settled, run_dir=tmp_path / "run", view=view(stream))
     (line,) = (line for line in stream.getvalue().splitlines() if "use the rows of train" in line)
     assert line.startswith("and-s0: validation and test use the rows of train: ")
     assert line.endswith(" (told for the first run alone)")
@@ -364,7 +364,7 @@ def test_findings_of_the_runs_are_counted_and_kept(tmp_path: Path) -> None:
         "variants": {"sick": {}, "well": {"model.hidden": {"width": 6, "depth": 1}}},
     }
     stream = StringIO()
-    train_group(load_group(config), run_dir=tmp_path / "run", view=view(stream))
+    train_group(settled_group(config), run_dir=tmp_path / "run", view=view(stream))
     told = stream.getvalue()
     assert "vanishing gradient" not in told
     (line,) = [line for line in told.splitlines() if "sick-s0  completed" in line]

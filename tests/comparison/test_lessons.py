@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.comparison.group import load_group, settle_group
+from nnlab.comparison.group import load_group, settle_group, settled_group
 from nnlab.comparison.lesson import lesson_of
 from nnlab.comparison.train import train_group
 from nnlab.comparison.view import GroupView
@@ -55,7 +55,7 @@ def test_a_lesson_asks_before_and_shows_what_came_after(tmp_path: Path) -> None:
     stream = StringIO()
     text = loading.read_text("lessons/xor_by_hand")
     view = GroupView(quiet=False, stream=stream)
-    train_group(load_group(text), source=text.text, run_dir=tmp_path / "run", view=view)
+    train_group(settled_group(text), run_dir=tmp_path / "run", view=view)
     found = stream.getvalue()
     order = ("Question     ", "Predict      ", "1/", "Observe      ", "holds ", "Change next  ")
     places = [found.index(f"\n{start}") for start in order]
@@ -69,7 +69,7 @@ def test_any_other_config_is_no_lesson(text: str | None) -> None:
 
 def holds(name: str, folder: Path) -> None:
     view = GroupView(quiet=True, stream=StringIO())
-    comparison = train_group(load_group(name), run_dir=folder, view=view)
+    comparison = train_group(settled_group(name), run_dir=folder, view=view)
     assert [verdict.line for verdict in comparison.verdicts if not verdict.holds] == []
     assert comparison.exit_code == 0
 

@@ -13,7 +13,8 @@ from nnlab.config.sections import EarlyStoppingConfig, TrainConfig
 from nnlab.core.contracts import Machine
 from nnlab.core.durations import Duration
 from nnlab.core.kinds import Kind, kinds_of
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.models import Model
 from nnlab.parts.layers import Layer
 from nnlab.parts.layers.family import LayerConfig, place

@@ -18,7 +18,8 @@ from nnlab.core.contracts import Batch, Examples, Machine, Task
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import kinds_of
 from nnlab.core.text import listed
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.parts.losses import Loss
 from nnlab.parts.scores import AnyScore
 from nnlab.runs.building.build import build_trainer

@@ -15,7 +15,8 @@ from nnlab.config.loading import Text, load_config, place_for
 from nnlab.config.run_config import dump
 from nnlab.core.contracts import DataShape, Machine
 from nnlab.core.errors import ConfigError
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.models import Model
 from nnlab.models.family import design
 from nnlab.models.mlp import MlpConfig

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from nnlab.config.loading import Text, load_config, place_for
 from nnlab.core.contracts import DataShape, Machine, Shape
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.models import Model
 from nnlab.models.family import Design, design
 from nnlab.models.network import build, calibrate, fills

@@ -20,6 +20,7 @@ from nnlab.core.contracts import EpochEnd, Machine, SaveDue
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind, kinds_of
 from nnlab.display.open_view import open_view
+from nnlab.experiment.handed import experiment_of
 from nnlab.experiment.settle import settle
 from nnlab.rules import Rule
 from nnlab.runs.finished.evaluate import evaluate
@@ -196,7 +197,7 @@ class TestEveryStep:
         assert evaluate(tmp_path / "first") == evaluate(tmp_path / "second")
 
     def test_smokes(self, rule: str) -> None:
-        assert smoke(config_of(rule), view=quiet())["status"] == "completed"
+        assert smoke(experiment_of(config_of(rule)), view=quiet())["status"] == "completed"
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "none"])

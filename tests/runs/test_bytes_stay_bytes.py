@@ -16,7 +16,8 @@ from nnlab.commands.show.data import data_facts as previewed
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.diagnosis.evidence import data_facts
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.runs.building.build import build_trainer
 from nnlab.training.progress import Progress
 from nnlab.training.sources import ResidentSource

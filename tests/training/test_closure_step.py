@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.models.network import build as build_network
 from nnlab.parts.optimizers.not_in_torch import Lbfgs
 from nnlab.runs.building.build import Built, build_trainer

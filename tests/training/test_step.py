@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.kinds import kinds_of
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.family import DecayingConfig
 from nnlab.runs.building.build import Built, build_trainer

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, DataShape
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build
 from nnlab.parts.losses.classes import BceConfig
 from nnlab.parts.losses.family import LossConfig

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from nnlab.commands.backprop.equations import Pass
 from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work
 from nnlab.comparison.group import settled
-from nnlab.config.loading import located, place_for, read_text
+from nnlab.config.origins import located
 from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError, DivergedError, MistakeError
 from nnlab.core.text import grid, rendered
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 
 SHOWN = 8
 """Rows and columns of a tensor that are printed."""
@@ -42,9 +42,8 @@ def backprop(
         ConfigError: the config is wrong, or there is no such example.
         DataError: the data are missing or damaged.
     """
-    text = read_text(source)
-    experiment = settled(text, overrides)
-    examples = experiment.config.data.load(place_for(text.folder))
+    experiment = settled(source, overrides)
+    examples = experiment.load()
     if split not in examples.rows:
         raise ConfigError(f"--split {split}: there are {', '.join(examples.rows)}")
     rows = examples.rows[split]

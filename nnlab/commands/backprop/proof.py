@@ -11,7 +11,7 @@ from torch import nn
 
 from nnlab.commands.backprop.equations import Dense, Pass, backward, cost, dense_layers
 from nnlab.core.contracts import Batch
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build as build_network
 from nnlab.models.network import fills
 from nnlab.parts.losses.family import LossConfig

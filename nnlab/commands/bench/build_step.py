@@ -36,7 +36,7 @@ def fill(work: Work) -> dict[str, Any]:
         devices.settings(threads=work.threads, deterministic=False),
         devices.own_generator(device),
     ):
-        examples = experiment.config.data.load(work.place)
+        examples = experiment.load()
         built = build_trainer(experiment, examples, device)
         if built.why_eager:
             return {"compiled": False, "why": built.why_eager}

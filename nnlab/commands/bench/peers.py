@@ -142,7 +142,7 @@ print(json.dumps({n: s and os.path.exists(s.cached or "") for n, s in specs.item
 
 def command(name: str, work: Work, length: Length, *, python: str, threads: int) -> list[str]:
     """The command line of a peer's run."""
-    data = getattr(work.experiment.config.data, "root", None) or str(work.place.root)
+    data = getattr(work.experiment.config.data, "root", None) or str(work.experiment.place.root)
     words = {
         "net": work.name,
         "batch": work.batch,

@@ -8,12 +8,10 @@ from math import prod
 from typing import NamedTuple
 
 from nnlab.comparison.group import settled_group
-from nnlab.config.loading import place_for, read_text
 from nnlab.config.run_config import to_plain
 from nnlab.core.errors import ConfigError
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.memory import memory
-from nnlab.experiment.settle import Experiment
-from nnlab.parts.datasets.tables import Place
 
 DEVICE = "cpu"
 
@@ -39,7 +37,6 @@ class Work:
         overrides: as `--set` takes them.
         name: of the experiment.
         experiment: settled, on the CPU.
-        place: where its data lie.
         long: as the config asks.
         short: what is taken away from it for the steady state.
     """
@@ -48,16 +45,13 @@ class Work:
     overrides: tuple[str, ...]
     name: str
     experiment: Experiment
-    place: Place
     long: Length
     short: Length
 
     @property
     def threads(self) -> int:
         """Of one operation."""
-        threads = self.experiment.config.train.threads
-        assert not isinstance(threads, str)
-        return threads
+        return self.experiment.threads
 
     @property
     def examples(self) -> int:
@@ -67,8 +61,7 @@ class Work:
     @property
     def batch(self) -> int:
         """Examples in a whole batch."""
-        size = self.experiment.config.train.batch_size
-        return self.examples if size == "full" else min(size, self.examples)
+        return self.experiment.batch_size
 
     @property
     def per_step(self) -> float:
@@ -88,8 +81,8 @@ class Work:
 
         Weights and optimizer state read once and written once, inputs read once as they are stored.
         """
-        kept = memory(self.experiment, self.place)
-        stored = 1 if self.experiment.config.data.form(self.place) == "images" else 4
+        kept = memory(self.experiment)
+        stored = 1 if self.experiment.config.data.form(self.experiment.place) == "images" else 4
         inputs = prod(self.experiment.shape.inputs) * stored
         return 2 * (kept["weights"] + kept["optimizer"]) + inputs * self.per_step
 
@@ -114,14 +107,13 @@ def work_of(source: str, overrides: Sequence[str]) -> Work:
     """
     if source == "-":
         raise ConfigError("bench -: needs a file or a bundled name (each run reads it again)")
-    text = read_text(source)
-    group, experiments = settled_group(text, overrides)
-    if group.compares:
+    settled = settled_group(source, overrides)
+    if settled.group.compares:
         raise ConfigError(f"bench {source}: holds several runs (give the config of one)")
-    experiment = next(iter(experiments.values()))
+    experiment = settled.first
     long, short = lengths(experiment, source)
     name = experiment.config.name or "run"
-    return Work(source, tuple(overrides), name, experiment, place_for(text.folder), long, short)
+    return Work(source, tuple(overrides), name, experiment, long, short)
 
 
 def lengths(experiment: Experiment, source: str) -> tuple[Length, Length]:

@@ -8,7 +8,7 @@ from nnlab.commands.compare.runs import Side
 from nnlab.comparison.curves import EPOCHS, Axis
 from nnlab.comparison.result import Curve, Measured
 from nnlab.core.errors import ConfigError
-from nnlab.experiment.settle import lengths
+from nnlab.experiment.experiment import lengths
 
 Over = Literal["epoch", "step", "samples", "seconds"]
 

@@ -31,14 +31,12 @@ def doctor(
         reports = examine(what)
     else:
         from nnlab.comparison.group import settled_group
-        from nnlab.config.loading import read_text
 
-        text = read_text(what)
-        settled_group(text, set_ or [])
+        settled = settled_group(what, set_ or [])
         from nnlab.commands.doctor.untrained import examine_config
 
         options.ready()
-        reports = [examine_config(text, set_ or [], name=what)]
+        reports = [examine_config(settled, set_ or [], name=what)]
     if json:
         from json import dumps
 

@@ -16,7 +16,7 @@ from nnlab.commands.doctor.replay import eager
 from nnlab.core.contracts import Examples
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Unseen
 from nnlab.experiment.auto import step_flops
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import Built, build_trainer
 from nnlab.runs.observers.per_example import answers
 from nnlab.training import device as devices
@@ -49,9 +49,11 @@ def unseen(
         return None
     fold = folds(record.labels)
     kept: list[dict[str, np.ndarray]] = []
-    threads, device = experiment.config.train.threads, torch.device("cpu")
-    assert not isinstance(threads, str)
-    with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
+    device = torch.device("cpu")
+    with (
+        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.own_generator(device),
+    ):
         for number in _shown(range(FOLDS)):
             left = fold == number
             rows = {**examples.rows, "train": record.rows[~left]}
@@ -94,7 +96,7 @@ def _shown(numbers: Sequence[int]) -> Iterable[int]:
 
 def _short(experiment: Experiment, steps: int) -> bool:
     config, size = experiment.config, experiment.shape.sizes["train"]
-    work = FOLDS * steps * step_flops(config.train, experiment.design, size)
+    work = FOLDS * steps * step_flops(experiment.design, experiment.batch_size)
     followed = config.rule.optimized and config.model.learns
     left = size - -(-size // FOLDS)
     batch = left if config.train.batch_size == "full" else config.train.batch_size

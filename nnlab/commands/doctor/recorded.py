@@ -1,6 +1,5 @@
 """What is wrong with a run that has been trained, from what it recorded."""
 
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from nnlab.diagnosis.evidence.history import Point
 from nnlab.diagnosis.rules.label_noise import suspicion, told
 from nnlab.diagnosis.rules.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.runs.finished.reopen import of_run
 from nnlab.runs.folder.find import find, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
@@ -77,9 +77,8 @@ def examine_run(folder: Path) -> Report:
 
 def _reopen(folder: Path) -> tuple[Experiment, Examples]:
     config = of_run(folder)
-    place = place_for(folder)
-    experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
-    return experiment, experiment.config.data.load(place)
+    experiment = settle(config, place_for(folder), Machine.here())
+    return experiment, experiment.load()
 
 
 def _detailed(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Examples, LossFn, ObservingFn
 from nnlab.core.errors import CheckpointError
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import Built, build_trainer
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.folder import checkpoint
@@ -64,15 +64,17 @@ def replay(
         None where nothing breaks, where the way is too long, or where there is no sound checkpoint
         of this version of nnlab.
     """
-    device, threads = torch.device("cpu"), experiment.config.train.threads
-    assert not isinstance(threads, str)
+    device = torch.device("cpu")
     try:
         found = checkpoint.newest(folder / "checkpoints").checkpoint
     except CheckpointError:
         return None
     if found is None or until - found.step > MOST_STEPS:
         return None
-    with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
+    with (
+        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.own_generator(device),
+    ):
         built = build_trainer(eager(experiment), examples, device)
         if built.step.state().keys() - found.tensors.keys():
             return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import isfinite, log
-from os import cpu_count
 from shlex import quote
 from typing import Any
 
@@ -10,15 +9,14 @@ import torch
 
 from nnlab.commands.doctor.depth import by_depth
 from nnlab.commands.doctor.report import Column, Report
-from nnlab.comparison.group import load_group
-from nnlab.config.loading import Text, place_for
-from nnlab.core.contracts import Examples, Machine, Split
+from nnlab.comparison.group import SettledGroup
+from nnlab.core.contracts import Examples, Split
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.rules.weights import symmetric_units
 from nnlab.diagnosis.watcher import Watcher
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import counts_of, notes
 from nnlab.runs.building.build import Built, build_trainer, source_of
 from nnlab.runs.building.probing import probe_rows
@@ -42,30 +40,28 @@ COLUMNS = (
 )
 
 
-def examine_config(text: Text, overrides: Sequence[str], *, name: str) -> Report:
+def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str) -> Report:
     """Looks at an experiment on the CPU: nothing is written, nothing that training draws is drawn.
 
     Args:
-        text: its config; of a comparison the first run is looked at.
-        overrides: as `--set` takes them.
+        settled: its config; of a comparison the first run is looked at.
+        overrides: what `--set` said, for the commands that are advised.
         name: how it was asked for.
 
     Raises:
-        ConfigError: it is wrong.
         DataError: its data are missing or damaged.
     """
-    group = load_group(text, overrides)
-    config = group.members[0].config
-    place = place_for(config.origins.folder)
+    group, experiment = settled.group, settled.first
+    file = group.origins.file
     device = torch.device("cpu")
-    experiment = settle(config, place, Machine("cpu", cpu_count() or 1))
-    examples = experiment.config.data.load(place)
+    examples = experiment.load()
     facts = facts_of(experiment, examples, doubles=True)
-    threads = experiment.config.train.threads
-    assert not isinstance(threads, str)
     findings: list[Finding] = []
     layers: dict[str, dict[str, float | None]] = {}
-    with devices.settings(threads=threads, deterministic=False), devices.own_generator(device):
+    with (
+        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.own_generator(device),
+    ):
         built = build_trainer(experiment, examples, device)
         watcher = Watcher(facts)
         if facts.followed and not experiment.shape.start:
@@ -81,12 +77,12 @@ def examine_config(text: Text, overrides: Sequence[str], *, name: str) -> Report
             first = {}
     several = f"; of {len(group.members)} runs the first" if len(group.members) > 1 else ""
     return Report(
-        about=(f"{text.file}: not trained{several}", *_about(experiment, examples, facts, first)),
+        about=(f"{file}: not trained{several}", *_about(experiment, examples, facts, first)),
         findings=tuple(findings),
         columns=COLUMNS,
         layers=layers,
         remarks=(*_legend(layers), *notes(examples)),
-        facts={"config": text.file, "first_loss": first.get("loss"), "blind_loss": _blind(facts)},
+        facts={"config": file, "first_loss": first.get("loss"), "blind_loss": _blind(facts)},
         command=f"nnlab train {quote(name)}",
         changes=tuple(overrides),
     )

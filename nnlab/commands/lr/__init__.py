@@ -31,12 +31,11 @@ def lr(
     if plot is not None and plot.suffix not in FORMATS:
         raise ConfigError(f"--plot {plot}: needs a name that ends in {' or '.join(FORMATS)}")
     options.check_device(device)
-    group, _ = settled_group(config, set_ or [])
+    experiment = settled_group(config, set_ or []).first  # of a comparison, the first run
     from nnlab.commands.lr.find_lr import draw, find_lr, page, shortened
 
     options.ready()
-    # Of a comparison, the first run.
-    found = find_lr(group.members[0].config, start=start, end=end, steps=steps, device=device)
+    found = find_lr(experiment, start=start, end=end, steps=steps, device=device)
     if plot is not None:
         draw(found, plot)
     if json:

@@ -5,18 +5,15 @@ Nothing is written but the picture that is asked for.
 
 from collections.abc import Iterator, Sequence
 from itertools import count
-from os import cpu_count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
 from nnlab.commands.lr.rate_range import Point, Sweep, judged, rates, steepest, sweep, valley
-from nnlab.config.loading import place_for
-from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, DivergedError
-from nnlab.experiment.settle import settle
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import build_trainer
 from nnlab.training import device as devices
 from nnlab.training.loop import Trainer
@@ -52,12 +49,12 @@ def shortened(rate: float) -> str:
 
 
 def find_lr(
-    config: RunConfig, *, start: float, end: float, steps: int, device: str = "auto"
+    experiment: Experiment, *, start: float, end: float, steps: int, device: str = "auto"
 ) -> Found:
     """Trains a fresh network over growing rates.
 
     Args:
-        config: its schedule is left aside; groups keep their proportion to optimizer.lr.
+        experiment: its schedule is left aside; groups keep their proportion to optimizer.lr.
         start: the first rate.
         end: the last one.
         steps: how many updates.
@@ -67,17 +64,17 @@ def find_lr(
         ConfigError: the optimizer has no use for a rate.
         DivergedError: not even the first losses are finite.
     """
-    optimizer = config.optimizer
+    optimizer = experiment.config.optimizer
     if optimizer.closure or not optimizer.follows_lr:
         text = f"{optimizer.kind} finds its steps by itself, a range test says nothing of it"
         raise ConfigError(f"optimizer: {text} (try --set optimizer=sgd)")
     chosen, _ = devices.choose(device)
-    place = place_for(config.origins.folder)
-    experiment = settle(config, place, Machine(cast("Any", chosen.type), cpu_count() or 1))
-    threads = experiment.config.train.threads
-    assert not isinstance(threads, str)
-    with devices.settings(threads=threads, deterministic=False), devices.own_generator(chosen):
-        built = build_trainer(experiment, experiment.config.data.load(place), chosen)
+    experiment = experiment.on(Machine.here(chosen.type))
+    with (
+        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.own_generator(chosen),
+    ):
+        built = build_trainer(experiment, experiment.load(), chosen)
         found = sweep(built.step, _batches(built.trainer, steps), rates(start, end, steps))
     if len(found.points) < 2:
         raise DivergedError(

@@ -10,8 +10,7 @@ from torch import Tensor
 from nnlab.commands.report.intervals import Floats
 from nnlab.core.contracts import Batch, Split
 from nnlab.core.errors import ConfigError, DivergedError
-from nnlab.experiment.precedence import own_scores
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.scores.family import chosen, classes_of
 from nnlab.runs.building.scoring import own_unit
 from nnlab.runs.finished.outputs import answers
@@ -75,7 +74,7 @@ def refuse_own(opened: Opened) -> None:
         ConfigError: it is one.
     """
     config = opened.experiment.config
-    if own_scores(config) is not None:
+    if config.own_scores is not None:
         what = config.data.kind if config.data.own_scores is not None else config.rule.kind
         text = f"{opened.name} predicts nothing that could be judged ({what})"
         raise ConfigError(f"--report: {text} (nnlab eval without --report)")
@@ -103,8 +102,7 @@ def probabilities_of(experiment: Experiment, outputs: Tensor) -> Floats | None:
     shape, loss = experiment.shape, experiment.loss
     if shape.task == "regression":
         return None
-    activation = experiment.config.model.output.activation
-    assert not isinstance(activation, str)
+    activation = experiment.output_activation
     if shape.task == "labels":
         found = loss.probabilities(outputs)
         if found is None:

@@ -13,7 +13,7 @@ from nnlab.commands.report import intervals
 from nnlab.commands.report.cases import Case
 from nnlab.commands.report.intervals import Floats, Interval, Statistic, percentiles
 from nnlab.core.contracts import ExampleScore, StoredScore
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.scores.classes import AccuracyConfig, ExactMatchConfig
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.parts.scores.per_class import BalancedAccuracyConfig, F1Config, MatthewsConfig

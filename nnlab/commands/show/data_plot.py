@@ -10,7 +10,7 @@ from nnlab.core.lazy import NDArray, np, torch
 from nnlab.display.pictures.drawing import color, new_figure, saved
 from nnlab.display.pictures.family import spread
 from nnlab.display.pictures.judged import shown
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import counts_of
 
 EACH = 6

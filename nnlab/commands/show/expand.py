@@ -1,31 +1,27 @@
 """`nnlab show --expand`: a config with its network as a list of layers, to read and to change."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from nnlab.commands.show.layers import across
-from nnlab.comparison.group import settled
-from nnlab.config.loading import Text, load_config, located
+from nnlab.config.origins import located
 from nnlab.config.run_config import to_yaml
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Config, Kind
+from nnlab.experiment.experiment import Experiment
 
 
-def expanded(text: Text, overrides: Sequence[str], *, as_json: bool) -> str:
+def expanded(experiment: Experiment, *, as_json: bool) -> str:
     """The config as YAML text; fields that have their default are left out.
 
     Args:
-        text: a config.
-        overrides: as `--set` takes them.
+        experiment: whose config is meant.
         as_json: one JSON object, which YAML reads too.
 
     Raises:
-        ConfigError: the config is wrong, or its network is no list of layers.
-        DataError: its data are missing or damaged.
+        ConfigError: its network is no list of layers.
     """
-    shape = settled(text, overrides).shape
-    config = load_config(text, overrides)
+    config, shape = experiment.written, experiment.shape
     try:
         stack = config.model.expanded(shape.inputs)
     except MistakeError as error:

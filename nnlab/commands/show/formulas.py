@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 
 from nnlab.core.durations import Duration
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.averages import EmaConfig, SwaConfig
 from nnlab.parts.optimizers.family import DecayingConfig
 

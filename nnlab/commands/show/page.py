@@ -9,16 +9,14 @@ from nnlab.commands.show.formulas import bounds, objective, penalty
 from nnlab.commands.show.layers import across, layer_table, parameters
 from nnlab.comparison.group import Group, settled_group
 from nnlab.config.described import plain_text
-from nnlab.config.loading import place_for, read_text
 from nnlab.config.run_config import to_plain
 from nnlab.core.contracts import Plan, flat_plans
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind
 from nnlab.core.text import grid, rendered
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.memory import memory
-from nnlab.experiment.settle import Experiment
 from nnlab.parts.datasets.label_noise import noise_of
-from nnlab.parts.datasets.tables import Place
 from nnlab.training.pace import Pace
 
 
@@ -47,26 +45,24 @@ def show_page(
     """
     if plot is not None and not data:
         raise ConfigError(f"--plot {plot}: draws the data (give --data too)")
-    text = read_text(source)
+    if expand and data:
+        raise ConfigError("--expand: prints a config, not the data (leave --data out)")
+    settled = settled_group(source, overrides)
     if expand:
-        if data:
-            raise ConfigError("--expand: prints a config, not the data (leave --data out)")
         from nnlab.commands.show.expand import expanded
 
-        return expanded(text, overrides, as_json=as_json)
-    place = place_for(text.folder)
-    group, experiments = settled_group(text, overrides)
-    experiment = next(iter(experiments.values()))
-    facts = facts_of(experiment, to_plain(group.members[0].config), place)
+        return expanded(settled.one(), as_json=as_json)
+    experiment = settled.first
+    facts = facts_of(experiment)
     head = ""
-    if group.compares:
-        facts["comparison"] = group_facts(group, experiments)
-        head = group_page(group, experiments)
+    if settled.group.compares:
+        facts["comparison"] = group_facts(*settled)
+        head = group_page(*settled)
     if not data:
         return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts)
     from nnlab.commands.show.data import data_facts, data_page
 
-    examples = experiment.config.data.load(place)
+    examples = experiment.load()
     if plot is not None:
         from nnlab.commands.show.data_plot import plot as draw
 
@@ -78,7 +74,7 @@ def show_page(
     )
 
 
-def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> dict[str, Any]:
+def facts_of(experiment: Experiment) -> dict[str, Any]:
     """Everything that the page shows, as `--json` prints it."""
     config, shape, design = experiment.config, experiment.shape, experiment.design
     return {
@@ -95,7 +91,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         "parameters": design.parameters,
         "flops": design.flops,
         "remarks": list(config.model.remarks(shape)),
-        "memory": memory(experiment, place),
+        "memory": memory(experiment),
         "steps": {
             "per_epoch": experiment.per_epoch,
             "total": experiment.total,
@@ -108,7 +104,7 @@ def facts_of(experiment: Experiment, written: dict[str, Any], place: Place) -> d
         "optimizer": line_of(config.optimizer) if config.rule.optimized else "",
         "schedule": line_of(config.schedule) if config.rule.optimized else "",
         "scores": [score.key for score in experiment.scores],
-        "auto": dict(taken(written, to_plain(config))),
+        "auto": dict(taken(to_plain(experiment.written), to_plain(config))),
     }
 
 

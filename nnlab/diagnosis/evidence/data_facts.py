@@ -9,7 +9,7 @@ from typing import Any
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 
 ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""

@@ -9,7 +9,7 @@ from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.data_facts import DataFacts
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.layers.family import LayerConfig, Placed, place

@@ -8,7 +8,7 @@ from nnlab.display.pictures.family import Arrays, Picture, Scene, host, shares, 
 from nnlab.parts.scores.family import chosen
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 GRID = 64
 """Points along each axis."""

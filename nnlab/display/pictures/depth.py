@@ -8,7 +8,7 @@ from nnlab.display.pictures.drawing import axes_of, later
 from nnlab.display.pictures.family import Arrays, Picture, Scene, words
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 APART = 2.5
 """A reading is kept where its step is so many times that of the last one kept."""

@@ -8,7 +8,7 @@ from nnlab.display.pictures.drawing import axes_of
 from nnlab.display.pictures.family import Arrays, Picture, Scene, host
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 GRID = 96
 MARGIN = 0.15

@@ -6,7 +6,7 @@ from nnlab.core.lazy import NDArray, np
 from nnlab.display.pictures.family import Arrays, Picture, deep, host, words
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 MOST_UNITS, MOST_LAYERS = 40, 8
 POSITIVE, NEGATIVE = "#c0392b", "#2471a3"

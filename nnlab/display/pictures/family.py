@@ -9,7 +9,7 @@ from nnlab.core.contracts import Examples, Plan, Reading
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
     from nnlab.training.sources import Source
 
 Arrays = Mapping[str, "NDArray[Any]"]

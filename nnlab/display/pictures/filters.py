@@ -8,7 +8,7 @@ from nnlab.core.lazy import NDArray, np
 from nnlab.display.pictures.family import Arrays, Picture, host
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 MOST = 64
 """So many units are shown."""

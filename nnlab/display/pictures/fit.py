@@ -7,7 +7,7 @@ from nnlab.display.pictures.drawing import axes_of, color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, host, spread, words
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 GRID = 256
 MARGIN = 0.05

@@ -8,7 +8,7 @@ from nnlab.display.pictures.drawing import color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, words
 
 if TYPE_CHECKING:
-    from nnlab.experiment.settle import Experiment
+    from nnlab.experiment.experiment import Experiment
 
 MOST = 4000
 """So many readings of a split are kept; of more every second."""

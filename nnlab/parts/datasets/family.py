@@ -28,7 +28,7 @@ from nnlab.parts.datasets.split_sizes import (
     split_sizes,
 )
 from nnlab.parts.datasets.splits import split_rows
-from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.datasets.tables import Form, Place, Source, Table, Tables
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
@@ -127,6 +127,21 @@ class DataConfig(Kind, frozen=True):
             **self.settled(place),
         }
         return self.model_copy(update=fields)
+
+    def opened(self, place: Place, tables: Tables) -> Self:
+        """This config with its source read, where that must be done to describe it.
+
+        Default: itself, as most sources say what they hold without being read.
+
+        Args:
+            place: where the data lie.
+            tables: what has been read for other configs; filled.
+
+        Raises:
+            ConfigError: as `describe`.
+            DataError: as `describe`.
+        """
+        return self
 
     def describe(self, place: Place) -> DataShape:
         """What `load` will give: shapes, classes, sizes of the splits.

@@ -75,3 +75,24 @@ class Table:
     )
     digest: str = ""
     gaps: bool = False
+
+
+Tables = dict[object, Table]
+"""Sources that have been read, by all that decides what reading them gives."""
+
+
+class ReadTable:
+    """A table that a config carries along, so that its source is not read again.
+
+    Args:
+        keys: what decides the table, as it was written and as it was settled.
+        table: that was read.
+    """
+
+    def __init__(self, keys: tuple[object, ...], table: Table) -> None:
+        self.keys = keys
+        self.table = table
+
+    def __eq__(self, other: object) -> bool:
+        """Always, nothing too: what was read does not make a config another (pydantic compares)."""
+        return other is None or isinstance(other, ReadTable)

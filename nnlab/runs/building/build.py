@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Examples, LossFn, Score, Split
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build as build_network
 from nnlab.models.network import calibrate
 from nnlab.parts.augments.family import chain
@@ -65,7 +65,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
     order = Order(
         rows,
-        batch_size=batch_size(experiment),
+        batch_size=experiment.batch_size,
         drop_last=train.drop_last,
         seed=config.seed_of("order"),
         device=device,
@@ -104,7 +104,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
             optimizer=optimizer,
             source=source,
             rate=rate,
-            batch=batch_size(experiment),
+            batch=experiment.batch_size,
         )
     schedule = config.schedule.build(
         per_epoch=experiment.per_epoch,
@@ -218,12 +218,6 @@ def evaluation_batch(experiment: Experiment) -> int:
     widest = max(prod(p.output) for plan in experiment.design.plans for p in (plan, *plan.children))
     widest = max(widest, prod(experiment.shape.inputs))
     return max(1, min(MAX_EVALUATION_BATCH, EVALUATION_ELEMENTS // widest))
-
-
-def batch_size(experiment: Experiment) -> int:
-    """Examples in a training batch."""
-    size = experiment.config.train.batch_size
-    return experiment.shape.sizes["train"] if size == "full" else size
 
 
 def _augment(experiment: Experiment) -> AugmentFn | None:

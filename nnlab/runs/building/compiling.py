@@ -14,7 +14,7 @@ from torch import Tensor
 from nnlab.core.contracts import Examples
 from nnlab.core.package import FOLDER
 from nnlab.core.signals import CutShort
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.optimizers.family import At, OptimizerConfig
 from nnlab.training.compiled.building import surroundings
 from nnlab.training.compiled.cache import StepCache
@@ -46,20 +46,16 @@ def compiled(
         assert found is not None
         return found
 
-    rows, size = examples.shape.sizes["train"], config.train.batch_size
-    batch_size = rows if size == "full" else min(size, rows)
     if device.type == "cuda":
         from nnlab.training.compiled.captured import CapturedStep
 
-        return CapturedStep(step, updated=updated, batch_size=batch_size), ""
-    threads = config.train.threads
-    assert not isinstance(threads, str)
+        return CapturedStep(step, updated=updated, batch_size=experiment.batch_size), ""
     made = CompiledStep(
         step,
         updated=updated,
-        batch_size=batch_size,
-        threads=threads,
-        recipe=recipe(experiment, examples, threads),
+        batch_size=experiment.batch_size,
+        threads=experiment.threads,
+        recipe=recipe(experiment, examples, experiment.threads),
         cache=StepCache(folder()),
     )
     return made, ""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Examples, LossFn, Seen, Split
 from nnlab.core.seeds import seed_for
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.training.loop import BESIDE
 from nnlab.training.pace import Costly
 from nnlab.training.probes.anatomy import Tap, look

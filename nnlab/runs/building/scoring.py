@@ -19,7 +19,7 @@ from nnlab.core.contracts import (
     StoredScore,
 )
 from nnlab.core.errors import DataError
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.constants import Constant
 from nnlab.parts.scores.family import (
     NetworkScoreConfig,
@@ -107,9 +107,7 @@ def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> See
 
 def _probabilities(experiment: Experiment) -> Callable[[Tensor], Tensor] | None:
     """Raw outputs to class probabilities; None if they are none."""
-    activation = experiment.config.model.output.activation
-    assert not isinstance(activation, str)
-    return experiment.loss.probabilities_behind(activation.kind)
+    return experiment.loss.probabilities_behind(experiment.output_activation.kind)
 
 
 def own_unit(experiment: Experiment, examples: Examples) -> Seen:

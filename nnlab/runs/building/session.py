@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nnlab.core.contracts import Examples
 from nnlab.core.finding import Finding
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import Built
 from nnlab.runs.folder.checkpoint import Checkpoint
 from nnlab.training.progress import Progress

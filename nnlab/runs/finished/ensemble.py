@@ -12,7 +12,7 @@ from torch import Tensor
 from nnlab.core.contracts import Batch, Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.core.text import short
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.parts.losses.family import LossConfig
 from nnlab.runs.building.build import scores_of
 from nnlab.runs.finished.outputs import answers

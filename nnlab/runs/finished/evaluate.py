@@ -69,11 +69,9 @@ def evaluate(
         known = list(experiment.shape.sizes)
         text = f"this run has no {split} split, only {', '.join(known)} (use --split {known[-1]})"
         raise ConfigError(f"--split {split}: {text}")
-    train = experiment.config.train
-    assert not isinstance(train.threads, str)
     network = place(restore(run, experiment), experiment, chosen)
     dtype = next(network.parameters()).dtype
-    with devices.settings(threads=train.threads, deterministic=False):
+    with devices.settings(threads=experiment.threads, deterministic=False):
         source = source_of(examples, device=chosen, dtype=dtype)
         measure = measures(
             network,

@@ -69,6 +69,4 @@ def _forward(opened: Opened, inputs: Tensor) -> Tensor:
 
 
 def _threads(opened: Opened) -> AbstractContextManager[None]:
-    threads = opened.experiment.config.train.threads
-    assert not isinstance(threads, str)
-    return devices.settings(threads=threads, deterministic=False)
+    return devices.settings(threads=opened.experiment.threads, deterministic=False)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os import cpu_count
 from pathlib import Path
 from typing import Any, final
 
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import DataError
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.settle import settle
 from nnlab.runs.building.build import evaluation_batch, place
 from nnlab.runs.finished.reopen import of_run, restore
 from nnlab.runs.folder.data_json import read_data, shape_of
@@ -67,10 +67,9 @@ class Predictor:
         """
         rows = torch.from_numpy(_checked(inputs, self.known))
         train = self.experiment.config.train
-        assert not isinstance(train.threads, str)
         lower = objective.autocast_dtype(train.precision)
         with (
-            devices.settings(threads=train.threads, deterministic=False),
+            devices.settings(threads=self.experiment.threads, deterministic=False),
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=lower, enabled=lower is not None),
         ):
@@ -101,8 +100,7 @@ def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING)
     config = of_run(run, handed=handed)
     known = read_data(run)
     chosen, _ = devices.choose(device)
-    kind: Any = chosen.type
-    machine = Machine(kind, cpu_count() or 1)
+    machine = Machine.here(chosen.type)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
     network = place(restore(run, experiment), experiment, chosen).eval()
     return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)

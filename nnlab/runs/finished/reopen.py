@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from os import cpu_count
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import nn
 
-from nnlab.config.loading import place_for
+from nnlab.config.loading import document_of, place_for
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples, Machine, Split
 from nnlab.core.errors import CheckpointError, ConfigError, DataError
 from nnlab.core.text import short
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed, load_config_with
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.settle import settle
 from nnlab.models.network import build as build_network
 from nnlab.runs.building.build import place
 from nnlab.runs.folder import checkpoint
@@ -79,7 +78,7 @@ def reopen(
     """
     config = of_run(run, handed=handed)
     folder = place_for(run)
-    machine = Machine(cast("Any", device), cpu_count() or 1)
+    machine = Machine.here(device)
     if examples is not None:
         return settle(config, folder, machine, shape=examples.shape), examples
     if not config.data.available(folder) and (root := getattr(config.data, "root", None)):
@@ -89,7 +88,7 @@ def reopen(
             data = config.data.model_copy(update={"root": str(here)})
             config = config.model_copy(update={"data": data}).written(config.origins)
     experiment = settle(config, folder, machine)
-    examples = experiment.config.data.load(folder)
+    examples = experiment.load()
     known = read_env(run).get("data")
     if known != examples.digest:
         raise DataError(f"{run}: the data are not those of the run (SHA-256 differs)")
@@ -133,7 +132,7 @@ def load_network(run: Path, handed: Handed = NOTHING) -> nn.Module:
     config = of_run(run, handed=handed)
     # Arrays that Python handed in are not needed for it.
     known = shape_of(read_data(run)) if config.data.handed and handed.data is None else None
-    experiment = settle(config, place_for(run), Machine("cpu", cpu_count() or 1), shape=known)
+    experiment = settle(config, place_for(run), Machine.here(), shape=known)
     network = restore(run, experiment).eval()
     if experiment.shape.task == "regression":
         scale, columns = read_env(run).get("target"), experiment.shape.outputs
@@ -143,15 +142,29 @@ def load_network(run: Path, handed: Handed = NOTHING) -> nn.Module:
     return network
 
 
-def of_run(run: Path, overrides: Sequence[str] = (), handed: Handed = NOTHING) -> RunConfig:
+def of_run(run: Path, handed: Handed = NOTHING) -> RunConfig:
     """The config that a run was trained by, with what was handed in.
 
     Raises:
         CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded.
-        ConfigError: as `load`.
+        ConfigError: as `load_config`.
+    """
+    return begun_and_asked(run, (), handed)[0]
+
+
+def begun_and_asked(
+    run: Path, overrides: Sequence[str], handed: Handed = NOTHING
+) -> tuple[RunConfig, RunConfig]:
+    """The config that a run was trained by, and the same with overrides; its file is read once.
+
+    Raises:
+        CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded.
+        ConfigError: as `load_config`.
     """
     read_summary(run)
     if not (run / "config.yaml").exists():
         text = "nnlab.Watch recorded it, its network and data are in the code that trained it"
         raise CheckpointError(f"{run}: has no config.yaml: {text} (runs, tensorboard show it)")
-    return load_config_with(run / "config.yaml", overrides, handed)
+    document = document_of(run / "config.yaml")
+    begun = load_config_with(document, (), handed)
+    return begun, load_config_with(document, overrides, handed) if overrides else begun

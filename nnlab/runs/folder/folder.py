@@ -59,22 +59,26 @@ def _tidy(folder: Path, *, ours: bool) -> None:
 
 
 @contextmanager
-def claimed(folder: Path, config: RunConfig, *, resume: bool) -> Generator[bool]:
-    """Holds the folder for a run of this config; gives whether a run is there to be continued.
+def claimed(folder: Path, begun: RunConfig | None, config: RunConfig) -> Generator[None]:
+    """Holds the folder for a run of this config.
+
+    Args:
+        folder: of the run.
+        begun: what the run that is to be continued was trained by; None for a fresh start.
+        config: what is asked for now, settled.
 
     Raises:
         ConfigError: the folder holds something else.
         ResourceError: another process trains into it, or it cannot be written.
     """
-    if not (resume and (folder / "config.yaml").exists()):
+    if begun is None:
         refuse_used(folder)  # before a lock is put beside what is there
     with locked(folder):
-        continues = resume and (folder / "config.yaml").exists()
-        if continues:
-            refuse_changes(folder, config)
-        else:
+        if begun is None:
             refuse_used(folder)  # again: nobody else writes now
-        yield continues
+        else:
+            refuse_changes(folder, begun, config)
+        yield
 
 
 def _owner(folder: Path) -> str:
@@ -146,28 +150,28 @@ def read_env(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder / 'env.json'}: cannot be read: {error}") from None
 
 
-def as_begun(config: RunConfig, folder: Path | None, *, resume: bool) -> RunConfig:
-    """The config, in which a run that goes on has what it took for `auto` when it began.
+def begun_config(folder: Path) -> RunConfig | None:
+    """The settled config of the run that a folder holds; None where it holds none yet.
 
-    What pays hangs on the length and the device, and both may be others now.
+    Raises:
+        ConfigError: an nnlab of another language wrote it.
     """
-    if folder is None or not resume or not (folder / "config.yaml").exists():
-        return config
-    begun = load_config(folder / "config.yaml").train
-    taken = {name: getattr(begun, name) for name in _TAKEN if getattr(config.train, name) == "auto"}
-    return config.model_copy(update={"train": config.train.model_copy(update=taken)})
+    file = folder / "config.yaml"
+    return load_config(file) if file.exists() else None
 
 
-_TAKEN = ("compile", "layout")
-
-
-def refuse_changes(folder: Path, config: RunConfig) -> None:
+def refuse_changes(folder: Path, begun: RunConfig, config: RunConfig) -> None:
     """Refuses to continue a run under another config; durations and logging may differ.
+
+    Args:
+        folder: of the run.
+        begun: what it was trained by so far.
+        config: what is asked for now, settled.
 
     Raises:
         ConfigError: naming the fields.
     """
-    before = flattened(to_plain(load_config(folder / "config.yaml")))
+    before = flattened(to_plain(begun))
     now = flattened(to_plain(config))
     free = (
         *(f"train.{name}" for name in LENGTHS),

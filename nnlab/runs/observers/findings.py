@@ -12,7 +12,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.scoring import baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.metrics import read_history

@@ -11,7 +11,7 @@ from nnlab.display.pictures.family import Moment, Picture, Scene
 from nnlab.display.pictures.painter import Painter
 from nnlab.display.tensorboard.layout import depth
 from nnlab.display.tensorboard.sink import TensorBoard
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import source_of
 from nnlab.runs.building.probing import probe_rows
 from nnlab.runs.building.scoring import loss_of

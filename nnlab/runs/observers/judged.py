@@ -13,7 +13,7 @@ from nnlab.display.pictures.drawing import PIXELS, png
 from nnlab.display.pictures.family import shares
 from nnlab.display.pictures.judged import Judged, precision_recall
 from nnlab.display.tensorboard.sink import TensorBoard
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import evaluation_batch
 from nnlab.training.probes.no_trace import evaluating
 from nnlab.training.sources import Source

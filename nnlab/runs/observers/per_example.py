@@ -19,7 +19,7 @@ from nnlab.core import files
 from nnlab.core.contracts import Event, Examples, Reading
 from nnlab.core.errors import CheckpointError
 from nnlab.diagnosis.evidence.facts import ExampleRecord
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import Built, evaluation_batch
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.building.session import Session

@@ -14,7 +14,7 @@ from nnlab.comparison.group import settled
 from nnlab.config.loading import Text
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import kinds_of
-from nnlab.experiment.settle import Experiment
+from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import SigmoidConfig

@@ -13,7 +13,8 @@ from nnlab.commands.doctor import cross_validation as module
 from nnlab.commands.doctor.cross_validation import FOLDS, folds, unseen
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.runs.observers.per_example import read_record
 
 STEPS = 60

@@ -61,13 +61,12 @@ def test_lists_the_layers_inside_a_block() -> None:
 
 
 def test_memory_counts_weights_and_the_largest_batch() -> None:
-    place = place_for(Path())
-    found = memory(settled("mnist_mlp16"), place)
+    found = memory(settled("mnist_mlp16"))
     assert found["weights"] == 4 * 13002
     assert found["optimizer"] == 2 * found["weights"]
     assert found["data"] == 70000 * 784
     assert found["activations"] == 4 * 64 * (784 + 784 + 16 + 16 + 10)
-    double = memory(settled("mnist_mlp16", ["train.precision=fp64"]), place)
+    double = memory(settled("mnist_mlp16", ["train.precision=fp64"]))
     assert double["weights"] == 2 * found["weights"]
 
 

@@ -14,6 +14,7 @@ from building import Made, make
 from nnlab.commands.smoke import smoke
 from nnlab.core.errors import ConfigError
 from nnlab.display.open_view import open_view
+from nnlab.experiment.handed import experiment_of
 from nnlab.parts.datasets.synthetic.surface import SURFACES
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.run import resume, train
@@ -146,9 +147,8 @@ def test_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_smokes() -> None:
-    found = smoke(
-        {"data": "surface", "model": "point"}, view=open_view(quiet=True, stream=sys.stderr)
-    )
+    experiment = experiment_of({"data": "surface", "model": "point"})
+    found = smoke(experiment, view=open_view(quiet=True, stream=sys.stderr))
     assert found["status"] == "completed"
     assert set(found["test"]) == {"split", "samples", "loss", "x", "y"}
 

@@ -11,7 +11,8 @@ import torch
 from nnlab.commands.pictures import album
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Machine
-from nnlab.experiment.settle import Experiment, settle
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.settle import settle
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.run import resume, train
 from nnlab.training.pace import Due, moments

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, final
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import Split, Task
@@ -24,7 +24,7 @@ from nnlab.parts.datasets.files.csv_sheet import (
     read_sheet,
 )
 from nnlab.parts.datasets.split_sizes import FromColumn
-from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.datasets.tables import Form, Place, ReadTable, Source, Table, Tables
 
 _MARKS: dict[str, Split] = {
     "train": "train",
@@ -32,11 +32,6 @@ _MARKS: dict[str, Split] = {
     "val": "validation",
     "test": "test",
 }
-
-
-_READ: dict[tuple[object, ...], Table] = {}
-"""Tables read last: check, settle and load ask for the same one, and parsing takes seconds."""
-_KEPT = 4
 
 
 @final
@@ -59,6 +54,8 @@ class CsvConfig(DataConfig, frozen=True):
     missing: Literal["refuse", "drop", "mean"] = "refuse"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     decimal: Literal[".", ","] = "."
+
+    _held: ReadTable | None = PrivateAttr(None)
 
     @classmethod
     def example(cls) -> Self:
@@ -95,17 +92,22 @@ class CsvConfig(DataConfig, frozen=True):
         task = self.source(place).task if self.task == "auto" else self.task
         return {"path": str(place.folder / self.path), "task": task}
 
-    def read(self, place: Place) -> Table:
+    def opened(self, place: Place, tables: Tables) -> Self:
+        self._refuse(place)
         key = self._key(place)
-        if key is None or (*key, self.task) not in _READ:
-            table = self._read(place)
-            if key is None:
-                return table
-            while len(_READ) >= _KEPT:
-                del _READ[next(iter(_READ))]
-            # What `auto` took is asked for by that name as soon as the config is settled.
-            _READ.update({(*key, task): table for task in (self.task, table.source.task)})
-        return _READ[*key, self.task]
+        if key not in tables:
+            tables[key] = self._read(place)
+        # What `auto` took is asked for by that name as soon as the config is settled.
+        taken = self._key(place, tables[key].source.task)
+        copy = self.model_copy()
+        copy._held = ReadTable((key, taken), tables[key])  # pyright: ignore[reportAttributeAccessIssue]
+        return copy
+
+    def read(self, place: Place) -> Table:
+        held = self._held
+        return (
+            held.table if held is not None and self._key(place) in held.keys else self._read(place)
+        )
 
     def remarks(self, place: Place) -> tuple[str, ...]:
         """Says so where numbers are taken for classes."""
@@ -117,18 +119,12 @@ class CsvConfig(DataConfig, frozen=True):
         text = f"{len(source.classes)} different whole numbers, taken for classes"
         return (f"data: {self.target} holds {text} (task: regression, if they are quantities)",)
 
-    def _key(self, place: Place) -> tuple[object, ...] | None:
-        """What decides the table, but for the task: the files as they are now, and how to read."""
-        paths = (self._file(place), *self.files(place).values())
+    def _key(self, place: Place, task: str | None = None) -> tuple[object, ...]:
+        """All that decides the table: the files, what is asked of them, and how they are read."""
+        files = tuple(self.files(place).items())
         marks = tuple(self._mark_columns().items())
-        try:
-            found = [(str(path), path.stat()) for path in paths]
-        except OSError:
-            return None  # reading says what is wrong
-        files = tuple((path, about.st_mtime_ns, about.st_size) for path, about in found)
-        splits = tuple(self.files(place))
         how = (self.target, self.columns, self.missing, self.delimiter, self.decimal)
-        return (*files, splits, marks, *how)
+        return (self._file(place), files, marks, *how, task or self.task)
 
     def _read(self, place: Place) -> Table:
         targets = (self.target,) if isinstance(self.target, str) else self.target

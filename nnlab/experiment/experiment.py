@@ -1,0 +1,152 @@
+"""`Experiment`: a config whose meaning is known. Made once by `settle`, then handed on.
+
+It holds all that a command or a run asks of a config, so that nobody reads, checks or decides
+anything a second time: `on` takes it to another machine, `seeded` to another seed, `going_on`
+takes over what a run that is continued had decided when it began.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Self
+
+from nnlab.config.run_config import RunConfig
+from nnlab.config.sections import TrainConfig
+from nnlab.core.contracts import DataShape, Examples, Machine
+from nnlab.experiment.auto import decided
+from nnlab.models.family import Design
+from nnlab.parts.activations.family import ActivationConfig
+from nnlab.parts.datasets.tables import Place
+from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.scores.family import ScoreConfig
+from nnlab.training.pace import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A config whose meaning is known.
+
+    Attributes:
+        config: with every default and `auto` spelled out.
+        written: the same config as its author wrote it, `auto` where that was said.
+        place: where its data lie.
+        machine: that trains.
+        shape: of the data.
+        design: of the network.
+        per_epoch: updates in an epoch.
+        total: updates in the run; None for a run in minutes.
+        pace: when it is read.
+        compile_why: a sentence on what `train.compile: auto` took; empty where there is nothing to
+            tell.
+        text: of its file, as its author wrote it; None where there was no file.
+    """
+
+    config: RunConfig
+    written: RunConfig
+    place: Place
+    machine: Machine
+    shape: DataShape
+    design: Design
+    per_epoch: int
+    total: int | None
+    pace: Pace
+    compile_why: str
+    text: str | None = None
+
+    @property
+    def loss(self) -> LossConfig:
+        """The loss, decided."""
+        loss = self.config.own_loss or self.config.loss
+        assert isinstance(loss, LossConfig)
+        return loss
+
+    @property
+    def scores(self) -> tuple[ScoreConfig, ...]:
+        """The scores, decided."""
+        own = self.config.own_scores
+        scores = self.config.scores if own is None else own
+        assert not isinstance(scores, str)
+        return scores
+
+    @property
+    def output_activation(self) -> ActivationConfig:
+        """What the output layer ends with, decided: the link of the loss, or what was written."""
+        activation = self.config.model.output.activation
+        assert not isinstance(activation, str)
+        return activation
+
+    @property
+    def threads(self) -> int:
+        """Of one operation on the CPU, decided."""
+        threads = self.config.train.threads
+        assert not isinstance(threads, str)
+        return threads
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in a whole training batch: never more than there are."""
+        return batch_size(self.config.train, self.shape.sizes["train"])
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should know of what `auto` took in the data, one line each."""
+        return self.written.data.remarks(self.place)
+
+    def load(self) -> Examples:
+        """The data.
+
+        Raises:
+            DataError: they are missing, damaged or not fit to train on.
+        """
+        return self.config.data.load(self.place)
+
+    def on(self, machine: Machine) -> Self:
+        """The same experiment on another machine.
+
+        What hangs on the machine is decided anew, where it was left to `auto`: threads, layout and
+        compile. It is arithmetic on the plan of the network, and can find no mistake; so a config
+        is checked before torch is imported, which takes seconds and alone knows the device.
+        """
+        if machine == self.machine:
+            return self
+        return self._decided(self.written, machine)
+
+    def going_on(self, begun: RunConfig) -> Self:
+        """The same experiment as the continuation of a run: what it took for `auto` stays.
+
+        Layout and compile hang on the length of the run and the device, and both may be others now.
+
+        Args:
+            begun: the settled config of the run, from its folder.
+        """
+        train = self.written.train
+        taken = {name: getattr(begun.train, name) for name in ("compile", "layout")}
+        taken = {name: value for name, value in taken.items() if getattr(train, name) == "auto"}
+        written = self.written.model_copy(update={"train": train.model_copy(update=taken)})
+        return self._decided(written, self.machine)
+
+    def seeded(self, seed: int) -> Self:
+        """The same experiment from another seed, on which nothing else of it hangs."""
+        if seed == self.written.first_seed:
+            return self
+        return replace(self, config=self.config.seeded(seed), written=self.written.seeded(seed))
+
+    def _decided(self, written: RunConfig, machine: Machine) -> Self:
+        found = decided(written, machine, self.design, self.batch_size, self.total)
+        train = self.config.train.model_copy(update=found.fields)
+        config = self.config.model_copy(update={"train": train})
+        return replace(self, config=config, written=written, machine=machine, compile_why=found.why)
+
+
+def batch_size(train: TrainConfig, examples: int) -> int:
+    """Examples in a whole batch, out of so many: never more than there are."""
+    return examples if train.batch_size == "full" else min(train.batch_size, examples)
+
+
+def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
+    """Updates per epoch and in the whole run (None if it is limited by minutes)."""
+    if train.drop_last and train.batch_size != "full":
+        per_epoch = examples // train.batch_size
+    else:
+        per_epoch = ceil(examples / max(batch_size(train, examples), 1))
+    if train.minutes is not None:
+        return per_epoch, None
+    return per_epoch, train.steps if train.steps is not None else (train.epochs or 0) * per_epoch
