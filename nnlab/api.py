@@ -19,7 +19,7 @@ from nnlab.runs import run as runs_
 from nnlab.runs.finished import evaluate as evaluation
 from nnlab.runs.finished import predict as prediction
 from nnlab.runs.finished.reopen import load_network
-from nnlab.runs.folder.find import find
+from nnlab.runs.folder.find import find_run
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.watch import Watch as Watch
 
@@ -200,7 +200,7 @@ def load(
 
 
 def _folder(run: str | Path | Summary) -> Path:
-    return run.run if isinstance(run, Summary) else find(str(run))
+    return run.run if isinstance(run, Summary) else find_run(str(run))
 
 
 def _view(quiet: bool) -> View:

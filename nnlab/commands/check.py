@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from nnlab.commands import options
-from nnlab.comparison.group import Group, settled_group
+from nnlab.comparison.group import Group, settle_source
 from nnlab.config.loading import place_for, read_text
 from nnlab.core.errors import ConfigError, DataError, NnlabError
 from nnlab.experiment.settle import Experiment
@@ -17,7 +17,7 @@ _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)"
 
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
-    set_: options.Set = None,
+    set_: options.SetOption = None,
     format: Annotated[
         Literal["text", "github"], typer.Option(help="How mistakes are told.")
     ] = "text",
@@ -49,8 +49,8 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
     try:
         text = read_text(source)
         shown = text.file
-        group, experiments = settled_group(text, overrides)
-        typer.echo(f"{shown}: ok ({describe(group, experiments)})")
+        group, experiments = settle_source(text, overrides)
+        typer.echo(f"{shown}: ok ({describe_experiments(group, experiments)})")
         for remark in _remarks(group):
             typer.echo(f"{shown}: {remark}", err=True)
     except (ConfigError, DataError) as error:
@@ -74,7 +74,7 @@ def _told(error: NnlabError, file: str) -> list[str]:
     return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
 
 
-def describe(group: Group, experiments: Mapping[str, Experiment]) -> str:
+def describe_experiments(group: Group, experiments: Mapping[str, Experiment]) -> str:
     """One line; of a comparison how many runs there are, and the first."""
     first = _described(next(iter(experiments.values())))
     return f"{len(group.members)} runs; {first}" if group.compares else first

@@ -19,13 +19,15 @@ STEPS = 8
 
 
 def smoke_all(group: Group, *, device: str = "cpu", view: View) -> dict[str, Any]:
-    """`smoke` of a run; of a comparison, of the first seed of each variant, by their names."""
+    """`smoke_run` of a run; of a comparison, of the first seed of each variant, by their names."""
     firsts = {member.variant: member.config for member in reversed(group.members)}
-    found = {name: smoke(firsts[name], device=device, view=view) for name in group.comparison.names}
+    found = {
+        name: smoke_run(firsts[name], device=device, view=view) for name in group.comparison.names
+    }
     return found if group.compares and any(found) else next(iter(found.values()))
 
 
-def smoke(
+def smoke_run(
     source: Source, *, overrides: Sequence[str] = (), device: str = "cpu", view: View
 ) -> dict[str, Any]:
     """Data, a few steps, validation, checkpoint, reload, evaluation.

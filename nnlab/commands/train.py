@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def train(
-    config: options.Config,
-    set_: options.Set = None,
-    device: options.Device = "auto",
-    run_dir: options.RunDir = None,
-    resume: options.Resume = False,
-    deterministic: options.Deterministic = False,
-    smoke: options.Smoke = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    config: options.ConfigArgument,
+    set_: options.SetOption = None,
+    device: options.DeviceOption = "auto",
+    run_dir: options.RunDirOption = None,
+    resume: options.ResumeOption = False,
+    deterministic: options.DeterministicOption = False,
+    smoke: options.SmokeOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Trains. The last line on stdout is the run's folder."""
     from nnlab.config.loading import place_for
@@ -39,13 +39,13 @@ def train(
     if smoke:
         from nnlab.commands.smoke import smoke_all
 
-        options.ready()
+        options.collect_garbage_again()
         print_scores(smoke_all(group, device=device, view=view_of(quiet)), json=json)
         return
     if group.compares:
         from nnlab.comparison.train import train_group
 
-        options.ready()
+        options.collect_garbage_again()
         comparison = train_group(
             group,
             source=text.text,
@@ -57,10 +57,10 @@ def train(
         )
         print_summary(comparison, json=json)
         return
-    prefetch.begin(experiment.config.data, place_for(experiment.config.origins.folder))
+    prefetch.begin_loading(experiment.config.data, place_for(experiment.config.origins.folder))
     from nnlab.runs.run import train as run_train
 
-    options.ready()
+    options.collect_garbage_again()
     summary = run_train(
         text,
         overrides=set_ or [],
@@ -89,11 +89,11 @@ def comparison_view_of(quiet: bool) -> "GroupView":
 
 def _checked(config: str, overrides: list[str]) -> "tuple[Text, Group, list[Experiment]]":
     """Tells mistakes before torch is imported, which takes seconds; `-` can be read only once."""
-    from nnlab.comparison.group import settled_group
+    from nnlab.comparison.group import settle_source
     from nnlab.config.loading import read_text
 
     text = read_text(config)
-    group, experiments = settled_group(text, overrides)
+    group, experiments = settle_source(text, overrides)
     return text, group, list(experiments.values())
 
 

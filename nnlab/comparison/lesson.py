@@ -25,6 +25,6 @@ def lesson_of(text: str | None) -> dict[str, str]:
     return found if all(part in found for part in PARTS[:3]) else {}
 
 
-def before(lesson: dict[str, str]) -> str:
+def question_before(lesson: dict[str, str]) -> str:
     """What is asked before the runs."""
     return "\n".join(lesson[part] for part in PARTS[:2] if part in lesson)

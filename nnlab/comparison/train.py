@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from nnlab.comparison import report as group_report
-from nnlab.comparison.curves import draw
+from nnlab.comparison.curves import draw_comparison
 from nnlab.comparison.group import Group, Member, load_group, settle_group
-from nnlab.comparison.lesson import before, lesson_of
-from nnlab.comparison.result import Comparison, Measured, curves_of, verdicts
+from nnlab.comparison.lesson import lesson_of, question_before
+from nnlab.comparison.result import Comparison, MeasuredQuantity, curves_of, judge_expectations
 from nnlab.comparison.view import GroupView
 from nnlab.config.loading import load_config, place_for
 from nnlab.config.run_config import to_yaml
@@ -20,15 +20,15 @@ from nnlab.core import files
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.experiment.settle import settle
-from nnlab.parts.datasets.checks import notes
+from nnlab.parts.datasets.checks import data_notes
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import GROUP_FILE, create
+from nnlab.runs.folder.find import GROUP_FILE, create_folder
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.run import last_of, stream_run
 from nnlab.training import device as devices
 
-ENDED = ("completed", "early_stopped", "time_limit", "diverged")
+_ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 """A member with one of these is not trained again."""
 
 
@@ -56,26 +56,26 @@ def train_group(
     Raises:
         NnlabError: what one of the runs raises.
     """
-    machine = Machine(cast("Any", devices.choose(device)[0].type), cpu_count() or 1)
+    machine = Machine(cast("Any", devices.choose_device(device)[0].type), cpu_count() or 1)
     settle_group(group, machine)
-    folder = (run_dir or create(group.name)).absolute()
+    folder = (run_dir or create_folder(group.name)).absolute()
     continues = resume and (folder / GROUP_FILE).exists()
     with ExitStack() as stack:
         if not continues:
             folders.refuse_used(folder)
-        stack.enter_context(folders.locked(folder))
+        stack.enter_context(folders.lock_folder(folder))
         if continues:
             _refuse_changes(folder, group, machine)
         _write_plan(folder, group, source)
         lesson = lesson_of(_source_of(folder))
-        stack.enter_context(view.open(group, folder, before(lesson)))
+        stack.enter_context(view.open(group, folder, question_before(lesson)))
         found = _train_members(group, folder, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
-        files.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
+        files.write_file(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
         if comparison.ended:
-            keys = group_report.keys_of(comparison.ended)
-            draw(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
-    view.outcome(group_report.report(comparison, lesson))
+            keys = group_report.reported_keys(comparison.ended)
+            draw_comparison(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
+    view.outcome(group_report.comparison_report(comparison, lesson))
     return comparison
 
 
@@ -103,7 +103,7 @@ def _train_members(
     for member in group.members:
         run = folder / member.name
         done = read_summary(run) if (run / "summary.json").exists() else None
-        if done is not None and done.status in ENDED and not _asks_more(run, member):
+        if done is not None and done.status in _ENDED and not _asks_more(run, member):
             found[member.name] = done
             view.ended(member, done)
             continue
@@ -138,14 +138,14 @@ def _examples(member: Member, shared: dict[str, Examples], view: GroupView) -> E
     if key not in shared:
         place = place_for(member.config.origins.folder)
         shared[key] = data.load(place)
-        for note in (*data.remarks(place), *notes(shared[key])):
+        for note in (*data.remarks(place), *data_notes(shared[key])):
             view.note_once(member, note)
     return shared[key]
 
 
 def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: str) -> Comparison:
     tested = any(line.tag.endswith("/test") for line in group.expectations)
-    runs: list[Measured] = []
+    runs: list[MeasuredQuantity] = []
     for member in group.members:
         summary = found.get(member.name)
         if summary is None:
@@ -155,11 +155,13 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
             values = evaluate(folder / member.name, split="test", device=device)
         test = {f"{key}/test": v for key, v in values.items() if isinstance(v, float)}
         curves = curves_of(summary.history)
-        runs.append(Measured(member.name, member.variant, member.seed, summary, curves, test))
+        runs.append(
+            MeasuredQuantity(member.name, member.variant, member.seed, summary, curves, test)
+        )
     complete = len(runs) == len(group.members)
     interrupted = not complete or any(run.summary.status == "interrupted" for run in runs)
     status = "interrupted" if interrupted else "completed"
-    judged = () if interrupted else verdicts(group, runs)
+    judged = () if interrupted else judge_expectations(group, runs)
     return Comparison(folder, group, status, tuple(runs), judged)
 
 
@@ -170,10 +172,10 @@ def _write_plan(folder: Path, group: Group, source: str | None) -> None:
     it would look like the run of something else.
     """
     plan = Comparison(folder, group, "running", (), ()).plain()
-    files.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
-    files.write(folder / "config.yaml", to_yaml(group.tree))
+    files.write_file(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
+    files.write_file(folder / "config.yaml", to_yaml(group.tree))
     if source is not None:
-        files.write(folder / "source.yaml", source)
+        files.write_file(folder / "source.yaml", source)
 
 
 def _source_of(folder: Path) -> str | None:

@@ -11,16 +11,16 @@ from pydantic import ValidationError
 
 from nnlab.config import yaml
 from nnlab.config.mistakes import mistakes_of
-from nnlab.config.overrides import Change, apply, parsed
+from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import Origins, RunConfig
-from nnlab.config.variants import KEYS
+from nnlab.config.variants import COMPARISON_KEYS
 from nnlab.core.errors import ConfigError, Mistake, Path
 from nnlab.core.package import FOLDER
 from nnlab.parts.datasets.family import Place
 
 _PATHS = ("file", "path", "root")
 """Keys below `data` whose values are paths."""
-SHOWN = 10
+_SHOWN = 10
 """How many mistakes are printed at once."""
 
 
@@ -36,7 +36,7 @@ class Text(NamedTuple):
     """The name that a run gets if the config gives none."""
 
 
-def bundled() -> dict[str, pathlib.Path]:
+def bundled_configs() -> dict[str, pathlib.Path]:
     """The configs that come with nnlab, by name; in a checkout and in an installed package.
 
     Those in a folder of their own are called with it: lessons/zero_init.
@@ -60,7 +60,7 @@ def read_text(source: str | pathlib.Path) -> Text:
         data = sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
         return Text(_decoded(data, "<stdin>"), "<stdin>", pathlib.Path.cwd(), "stdin")
     path = pathlib.Path(source)
-    known = bundled()
+    known = bundled_configs()
     try:
         if str(source) in known and not path.exists():
             path = known[str(source)]
@@ -84,7 +84,7 @@ def _decoded(data: bytes, shown: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The YAML reader says where, and that it is too large where it is.
-        yaml.parse(data, file=shown)
+        yaml.parse_yaml(data, file=shown)
         raise
 
 
@@ -106,7 +106,7 @@ class Document(NamedTuple):
     @property
     def compares(self) -> list[str]:
         """The keys that make it several runs, or runs that must show something."""
-        return [key for key in KEYS if key != "base" and self.tree.get(key) is not None]
+        return [key for key in COMPARISON_KEYS if key != "base" and self.tree.get(key) is not None]
 
 
 def load_config(
@@ -124,10 +124,10 @@ def load_config(
     """
     if isinstance(source, RunConfig):
         return source
-    return validated(one_run(document_of(source, overrides)))
+    return validate_document(require_one_run(document_of(source, overrides)))
 
 
-def one_run(document: Document) -> Document:
+def require_one_run(document: Document) -> Document:
     """The same document; a comparison is refused.
 
     Raises:
@@ -136,7 +136,7 @@ def one_run(document: Document) -> Document:
     if keys := document.compares:
         way = " ".join(f"--set {key}=null" for key in keys)
         text = f"makes this a comparison, one run is needed here ({way} leaves one)"
-        raise located([Mistake((keys[0],), text, at_key=True)], document.origins)
+        raise error_at_places([Mistake((keys[0],), text, at_key=True)], document.origins)
     return document
 
 
@@ -152,14 +152,14 @@ def document_of(
         document = Document(_tuples(source), Origins("config", {}, {}), "run")
     else:
         document = _parsed(source if isinstance(source, Text) else read_text(source))
-    changes = [parsed(override) for override in overrides]
-    tree, origins = apply(document.tree, changes, document.origins)
+    changes = [parse_change(override) for override in overrides]
+    tree, origins = apply_changes(document.tree, changes, document.origins)
     return document._replace(tree=tree, origins=origins)
 
 
 def _parsed(text: Text, *, is_base: bool = False) -> Document:
     """A text with what it is based on; a base has none itself."""
-    document = yaml.parse(text.text, file=text.file)
+    document = yaml.parse_yaml(text.text, file=text.file)
     marks = document.marks
     origins = Origins(
         text.file,
@@ -190,11 +190,13 @@ def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[st
         below = _parsed(text, is_base=True)
     except ConfigError as error:
         lines = (line.removeprefix(f"{base}: ") for line in error.lines)
-        raise located([Mistake(("base",), line) for line in lines], origins) from None
+        raise error_at_places([Mistake(("base",), line) for line in lines], origins) from None
     rest = {key: value for key, value in tree.items() if key != "base"}
     # A name says which experiment it is, and this is another.
     lower = {key: value for key, value in below.tree.items() if key != "name"}
-    merged = on_top(rooted(lower, text.folder) if text.folder != origins.folder else lower, rest)
+    merged = on_top(
+        with_absolute_paths(lower, text.folder) if text.folder != origins.folder else lower, rest
+    )
     return merged, below.origins.under(origins)
 
 
@@ -213,7 +215,7 @@ def on_top(below: Any, above: Any) -> Any:
     return {**below_, **{key: on_top(below_.get(key, v), v) for key, v in above_.items()}}
 
 
-def rooted(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+def with_absolute_paths(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     """A tree whose relative paths to data are made absolute."""
 
     def moved(key: str, value: Any) -> Any:
@@ -226,17 +228,17 @@ def rooted(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     return {key: moved(key, value) for key, value in tree.items()}
 
 
-def validated(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
+def validate_document(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
     """Applies changes to a document and validates it.
 
     Raises:
         ConfigError: unknown keys, wrong types and ranges, all at once.
     """
-    tree, origins = apply(document.tree, changes, document.origins)
+    tree, origins = apply_changes(document.tree, changes, document.origins)
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise located(mistakes_of(error, RunConfig), origins) from None
+        raise error_at_places(mistakes_of(error, RunConfig), origins) from None
     if config.name is None:
         fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in document.name)
         fitting = fitting.lstrip("_.-")[:100] or "run"
@@ -244,16 +246,16 @@ def validated(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
     return config.written(origins)
 
 
-def located(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
+def error_at_places(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
     """The error for these mistakes, each at its place; at most ten are told."""
-    return told([origins.line(mistake) for mistake in mistakes])
+    return error_of_lines([origins.line(mistake) for mistake in mistakes])
 
 
-def told(lines: Sequence[str]) -> ConfigError:
+def error_of_lines(lines: Sequence[str]) -> ConfigError:
     """The error of these lines, from top to bottom, each once; at most ten are told."""
     lines = sorted(dict.fromkeys(lines), key=_position)
-    more = len(lines) - SHOWN
-    return ConfigError([*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])])
+    more = len(lines) - _SHOWN
+    return ConfigError([*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])])
 
 
 def _position(line: str) -> tuple[int, int]:

@@ -13,8 +13,8 @@ from pydantic import (
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.config.sections import LogConfig, RegularizeConfig, Seed, SeedConfig, TrainConfig
-from nnlab.config.variants import KEYS, ComparisonConfig, spelled_as
-from nnlab.core.errors import Mistake, Path, dotted
+from nnlab.config.variants import COMPARISON_KEYS, ComparisonConfig, spelled_as
+from nnlab.core.errors import Mistake, Path, dotted_path
 from nnlab.core.kinds import Config, Forms
 from nnlab.models import Model
 from nnlab.parts.datasets import Data
@@ -22,9 +22,9 @@ from nnlab.parts.losses import Loss
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
-from nnlab.parts.schedules.decays import ConstantConfig
+from nnlab.parts.schedules.decays import ConstantScheduleConfig
 from nnlab.parts.scores import AnyScore
-from nnlab.rules import DEFAULT, Rule
+from nnlab.rules import DEFAULT, LearningRule
 
 if TYPE_CHECKING:
     RunName = str
@@ -45,8 +45,8 @@ class RunConfig(ComparisonConfig, frozen=True):
     loss: Annotated[Literal["auto"] | Loss, Forms()] = "auto"
     regularize: RegularizeConfig = RegularizeConfig()
     optimizer: Optimizer = AdamConfig()
-    schedule: Schedule = ConstantConfig()
-    rule: Rule = DEFAULT
+    schedule: Schedule = ConstantScheduleConfig()
+    rule: LearningRule = DEFAULT
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
@@ -135,7 +135,7 @@ class Origins:
             path = path[:-1]
         where = where or self._values.get((), self.file)
         text = mistake.text
-        name = _printable(dotted(mistake.path))
+        name = _printable(dotted_path(mistake.path))
         if not name:
             return f"{where}: {text}"
         joint = " " if text.startswith("(") else ": "
@@ -151,7 +151,11 @@ def _printable(name: str) -> str:
 def to_plain(config: Config) -> dict[str, Any]:
     """The config as YAML would read it: dicts, lists, words and numbers, every field written."""
     plain = _lists(config.model_dump())
-    return {key: value for key, value in plain.items() if value is not None or key not in KEYS}
+    return {
+        key: value
+        for key, value in plain.items()
+        if value is not None or key not in COMPARISON_KEYS
+    }
 
 
 def _lists(value: Any) -> Any:
@@ -160,7 +164,7 @@ def _lists(value: Any) -> Any:
     return [_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def dump(config: RunConfig) -> str:
+def dump_config(config: RunConfig) -> str:
     """The config as YAML text; `load_config` reads the same config from it."""
     return to_yaml(to_plain(config))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 
-def short(folder: Path) -> str:
+def short_path(folder: Path) -> str:
     """The folder as one would type it: below the current one without what is above."""
     try:
         return str(folder.relative_to(Path.cwd()))
@@ -17,7 +17,7 @@ def short(folder: Path) -> str:
 WIDTH = 80
 
 
-def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str:
+def render_text(*parts: Any, width: int | None = None, colors: bool = False) -> str:
     """What rich makes of these, a line break after each.
 
     Args:
@@ -45,7 +45,7 @@ def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
-def grid(
+def text_grid(
     rows: Sequence[Sequence[str]],
     *,
     head: Sequence[str] = (),
@@ -73,7 +73,7 @@ def grid(
     return table
 
 
-def listed(values: Mapping[str, Any]) -> str:
+def text_list(values: Mapping[str, Any]) -> str:
     """Names and values, a line each; what is inside a value gets both names."""
     rows: dict[str, Any] = {}
     for key, value in values.items():

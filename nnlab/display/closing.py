@@ -8,7 +8,7 @@ from typing import TextIO
 from nnlab.core.contracts import Split
 
 
-def exact(value: float) -> str:
+def four_digits(value: float) -> str:
     """Four digits, so that columns keep their width."""
     return f"{value:#.4g}" if math.isfinite(value) else str(value)
 
@@ -48,7 +48,7 @@ class Outcome:
     resumable: bool = False
 
 
-def rounded(epoch: float) -> str:
+def two_decimals(epoch: float) -> str:
     """Two digits behind the point at most: 8, 2.5, 0.12."""
     return f"{epoch:.2f}".rstrip("0").rstrip(".")
 
@@ -58,13 +58,13 @@ def epoch_of(step: int, per_epoch: int) -> str:
     return f"epoch {-(-step // per_epoch)}" + (" so far" if step % per_epoch else "")
 
 
-def report(outcome: Outcome, *, stream: TextIO) -> None:
+def write_closing(outcome: Outcome, *, stream: TextIO) -> None:
     """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
     spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
     why = f" ({outcome.why})" if outcome.why else ""
     lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
     if outcome.best_epoch is not None:
-        lines[0] += f", best at epoch {rounded(outcome.best_epoch)}"
+        lines[0] += f", best at epoch {two_decimals(outcome.best_epoch)}"
     held = outcome.held_out
     rows = {**outcome.scores}
     if outcome.baseline:
@@ -74,7 +74,7 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
     if names:
         lines.append(" " * width + "".join(f"  {name:>9}" for name in names))
     for label, row in rows.items():
-        cells = (exact(row[name]) if name in row else "" for name in names)
+        cells = (four_digits(row[name]) if name in row else "" for name in names)
         padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += outcome.remarks

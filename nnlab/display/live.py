@@ -20,9 +20,9 @@ from rich.text import Text
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome, epoch_of, exact, report, rounded
-from nnlab.display.dashboard import Curves, Room, dashboard
-from nnlab.display.views import RunAbout, heading, pace, scores, shown
+from nnlab.display.closing import Outcome, epoch_of, four_digits, two_decimals, write_closing
+from nnlab.display.dashboard import Curves, Room, draw_dashboard
+from nnlab.display.views import RunAbout, pace_text, run_heading, score_names, shown_values
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -44,7 +44,7 @@ class LiveView:
     def start(self, about: RunAbout) -> None:
         """Writes what will be trained and begins to draw."""
         console = Console(file=self._stream, highlight=False, force_jupyter=False)
-        for line in heading(about):
+        for line in run_heading(about):
             console.print(line, markup=False, soft_wrap=True)
         self.prepare(about, console)
         # stdout carries results: what is printed there must not be drawn into the view.
@@ -71,7 +71,7 @@ class LiveView:
         # A new dictionary: the drawing thread may be going through the old one.
         self._latest = {**self._latest, reading.split: reading}
         with self._lock:
-            self._curves.add(reading, ["loss", *scores(self._latest)][:2])
+            self._curves.add(reading, ["loss", *score_names(self._latest)][:2])
         self._readings += 1
 
     def note(self, text: str) -> None:
@@ -104,7 +104,7 @@ class LiveView:
 
     def outcome(self, outcome: Outcome) -> None:
         """Writes the closing lines."""
-        report(outcome, stream=self._stream)
+        write_closing(outcome, stream=self._stream)
 
     def render(self) -> Group:
         """What stands on the screen now."""
@@ -126,7 +126,7 @@ class LiveView:
         if found is None or (count != self._readings and (now - when > 0.5 or self._live is None)):
             count, room = self._readings, Room.of(*self._console.size)
             with self._lock:
-                found = dashboard(self._curves, ["loss", *scores(self._latest)][:2], room)
+                found = draw_dashboard(self._curves, ["loss", *score_names(self._latest)][:2], room)
             self._drawn = (count, now, found)
         return found
 
@@ -146,7 +146,7 @@ def _progress(console: Console) -> Progress:
 
 def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
     """Training over the epoch, the other splits at their last reading."""
-    columns = ["loss", *scores(latest)][:5]
+    columns = ["loss", *score_names(latest)][:5]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("")
     for column in columns:
@@ -155,8 +155,8 @@ def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
         if split not in latest:
             continue
         reading = latest[split]
-        numbers = map(shown(reading).get, columns)
-        cells = ["" if number is None else exact(number) for number in numbers]
+        numbers = map(shown_values(reading).get, columns)
+        cells = ["" if number is None else four_digits(number) for number in numbers]
         label = f"{split} ({_when(reading, per_epoch)})"
         table.add_row(label, *cells, style="cyan" if split == "train" else "magenta")
     return table
@@ -167,12 +167,12 @@ def _when(reading: Reading, per_epoch: int) -> str:
         return "at the start"
     if reading.epoch_means:
         return f"mean of {epoch_of(reading.step, per_epoch)}"
-    return f"after epoch {rounded(reading.epoch)}"
+    return f"after epoch {two_decimals(reading.epoch)}"
 
 
 def _below(latest: Mapping[Split, Reading]) -> Text:
     names = {"|grad|": "gradient norm", "lr": "learning rate"}
-    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace(latest).items()]
+    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace_text(latest).items()]
     return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")
 
 

@@ -53,7 +53,7 @@ def step_flops(train: TrainConfig, network: Design, examples: int) -> float:
     return 3.0 * network.flops * size
 
 
-def threads(train: TrainConfig, machine: Machine, network: Design, flops: float) -> int:
+def auto_threads(train: TrainConfig, machine: Machine, network: Design, flops: float) -> int:
     """Of one operation on the CPU.
 
     Args:
@@ -68,7 +68,7 @@ def threads(train: TrainConfig, machine: Machine, network: Design, flops: float)
     return 1 if flops / layers < SINGLE_THREAD_FLOPS else machine.cores
 
 
-def layout(train: TrainConfig, machine: Machine, network: Design) -> str:
+def auto_layout(train: TrainConfig, machine: Machine, network: Design) -> str:
     """How images lie in memory: channels side by side where a CPU convolves.
 
     On 2 cores that takes a quarter off a step of a CNN of 32 and 64 channels, 14 % off a compiled
@@ -84,7 +84,7 @@ def _convolves(plan: Plan) -> bool:
     return any(len(s) == 4 for s in plan.parameters.values()) or any(map(_convolves, plan.children))
 
 
-def compiling(
+def auto_compile(
     train: TrainConfig, machine: Machine, network: Design, *, steps: int | None, fit: bool
 ) -> Compiling:
     """Whether building the step pays within this run.

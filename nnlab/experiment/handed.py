@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from nnlab.config.loading import Document, Text, document_of, load_config, one_run, validated
+from nnlab.config.loading import (
+    Document,
+    Text,
+    document_of,
+    load_config,
+    require_one_run,
+    validate_document,
+)
 from nnlab.config.run_config import RunConfig
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
@@ -56,11 +63,11 @@ def load_config_with(source: Source, overrides: Sequence[str], handed: Handed) -
     if isinstance(source, RunConfig):
         _refuse_others(source, handed)
         return _holding(source, handed)
-    document = one_run(document_of(source, overrides))
+    document = require_one_run(document_of(source, overrides))
     tree = dict(document.tree)
     for section in handed.sections:
         tree[section] = _named(section, tree.get(section), document)
-    return _holding(validated(document._replace(tree=tree)), handed)
+    return _holding(validate_document(document._replace(tree=tree)), handed)
 
 
 def in_no_file(config: RunConfig) -> bool:

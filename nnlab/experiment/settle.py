@@ -9,23 +9,29 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import TypeVar
 
-from nnlab.config.loading import located, path_of
+from nnlab.config.loading import error_at_places, path_of
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.auto import Compiling, compiling, layout, step_flops, threads
+from nnlab.experiment.auto import Compiling, auto_compile, auto_layout, auto_threads, step_flops
 from nnlab.experiment.misfits import (
     check_times,
-    misfits,
-    monitored,
+    find_misfits,
+    monitored_keys,
     optimizer_mistakes,
     output_mistakes,
     target_mistakes,
 )
 from nnlab.experiment.pacing import pace_of, spelled_out
-from nnlab.experiment.precedence import measured, own_loss, own_scores, owner_mistakes, prepared
-from nnlab.models.family import Design, design, resolve_output
+from nnlab.experiment.precedence import (
+    measured_scores,
+    own_loss,
+    own_scores,
+    owner_mistakes,
+    take_rule_autos,
+)
+from nnlab.models.family import Design, design_network, resolve_output
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
@@ -83,14 +89,14 @@ def settle(
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
-    config = prepared(config)
+    config = take_rule_autos(config)
     shape = shape or _describe(config, place)
     wrong = owner_mistakes(config, shape, place)
-    loss, scores = measured(config, shape)
+    loss, scores = measured_scores(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
-    wrong += misfits(config, shape)
-    network = _try(lambda: design(config.model, shape, loss), wrong)
-    per_epoch, total = lengths(config.train, shape.sizes["train"])
+    wrong += find_misfits(config, shape)
+    network = _try(lambda: design_network(config.model, shape, loss), wrong)
+    per_epoch, total = run_lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
@@ -102,11 +108,11 @@ def settle(
         wrong += optimizer_mistakes(config, network)
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
-        raise located(wrong, config.origins)
+        raise error_at_places(wrong, config.origins)
     log = spelled_out(config, pace, total)
     fit = config.rule.optimized and not config.optimizer.closure
     fit = fit and config.train.precision != "fp16" and not set(config.replaced) - {"data"}
-    compiled = compiling(config.train, machine, network, steps=total, fit=fit)
+    compiled = auto_compile(config.train, machine, network, steps=total, fit=fit)
     settled = _spelled_out(config, place, machine, loss, scores, network, shape, log, compiled)
     settled = settled.written(config.origins)
     return Experiment(settled, shape, network, per_epoch, total, pace, compiled.why)
@@ -130,10 +136,10 @@ def _describe(config: RunConfig, place: Place) -> DataShape:
             name, colon, text = line.partition(": ")
             known = colon and name.startswith("data") and " " not in name
             mistakes.append(Mistake(path_of(name), text) if known else Mistake(("data",), line))
-        raise located(mistakes, config.origins) from None
+        raise error_at_places(mistakes, config.origins) from None
 
 
-def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
+def run_lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     """Updates per epoch and in the whole run (None if it is limited by minutes)."""
     size = examples if train.batch_size == "full" else min(train.batch_size, examples)
     if train.drop_last and train.batch_size != "full":
@@ -150,7 +156,7 @@ def _monitor_mistakes(
 ) -> list[Mistake]:
     wrong: list[Mistake] = []
     watched = monitor(config.train, shape)
-    keys = monitored(scores)
+    keys = monitored_keys(scores)
     key, _, split = watched.partition("/")
     if watched != "none" and key not in keys:
         text = f"{key} is not measured (measured are {', '.join(keys)})"
@@ -223,8 +229,8 @@ def _spelled_out(
         update={
             "monitor": monitor(config.train, shape),
             "compile": compiled.use,
-            "threads": threads(config.train, machine, network, flops),
-            "layout": layout(config.train, machine, network),
+            "threads": auto_threads(config.train, machine, network, flops),
+            "layout": auto_layout(config.train, machine, network),
         }
     )
     model = config.model.resolved()

@@ -147,7 +147,7 @@ def resolve_output(output: OutputConfig, loss: LossConfig) -> OutputConfig:
     )
 
 
-def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
+def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     """Plans the whole network: hidden layers, then the output layer.
 
     Raises:

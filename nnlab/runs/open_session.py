@@ -10,17 +10,17 @@ from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
-from nnlab.experiment.settle import Experiment, lengths
-from nnlab.parts.datasets.checks import notes
+from nnlab.experiment.settle import Experiment, run_lengths
+from nnlab.parts.datasets.checks import data_notes
 from nnlab.parts.datasets.family import Place
 from nnlab.runs import prefetch
-from nnlab.runs.building.build import Built, build_trainer
-from nnlab.runs.building.compiling import prepare
+from nnlab.runs.building.build import BuiltRun, build_trainer
+from nnlab.runs.building.compiling import prepare_step
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
-from nnlab.runs.outcome import summarize
+from nnlab.runs.outcome import summarize_run
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
@@ -68,21 +68,21 @@ def open_session(wish: Wish, folder: Path, view: View, *, continues: bool) -> Se
     """
     experiment = wish.experiment
     started = perf_counter()
-    examples = wish.examples or prefetch.load(experiment.config.data, wish.place)
+    examples = wish.examples or prefetch.take_loaded(experiment.config.data, wish.place)
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if continues else None
     progress = Progress.of(found.state["progress"]) if found else Progress()
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
-    for note in notes(examples) if wish.examples is None else ():
+    for note in data_notes(examples) if wish.examples is None else ():
         view.note(note)
     if not continues or _goes_on(folder, experiment, built, progress, view):
-        folders.write_config(folder, experiment.config, wish.text)
+        folders.write_run_config(folder, experiment.config, wish.text)
     write_data(folder, examples)
     facts = {"threads": wish.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
-    folders.write_env(folder, {**devices.versions(wish.device), **facts, **data})
+    folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data})
     now, age = time(), perf_counter() - wish.began
     seconds = {"startup": started - wish.began, "build": perf_counter() - started}
     began = {"session": now - age, "training": now}
@@ -95,22 +95,22 @@ def make_ready(session: Session, view: View) -> None:
     What is killed meanwhile is a run without a checkpoint, which a resume begins anew.
     """
     started = perf_counter()
-    summarize(session, None, 0).write()
+    summarize_run(session, None, 0).write()
     trainer = session.built.trainer
-    prepare(session.built.step, trainer.order.batches(0)[0], view.note)
+    prepare_step(session.built.step, trainer.order.batches(0)[0], view.note)
     session.seconds = {**session.seconds, "compile": perf_counter() - started}
     session.began["training"] = time()
 
 
 def _continue_from(
-    folder: Path, built: Built, examples: Examples, view: View
+    folder: Path, built: BuiltRun, examples: Examples, view: View
 ) -> checkpoint.Checkpoint | None:
     """The newest sound checkpoint, taken over by the step; None if none was saved yet."""
     env = folders.read_env(folder) if (folder / "env.json").exists() else {}
     if env.get("data") not in (None, examples.digest):
         what = "the data have changed since this run began (SHA-256 differs)"
         raise CheckpointError(f"{folder}: {what}")
-    newest = checkpoint.newest(folder / "checkpoints")
+    newest = checkpoint.newest_checkpoint(folder / "checkpoints")
     for warning in newest.warnings:
         view.note(warning)
     found = newest.checkpoint
@@ -129,7 +129,7 @@ def _continue_from(
 
 
 def _goes_on(
-    folder: Path, experiment: Experiment, built: Built, progress: Progress, view: View
+    folder: Path, experiment: Experiment, built: BuiltRun, progress: Progress, view: View
 ) -> bool:
     """Whether config.yaml becomes what is asked for now; says where there is nothing left to do.
 
@@ -158,7 +158,7 @@ def _tell_jump(folder: Path, experiment: Experiment, progress: Progress, view: V
     """Notes that another length bends the schedule: the rate jumps."""
     config, per_epoch = experiment.config, experiment.per_epoch
     before = load_config(folder / "config.yaml")
-    _, total = lengths(before.train, experiment.shape.sizes["train"])
+    _, total = run_lengths(before.train, experiment.shape.sizes["train"])
     if config.schedule.observes or total == experiment.total:
         return
     old, new = (

@@ -40,8 +40,8 @@ class _Reading(Thread):
 _readings: list[_Reading] = []
 
 
-def begin(data: DataConfig, place: Place) -> None:
-    """Begins to load what `load` will be asked for, where that takes time and is there."""
+def begin_loading(data: DataConfig, place: Place) -> None:
+    """Begins to load what `take_loaded` will be asked for, where that takes time and is there."""
     from nnlab.parts.datasets.downloads.named import NamedConfig
 
     # What is smaller is read in milliseconds, and what is missing is downloaded for all to see.
@@ -52,7 +52,7 @@ def begin(data: DataConfig, place: Place) -> None:
         _readings[0].start()
 
 
-def load(data: DataConfig, place: Place) -> Examples:
+def take_loaded(data: DataConfig, place: Place) -> Examples:
     """`data.load(place)`, begun before or not.
 
     Raises:

@@ -12,28 +12,35 @@ from typing import Any
 from nnlab.config.loading import Text, place_for, read_text
 from nnlab.core.contracts import EpochEnd, Event, Examples, Machine, Reading, SaveDue, Stopped
 from nnlab.core.signals import stop_signals
-from nnlab.core.text import short
+from nnlab.core.text import short_path
 from nnlab.display.open_view import open_view
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.display.views import RunAbout, View
 from nnlab.experiment.handed import NOTHING, Handed, Source
 from nnlab.experiment.handed import load_config_with as load_config
 from nnlab.experiment.settle import settle
-from nnlab.runs.building.scoring import baseline
+from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.finished.reopen import of_run
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import create
+from nnlab.runs.folder.find import create_folder
 from nnlab.runs.folder.metrics import JsonLines, Sinks, read_history, readings_of
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.observers.findings import Examiner
 from nnlab.runs.observers.gallery import Gallery, scene_of
 from nnlab.runs.observers.per_example import PerExample
 from nnlab.runs.open_session import Wish, make_ready, open_session
-from nnlab.runs.outcome import card, conclude, describe, meanings, outcome, summarize
+from nnlab.runs.outcome import (
+    closing_outcome,
+    conclude_run,
+    describe_run,
+    score_meanings,
+    summarize_run,
+    summary_card,
+)
 from nnlab.runs.saving import Saver
 from nnlab.training import device as devices
-from nnlab.training.probes.labels import legible, number_of
+from nnlab.training.probes.labels import legible_layers, number_of
 
 
 def train(
@@ -122,15 +129,17 @@ def stream_run(
     began = perf_counter()
     config = folders.as_begun(load_config(source, overrides, handed), run_dir, resume=resume)
     place = place_for(config.origins.folder)
-    chosen, why = devices.choose(device)
+    chosen, why = devices.choose_device(device)
     kind: Any = chosen.type
     shape = None if examples is None else examples.shape
     experiment = settle(config, place, Machine(kind, cpu_count() or 1), shape=shape)
     text = _text_of(source)
     wish = Wish(experiment, place, chosen, why, deterministic, text, examples, began)
     with ExitStack() as stack:
-        folder = (run_dir or create(experiment.config.name or "run")).absolute()
-        continues = stack.enter_context(folders.claimed(folder, experiment.config, resume=resume))
+        folder = (run_dir or create_folder(experiment.config.name or "run")).absolute()
+        continues = stack.enter_context(
+            folders.claim_folder(folder, experiment.config, resume=resume)
+        )
         for remark in config.data.remarks(place) if examples is None else ():
             view.note(remark)
         with _settings(wish):
@@ -162,7 +171,7 @@ def _text_of(source: Source) -> str | None:
 def _settings(wish: Wish) -> Generator[None]:
     """Torch as the run wants it; afterwards as it was."""
     with (
-        devices.settings(threads=wish.threads, deterministic=wish.deterministic),
+        devices.torch_settings(threads=wish.threads, deterministic=wish.deterministic),
         devices.own_generator(wish.device),
     ):
         yield
@@ -209,10 +218,10 @@ def _events(
                     view.epoch(event)
                 elif isinstance(event, SaveDue):
                     saver.save(stays=event.stays)
-                    summarize(session, None, 0).write()
+                    summarize_run(session, None, 0).write()
                 else:
                     stopped = event
-                    session.conclusion = conclude(session)
+                    session.conclusion = conclude_run(session)
                 gallery.after(event)
                 examples.after(event)
                 for finding in examiner.observe(event):
@@ -230,9 +239,9 @@ def _events(
             try:
                 saver.save_best()
             finally:
-                summary = summarize(session, stopped, number)
+                summary = summarize_run(session, stopped, number)
                 summary.write()
-                board.text("summary", card(summary))
+                board.text("summary", summary_card(summary))
     view.finish()
     return summary
 
@@ -246,13 +255,13 @@ def _record(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
     purge = session.progress.step + 1 if found else None
     plans = session.experiment.design.plans
-    shown: set[int | None] = {None, *legible(plans)}
+    shown: set[int | None] = {None, *legible_layers(plans)}
     board = TensorBoard(
         session.folder,
         purge_step=purge,
         cards=session.built.cards,
         hidden=lambda key: number_of(key) not in shown,
-        about=meanings(session.experiment),
+        about=score_meanings(session.experiment),
     )
     return lines, board
 
@@ -268,7 +277,7 @@ def _gallery(session: Session, board: TensorBoard, view: View) -> Gallery:
 def _begin(session: Session, saver: Saver, board: TensorBoard) -> None:
     """What is written and saved before the first step of the session."""
     if session.found is None:
-        describe(board, session)
+        describe_run(board, session)
         saver.initial()
     else:
         saver.go_back()
@@ -278,7 +287,7 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
     experiment = session.experiment
     return RunAbout(
         name=experiment.config.name or "run",
-        folder=None if folder is None else Path(short(folder)),
+        folder=None if folder is None else Path(short_path(folder)),
         device=_with_threads(session.device, experiment.config.train.threads),
         parameters=experiment.design.parameters,
         steps_total=experiment.total,
@@ -293,9 +302,9 @@ def _report(session: Session, summary: Summary, view: View) -> None:
     """The closing lines; a closed terminal does not turn a finished run into a failed one."""
     chance: dict[str, float] = {}
     if "scores" not in session.experiment.config.replaced:
-        chance = baseline(session.experiment, session.examples)
+        chance = blind_baseline(session.experiment, session.examples)
     with suppress(OSError, ValueError):
-        view.outcome(outcome(session, summary, chance))
+        view.outcome(closing_outcome(session, summary, chance))
 
 
 def _with_threads(device: str, threads: object) -> str:

@@ -30,7 +30,7 @@ class Due:
         return max((due for due in self.steps if due <= step), default=-1)
 
 
-def moments(amount: int, *, every: int, total: int | None) -> tuple[int, ...]:
+def spaced_steps(amount: int, *, every: int, total: int | None) -> tuple[int, ...]:
     """Steps from 0 to the last, by equal factors between them.
 
     Args:

@@ -12,7 +12,7 @@ from nnlab.comparison.view import GroupView
 from nnlab.config import loading
 from nnlab.core.contracts import Machine
 
-LESSONS = sorted(name for name in loading.bundled() if name.startswith("lessons/"))
+LESSONS = sorted(name for name in loading.bundled_configs() if name.startswith("lessons/"))
 # Of the shortest; the others are slow.
 SAMPLE = ("lessons/line_detector", "lessons/ravine", "lessons/xor_by_hand")
 # Nothing is drawn in these: a second seed would repeat the first.

@@ -59,7 +59,7 @@ class TestMonitorOfTraining:
     ) -> None:
         summary = watched[0]
         monkeypatch.setenv("NNLAB_RUNS", str(summary.run.parent.parent))
-        (found,) = listing.listing()
+        (found,) = listing.list_runs()
         assert found.scores["loss"] == summary.last["validation"]["loss"]
 
     def test_the_summary_says_of_which_split_the_best_is(
@@ -120,7 +120,9 @@ class TestTheMeanOverAnEpoch:
         resumed = resume(folder, overrides=["train.steps=18"])
         whole, expected = trained(tmp_path / "whole", "train.epochs=2", "log.every=1 steps")
         state = [
-            checkpoint.named(run.run / "checkpoints", "last").state["progress"]["epoch_means"]
+            checkpoint.named_checkpoint(run.run / "checkpoints", "last").state["progress"][
+                "epoch_means"
+            ]
             for run in (resumed, whole)
         ]
         assert state[0] == pytest.approx(state[1], rel=1e-6)

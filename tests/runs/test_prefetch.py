@@ -39,8 +39,8 @@ LABELS = np.arange(60_000, dtype=np.uint8) % 10
 def test_gives_what_a_load_gives_once(tmp_path: Path) -> None:
     place = files(tmp_path, LABELS)
     data = MnistConfig(root=str(tmp_path))
-    prefetch.begin(data, place)
-    found, again = prefetch.load(data, place), prefetch.load(data, place)
+    prefetch.begin_loading(data, place)
+    found, again = prefetch.take_loaded(data, place), prefetch.take_loaded(data, place)
     assert found.digest == again.digest
     assert found.inputs is not again.inputs, "a second run has arrays of its own"
     for split, rows in found.rows.items():
@@ -49,18 +49,19 @@ def test_gives_what_a_load_gives_once(tmp_path: Path) -> None:
 
 def test_other_data_are_loaded_for_themselves(tmp_path: Path) -> None:
     place = files(tmp_path, LABELS)
-    prefetch.begin(MnistConfig(root=str(tmp_path)), place)
+    prefetch.begin_loading(MnistConfig(root=str(tmp_path)), place)
     assert (
-        prefetch.load(MnistConfig(root=str(tmp_path), limit=100), place).shape.sizes["train"] == 100
+        prefetch.take_loaded(MnistConfig(root=str(tmp_path), limit=100), place).shape.sizes["train"]
+        == 100
     )
 
 
 def test_a_mistake_is_raised_where_the_data_are_asked_for(tmp_path: Path) -> None:
     place = files(tmp_path, np.full(60_000, 10, np.uint8))
     data = MnistConfig(root=str(tmp_path))
-    prefetch.begin(data, place)
+    prefetch.begin_loading(data, place)
     with pytest.raises(DataError, match="10"):
-        prefetch.load(data, place)
+        prefetch.take_loaded(data, place)
 
 
 def test_what_is_missing_is_not_fetched_unseen(
@@ -74,7 +75,7 @@ def test_what_is_missing_is_not_fetched_unseen(
 
     monkeypatch.setattr(MnistConfig, "download", download)
     data, place = MnistConfig(root=str(tmp_path / "none")), place_for(tmp_path)
-    prefetch.begin(data, place)
+    prefetch.begin_loading(data, place)
     with pytest.raises(DataError):
-        prefetch.load(data, place)
+        prefetch.take_loaded(data, place)
     assert fetching == [threading.current_thread().name]

@@ -13,12 +13,12 @@ class Spread(NamedTuple):
     most: float
 
 
-def spread(values: Sequence[float]) -> Spread:
+def spread_of(values: Sequence[float]) -> Spread:
     """Median, least and greatest of at least one value."""
     return Spread(median(values), min(values), max(values))
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     """How ours compare with theirs, below 1 where ours are less.
 
     Args:
@@ -32,7 +32,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     return Spread(median(ours) / median(theirs), min(turns), max(turns))
 
 
-def steady(long: float, short: float, *, steps: int) -> float | None:
+def seconds_per_step(long: float, short: float, *, steps: int) -> float | None:
     """Seconds per step once a program runs: whatever both runs do once is in neither.
 
     Args:

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from nnlab.core.finding import LEVELS, Finding
-from nnlab.core.text import WIDTH, grid, rendered
+from nnlab.core.text import WIDTH, render_text, text_grid
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -29,7 +29,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DoctorReport:
     """What the doctor found.
 
     Attributes:
@@ -78,10 +78,10 @@ class Report:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
         for finding in sorted_(self.findings):
-            parts += ["", *told(finding, self.command, self.changes)]
+            parts += ["", *_told(finding, self.command, self.changes)]
         if not self.findings:
             parts += ["", "nothing found: all is as it should be"]
-        text = rendered(*parts[:at])
+        text = render_text(*parts[:at])
         return text + "".join(f"{line}\n" for line in parts[at:])
 
     def _table(self) -> Any:
@@ -91,7 +91,7 @@ class Report:
             for name, values in _few(self.layers)
         ]
         numbers = range(1, len(names) + 1)
-        return grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
+        return text_grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
 
 
 def sorted_(findings: Sequence[Finding]) -> list[Finding]:
@@ -99,7 +99,7 @@ def sorted_(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
 
 
-def told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
+def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
     """A finding as lines: name and place, the number, the meaning, the remedy, the source."""
     where = f" in {finding.layer}" if finding.layer else ""
     since = f", since step {finding.since:,}" if finding.since else ""

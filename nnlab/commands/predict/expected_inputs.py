@@ -12,7 +12,7 @@ from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
 from nnlab.parts.datasets.split_sizes import FromColumn
 
-Target = str | tuple[float, ...] | None
+TargetColumn = str | tuple[float, ...] | None
 """A class's name, or numbers (of a regression, 0 and 1 of labels); None where it is not known."""
 
 
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 
     places: tuple[tuple[Path, int], ...]
     inputs: "NDArray[Any]"
-    targets: tuple[Target, ...]
+    targets: tuple[TargetColumn, ...]
 
 
 @dataclass(frozen=True, slots=True)

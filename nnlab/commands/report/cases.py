@@ -12,9 +12,9 @@ from nnlab.core.contracts import Batch, Split
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.precedence import own_scores
 from nnlab.experiment.settle import Experiment
-from nnlab.parts.scores.family import chosen, classes_of
+from nnlab.parts.scores.family import classes_of, predicted_class
 from nnlab.runs.building.scoring import own_unit
-from nnlab.runs.finished.outputs import answers
+from nnlab.runs.finished.outputs import split_answers
 from nnlab.runs.finished.reopen import Opened
 from nnlab.training.sources import targets_of
 
@@ -53,7 +53,7 @@ class Case:
         """Likewise, as the network says."""
         if self.opened.experiment.shape.task == "labels":
             return (self.outputs > 0).long().numpy()
-        return chosen(self.outputs).numpy()
+        return predicted_class(self.outputs).numpy()
 
     @property
     def numbers(self) -> tuple[Floats, Floats]:
@@ -87,7 +87,7 @@ def case_of(opened: Opened, split: Split) -> Case:
     Raises:
         DivergedError: the loss is not finite.
     """
-    found = answers(opened, split)
+    found = split_answers(opened, split)
     losses = found.losses.numpy()
     if not np.isfinite(losses.mean()):
         raise DivergedError(f"{opened.name}: the {split} loss is not finite")

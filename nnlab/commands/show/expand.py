@@ -4,15 +4,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from nnlab.commands.show.layers import across
-from nnlab.comparison.group import settled
-from nnlab.config.loading import Text, load_config, located
+from nnlab.commands.show.layers import shape_text
+from nnlab.comparison.group import settle_first
+from nnlab.config.loading import Text, error_at_places, load_config
 from nnlab.config.run_config import to_yaml
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Config, Kind
 
 
-def expanded(text: Text, overrides: Sequence[str], *, as_json: bool) -> str:
+def expanded_config(text: Text, overrides: Sequence[str], *, as_json: bool) -> str:
     """The config as YAML text; fields that have their default are left out.
 
     Args:
@@ -24,16 +24,16 @@ def expanded(text: Text, overrides: Sequence[str], *, as_json: bool) -> str:
         ConfigError: the config is wrong, or its network is no list of layers.
         DataError: its data are missing or damaged.
     """
-    shape = settled(text, overrides).shape
+    shape = settle_first(text, overrides).shape
     config = load_config(text, overrides)
     try:
         stack = config.model.expanded(shape.inputs)
     except MistakeError as error:
-        raise located([error.mistake], config.origins) from None
+        raise error_at_places([error.mistake], config.origins) from None
     tree = brief(config.model_copy(update={"model": stack}))
     if as_json:
         return json.dumps(tree) + "\n"
-    head = f"# {config.model.kind} for inputs of {across(shape.inputs)}, written out.\n"
+    head = f"# {config.model.kind} for inputs of {shape_text(shape.inputs)}, written out.\n"
     return head + to_yaml(tree)
 
 

@@ -11,7 +11,7 @@ from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
 from nnlab.experiment.settle import Experiment
 
-ROWS = 2000
+_ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""
 _ELEMENTS = 1 << 24
 """At most so many numbers of them: as float64 they need 128 MB."""
@@ -127,7 +127,7 @@ def _seen(examples: Examples) -> "NDArray[np.float64]":
 
 def _most(examples: Examples) -> int:
     """How many rows are looked at in one go."""
-    return max(1, min(ROWS, _ELEMENTS // prod(examples.shape.inputs)))
+    return max(1, min(_ROWS, _ELEMENTS // prod(examples.shape.inputs)))
 
 
 def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]":

@@ -8,7 +8,7 @@ from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
 
-class Rule(NamedTuple):
+class Check(NamedTuple):
     """One thing that can be wrong.
 
     Attributes:

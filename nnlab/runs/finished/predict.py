@@ -15,8 +15,8 @@ from nnlab.core.contracts import Machine
 from nnlab.core.errors import DataError
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import Experiment, settle
-from nnlab.runs.building.build import evaluation_batch, place
-from nnlab.runs.finished.reopen import of_run, restore
+from nnlab.runs.building.build import evaluation_batch, place_network
+from nnlab.runs.finished.reopen import of_run, restore_network
 from nnlab.runs.folder.data_json import read_data, shape_of
 from nnlab.training import device as devices
 from nnlab.training import objective
@@ -70,7 +70,7 @@ class Predictor:
         assert not isinstance(train.threads, str)
         lower = objective.autocast_dtype(train.precision)
         with (
-            devices.settings(threads=train.threads, deterministic=False),
+            devices.torch_settings(threads=train.threads, deterministic=False),
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=lower, enabled=lower is not None),
         ):
@@ -100,11 +100,11 @@ def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING)
     """
     config = of_run(run, handed=handed)
     known = read_data(run)
-    chosen, _ = devices.choose(device)
+    chosen, _ = devices.choose_device(device)
     kind: Any = chosen.type
     machine = Machine(kind, cpu_count() or 1)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
-    network = place(restore(run, experiment), experiment, chosen).eval()
+    network = place_network(restore_network(run, experiment), experiment, chosen).eval()
     return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)
 
 

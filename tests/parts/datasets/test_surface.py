@@ -11,7 +11,7 @@ import pytest
 import torch
 from building import Made, make
 
-from nnlab.commands.smoke import smoke
+from nnlab.commands.smoke import smoke_run
 from nnlab.core.errors import ConfigError
 from nnlab.display.open_view import open_view
 from nnlab.parts.datasets.synthetic.surface import SURFACES
@@ -146,7 +146,7 @@ def test_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_smokes() -> None:
-    found = smoke(
+    found = smoke_run(
         {"data": "surface", "model": "point"}, view=open_view(quiet=True, stream=sys.stderr)
     )
     assert found["status"] == "completed"
