@@ -89,11 +89,12 @@ def resume(
     Args:
         run: its folder, or as the commands take it.
         set: such as {"train.epochs": 30}.
-        device: as `train`.
-        quiet: likewise.
+        device: auto, cpu, cuda, cuda:N or mps.
+        quiet: say nothing but warnings; else what the command line shows.
         data: what the run was trained with, where it was handed in; its content is compared.
-        model: likewise, of the same form: its weights become those of the checkpoint.
-        loss: likewise.
+        model: the network, where it was handed in, in the same form: its weights become those of
+            the checkpoint.
+        loss: the loss, where it was handed in.
     """
     return runs_.resume(
         _folder(run),
@@ -138,7 +139,7 @@ def stream(
     model: nn.Module | None = None,
     loss: Loss | None = None,
 ) -> Generator[Event, None, Summary]:
-    """Likewise, as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
+    """Trains an experiment as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
 
     Each is in the run folder about half a second later. A loop that is left early leaves a run
     that can be resumed from its last checkpoint.

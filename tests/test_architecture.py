@@ -153,6 +153,12 @@ class TestEveryFile:
                 assert node.end_lineno is not None
                 assert node.end_lineno - node.lineno < MAX_FUNCTION, node.name
 
+    def test_has_docstrings_that_stand_alone(self, name: str) -> None:
+        for node in ast.walk(TREES[name]):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                text = ast.get_docstring(node) or ""
+                assert not text.lower().startswith(("likewise", "the same", "as above")), node.name
+
 
 def test_a_public_name_is_defined_once() -> None:
     homes: dict[str, list[str]] = defaultdict(list)

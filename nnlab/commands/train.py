@@ -81,7 +81,7 @@ def view_of(quiet: bool) -> "View":
 
 
 def comparison_view_of(quiet: bool) -> "GroupView":
-    """The same for a comparison."""
+    """Where a comparison shows itself: on stderr."""
     from nnlab.comparison.view import GroupView
 
     return GroupView(quiet=quiet, stream=sys.stderr)

@@ -23,7 +23,7 @@ class Curve:
 
     Attributes:
         steps: of the readings, ascending.
-        epochs: likewise.
+        epochs: of the readings, ascending.
         values: NaN where one was not finite.
     """
 

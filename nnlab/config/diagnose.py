@@ -50,9 +50,11 @@ class DiagnoseConfig(Config, frozen=True):
     patience: _Share = 0.2
     """So much of a run is waited for learning to begin before a mild symptom counts."""
     vanishing_ratio: _Share = 1e-3
-    """Gradient per weight, first over last layer. Glorot & Bengio 2010, figures 6 to 9."""
+    """Gradient per weight, first over last layer, below which it vanishes. Glorot & Bengio 2010,
+    figures 6 to 9."""
     exploding_ratio: PositiveFloat = 1e3
-    """Likewise, from above. Pascanu et al. 2013, arXiv:1211.5063."""
+    """Gradient per weight, first over last layer, above which it explodes. Pascanu et al. 2013,
+    arXiv:1211.5063."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
     dead_share: _Share = 0.5
@@ -68,7 +70,8 @@ class DiagnoseConfig(Config, frozen=True):
     update_high: PositiveFloat = 0.1
     """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
     update_low: PositiveFloat = 3e-5
-    """Likewise, from below. Bottou 2015; Karpathy, CS231n, "Babysitting the learning process"."""
+    """The ratio of the update to the weights below which it is too small. Bottou 2015; Karpathy,
+    CS231n, "Babysitting the learning process"."""
     leap: PositiveFloat = 3.0
     """How far the weights have gone before learning should have begun, over the first ones (or
     those of N(0, 1 / n_in)): nothing of these is left. Goodfellow et al. 2016, 8.3.1."""
@@ -95,8 +98,8 @@ class DiagnoseConfig(Config, frozen=True):
     mislabelled: _Share = 0.03
     """Of the training labels so many contradict the network however sure it is, at least."""
     mislabelled_unseen: _Share = 0.08
-    """Likewise, of networks that were trained without the row: a rare group, rightly labelled,
-    looks the same."""
+    """Of the training labels so many contradict networks trained without the row: a rare group,
+    rightly labelled, looks the same."""
     sure: _Share = 0.5
     """The surest training rows, which are held against validation rows as sure."""
     luck: PositiveFloat = 2.0

@@ -128,7 +128,7 @@ def load_config(
 
 
 def require_one_run(document: Document) -> Document:
-    """The same document; a comparison is refused.
+    """A document of one run, as it is; a comparison is refused.
 
     Raises:
         ConfigError: it is one.

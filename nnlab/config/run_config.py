@@ -107,7 +107,7 @@ class Origins:
         return isinstance(other, Origins)
 
     def replaced(self, places: Mapping[Path, str]) -> "Origins":
-        """Likewise, where these values (with all inside them) come from elsewhere."""
+        """The origins where these values (with all inside them) come from elsewhere."""
         kept = [
             {p: w for p, w in table.items() if not any(p[: len(new)] == new for new in places)}
             for table in (self._keys, self._values)
@@ -115,7 +115,7 @@ class Origins:
         return Origins(self.file, {**kept[0], **places}, {**kept[1], **places}, self.folder)
 
     def under(self, other: "Origins") -> "Origins":
-        """Likewise, with the places of another file where it says something."""
+        """The origins with the places of another file wherever that says something."""
         keys, values = {**self._keys, **other._keys}, {**self._values, **other._values}
         return Origins(other.file, keys, values, other.folder)
 

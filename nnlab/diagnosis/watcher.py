@@ -64,14 +64,14 @@ class Watcher:
             self.read(*_taken(record))
 
     def read(self, step: int, split: Split, values: Mapping[str, float | None]) -> list[Finding]:
-        """Likewise, after a reading."""
+        """The new findings after a reading."""
         broken = any(value is None or value - value != 0.0 for value in values.values())
         if not self._take(step, split, values) and not broken:
             return []
         return list(self._new(at_end=False))
 
     def conclude(self, status: str) -> list[Finding]:
-        """Likewise, when the run has ended with this status."""
+        """The new findings when the run has ended with this status."""
         self._history.diverged = status == "diverged"
         self._history.ended = status in _ENDED
         if not self._history.ended:

@@ -58,7 +58,7 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
 
 
 def spelled_out(config: RunConfig, pace: Pace, total: int | None) -> dict[str, object]:
-    """The same as fields of `log`."""
+    """A pace as fields of `log`."""
     every = "log" if pace.every is None else Duration(pace.every, "steps")
     closely = "off" if pace.closely is None else Duration(pace.closely, "steps")
     costly = {name: Duration(steps, "steps") for name, steps in pace.costly.items()}

@@ -28,7 +28,7 @@ def own_loss(config: RunConfig) -> LossConfig | None:
 
 
 def own_scores(config: RunConfig) -> tuple[ScoreConfig, ...] | None:
-    """Likewise the scores."""
+    """The scores that the rule or the data bring along; None where neither does."""
     found = config.rule.own_scores
     return config.data.own_scores if found is None else found
 

@@ -90,7 +90,7 @@ def _unknown(name: str, names: list[str]) -> str:
 
 
 def resolve_autos(own: Mapping[str, OwnConfig], defaults: Defaults) -> dict[str, OwnConfig]:
-    """The same with every `auto` spelled out, by the activation that the layer has."""
+    """Layers with every `auto` spelled out, by the activation that the layer has."""
     return {
         name: one.model_copy(
             update={

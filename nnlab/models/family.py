@@ -53,7 +53,7 @@ class ModelConfig(Kind, frozen=True):
         """The layers before the output layer, settled and named, for examples of this shape."""
 
     def expanded(self, inputs: Shape) -> "StackConfig":
-        """The same network as a stack: same names, same first weights. Default: there is none.
+        """This network as a stack: same names, same first weights. Default: there is none.
 
         Raises:
             MistakeError: if it is not a list of layers, or cannot take such inputs.

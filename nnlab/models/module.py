@@ -54,7 +54,7 @@ class ModuleConfig(ModelConfig, frozen=True):
             raise MistakeError(("model", "output"), text)
         if self._module is None:
             text = "a torch module comes from Python and is in no file"
-            way = "hand it in: nnlab.train(config, model=network); likewise nnlab.resume, evaluate"
+            way = "hand it in: nnlab.train(config, model=network), to resume and evaluate too"
             raise MistakeError(("model",), f"{text} ({way})")
         network = unwrap_network(self._module)
         first = next(network.parameters(), None)

@@ -128,7 +128,7 @@ def summarize_run(session: Session, stopped: Stopped | None, signal: int) -> Sum
 
 
 def _finite(value: Any) -> Any:
-    """The same without NaN and infinity, which JSON does not have."""
+    """Values without NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, float) and value - value != 0.0:

@@ -120,7 +120,7 @@ def stream_run(
     alone: bool = False,
     handed: Handed = NOTHING,
 ) -> Generator[Event, None, Summary]:
-    """Likewise, as a stream of events; each is handed to the writers first.
+    """Trains an experiment as a stream of events; each is handed to the writers first.
 
     While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
     and the first signal ends the run softly. `examples` take the place of the config's data (a

@@ -77,7 +77,7 @@ class WatchedReadings:
         self._examples += examples or 0
 
     def log(self, key: str, value: Tensor | float) -> None:
-        """Likewise a number of the user's own."""
+        """Takes a number of the user's own into the next reading."""
         total, count = self._logged.get(key, (0.0, 0))
         self._logged[key] = (total + single_number(value, "log"), count + 1)
 

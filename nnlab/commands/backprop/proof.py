@@ -34,7 +34,7 @@ class Agreement:
         name: hidden1.weight.
         size: the largest absolute entry of the gradient.
         autograd: relative error of the equations against autograd.
-        differences: likewise against central finite differences.
+        differences: relative error of the equations against central finite differences.
         entries: how many entries were perturbed.
         kinks: how many of those stand at a kink, where differences say nothing.
     """

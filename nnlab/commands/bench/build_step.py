@@ -48,7 +48,7 @@ def build_missing_step(work: Work) -> dict[str, Any]:
 
 
 def build_sentence(filled: dict[str, Any]) -> str:
-    """The same in a sentence."""
+    """What was built, in a sentence."""
     if not filled["compiled"]:
         return f"there is no compiled step: {filled['why']}"
     if filled["cached"]:

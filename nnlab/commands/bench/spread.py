@@ -23,7 +23,7 @@ def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
 
     Args:
         ours: R values, each measured beside the one of theirs at the same place.
-        theirs: likewise.
+        theirs: R values, each beside ours at the same place.
 
     Returns:
         The ratio of the medians; least and greatest of the R ratios within a turn.
@@ -37,7 +37,7 @@ def seconds_per_step(long: float, short: float, *, steps: int) -> float | None:
 
     Args:
         long: seconds of the longer run, from its process's start to its end.
-        short: likewise of the shorter one.
+        short: seconds of the shorter run.
         steps: by which it is longer.
 
     Returns:

@@ -24,7 +24,7 @@ class ReadingOfBoth:
 
     Attributes:
         step: at which both have it.
-        split: likewise.
+        split: of the reading.
         key: the first value that differs.
         here: of the reference; None where it was not finite.
         there: of the other run.

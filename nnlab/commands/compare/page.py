@@ -228,7 +228,7 @@ def _first(found: Sameness) -> str:
 
 
 def verdict_sentence(found: Compared) -> str:
-    """The same in a sentence."""
+    """Which runs are bit for bit the reference, in a sentence; empty where none is."""
     alike = [one.run for one in found.same if one.identical]
     if not alike:
         return ""

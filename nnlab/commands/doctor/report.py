@@ -60,7 +60,7 @@ class DoctorReport:
         return FINDINGS if any(f.worse_than("note") for f in self.findings) else 0
 
     def plain(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """The report as plain values, for `--json`."""
         return {
             **self.facts,
             "healthy": self.exit_code == 0,

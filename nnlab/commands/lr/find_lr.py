@@ -44,7 +44,7 @@ class Found(NamedTuple):
     steepest: RatePoint | None
 
     def plain(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """The rates as plain values, for `--json`."""
         return {
             "lr": self.valley and float(two_digits(self.valley.rate)),
             "valley": self.valley and self.valley.rate,

@@ -21,7 +21,7 @@ class Bin(NamedTuple):
         high: of the bin.
         examples: how many.
         confidence: their mean confidence; 0 where there are none.
-        accuracy: the share that is right; likewise.
+        accuracy: the share that is right; 0 where there are none.
     """
 
     low: float

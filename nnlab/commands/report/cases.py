@@ -50,7 +50,7 @@ class Case:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Likewise, as the network says."""
+        """(N,) class numbers, or (N, K) 0 and 1, as the network says."""
         if self.opened.experiment.shape.task == "labels":
             return (self.outputs > 0).long().numpy()
         return predicted_class(self.outputs).numpy()

@@ -50,7 +50,7 @@ def roc_chart(curves: Sequence[dict[str, Any]]) -> Markup:
 
 
 def precision_recall_chart(curves: Sequence[dict[str, Any]]) -> Markup:
-    """Likewise precision over recall."""
+    """Precision over recall: a line for each class; strong where there is one alone."""
     plot = SvgPlot("precision-recall curves", "recall", "precision", UNIT, UNIT)
     if len(curves) == 1:
         share = curves[0]["share"]

@@ -219,7 +219,7 @@ def config_text(run: Path) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same without NaN and infinity, which JSON does not have."""
+    """A value without NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list | tuple):

@@ -114,7 +114,7 @@ def roc_auc(ranked_by: Floats, actual: NDArray[np.bool_]) -> Statistic:
 
 
 def average_precision(ranked_by: Floats, actual: NDArray[np.bool_]) -> Statistic:
-    """Likewise the mean of the precision at each example of the class."""
+    """The mean of the precision at each example of the class."""
     order = np.argsort(-ranked_by, kind="stable")
     level = -ranked_by[order]
     found = actual[order]

@@ -197,7 +197,7 @@ class McNemar(NamedTuple):
 
     Attributes:
         first: examples that the first network alone has right.
-        second: likewise the second.
+        second: examples that the second network alone has right.
         p: two-sided, for the hypothesis that both are wrong equally often.
         method: exact or chi-squared.
     """
@@ -216,7 +216,7 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
 
 
 def mcnemar_of(only_first: int, only_second: int) -> McNemar:
-    """Likewise from the two counts."""
+    """McNemar's test from two counts: examples that one network alone has right."""
     total = only_first + only_second
     if total < EXACT_BELOW:
         from scipy.stats import binomtest

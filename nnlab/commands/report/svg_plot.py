@@ -20,9 +20,9 @@ class SvgPlot:
     Attributes:
         title: for those who cannot see it.
         x: name of the axis.
-        y: likewise.
+        y: name of the vertical axis.
         x_range: what the axis covers.
-        y_range: likewise.
+        y_range: what the vertical axis covers.
         marks: drawn so far.
     """
 

@@ -157,7 +157,7 @@ def held_shares(
         margin: (N,) of training rows.
         held: (V,) of validation rows, or (F, V).
         sure: (N,) what divides the training rows in five groups of equal size; None for |margin|.
-        held_sure: likewise, of the validation rows.
+        held_sure: (V,) or (F, V) how sure the answers to the validation rows are.
     """
     group = _groups(_sure(margin, sure), _sure(held, held_sure))
     against = (held < 0.0).ravel()
@@ -176,7 +176,7 @@ def places_beyond_chance(
 
     Args:
         margin: (N,) of training rows.
-        expected: (5 k,) shares that right labels contradict, likewise from the surest rows on.
+        expected: (5 k,) shares that right labels contradict, from the surest rows on.
         sure: (N,) by which they are ranked; None for |margin|.
     """
     groups = np.array_split(_surest_first(_sure(margin, sure)), 5)

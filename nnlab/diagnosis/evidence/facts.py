@@ -56,9 +56,9 @@ class ExampleRecord:
         steps: (T,) of the moments.
         losses: (T, N).
         margins: (T, N); None where targets are no classes.
-        predicted: (T, N) class numbers; likewise.
-        held: (T, V) margins of the validation rows; likewise, or there is no validation.
-        sure: (T, N) the largest output less the second, whatever the label; likewise, or an older
+        predicted: (T, N) class numbers; None where targets are no classes.
+        held: (T, V) margins of the validation rows; None without classes or validation.
+        sure: (T, N) the largest output less the second, whatever the label; None too for an older
             record.
     """
 
@@ -78,15 +78,15 @@ class ExampleRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """The same N training examples, asked of networks that were trained without them.
+    """N training examples, asked of networks that were trained without them.
 
     Attributes:
         losses: (N,) means over the moments, each row of the one network that had not seen it.
-        margins: (N,) likewise.
-        sure: (N,) likewise, the largest output less the second: how sure the answer is.
+        margins: (N,) means over the moments, by the same network.
+        sure: (N,) means of the largest output less the second: how sure the answer is.
         predicted: (T, N) class numbers, at each moment.
         held: (F, V) margins of the validation rows, by each of the F networks; None without them.
-        held_sure: (F, V) likewise.
+        held_sure: (F, V) how sure their answers are; None without them.
     """
 
     losses: "NDArray[np.float32]"

@@ -34,7 +34,7 @@ class Suspect(NamedTuple):
     margin: float
     """Mean output of the label less the largest other, over the time of learning."""
     loss: float
-    """Likewise."""
+    """Mean loss of the example, over the time of learning."""
 
 
 class Suspicion(NamedTuple):
@@ -107,7 +107,7 @@ def _against(
 def _against_unseen(
     unseen: Unseen, limits: DiagnoseConfig
 ) -> "tuple[NDArray[np.intp] | None, str]":
-    """Likewise, by networks that had not seen the rows."""
+    """Places of rows that contradict networks that had not seen them, and why; None if none do."""
     margin, held, sure = unseen.margins, unseen.held, unseen.sure
     if held is not None and more_than_unseen(unseen) > limits.luck:
         return places_beyond_chance(

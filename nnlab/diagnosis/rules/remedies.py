@@ -25,7 +25,7 @@ def try_init(facts: Facts) -> tuple[str, ...]:
 
 
 def output_init(facts: Facts) -> tuple[str, ...]:
-    """Likewise of the output layer."""
+    """The initialization that follows the output's link; none where the model has no such field."""
     return ("model.output.init=auto",) if model_has_field(facts, "output") else ()
 
 

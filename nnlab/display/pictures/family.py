@@ -119,7 +119,7 @@ def evenly_spaced(rows: "NDArray[np.int64]", most: int = MOST_POINTS) -> "NDArra
 
 
 def thin_rows(rows: "Tensor", most: int) -> "Tensor":
-    """Likewise of rows on a device."""
+    """At most so many rows of a tensor, at equal distances; they stay on its device."""
     count = min(most, len(rows))
     return rows[torch.arange(count, device=rows.device) * len(rows) // max(count, 1)]
 

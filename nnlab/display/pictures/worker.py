@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Likewise, on any two streams."""
+    """Answers requests on any two streams until there are no more."""
     while line := requests.readline():
         request = json.loads(line)
         data = requests.read(request["size"])

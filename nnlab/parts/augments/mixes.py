@@ -32,7 +32,7 @@ def _mixed_targets(batch: Batch, partners: "Tensor", share: float, shape: DataSh
 
 @final
 class MixupConfig(AugmentConfig, frozen=True):
-    """Mixes each example with another of its batch: s * x + (1 - s) * x', and targets likewise.
+    """Mixes each example with another of its batch: s * x + (1 - s) * x', and so the targets.
 
     s is from Beta(alpha, alpha), one for a step, as in the authors' code; classes become shares of
     classes. It takes place in a step with the given probability. Zhang et al. 2017,

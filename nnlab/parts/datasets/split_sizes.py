@@ -71,7 +71,7 @@ TestSize = Annotated[
     Count | Fraction | LastRows | FromFile | FromColumn | Literal["auto", "official", "none"],
     Forms(),
 ]
-"""Likewise; auto is the source's own test split where it has one, else 0.2."""
+"""How many rows are for testing; auto is the source's own test split where it has one, else 0.2."""
 
 Limit = Annotated[PositiveInt | FirstRows | None, Forms()]
 """How many training rows are used: drawn stratified, or the first."""

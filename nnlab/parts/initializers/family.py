@@ -47,7 +47,7 @@ class InitializerConfig(Kind, frozen=True):
         Args:
             tensor: on the generator's device.
             fan_in: of the weight, for its bias too; see `fan_in_and_out`.
-            fan_out: likewise.
+            fan_out: of the weight, for its bias too.
             gain: of the activation that follows; only the he kinds multiply by it.
             generator: where random numbers come from.
         """

@@ -252,7 +252,7 @@ def fits(pattern: str, name: str) -> bool:
 
 
 def scalar_once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
-    """The same numbers, () each, computed once for a parameter and not for each of its weights.
+    """Numbers, () each, computed once for a parameter and not for each of its weights.
 
     The stack makes them memory. torch's compiler would fold them into the loop over the weights:
     the powers of Adam's corrections were two fifths of a compiled update of 784-256-128-10.

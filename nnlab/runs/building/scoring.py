@@ -152,7 +152,7 @@ class _SeenScore:
 
 @final
 class _SeenStoredScore:
-    """Likewise, of all outputs."""
+    """A score of stored outputs, all of them at once, in the unit of the targets."""
 
     def __init__(self, score: StoredScore, seen: _Seen) -> None:
         self._score = score

@@ -110,7 +110,7 @@ def restore_network(
 def restore_with_step(
     run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
 ) -> tuple[nn.Module, int]:
-    """Likewise, with the number of updates that had been made."""
+    """The network of a checkpoint, and how many updates had been made."""
     found = checkpoint.named_checkpoint(run / "checkpoints", name)
     network = build_network(experiment.design, seed=0)
     if network is experiment.design.module:

@@ -2,7 +2,7 @@
 
     step-00000123/    model.safetensors  optimizer.safetensors  state.json  manifest.json
     last, best, init  text files that hold the name of such a folder
-    kept              likewise, a name in each line: those that `log.checkpoints` asks for
+    kept              the names of such folders, one a line: those that `log.checkpoints` asks for
 
 A folder is written under a temporary name, flushed to disk and renamed. `manifest.json` is written
 last and holds size and SHA-256 of the others, so that a folder whose manifest agrees is complete.

@@ -29,7 +29,7 @@ class Summary:
         monitor: what chose `best`, spelled like the tag.
         best: {split, epoch, step, loss, scores} of the best reading of the split that `monitor`
             names; None where nothing is watched.
-        last: likewise for the last readings, {train: ..., validation: ...}.
+        last: {epoch, step, loss, scores} of the last readings, {train: ..., validation: ...}.
         seconds: {startup, build, compile, train, total}. `build` loads the data and makes the torch
             objects; `compile` gets a compiled step ready, which is loading it where it was built
             before; the rest of `total` is evaluating, watching and saving.

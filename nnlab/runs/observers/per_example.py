@@ -161,5 +161,5 @@ def read_record(folder: Path) -> ExampleRecord:
 
 
 def record_of(folder: Path) -> ExampleRecord | None:
-    """Likewise; None where a run kept nothing."""
+    """What a run kept of its examples; None where it kept nothing."""
     return read_record(folder) if (folder / FILE).exists() else None

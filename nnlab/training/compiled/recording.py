@@ -27,7 +27,7 @@ class Recording:
     Attributes:
         graph: changes its inputs in place and returns nothing.
         inputs: names of what it reads and changes, in the order of its arguments.
-        tensors: likewise, the tensors it was recorded on.
+        tensors: those it was recorded on, in the same order.
     """
 
     graph: GraphModule

@@ -24,7 +24,7 @@ class CompiledStep:
         eager: what is computed.
         updated: the optimizer's formula.
         batch_size: of the compiled call.
-        threads: likewise.
+        threads: of the compiled call.
         recipe: names all that the step was made from; None where that cannot be named.
         cache: of built steps.
     """

@@ -84,7 +84,7 @@ class ArraysConfig(DataConfig, frozen=True):
         if self._held is None:
             raise ConfigError(
                 "data: arrays come from Python and are in no file "
-                "(hand them in: nnlab.train(config, data=(X, y)); likewise nnlab.resume, evaluate)"
+                "(hand them in: nnlab.train(config, data=(X, y)), to resume and evaluate too)"
             )
         return self._held
 

@@ -61,7 +61,8 @@ class InlineConfig(DataConfig, frozen=True):
     """same: the rows of train; {inputs: ..., targets: ...}: rows of its own; a count or a fraction
     is drawn; auto is same, or none where test is written."""
     test: SplitRows = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Likewise; auto is same, or none where validation is written."""
+    """same: the rows of train; {inputs: ..., targets: ...}: rows of its own; a count or a fraction
+    is drawn; auto is same, or none where validation is written."""
 
     @classmethod
     def example(cls) -> Self:
