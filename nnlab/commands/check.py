@@ -52,11 +52,14 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
         group, experiments = settle_source(text, overrides)
         typer.echo(f"{shown}: ok ({describe_experiments(group, experiments)})")
         for remark in _remarks(group):
-            typer.echo(f"{shown}: {remark}", err=True)
+            options.tell(f"{shown}: {remark}")
     except (ConfigError, DataError) as error:
         for line in _told(error, shown):
             # GitHub reads its annotations from either stream.
-            typer.echo(annotation(line, shown) if style == "github" else line, err=True)
+            if style == "github":
+                typer.echo(annotation(line, shown), err=True)
+            else:
+                options.tell(line)
         return error.exit_code
     return 0
 

@@ -46,7 +46,7 @@ def eval(
     options.collect_garbage_again()
     found = evaluate_all(members, split=split, device=device)
     if not json and (said := taken_from(found)):
-        typer.echo(said, err=True)
+        options.tell(said)
     print_scores(found, json=json)
 
 

@@ -121,6 +121,15 @@ def collect_garbage_again() -> None:
     gc.enable()
 
 
+def tell(text: str) -> None:
+    """Writes a sentence for a person on stderr, as wide as the terminal."""
+    import sys
+
+    from nnlab.core.wrap import write_wrapped
+
+    write_wrapped(sys.stderr, text)
+
+
 def check_device(device: str) -> None:
     """Refuses a word that names no device, before torch is imported.
 

@@ -78,7 +78,7 @@ def comparison_report(comparison: Comparison, lesson: Mapping[str, str] | None =
     picture = [f"picture  {where}/{PICTURE}"] if comparison.ended else []
     parts += [*left, "", f"run      {where}", *picture]
     parts.append("next     " + "\n         ".join(commands))
-    return render_text(*parts, width=120)
+    return render_text(*parts)
 
 
 def _left(comparison: Comparison) -> list[str]:

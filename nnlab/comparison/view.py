@@ -8,6 +8,7 @@ from typing import Any, TextIO, final
 from nnlab.comparison.group import Group, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
+from nnlab.core.wrap import write_wrapped
 from nnlab.display.closing import Outcome, four_digits
 from nnlab.display.views import RunAbout, View, calm_stream
 from nnlab.runs.folder.summary import Summary
@@ -94,8 +95,7 @@ class GroupView:
         if self._bar is not None:
             self._bar.print(text)
             return
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_wrapped(self._stream, text)
 
 
 def _count(number: int, name: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from nnlab.core.contracts import Split
+from nnlab.core.wrap import write_wrapped
 
 
 def four_digits(value: float) -> str:
@@ -32,6 +33,7 @@ class Outcome:
         held_out: the split to evaluate next: test where there is one; None where no command can,
             because the run lacks what Python handed in.
         resumable: whether there is more to train, from a checkpoint that is there.
+        sick: whether something is wrong with it that `nnlab doctor` explains.
     """
 
     run: str
@@ -46,6 +48,7 @@ class Outcome:
     remarks: tuple[str, ...] = ()
     held_out: Split | None = "test"
     resumable: bool = False
+    sick: bool = False
 
 
 def two_decimals(epoch: float) -> str:
@@ -79,10 +82,10 @@ def write_closing(outcome: Outcome, *, stream: TextIO) -> None:
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += outcome.remarks
     split = f" --split {held}" if held != "test" else ""
-    commands = [f"nnlab resume {outcome.run}"] if outcome.resumable else []
+    commands = [f"nnlab doctor {outcome.run}"] if outcome.sick else []
+    commands += [f"nnlab resume {outcome.run}"] if outcome.resumable else []
     if held is not None:
         commands.append(f"nnlab eval {outcome.run}{split}")
     commands.append(f"nnlab tensorboard {outcome.run}")
     lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
-    stream.write("\n".join(lines) + "\n")
-    stream.flush()
+    write_wrapped(stream, "\n".join(lines))

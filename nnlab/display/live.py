@@ -20,6 +20,7 @@ from rich.text import Text
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
+from nnlab.core.wrap import wrap_text, write_wrapped
 from nnlab.display.closing import Outcome, epoch_of, four_digits, two_decimals, write_closing
 from nnlab.display.dashboard import Curves, Room, draw_dashboard
 from nnlab.display.views import RunAbout, pace_text, run_heading, score_names, shown_values
@@ -45,7 +46,7 @@ class LiveView:
         """Writes what will be trained and begins to draw."""
         console = Console(file=self._stream, highlight=False, force_jupyter=False)
         for line in run_heading(about):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(wrap_text(line, console.width), markup=False, soft_wrap=True)
         self.prepare(about, console)
         # stdout carries results: what is printed there must not be drawn into the view.
         self._live = Live(
@@ -77,10 +78,10 @@ class LiveView:
     def note(self, text: str) -> None:
         """Writes it above the view."""
         if self._live is None:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+            write_wrapped(self._stream, text)
         else:
-            self._live.console.print(text, markup=False, soft_wrap=True)
+            console = self._live.console
+            console.print(wrap_text(text, console.width), markup=False, soft_wrap=True)
 
     def finding(self, finding: Finding) -> None:
         """Writes it above the view, and colours its layer."""
@@ -201,7 +202,8 @@ class GroupBar:
 
     def print(self, text: str) -> None:
         """Writes a line above the bar."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        wrapped = wrap_text(text, self._console.width)
+        self._console.print(wrapped, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Draws no more."""

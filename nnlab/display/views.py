@@ -11,6 +11,7 @@ from typing import Protocol, TextIO, cast, final
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
+from nnlab.core.wrap import write_wrapped
 from nnlab.display.closing import Outcome, epoch_of, four_digits, write_closing
 from nnlab.training.probes.readings import reading_definition
 
@@ -127,8 +128,7 @@ class QuietView:
 
     def note(self, text: str) -> None:
         """Writes it."""
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_wrapped(self._stream, text)
 
     def finding(self, finding: Finding) -> None:
         """Writes what is more than a note."""
@@ -172,8 +172,7 @@ class PlainView:
 
     def note(self, text: str) -> None:
         """Writes it."""
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_wrapped(self._stream, text)
 
     def finding(self, finding: Finding) -> None:
         """Writes it in one line."""

@@ -137,7 +137,7 @@ class TestTheMeanOverAnEpoch:
 def test_without_a_test_split_the_next_command_names_one_that_is_there(tmp_path: Path) -> None:
     data = {"kind": "moons", "samples": 200, "test": "none"}
     summary, lines = trained(tmp_path / "run", data=data)
-    assert f"next  nnlab eval {summary.run} --split validation" in lines
+    assert f"nnlab eval {summary.run} --split validation" in [line[6:] for line in lines]
     with pytest.raises(ConfigError, match=r"has no test split, only .*\(use --split validation\)"):
         evaluate(summary.run)
 

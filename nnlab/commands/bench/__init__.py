@@ -60,7 +60,7 @@ def bench(
 
     threads = work.threads if peer_threads is None else peer_threads
     python = sys.executable if peer_python is None else str(peer_python)
-    asked = BenchOptions(names, repeats, python, threads, lambda line: typer.echo(line, err=True))
+    asked = BenchOptions(names, repeats, python, threads, options.tell)
     found = bench_facts(work, asked, measure_programs(work, asked))
     typer.echo(bench_page(found), err=json, nl=False)
     if json:

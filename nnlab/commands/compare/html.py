@@ -13,7 +13,6 @@ from nnlab.commands.compare.page import (
     runs_table,
     sameness_lines,
     scores_table,
-    verdict_sentence,
 )
 from nnlab.commands.compare.scores import MOMENTS
 from nnlab.comparison.curves import curve_svg
@@ -79,10 +78,9 @@ def page(found: Compared) -> str:
     if any(len(variant.seeds) > 1 for variant in found.variants):
         parts.append(f"<p>{escape(SEEDS)}</p>")
     parts += [
-        _title(f"The same run? Held against {found.sides[0].label}: what differs"),
-        _table(*sameness_lines(found.same)),
+        _title(f"The same run? Each held against {found.sides[0].label}"),
+        *(f"<p>{escape(line)}</p>" for one in found.same for line in sameness_lines(one)),
     ]
-    parts.append(f"<p>{escape(verdict_sentence(found))}</p>")
     # Even if a name slipped through: nothing may be fetched and no script run.
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (

@@ -57,12 +57,6 @@ class WeightsOfBoth:
     of: int = 0
     first: str = ""
 
-    @property
-    def said(self) -> str:
-        """As the table has it."""
-        steps = f", step {self.steps[0]} / {self.steps[1]}" if len(set(self.steps)) > 1 else ""
-        return (f"{self.tensors} of {self.of}" if self.result == "differ" else self.result) + steps
-
 
 @dataclass(frozen=True, slots=True)
 class Sameness:

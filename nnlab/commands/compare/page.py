@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnlab.commands.compare.compared import Compared
-from nnlab.commands.compare.identical import POINTERS, Sameness
+from nnlab.commands.compare.identical import POINTERS, Sameness, WeightsOfBoth
 from nnlab.commands.compare.scores import MOMENTS, reached_score, split_of
 from nnlab.commands.compare.variants import Variant, by_variant
 from nnlab.comparison.curves import average_curve, lines_of
 from nnlab.comparison.result import mean_with_interval
 from nnlab.config.described import plain_text
 from nnlab.core.text import render_text, text_grid
+from nnlab.core.wrap import terminal_width
 from nnlab.display.text_chart import Drawn, curve_color, text_chart, wants_log_axis
 
 _CELL = 24
 """Characters of a value in the table of differences; longer ones are broken into lines."""
-_WIDEST = 120
 SEEDS = "mean +- 95 % interval over seeds (Student's t)"
 WHEN = {"best": "at the best checkpoint", "last": "at the last reading"}
 
@@ -28,9 +28,8 @@ def compare_page(found: Compared) -> str:
     In colours where stdout is a terminal; NO_COLOR and TERM=dumb are heard.
     """
     import sys
-    from shutil import get_terminal_size
 
-    width = max(40, min(_WIDEST, get_terminal_size((80, 24)).columns))
+    width = terminal_width()
     return render_text(*parts_of(found, width), width=width, colors=sys.stdout.isatty())
 
 
@@ -58,14 +57,9 @@ def parts_of(found: Compared, width: int) -> list[Any]:
         ]
     if any(len(variant.seeds) > 1 for variant in found.variants):
         parts += [SEEDS, ""]
-    head, rows = sameness_lines(found.same)
     reference = found.sides[0].label
-    parts += [
-        f"the same run? Held against {reference}: what differs",
-        "",
-        text_grid(rows, head=head, whole=(0,)),
-    ]
-    parts += [line] if (line := verdict_sentence(found)) else []
+    parts += [f"the same run? Each held against {reference}", ""]
+    parts += [line for one in found.same for line in sameness_lines(one)]
     return [*parts, *([""] if found.notes else ()), *(f"note: {note}" for note in found.notes)]
 
 
@@ -210,27 +204,45 @@ def pairs_table(found: Compared, moment: str) -> tuple[tuple[str, ...], _Rows]:
     return ("", "seeds", *_columns(found)), rows
 
 
-def sameness_lines(found: Sequence[Sameness]) -> tuple[tuple[str, ...], _Rows]:
-    """Where each run leaves the reference: in its readings and in its weights."""
-    rows = [(one.run, _first(one), *(one.weights[name].said for name in POINTERS)) for one in found]
-    return ("run", "readings differ first", *(f"{name}: tensors" for name in POINTERS)), rows
+def sameness_lines(found: Sameness) -> list[str]:
+    """Where a run leaves the reference, in sentences: first its readings, then its weights."""
+    if found.identical:
+        return [
+            f"{found.run}  bit for bit the same run: all {found.shared:,} readings (but for their "
+            "times) and the weights of init, best and last"
+        ]
+    indent = " " * len(found.run)
+    return [
+        f"{found.run}  readings: {_readings(found)}",
+        f"{indent}  weights: {_weights(found.weights)}",
+    ]
 
 
-def _first(found: Sameness) -> str:
+def _readings(found: Sameness) -> str:
+    """As in: differ from step 11 on, first in loss of train and 3 more values."""
     if not found.shared:
-        return "none in common"
-    alone = f" ({found.alone:,} in one only)" if found.alone else ""
+        return "the two have none in common"
+    alone = f"; {found.alone:,} are in one run only" if found.alone else ""
     if found.first is None:
-        return f"nowhere: {found.shared:,} equal{alone}"
+        return f"equal in all {found.shared:,} that both have{alone}"
     first = found.first
-    more = f" and {first.count - 1} more" if first.count > 1 else ""
-    return f"step {first.step}, {first.split}: {first.key}{more}{alone}"
+    more = first.count - 1
+    others = f" and {more} more value{'s' if more > 1 else ''}" if more else ""
+    where = f"first in {first.key} of {first.split}{others}"
+    return f"differ from step {first.step:,} on, {where}{alone}"
 
 
-def verdict_sentence(found: Compared) -> str:
-    """Which runs are bit for bit the reference, in a sentence; empty where none is."""
-    alike = [one.run for one in found.same if one.identical]
-    if not alike:
-        return ""
-    one = f"{', '.join(alike)} and {found.sides[0].label}: bit for bit the same run"
-    return f"{one} (every reading but its times, the weights of init, best and last)"
+def _weights(found: Mapping[str, WeightsOfBoth]) -> str:
+    """As in: equal at init; best differs in all 6 tensors (step 1,000 against 600)."""
+    equal = [name for name in POINTERS if found[name].result == "equal"]
+    parts = [f"equal at {', '.join(equal)}"] if equal else []
+    for name in POINTERS:
+        both = found[name]
+        if both.result == "missing":
+            parts.append(f"{name} is missing in one of them")
+        elif both.result == "differ":
+            many = f"all {both.of}" if both.tensors == both.of else f"{both.tensors} of {both.of}"
+            steps = " against ".join(f"{step:,}" for step in dict.fromkeys(both.steps))
+            at = f" (step {steps})" if len(set(both.steps)) > 1 else ""
+            parts.append(f"{name} differs in {many} tensors{at}")
+    return "; ".join(parts)

@@ -6,7 +6,8 @@ from math import isfinite
 from typing import Any
 
 from nnlab.core.finding import LEVELS, Finding
-from nnlab.core.text import WIDTH, render_text, text_grid
+from nnlab.core.text import render_text, text_grid
+from nnlab.core.wrap import terminal_width
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -70,7 +71,7 @@ class DoctorReport:
         }
 
     def page(self) -> str:
-        """For a person, 80 columns wide."""
+        """For a person, as wide as the terminal; 80 columns where there is none."""
         parts: list[Any] = [*self.about]
         if self.layers:
             parts += ["", self._table()]
@@ -120,7 +121,7 @@ def wrapped(text: str) -> list[str]:
     """Lines that are indented."""
     from textwrap import wrap
 
-    return wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    return wrap(text, terminal_width(), initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
 def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
@@ -128,8 +129,9 @@ def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
     replaced = {change.partition("=")[0] for change in finding.remedy}
     kept = (change for change in changes if change.partition("=")[0] not in replaced)
     lines, line = list[str](), f"{_INDENT}try  {command}"
+    width = terminal_width()
     for flag in map(finding.quoted, (*kept, *finding.remedy)):
-        if len(line) + len(flag) + 3 > WIDTH:
+        if len(line) + len(flag) + 3 > width:
             lines.append(f"{line} \\")
             line = f"{_INDENT}     {flag}"
         else:

@@ -44,5 +44,5 @@ def predict(
         format=format,
         device=device,
         write=lambda text: typer.echo(text, nl=False),
-        note=lambda text: typer.echo(text, err=True),
+        note=options.tell,
     )

@@ -53,13 +53,14 @@ def _form(plan: Plan) -> tuple[Any, ...]:
 
 def layer_table(plans: Sequence[Plan]) -> Any:
     """Name, kind, shapes, parameters and FLOPs of each layer, and their sums."""
-    from nnlab.core.text import WIDTH, text_grid
+    from nnlab.core.text import text_grid
+    from nnlab.core.wrap import terminal_width
 
     lines = [_line(row) for row in folded(plans)]
     sums = (f"{sum(map(count_parameters, plans)):,}", large(sum(plan.flops for plan in plans)))
     lines.append(("total", "", "", *sums, ""))
     head = ("layer", "kind", "one example", "parameters", "FLOPs", "")
-    if _width([head, *lines]) > WIDTH:
+    if _width([head, *lines]) > terminal_width():
         # What comes in is what went out above; so the notes keep their place.
         lines = [(*line[:2], line[2].rpartition(" ")[2], *line[3:]) for line in lines]
         head = (*head[:2], "output", *head[3:])
