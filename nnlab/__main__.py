@@ -96,8 +96,9 @@ def _tell(lines: list[str], code: int, *, debug: bool) -> int:
     elif len(lines) > _LINES:
         lines = [*lines[: _LINES - 1], f"... and {len(lines) - _LINES + 1} more lines"]
     try:
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
+        from nnlab.core.wrap import write_wrapped
+
+        write_wrapped(sys.stderr, "\n".join(lines))
     except OSError:
         pass  # nobody listens; the code still tells
     return code

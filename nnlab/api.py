@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nnlab.comparison import train as grouped
-from nnlab.comparison.group import settled_group
+from nnlab.comparison.group import settle_source
 from nnlab.comparison.result import Comparison
 from nnlab.comparison.view import GroupView
 from nnlab.core.contracts import Event
@@ -19,7 +19,7 @@ from nnlab.runs import run as runs_
 from nnlab.runs.finished import evaluate as evaluation
 from nnlab.runs.finished import predict as prediction
 from nnlab.runs.finished.reopen import load_network
-from nnlab.runs.folder.find import find
+from nnlab.runs.folder.find import find_run
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.watch import Watch as Watch
 
@@ -89,11 +89,12 @@ def resume(
     Args:
         run: its folder, or as the commands take it.
         set: such as {"train.epochs": 30}.
-        device: as `train`.
-        quiet: likewise.
+        device: auto, cpu, cuda, cuda:N or mps.
+        quiet: say nothing but warnings; else what the command line shows.
         data: what the run was trained with, where it was handed in; its content is compared.
-        model: likewise, of the same form: its weights become those of the checkpoint.
-        loss: likewise.
+        model: the network, where it was handed in, in the same form: its weights become those of
+            the checkpoint.
+        loss: the loss, where it was handed in.
     """
     return runs_.resume(
         _folder(run),
@@ -120,7 +121,7 @@ def train_group(
         The comparison: `.runs` with their curves, `.verdicts`, and `.run`, its folder.
     """
     return grouped.train_group(
-        settled_group(config, _overrides(set)),
+        settle_source(config, _overrides(set)),
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
         view=GroupView(quiet=quiet, stream=sys.stderr),
@@ -138,7 +139,7 @@ def stream(
     model: nn.Module | None = None,
     loss: Loss | None = None,
 ) -> Generator[Event, None, Summary]:
-    """Likewise, as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
+    """Trains an experiment as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
 
     Each is in the run folder about half a second later. A loop that is left early leaves a run
     that can be resumed from its last checkpoint.
@@ -200,7 +201,7 @@ def load(
 
 
 def _folder(run: str | Path | Summary) -> Path:
-    return run.run if isinstance(run, Summary) else find(str(run))
+    return run.run if isinstance(run, Summary) else find_run(str(run))
 
 
 def _view(quiet: bool) -> View:

@@ -10,7 +10,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Event, Examples, Machine, Reading, Stopped
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
@@ -18,7 +18,7 @@ from nnlab.training.progress import Progress
 class Made(NamedTuple):
     experiment: Experiment
     examples: Examples
-    built: Built
+    built: BuiltRun
 
     @property
     def rows(self) -> torch.Tensor:
@@ -26,7 +26,7 @@ class Made(NamedTuple):
 
     def run(self) -> tuple[list[Reading], Stopped]:
         """All readings of a whole run, and how it ended."""
-        with devices.settings(threads=1, deterministic=False):
+        with devices.torch_settings(threads=1, deterministic=False):
             events: list[Event] = list(self.built.trainer.run(Progress()))
         stopped = events[-1]
         assert isinstance(stopped, Stopped)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nnlab.config import loading
-from nnlab.config.run_config import RunConfig, dump, to_plain
+from nnlab.config.run_config import RunConfig, dump_config, to_plain
 from nnlab.core.contracts import Machine
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
@@ -42,7 +42,7 @@ def settled(name: str) -> Experiment:
 
 
 def read_again(config: RunConfig) -> RunConfig:
-    return loading.load_config(loading.Text(dump(config), "dump", CONFIGS, "dump"))
+    return loading.load_config(loading.Text(dump_config(config), "dump", CONFIGS, "dump"))
 
 
 def test_all_promised_configs_are_there() -> None:
@@ -51,7 +51,7 @@ def test_all_promised_configs_are_there() -> None:
 
 def test_bundled_names_are_the_files() -> None:
     lessons = [f"lessons/{path.stem}" for path in (CONFIGS / "lessons").glob("*.yaml")]
-    assert sorted(loading.bundled()) == sorted([*NAMES, *lessons])
+    assert sorted(loading.bundled_configs()) == sorted([*NAMES, *lessons])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnlab.commands.check import check_files
-from nnlab.comparison.group import settled_group
+from nnlab.comparison.group import settle_source
 from nnlab.config.loading import Text
 
 README = Path(__file__).parents[1] / "README.md"
@@ -18,7 +18,7 @@ YAML = [text for language, text in BLOCKS if language == "yaml" and "\ndata:" in
 
 @pytest.mark.parametrize("text", YAML, ids=lambda text: text.splitlines()[0])
 def test_configs_are_written_right(text: str, tmp_path: Path) -> None:
-    group, _ = settled_group(Text(text, "README.md", tmp_path, "readme"), [])
+    group, _ = settle_source(Text(text, "README.md", tmp_path, "readme"), [])
     assert group.compares == ("variants:" in text)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.commands.menu.page import page
+from nnlab.commands.menu.page import menu_page
 from nnlab.comparison.group import load_group, settle_group
 from nnlab.core.contracts import Machine
 
@@ -44,7 +44,7 @@ def test_every_test_named_is_there(node: str) -> None:
 def test_every_command_named_means_something(command: str) -> None:
     verb, name, *words = shlex.split(command)
     if verb == "menu":
-        assert page(name)
+        assert menu_page(name)
         return
     assert verb in ("train", "show", "backprop", "lr")
     assert words[::2] == ["--set"] * (len(words) // 2)

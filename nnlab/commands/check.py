@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from nnlab.commands import options
-from nnlab.comparison.group import SettledGroup, settled_group
+from nnlab.comparison.group import SettledGroup, settle_source
 from nnlab.config.loading import read_text
 from nnlab.core.errors import ConfigError, DataError, NnlabError
 from nnlab.experiment.experiment import Experiment
@@ -17,7 +17,7 @@ _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)"
 
 def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
-    set_: options.Set = None,
+    set_: options.SetOption = None,
     format: Annotated[
         Literal["text", "github"], typer.Option(help="How mistakes are told.")
     ] = "text",
@@ -49,14 +49,17 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
     try:
         text = read_text(source)
         shown = text.file
-        settled = settled_group(text, overrides)
-        typer.echo(f"{shown}: ok ({describe(settled)})")
+        settled = settle_source(text, overrides)
+        typer.echo(f"{shown}: ok ({describe_experiments(settled)})")
         for remark in _remarks(settled):
-            typer.echo(f"{shown}: {remark}", err=True)
+            options.tell(f"{shown}: {remark}")
     except (ConfigError, DataError) as error:
         for line in _told(error, shown):
             # GitHub reads its annotations from either stream.
-            typer.echo(annotation(line, shown) if style == "github" else line, err=True)
+            if style == "github":
+                typer.echo(annotation(line, shown), err=True)
+            else:
+                options.tell(line)
         return error.exit_code
     return 0
 
@@ -73,7 +76,7 @@ def _told(error: NnlabError, file: str) -> list[str]:
     return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
 
 
-def describe(settled: SettledGroup) -> str:
+def describe_experiments(settled: SettledGroup) -> str:
     """One line; of a comparison how many runs there are, and the first."""
     first, group = _described(settled.first), settled.group
     return f"{len(group.members)} runs; {first}" if group.compares else first

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nnlab.config.loading import bundled
+from nnlab.config.loading import bundled_configs
 from nnlab.core import files
 from nnlab.core.errors import ConfigError
 
 
 def new(
-    name: Annotated[str | None, typer.Argument(help="A bundled config.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A bundled_configs config.")] = None,
     file: Annotated[Path | None, typer.Argument(help="Where to write it; NAME.yaml here.")] = None,
 ) -> None:
     """Lists the bundled configs, or writes one here to start from."""
@@ -22,11 +22,11 @@ def new(
 
 def bundled_table() -> str:
     """Each bundled config with its first comment line."""
-    from nnlab.core.text import grid, rendered
+    from nnlab.core.text import render_text, text_grid
 
-    rows = [(name, _about(path)) for name, path in bundled().items()]
+    rows = [(name, _about(path)) for name, path in bundled_configs().items()]
     hint = "\nnnlab new NAME writes one here; nnlab train NAME trains it as it is"
-    return rendered(grid(rows, whole=(0,)), hint).rstrip("\n")
+    return render_text(text_grid(rows, whole=(0,)), hint).rstrip("\n")
 
 
 def _about(path: Path) -> str:
@@ -52,7 +52,7 @@ def write_config(name: str, file: Path | None) -> str:
         ConfigError: there is no such config, or the file exists.
         ResourceError: it cannot be written.
     """
-    known = bundled()
+    known = bundled_configs()
     if name not in known:
         near = get_close_matches(name, list(known), n=1)
         hint = f"did you mean {near[0]}?" if near else "nnlab new lists them"

@@ -65,54 +65,69 @@ class Commands(TyperGroup):
                 formatter.write_dl([*rows.items()])
 
 
-Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
-Run = Annotated[
+ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
+RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
 ]
-Members = Annotated[
+MembersArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN...", help="A path, NAME/3, NAME (its newest), or last; several: an ensemble."
     ),
 ]
-Runs = Annotated[
+RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="RUN...", help="As RUN in eval."),
 ]
-Set = Annotated[
+SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Changes any field: --set optimizer.lr=0.01"),
 ]
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-Expand = Annotated[
+DeviceOption = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")
+]
+ExpandOption = Annotated[
     bool, typer.Option("--expand", help="The config with its network as a list of layers.")
 ]
-Plot = Annotated[
+PlotOption = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE.png", help="Draws it into this file.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
-RunDir = Annotated[
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
+RunDirOption = Annotated[
     Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
 ]
-Resume = Annotated[
+ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Continues --run-dir if it holds this experiment.")
 ]
-Deterministic = Annotated[
+DeterministicOption = Annotated[
     bool, typer.Option("--deterministic", help="Same bits on a GPU too, more slowly.")
 ]
-Smoke = Annotated[
+SmokeOption = Annotated[
     bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
 ]
 
 
-def ready() -> None:
+def collect_garbage_again() -> None:
     """All is imported: collects garbage again (`main` stopped it), but not among the modules."""
     import gc
 
     gc.freeze()
     gc.enable()
+
+
+def tell(text: str) -> None:
+    """Writes a sentence for a person on stderr, as wide as the terminal."""
+    import sys
+
+    from nnlab.core.wrap import write_wrapped
+
+    write_wrapped(sys.stderr, text)
 
 
 def check_device(device: str) -> None:

@@ -5,26 +5,26 @@ from nnlab.commands.train import comparison_view_of, print_summary, view_of
 
 
 def resume(
-    run: options.Run,
-    set_: options.Set = None,
-    device: options.Device = "auto",
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    run: options.RunArgument,
+    set_: options.SetOption = None,
+    device: options.DeviceOption = "auto",
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Continues a run; only durations and logging may change."""
-    from nnlab.runs.folder.find import find, is_group
+    from nnlab.runs.folder.find import find_run, is_group
 
     options.check_device(device)
-    folder = find(run)
+    folder = find_run(run)
     if is_group(folder):
         from nnlab.comparison.train import resume_group
 
-        options.ready()
+        options.collect_garbage_again()
         view = comparison_view_of(quiet)
         print_summary(resume_group(folder, set_ or [], device=device, view=view), json=json)
         return
     from nnlab.runs.run import resume as resume_run
 
-    options.ready()
+    options.collect_garbage_again()
     summary = resume_run(folder, overrides=set_ or [], device=device, view=view_of(quiet))
     print_summary(summary, json=json)

@@ -10,23 +10,23 @@ runs = typer.Typer(cls=options.Commands, rich_markup_mode=None, context_settings
 
 
 @runs.callback(invoke_without_command=True)
-def _list(ctx: typer.Context, json: options.Json = False) -> None:
+def _list(ctx: typer.Context, json: options.JsonOption = False) -> None:
     """Lists the runs; runs rm and runs prune remove some."""
     if ctx.invoked_subcommand is None:
-        from nnlab.runs.folder.listing import table
+        from nnlab.runs.folder.listing import runs_list
 
-        typer.echo(table(as_json=json), nl=False)
+        typer.echo(runs_list(as_json=json), nl=False)
 
 
 @runs.command()
 def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: options.Yes = False
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: options.YesOption = False
 ) -> None:
     """Removes runs. One that is being trained is removed with --yes alone."""
-    from nnlab.runs.folder.find import find
-    from nnlab.runs.folder.listing import remove
+    from nnlab.runs.folder.find import find_run
+    from nnlab.runs.folder.listing import remove_runs
 
-    for folder in remove([find(run) for run in runs], yes=yes):
+    for folder in remove_runs([find_run(run) for run in runs], yes=yes):
         typer.echo(f"removed {folder}", err=True)
 
 
@@ -38,14 +38,14 @@ def prune(
     failed: Annotated[
         bool, typer.Option("--failed", help="Removes what failed, diverged or was left behind.")
     ] = False,
-    yes: options.Yes = False,
+    yes: options.YesOption = False,
 ) -> None:
     """Removes old or failed runs, after asking. Those in training stay."""
-    from nnlab.runs.folder.listing import confirm, prunable, remove
+    from nnlab.runs.folder.listing import confirm_removal, prunable_runs, remove_runs
 
-    folders = prunable(keep=keep, failed=failed)
+    folders = prunable_runs(keep=keep, failed=failed)
     if not folders:
         typer.echo("nothing to remove", err=True)
-    elif yes or confirm(folders):
-        for folder in remove(folders, yes=False):
+    elif yes or confirm_removal(folders):
+        for folder in remove_runs(folders, yes=False):
             typer.echo(f"removed {folder}", err=True)

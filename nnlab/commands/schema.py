@@ -7,9 +7,9 @@ import typer
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from nnlab.config.described import attribute_docs, help_of, sections
+from nnlab.config.described import attribute_docs, help_of, language_sections
 from nnlab.config.run_config import RunConfig
-from nnlab.core.kinds import MENU, Kind, spelled
+from nnlab.core.kinds import MENU, Kind, class_place
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,11 +26,11 @@ def schema_text() -> str:
 
 def build_schema() -> dict[str, Any]:
     """The schema: pydantic's, with the help of the fields, and stricter about kinds."""
-    classes = [RunConfig, *(cls for cls in sections() if cls is not RunConfig)]
+    classes = [RunConfig, *(cls for cls in language_sections() if cls is not RunConfig)]
     refs, all_of_it = models_json_schema([(cls, "validation") for cls in classes])
     definitions: dict[str, dict[str, Any]] = all_of_it["$defs"]
-    places = {spelled(cls): refs[cls, "validation"] for cls in classes}
-    names = {cls: places[spelled(cls)]["$ref"].rpartition("/")[2] for cls in classes}
+    places = {class_place(cls): refs[cls, "validation"] for cls in classes}
+    names = {cls: places[class_place(cls)]["$ref"].rpartition("/")[2] for cls in classes}
     for cls, name in names.items():
         definitions[name] = _filled(definitions[name], places)
         _explain(definitions[name], cls)

@@ -19,16 +19,16 @@ STEPS = 8
 
 
 def smoke_all(settled: SettledGroup, *, device: str = "cpu", view: View) -> dict[str, Any]:
-    """`smoke` of a run; of a comparison, of the first seed of each variant, by their names."""
+    """`smoke_run` of a run; of a comparison, of the first seed of each variant, by their names."""
     found = {
-        name: smoke(experiment, device=device, view=view)
+        name: smoke_run(experiment, device=device, view=view)
         for name, experiment in settled.experiments.items()
     }
     several = settled.group.compares and any(found)
     return found if several else next(iter(found.values()))
 
 
-def smoke(experiment: Experiment, *, device: str = "cpu", view: View) -> dict[str, Any]:
+def smoke_run(experiment: Experiment, *, device: str = "cpu", view: View) -> dict[str, Any]:
     """Data, a few steps, validation, checkpoint, reload, evaluation.
 
     Where a named data set is absent, random data of the same form take its place, and that is said.

@@ -15,21 +15,21 @@ import typer
 from nnlab.commands import options
 from nnlab.core import files
 from nnlab.core.errors import ConfigError, ResourceError
-from nnlab.runs.folder.find import find, home, is_group, members_of
-from nnlab.runs.folder.listing import listing
+from nnlab.runs.folder.find import find_run, is_group, members_of, runs_home
+from nnlab.runs.folder.listing import list_runs
 
 NEWEST = 10
 
 
 def tensorboard(
-    runs: options.Runs = None,
+    runs: options.RunsArgument = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 6006,
 ) -> None:
     """TensorBoard on these runs, or on the newest ten; on this machine alone."""
-    raise typer.Exit(serve(runs or [], port=port))
+    raise typer.Exit(serve_tensorboard(runs or [], port=port))
 
 
-def serve(runs: Sequence[str], *, port: int) -> int:
+def serve_tensorboard(runs: Sequence[str], *, port: int) -> int:
     """Runs TensorBoard until Ctrl-C.
 
     Args:
@@ -43,19 +43,19 @@ def serve(runs: Sequence[str], *, port: int) -> int:
         ConfigError: there is no such run.
         ResourceError: TensorBoard did not start, such as where the port is taken.
     """
-    found = [find(run) for run in runs] or [row.run for row in listing()[-NEWEST:]]
+    found = [find_run(run) for run in runs] or [row.run for row in list_runs()[-NEWEST:]]
     folders = [member for run in found for member in members_of(run)]
     if not folders:
-        raise ConfigError(f"tensorboard: no run in {home()} (nnlab train makes one)")
+        raise ConfigError(f"tensorboard: no run in {runs_home()} (nnlab train makes one)")
     port = port or _free_port()
     # The page that answers whether it is learning; the others are a click away.
     page = f"http://localhost:{port}/#custom_scalars"
-    _say(f"{page} shows {', '.join(names(folders))} (Ctrl-C ends it)")
+    _say(f"{page} shows {', '.join(shelf_names(folders))} (Ctrl-C ends it)")
     # A server whose parent is told to end must not go on alone.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with shelf(folders) as shown:
-            code = _wait(subprocess.Popen(command(shown, port=port)))
+            code = _wait(subprocess.Popen(tensorboard_command(shown, port=port)))
     except KeyboardInterrupt:
         return 0
     finally:
@@ -67,7 +67,7 @@ def serve(runs: Sequence[str], *, port: int) -> int:
     return 0
 
 
-def command(folder: Path, *, port: int) -> list[str]:
+def tensorboard_command(folder: Path, *, port: int) -> list[str]:
     """TensorBoard's command line; it listens on the loopback address alone."""
     place = ["--host", "127.0.0.1", "--port", str(port)]
     where = ["--reload_interval", "5", "--logdir", str(folder)]
@@ -86,12 +86,12 @@ def shelf(folders: Sequence[Path]) -> Generator[Path]:
     Raises:
         ResourceError: the temporary folder cannot be made.
     """
-    with files.storage(Path("the temporary folder (TMPDIR)")):
+    with files.storage_errors(Path("the temporary folder (TMPDIR)")):
         holder = TemporaryDirectory(prefix="nnlab-tensorboard-")
     with holder as name:
         shown = Path(name)
         try:
-            for called, folder in zip(names(folders), folders, strict=True):
+            for called, folder in zip(shelf_names(folders), folders, strict=True):
                 link = shown / called
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(folder.resolve(), target_is_directory=True)
@@ -100,7 +100,7 @@ def shelf(folders: Sequence[Path]) -> Generator[Path]:
         yield shown
 
 
-def names(folders: Sequence[Path]) -> list[str]:
+def shelf_names(folders: Sequence[Path]) -> list[str]:
     """How each run is called on the page: as in the commands, or by its path if two are alike."""
     short = [_short(folder.resolve()) for folder in folders]
     return [

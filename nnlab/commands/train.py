@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def train(
-    config: options.Config,
-    set_: options.Set = None,
-    device: options.Device = "auto",
-    run_dir: options.RunDir = None,
-    resume: options.Resume = False,
-    deterministic: options.Deterministic = False,
-    smoke: options.Smoke = False,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
+    config: options.ConfigArgument,
+    set_: options.SetOption = None,
+    device: options.DeviceOption = "auto",
+    run_dir: options.RunDirOption = None,
+    resume: options.ResumeOption = False,
+    deterministic: options.DeterministicOption = False,
+    smoke: options.SmokeOption = False,
+    quiet: options.QuietOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Trains. The last line on stdout is the run's folder."""
-    from nnlab.comparison.group import settled_group
+    from nnlab.comparison.group import settle_source
     from nnlab.core.errors import ConfigError
 
     if resume and run_dir is None:
@@ -33,17 +33,17 @@ def train(
     options.check_device(device)
     # Mistakes are told here, before torch is imported, which takes seconds. What was settled is
     # handed on: nothing below reads the file, or decides anything of it, again.
-    settled = settled_group(config, set_ or [])
+    settled = settle_source(config, set_ or [])
     if smoke:
         from nnlab.commands.smoke import smoke_all
 
-        options.ready()
+        options.collect_garbage_again()
         print_scores(smoke_all(settled, device=device, view=view_of(quiet)), json=json)
         return
     if settled.group.compares:
         from nnlab.comparison.train import train_group
 
-        options.ready()
+        options.collect_garbage_again()
         comparison = train_group(
             settled,
             run_dir=run_dir,
@@ -59,7 +59,7 @@ def train(
     ahead = prefetch(settled.first)
     from nnlab.runs.run import train as run_train
 
-    options.ready()
+    options.collect_garbage_again()
     summary = run_train(
         settled.first,
         run_dir=run_dir,
@@ -80,7 +80,7 @@ def view_of(quiet: bool) -> "View":
 
 
 def comparison_view_of(quiet: bool) -> "GroupView":
-    """The same for a comparison."""
+    """Where a comparison shows itself: on stderr."""
     from nnlab.comparison.view import GroupView
 
     return GroupView(quiet=quiet, stream=sys.stderr)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnlab.comparison.result import Curve, Measured
+from nnlab.comparison.result import Curve, MeasuredQuantity
 from nnlab.core import files
-from nnlab.display.text_chart import Line, logarithmic
+from nnlab.display.text_chart import Line, wants_log_axis
 
 COLUMNS = 3
-SIZE = (5.0, 3.6)
+_SIZE = (5.0, 3.6)
 """Inches of one panel."""
 _STYLES = (("validation", "-", 1.8), ("train", ":", 1.2))
 
@@ -24,17 +24,17 @@ class Axis(NamedTuple):
     """
 
     label: str
-    of: Callable[[Measured, Curve], Sequence[float]]
+    of: Callable[[MeasuredQuantity, Curve], Sequence[float]]
 
 
-def _epochs(_: Measured, curve: Curve) -> Sequence[float]:
+def _epochs(_: MeasuredQuantity, curve: Curve) -> Sequence[float]:
     return curve.epochs
 
 
 EPOCHS = Axis("epoch", _epochs)
 
 
-def average(lines: Sequence[Line]) -> Line:
+def average_curve(lines: Sequence[Line]) -> Line:
     """The mean over runs, at every place that one of them has.
 
     Between its readings a run is taken to be linear; one that ended early is carried on at its last
@@ -47,8 +47,8 @@ def average(lines: Sequence[Line]) -> Line:
     return Line(grid, mean.tolist())
 
 
-def draw(
-    runs: Sequence[Measured],
+def draw_comparison(
+    runs: Sequence[MeasuredQuantity],
     keys: Sequence[str],
     file: Path,
     *,
@@ -71,17 +71,17 @@ def draw(
     figure.legend(*_legend(figure), loc="outside lower center", ncols=4)
     content = BytesIO()
     figure.savefig(content, format="png", dpi=130)
-    files.write(file, content.getvalue())
+    files.write_file(file, content.getvalue())
 
 
-def svg(runs: Sequence[Measured], key: str, *, axis: Axis = EPOCHS) -> str:
+def curve_svg(runs: Sequence[MeasuredQuantity], key: str, *, axis: Axis = EPOCHS) -> str:
     """One panel with its legend, as an <svg> element that asks for nothing from elsewhere."""
     from io import StringIO
 
     figure = _figure(runs, [key], axis)
     entries = _legend(figure)
     rows = -(-len(entries[0]) // 2)
-    figure.set_figheight(SIZE[1] + 0.22 * rows)
+    figure.set_figheight(_SIZE[1] + 0.22 * rows)
     figure.legend(*entries, loc="outside lower center", ncols=2, fontsize="small")
     content = StringIO()
     figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
@@ -90,11 +90,11 @@ def svg(runs: Sequence[Measured], key: str, *, axis: Axis = EPOCHS) -> str:
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", text[text.index("<svg") :])
 
 
-def _figure(runs: Sequence[Measured], keys: Sequence[str], axis: Axis) -> Any:
+def _figure(runs: Sequence[MeasuredQuantity], keys: Sequence[str], axis: Axis) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(SIZE[0] * len(keys), SIZE[1]), layout="constrained")
+    figure = Figure(figsize=(_SIZE[0] * len(keys), _SIZE[1]), layout="constrained")
     FigureCanvasAgg(figure)
     for number, key in enumerate(keys):
         _panel(figure.add_subplot(1, len(keys), number + 1), runs, key, axis)
@@ -110,13 +110,13 @@ def _legend(figure: Any) -> tuple[list[Any], list[str]]:
     return list(found.values()), list(found)
 
 
-def lines_of(runs: Sequence[Measured], tag: str, axis: Axis) -> list[Line]:
+def lines_of(runs: Sequence[MeasuredQuantity], tag: str, axis: Axis) -> list[Line]:
     """One quantity of the runs that have it."""
     found = [(run, run.curves.get(tag)) for run in runs]
     return [Line(axis.of(run, curve), curve.values) for run, curve in found if curve is not None]
 
 
-def _panel(axes: Any, runs: Sequence[Measured], key: str, axis: Axis) -> None:
+def _panel(axes: Any, runs: Sequence[MeasuredQuantity], key: str, axis: Axis) -> None:
     values: list[float] = []
     tags = [(key, "-", 1.8, "")]
     if "/" not in key and not any(key in run.curves for run in runs):
@@ -133,9 +133,13 @@ def _panel(axes: Any, runs: Sequence[Measured], key: str, axis: Axis) -> None:
             for line in lines:
                 values += line.values
             axes.plot(
-                *average(lines), style, color=color, lw=wide, label=f"{variant or 'runs'}{said}"
+                *average_curve(lines),
+                style,
+                color=color,
+                lw=wide,
+                label=f"{variant or 'runs'}{said}",
             )
     axes.set(xlabel=axis.label, ylabel=key)
     axes.grid(alpha=0.3)
-    if logarithmic(values):
+    if wants_log_axis(values):
         axes.set_yscale("log")

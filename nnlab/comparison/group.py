@@ -10,24 +10,24 @@ from typing import Any, NamedTuple
 from nnlab.config.loading import (
     Document,
     Text,
+    comparison_mistake,
     document_of,
-    no_comparison,
     place_for,
     read_text,
-    rooted,
-    validated,
+    validate_document,
+    with_absolute_paths,
 )
-from nnlab.config.origins import Origins, located, told
-from nnlab.config.overrides import Change, apply, parsed
+from nnlab.config.origins import Origins, error_at_places, error_of_lines
+from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.config.variants import (
+    COMPARISON_KEYS,
     EVERY,
-    KEYS,
     STATUSES,
     ComparisonConfig,
     Expectation,
-    expectations,
-    read,
+    read_comparison,
+    read_expectations,
 )
 from nnlab.core.contracts import Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake
@@ -82,7 +82,7 @@ class Group:
     @property
     def expectations(self) -> tuple[Expectation, ...]:
         """The lines of `expect`."""
-        return expectations(self.comparison)
+        return read_expectations(self.comparison)
 
     @property
     def whole(self) -> Mapping[str, Any]:
@@ -109,16 +109,18 @@ def load_group(
     if isinstance(source, str | Path):
         source = read_text(source)
     text = source.text if isinstance(source, Text) else None
-    of_all = [o for o in overrides if o.partition("=")[0].partition(".")[0].strip() in KEYS]
-    changes = [parsed(override) for override in overrides if override not in of_all]
+    of_all = [
+        o for o in overrides if o.partition("=")[0].partition(".")[0].strip() in COMPARISON_KEYS
+    ]
+    changes = [parse_change(override) for override in overrides if override not in of_all]
     document = document_of(source, of_all)
     if not document.compares:
-        return _alone(validated(document, changes), text)
-    comparison, mistakes = read(document.tree)
+        return _alone(validate_document(document, changes), text)
+    comparison, mistakes = read_comparison(document.tree)
     wrong = [document.origins.line(mistake) for mistake in mistakes]
     if comparison is None:
-        raise told(wrong)
-    rest = {key: value for key, value in document.tree.items() if key not in KEYS}
+        raise error_of_lines(wrong)
+    rest = {key: value for key, value in document.tree.items() if key not in COMPARISON_KEYS}
     members: list[Member] = []
     for variant in comparison.names:
         try:
@@ -126,7 +128,7 @@ def load_group(
         except ConfigError as error:
             wrong += error.lines
     if wrong:
-        raise told(wrong)
+        raise error_of_lines(wrong)
     name = members[0].config.name or "run"
     tree = _whole({**document.tree, "name": name}, comparison, changes, document.origins)
     return Group(True, name, comparison, tuple(members), tree, document.origins, text)
@@ -149,8 +151,10 @@ def _whole(
         last = {change.key: change.value for change in changes}
         tree["variants"] = {name: {**own, **last} for name, own in comparison.variants.items()}
     else:
-        tree, _ = apply(tree, changes, origins)
-    return rooted({key: value for key, value in tree.items() if key != "base"}, origins.folder)
+        tree, _ = apply_changes(tree, changes, origins)
+    return with_absolute_paths(
+        {key: value for key, value in tree.items() if key != "base"}, origins.folder
+    )
 
 
 def _members(
@@ -159,8 +163,8 @@ def _members(
     """The runs of one variant, one for each seed."""
     differences = (comparison.variants or {}).get(variant, {})
     changed = [_difference(document.origins, variant, key, differences[key]) for key in differences]
-    tree, origins = apply(document.tree, [*changed, *changes], document.origins)
-    config = validated(Document(tree, origins, document.name))
+    tree, origins = apply_changes(document.tree, [*changed, *changes], document.origins)
+    config = validate_document(Document(tree, origins, document.name))
     seeds = comparison.seeds_from(config.first_seed)
     return [Member(variant, seed, config.seeded(seed)) for seed in seeds]
 
@@ -173,7 +177,7 @@ def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:
 
 
 class SettledGroup(NamedTuple):
-    """A file whose meaning is known: made once by `settled_group`, then handed on.
+    """A file whose meaning is known: made once by `settle_source`, then handed on.
 
     Attributes:
         group: its runs.
@@ -193,7 +197,7 @@ class SettledGroup(NamedTuple):
         return self.experiments[member.variant].seeded(member.seed)
 
     def on(self, machine: Machine) -> "SettledGroup":
-        """The same on another machine."""
+        """These runs on another machine; what hangs on it is decided anew."""
         moved = {name: experiment.on(machine) for name, experiment in self.experiments.items()}
         return self._replace(experiments=moved)
 
@@ -204,9 +208,11 @@ class SettledGroup(NamedTuple):
             ConfigError: the file is a comparison.
         """
         if self.group.compares:
-            said = [key for key in KEYS if getattr(self.group.comparison, key) is not None]
+            said = [
+                key for key in COMPARISON_KEYS if getattr(self.group.comparison, key) is not None
+            ]
             keys = [key for key in said if key != "base"]
-            raise located([no_comparison(keys)], self.group.origins)
+            raise error_at_places([comparison_mistake(keys)], self.group.origins)
         return self.first
 
 
@@ -232,7 +238,7 @@ def settle_group(group: Group, machine: Machine) -> SettledGroup:
             wrong += error.lines
     wrong += [group.origins.line(mistake) for mistake in _unread(group, found)]
     if wrong:
-        raise told(wrong)
+        raise error_of_lines(wrong)
     if not group.compares:
         found = {name: replace(one, text=group.text) for name, one in found.items()}
     return SettledGroup(group, found)
@@ -249,7 +255,7 @@ def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake
             continue
         sides = {member.variant for member in group.of(line.left) + group.of(line.right)}
         for variant in [name for name in experiments if name in sides]:
-            known = readings_of(experiments[variant])
+            known = readable_tags(experiments[variant])
             if line.tag != "status" and not any(same_tag(name, line.tag) for name in known):
                 wrong.append(
                     Mistake(place, f"is not read ({_meant(line.tag, known)})", at_key=True)
@@ -262,7 +268,7 @@ def _meant(tag: str, known: Sequence[str]) -> str:
     """The reading that was meant, or what there is."""
     if near := get_close_matches(tag, [*known, *map(_bare, known)], n=1, cutoff=0.7):
         return f"did you mean {near[0]}?"
-    return f"readings are {', '.join(known[:8])}, ...; last by default, or {MOMENTS}"
+    return f"readings are {', '.join(known[:8])}, ...; last by default, or {_MOMENTS}"
 
 
 def same_tag(tag: str, written: str) -> bool:
@@ -276,10 +282,10 @@ def _bare(tag: str) -> str:
 
 OF_UNITS = ("activation_mean", "activation_std", "dead_units", "dormant_units")
 """What the probes read of each layer of hidden units."""
-MOMENTS = "first, best, lowest or highest before it"
+_MOMENTS = "first, best, lowest or highest before it"
 
 
-def readings_of(experiment: Experiment) -> list[str]:
+def readable_tags(experiment: Experiment) -> list[str]:
     """What a run reads, spelled like TensorBoard's tags; on test data once, at the end."""
     keys = ["loss", *(score.key for score in experiment.scores)]
     splits = [*experiment.shape.sizes]
@@ -299,12 +305,12 @@ def _of_units(plans: Sequence[Plan]) -> list[str]:
     return [*(f"{key}/{name}" for key in OF_UNITS for name in hidden), "dead_units/total"]
 
 
-def settled(source: str | Path | Text, overrides: Sequence[str] = ()) -> Experiment:
+def settle_first(source: str | Path | Text, overrides: Sequence[str] = ()) -> Experiment:
     """What a config means; of a comparison, its first variant."""
-    return settled_group(source, overrides).first
+    return settle_source(source, overrides).first
 
 
-def settled_group(
+def settle_source(
     source: str | Path | Text | Mapping[str, Any] | RunConfig, overrides: Sequence[str] = ()
 ) -> SettledGroup:
     """What a config means, on the CPU of this machine; `SettledGroup.on` takes it to a device.

@@ -3,16 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnlab.comparison.result import Comparison, Estimate, Measured, differences, estimate, said
-from nnlab.core.text import grid, rendered, short
+from nnlab.comparison.result import (
+    Comparison,
+    Estimate,
+    MeasuredQuantity,
+    estimate_mean,
+    mean_with_interval,
+    paired_by_seed,
+)
+from nnlab.core.text import render_text, short_path, text_grid
 
 PICTURE = "curves.png"
 
 
-def keys_of(runs: Sequence[Measured]) -> list[str]:
+def reported_keys(runs: Sequence[MeasuredQuantity]) -> list[str]:
     """Loss and scores, as far as every run has them."""
 
-    def keys(run: Measured) -> list[str]:
+    def keys(run: MeasuredQuantity) -> list[str]:
         last = next(iter(run.summary.last.values()), {})
         return ["loss", *(last.get("scores") or {})]
 
@@ -20,37 +27,41 @@ def keys_of(runs: Sequence[Measured]) -> list[str]:
     return [key for key in found if all(key in keys(run) for run in runs)]
 
 
-def split_of(runs: Sequence[Measured]) -> str:
+def _split_of(runs: Sequence[MeasuredQuantity]) -> str:
     """What the table shows: validation where every run has it."""
     has = all("validation" in run.summary.last for run in runs)
     return "validation" if has else "train"
 
 
-def table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
+def comparison_table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
     """Variant -> tag -> mean and interval of the last readings of the runs that have ended."""
-    runs, split = comparison.ended, split_of(comparison.ended)
-    tags = [f"{key}/{split}" for key in keys_of(runs)]
+    runs, split = comparison.ended, _split_of(comparison.ended)
+    tags = [f"{key}/{split}" for key in reported_keys(runs)]
     return {
         variant: {
-            tag: estimate([run.value(tag, "last") for run in runs if run.variant == variant])
+            tag: estimate_mean([run.value(tag, "last") for run in runs if run.variant == variant])
             for tag in tags
         }
         for variant in dict.fromkeys(run.variant for run in runs)
     }
 
 
-def report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> str:
+def comparison_report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> str:
     """What a person reads at the end; of a lesson, what it said one would see stands beside it."""
     lesson = lesson or {}
-    found = table(comparison)
+    found = comparison_table(comparison)
     parts: list[Any] = []
     if found:
         tags = list(next(iter(found.values())))
         rows = [
-            (variant or "runs", str(_count(comparison, variant)), *map(said, values.values()))
+            (
+                variant or "runs",
+                str(_count(comparison, variant)),
+                *map(mean_with_interval, values.values()),
+            )
             for variant, values in found.items()
         ]
-        parts += ["", grid(rows, head=("variant", "runs", *tags), whole=(0,))]
+        parts += ["", text_grid(rows, head=("variant", "runs", *tags), whole=(0,))]
         parts += _differences(comparison, tags)
         parts.append("mean +- 95 % interval over seeds (Student's t)")
     if comparison.status == "completed" and "Observe" in lesson:
@@ -59,7 +70,7 @@ def report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> s
         parts += ["", *(verdict.line for verdict in comparison.verdicts)]
     if comparison.status == "completed" and "Change next" in lesson:
         parts += ["", lesson["Change next"]]
-    where = short(comparison.run)
+    where = short_path(comparison.run)
     left = _left(comparison)
     commands = [f"nnlab {name} {where}" for name in ("eval", "tensorboard")]
     if left:
@@ -67,7 +78,7 @@ def report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> s
     picture = [f"picture  {where}/{PICTURE}"] if comparison.ended else []
     parts += [*left, "", f"run      {where}", *picture]
     parts.append("next     " + "\n         ".join(commands))
-    return rendered(*parts, width=120)
+    return render_text(*parts)
 
 
 def _left(comparison: Comparison) -> list[str]:
@@ -98,8 +109,8 @@ def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
     rows = [
         (
             f"{name} minus {variants[0]}",
-            *(said(differences(by_name[name], first, t)) for t in tags),
+            *(mean_with_interval(paired_by_seed(by_name[name], first, t)) for t in tags),
         )
         for name in variants[1:]
     ]
-    return ["", grid(rows, head=("paired by seed", *tags), whole=(0,))]
+    return ["", text_grid(rows, head=("paired by seed", *tags), whole=(0,))]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnlab.comparison.group import Group, same_tag
-from nnlab.config.variants import STATUSES, Expectation, interval
+from nnlab.config.variants import STATUSES, Expectation, parse_interval
 from nnlab.runs.folder.summary import Summary
 from nnlab.training.probes.readings import tag_of
 
-CONFIDENCE = 0.95
-FORMAT = 1
+_CONFIDENCE = 0.95
+_FORMAT = 1
 MISSED = 8
 """The exit code of an expectation that was missed."""
 
@@ -23,7 +23,7 @@ class Curve:
 
     Attributes:
         steps: of the readings, ascending.
-        epochs: likewise.
+        epochs: of the readings, ascending.
         values: NaN where one was not finite.
     """
 
@@ -33,7 +33,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredQuantity:
     """A run of a comparison.
 
     Attributes:
@@ -96,7 +96,7 @@ class Estimate(NamedTuple):
     """Half the width of the 95 % interval; NaN for one seed."""
 
 
-def estimate(values: Sequence[float]) -> Estimate:
+def estimate_mean(values: Sequence[float]) -> Estimate:
     """Mean and Student's t interval: mean +- t(n - 1) * s / sqrt(n). Gosset 1908."""
     count = len(values)
     if not count:
@@ -107,24 +107,24 @@ def estimate(values: Sequence[float]) -> Estimate:
     from scipy.special import stdtrit
 
     spread = sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
-    quantile = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
+    quantile = float(stdtrit(count - 1, (1 + _CONFIDENCE) / 2))
     return Estimate(mean, quantile * spread / sqrt(count))
 
 
-def said(value: Estimate) -> str:
+def mean_with_interval(value: Estimate) -> str:
     """A mean with its interval, as it is printed."""
     if isnan(value.mean):
         return "not finite"
     return f"{value.mean:#.4g}" + (f" +- {value.half:.2g}" if isfinite(value.half) else "")
 
 
-def differences(
-    a: Sequence[Measured], b: Sequence[Measured], tag: str, moment: str = "last"
+def paired_by_seed(
+    a: Sequence[MeasuredQuantity], b: Sequence[MeasuredQuantity], tag: str, moment: str = "last"
 ) -> Estimate:
     """A - b, as a rule at the last reading, seed by seed: what the seeds share cancels."""
     other = {run.seed: run.value(tag, moment) for run in b}
     pairs = [run.value(tag, moment) - other[run.seed] for run in a if run.seed in other]
-    return estimate(pairs)
+    return estimate_mean(pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,13 @@ class Verdict:
         }
 
 
-def verdicts(group: Group, runs: Sequence[Measured]) -> tuple[Verdict, ...]:
+def judge_expectations(group: Group, runs: Sequence[MeasuredQuantity]) -> tuple[Verdict, ...]:
     """Holds every expectation against the runs."""
     return tuple(_verdict(group, line, runs) for line in group.expectations)
 
 
-def _verdict(group: Group, line: Expectation, runs: Sequence[Measured]) -> Verdict:
-    def of(side: str) -> list[Measured]:
+def _verdict(group: Group, line: Expectation, runs: Sequence[MeasuredQuantity]) -> Verdict:
+    def of(side: str) -> list[MeasuredQuantity]:
         names = {member.name for member in group.of(side)}
         return [run for run in runs if run.name in names]
 
@@ -176,11 +176,11 @@ def _verdict(group: Group, line: Expectation, runs: Sequence[Measured]) -> Verdi
         found = {run.summary.status for run in of(line.left)}
         return Verdict(line, ", ".join(sorted(found)), found == {line.bound})
     left = [run.value(line.tag, line.moment) for run in of(line.left)]
-    value = estimate(left).mean
+    value = estimate_mean(left).mean
     if line.relation:
-        right = estimate([run.value(line.tag, line.moment) for run in of(line.right)]).mean
+        right = estimate_mean([run.value(line.tag, line.moment) for run in of(line.right)]).mean
         value = value - right if line.relation == "minus" else _ratio(value, right)
-    return Verdict(line, value, interval(line.bound).holds(value))
+    return Verdict(line, value, parse_interval(line.bound).holds(value))
 
 
 def _ratio(above: float, below: float) -> float:
@@ -204,11 +204,11 @@ class Comparison:
     run: Path
     group: Group
     status: str
-    runs: tuple[Measured, ...]
+    runs: tuple[MeasuredQuantity, ...]
     verdicts: tuple[Verdict, ...]
 
     @property
-    def ended(self) -> tuple[Measured, ...]:
+    def ended(self) -> tuple[MeasuredQuantity, ...]:
         """The runs that no signal cut short: those whose last readings can be averaged."""
         return tuple(run for run in self.runs if run.summary.status != "interrupted")
 
@@ -231,7 +231,7 @@ class Comparison:
         """The content of group.json: a member that has not begun has no summary in it."""
         ended = {run.name: run.summary for run in self.runs}
         return {
-            "format": FORMAT,
+            "format": _FORMAT,
             "name": self.group.name,
             "status": self.status,
             "variants": list(self.group.comparison.names),

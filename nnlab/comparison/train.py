@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.comparison import report as group_report
-from nnlab.comparison.curves import draw
-from nnlab.comparison.group import Group, Member, SettledGroup, settled_group
-from nnlab.comparison.lesson import before, lesson_of
-from nnlab.comparison.result import Comparison, Measured, curves_of, verdicts
+from nnlab.comparison.curves import draw_comparison
+from nnlab.comparison.group import Group, Member, SettledGroup, settle_source
+from nnlab.comparison.lesson import lesson_of, question_before
+from nnlab.comparison.result import Comparison, MeasuredQuantity, curves_of, judge_expectations
 from nnlab.comparison.view import GroupView
 from nnlab.config.run_config import RunConfig, to_yaml
 from nnlab.config.sections import LENGTHS
@@ -19,15 +19,15 @@ from nnlab.core import files
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.experiment.experiment import Experiment
-from nnlab.parts.datasets.checks import notes
+from nnlab.parts.datasets.checks import data_notes
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import GROUP_FILE, create
+from nnlab.runs.folder.find import GROUP_FILE, create_folder
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.run import last_of, stream_run
 from nnlab.training import device as devices
 
-ENDED = ("completed", "early_stopped", "time_limit", "diverged")
+_ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 """A member with one of these is not trained again."""
 
 
@@ -53,25 +53,25 @@ def train_group(
     Raises:
         NnlabError: what one of the runs raises.
     """
-    settled = settled.on(Machine.here(devices.choose(device)[0].type))
+    settled = settled.on(Machine.here(devices.choose_device(device)[0].type))
     group = settled.group
-    folder = (run_dir or create(group.name)).absolute()
+    folder = (run_dir or create_folder(group.name)).absolute()
     continues = resume and (folder / GROUP_FILE).exists()
     with ExitStack() as stack:
         if not continues:
             folders.refuse_used(folder)
-        stack.enter_context(folders.locked(folder))
+        stack.enter_context(folders.lock_folder(folder))
         begun = _begun(folder, settled) if continues else {}
         _write_plan(folder, group)
         lesson = lesson_of(_source_of(folder))
-        stack.enter_context(view.open(group, folder, before(lesson)))
+        stack.enter_context(view.open(group, folder, question_before(lesson)))
         found = _train_members(settled, folder, begun, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
-        files.write(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
+        files.write_file(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
         if comparison.ended:
-            keys = group_report.keys_of(comparison.ended)
-            draw(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
-    view.outcome(group_report.report(comparison, lesson))
+            keys = group_report.reported_keys(comparison.ended)
+            draw_comparison(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
+    view.outcome(group_report.comparison_report(comparison, lesson))
     return comparison
 
 
@@ -86,7 +86,7 @@ def resume_group(
     if not (folder / "config.yaml").exists():
         what = "was killed before any of its runs began"
         raise CheckpointError(f"{folder}: {what} (nnlab train CONFIG begins anew)")
-    settled = settled_group(folder / "config.yaml", overrides)
+    settled = settle_source(folder / "config.yaml", overrides)
     # What its author wrote is in source.yaml already.
     settled = settled._replace(group=replace(settled.group, text=None))
     return train_group(settled, run_dir=folder, resume=True, device=device, view=view)
@@ -108,7 +108,7 @@ def _train_members(
         done = read_summary(run) if (run / "summary.json").exists() else None
         if (
             done is not None
-            and done.status in ENDED
+            and done.status in _ENDED
             and not _asks_more(begun[member.name], experiment)
         ):
             found[member.name] = done
@@ -146,14 +146,14 @@ def _examples(
     key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
     if key not in shared:
         shared[key] = experiment.load()
-        for note in (*experiment.remarks(), *notes(shared[key])):
+        for note in (*experiment.remarks(), *data_notes(shared[key])):
             view.note_once(member, note)
     return shared[key]
 
 
 def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: str) -> Comparison:
     tested = any(line.tag.endswith("/test") for line in group.expectations)
-    runs: list[Measured] = []
+    runs: list[MeasuredQuantity] = []
     for member in group.members:
         summary = found.get(member.name)
         if summary is None:
@@ -163,11 +163,13 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
             values = evaluate(folder / member.name, split="test", device=device)
         test = {f"{key}/test": v for key, v in values.items() if isinstance(v, float)}
         curves = curves_of(summary.history)
-        runs.append(Measured(member.name, member.variant, member.seed, summary, curves, test))
+        runs.append(
+            MeasuredQuantity(member.name, member.variant, member.seed, summary, curves, test)
+        )
     complete = len(runs) == len(group.members)
     interrupted = not complete or any(run.summary.status == "interrupted" for run in runs)
     status = "interrupted" if interrupted else "completed"
-    judged = () if interrupted else verdicts(group, runs)
+    judged = () if interrupted else judge_expectations(group, runs)
     return Comparison(folder, group, status, tuple(runs), judged)
 
 
@@ -178,10 +180,10 @@ def _write_plan(folder: Path, group: Group) -> None:
     it would look like the run of something else.
     """
     plan = Comparison(folder, group, "running", (), ()).plain()
-    files.write(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
-    files.write(folder / "config.yaml", to_yaml(group.whole))
+    files.write_file(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
+    files.write_file(folder / "config.yaml", to_yaml(group.whole))
     if group.text is not None:
-        files.write(folder / "source.yaml", group.text)
+        files.write_file(folder / "source.yaml", group.text)
 
 
 def _source_of(folder: Path) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any, TextIO, final
 from nnlab.comparison.group import Group, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome, exact
-from nnlab.display.views import RunAbout, View, calm
+from nnlab.core.wrap import write_wrapped
+from nnlab.display.closing import Outcome, four_digits
+from nnlab.display.views import RunAbout, View, calm_stream
 from nnlab.runs.folder.summary import Summary
 
 
@@ -24,7 +25,7 @@ class GroupView:
 
     def __init__(self, *, quiet: bool, stream: TextIO) -> None:
         self._quiet = quiet
-        self._stream = calm(stream)
+        self._stream = calm_stream(stream)
         self._bar: Any = None
         self._count = 0
         self._width = 0
@@ -94,8 +95,7 @@ class GroupView:
         if self._bar is not None:
             self._bar.print(text)
             return
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_wrapped(self._stream, text)
 
 
 def _count(number: int, name: str) -> str:
@@ -109,7 +109,7 @@ def _numbers(summary: Summary) -> list[str]:
         entry: Mapping[str, Any] = summary.last.get(split) or {}
         values: dict[str, Any] = {"loss": entry.get("loss"), **(entry.get("scores") or {})}
         for key, value in values.items():
-            text = "not finite" if value is None else exact(value)
+            text = "not finite" if value is None else four_digits(value)
             found.setdefault(key, []).append(f"{label}{text}")
     return [
         f"{key} {texts[0]}" + (f" ({', '.join(texts[1:])})" if texts[1:] else "")

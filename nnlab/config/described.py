@@ -22,29 +22,29 @@ from nnlab.core.kinds import Config, Kind, annotation_of, arms_of, is_menu, kind
 from nnlab.models import Model
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
-from nnlab.parts.averages import Average
+from nnlab.parts.averages import RunningAverage
 from nnlab.parts.datasets import Data
 from nnlab.parts.initializers import Initializer
-from nnlab.parts.layers import Layer
+from nnlab.parts.layers import AnyLayer
 from nnlab.parts.losses import Loss
 from nnlab.parts.norms import Norm
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.schedules import Schedule
 from nnlab.parts.scores import AnyScore
-from nnlab.rules import Rule
+from nnlab.rules import LearningRule
 
 MENUS: dict[str, tuple[Any, str]] = {
     "activations": (Activation, "model.activation"),
     "augments": (Augment, "data.augment"),
-    "averages": (Average, "train.averaging"),
+    "averages": (RunningAverage, "train.averaging"),
     "data": (Data, "data"),
     "initializers": (Initializer, "model.init"),
-    "layers": (Layer, "model.layers, in a stack"),
+    "layers": (AnyLayer, "model.layers, in a stack"),
     "losses": (Loss, "loss"),
     "models": (Model, "model"),
     "norms": (Norm, "model.norm"),
     "optimizers": (Optimizer, "optimizer"),
-    "rules": (Rule, "rule"),
+    "rules": (LearningRule, "rule"),
     "schedules": (Schedule, "schedule"),
     "scores": (AnyScore, "scores"),
 }
@@ -202,7 +202,7 @@ def _classes(module: str) -> dict[str, ast.ClassDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def sections(root: type[BaseModel] = RunConfig) -> list[type[BaseModel]]:
+def language_sections(root: type[BaseModel] = RunConfig) -> list[type[BaseModel]]:
     """Every class of the language, each once."""
     found: dict[type[BaseModel], None] = {}
 

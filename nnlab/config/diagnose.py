@@ -6,7 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from nnlab.core.kinds import Config
 
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+_Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 FindingName = Literal[
     "batch_norm_with_tiny_batches",
@@ -45,19 +45,21 @@ class DiagnoseConfig(Config, frozen=True):
 
     ignore: tuple[FindingName, ...] = ()
     """Names of findings that are not told, such as vanishing_gradient."""
-    learned: Share = 0.5
+    learned: _Share = 0.5
     """So much of the loss of a blind guess is gone: a symptom in the layers is a note from here."""
-    patience: Share = 0.2
+    patience: _Share = 0.2
     """So much of a run is waited for learning to begin before a mild symptom counts."""
-    vanishing_ratio: Share = 1e-3
-    """Gradient per weight, first over last layer. Glorot & Bengio 2010, figures 6 to 9."""
+    vanishing_ratio: _Share = 1e-3
+    """Gradient per weight, first over last layer, below which it vanishes. Glorot & Bengio 2010,
+    figures 6 to 9."""
     exploding_ratio: PositiveFloat = 1e3
-    """Likewise, from above. Pascanu et al. 2013, arXiv:1211.5063."""
+    """Gradient per weight, first over last layer, above which it explodes. Pascanu et al. 2013,
+    arXiv:1211.5063."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
-    dead_share: Share = 0.5
+    dead_share: _Share = 0.5
     """Units of a layer that are 0 on every example. Maas et al. 2013."""
-    saturated_share: Share = 0.5
+    saturated_share: _Share = 0.5
     """Activations next to a bound, beyond those of N(0, 1) inputs. Glorot & Bengio 2010."""
     symmetric: PositiveFloat = 1e-5
     """How much the weights of a layer's units differ, of their length. Goodfellow 2016, 8.4."""
@@ -68,36 +70,37 @@ class DiagnoseConfig(Config, frozen=True):
     update_high: PositiveFloat = 0.1
     """Length of an update over that of the weights, median of the layers; 1e-3 is usual."""
     update_low: PositiveFloat = 3e-5
-    """Likewise, from below. Bottou 2015; Karpathy, CS231n, "Babysitting the learning process"."""
+    """The ratio of the update to the weights below which it is too small. Bottou 2015; Karpathy,
+    CS231n, "Babysitting the learning process"."""
     leap: PositiveFloat = 3.0
     """How far the weights have gone before learning should have begun, over the first ones (or
     those of N(0, 1 / n_in)): nothing of these is left. Goodfellow et al. 2016, 8.3.1."""
     reach: PositiveFloat = 0.05
     """The same times the updates of the run: so far the weights could go in all."""
-    stuck: Share = 0.05
+    stuck: _Share = 0.05
     """Less of a blind guess's loss is gone after `patience`: the loss does not fall."""
     swing: PositiveFloat = 0.3
     """Deviation of the training loss around its course, of its mean."""
     overfit_rise: PositiveFloat = 0.15
     """How much the validation loss has risen above its lowest value, of that of a blind guess."""
-    underfit: Share = 0.3
+    underfit: _Share = 0.3
     """Less of a blind guess's loss is gone at the end, and it falls no more."""
-    better: Share = 0.05
+    better: _Share = 0.05
     """How much of the way from the baseline to perfect scores a model must go at the end."""
-    majority: Share = 0.75
+    majority: _Share = 0.75
     """Share of the largest class from which on accuracy says little. He & Garcia 2009."""
     spread: PositiveFloat = 30.0
     """Deviation of input columns as the network sees them, largest over smallest."""
     input_size: PositiveFloat = 10.0
     """Root mean square of the inputs as the network sees them. LeCun et al. 1998, section 4.3."""
-    duplicates: Share = 0.1
+    duplicates: _Share = 0.1
     """Rows of validation or test that are rows of train as well."""
-    mislabelled: Share = 0.03
+    mislabelled: _Share = 0.03
     """Of the training labels so many contradict the network however sure it is, at least."""
-    mislabelled_unseen: Share = 0.08
-    """Likewise, of networks that were trained without the row: a rare group, rightly labelled,
-    looks the same."""
-    sure: Share = 0.5
+    mislabelled_unseen: _Share = 0.08
+    """Of the training labels so many contradict networks trained without the row: a rare group,
+    rightly labelled, looks the same."""
+    sure: _Share = 0.5
     """The surest training rows, which are held against validation rows as sure."""
     luck: PositiveFloat = 2.0
     """Standard errors that both allow for: in 2 of 100 a chance does more."""

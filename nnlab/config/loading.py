@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from nnlab.config import yaml
 from nnlab.config.mistakes import mistakes_of
-from nnlab.config.origins import Origins, located
-from nnlab.config.overrides import Change, apply, parsed
+from nnlab.config.origins import Origins, error_at_places
+from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import RunConfig
-from nnlab.config.variants import KEYS
+from nnlab.config.variants import COMPARISON_KEYS
 from nnlab.core.errors import ConfigError, Mistake
 from nnlab.core.package import FOLDER
 from nnlab.parts.datasets.family import Place
@@ -35,7 +35,7 @@ class Text(NamedTuple):
     """The name that a run gets if the config gives none."""
 
 
-def bundled() -> dict[str, pathlib.Path]:
+def bundled_configs() -> dict[str, pathlib.Path]:
     """The configs that come with nnlab, by name; in a checkout and in an installed package.
 
     Those in a folder of their own are called with it: lessons/zero_init.
@@ -59,7 +59,7 @@ def read_text(source: str | pathlib.Path) -> Text:
         data = sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
         return Text(_decoded(data, "<stdin>"), "<stdin>", pathlib.Path.cwd(), "stdin")
     path = pathlib.Path(source)
-    known = bundled()
+    known = bundled_configs()
     try:
         if str(source) in known and not path.exists():
             path = known[str(source)]
@@ -83,7 +83,7 @@ def _decoded(data: bytes, shown: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The YAML reader says where, and that it is too large where it is.
-        yaml.parse(data, file=shown)
+        yaml.parse_yaml(data, file=shown)
         raise
 
 
@@ -105,7 +105,7 @@ class Document(NamedTuple):
     @property
     def compares(self) -> list[str]:
         """The keys that make it several runs, or runs that must show something."""
-        return [key for key in KEYS if key != "base" and self.tree.get(key) is not None]
+        return [key for key in COMPARISON_KEYS if key != "base" and self.tree.get(key) is not None]
 
 
 def load_config(
@@ -123,21 +123,21 @@ def load_config(
     """
     if isinstance(source, RunConfig):
         return source
-    return validated(one_run(document_of(source, overrides)))
+    return validate_document(require_one_run(document_of(source, overrides)))
 
 
-def one_run(document: Document) -> Document:
-    """The same document; a comparison is refused.
+def require_one_run(document: Document) -> Document:
+    """A document of one run, as it is; a comparison is refused.
 
     Raises:
         ConfigError: it is one.
     """
     if keys := document.compares:
-        raise located([no_comparison(keys)], document.origins)
+        raise error_at_places([comparison_mistake(keys)], document.origins)
     return document
 
 
-def no_comparison(keys: Sequence[str]) -> Mistake:
+def comparison_mistake(keys: Sequence[str]) -> Mistake:
     """The mistake where one run is needed and these keys make it several."""
     way = " ".join(f"--set {key}=null" for key in keys)
     text = f"makes this a comparison, one run is needed here ({way} leaves one)"
@@ -158,14 +158,14 @@ def document_of(
         document = Document(_tuples(source), Origins("config", {}, {}), "run")
     else:
         document = _parsed(source if isinstance(source, Text) else read_text(source))
-    changes = [parsed(override) for override in overrides]
-    tree, origins = apply(document.tree, changes, document.origins)
+    changes = [parse_change(override) for override in overrides]
+    tree, origins = apply_changes(document.tree, changes, document.origins)
     return document._replace(tree=tree, origins=origins)
 
 
 def _parsed(text: Text, *, is_base: bool = False) -> Document:
     """A text with what it is based on; a base has none itself."""
-    document = yaml.parse(text.text, file=text.file)
+    document = yaml.parse_yaml(text.text, file=text.file)
     marks = document.marks
     origins = Origins(
         text.file,
@@ -196,11 +196,13 @@ def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[st
         below = _parsed(text, is_base=True)
     except ConfigError as error:
         lines = (line.removeprefix(f"{base}: ") for line in error.lines)
-        raise located([Mistake(("base",), line) for line in lines], origins) from None
+        raise error_at_places([Mistake(("base",), line) for line in lines], origins) from None
     rest = {key: value for key, value in tree.items() if key != "base"}
     # A name says which experiment it is, and this is another.
     lower = {key: value for key, value in below.tree.items() if key != "name"}
-    merged = on_top(rooted(lower, text.folder) if text.folder != origins.folder else lower, rest)
+    merged = on_top(
+        with_absolute_paths(lower, text.folder) if text.folder != origins.folder else lower, rest
+    )
     return merged, below.origins.under(origins)
 
 
@@ -219,7 +221,7 @@ def on_top(below: Any, above: Any) -> Any:
     return {**below_, **{key: on_top(below_.get(key, v), v) for key, v in above_.items()}}
 
 
-def rooted(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+def with_absolute_paths(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     """A tree whose relative paths to data are made absolute."""
 
     def moved(key: str, value: Any) -> Any:
@@ -232,17 +234,17 @@ def rooted(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     return {key: moved(key, value) for key, value in tree.items()}
 
 
-def validated(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
+def validate_document(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
     """Applies changes to a document and validates it.
 
     Raises:
         ConfigError: unknown keys, wrong types and ranges, all at once.
     """
-    tree, origins = apply(document.tree, changes, document.origins)
+    tree, origins = apply_changes(document.tree, changes, document.origins)
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise located(mistakes_of(error, RunConfig), origins) from None
+        raise error_at_places(mistakes_of(error, RunConfig), origins) from None
     if config.name is None:
         fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in document.name)
         fitting = fitting.lstrip("_.-")[:100] or "run"

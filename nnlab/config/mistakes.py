@@ -9,9 +9,9 @@ from pydantic_core import ErrorDetails
 
 from nnlab.config import synonyms
 from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
-from nnlab.config.synonyms import VALUES
+from nnlab.config.synonyms import VALUE_SYNONYMS
 from nnlab.core.errors import Mistake, Path
-from nnlab.core.kinds import mapping, opened
+from nnlab.core.kinds import mapping_text, open_errors
 
 
 def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
@@ -21,7 +21,7 @@ def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
         error: from `root.model_validate`.
         root: the class of the whole config, to name the keys that are valid at a place.
     """
-    found = list(opened(error.errors(include_url=False)))
+    found = list(open_errors(error.errors(include_url=False)))
     places = [_path(details) for details in found]
 
     def repeated(details: ErrorDetails, path: Path) -> bool:
@@ -52,10 +52,10 @@ def _path(details: ErrorDetails) -> Path:
 
 def _near_key(details: ErrorDetails, root: type[BaseModel]) -> tuple[str, bool] | None:
     key, valid = str(details["loc"][-1]), fields_at(root, details["loc"][:-1])
-    return nearest(key, valid, synonyms.KEYS)
+    return nearest(key, valid, synonyms.KEY_SYNONYMS)
 
 
-def shown(value: object) -> str:
+def _shown(value: object) -> str:
     """What was found, as the user wrote it: text in quotes, null, true."""
     if value is None:
         return "null"
@@ -81,21 +81,23 @@ def nearest(
         swapped = [name for name in close if sorted(name) == sorted(word.lower())]
         return (swapped or close)[0], True
     # Mistyped, and from elsewhere at that: learning_rte.
-    others = get_close_matches(synonyms.plain(word), table, n=1, cutoff=0.85)
+    others = get_close_matches(synonyms.plain_word(word), table, n=1, cutoff=0.85)
     known = synonyms.known_as(others[0], valid, table) if others else None
     return (known, True) if known else None
 
 
 def not_one_of(word: object, valid: list[str]) -> str:
     """The sentence for a value that is on no menu."""
-    found = repr(word) if isinstance(word, str) else shown(word)
+    found = repr(word) if isinstance(word, str) else _shown(word)
     text = f"{_short(found)} is not one of {_listed(valid)}"
     if not isinstance(word, str | bool):
         return text
     name = str(word).lower() if isinstance(word, bool) else word
-    if "activation" in valid and (way_out := synonyms.LAYERS.get(synonyms.plain(name))):
+    if "activation" in valid and (
+        way_out := synonyms.LAYER_SYNONYMS.get(synonyms.plain_word(name))
+    ):
         return f"{found} {way_out}"
-    match nearest(name, valid, VALUES):
+    match nearest(name, valid, VALUE_SYNONYMS):
         case (known, False):
             return f"{found} is called {known} here"
         case (near, True):
@@ -110,7 +112,7 @@ def unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     if "." in key and key.partition(".")[0] in valid:
         first, _, rest = key.partition(".")
         return f"unknown key (write {first}: {{{rest}: ...}})"
-    match nearest(key, valid, synonyms.KEYS):
+    match nearest(key, valid, synonyms.KEY_SYNONYMS):
         case (known, False):
             return f"{key} is called {known} here"
         case (near, True):
@@ -147,23 +149,23 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         got = f"one of {len(found)}" if isinstance(found, tuple) and found else _plain(found)
         return Mistake(path, f"must be {_RANGES[kind](context)}, got {got}")
     if kind == "model_type" and (keys := fields_at(root, details["loc"])):
-        return Mistake(path, f"needs {mapping(keys)}, got {shown(found)}")
+        return Mistake(path, f"needs {mapping_text(keys)}, got {_shown(found)}")
     if kind in _TYPES:
-        return Mistake(path, f"must be {_TYPES[kind]}, got {shown(found)}{_way_out(kind, found)}")
+        return Mistake(path, f"must be {_TYPES[kind]}, got {_shown(found)}{_way_out(kind, found)}")
     message = details["msg"]
     if (
         kind == "form"
         and isinstance(found, str)
-        and nearest(found, context.get("names", []), VALUES)
+        and nearest(found, context.get("names", []), VALUE_SYNONYMS)
     ):
         return Mistake(path, not_one_of(found, context["names"]))
     if kind in ("form", "duration"):
-        message = f"{message}, got {shown(found)}{_form_way_out(message, found)}"
+        message = f"{message}, got {_shown(found)}{_form_way_out(message, found)}"
     return Mistake(path, message, at_key=details["loc"][-1:] == (KEY,))
 
 
 def _plain(found: object) -> str:
-    return shown(found) if isinstance(found, tuple) else _short(repr(found))
+    return _shown(found) if isinstance(found, tuple) else _short(repr(found))
 
 
 _Context = Mapping[str, Any]

@@ -4,9 +4,9 @@ import pathlib
 import re
 from collections.abc import Mapping, Sequence
 
-from nnlab.core.errors import ConfigError, Mistake, Path, dotted
+from nnlab.core.errors import ConfigError, Mistake, Path, dotted_path
 
-SHOWN = 10
+_SHOWN = 10
 """How many mistakes are printed at once."""
 
 
@@ -37,7 +37,7 @@ class Origins:
         return isinstance(other, Origins)
 
     def replaced(self, places: Mapping[Path, str]) -> "Origins":
-        """Likewise, where these values (with all inside them) come from elsewhere."""
+        """The origins where these values (with all inside them) come from elsewhere."""
         kept = [
             {p: w for p, w in table.items() if not any(p[: len(new)] == new for new in places)}
             for table in (self._keys, self._values)
@@ -45,7 +45,7 @@ class Origins:
         return Origins(self.file, {**kept[0], **places}, {**kept[1], **places}, self.folder)
 
     def under(self, other: "Origins") -> "Origins":
-        """Likewise, with the places of another file where it says something."""
+        """The origins with the places of another file wherever that says something."""
         keys, values = {**self._keys, **other._keys}, {**self._values, **other._values}
         return Origins(other.file, keys, values, other.folder)
 
@@ -65,7 +65,7 @@ class Origins:
             path = path[:-1]
         where = where or self._values.get((), self.file)
         text = mistake.text
-        name = _printable(dotted(mistake.path))
+        name = _printable(dotted_path(mistake.path))
         if not name:
             return f"{where}: {text}"
         joint = " " if text.startswith("(") else ": "
@@ -78,16 +78,16 @@ def _printable(name: str) -> str:
     return name if len(name) <= 120 else name[:120] + "..."
 
 
-def located(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
+def error_at_places(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
     """The error for these mistakes, each at its place; at most ten are told."""
-    return told([origins.line(mistake) for mistake in mistakes])
+    return error_of_lines([origins.line(mistake) for mistake in mistakes])
 
 
-def told(lines: Sequence[str]) -> ConfigError:
+def error_of_lines(lines: Sequence[str]) -> ConfigError:
     """The error of these lines, from top to bottom, each once; at most ten are told."""
     lines = sorted(dict.fromkeys(lines), key=_position)
-    more = len(lines) - SHOWN
-    return ConfigError([*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])])
+    more = len(lines) - _SHOWN
+    return ConfigError([*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])])
 
 
 def _position(line: str) -> tuple[int, int]:
@@ -97,5 +97,5 @@ def _position(line: str) -> tuple[int, int]:
 
 
 def path_of(name: str) -> Path:
-    """The path that a dotted name stands for: model.layers.3."""
+    """The path that a dotted_path name stands for: model.layers.3."""
     return tuple(int(part) if part.isdigit() else part for part in name.split("."))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from nnlab.config import yaml
 from nnlab.config.origins import Origins
 from nnlab.config.sections import LENGTHS
-from nnlab.core.errors import ConfigError, Path, dotted
+from nnlab.core.errors import ConfigError, Path, dotted_path
 
 DEFAULT_KINDS = {
     "loss": "cross_entropy",
@@ -40,7 +40,7 @@ class Change(NamedTuple):
     """Where what it holds was written, by the rest of the paths."""
 
 
-def parsed(override: str) -> Change:
+def parse_change(override: str) -> Change:
     """KEY=VALUE, as `--set` takes it.
 
     Raises:
@@ -50,10 +50,10 @@ def parsed(override: str) -> Change:
     key, equals, text = override.partition("=")
     if not equals or not all(part.strip() for part in key.split(".")):
         raise ConfigError(f"{where}: needs KEY=VALUE, such as optimizer.lr=0.01")
-    return Change(key, yaml.parse(text, file=where).tree, where)
+    return Change(key, yaml.parse_yaml(text, file=where).tree, where)
 
 
-def apply(
+def apply_changes(
     tree: dict[str, Any], changes: Sequence[Change], origins: Origins
 ) -> tuple[dict[str, Any], Origins]:
     """The tree with each change carried out in order, and where the values now come from.
@@ -94,7 +94,7 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
             inner = _opened(_get(node, part), tuple(path))
             if not isinstance(inner, dict | list):
                 found = "a value" if inner is not None else "nothing"
-                raise ConfigError(f"{where}: {dotted(tuple(path))} is {found}, it has no keys")
+                raise ConfigError(f"{where}: {dotted_path(tuple(path))} is {found}, it has no keys")
             _store(node, part, inner, where, path)
             node = inner
     return _closed(copy), tuple(path)
@@ -143,12 +143,12 @@ def _index(node: list[Any], part: str | int, where: str, path: list[str | int], 
         return names.index(str(part))
     layers = all(isinstance(item, str | dict) for item in node)
     known = ", ".join(names) if layers and names else f"{len(node)} entries, counted from 0"
-    raise ConfigError(f"{where}: {dotted(tuple(path))} has no {part} (it has {known})")
+    raise ConfigError(f"{where}: {dotted_path(tuple(path))} has no {part} (it has {known})")
 
 
 def _store(node: Any, part: str | int, value: Any, where: str, path: list[str | int]) -> None:
     if isinstance(node, dict) and isinstance(part, int):
-        raise ConfigError(f"{where}: {dotted(tuple(path[:-1])) or 'a config'} has no {part}")
+        raise ConfigError(f"{where}: {dotted_path(tuple(path[:-1])) or 'a config'} has no {part}")
     node[part] = value
 
 

@@ -13,7 +13,7 @@ from pydantic import (
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.config.origins import Origins
 from nnlab.config.sections import LogConfig, RegularizeConfig, Seed, SeedConfig, TrainConfig
-from nnlab.config.variants import KEYS, ComparisonConfig, spelled_as
+from nnlab.config.variants import COMPARISON_KEYS, ComparisonConfig, spelled_as
 from nnlab.core.kinds import Config, Forms
 from nnlab.models import Model
 from nnlab.parts.datasets import Data
@@ -22,10 +22,10 @@ from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.adam import AdamConfig
 from nnlab.parts.schedules import Schedule
-from nnlab.parts.schedules.decays import ConstantConfig
+from nnlab.parts.schedules.decays import ConstantScheduleConfig
 from nnlab.parts.scores import AnyScore
 from nnlab.parts.scores.family import ScoreConfig
-from nnlab.rules import DEFAULT, Rule
+from nnlab.rules import DEFAULT, LearningRule
 
 if TYPE_CHECKING:
     RunName = str
@@ -46,8 +46,8 @@ class RunConfig(ComparisonConfig, frozen=True):
     loss: Annotated[Literal["auto"] | Loss, Forms()] = "auto"
     regularize: RegularizeConfig = RegularizeConfig()
     optimizer: Optimizer = AdamConfig()
-    schedule: Schedule = ConstantConfig()
-    rule: Rule = DEFAULT
+    schedule: Schedule = ConstantScheduleConfig()
+    rule: LearningRule = DEFAULT
     train: TrainConfig = TrainConfig(epochs=10)
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     log: LogConfig = LogConfig()
@@ -60,7 +60,7 @@ class RunConfig(ComparisonConfig, frozen=True):
         return self.seed.of(purpose) if isinstance(self.seed, SeedConfig) else self.seed
 
     def seeded(self, seed: int) -> Self:
-        """The same experiment from another seed; purposes that have a seed of their own keep it."""
+        """This experiment from another seed; purposes that have a seed of their own keep it."""
         whole = self.seed
         whole = whole.model_copy(update={"all": seed}) if isinstance(whole, SeedConfig) else seed
         return self.model_copy(update={"seed": whole})
@@ -106,7 +106,11 @@ class RunConfig(ComparisonConfig, frozen=True):
 def to_plain(config: Config) -> dict[str, Any]:
     """The config as YAML would read it: dicts, lists, words and numbers, every field written."""
     plain = _lists(config.model_dump())
-    return {key: value for key, value in plain.items() if value is not None or key not in KEYS}
+    return {
+        key: value
+        for key, value in plain.items()
+        if value is not None or key not in COMPARISON_KEYS
+    }
 
 
 def _lists(value: Any) -> Any:
@@ -115,7 +119,7 @@ def _lists(value: Any) -> Any:
     return [_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def dump(config: RunConfig) -> str:
+def dump_config(config: RunConfig) -> str:
     """The config as YAML text; `load_config` reads the same config from it."""
     return to_yaml(to_plain(config))
 

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from nnlab.config.variants import spelled_as
 from nnlab.core.durations import Duration
 from nnlab.core.kinds import Config, Forms
-from nnlab.parts.averages import Average
+from nnlab.parts.averages import RunningAverage
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 PictureCount = Annotated[int, Field(ge=1, le=1000)]
@@ -87,7 +87,7 @@ class TrainConfig(Config, frozen=True):
     monitor: Monitored = "auto"
     early_stopping: Annotated[Duration | EarlyStoppingConfig | None, Forms()] = None
     """A duration alone is the patience: `5` is `{patience: 5}`."""
-    averaging: Annotated[Literal["none"] | Average, Forms()] = "none"
+    averaging: Annotated[Literal["none"] | RunningAverage, Forms()] = "none"
     """What is evaluated and kept: the weights themselves, or an average over those of training."""
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     compile: Literal["auto", "on", "off"] = "auto"

@@ -6,7 +6,7 @@ Right: the words of nnlab; the message names the one that is valid where the mis
 
 from collections.abc import Mapping
 
-KEYS: dict[str, tuple[str, ...]] = {
+KEY_SYNONYMS: dict[str, tuple[str, ...]] = {
     "maxnorm": ("max_norm",),
     "kernelconstraint": ("max_norm",),
     "sampler": ("sampling",),
@@ -173,7 +173,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 _ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "elu", "leaky_relu", "prelu", "step")
 _SOFTMAX = "is not written: the form of the output follows from the loss (remove it)"
-LAYERS: dict[str, str] = {
+LAYER_SYNONYMS: dict[str, str] = {
     **{
         name.replace("_", ""): f"is written {{kind: activation, function: {name}}} here"
         for name in _ACTIVATIONS
@@ -184,14 +184,17 @@ LAYERS: dict[str, str] = {
 """What is a layer in PyTorch and Keras, and what a stack has instead."""
 
 
-def plain(word: str) -> str:
+def plain_word(word: str) -> str:
     """A word as the tables spell it."""
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
 def known_as(word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]) -> str | None:
     """The valid word for one from elsewhere, or None."""
-    candidates = (*table.get(plain(word), ()), *(v for v in valid if plain(v) == plain(word)))
+    candidates = (
+        *table.get(plain_word(word), ()),
+        *(v for v in valid if plain_word(v) == plain_word(word)),
+    )
     return next((c for c in candidates if c in valid and c != word), None)
 
 
@@ -235,7 +238,7 @@ _JUDGES = {
 }
 """Losses and scores with the words for them."""
 
-VALUES: dict[str, tuple[str, ...]] = {
+VALUE_SYNONYMS: dict[str, tuple[str, ...]] = {
     **{word: (name,) for name, words in _JUDGES.items() for word in words.split()},
     "randomcrop": ("crop",),
     "randomresizedcrop": ("resized_crop",),

@@ -22,7 +22,7 @@ from nnlab.config.mistakes import mistakes_of
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import Config, Forms
 
-KEYS = ("base", "variants", "seeds", "expect")
+COMPARISON_KEYS = ("base", "variants", "seeds", "expect")
 """Keys of a file that make it a comparison, or build it on another."""
 EVERY = "all"
 """The word for every variant; for the runs of a file without variants."""
@@ -119,7 +119,7 @@ class ComparisonConfig(Config, frozen=True):
         return tuple(range(first, first + (self.seeds or 1)))
 
 
-class Interval(NamedTuple):
+class Bounds(NamedTuple):
     """Numbers that an expectation allows, and whether the ends are among them."""
 
     low: float = -inf
@@ -156,19 +156,19 @@ class Expectation(NamedTuple):
         return self.tag if self.moment == "last" else f"{self.moment} {self.tag}"
 
 
-def interval(bound: str) -> Interval:
+def parse_interval(bound: str) -> Bounds:
     """The numbers that a bound allows: `at_least 0.95` is [0.95, inf)."""
     found = _BOUND.fullmatch(bound)
     assert found is not None
     word, number, low, high = found.groups()
     if word is None:
-        return Interval(float(low), float(high))
+        return Bounds(float(low), float(high))
     value, closed = float(number), word.startswith("at_")
     lower = word in ("at_least", "above")
-    return Interval(value, inf, closed) if lower else Interval(-inf, value, closed)
+    return Bounds(value, inf, closed) if lower else Bounds(-inf, value, closed)
 
 
-def expectations(config: ComparisonConfig) -> tuple[Expectation, ...]:
+def read_expectations(config: ComparisonConfig) -> tuple[Expectation, ...]:
     """The lines of `expect`, in their order."""
     found: list[Expectation] = []
     for sides, quantities in (config.expect or {}).items():
@@ -184,7 +184,7 @@ def expectations(config: ComparisonConfig) -> tuple[Expectation, ...]:
     return tuple(found)
 
 
-def read(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, list[Mistake]]:
+def read_comparison(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, list[Mistake]]:
     """The keys of a file that compare, held against each other, and all that is wrong with them.
 
     Args:
@@ -194,7 +194,7 @@ def read(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, list[Mistake
         What is left without the mistakes, so that others can be told beside them; None where the
         variants cannot be read at all.
     """
-    said = {key: value for key, value in tree.items() if key in KEYS}
+    said = {key: value for key, value in tree.items() if key in COMPARISON_KEYS}
     wrong: list[Mistake] = []
     try:
         comparison = ComparisonConfig.model_validate(said)
@@ -208,7 +208,7 @@ def read(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, list[Mistake
     if EVERY in known:
         text = "stands for every variant in expect (choose another name)"
         wrong.append(Mistake(("variants", EVERY), text, at_key=True))
-    for line in expectations(comparison):
+    for line in read_expectations(comparison):
         for side in (line.left, *([line.right] if line.relation else [])):
             if side not in (*(known or [""]), EVERY):
                 wrong.append(Mistake(("expect", line.sides), _no_variant(side, known), at_key=True))

@@ -47,7 +47,7 @@ class Marks(NamedTuple):
     values: dict[Path, Mark]
 
 
-class Document(NamedTuple):
+class YamlDocument(NamedTuple):
     """A parsed file: plain Python values and where each stands."""
 
     tree: Tree
@@ -83,7 +83,7 @@ def scalar(text: str) -> str | int | float | bool | None:
     return text
 
 
-def parse(text: str | bytes, *, file: str) -> Document:
+def parse_yaml(text: str | bytes, *, file: str) -> YamlDocument:
     """Reads one YAML document.
 
     Args:
@@ -158,7 +158,7 @@ class _Composer:
         self._events: Iterator[Any] = iter(loader.parse(text))
         self._marks = Marks({}, {})
 
-    def document(self) -> Document:
+    def document(self) -> YamlDocument:
         tree: Tree = None
         documents = 0
         for event in self._events:
@@ -177,7 +177,7 @@ class _Composer:
             ):
                 tree = self._node(event)
         self._marks.values.setdefault((), Mark(1, 1))
-        return Document(tree, self._marks)
+        return YamlDocument(tree, self._marks)
 
     def _node(self, event: Any) -> Tree:
         """The value that starts at `event`; open collections wait on a stack."""

@@ -197,7 +197,7 @@ class Plan:
         inputs: shape of one example that comes in.
         output: shape of one example that goes out.
         parameters: full name -> shape ("hidden1.weight": (16, 784)).
-        buffers: likewise.
+        buffers: full name -> shape.
         flops: floating-point operations of a forward pass for one example; a multiply-add is two.
         note: what else `show` should say: "sigmoid, xavier_normal".
         children: the plans inside a residual block.
@@ -228,7 +228,7 @@ class Seen(NamedTuple):
     """Where the activation flattens out on both sides."""
 
     def under(self, block: str) -> "Seen":
-        """The same layer within a block."""
+        """The layer as one within a block: its names begin with the block's."""
         before, after = (name and f"{block}.{name}" for name in (self.before, self.after))
         return Seen(f"{block}.{self.layer}", before, after, self.bounds)
 

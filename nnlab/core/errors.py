@@ -51,7 +51,7 @@ class ResourceError(NnlabError):
     exit_code = 6
 
 
-def dotted(path: Path) -> str:
+def dotted_path(path: Path) -> str:
     """A path as people write it: model.layers.3.kernel."""
     return ".".join(str(part) for part in path)
 
@@ -70,4 +70,4 @@ class MistakeError(Exception):
 
     def __init__(self, path: Path, text: str, *, at_key: bool = False) -> None:
         self.mistake = Mistake(path, text, at_key)
-        super().__init__(f"{dotted(path)}: {text}")
+        super().__init__(f"{dotted_path(path)}: {text}")

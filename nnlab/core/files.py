@@ -21,7 +21,7 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextmanager
-def storage(path: Path, *, need: int = 0) -> Generator[None]:
+def storage_errors(path: Path, *, need: int = 0) -> Generator[None]:
     """Turns the OSErrors of writing `path` into a ResourceError that says what to do.
 
     Args:
@@ -64,7 +64,7 @@ def write_new(path: Path, data: bytes) -> None:
     Raises:
         ResourceError: the disk is full, or the like.
     """
-    with storage(path, need=len(data)):
+    with storage_errors(path, need=len(data)):
         handle = os.open(path, NEW, 0o666)
         try:
             write_all(handle, data)
@@ -73,7 +73,7 @@ def write_new(path: Path, data: bytes) -> None:
             os.close(handle)
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write_file(path: Path, content: str | bytes) -> None:
     """Puts a file in place at once: after a crash it is the old one or the new one.
 
     Written under a temporary name in the same folder, then renamed.
@@ -83,7 +83,7 @@ def write(path: Path, content: str | bytes) -> None:
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    with storage(path, need=len(data)):
+    with storage_errors(path, need=len(data)):
         temporary.unlink(missing_ok=True)  # of an earlier process with this number
         try:
             write_new(temporary, data)

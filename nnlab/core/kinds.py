@@ -134,10 +134,10 @@ def _any_of(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValu
 
 
 MENU = "x-menu"
-"""The key of a menu in a raw JSON schema: name -> class, as `spelled`."""
+"""The key of a menu in a raw JSON schema: name -> class, as `class_place`."""
 
 
-def spelled(cls: type) -> str:
+def class_place(cls: type) -> str:
     """A class by its place, which is unlike its name unique."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
@@ -148,14 +148,14 @@ def _within(tag: str, error: ValidationError) -> PydanticCustomError:
     return PydanticCustomError("within", "{tag} has mistakes", {"tag": tag, "errors": errors})
 
 
-def opened(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
+def open_errors(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
     """Errors with those inside of kinds in place of the one that stands for them."""
     for details in errors:
         if details["type"] != "within":
             yield details
             continue
         context = details.get("ctx", {})
-        for inner in opened(context["errors"]):
+        for inner in open_errors(context["errors"]):
             yield {**inner, "loc": (*details["loc"], context["tag"], *inner["loc"])}
 
 
@@ -221,7 +221,7 @@ class Menu:
     ) -> JsonSchemaValue:
         # `nnlab schema` puts the kinds in: they are not built here.
         kinds = kinds_of(schema.get("metadata", {})["menu"])
-        return {MENU: {name: spelled(kind) for name, kind in kinds.items()}}
+        return {MENU: {name: class_place(kind) for name, kind in kinds.items()}}
 
 
 def _base(arm: Arm) -> Arm:
@@ -308,7 +308,7 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
     return lambda v: isinstance(v, base)
 
 
-def mapping(keys: Iterable[str]) -> str:
+def mapping_text(keys: Iterable[str]) -> str:
     """A mapping as an error asks for it: {width: ..., depth: ...}."""
     return "{" + ", ".join(f"{key}: ..." for key in keys) + "}"
 
@@ -333,6 +333,6 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
         elif base is Duration:
             yield FORMS
         elif _is_section(arm):
-            yield mapping(base.model_fields)
+            yield mapping_text(base.model_fields)
         else:
             yield plain.get(base, getattr(base, "__name__", str(base)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, final
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class CutShort(KeyboardInterrupt):
@@ -96,7 +96,7 @@ def cut_short() -> Generator[None]:
 
 
 def _known() -> list[int]:
-    return [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    return [getattr(signal, name) for name in SIGNAL_NAMES if hasattr(signal, name)]
 
 
 @contextmanager

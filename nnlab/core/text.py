@@ -1,12 +1,14 @@
-"""Tables as text: 80 columns wide unless the terminal is narrower."""
+"""Tables as text, as wide as the terminal: 80 columns where there is none, 120 at most."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
+from nnlab.core.wrap import terminal_width, wrap_text
 
-def short(folder: Path) -> str:
+
+def short_path(folder: Path) -> str:
     """The folder as one would type it: below the current one without what is above."""
     try:
         return str(folder.relative_to(Path.cwd()))
@@ -14,22 +16,17 @@ def short(folder: Path) -> str:
         return str(folder)
 
 
-WIDTH = 80
-
-
-def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str:
+def render_text(*parts: Any, width: int | None = None, colors: bool = False) -> str:
     """What rich makes of these, a line break after each.
 
     Args:
         parts: text, tables, ...
-        width: of a line; None for at most 80.
+        width: of a line; None for that of the terminal, 120 at most.
         colors: those of a terminal, as far as it has some.
     """
-    from shutil import get_terminal_size
-
     from rich.console import Console
 
-    columns = min(WIDTH, get_terminal_size((WIDTH, 24)).columns) if width is None else width
+    columns = terminal_width() if width is None else width
     text = StringIO()
     console = Console(
         file=text,
@@ -41,11 +38,14 @@ def rendered(*parts: Any, width: int | None = None, colors: bool = False) -> str
         force_jupyter=False,  # where it would show the text and give back none
     )
     for part in parts:
-        console.print(part)
+        if isinstance(part, str):
+            console.print(wrap_text(part, columns), soft_wrap=True)
+        else:
+            console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
-def grid(
+def text_grid(
     rows: Sequence[Sequence[str]],
     *,
     head: Sequence[str] = (),
@@ -73,7 +73,7 @@ def grid(
     return table
 
 
-def listed(values: Mapping[str, Any]) -> str:
+def text_list(values: Mapping[str, Any]) -> str:
     """Names and values, a line each; what is inside a value gets both names."""
     rows: dict[str, Any] = {}
     for key, value in values.items():

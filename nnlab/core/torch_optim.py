@@ -32,7 +32,7 @@ def spare_compiler() -> None:
             setattr(method, _MARK, method)
 
 
-def descend(optimizer: "Optimizer", *closure: Callable[[], Any]) -> Any:
+def optimizer_step(optimizer: "Optimizer", *closure: Callable[[], Any]) -> Any:
     """`optimizer.step(*closure)`, without the hooks around it."""
     import torch
 

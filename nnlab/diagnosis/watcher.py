@@ -8,19 +8,19 @@ from nnlab.core.finding import LEVELS, Finding
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.rules import data, label_noise, loss, signal, weights
-from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.rule import Check
 
-RULES: tuple[Rule, ...] = (
-    *data.RULES,
-    *weights.RULES,
-    *signal.RULES,
-    *loss.RULES,
-    *label_noise.RULES,
+CHECKS: tuple[Check, ...] = (
+    *data.DATA_CHECKS,
+    *weights.WEIGHT_CHECKS,
+    *signal.SIGNAL_CHECKS,
+    *loss.LOSS_CHECKS,
+    *label_noise.LABEL_CHECKS,
 )
 """Causes before what they cause: data, weights, signal, loss."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: rules cost time."""
-ENDED = ("completed", "early_stopped", "time_limit")
+_ENDED = ("completed", "early_stopped", "time_limit")
 
 
 @final
@@ -40,7 +40,7 @@ class Watcher:
         self._history = History()
         followed = facts.followed and not facts.experiment.shape.start
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
-        self._rules = RULES if followed else (*data.RULES, *loss.ALWAYS)
+        self._rules = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
         self._readings = 0
         self._next = 0
         self.findings: dict[str, Finding] = {finding.name: finding for finding in told}
@@ -64,16 +64,16 @@ class Watcher:
             self.read(*_taken(record))
 
     def read(self, step: int, split: Split, values: Mapping[str, float | None]) -> list[Finding]:
-        """Likewise, after a reading."""
+        """The new findings after a reading."""
         broken = any(value is None or value - value != 0.0 for value in values.values())
         if not self._take(step, split, values) and not broken:
             return []
         return list(self._new(at_end=False))
 
     def conclude(self, status: str) -> list[Finding]:
-        """Likewise, when the run has ended with this status."""
+        """The new findings when the run has ended with this status."""
         self._history.diverged = status == "diverged"
-        self._history.ended = status in ENDED
+        self._history.ended = status in _ENDED
         if not self._history.ended:
             return list(self._new(at_end=False))
         found = list(self._new(at_end=True))
@@ -87,7 +87,7 @@ class Watcher:
         """Where the validation loss is lowest so far."""
         return label_noise.best_step(self._history)
 
-    def _passed(self, rule: Rule) -> bool:
+    def _passed(self, rule: Check) -> bool:
         known = self.findings.get(rule.name)
         mild = known is not None and not known.worse_than("note")
         return mild and rule.look(self._history, self._facts) is None
@@ -115,7 +115,7 @@ class Watcher:
                 self.findings[rule.name] = finding
                 yield finding
 
-    def _explained(self, rule: Rule) -> bool:
+    def _explained(self, rule: Check) -> bool:
         """Whether a finding that counts has this one as its consequence."""
         known = {name: f for name, f in self.findings.items() if f.worse_than("note")}
         return any(name in known for name in rule.explained_by) or any(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from nnlab.core.contracts import Split
+from nnlab.core.wrap import write_wrapped
 
 
-def exact(value: float) -> str:
+def four_digits(value: float) -> str:
     """Four digits, so that columns keep their width."""
     return f"{value:#.4g}" if math.isfinite(value) else str(value)
 
@@ -32,6 +33,7 @@ class Outcome:
         held_out: the split to evaluate next: test where there is one; None where no command can,
             because the run lacks what Python handed in.
         resumable: whether there is more to train, from a checkpoint that is there.
+        sick: whether something is wrong with it that `nnlab doctor` explains.
     """
 
     run: str
@@ -46,9 +48,10 @@ class Outcome:
     remarks: tuple[str, ...] = ()
     held_out: Split | None = "test"
     resumable: bool = False
+    sick: bool = False
 
 
-def rounded(epoch: float) -> str:
+def two_decimals(epoch: float) -> str:
     """Two digits behind the point at most: 8, 2.5, 0.12."""
     return f"{epoch:.2f}".rstrip("0").rstrip(".")
 
@@ -58,13 +61,13 @@ def epoch_of(step: int, per_epoch: int) -> str:
     return f"epoch {-(-step // per_epoch)}" + (" so far" if step % per_epoch else "")
 
 
-def report(outcome: Outcome, *, stream: TextIO) -> None:
+def write_closing(outcome: Outcome, *, stream: TextIO) -> None:
     """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
     spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
     why = f" ({outcome.why})" if outcome.why else ""
     lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
     if outcome.best_epoch is not None:
-        lines[0] += f", best at epoch {rounded(outcome.best_epoch)}"
+        lines[0] += f", best at epoch {two_decimals(outcome.best_epoch)}"
     held = outcome.held_out
     rows = {**outcome.scores}
     if outcome.baseline:
@@ -74,15 +77,15 @@ def report(outcome: Outcome, *, stream: TextIO) -> None:
     if names:
         lines.append(" " * width + "".join(f"  {name:>9}" for name in names))
     for label, row in rows.items():
-        cells = (exact(row[name]) if name in row else "" for name in names)
+        cells = (four_digits(row[name]) if name in row else "" for name in names)
         padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += outcome.remarks
     split = f" --split {held}" if held != "test" else ""
-    commands = [f"nnlab resume {outcome.run}"] if outcome.resumable else []
+    commands = [f"nnlab doctor {outcome.run}"] if outcome.sick else []
+    commands += [f"nnlab resume {outcome.run}"] if outcome.resumable else []
     if held is not None:
         commands.append(f"nnlab eval {outcome.run}{split}")
     commands.append(f"nnlab tensorboard {outcome.run}")
     lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
-    stream.write("\n".join(lines) + "\n")
-    stream.flush()
+    write_wrapped(stream, "\n".join(lines))

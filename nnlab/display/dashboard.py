@@ -11,9 +11,9 @@ from rich.text import Text
 
 from nnlab.core.contracts import Reading, Split
 from nnlab.core.finding import LEVELS, Level
-from nnlab.display.text_chart import Drawn, Line, chart
+from nnlab.display.text_chart import Drawn, Line, text_chart
 
-POINTS = 400
+CHART_POINTS = 400
 """A curve keeps at most so many points; of a longer one every other is dropped."""
 _CURVES: tuple[tuple[Split, str, int], ...] = (("train", "t", 0), ("validation", "v", 1))
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -67,7 +67,7 @@ class Curves:
                 epochs, values = self.lines.setdefault((key, reading.split), ([], []))
                 epochs.append(reading.epoch)
                 values.append(reading.values[key])
-                if len(epochs) > POINTS:
+                if len(epochs) > CHART_POINTS:
                     del epochs[1:-1:2], values[1:-1:2]
         self.norms = norms_of(reading.values) or self.norms
         self.notes |= _notes(reading.values)
@@ -103,7 +103,7 @@ def _notes(values: Mapping[str, float]) -> dict[str, str]:
     return {layer: " ".join(found) for layer, found in words.items()}
 
 
-def dashboard(curves: Curves, keys: Sequence[str], room: Room) -> Group:
+def draw_dashboard(curves: Curves, keys: Sequence[str], room: Room) -> Group:
     """The curves of the first two keys beside each other, below them the layers."""
     parts: list[Table | Text] = []
     drawn = [key for key in keys[:2] if any(name == key for name, _ in curves.lines)]
@@ -128,7 +128,7 @@ def _curve(curves: Curves, key: str, width: int, height: int) -> Text:
     title = Text().append(key, style="bold")
     for drawn, (split, letter, _) in zip(lines, _CURVES, strict=False):
         title.append(f"  {letter} {split}", style=("cyan", "magenta")[drawn.number])
-    text = chart(lines, width=width, height=height, label="epoch")
+    text = text_chart(lines, width=width, height=height, label="epoch")
     return Text("\n").join((title, text))
 
 

@@ -20,9 +20,10 @@ from rich.text import Text
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome, epoch_of, exact, report, rounded
-from nnlab.display.dashboard import Curves, Room, dashboard
-from nnlab.display.views import RunAbout, heading, pace, scores, shown
+from nnlab.core.wrap import wrap_text, write_wrapped
+from nnlab.display.closing import Outcome, epoch_of, four_digits, two_decimals, write_closing
+from nnlab.display.dashboard import Curves, Room, draw_dashboard
+from nnlab.display.views import RunAbout, pace_text, run_heading, score_names, shown_values
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -44,8 +45,8 @@ class LiveView:
     def start(self, about: RunAbout) -> None:
         """Writes what will be trained and begins to draw."""
         console = Console(file=self._stream, highlight=False, force_jupyter=False)
-        for line in heading(about):
-            console.print(line, markup=False, soft_wrap=True)
+        for line in run_heading(about):
+            console.print(wrap_text(line, console.width), markup=False, soft_wrap=True)
         self.prepare(about, console)
         # stdout carries results: what is printed there must not be drawn into the view.
         self._live = Live(
@@ -71,16 +72,16 @@ class LiveView:
         # A new dictionary: the drawing thread may be going through the old one.
         self._latest = {**self._latest, reading.split: reading}
         with self._lock:
-            self._curves.add(reading, ["loss", *scores(self._latest)][:2])
+            self._curves.add(reading, ["loss", *score_names(self._latest)][:2])
         self._readings += 1
 
     def note(self, text: str) -> None:
         """Writes it above the view."""
         if self._live is None:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+            write_wrapped(self._stream, text)
         else:
-            self._live.console.print(text, markup=False, soft_wrap=True)
+            console = self._live.console
+            console.print(wrap_text(text, console.width), markup=False, soft_wrap=True)
 
     def finding(self, finding: Finding) -> None:
         """Writes it above the view, and colours its layer."""
@@ -104,7 +105,7 @@ class LiveView:
 
     def outcome(self, outcome: Outcome) -> None:
         """Writes the closing lines."""
-        report(outcome, stream=self._stream)
+        write_closing(outcome, stream=self._stream)
 
     def render(self) -> Group:
         """What stands on the screen now."""
@@ -126,7 +127,7 @@ class LiveView:
         if found is None or (count != self._readings and (now - when > 0.5 or self._live is None)):
             count, room = self._readings, Room.of(*self._console.size)
             with self._lock:
-                found = dashboard(self._curves, ["loss", *scores(self._latest)][:2], room)
+                found = draw_dashboard(self._curves, ["loss", *score_names(self._latest)][:2], room)
             self._drawn = (count, now, found)
         return found
 
@@ -146,7 +147,7 @@ def _progress(console: Console) -> Progress:
 
 def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
     """Training over the epoch, the other splits at their last reading."""
-    columns = ["loss", *scores(latest)][:5]
+    columns = ["loss", *score_names(latest)][:5]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("")
     for column in columns:
@@ -155,8 +156,8 @@ def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
         if split not in latest:
             continue
         reading = latest[split]
-        numbers = map(shown(reading).get, columns)
-        cells = ["" if number is None else exact(number) for number in numbers]
+        numbers = map(shown_values(reading).get, columns)
+        cells = ["" if number is None else four_digits(number) for number in numbers]
         label = f"{split} ({_when(reading, per_epoch)})"
         table.add_row(label, *cells, style="cyan" if split == "train" else "magenta")
     return table
@@ -167,12 +168,12 @@ def _when(reading: Reading, per_epoch: int) -> str:
         return "at the start"
     if reading.epoch_means:
         return f"mean of {epoch_of(reading.step, per_epoch)}"
-    return f"after epoch {rounded(reading.epoch)}"
+    return f"after epoch {two_decimals(reading.epoch)}"
 
 
 def _below(latest: Mapping[Split, Reading]) -> Text:
     names = {"|grad|": "gradient norm", "lr": "learning rate"}
-    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace(latest).items()]
+    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace_text(latest).items()]
     return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")
 
 
@@ -201,7 +202,8 @@ class GroupBar:
 
     def print(self, text: str) -> None:
         """Writes a line above the bar."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        wrapped = wrap_text(text, self._console.width)
+        self._console.print(wrapped, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Draws no more."""

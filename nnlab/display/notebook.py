@@ -10,15 +10,15 @@ from rich.console import Console
 
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome, report
+from nnlab.display.closing import Outcome, write_closing
 from nnlab.display.live import LiveView
-from nnlab.display.views import RunAbout, heading
+from nnlab.display.views import RunAbout, run_heading
 
 Show = Callable[[str], None]
 """Puts HTML in the place of what was shown before."""
 
 WIDTH, HEIGHT = 96, 34
-SECONDS = 0.5
+_SECONDS = 0.5
 _FRAME = (
     '<pre style="line-height: 1.15; font-family: Menlo, Consolas, monospace; '
     f'white-space: pre-wrap; word-break: normal; min-width: {WIDTH}ch">{{code}}</pre>'
@@ -47,14 +47,14 @@ class NotebookView:
         """Shows what will be trained."""
         console = _paper(height=HEIGHT)
         self._screen.prepare(about, console)
-        self._lines += heading(about)
+        self._lines += run_heading(about)
         self._running = True
         self._draw()
 
     def reading(self, reading: Reading) -> None:
         """Takes new numbers in."""
         self._screen.reading(reading)
-        if monotonic() - self._shown >= SECONDS:
+        if monotonic() - self._shown >= _SECONDS:
             self._draw()
 
     def note(self, text: str) -> None:
@@ -79,7 +79,7 @@ class NotebookView:
     def outcome(self, outcome: Outcome) -> None:
         """Writes the closing lines below."""
         text = StringIO()
-        report(outcome, stream=text)
+        write_closing(outcome, stream=text)
         self._draw(text.getvalue())
 
     def _draw(self, closing: str = "") -> None:

@@ -4,12 +4,12 @@ import os
 import sys
 from typing import TextIO
 
-from nnlab.display.views import PlainView, QuietView, View, calm
+from nnlab.display.views import PlainView, QuietView, View, calm_stream
 
 
 def open_view(*, quiet: bool, stream: TextIO) -> View:
     """The view that suits: notes alone, a notebook's cell, the live view, or a line an epoch."""
-    quietly = calm(stream)
+    quietly = calm_stream(stream)
     if quiet:
         return QuietView(quietly)
     if "ipykernel" in sys.modules:

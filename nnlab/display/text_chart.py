@@ -29,7 +29,7 @@ class Drawn(NamedTuple):
     number: int
 
 
-def chart(curves: Sequence[Drawn], *, width: int, height: int = 15, label: str = "") -> "Text":
+def text_chart(curves: Sequence[Drawn], *, width: int, height: int = 15, label: str = "") -> "Text":
     """Curves over one another.
 
     Args:
@@ -45,7 +45,7 @@ def chart(curves: Sequence[Drawn], *, width: int, height: int = 15, label: str =
     if not finite:
         return Text("no finite value to draw\n")
     values = [y for _, y in finite]
-    log = logarithmic(values)
+    log = wants_log_axis(values)
     low, high = min(values), max(values)
     left, right = (bound(x for line in points for x, _ in line) for bound in (min, max))
     names = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
@@ -80,18 +80,18 @@ def chart(curves: Sequence[Drawn], *, width: int, height: int = 15, label: str =
         for across in range(columns):
             cell = (across, line)
             sign = letters.get(cell) or chr(0x2800 + cells[cell]) if cell in cells else " "
-            text.append(sign, style=color(owners[cell]) if cell in cells else "")
+            text.append(sign, style=curve_color(owners[cell]) if cell in cells else "")
         text.append("\n")
     return text.append(_axis(left, right, margin, columns, label))
 
 
-def logarithmic(values: Sequence[float]) -> bool:
+def wants_log_axis(values: Sequence[float]) -> bool:
     """Whether values want a logarithmic axis: positive, and far from each other."""
     finite = [value for value in values if isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) > 100 * min(finite)
 
 
-def color(number: int) -> str:
+def curve_color(number: int) -> str:
     """Of the curve with this number."""
     return _COLORS[number % len(_COLORS)]
 

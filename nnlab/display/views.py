@@ -11,8 +11,9 @@ from typing import Protocol, TextIO, cast, final
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome, epoch_of, exact, report
-from nnlab.training.probes.readings import definition
+from nnlab.core.wrap import write_wrapped
+from nnlab.display.closing import Outcome, epoch_of, four_digits, write_closing
+from nnlab.training.probes.readings import reading_definition
 
 _LINES = 40
 _SHORT: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
@@ -83,7 +84,7 @@ class View(Protocol):
         ...
 
 
-def calm(stream: TextIO) -> TextIO:
+def calm_stream(stream: TextIO) -> TextIO:
     """The stream, whose errors do not end a training run."""
     return cast("TextIO", _Calm(stream))
 
@@ -127,8 +128,7 @@ class QuietView:
 
     def note(self, text: str) -> None:
         """Writes it."""
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_wrapped(self._stream, text)
 
     def finding(self, finding: Finding) -> None:
         """Writes what is more than a note."""
@@ -161,7 +161,7 @@ class PlainView:
         """Writes what will be trained."""
         self._about = about
         self._every = -(-(about.epochs or 1) // _LINES)
-        for line in heading(about):
+        for line in run_heading(about):
             self.note(line)
 
     def reading(self, reading: Reading) -> None:
@@ -172,8 +172,7 @@ class PlainView:
 
     def note(self, text: str) -> None:
         """Writes it."""
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_wrapped(self._stream, text)
 
     def finding(self, finding: Finding) -> None:
         """Writes it in one line."""
@@ -194,7 +193,7 @@ class PlainView:
 
     def outcome(self, outcome: Outcome) -> None:
         """Writes the closing lines."""
-        report(outcome, stream=self._stream)
+        write_closing(outcome, stream=self._stream)
 
     def _write_waiting(self) -> None:
         self.note("  ".join([self._waiting, *_numbers(self._latest)]))
@@ -210,24 +209,28 @@ def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
     Loss and scores of training are those over the epoch, the others of the last reading.
     """
     parts: list[str] = []
-    for key in ["loss", *scores(latest)]:
+    for key in ["loss", *score_names(latest)]:
         found: dict[Split, float] = {
-            split: shown(reading)[key] for split, reading in latest.items() if key in reading.values
+            split: shown_values(reading)[key]
+            for split, reading in latest.items()
+            if key in reading.values
         }
         train = found.pop("train", None)
-        others = ", ".join(f"{_SHORT[split]} {exact(value)}" for split, value in found.items())
-        own = "" if train is None else f" {exact(train)}"
+        others = ", ".join(
+            f"{_SHORT[split]} {four_digits(value)}" for split, value in found.items()
+        )
+        own = "" if train is None else f" {four_digits(train)}"
         if own or others:
             parts.append(f"{key}{own}" + (f" ({others})" if others else ""))
-    return parts + [f"{key} {value}".strip() for key, value in pace(latest).items()]
+    return parts + [f"{key} {value}".strip() for key, value in pace_text(latest).items()]
 
 
-def shown(reading: Reading) -> Mapping[str, float]:
+def shown_values(reading: Reading) -> Mapping[str, float]:
     """The values of a reading; of training, over the epoch what it gives over the epoch."""
     return {**reading.values, **reading.epoch_means}
 
 
-def pace(latest: Mapping[Split, Reading]) -> dict[str, str]:
+def pace_text(latest: Mapping[Split, Reading]) -> dict[str, str]:
     """Gradient norm, learning rate and speed, as far as they are known."""
     values: Mapping[str, float] = latest["train"].values if "train" in latest else {}
     found: dict[str, str] = {}
@@ -240,13 +243,15 @@ def pace(latest: Mapping[Split, Reading]) -> dict[str, str]:
     return found
 
 
-def scores(latest: Mapping[Split, Reading]) -> list[str]:
+def score_names(latest: Mapping[Split, Reading]) -> list[str]:
     """The names of the scores, in the order of the readings."""
     keys = [key for reading in latest.values() for key in reading.values]
-    return [k for k in dict.fromkeys(keys) if k != "loss" and "/" not in k and not definition(k)]
+    return [
+        k for k in dict.fromkeys(keys) if k != "loss" and "/" not in k and not reading_definition(k)
+    ]
 
 
-def heading(about: RunAbout) -> list[str]:
+def run_heading(about: RunAbout) -> list[str]:
     """What will be trained, on what, and where it goes."""
     sizes = ", ".join(f"{size:,} {split}" for split, size in about.sizes.items() if size)
     return [

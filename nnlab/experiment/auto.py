@@ -48,7 +48,7 @@ class Decided(NamedTuple):
     why: str
 
 
-def decided(
+def decide_for_machine(
     config: RunConfig, machine: Machine, network: Design, batch: int, steps: int | None
 ) -> Decided:
     """The fields of `train` that hang on the machine, where they are `auto`.

@@ -12,7 +12,7 @@ from typing import Self
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Examples, Machine
-from nnlab.experiment.auto import decided
+from nnlab.experiment.auto import decide_for_machine
 from nnlab.models.family import Design
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.datasets.tables import Place
@@ -99,7 +99,7 @@ class Experiment:
         return self.config.data.load(self.place)
 
     def on(self, machine: Machine) -> Self:
-        """The same experiment on another machine.
+        """This experiment on another machine.
 
         What hangs on the machine is decided anew, where it was left to `auto`: threads, layout and
         compile. It is arithmetic on the plan of the network, and can find no mistake; so a config
@@ -110,7 +110,7 @@ class Experiment:
         return self._decided(self.written, machine)
 
     def going_on(self, begun: RunConfig) -> Self:
-        """The same experiment as the continuation of a run: what it took for `auto` stays.
+        """This experiment as the continuation of a run: what that took for `auto` stays.
 
         Layout and compile hang on the length of the run and the device, and both may be others now.
 
@@ -124,13 +124,13 @@ class Experiment:
         return self._decided(written, self.machine)
 
     def seeded(self, seed: int) -> Self:
-        """The same experiment from another seed, on which nothing else of it hangs."""
+        """This experiment from another seed, on which nothing else of it hangs."""
         if seed == self.written.first_seed:
             return self
         return replace(self, config=self.config.seeded(seed), written=self.written.seeded(seed))
 
     def _decided(self, written: RunConfig, machine: Machine) -> Self:
-        found = decided(written, machine, self.design, self.batch_size, self.total)
+        found = decide_for_machine(written, machine, self.design, self.batch_size, self.total)
         train = self.config.train.model_copy(update=found.fields)
         config = self.config.model_copy(update={"train": train})
         return replace(self, config=config, written=written, machine=machine, compile_why=found.why)
@@ -141,7 +141,7 @@ def batch_size(train: TrainConfig, examples: int) -> int:
     return examples if train.batch_size == "full" else min(train.batch_size, examples)
 
 
-def lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
+def run_lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     """Updates per epoch and in the whole run (None if it is limited by minutes)."""
     if train.drop_last and train.batch_size != "full":
         per_epoch = examples // train.batch_size

@@ -14,10 +14,10 @@ from nnlab.config.loading import (
     Text,
     document_of,
     load_config,
-    one_run,
     place_for,
     read_text,
-    validated,
+    require_one_run,
+    validate_document,
 )
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Machine
@@ -91,11 +91,11 @@ def load_config_with(
     if isinstance(source, RunConfig):
         _refuse_others(source, handed)
         return _holding(source, handed)
-    document = one_run(document_of(source, overrides))
+    document = require_one_run(document_of(source, overrides))
     tree = dict(document.tree)
     for section in handed.sections:
         tree[section] = _named(section, tree.get(section), document)
-    return _holding(validated(document._replace(tree=tree)), handed)
+    return _holding(validate_document(document._replace(tree=tree)), handed)
 
 
 def in_no_file(config: RunConfig) -> bool:

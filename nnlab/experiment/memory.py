@@ -13,7 +13,7 @@ _WIDTHS = {"fp64": 8, "fp32": 4}
 """Of an activation; the half precisions need 2."""
 
 
-def memory(experiment: Experiment) -> dict[str, int]:
+def memory_needs(experiment: Experiment) -> dict[str, int]:
     """Bytes that training needs, by what for; the working memory of the kernels comes on top."""
     config, design, shape = experiment.config, experiment.design, experiment.shape
     train = config.train

@@ -8,7 +8,7 @@ from nnlab.core.contracts import DataShape, Task
 from nnlab.core.errors import Mistake
 from nnlab.models.family import Design
 from nnlab.parts.losses.family import LossConfig
-from nnlab.parts.schedules.decays import ConstantConfig
+from nnlab.parts.schedules.decays import ConstantScheduleConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, ScoreConfig, StoredScoreConfig
 
 
@@ -17,7 +17,7 @@ def optimizer_mistakes(config: RunConfig, network: Design) -> list[Mistake]:
     optimizer = config.optimizer
     shapes = {name: shape for plan in network.plans for name, shape in plan.parameters.items()}
     wrong = [m._replace(path=("optimizer", *m.path)) for m in optimizer.mistakes(shapes)]
-    if not optimizer.follows_lr and config.schedule != ConstantConfig():
+    if not optimizer.follows_lr and config.schedule != ConstantScheduleConfig():
         text = f"{optimizer.kind} reads lr before its first update alone (remove the schedule)"
         wrong.append(Mistake(("schedule",), text))
     if optimizer.closure:
@@ -66,7 +66,7 @@ def _drops(layer: Any) -> bool:
     return bool(share) or any(map(_drops, fields.values()))
 
 
-def misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
+def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
     """Augmentations that these examples cannot take; balanced draws without classes."""
     for position, augment in enumerate(config.data.augment):
         path = ("data", "augment", position)
@@ -128,7 +128,7 @@ def _score_mistake(
     return score.mistake(shape)
 
 
-def monitored(scores: tuple[ScoreConfig, ...]) -> dict[str, bool]:
+def monitored_keys(scores: tuple[ScoreConfig, ...]) -> dict[str, bool]:
     """What can be watched, by key, and whether in training too."""
     return {
         "loss": True,

@@ -6,9 +6,9 @@ from nnlab.config.run_config import RunConfig
 from nnlab.core.durations import Duration
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Kind
-from nnlab.training.pace import Costly, Due, Pace, moments
+from nnlab.training.pace import Costly, Due, Pace, spaced_steps
 
-READINGS = 200
+_READINGS = 200
 """About how many readings `log.every: auto` makes."""
 
 CLOSE_LOOKS = (10, 40)
@@ -23,7 +23,7 @@ LEAST_STEPS = 150
 FEW_PICTURES, FEW_STEPS = 5, 500
 """A run of fewer updates than that has so many moments."""
 
-EXAMPLES = 10
+_EXAMPLES = 10
 """`log.examples: auto` keeps the losses of all examples so many times."""
 
 _COSTLY: tuple[Costly, ...] = ("noise_scale", "sharpness")
@@ -45,7 +45,7 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
     if "noise_scale" in costly and per_epoch < 2:
         text = "compares batches, and an epoch has one alone (give a smaller train.batch_size)"
         raise MistakeError(("log", "noise_scale"), text)
-    pictures = Due(moments(_pictures(config, total), every=unit, total=total))
+    pictures = Due(spaced_steps(_pictures(config, total), every=unit, total=total))
     return Pace(
         every,
         _closely(config, unit, per_epoch, total),
@@ -58,7 +58,7 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
 
 
 def spelled_out(config: RunConfig, pace: Pace, total: int | None) -> dict[str, object]:
-    """The same as fields of `log`."""
+    """A pace as fields of `log`."""
     every = "log" if pace.every is None else Duration(pace.every, "steps")
     closely = "off" if pace.closely is None else Duration(pace.closely, "steps")
     costly = {name: Duration(steps, "steps") for name, steps in pace.costly.items()}
@@ -77,7 +77,7 @@ def _every(config: RunConfig, per_epoch: int, total: int | None) -> int | None:
         return None
     if isinstance(written, Duration):
         return _rounded("every", written, 1, per_epoch, total)
-    return max(1, ceil(total / READINGS) if total is not None else ceil(per_epoch / 20))
+    return max(1, ceil(total / _READINGS) if total is not None else ceil(per_epoch / 20))
 
 
 def _closely(config: RunConfig, unit: int, per_epoch: int, total: int | None) -> int | None:
@@ -117,7 +117,7 @@ def _histograms(
 
 def _example_count(config: RunConfig) -> int:
     written = config.log.examples
-    return written if not isinstance(written, str) else EXAMPLES if written == "auto" else 0
+    return written if not isinstance(written, str) else _EXAMPLES if written == "auto" else 0
 
 
 def _examples(config: RunConfig, per_epoch: int, total: int | None) -> Due:

@@ -9,7 +9,7 @@ from nnlab.parts.scores import auto_scores
 from nnlab.parts.scores.family import ScoreConfig
 
 
-def prepared(config: RunConfig) -> RunConfig:
+def take_rule_autos(config: RunConfig) -> RunConfig:
     """The config with those `auto`s taken that follow from the rule."""
     rule, changes = config.rule, dict[str, object]()
     output = config.model.output
@@ -68,7 +68,9 @@ def _of_training(config: RunConfig) -> list[Mistake]:
     return wrong
 
 
-def measured(config: RunConfig, shape: DataShape) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
+def measured_scores(
+    config: RunConfig, shape: DataShape
+) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:
     """What is read as loss and scores: as the owner says, as written, or as the task suggests."""
     loss, scores = config.own_loss, config.own_scores
     if loss is None:

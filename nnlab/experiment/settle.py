@@ -8,23 +8,23 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import TypeVar
 
-from nnlab.config.origins import located, path_of
+from nnlab.config.origins import error_at_places, path_of
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.auto import decided
-from nnlab.experiment.experiment import Experiment, batch_size, lengths
+from nnlab.experiment.auto import decide_for_machine
+from nnlab.experiment.experiment import Experiment, batch_size, run_lengths
 from nnlab.experiment.misfits import (
-    misfits,
-    monitored,
+    find_misfits,
+    monitored_keys,
     optimizer_mistakes,
     output_mistakes,
     target_mistakes,
 )
 from nnlab.experiment.pacing import check_times, pace_of, spelled_out
-from nnlab.experiment.precedence import measured, owner_mistakes, prepared
-from nnlab.models.family import Design, design, resolve_output
+from nnlab.experiment.precedence import measured_scores, owner_mistakes, take_rule_autos
+from nnlab.models.family import Design, design_network, resolve_output
 from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
@@ -55,13 +55,13 @@ def settle(
     """
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
-    written, config = config, prepared(config)
+    written, config = config, take_rule_autos(config)
     wrong = owner_mistakes(config, shape, place)
-    loss, scores = measured(config, shape)
+    loss, scores = measured_scores(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
-    wrong += misfits(config, shape)
-    network = _try(lambda: design(config.model, shape, loss), wrong)
-    per_epoch, total = lengths(config.train, shape.sizes["train"])
+    wrong += find_misfits(config, shape)
+    network = _try(lambda: design_network(config.model, shape, loss), wrong)
+    per_epoch, total = run_lengths(config.train, shape.sizes["train"])
     if per_epoch == 0:
         text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
         wrong.append(Mistake(("train", "drop_last"), text))
@@ -73,9 +73,9 @@ def settle(
         wrong += optimizer_mistakes(config, network)
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
-        raise located(wrong, config.origins)
+        raise error_at_places(wrong, config.origins)
     batch = batch_size(config.train, shape.sizes["train"])
-    took = decided(config, machine, network, batch, total)
+    took = decide_for_machine(config, machine, network, batch, total)
     train = {**took.fields, "monitor": monitor(config.train, shape)}
     log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, loss, scores, shape, train, log)
@@ -106,7 +106,7 @@ def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig,
             name, colon, text = line.partition(": ")
             known = colon and name.startswith("data") and " " not in name
             mistakes.append(Mistake(path_of(name), text) if known else Mistake(("data",), line))
-        raise located(mistakes, config.origins) from None
+        raise error_at_places(mistakes, config.origins) from None
 
 
 def _monitor_mistakes(
@@ -114,7 +114,7 @@ def _monitor_mistakes(
 ) -> list[Mistake]:
     wrong: list[Mistake] = []
     watched = monitor(config.train, shape)
-    keys = monitored(scores)
+    keys = monitored_keys(scores)
     key, _, split = watched.partition("/")
     if watched != "none" and key not in keys:
         text = f"{key} is not measured (measured are {', '.join(keys)})"

@@ -15,7 +15,7 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import LayerConfig, Placed, place
+from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.weighted import AutoInit, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
 
@@ -53,12 +53,12 @@ class ArchitectureConfig(ModelConfig, frozen=True):
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         layers = self.expanded(inputs).settled_layers()
-        return place(layers, (("model",),) * len(layers))
+        return name_layers(layers, (("model",),) * len(layers))
 
     def resolved(self) -> Self:
         return self.model_copy(update={"init": settled_init(self.init, self.activation)})
 
 
-def across(inputs: Shape) -> str:
+def shape_of_image(inputs: Shape) -> str:
     """A shape as people say it: 1x28x28."""
     return "x".join(map(str, inputs))

@@ -10,7 +10,7 @@ from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Config
 from nnlab.parts.activations import Activation
 from nnlab.parts.initializers import BiasInitializer
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, name_layers
 from nnlab.parts.layers.weighted import AutoInit, Probability, WeightedConfig, settled_init
 from nnlab.parts.norms import Norm
 
@@ -48,17 +48,19 @@ ByName = Annotated[
 """Layer name -> what it has of its own."""
 
 
-def written(layers: Iterable[LayerConfig], own: Mapping[str, OwnConfig]) -> tuple[LayerConfig, ...]:
+def written_layers(
+    layers: Iterable[LayerConfig], own: Mapping[str, OwnConfig]
+) -> tuple[LayerConfig, ...]:
     """Layers with what is their own, as a stack would have them."""
     layers = tuple(layers)
-    names = [p.name for p in place(layers, ((),) * len(layers))]
+    names = [p.name for p in name_layers(layers, ((),) * len(layers))]
     return tuple(
         own[name].onto(layer) if name in own else layer
         for name, layer in zip(names, layers, strict=True)
     )
 
 
-def settled(
+def settle_layers(
     placed: Iterable[Placed], own: Mapping[str, OwnConfig], defaults: Defaults
 ) -> tuple[Placed, ...]:
     """Layers with what is their own, and the model's word for the rest.
@@ -87,8 +89,8 @@ def _unknown(name: str, names: list[str]) -> str:
     return f"there is no such layer with weights (there are {shown or 'none'})"
 
 
-def resolved(own: Mapping[str, OwnConfig], defaults: Defaults) -> dict[str, OwnConfig]:
-    """The same with every `auto` spelled out, by the activation that the layer has."""
+def resolve_autos(own: Mapping[str, OwnConfig], defaults: Defaults) -> dict[str, OwnConfig]:
+    """Layers with every `auto` spelled out, by the activation that the layer has."""
     return {
         name: one.model_copy(
             update={

@@ -14,7 +14,7 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, name_layers
 from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.layers.pools import MaxPoolConfig
 from nnlab.parts.layers.weighted import (
@@ -29,7 +29,7 @@ from nnlab.parts.norms import NoNormConfig, Norm
 if TYPE_CHECKING:
     from nnlab.models.stack import StackConfig
 
-Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
+_Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
 
 
 def _odd(value: int) -> int:
@@ -47,8 +47,8 @@ class CnnConfig(ModelConfig, frozen=True):
     """
 
     kind: Literal["cnn"] = "cnn"
-    channels: Annotated[Widths, Field(min_length=1)] = (32, 64)
-    dense: Widths = (128,)
+    channels: Annotated[_Widths, Field(min_length=1)] = (32, 64)
+    dense: _Widths = (128,)
     kernel: Annotated[PositiveInt, AfterValidator(_odd)] = 3
     pool: PositiveInt = 2
     bias: bool = True
@@ -78,7 +78,7 @@ class CnnConfig(ModelConfig, frozen=True):
             bias_init=self.bias_init,
             norm=self.norm,
             dropout=self.dropout,
-            layers=by_name.written(layers, self.layers),
+            layers=by_name.written_layers(layers, self.layers),
             output=self.output,
         )
 
@@ -94,7 +94,9 @@ class CnnConfig(ModelConfig, frozen=True):
         for index, units in enumerate(self.dense):
             layers.append(self._linear(units))
             paths.append(("model", "dense", index))
-        return by_name.settled(place(tuple(layers), tuple(paths)), self.layers, self._defaults())
+        return by_name.settle_layers(
+            name_layers(tuple(layers), tuple(paths)), self.layers, self._defaults()
+        )
 
     def _conv(self, channels: int) -> ConvConfig:
         return ConvConfig(channels=channels, kernel=self.kernel, padding="same", bias=self.bias)
@@ -107,7 +109,7 @@ class CnnConfig(ModelConfig, frozen=True):
 
     def resolved(self) -> Self:
         init = settled_init(self.init, self.activation)
-        layers = by_name.resolved(self.layers, self._defaults())
+        layers = by_name.resolve_autos(self.layers, self._defaults())
         return self.model_copy(update={"init": init, "layers": layers})
 
 

@@ -53,7 +53,7 @@ class ModelConfig(Kind, frozen=True):
         """The layers before the output layer, settled and named, for examples of this shape."""
 
     def expanded(self, inputs: Shape) -> "StackConfig":
-        """The same network as a stack: same names, same first weights. Default: there is none.
+        """This network as a stack: same names, same first weights. Default: there is none.
 
         Raises:
             MistakeError: if it is not a list of layers, or cannot take such inputs.
@@ -147,7 +147,7 @@ def resolve_output(output: OutputConfig, loss: LossConfig) -> OutputConfig:
     )
 
 
-def design(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
+def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Design:
     """Plans the whole network: hidden layers, then the output layer.
 
     Raises:

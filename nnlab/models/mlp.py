@@ -13,7 +13,7 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, name_layers
 from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, Probability, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
@@ -29,7 +29,7 @@ class EqualLayers(Config, frozen=True):
     depth: Annotated[int, Field(ge=1, le=1000)]
 
 
-Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
+_Widths = Annotated[tuple[PositiveInt, ...], Field(max_length=1000)]
 
 
 @final
@@ -37,7 +37,7 @@ class MlpConfig(ModelConfig, frozen=True):
     """A multilayer perceptron: every unit sees all units of the layer before."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden: Annotated[Widths | EqualLayers, Forms()]
+    hidden: Annotated[_Widths | EqualLayers, Forms()]
     bias: bool = True
     """Of the hidden layers; that of the output layer is output.bias."""
     activation: Activation = ReluConfig()
@@ -63,7 +63,7 @@ class MlpConfig(ModelConfig, frozen=True):
     def expanded(self, inputs: Shape) -> "StackConfig":
         from nnlab.models.stack import StackConfig
 
-        layers = by_name.written(self._linear(), self.layers)
+        layers = by_name.written_layers(self._linear(), self.layers)
         # A stack has a layer at least; a row of numbers stays what it is when flattened.
         flat = len(inputs) == 1 and len(layers) > 0
         return StackConfig(
@@ -85,14 +85,16 @@ class MlpConfig(ModelConfig, frozen=True):
         layers: list[LayerConfig] = [*self._linear()]
         if len(inputs) > 1:
             layers, paths = [FlattenConfig(), *layers], [("model",), *paths]
-        return by_name.settled(place(tuple(layers), tuple(paths)), self.layers, self._defaults())
+        return by_name.settle_layers(
+            name_layers(tuple(layers), tuple(paths)), self.layers, self._defaults()
+        )
 
     def _defaults(self) -> Defaults:
         return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)
 
     def resolved(self) -> Self:
         init = settled_init(self.init, self.activation)
-        layers = by_name.resolved(self.layers, self._defaults())
+        layers = by_name.resolve_autos(self.layers, self._defaults())
         return self.model_copy(update={"init": init, "layers": layers})
 
 
@@ -109,7 +111,7 @@ class LinearModelConfig(ModelConfig, frozen=True):
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         if len(inputs) > 1:
-            return place((FlattenConfig(),), (("model",),))
+            return name_layers((FlattenConfig(),), (("model",),))
         return ()
 
 

@@ -47,16 +47,16 @@ class ModuleConfig(ModelConfig, frozen=True):
         Raises:
             MistakeError: there is none, or it cannot take such examples, or has other outputs.
         """
-        from nnlab.training.probes.anatomy import dissect, unwrapped
+        from nnlab.training.probes.anatomy import dissect_network, unwrap_network
 
         if self.output != OutputConfig():
             text = "a module's output layer is its own (remove it)"
             raise MistakeError(("model", "output"), text)
         if self._module is None:
             text = "a torch module comes from Python and is in no file"
-            way = "hand it in: nnlab.train(config, model=network); likewise nnlab.resume, evaluate"
+            way = "hand it in: nnlab.train(config, model=network), to resume and evaluate too"
             raise MistakeError(("model",), f"{text} ({way})")
-        network = unwrapped(self._module)
+        network = unwrap_network(self._module)
         first = next(network.parameters(), None)
         if first is None:
             raise MistakeError(("model",), f"{self.network} has no parameters to train")
@@ -68,7 +68,7 @@ class ModuleConfig(ModelConfig, frozen=True):
             shapes.append(tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else outputs)
 
         try:
-            anatomy = dissect(network, run)
+            anatomy = dissect_network(network, run)
         except Exception as error:  # whatever a module of a user's own may raise
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             text = f"{self.network} cannot take examples of shape {data.inputs}: {why}"

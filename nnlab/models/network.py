@@ -9,7 +9,7 @@ from nnlab.core.seeds import seed_for
 from nnlab.models.family import Design
 from nnlab.parts.containers import Stack
 from nnlab.parts.layers.family import Fill
-from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.no_trace import without_side_effects
 
 
 def assemble(design: Design) -> Stack:
@@ -21,7 +21,7 @@ def assemble(design: Design) -> Stack:
     return Stack(modules)
 
 
-def build(design: Design, *, seed: int) -> nn.Module:
+def build_network(design: Design, *, seed: int) -> nn.Module:
     """The network on the CPU in float32, initialized; a module of the user's own as it is.
 
     Each parameter is drawn from a stream of its own (seed, its name), so that a change in one layer
@@ -36,7 +36,7 @@ def build(design: Design, *, seed: int) -> nn.Module:
     finally:
         torch.set_rng_state(state)
     parameters = dict(network.named_parameters())
-    for name, fill in fills(design).items():
+    for name, fill in initial_fills(design).items():
         generator = torch.Generator().manual_seed(seed_for(seed, f"init/{name}"))
         with torch.no_grad():
             fill.init.fill(
@@ -49,7 +49,7 @@ def build(design: Design, *, seed: int) -> nn.Module:
     return network
 
 
-def fills(design: Design) -> dict[str, Fill]:
+def initial_fills(design: Design) -> dict[str, Fill]:
     """How each weight and bias begins, by full name; nothing of a module of the user's own."""
     if design.module is not None:
         return {}
@@ -61,7 +61,7 @@ def fills(design: Design) -> dict[str, Fill]:
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) -> None:
+def calibrate_weights(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) -> None:
     """Finishes the first weights of those initializers that look at data (LSUV), layer by layer.
 
     The same network and inputs give the same weights; no generator is touched, and buffers stay as
@@ -72,11 +72,11 @@ def calibrate(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) 
         design: says which layers have such an initializer.
         inputs: (N, *shape) scaled training examples; asked for only if there is such a layer.
     """
-    todo = {name: fill.init for name, fill in fills(design).items() if fill.init.calibrated}
+    todo = {name: fill.init for name, fill in initial_fills(design).items() if fill.init.calibrated}
     if not todo:
         return
     examples = inputs()
-    with still(network):
+    with without_side_effects(network):
         for name, init in todo.items():
             module = network.get_submodule(name.rpartition(".")[0])
             weight = network.get_parameter(name)

@@ -7,7 +7,7 @@ doi:10.1109/5.726791, section II-B.
 from typing import ClassVar, Literal, final
 
 from nnlab.core.contracts import Shape
-from nnlab.models.architecture import ArchitectureConfig, across
+from nnlab.models.architecture import ArchitectureConfig, shape_of_image
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.bounded import ScaledTanhConfig
 from nnlab.parts.activations.textbook import TanhConfig
@@ -30,7 +30,7 @@ def _misfit(inputs: Shape) -> str | None:
     if inputs[1:] in ((28, 28), (32, 32)):
         return None
     way = "resnet20 takes images of any size, cnn and stack any layers"
-    return f"needs images of 28x28 or 32x32, gets {across(inputs)} ({way})"
+    return f"needs images of 28x28 or 32x32, gets {shape_of_image(inputs)} ({way})"
 
 
 def _first(inputs: Shape) -> ConvConfig:
@@ -102,7 +102,7 @@ def misfit(inputs: Shape) -> str | None:
     if min(inputs[1:]) >= SMALLEST:
         return None
     way = "lenet5 takes 28x28, resnet20 any size"
-    return f"needs images of 32x32 or more, gets {across(inputs)} ({way})"
+    return f"needs images of 32x32 or more, gets {shape_of_image(inputs)} ({way})"
 
 
 @final

@@ -15,12 +15,12 @@ from nnlab.models.family import ModelConfig, OutputConfig
 from nnlab.models.stack import StackConfig
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import StepConfig
-from nnlab.parts.layers.family import LayerConfig, Placed, place
+from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.plain import FlattenConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.zero_one import ZeroOneConfig
 
-Weights = Annotated[tuple[Literal[-1, 1], ...], Field(min_length=1, max_length=1000)]
+_Weights = Annotated[tuple[Literal[-1, 1], ...], Field(min_length=1, max_length=1000)]
 _SHOWN = 4
 """Up to so many inputs have a truth table that one reads."""
 
@@ -37,7 +37,7 @@ class McCullochPittsConfig(ModelConfig, frozen=True):
         "loss": "what is read of a unit that fires or not is the share of wrong answers"
     }
     learns: ClassVar[bool] = False
-    weights: Weights
+    weights: _Weights
     """One for each input: 1 excites, -1 inhibits."""
     threshold: float
     """The least sum at which it fires."""
@@ -97,7 +97,7 @@ class _UnitConfig(LayerConfig, frozen=True):
     """The unit as a layer."""
 
     kind: Literal["mcculloch_pitts"] = "mcculloch_pitts"
-    weights: Weights
+    weights: _Weights
     threshold: float
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
@@ -141,7 +141,7 @@ class PerceptronModelConfig(ModelConfig, frozen=True):
         return StackConfig(layers=(FlattenConfig(),), output=OutputConfig(**fields))
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
-        return place((FlattenConfig(),), (("model",),)) if len(inputs) > 1 else ()
+        return name_layers((FlattenConfig(),), (("model",),)) if len(inputs) > 1 else ()
 
 
 @final
@@ -185,9 +185,9 @@ class _PointLayerConfig(LayerConfig, frozen=True):
         )
 
     def build(self, inputs: Shape) -> "Mapping[str, nn.Module]":
-        from nnlab.parts.units import Point
+        from nnlab.parts.units import PointUnit
 
-        return {"": Point(self.start)}
+        return {"": PointUnit(self.start)}
 
 
 KINDS = (McCullochPittsConfig, PerceptronModelConfig, PointConfig)

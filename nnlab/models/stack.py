@@ -11,8 +11,8 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import Layer
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, place
+from nnlab.parts.layers import AnyLayer
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, name_layers
 from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.layers.weighted import (
     AutoInit,
@@ -34,7 +34,7 @@ class StackConfig(ModelConfig, frozen=True):
     bias_init: BiasInitializer = ZerosConfig()
     norm: Norm = NoNormConfig()
     dropout: Probability = 0.0
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
+    layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=1000)]
 
     @classmethod
     def example(cls) -> Self:
@@ -56,7 +56,9 @@ class StackConfig(ModelConfig, frozen=True):
             if _is_softmax(layer):
                 text = f"({layer.kind}): a softmax inside a network: {OUTPUT_SENTENCE}"
                 raise MistakeError(("model", "layers", index), f"{text} (remove it)")
-        return place(settled, tuple(("model", "layers", index) for index in range(len(settled))))
+        return name_layers(
+            settled, tuple(("model", "layers", index) for index in range(len(settled)))
+        )
 
     def resolved(self) -> Self:
         layers = self.settled_layers()

@@ -1,7 +1,7 @@
 """Weight averaging: the network that is evaluated and kept is a mean over the path of training.
 
-To add one: write a class here and name it in `Average` at the foot of the file. In the formulas
-a is the average, w the weights after an update.
+To add one: write a class here and name it in `RunningAverage` at the foot of the file. In the
+formulas a is the average, w the weights after an update.
 """
 
 from abc import abstractmethod
@@ -74,4 +74,4 @@ class SwaConfig(AverageConfig, frozen=True):
         return newest
 
 
-Average = Annotated[EmaConfig | SwaConfig, Menu()]
+RunningAverage = Annotated[EmaConfig | SwaConfig, Menu()]

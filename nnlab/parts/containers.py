@@ -5,7 +5,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-Tap = Callable[[str, Tensor], None]
+_Tap = Callable[[str, Tensor], None]
 """Gets the name and the output of each module, (N, *shape), while a probe looks."""
 
 
@@ -18,7 +18,7 @@ class Stack(nn.Module):
         for name, layer in layers.items():
             self.add_module(name, layer)
 
-    def forward(self, x: Tensor, tap: Tap | None = None) -> Tensor:
+    def forward(self, x: Tensor, tap: _Tap | None = None) -> Tensor:
         """(N, *inputs) to (N, *outputs)."""
         if tap is None:
             for layer in self._modules.values():
@@ -45,7 +45,7 @@ class Residual(nn.Module):
             self.add_module(name, layer)
         self._body, self._skip = tuple(body), tuple(skip)
 
-    def forward(self, x: Tensor, tap: Tap | None = None) -> Tensor:
+    def forward(self, x: Tensor, tap: _Tap | None = None) -> Tensor:
         """(N, *inputs) to (N, *outputs)."""
         y = skipped = x
         for name in self._body:
@@ -58,5 +58,5 @@ class Residual(nn.Module):
         return self.get_submodule("activation")(y + skipped)
 
 
-def _within(name: str, tap: Tap) -> Tap:
+def _within(name: str, tap: _Tap) -> _Tap:
     return lambda inner, x: tap(f"{name}.{inner}", x)

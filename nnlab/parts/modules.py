@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 @final
-class Step(nn.Module):
+class StepActivation(nn.Module):
     """1 for x >= 0, else 0; the gradient is 0 everywhere."""
 
     def forward(self, x: Tensor) -> Tensor:

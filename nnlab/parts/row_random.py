@@ -26,7 +26,7 @@ def _shifted(z: "Tensor", bits: int) -> "Tensor":
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def uniform(rows: "Tensor", seed: int, count: int) -> "Tensor":
+def uniform_rows(rows: "Tensor", seed: int, count: int) -> "Tensor":
     """Draws from [0, 1): each (seed, row) starts a SplitMix64 stream of its own.
 
     Args:
@@ -44,7 +44,7 @@ def uniform(rows: "Tensor", seed: int, count: int) -> "Tensor":
     return _shifted(bits, 40).to(torch.float32) * 2.0**-24
 
 
-def normal(rows: "Tensor", seed: int, count: int) -> "Tensor":
+def normal_rows(rows: "Tensor", seed: int, count: int) -> "Tensor":
     """Draws from N(0, 1), by pairs from uniform ones. Box & Muller 1958.
 
     Args:
@@ -56,7 +56,7 @@ def normal(rows: "Tensor", seed: int, count: int) -> "Tensor":
         (N, count) float32 on the rows' device; at most 5.8 in size.
     """
     pairs = (count + 1) // 2
-    first, second = uniform(rows, seed, 2 * pairs).split(pairs, dim=1)
+    first, second = uniform_rows(rows, seed, 2 * pairs).split(pairs, dim=1)
     # 1 - u is in (0, 1], so that the logarithm is finite.
     radius = torch.sqrt(-2.0 * torch.log(1.0 - first))
     angle = 2.0 * pi * second

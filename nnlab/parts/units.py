@@ -31,7 +31,7 @@ class McCullochPitts(nn.Module):
 
 
 @final
-class Point(nn.Module):
+class PointUnit(nn.Module):
     """A place in the plane: its coordinates are what is learned, whatever comes in."""
 
     def __init__(self, start: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""Learning rules: which step trains; `Rule` is the menu.
+"""Learning rules: which step trains; `LearningRule` is the menu.
 
 To add one: see `family.py`, write a class with its step in `nnlab/training/`, and name its file
 here.
@@ -10,7 +10,7 @@ from nnlab.core.kinds import Menu
 from nnlab.rules.family import RuleConfig
 from nnlab.rules.gradient import GradientConfig
 
-Rule = Annotated[
+LearningRule = Annotated[
     RuleConfig,
     Menu(
         "nnlab.rules.gradient",

@@ -46,7 +46,7 @@ class HebbianStep(RuleStep):
 
     def readings(self) -> dict[str, Tensor]:
         """Norm of each component's weights, and the degrees they turned since the last reading."""
-        norms, turned = self._weight.norm(dim=1), angles(self._weight, self._before)
+        norms, turned = self._weight.norm(dim=1), angles_between(self._weight, self._before)
         self._before.copy_(self._weight)
         numbers = range(len(norms))
         return {f"weight_norm/{k + 1}": norms[k] for k in numbers} | {
@@ -87,7 +87,7 @@ _SHOWN = 10
 """The most components with a closing line."""
 
 
-def angles(first: Tensor, second: Tensor) -> Tensor:
+def angles_between(first: Tensor, second: Tensor) -> Tensor:
     """(K,) degrees between the rows of two (K, d), by the chord: exact for small ones too."""
     a, b = (nn.functional.normalize(rows, dim=1) for rows in (first, second))
     return torch.rad2deg(2.0 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1)))

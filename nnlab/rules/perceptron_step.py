@@ -13,10 +13,10 @@ from nnlab.core.contracts import Batch
 from nnlab.rules.rule_step import RuleStep
 from nnlab.training.step import Conclusion
 
-MOST_NUMBERS = 1_000_000
+_MOST_NUMBERS = 1_000_000
 """Linear programming decides within seconds whether a line separates so many."""
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 
 @final
@@ -130,7 +130,7 @@ class Bound(NamedTuple):
         return (self.radius / self.margin) ** 2 if self.margin > 0 else float("inf")
 
 
-def novikoff(inputs: Floats, signs: Floats, weights: Floats) -> Bound:
+def novikoff(inputs: _Floats, signs: _Floats, weights: _Floats) -> Bound:
     """The bound that a separating line proves. Novikoff 1962, "On convergence proofs".
 
     The bias is the weight of an input that is always 1, in R and gamma too. Of the lines with the
@@ -149,12 +149,12 @@ def novikoff(inputs: Floats, signs: Floats, weights: Floats) -> Bound:
     return Bound(float(radius), float(margin))
 
 
-def separable(inputs: Floats, signs: Floats) -> bool | None:
+def separable(inputs: _Floats, signs: _Floats) -> bool | None:
     """Whether a line has all rows on their sides, by linear programming.
 
     A solution of signs * (w . x + b) >= 1 is sought; None if that is too large to decide.
     """
-    if inputs.size > MOST_NUMBERS:
+    if inputs.size > _MOST_NUMBERS:
         return None
     from scipy.optimize import linprog  # pyright: ignore[reportMissingTypeStubs]
 
@@ -167,7 +167,7 @@ def separable(inputs: Floats, signs: Floats) -> bool | None:
     return {0: True, 2: False}.get(int(found.status))
 
 
-def _why(inputs: Floats, signs: Floats) -> str:
+def _why(inputs: _Floats, signs: _Floats) -> str:
     match separable(inputs, signs):
         case False:
             return "no line separates the classes (linear programming finds none), it never ends"
@@ -181,5 +181,5 @@ def _mistakes(count: int) -> str:
     return f"{count:,} mistake{'' if count == 1 else 's'}"
 
 
-def _float64(tensor: Tensor) -> Floats:
+def _float64(tensor: Tensor) -> _Floats:
     return tensor.detach().cpu().numpy().astype(np.float64)

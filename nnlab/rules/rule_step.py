@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Batch, LossFn, Score
 from nnlab.core.seeds import seed_for
-from nnlab.training.sources import Source
+from nnlab.training.sources import RowSource
 from nnlab.training.step import Conclusion
 from nnlab.training.window import Window
 
@@ -39,7 +39,7 @@ class RuleStep(ABC):
         *,
         network: nn.Module,
         loss: LossFn,
-        source: Source,
+        source: RowSource,
         scores: Mapping[str, Score],
         learning_rate: Tensor,
         augment: AugmentFn | None = None,

@@ -9,15 +9,15 @@ from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
-from nnlab.experiment.experiment import Experiment, lengths
-from nnlab.parts.datasets.checks import notes
-from nnlab.runs.building.build import Built, build_trainer
-from nnlab.runs.building.compiling import prepare
+from nnlab.experiment.experiment import Experiment, run_lengths
+from nnlab.parts.datasets.checks import data_notes
+from nnlab.runs.building.build import BuiltRun, build_trainer
+from nnlab.runs.building.compiling import prepare_step
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
-from nnlab.runs.outcome import summarize
+from nnlab.runs.outcome import summarize_run
 from nnlab.runs.prefetch import Prefetch
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
@@ -75,15 +75,15 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     progress = Progress.of(found.state["progress"]) if found else Progress()
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
-    for note in notes(examples) if wish.examples is None else ():
+    for note in data_notes(examples) if wish.examples is None else ():
         view.note(note)
     if begun is None or _goes_on(folder, begun, experiment, built, progress, view):
-        folders.write_config(folder, experiment.config, experiment.text)
+        folders.write_run_config(folder, experiment.config, experiment.text)
     write_data(folder, examples)
     facts = {"threads": experiment.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
-    folders.write_env(folder, {**devices.versions(wish.device), **facts, **data})
+    folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data})
     now, age = time(), perf_counter() - wish.began
     seconds = {"startup": started - wish.began, "build": perf_counter() - started}
     began = {"session": now - age, "training": now}
@@ -96,22 +96,22 @@ def make_ready(session: Session, view: View) -> None:
     What is killed meanwhile is a run without a checkpoint, which a resume begins anew.
     """
     started = perf_counter()
-    summarize(session, None, 0).write()
+    summarize_run(session, None, 0).write()
     trainer = session.built.trainer
-    prepare(session.built.step, trainer.order.batches(0)[0], view.note)
+    prepare_step(session.built.step, trainer.order.batches(0)[0], view.note)
     session.seconds = {**session.seconds, "compile": perf_counter() - started}
     session.began["training"] = time()
 
 
 def _continue_from(
-    folder: Path, built: Built, examples: Examples, view: View
+    folder: Path, built: BuiltRun, examples: Examples, view: View
 ) -> checkpoint.Checkpoint | None:
     """The newest sound checkpoint, taken over by the step; None if none was saved yet."""
     env = folders.read_env(folder) if (folder / "env.json").exists() else {}
     if env.get("data") not in (None, examples.digest):
         what = "the data have changed since this run began (SHA-256 differs)"
         raise CheckpointError(f"{folder}: {what}")
-    newest = checkpoint.newest(folder / "checkpoints")
+    newest = checkpoint.newest_checkpoint(folder / "checkpoints")
     for warning in newest.warnings:
         view.note(warning)
     found = newest.checkpoint
@@ -133,7 +133,7 @@ def _goes_on(
     folder: Path,
     begun: RunConfig,
     experiment: Experiment,
-    built: Built,
+    built: BuiltRun,
     progress: Progress,
     view: View,
 ) -> bool:
@@ -162,7 +162,7 @@ def _goes_on(
 def _tell_jump(begun: RunConfig, experiment: Experiment, progress: Progress, view: View) -> None:
     """Notes that another length bends the schedule: the rate jumps."""
     config, per_epoch = experiment.config, experiment.per_epoch
-    _, total = lengths(begun.train, experiment.shape.sizes["train"])
+    _, total = run_lengths(begun.train, experiment.shape.sizes["train"])
     if config.schedule.observes or total == experiment.total:
         return
     old, new = (

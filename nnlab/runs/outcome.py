@@ -7,21 +7,21 @@ from typing import Any
 import torch
 
 from nnlab.config.described import help_of
-from nnlab.config.run_config import dump
+from nnlab.config.run_config import dump_config
 from nnlab.core.contracts import Split, Stopped
 from nnlab.core.kinds import Kind
-from nnlab.core.text import short
-from nnlab.display.closing import Outcome, epoch_of, rounded
-from nnlab.display.tensorboard.layout import charts
+from nnlab.core.text import short_path
+from nnlab.display.closing import Outcome, epoch_of, two_decimals
+from nnlab.display.tensorboard.layout import chart_categories
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import in_no_file
-from nnlab.experiment.misfits import monitored
+from nnlab.experiment.misfits import monitored_keys
 from nnlab.runs.building.build import evaluation_batch
-from nnlab.runs.building.compiling import facts
+from nnlab.runs.building.compiling import compile_facts
 from nnlab.runs.building.probing import seen_of
 from nnlab.runs.building.session import Session
-from nnlab.runs.folder.folder import flat
+from nnlab.runs.folder.folder import flat_config
 from nnlab.runs.folder.summary import Summary
 from nnlab.training.probes.readings import tag_of
 from nnlab.training.progress import Progress
@@ -36,7 +36,7 @@ FIRST = ("model.activation.kind", "model.hidden", "model.hidden.depth", "model.h
 """What one compares runs by most often; in the table of hyperparameters they stand at the left."""
 
 
-def conclude(session: Session) -> Conclusion:
+def conclude_run(session: Session) -> Conclusion:
     """What has come of the run, if its rule has something to say."""
     step, device = session.built.step, next(session.built.network.parameters()).device
     if not isinstance(step, Concluding):
@@ -45,24 +45,24 @@ def conclude(session: Session) -> Conclusion:
     return step.conclude(rows.split(evaluation_batch(session.experiment)))
 
 
-def describe(board: TensorBoard, session: Session) -> None:
+def describe_run(board: TensorBoard, session: Session) -> None:
     """Gives TensorBoard what does not change: graph, config, layout, hyperparameters."""
     experiment = session.experiment
     keys = ["loss", *(score.key for score in experiment.scores)]
     read: tuple[Split, ...] = ("train", "validation")
     splits: list[Split] = [split for split in read if split in experiment.shape.sizes]
-    trained = monitored(experiment.scores)
+    trained = monitored_keys(experiment.scores)
     tags = [
         tag_of(key, split) for key in keys for split in splits if trained[key] or split != "train"
     ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
-    board.layout(charts(tags, session.built.cards, seen_of(experiment)))
-    board.text("config", f"```yaml\n{dump(experiment.config)}```")
-    chosen = {k: v for k, v in flat(experiment.config).items() if not k.startswith(UNTOLD)}
+    board.layout(chart_categories(tags, session.built.cards, seen_of(experiment)))
+    board.text("config", f"```yaml\n{dump_config(experiment.config)}```")
+    chosen = {k: v for k, v in flat_config(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags, first=FIRST)
 
 
-def card(summary: Summary) -> str:
+def summary_card(summary: Summary) -> str:
     """The summary as a table in Markdown."""
     plain = {key: value for key, value in summary.plain().items() if value not in (None, {}, "")}
     rows = [f"| {key} | {_cell(value)} |" for key, value in plain.items()]
@@ -76,7 +76,7 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def meanings(experiment: Experiment) -> dict[str, str]:
+def score_meanings(experiment: Experiment) -> dict[str, str]:
     """What the loss and each score say, by their keys: their menus' words."""
     loss = experiment.loss
     found = {"loss": f"{_first_line(loss)} {loss.formula}"}
@@ -87,7 +87,7 @@ def _first_line(kind: Kind) -> str:
     return help_of(type(kind))[0]
 
 
-def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary:
+def summarize_run(session: Session, stopped: Stopped | None, signal: int) -> Summary:
     """The summary as it stands; without `stopped` the run is still running."""
     progress = session.progress
     config = session.experiment.config
@@ -119,7 +119,7 @@ def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary
         last=_finite(last) or {},
         seconds={**session.seconds, "train": progress.train_seconds, "total": total},
         began=session.began,
-        compiled=facts(session.built.step),
+        compiled=compile_facts(session.built.step),
         samples_per_second=speed,
         signal=signal,
         conclusion=_finite(session.conclusion.plain()),
@@ -128,7 +128,7 @@ def summarize(session: Session, stopped: Stopped | None, signal: int) -> Summary
 
 
 def _finite(value: Any) -> Any:
-    """The same without NaN and infinity, which JSON does not have."""
+    """Values without NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, float) and value - value != 0.0:
@@ -136,7 +136,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
+def closing_outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
     """What the closing lines show beside the baseline."""
     progress = session.progress
     names = ["loss", *(score.key for score in session.experiment.scores)]
@@ -150,7 +150,7 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
     last = session.folder / "checkpoints" / "last"
     held_out: Split = next(split for split in splits if split in session.experiment.shape.sizes)
     return Outcome(
-        run=short(session.folder),
+        run=short_path(session.folder),
         status=summary.status,
         why="" if summary.why == f"{summary.steps} steps" else summary.why,
         steps=summary.steps,
@@ -162,6 +162,8 @@ def outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> 
         remarks=(*_way_back(session, summary), *session.conclusion.lines),
         held_out=None if from_python else held_out,
         resumable=summary.status == "interrupted" and not from_python and last.exists(),
+        sick=not from_python
+        and (summary.status == "diverged" or any(f.worse_than("note") for f in session.findings)),
     )
 
 
@@ -174,9 +176,9 @@ def _rows(progress: Progress, per_epoch: int) -> Iterator[tuple[str, Mapping[str
     for split, values in progress.last.items():
         if best is not None and best.split == split:
             what = "best reading, " if split == "train" else "after "
-            yield f"{split} ({what}epoch {rounded(best.epoch)})", best.values
+            yield f"{split} ({what}epoch {two_decimals(best.epoch)})", best.values
         elif split != "train":
-            yield f"{split} (after epoch {rounded(progress.step / per_epoch)})", values
+            yield f"{split} (after epoch {two_decimals(progress.step / per_epoch)})", values
         elif not progress.epoch_means:
             yield f"{split} (last reading)", values
 

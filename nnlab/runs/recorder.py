@@ -13,9 +13,15 @@ from nnlab.runs.folder.summary import Summary
 from nnlab.runs.observers.findings import Examiner
 from nnlab.runs.observers.gallery import Gallery, scene_of
 from nnlab.runs.observers.per_example import PerExample
-from nnlab.runs.outcome import card, conclude, describe, meanings, summarize
+from nnlab.runs.outcome import (
+    conclude_run,
+    describe_run,
+    score_meanings,
+    summarize_run,
+    summary_card,
+)
 from nnlab.runs.saving import Saver
-from nnlab.training.probes.labels import legible, number_of
+from nnlab.training.probes.labels import legible_layers, number_of
 
 
 @final
@@ -49,7 +55,7 @@ class Recorder:
         """What is shown, written and saved before the first step of the session."""
         self._view.start(about)
         if self._session.found is None:
-            describe(self._board, self._session)
+            describe_run(self._board, self._session)
             # The beginning is kept: pictures and the doctor compare with it.
             self._saver.initial()
         else:
@@ -68,9 +74,9 @@ class Recorder:
         elif isinstance(event, SaveDue):
             self._saver.save(stays=event.stays)
             # A run that is killed later still says how far it came.
-            summarize(session, None, 0).write()
+            summarize_run(session, None, 0).write()
         else:
-            session.conclusion = conclude(session)
+            session.conclusion = conclude_run(session)
         self._gallery.after(event)
         self._examples.after(event)
         # The doctor comes last: it reads what the observers before it have recorded.
@@ -90,14 +96,14 @@ class Recorder:
             self._saver.save_best()
         finally:
             # Where the disk is full, the summary may still find room to say so.
-            summary = summarize(self._session, stopped, signal)
+            summary = summarize_run(self._session, stopped, signal)
             summary.write()
-            self._board.text("summary", card(summary))
+            self._board.text("summary", summary_card(summary))
         return summary
 
 
 @contextmanager
-def recording(session: Session, view: View) -> Generator[Recorder]:
+def open_recorder(session: Session, view: View) -> Generator[Recorder]:
     """The recorder of a session; at its end everything is on disk."""
     lines, board = _sinks_of(session, view)
     # The gallery closes before the sinks: its last pictures go through them.
@@ -122,13 +128,13 @@ def _sinks_of(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     if lines.lost:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
     purge = session.progress.step + 1 if found else None
-    shown: set[int | None] = {None, *legible(session.experiment.design.plans)}
+    shown: set[int | None] = {None, *legible_layers(session.experiment.design.plans)}
     board = TensorBoard(
         session.folder,
         purge_step=purge,
         cards=session.built.cards,
         hidden=lambda key: number_of(key) not in shown,
-        about=meanings(session.experiment),
+        about=score_meanings(session.experiment),
     )
     return lines, board
 

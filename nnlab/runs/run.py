@@ -13,20 +13,20 @@ from time import perf_counter, time
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Event, Examples, Machine, Stopped
 from nnlab.core.signals import stop_signals
-from nnlab.core.text import short
+from nnlab.core.text import short_path
 from nnlab.display.open_view import open_view
 from nnlab.display.views import RunAbout, View
 from nnlab.experiment.handed import NOTHING, Asked, Handed, experiment_of
-from nnlab.runs.building.scoring import baseline
+from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
-from nnlab.runs.finished.reopen import begun_and_asked
+from nnlab.runs.finished.reopen import configs_of_run
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import create
+from nnlab.runs.folder.find import create_folder
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.open_session import Wish, make_ready, open_session
-from nnlab.runs.outcome import outcome
+from nnlab.runs.outcome import closing_outcome
 from nnlab.runs.prefetch import Prefetch
-from nnlab.runs.recorder import recording
+from nnlab.runs.recorder import open_recorder
 from nnlab.training import device as devices
 
 
@@ -94,7 +94,7 @@ def resume(
     handed: Handed = NOTHING,
 ) -> Summary:
     """Continues a run from its newest checkpoint; only durations and logging may change."""
-    begun, config = begun_and_asked(run, overrides, handed)
+    begun, config = configs_of_run(run, overrides, handed)
     return train(config, run_dir=run, resume=True, begun=begun, device=device, view=view)
 
 
@@ -127,13 +127,13 @@ def stream_run(
     if begun is not None:
         # Before the device is asked: a run that goes on takes the path on which it began.
         experiment = experiment.going_on(begun)
-    chosen, why = devices.choose(device)
+    chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
     with ExitStack() as stack:
-        folder = (run_dir or create(experiment.config.name or "run")).absolute()
+        folder = (run_dir or create_folder(experiment.config.name or "run")).absolute()
         # Nothing is loaded or written before the folder is ours.
-        stack.enter_context(folders.claimed(folder, begun, experiment.config))
+        stack.enter_context(folders.claim_folder(folder, begun, experiment.config))
         for remark in experiment.remarks() if examples is None else ():
             view.note(remark)
         with _settings(wish):
@@ -158,7 +158,7 @@ def stream_run(
 def _settings(wish: Wish) -> Generator[None]:
     """Torch as the run wants it; afterwards as it was."""
     with (
-        devices.settings(threads=wish.experiment.threads, deterministic=wish.deterministic),
+        devices.torch_settings(threads=wish.experiment.threads, deterministic=wish.deterministic),
         devices.own_generator(wish.device),
     ):
         yield
@@ -186,7 +186,7 @@ def _events(
 ) -> Generator[Event, None, Summary]:
     """Trains, writes, saves; the run folder is complete when it returns."""
     trainer, progress = session.built.trainer, session.progress
-    with recording(session, view) as recorder:
+    with open_recorder(session, view) as recorder:
         recorder.begin(about)
         # What ends the loop without a word of its own is an error.
         stopped = Stopped("failed", "an error ended it")
@@ -215,7 +215,7 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
     experiment = session.experiment
     return RunAbout(
         name=experiment.config.name or "run",
-        folder=None if folder is None else Path(short(folder)),
+        folder=None if folder is None else Path(short_path(folder)),
         device=_with_threads(session.device, experiment.threads),
         parameters=experiment.design.parameters,
         steps_total=experiment.total,
@@ -230,9 +230,9 @@ def _report(session: Session, summary: Summary, view: View) -> None:
     """The closing lines; a closed terminal does not turn a finished run into a failed one."""
     chance: dict[str, float] = {}
     if "scores" not in session.experiment.config.replaced:
-        chance = baseline(session.experiment, session.examples)
+        chance = blind_baseline(session.experiment, session.examples)
     with suppress(OSError, ValueError):
-        view.outcome(outcome(session, summary, chance))
+        view.outcome(closing_outcome(session, summary, chance))
 
 
 def _with_threads(device: str, threads: int) -> str:

@@ -54,7 +54,7 @@ class Saver:
         """Saves the first weights as `init`, which is also `last` until there is another."""
         path = self._write(self._snapshot())
         for name in ("init", "last", "best"):
-            checkpoint.point(self._folder, name, path.name)
+            checkpoint.point_to(self._folder, name, path.name)
 
     def keep_best(self, reading: Reading) -> None:
         """Remembers the state of a reading that is the best so far; `save` writes it."""
@@ -80,24 +80,24 @@ class Saver:
         self._sinks.flush()
         path = self._write(self._snapshot())
         if best_is_last:
-            checkpoint.point(self._folder, "best", path.name)
-        checkpoint.point(self._folder, "last", path.name)
+            checkpoint.point_to(self._folder, "best", path.name)
+        checkpoint.point_to(self._folder, "last", path.name)
         if stays:
-            checkpoint.keep(self._folder, path.name)
-        checkpoint.prune(self._folder)
+            checkpoint.keep_checkpoint(self._folder, path.name)
+        checkpoint.prune_checkpoints(self._folder)
 
     def save_best(self) -> None:
         """Writes the best that waits for the next save, where there is none: the run has failed."""
         best, self._best = self._best, None
         if best is not None:
             self._sinks.flush()
-            checkpoint.point(self._folder, "best", self._write(best).name)
+            checkpoint.point_to(self._folder, "best", self._write(best).name)
 
     def go_back(self) -> None:
         """After a resume: `best` is what was best at that step, not what came behind it."""
         best = self._progress.best
-        if best is not None and (self._folder / checkpoint.name_of(best.step)).is_dir():
-            checkpoint.point(self._folder, "best", checkpoint.name_of(best.step))
+        if best is not None and (self._folder / checkpoint.checkpoint_name(best.step)).is_dir():
+            checkpoint.point_to(self._folder, "best", checkpoint.checkpoint_name(best.step))
 
     def _snapshot(self) -> Snapshot:
         tensors = {name: t.detach().clone() for name, t in self._step.state().items()}
@@ -105,6 +105,6 @@ class Saver:
         return Snapshot(self._progress.step, tensors, state)
 
     def _write(self, snapshot: Snapshot) -> Path:
-        return checkpoint.save(
+        return checkpoint.save_checkpoint(
             self._folder, step=snapshot.step, tensors=snapshot.tensors, state=snapshot.state
         )

@@ -18,16 +18,16 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Reading, Split, Status
 from nnlab.core.errors import ConfigError, NnlabError
-from nnlab.display.tensorboard.layout import charts
+from nnlab.display.tensorboard.layout import chart_categories
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import create
+from nnlab.runs.folder.find import create_folder
 from nnlab.runs.folder.metrics import JsonLines, Sinks
 from nnlab.runs.folder.summary import Summary
-from nnlab.runs.watch_readings import Looks, single
+from nnlab.runs.watch_readings import WatchedReadings, single_number
 from nnlab.training import device as devices
-from nnlab.training.probes.anatomy import unwrapped
-from nnlab.training.probes.readings import definition, tag_of
+from nnlab.training.probes.anatomy import unwrap_network
+from nnlab.training.probes.readings import reading_definition, tag_of
 
 _TAKEN = ("step", "epoch", "split", "loss")
 
@@ -89,8 +89,8 @@ class Watch:
         self._every = every
         self._closely = None if probes is None else max(1, round(probes / every)) * every
         self._per_epoch = steps_per_epoch
-        self._network = unwrapped(model)
-        self._looks = Looks(self._network, optimizer, inputs)
+        self._network = unwrap_network(model)
+        self._looks = WatchedReadings(self._network, optimizer, inputs)
         self.run = _folder(folder, name).absolute()
         self._name = name or (self.run.parent.name if folder is None else self.run.name)
         self._last: dict[str, dict[str, Any]] = {}
@@ -102,17 +102,21 @@ class Watch:
     def _begin(self, optimizer: torch.optim.Optimizer) -> None:
         """Takes the folder and says what is known before the first update."""
         with ExitStack() as stack:
-            stack.enter_context(folders.locked(self.run))
+            stack.enter_context(folders.lock_folder(self.run))
             device = next(self._network.parameters()).device
             made = {"made_by": "nnlab.Watch", "network": type(self._network).__name__}
-            facts = {**made, "optimizer": type(optimizer).__name__, **devices.versions(device)}
+            facts = {
+                **made,
+                "optimizer": type(optimizer).__name__,
+                **devices.device_versions(device),
+            }
             folders.write_env(self.run, facts)
             lines = JsonLines(self.run / "metrics.jsonl", length=None)
             cards = self._looks.cards
             board = TensorBoard(self.run, purge_step=None, cards=cards)
             board.text("network", f"```\n{self._network}\n```")
             losses = [tag_of("loss", split) for split in ("train", "validation")]
-            board.layout(charts(losses, cards, self._looks.seen))
+            board.layout(chart_categories(losses, cards, self._looks.seen))
             self._sinks = stack.enter_context(Sinks([lines, board], _warn))
             self._summarize("running", "")
             self._open = stack.pop_all()
@@ -173,7 +177,7 @@ class Watch:
         for key in scores:
             _refuse_name("evaluate", key)
         values = scores if loss is None else {"loss": loss, **scores}
-        read = {key: float(single(value, "evaluate")) for key, value in values.items()}
+        read = {key: float(single_number(value, "evaluate")) for key, value in values.items()}
         self._write(self.steps, split, read)
         found = self._last[split]["loss"]
         better = self._best is None or (found is not None and found < self._best["loss"])
@@ -236,7 +240,9 @@ class Watch:
     def _write(self, step: int, split: Split, values: Mapping[str, float]) -> None:
         epoch = step / self._per_epoch
         self._sinks.write(Reading(step, epoch, split, dict(values)))
-        finite = {k: v if isfinite(v) else None for k, v in values.items() if not definition(k)}
+        finite = {
+            k: v if isfinite(v) else None for k, v in values.items() if not reading_definition(k)
+        }
         loss = finite.pop("loss", None)
         self._last[split] = {"epoch": epoch, "step": step, "loss": loss, "scores": finite}
 
@@ -275,7 +281,7 @@ def _folder(folder: str | Path | None, name: str | None) -> Path:
         name = name or "watch"
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
             raise ConfigError(f"nnlab.Watch: name needs letters, digits, _, . or -, got {name!r}")
-        return create(name)
+        return create_folder(name)
     path = Path(folder)
     if path.exists() and (not path.is_dir() or any(p.name != "lock" for p in path.iterdir())):
         raise ConfigError(f"nnlab.Watch: {path} is not empty (give a new folder, or none)")
@@ -283,7 +289,7 @@ def _folder(folder: str | Path | None, name: str | None) -> Path:
 
 
 def _refuse_name(what: str, key: str) -> None:
-    if key in _TAKEN or definition(key) is not None:
+    if key in _TAKEN or reading_definition(key) is not None:
         raise ConfigError(f"watch.{what}: {key} is a name of nnlab's own (use another)")
 
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.core.errors import ConfigError
-from nnlab.training.probes.anatomy import Tap, dissect, look
-from nnlab.training.probes.gradients import norms
-from nnlab.training.probes.labels import cards_of, labels
+from nnlab.training.probes.anatomy import Tap, dissect_network, tap_forward
+from nnlab.training.probes.gradients import tensor_norms
+from nnlab.training.probes.labels import cards_of, parameter_labels
 from nnlab.training.probes.probes import Probes
 
 
 @final
-class Looks:
+class WatchedReadings:
     """The numbers of one network, kept on its device until a reading is taken.
 
     Args:
@@ -42,8 +42,8 @@ class Looks:
         if not self._named:
             raise ConfigError(f"nnlab.Watch: {type(network).__name__} has no parameters")
         self._inputs = None if inputs is None else _each(inputs, _copy)
-        self._anatomy = dissect(network, None if inputs is None else self._run)
-        self._labels = labels(self._anatomy.plans)
+        self._anatomy = dissect_network(network, None if inputs is None else self._run)
+        self._labels = parameter_labels(self._anatomy.plans)
         self.cards = cards_of(self._anatomy.plans)
         self.seen = self._anatomy.seen
         self._probes: Probes | None = None
@@ -72,20 +72,20 @@ class Looks:
             # In place and in the sum's own precision: one operation for each update.
             self._sum.add_(loss.detach(), alpha=weight)
         else:
-            self._sum = self._sum + single(loss, "step") * weight
+            self._sum = self._sum + single_number(loss, "step") * weight
         self._weight += weight
         self._examples += examples or 0
 
     def log(self, key: str, value: Tensor | float) -> None:
-        """Likewise a number of the user's own."""
+        """Takes a number of the user's own into the next reading."""
         total, count = self._logged.get(key, (0.0, 0))
-        self._logged[key] = (total + single(value, "log"), count + 1)
+        self._logged[key] = (total + single_number(value, "log"), count + 1)
 
     def look(self, step: int, *, closely: bool) -> None:
         """Keeps what the next update starts from; its reading is pending then."""
         began = perf_counter()
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._named.values()]
-        self._norms, self._close = norms(found).float(), closely
+        self._norms, self._close = tensor_norms(found).float(), closely
         self._rate = float(self._optimizer.param_groups[0]["lr"])
         if closely:
             self._prober().before([found])
@@ -109,7 +109,7 @@ class Looks:
         return self._probes
 
     def _forward(self, tap: Tap) -> Any:
-        return look(self._network, self._anatomy, self._run, tap)
+        return tap_forward(self._network, self._anatomy, self._run, tap)
 
     def last(self, *, closely: bool) -> dict[str, float]:
         """The reading behind the last update: of its gradient nothing is left."""
@@ -126,7 +126,7 @@ class Looks:
         """The reading; begins a new window. One copy from the device brings all of it.
 
         Args:
-            updated: whether the update has been made that `look` came before.
+            updated: whether the update has been made that `tap_forward` came before.
             blind: leave the network alone, which may be in any state.
         """
         began = perf_counter()
@@ -153,7 +153,7 @@ class Looks:
         return values
 
 
-def single(value: Tensor | float, where: str) -> Any:
+def single_number(value: Tensor | float, where: str) -> Any:
     """A number, or a tensor of one, which stays where it is."""
     if not isinstance(value, Tensor):
         return float(value)

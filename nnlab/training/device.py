@@ -17,7 +17,7 @@ _DENORMAL = 1e-310  # below the smallest normal float64, 2.2e-308
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
 
 
-def choose(wanted: str) -> tuple[torch.device, str]:
+def choose_device(wanted: str) -> tuple[torch.device, str]:
     """The device for `--device`, and a sentence that says what was taken and why.
 
     Args:
@@ -56,7 +56,7 @@ def _cuda(index: int) -> tuple[torch.device, str]:
 
 
 @contextmanager
-def settings(*, threads: int, deterministic: bool) -> Generator[None]:
+def torch_settings(*, threads: int, deterministic: bool) -> Generator[None]:
     """Sets threads and determinism for a run and puts everything back: a notebook stays as it was.
 
     Args:
@@ -166,7 +166,7 @@ def own_generator(device: torch.device) -> Generator[None]:
             _generator(device).set_state(state)
 
 
-def seed(device: torch.device, value: int) -> None:
+def seed_generators(device: torch.device, value: int) -> None:
     """Seeds the generators that a forward pass on this device may draw from."""
     _generator(device).manual_seed(value)
     if device.type != "cpu":
@@ -182,7 +182,7 @@ def _generator(device: torch.device) -> torch.Generator:
     return torch.default_generator
 
 
-def versions(device: torch.device) -> dict[str, object]:
+def device_versions(device: torch.device) -> dict[str, object]:
     """What decides the bits of a run, for env.json."""
     cuda = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {

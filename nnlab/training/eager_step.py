@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Batch, LossFn, Score
 from nnlab.core.seeds import seed_for
-from nnlab.core.torch_optim import descend
+from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
 from nnlab.training.averaging import Averaged
-from nnlab.training.probes.gradients import norms
-from nnlab.training.probes.no_trace import draws, kept_buffers
+from nnlab.training.probes.gradients import tensor_norms
+from nnlab.training.probes.no_trace import kept_buffers, may_draw
 from nnlab.training.probes.probes import Probes
-from nnlab.training.sources import Source
+from nnlab.training.sources import RowSource
 from nnlab.training.step import Constraint, Penalty
 from nnlab.training.window import Window
 
@@ -50,7 +50,7 @@ class EagerStep:
         network: nn.Module,
         loss: LossFn,
         optimizer: torch.optim.Optimizer,
-        source: Source,
+        source: RowSource,
         scores: Mapping[str, Score],
         labels: Mapping[str, str],
         learning_rate: Tensor,
@@ -86,7 +86,7 @@ class EagerStep:
         self._scaler = torch.amp.GradScaler(
             self.device.type, enabled=autocast is torch.float16, init_scale=2.0**10
         )
-        self._draws = draws(network)
+        self._draws = may_draw(network)
         self.window = Window(scores, self.device, penalized=penalty is not None)
         self._clipped = torch.zeros_like(self.window.sums[0])
         self._norms: Tensor | None = None
@@ -115,7 +115,7 @@ class EagerStep:
             self._scaler.step(self.optimizer)
             self._scaler.update()
         else:
-            descend(self.optimizer)
+            optimizer_step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)
         self.finish()
 
@@ -147,7 +147,7 @@ class EagerStep:
         self.seed()
         objective = self.differentiate(batch, window)
         if window is self.window and self._glance is not None:
-            self.glanced(norms(self._found()))
+            self.glanced(tensor_norms(self._found()))
         return objective
 
     def batch(self, rows: Tensor) -> Batch:
@@ -160,7 +160,9 @@ class EagerStep:
     def seed(self) -> None:
         """Begins what the forward pass of the update at hand draws."""
         if self._draws:
-            devices.seed(self.device, seed_for(self._seeds["dropout"], "dropout", self.count))
+            devices.seed_generators(
+                self.device, seed_for(self._seeds["dropout"], "dropout", self.count)
+            )
 
     def differentiate(self, batch: Batch, window: Window | None) -> Tensor:
         """Forward and backward on a batch; returns the objective ()."""
@@ -203,7 +205,7 @@ class EagerStep:
         close = self._probes if beside is not None else None
         with kept_buffers(self.network):
             gradients = self._gradients(rows, seen)
-            self._norms, self._seen = norms(gradients).float(), seen
+            self._norms, self._seen = tensor_norms(gradients).float(), seen
             if close is not None:
                 others = (beside or ())[: close.batches - 1]
                 close.before([gradients, *(self._gradients(other, None) for other in others)])

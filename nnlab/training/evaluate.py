@@ -9,19 +9,19 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import LossFn, Score, StoredScore
 from nnlab.training.probes.no_trace import kept_modes
-from nnlab.training.sources import Source
+from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
 
 _NONE: Mapping[str, StoredScore] = {}
 
 
 @torch.no_grad()
-def evaluate(
+def evaluate_split(
     network: nn.Module,
     *,
     loss: LossFn,
     scores: Mapping[str, Score],
-    source: Source,
+    source: RowSource,
     batches: Sequence[Tensor],
     stored: Mapping[str, StoredScore] = _NONE,
     autocast: torch.dtype | None = None,
@@ -45,7 +45,7 @@ def evaluate(
         source.announce(batches)
         for rows in batches:
             batch = source.gather(rows)
-            with lowered(device, autocast):
+            with matmul_precision(device, autocast):
                 outputs = network(batch.inputs)
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
@@ -57,6 +57,8 @@ def evaluate(
     return values
 
 
-def lowered(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[Any]:
+def matmul_precision(
+    device: torch.device, dtype: torch.dtype | None
+) -> AbstractContextManager[Any]:
     """Inside, matrix products are computed in this precision; None leaves all as it is."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

@@ -18,7 +18,7 @@ from nnlab.core.contracts import (
 )
 from nnlab.training.order import Order
 from nnlab.training.pace import Costly, Pace
-from nnlab.training.progress import Best, Limits, Monitor, Progress, lost
+from nnlab.training.progress import Best, Limits, Monitor, Progress, what_is_lost
 from nnlab.training.step import Concluding, Step
 
 BESIDE = 4  # batches whose gradients a close look compares
@@ -236,7 +236,7 @@ class Trainer:
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
         rule = self._concluding
-        if (where := lost(progress, self.step.state, descends=rule is None)) is not None:
+        if (where := what_is_lost(progress, self.step.state, descends=rule is None)) is not None:
             return Stopped("diverged", f"{where} at step {progress.step} (try {self._remedy})")
         if rule is not None and (why := rule.finished()) is not None:
             return Stopped("completed", why)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nnlab.training.step import Constraint, Penalty
 
 
-def penalty(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Penalty | None:
+def penalty_term(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Penalty | None:
     """l2 / 2 * sum of w^2 + l1 * sum of |w| over these parameters; None if both are 0.
 
     Args:
@@ -31,7 +31,7 @@ def penalty(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Pena
     return term
 
 
-def regularized(network: nn.Module, on: str) -> list[nn.Parameter]:
+def regularized_parameters(network: nn.Module, on: str) -> list[nn.Parameter]:
     """The parameters that a penalty falls on: weights (two axes or more), or all."""
     return [p for p in network.parameters() if on == "all" or p.ndim >= 2]
 

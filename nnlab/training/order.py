@@ -19,7 +19,7 @@ class Order:
         drop_last: leave a shorter last batch out.
         seed: of the shuffle, or of the draws; the epoch is the counter.
         device: where the batches are needed.
-        sampling: shuffled takes every row once an epoch; in_order likewise, always in the order of
+        sampling: shuffled takes every row once an epoch; in_order too, always in the order of
             `rows`; balanced draws as many rows with replacement, of each class equally many.
         labels: (n,) int64 classes of the rows, for balanced sampling.
         rank: this process's number; it takes every `world`-th row of the epoch.

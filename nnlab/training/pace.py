@@ -30,7 +30,7 @@ class Due:
         return max((due for due in self.steps if due <= step), default=-1)
 
 
-def moments(amount: int, *, every: int, total: int | None) -> tuple[int, ...]:
+def spaced_steps(amount: int, *, every: int, total: int | None) -> tuple[int, ...]:
     """Steps from 0 to the last, by equal factors between them.
 
     Args:
@@ -65,12 +65,12 @@ class Pace:
             each doubling: 1, 2, 3, ..., 11, 12, 13, ..., 100, 109, 118.
         closely: updates between two close looks, a multiple of `every`; None for none. Where
             readings are spaced in proportion each one is a close look.
-        costly: likewise of the costly measures.
+        costly: updates between two readings of each costly measure.
         kept: updates between two checkpoints that stay; 0 keeps those after 1, 2, 4, 8, ...; None
             keeps none. There is a reading with each of them.
         pictures: when they are taken, at the next reading.
-        histograms: likewise.
-        examples: likewise, when the loss of each training example is kept.
+        histograms: when they are taken, at the next reading.
+        examples: when the loss of each training example is kept, at the next reading.
     """
 
     every: int | None

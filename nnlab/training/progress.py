@@ -104,7 +104,7 @@ finite; losses that are bounded (quadratic behind a sigmoid) always do.
 """
 
 
-def lost(
+def what_is_lost(
     progress: Progress, state: Callable[[], Mapping[str, Tensor]], *, descends: bool
 ) -> str | None:
     """What has gone off, in words; None where nothing has.

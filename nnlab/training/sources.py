@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """Gives the batch of any rows, scaled."""
 
     def gather(self, rows: Tensor) -> Batch:
@@ -40,7 +40,7 @@ class ResidentSource:
         assert isinstance(examples.inputs, np.ndarray)
         self._inputs = _tensor(examples.inputs).to(device)
         self._targets = targets_of(examples, dtype).to(device)
-        self._scale = Scale(examples, device=device, dtype=dtype)
+        self._scale = RowScale(examples, device=device, dtype=dtype)
 
     def gather(self, rows: Tensor) -> Batch:
         """The batch of these rows."""
@@ -61,7 +61,7 @@ class ResidentSource:
 
 
 @final
-class Scale:
+class RowScale:
     """(x - shift) * factor, without the subtraction where there is nothing to subtract."""
 
     def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:

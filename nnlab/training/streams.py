@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from nnlab.core.contracts import Batch, Examples, RowReader
 from nnlab.core.errors import DataError, ResourceError
-from nnlab.core.signals import NAMES
-from nnlab.training.sources import Scale, targets_of
+from nnlab.core.signals import SIGNAL_NAMES
+from nnlab.training.sources import RowScale, targets_of
 
 PIECE = 64
 """So many rows are one task of a worker: several workers share a large batch."""
@@ -40,7 +40,7 @@ class StreamedSource:
     def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:
         self._reader: RowReader = examples.inputs  # pyright: ignore[reportAttributeAccessIssue]
         self._targets = targets_of(examples, dtype).to(device)
-        self._scale = Scale(examples, device=device, dtype=dtype)
+        self._scale = RowScale(examples, device=device, dtype=dtype)
         self._device = device
         self._pieces = _Pieces(self._reader, pinned=device.type == "cuda")
         self._copies = _Copies(device)
@@ -238,6 +238,6 @@ def _deaf(_: int) -> None:
     Ctrl-C and a service's SIGTERM reach all processes of a group. Torch ends workers by a word
     through their queue, and they end by themselves when their parent is gone.
     """
-    for name in NAMES:
+    for name in SIGNAL_NAMES:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

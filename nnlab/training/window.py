@@ -35,7 +35,7 @@ class Window:
         self._epoch = torch.zeros(width + 2, dtype=torch.float64)
         """On the host: the sums, examples and batches of the epoch's closed windows."""
         self._counts: dict[str, float] = {}
-        """Likewise: what a learning rule counts."""
+        """On the host: what a learning rule counts over the epoch."""
 
     @torch.no_grad()
     def add(

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import nnlab
-from nnlab.commands.bench.roofline import measure
+from nnlab.commands.bench.roofline import measure_machine
 
 REPEATS = 5
 SECONDS = 0.5
@@ -126,7 +126,7 @@ def main(target: Path) -> None:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "cores": torch.get_num_threads(),
-        "flops_per_second": measure(torch.get_num_threads()).flops,
+        "flops_per_second": measure_machine(torch.get_num_threads()).flops,
         "sweeps": {},
     }
     for name, values in SWEEPS.items():

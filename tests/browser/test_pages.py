@@ -10,9 +10,9 @@ from browsing import Tab
 from playwright.sync_api import expect
 
 import nnlab
-from nnlab.commands.compare.compared import compare
+from nnlab.commands.compare.compared import compare_runs
 from nnlab.commands.compare.html import write_html
-from nnlab.commands.report.command import report
+from nnlab.commands.report.command import write_report
 
 pytestmark = pytest.mark.browser
 
@@ -67,11 +67,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         train(sections, runs[name])
     other = folder / "classes" / "2"
     train({**CONFIGS["classes"], "optimizer": {"kind": "adam", "lr": 0.01}}, other)
-    found = {name: report([run], device="cpu").page for name, run in runs.items()}
+    found = {name: write_report([run], device="cpu").page for name, run in runs.items()}
     both = [runs["classes"], other]
-    found["runs side by side"] = report(both, device="cpu").page
+    found["runs side by side"] = write_report(both, device="cpu").page
     found["compare"] = folder / "compare.html"
-    write_html(compare([str(run) for run in both]), found["compare"])
+    write_html(compare_runs([str(run) for run in both]), found["compare"])
     return found
 
 

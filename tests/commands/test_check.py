@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from nnlab.commands.check import annotation, check_files
-from nnlab.comparison.group import settled
-from nnlab.config.loading import bundled
+from nnlab.comparison.group import settle_first
+from nnlab.config.loading import bundled_configs
 
 GOOD = "data: xor\nmodel: {kind: mlp, hidden: [4]}\n"
 WRONG = "data: xor\nmodel: {kind: mlp, hidden: [4], activation: rellu}\n"
@@ -16,7 +16,7 @@ def file(folder: Path, text: str, name: str = "net.yaml") -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", list(bundled()))
+@pytest.mark.parametrize("name", list(bundled_configs()))
 def test_every_bundled_config_is_right_without_its_data(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,4 +84,4 @@ def test_annotations_escape_what_github_would_take_for_its_own(line: str, expect
 
 
 def test_overrides_are_checked_too() -> None:
-    assert settled("xor", ["train.epochs=3"]).config.train.epochs == 3
+    assert settle_first("xor", ["train.epochs=3"]).config.train.epochs == 3

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nnlab.commands.new import bundled_table, write_config
-from nnlab.config.loading import bundled, load_config
+from nnlab.config.loading import bundled_configs, load_config
 from nnlab.core.errors import ConfigError, ResourceError
 
 
@@ -14,13 +14,13 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: 
 
 def test_lists_every_bundled_config_with_a_sentence() -> None:
     text = bundled_table()
-    for name in bundled():
+    for name in bundled_configs():
         assert f"{name} " in text
 
 
 def test_writes_the_file_as_it_is() -> None:
     assert write_config("xor", None) == "xor.yaml"
-    assert Path("xor.yaml").read_bytes() == bundled()["xor"].read_bytes()
+    assert Path("xor.yaml").read_bytes() == bundled_configs()["xor"].read_bytes()
     assert load_config("xor.yaml").name == "xor"
 
 

@@ -5,11 +5,11 @@ import jsonschema
 import pytest
 
 from nnlab.commands.schema import schema_text
-from nnlab.comparison.group import settled
+from nnlab.comparison.group import settle_first
 from nnlab.config import yaml
-from nnlab.config.described import MENUS, sections
-from nnlab.config.loading import bundled, load_config
-from nnlab.config.run_config import dump, to_plain
+from nnlab.config.described import MENUS, language_sections
+from nnlab.config.loading import bundled_configs, load_config
+from nnlab.config.run_config import dump_config, to_plain
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind, kinds_of
 
@@ -58,7 +58,7 @@ def tree(text: str) -> Any:
             return {key: lists(inner) for key, inner in value.items()}
         return [lists(inner) for inner in value] if isinstance(value, tuple) else value
 
-    return lists(yaml.parse(text, file="test").tree)
+    return lists(yaml.parse_yaml(text, file="test").tree)
 
 
 def test_is_a_schema() -> None:
@@ -80,10 +80,10 @@ def test_refuses_what_nnlab_refuses(written: str) -> None:
             load_config(tree(written))
 
 
-@pytest.mark.parametrize("name", list(bundled()))
+@pytest.mark.parametrize("name", list(bundled_configs()))
 def test_accepts_every_bundled_config_as_written_and_as_settled(name: str) -> None:
-    VALIDATOR.validate(tree(bundled()[name].read_text("utf-8")))
-    VALIDATOR.validate(tree(dump(settled(name).config)))
+    VALIDATOR.validate(tree(bundled_configs()[name].read_text("utf-8")))
+    VALIDATOR.validate(tree(dump_config(settle_first(name).config)))
 
 
 @pytest.mark.parametrize("menu", ["activations", "losses", "optimizers", "schedules"])
@@ -105,6 +105,6 @@ def test_every_class_and_documented_field_has_its_help() -> None:
 
 
 def test_every_kind_is_chosen_by_its_name() -> None:
-    kinds = [cls for cls in sections() if issubclass(cls, Kind)]
+    kinds = [cls for cls in language_sections() if issubclass(cls, Kind)]
     required = [d for d in SCHEMA["$defs"].values() if "kind" in d.get("required", ())]
     assert len(required) == len(kinds)

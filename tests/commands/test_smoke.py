@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.commands.smoke import STEPS, smoke
+from nnlab.commands.smoke import STEPS, smoke_run
 from nnlab.display.open_view import open_view
 from nnlab.experiment.handed import experiment_of
 
 
 @pytest.mark.parametrize("source", ["digits_mlp", "diabetes", "xor"])
 def test_runs_every_stage_on_the_data(source: str) -> None:
-    found = smoke(experiment_of(source), view=open_view(quiet=True, stream=sys.stderr))
+    found = smoke_run(experiment_of(source), view=open_view(quiet=True, stream=sys.stderr))
     assert (found["status"], found["steps"]) == ("completed", STEPS)
     assert found["test"]["split"] == "test"
     assert found["test"]["samples"] > 0
@@ -24,7 +24,7 @@ def test_takes_random_data_where_a_named_set_is_absent_and_says_so(
 ) -> None:
     monkeypatch.setenv("NNLAB_DATA", str(tmp_path / "empty"))
     config = {"data": "mnist", "model": {"kind": "mlp", "hidden": [4]}}
-    found = smoke(experiment_of(config), view=open_view(quiet=True, stream=sys.stderr))
+    found = smoke_run(experiment_of(config), view=open_view(quiet=True, stream=sys.stderr))
     assert found["data"] == "random"
     assert "random data" in capsys.readouterr().err
     assert found["test"]["samples"] == 64
@@ -36,7 +36,7 @@ def test_leaves_nothing_behind_and_names_no_folder(
     monkeypatch.setenv("NNLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = io.StringIO()
-    smoke(experiment_of("xor"), view=open_view(quiet=False, stream=said))
+    smoke_run(experiment_of("xor"), view=open_view(quiet=False, stream=said))
     assert "4 train" in said.getvalue()
     assert str(tmp_path) not in said.getvalue()
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from nnlab.commands.tensorboard import command, names, serve, shelf
+from nnlab.commands.tensorboard import serve_tensorboard, shelf, shelf_names, tensorboard_command
 from nnlab.core.errors import ConfigError, ResourceError
 from nnlab.runs.folder.summary import Summary
 
@@ -30,7 +30,7 @@ def called(folders: list[Path]) -> set[str]:
 
 
 def test_listens_on_this_machine_alone(tmp_path: Path) -> None:
-    words = command(tmp_path, port=6006)
+    words = tensorboard_command(tmp_path, port=6006)
     assert words[words.index("--host") + 1] == "127.0.0.1"
     assert words[words.index("--port") + 1] == "6006"
     assert words[words.index("--logdir") + 1] == str(tmp_path)
@@ -56,8 +56,8 @@ def test_takes_paths_with_commas_and_colons(tmp_path: Path) -> None:
 
 def test_runs_of_one_name_keep_apart(tmp_path: Path) -> None:
     folders = [make(tmp_path / "a" / "net" / "1"), make(tmp_path / "b" / "net" / "1")]
-    assert len(set(names(folders))) == 2
-    assert called(folders) == set(names(folders))
+    assert len(set(shelf_names(folders))) == 2
+    assert called(folders) == set(shelf_names(folders))
 
 
 def test_leaves_nothing_behind_and_the_runs_alone(tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_says_where_it_cannot_write(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NNLAB_RUNS", str(tmp_path))
     with pytest.raises(ConfigError, match="nnlab train makes one"):
-        serve([], port=0)
+        serve_tensorboard([], port=0)

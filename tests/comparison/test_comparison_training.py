@@ -14,8 +14,15 @@ from scipy import stats
 import nnlab
 from nnlab.__main__ import main
 from nnlab.comparison import report as group_report
-from nnlab.comparison.group import settled_group
-from nnlab.comparison.result import Comparison, Curve, Measured, curves_of, differences, estimate
+from nnlab.comparison.group import settle_source
+from nnlab.comparison.result import (
+    Comparison,
+    Curve,
+    MeasuredQuantity,
+    curves_of,
+    estimate_mean,
+    paired_by_seed,
+)
 from nnlab.comparison.train import resume_group, train_group
 from nnlab.comparison.view import GroupView
 from nnlab.config.loading import load_config
@@ -44,7 +51,7 @@ def view(stream: StringIO | None = None) -> GroupView:
 
 
 def trained(folder: Path, **sections: Any) -> Comparison:
-    return train_group(settled_group({**CONFIG, **sections}), run_dir=folder, view=view())
+    return train_group(settle_source({**CONFIG, **sections}), run_dir=folder, view=view())
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +77,9 @@ def test_the_members_stand_in_the_folder_of_the_group(finished: Comparison) -> N
 def test_a_member_is_the_run_that_its_config_gives_alone(
     finished: Comparison, tmp_path: Path
 ) -> None:
-    alone = nnlab.train(settled_group(CONFIG).group.members[3].config, run_dir=tmp_path / "alone")
-    ours = checkpoint.named(finished.run / "quick-s1" / "checkpoints", "last").tensors
-    theirs = checkpoint.named(alone.run / "checkpoints", "last").tensors
+    alone = nnlab.train(settle_source(CONFIG).group.members[3].config, run_dir=tmp_path / "alone")
+    ours = checkpoint.named_checkpoint(finished.run / "quick-s1" / "checkpoints", "last").tensors
+    theirs = checkpoint.named_checkpoint(alone.run / "checkpoints", "last").tensors
     assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
 
 
@@ -95,13 +102,14 @@ def test_an_expectation_is_held_against_the_mean_over_seeds(finished: Comparison
 
 def test_a_missed_expectation_is_exit_code_8(finished: Comparison) -> None:
     assert finished.exit_code == 8
-    assert "MISSED slow: accuracy/validation at_least 0.99, found 0." in group_report.report(
-        finished
+    assert (
+        "MISSED slow: accuracy/validation at_least 0.99, found 0."
+        in group_report.comparison_report(finished)
     )
 
 
 def test_the_report_has_a_table_and_differences(finished: Comparison) -> None:
-    text = group_report.report(finished)
+    text = group_report.comparison_report(finished)
     assert "variant  runs  loss/validation" in text
     assert "not begun" not in text
     assert "nnlab resume" not in text
@@ -112,7 +120,7 @@ def test_the_report_has_a_table_and_differences(finished: Comparison) -> None:
 def test_the_commands_know_a_group(
     finished: Comparison, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert runs.find(str(finished.run)) == finished.run
+    assert runs.find_run(str(finished.run)) == finished.run
     assert main(["eval", str(finished.run), "--json"]) == 0
     scored = json.loads(capsys.readouterr().out)
     assert set(scored) >= {run.name for run in finished.runs}
@@ -141,13 +149,13 @@ def test_eval_refuses_a_group_beside_a_run_of_it(
 
 
 def test_a_group_is_listed_found_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    comparison = train_group(settled_group({**CONFIG, "train": {"steps": 1}}), view=view())
-    assert runs.find("pair") == runs.find("last") == runs.home() / "pair" / "1"
-    assert runs.find("pair/1/quick-s0") == runs.home() / "pair" / "1" / "quick-s0"
-    (row,) = listing.listing()
+    comparison = train_group(settle_source({**CONFIG, "train": {"steps": 1}}), view=view())
+    assert runs.find_run("pair") == runs.find_run("last") == runs.runs_home() / "pair" / "1"
+    assert runs.find_run("pair/1/quick-s0") == runs.runs_home() / "pair" / "1" / "quick-s0"
+    (row,) = listing.list_runs()
     assert row.status == "completed"
     assert set(row.scores) == {"slow accuracy", "quick accuracy"}
-    listing.remove([runs.find("pair")], yes=False)
+    listing.remove_runs([runs.find_run("pair")], yes=False)
     assert not comparison.run.exists()
 
 
@@ -170,7 +178,7 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole")
     part = trained(tmp_path / "part", seeds=1)
     # As a kill leaves it: the first run whole, the second in its middle, the others not begun.
-    group = settled_group(CONFIG).group
+    group = settle_source(CONFIG).group
     folder = tmp_path / "part"
     plan = json.loads((whole.run / "group.json").read_text())
     (folder / "group.json").write_text(json.dumps(plan))
@@ -182,8 +190,8 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert [run.name for run in resumed.runs] == [member.name for member in group.members]
     assert part.status == resumed.status == "completed"
     for run in whole.runs:
-        ours = checkpoint.named(folder / run.name / "checkpoints", "last").tensors
-        theirs = checkpoint.named(whole.run / run.name / "checkpoints", "last").tensors
+        ours = checkpoint.named_checkpoint(folder / run.name / "checkpoints", "last").tensors
+        theirs = checkpoint.named_checkpoint(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
 
 
@@ -195,16 +203,19 @@ def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) 
 
     ended, stops = Trainer.ended, iter((*[False] * 5, True))
     monkeypatch.setattr(Trainer, "ended", stop_the_second)
-    settled, folder = settled_group({**CONFIG, "train": {"epochs": 2}}), runs.home() / "pair" / "1"
+    settled, folder = (
+        settle_source({**CONFIG, "train": {"epochs": 2}}),
+        runs.runs_home() / "pair" / "1",
+    )
     stopped = train_group(settled, run_dir=folder, view=view())
     assert (stopped.status, len(stopped.runs)) == ("interrupted", 2)
     whole, cut = (run.value("loss/validation", "last") for run in stopped.runs)
     assert whole != cut
-    assert group_report.table(stopped)["slow"]["loss/validation"].mean == whole
-    (row,) = (row for row in listing.listing() if row.run == folder)
+    assert group_report.comparison_table(stopped)["slow"]["loss/validation"].mean == whole
+    (row,) = (row for row in listing.list_runs() if row.run == folder)
     accuracy = stopped.runs[0].value("accuracy/validation", "best")  # float32 in the file
     assert row.scores == {"slow accuracy": pytest.approx(accuracy, rel=1e-6)}
-    text = group_report.report(stopped)
+    text = group_report.comparison_report(stopped)
     assert f"interrupted: slow-s1 at step {stopped.runs[1].summary.steps}, not in the mea" in text
     assert "not begun: 2 of 4 runs" in text
     assert "next     nnlab resume " in text
@@ -216,7 +227,7 @@ def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) 
 def test_a_group_that_was_killed_within_its_plan_can_be_begun(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settled, folder = settled_group({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
+    settled, folder = settle_source({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
     whole = train_group(settled, run_dir=tmp_path / "whole", view=view())
     folder.mkdir()
     (folder / "group.json").write_text((whole.run / "group.json").read_text())
@@ -232,10 +243,10 @@ def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
     longer = resume_group(folder, ["train.epochs=4"], view=view())
     assert [run.summary.steps for run in longer.runs] == [run.summary.steps for run in whole.runs]
     for run in whole.runs:
-        ours = checkpoint.named(folder / run.name / "checkpoints", "last").tensors
-        theirs = checkpoint.named(whole.run / run.name / "checkpoints", "last").tensors
+        ours = checkpoint.named_checkpoint(folder / run.name / "checkpoints", "last").tensors
+        theirs = checkpoint.named_checkpoint(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
-    assert settled_group(folder / "config.yaml").group.members[0].config.train.epochs == 4
+    assert settle_source(folder / "config.yaml").group.members[0].config.train.epochs == 4
 
 
 def test_what_auto_took_stays_when_a_run_goes_on(
@@ -264,14 +275,14 @@ def test_a_group_that_has_ended_is_not_resumed_with_other_settings(finished: Com
 def test_a_group_is_not_resumed_with_other_runs(finished: Comparison) -> None:
     with pytest.raises(ConfigError, match="holds other runs"):
         train_group(
-            settled_group({**CONFIG, "seeds": 3}), run_dir=finished.run, resume=True, view=view()
+            settle_source({**CONFIG, "seeds": 3}), run_dir=finished.run, resume=True, view=view()
         )
 
 
 def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
     stream = StringIO()
     train_group(
-        settled_group({**CONFIG, "train": {"steps": 1}}), run_dir=tmp_path / "r", view=view(stream)
+        settle_source({**CONFIG, "train": {"steps": 1}}), run_dir=tmp_path / "r", view=view(stream)
     )
     lines = stream.getvalue().splitlines()
     assert lines[0] == "pair: 4 runs (2 variants, 2 seeds)"
@@ -282,7 +293,7 @@ def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
 def test_what_is_noted_of_the_data_is_told_once(tmp_path: Path) -> None:
     stream = StringIO()
     config = {**CONFIG, "data": "and", "variants": {"and": {}, "xor": {"data": "xor"}}}
-    settled = settled_group({**config, "train": {"steps": 1}})
+    settled = settle_source({**config, "train": {"steps": 1}})
     train_group(settled, run_dir=tmp_path / "run", view=view(stream))
     (line,) = (line for line in stream.getvalue().splitlines() if "use the rows of train" in line)
     assert line.startswith("and-s0: validation and test use the rows of train: ")
@@ -299,32 +310,32 @@ def test_a_diverged_run_can_be_what_is_expected(tmp_path: Path) -> None:
     assert found.exit_code == 0
 
 
-def measured(seed: int, *values: float, best: int | None = None) -> Measured:
+def measured(seed: int, *values: float, best: int | None = None) -> MeasuredQuantity:
     curve = Curve(tuple(range(len(values))), tuple(map(float, range(len(values)))), values)
     summary = Summary(Path(), "n", "completed", best=None if best is None else {"step": best})
-    return Measured(f"s{seed}", "", seed, summary, {"loss/train": curve}, {})
+    return MeasuredQuantity(f"s{seed}", "", seed, summary, {"loss/train": curve}, {})
 
 
 def test_the_interval_is_students() -> None:
     values = [0.1, 0.4, 0.35, 0.8]
     low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    found = estimate(values)
+    found = estimate_mean(values)
     assert found.mean == pytest.approx(np.mean(values))
     assert found.mean - found.half == pytest.approx(low)
     assert found.mean + found.half == pytest.approx(high)
 
 
 def test_one_seed_has_no_interval() -> None:
-    assert estimate([2.0]).mean == 2.0
-    assert isnan(estimate([2.0]).half)
-    assert isnan(estimate([]).mean)
+    assert estimate_mean([2.0]).mean == 2.0
+    assert isnan(estimate_mean([2.0]).half)
+    assert isnan(estimate_mean([]).mean)
 
 
 def test_differences_are_paired_by_seed() -> None:
     a = [measured(0, 1.0), measured(1, 5.0), measured(2, 9.0)]
     b = [measured(2, 8.0), measured(0, 0.5)]
     low, high = stats.t.interval(0.95, 1, loc=0.75, scale=stats.sem([0.5, 1.0]))
-    found = differences(a, b, "loss/train")
+    found = paired_by_seed(a, b, "loss/train")
     assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
 
 
@@ -364,7 +375,7 @@ def test_findings_of_the_runs_are_counted_and_kept(tmp_path: Path) -> None:
         "variants": {"sick": {}, "well": {"model.hidden": {"width": 6, "depth": 1}}},
     }
     stream = StringIO()
-    train_group(settled_group(config), run_dir=tmp_path / "run", view=view(stream))
+    train_group(settle_source(config), run_dir=tmp_path / "run", view=view(stream))
     told = stream.getvalue()
     assert "vanishing gradient" not in told
     (line,) = [line for line in told.splitlines() if "sick-s0  completed" in line]

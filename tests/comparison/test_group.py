@@ -7,7 +7,7 @@ import pytest
 
 from nnlab.comparison.group import Group, load_group, same_tag, settle_group
 from nnlab.config.loading import Text, load_config, on_top
-from nnlab.config.variants import interval
+from nnlab.config.variants import parse_interval
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
 
@@ -247,8 +247,8 @@ def test_a_mapping_is_merged_unless_it_is_of_another_kind(
 def test_a_bound_is_an_interval(
     bound: str, inside: tuple[float, ...], outside: tuple[float, ...]
 ) -> None:
-    assert all(interval(bound).holds(value) for value in inside)
-    assert not any(interval(bound).holds(value) for value in outside)
+    assert all(parse_interval(bound).holds(value) for value in inside)
+    assert not any(parse_interval(bound).holds(value) for value in outside)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnlab.config.loading import Text, load_config, place_for
 from nnlab.config.overrides import STEMS
-from nnlab.config.run_config import RunConfig, dump, to_plain
+from nnlab.config.run_config import RunConfig, dump_config, to_plain
 from nnlab.config.sections import EarlyStoppingConfig, TrainConfig
 from nnlab.core.contracts import Machine
 from nnlab.core.durations import Duration
@@ -16,8 +16,8 @@ from nnlab.core.kinds import Kind, kinds_of
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.models import Model
-from nnlab.parts.layers import Layer
-from nnlab.parts.layers.family import LayerConfig, place
+from nnlab.parts.layers import AnyLayer
+from nnlab.parts.layers.family import LayerConfig, name_layers
 
 HERE = Path(__file__).parent
 BASE = "data: digits\nmodel: {kind: mlp, hidden: [16]}\n"
@@ -98,23 +98,23 @@ def settled(config: RunConfig, cores: int = 2) -> Experiment:
 class TestRoundTrip:
     def test_what_is_written_reads_back_as_the_same(self, text: str) -> None:
         config = load(text)
-        assert load(dump(config)) == config
+        assert load(dump_config(config)) == config
 
     def test_what_is_read_back_is_written_as_the_same_text(self, text: str) -> None:
-        written = dump(load(text))
-        assert dump(load(written)) == written
+        written = dump_config(load(text))
+        assert dump_config(load(written)) == written
 
     def test_a_settled_config_settles_to_the_same_text(self, text: str) -> None:
-        written = dump(settled(load(text)).config)
-        assert dump(settled(load(written)).config) == written
+        written = dump_config(settled(load(text)).config)
+        assert dump_config(settled(load(written)).config) == written
 
     def test_a_settled_config_means_the_same_on_another_machine(self, text: str) -> None:
-        written = dump(settled(load(text)).config)
-        assert dump(settled(load(written), cores=64).config) == written
+        written = dump_config(settled(load(text)).config)
+        assert dump_config(settled(load(written), cores=64).config) == written
 
     def test_a_settled_config_builds_the_same_network(self, text: str) -> None:
         first = settled(load(text))
-        second = settled(load(dump(first.config)))
+        second = settled(load(dump_config(first.config)))
         assert [(p.name, p.parameters, p.output) for p in first.design.plans] == [
             (p.name, p.parameters, p.output) for p in second.design.plans
         ]
@@ -281,8 +281,8 @@ class TestSet:
 
     def test_finds_layers_by_the_names_of_the_network(self) -> None:
         # Every kind of layer twice, so that the numbers count too.
-        layers = tuple(kind.example() for kind in kinds_of(Layer).values()) * 2
-        names = [placed.name for placed in place(cast("Any", layers), ((),) * len(layers))]
+        layers = tuple(kind.example() for kind in kinds_of(AnyLayer).values()) * 2
+        names = [placed.name for placed in name_layers(cast("Any", layers), ((),) * len(layers))]
         tree = {
             "data": "digits",
             "model": {"kind": "stack", "layers": [to_plain(x) for x in layers]},
@@ -295,7 +295,7 @@ class TestSet:
                 layer.kind for i, layer in enumerate(layers) if i != index
             ]
 
-    @pytest.mark.parametrize("kind", kinds_of(Layer).values(), ids=kinds_of(Layer))
+    @pytest.mark.parametrize("kind", kinds_of(AnyLayer).values(), ids=kinds_of(AnyLayer))
     def test_calls_a_layer_what_the_layer_calls_itself(self, kind: type[LayerConfig]) -> None:
         assert STEMS.get(kind.name(), kind.name()) == kind.example().stem
 

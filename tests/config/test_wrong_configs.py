@@ -681,7 +681,7 @@ class TestFiles:
 
     def test_offers_the_nearest_bundled_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            "nnlab.config.loading.bundled", lambda: {"spirals": Path("spirals.yaml")}
+            "nnlab.config.loading.bundled_configs", lambda: {"spirals": Path("spirals.yaml")}
         )
         with pytest.raises(ConfigError, match=r"\(did you mean spirals\?\)"):
             load_config("spiral")
@@ -764,19 +764,21 @@ def words(annotation: Any, seen: set[Any]) -> tuple[set[str], set[str]]:
 LANGUAGE = words(RunConfig, set())
 
 
-@pytest.mark.parametrize("word", sorted(synonyms.KEYS))
+@pytest.mark.parametrize("word", sorted(synonyms.KEY_SYNONYMS))
 def test_every_synonym_of_a_key_leads_to_a_key(word: str) -> None:
-    assert set(synonyms.KEYS[word]) <= LANGUAGE[0]
+    assert set(synonyms.KEY_SYNONYMS[word]) <= LANGUAGE[0]
 
 
-@pytest.mark.parametrize("word", sorted(synonyms_values.VALUES))
+@pytest.mark.parametrize("word", sorted(synonyms_values.VALUE_SYNONYMS))
 def test_every_synonym_of_a_name_leads_to_a_name(word: str) -> None:
-    assert set(synonyms_values.VALUES[word]) <= LANGUAGE[1]
+    assert set(synonyms_values.VALUE_SYNONYMS[word]) <= LANGUAGE[1]
 
 
-@pytest.mark.parametrize("word", [*synonyms.KEYS, *synonyms_values.VALUES, *synonyms.LAYERS])
+@pytest.mark.parametrize(
+    "word", [*synonyms.KEY_SYNONYMS, *synonyms_values.VALUE_SYNONYMS, *synonyms.LAYER_SYNONYMS]
+)
 def test_synonyms_are_spelled_plainly(word: str) -> None:
-    assert synonyms.plain(word) == word
+    assert synonyms.plain_word(word) == word
 
 
 @pytest.mark.parametrize(
@@ -793,4 +795,7 @@ def test_swapped_letters_are_nearer_than_a_longer_word() -> None:
 
 
 def test_a_valid_word_is_nearest_to_itself_mistyped() -> None:
-    assert mistakes.nearest("drop_out", ["dropout", "norm"], synonyms.KEYS) == ("dropout", False)
+    assert mistakes.nearest("drop_out", ["dropout", "norm"], synonyms.KEY_SYNONYMS) == (
+        "dropout",
+        False,
+    )

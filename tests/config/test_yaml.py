@@ -15,7 +15,7 @@ def refusal(text: str | bytes) -> str:
     """The one line that refuses a text; refusing is quick."""
     start = process_time()
     with pytest.raises(ConfigError) as caught:
-        yaml.parse(text, file="f.yaml")
+        yaml.parse_yaml(text, file="f.yaml")
     assert process_time() - start < 1.0
     (line,) = caught.value.lines
     return line
@@ -37,7 +37,7 @@ def refusal(text: str | bytes) -> str:
     ],
 )
 def test_plain_words_are_read_as_yaml_1_2_says(text: str, value: object) -> None:
-    found: Any = yaml.parse(f"a: {text}\n", file="f").tree
+    found: Any = yaml.parse_yaml(f"a: {text}\n", file="f").tree
     assert found == {"a": value}
     assert type(found["a"]) is type(value)
 
@@ -47,19 +47,19 @@ def test_nan_is_a_number() -> None:
 
 
 def test_quotes_keep_text() -> None:
-    assert yaml.parse("a: '3'\nb: \"true\"\n", file="f").tree == {"a": "3", "b": "true"}
+    assert yaml.parse_yaml("a: '3'\nb: \"true\"\n", file="f").tree == {"a": "3", "b": "true"}
 
 
 def test_keys_are_text() -> None:
-    assert yaml.parse("3: x\ntrue: y\n", file="f").tree == {"3": "x", "true": "y"}
+    assert yaml.parse_yaml("3: x\ntrue: y\n", file="f").tree == {"3": "x", "true": "y"}
 
 
 def test_lists_become_tuples() -> None:
-    assert yaml.parse("a:\n  - 1\n  - [2, 3]\n", file="f").tree == {"a": (1, (2, 3))}
+    assert yaml.parse_yaml("a:\n  - 1\n  - [2, 3]\n", file="f").tree == {"a": (1, (2, 3))}
 
 
 def test_every_key_and_value_keeps_its_place() -> None:
-    marks = yaml.parse("a: 1\nb:\n  - {c: x}\n  - two\n", file="f").marks
+    marks = yaml.parse_yaml("a: 1\nb:\n  - {c: x}\n  - two\n", file="f").marks
     assert marks.keys == {("a",): Mark(1, 1), ("b",): Mark(2, 1), ("b", 0, "c"): Mark(3, 6)}
     assert marks.values[("a",)] == Mark(1, 4)
     assert marks.values[("b", 0, "c")] == Mark(3, 9)
@@ -67,7 +67,7 @@ def test_every_key_and_value_keeps_its_place() -> None:
 
 
 def test_a_value_left_out_stands_at_its_key() -> None:
-    marks = yaml.parse("a: 1\nb:\n\n\nc: 2\n", file="f").marks
+    marks = yaml.parse_yaml("a: 1\nb:\n\n\nc: 2\n", file="f").marks
     assert marks.values[("b",)] == Mark(2, 1)
 
 
@@ -97,13 +97,13 @@ def test_a_value_left_out_stands_at_its_key() -> None:
     ],
 )
 def test_accepts_every_way_to_write_the_same_file(text: str | bytes) -> None:
-    assert yaml.parse(text, file="f").tree == {"a": 1}
+    assert yaml.parse_yaml(text, file="f").tree == {"a": 1}
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_places_do_not_depend_on_line_ends(newline: str) -> None:
     text = newline.join(["a: 1", "b: 2", ""])
-    assert yaml.parse(text, file="f").marks.keys[("b",)] == Mark(2, 1)
+    assert yaml.parse_yaml(text, file="f").marks.keys[("b",)] == Mark(2, 1)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_an_alias_bomb_is_refused_at_its_first_anchor() -> None:
 
 def test_brackets_in_text_and_comments_do_not_count() -> None:
     text = f"a: '{'[' * 100}'\nb: \"{'{' * 100}\"\n# {'[' * 100}\n"
-    assert yaml.parse(text, file="f").tree == {"a": "[" * 100, "b": "{" * 100}
+    assert yaml.parse_yaml(text, file="f").tree == {"a": "[" * 100, "b": "{" * 100}
 
 
 @pytest.mark.parametrize("text", ["a: it's\nb: {}\nc: it's\n", "a: was 'so\nb: {}\nc: 'x\n"])
@@ -179,7 +179,7 @@ def test_an_apostrophe_in_a_word_hides_no_brackets(text: str) -> None:
 
 
 def test_sixty_four_levels_are_allowed() -> None:
-    assert yaml.parse("[" * 64 + "]" * 64, file="f").tree is not None
+    assert yaml.parse_yaml("[" * 64 + "]" * 64, file="f").tree is not None
 
 
 @pytest.mark.parametrize("size", [1_000_001, 10_000_000])

@@ -12,7 +12,7 @@ from nnlab.config.loading import load_config
 from nnlab.core.contracts import Reading, Stopped
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import at_rest
-from nnlab.diagnosis.watcher import RULES, Watcher
+from nnlab.diagnosis.watcher import CHECKS, Watcher
 from nnlab.parts.activations.textbook import ReluConfig, SigmoidConfig, TanhConfig
 
 TOO_HIGH = ["learning_rate_too_high"]
@@ -443,10 +443,10 @@ class TestWatcher:
         assert "underfitting" in names
 
     def test_every_rule_has_a_name_of_its_own_and_known_causes(self) -> None:
-        names = [rule.name for rule in RULES]
+        names = [rule.name for rule in CHECKS]
         assert len(set(names)) == len(names)
         assert set(get_args(FindingName)) == {*names, "cannot_learn_one_batch"}
-        assert {cause for rule in RULES for cause in rule.explained_by} <= set(names)
+        assert {cause for rule in CHECKS for cause in rule.explained_by} <= set(names)
 
 
 def test_every_remedy_is_a_config_that_can_be_read() -> None:

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from nnlab.core.contracts import Reading
 from nnlab.core.finding import Finding
-from nnlab.core.text import rendered
-from nnlab.display.dashboard import POINTS, Curves, Room, dashboard, decades, norms_of
+from nnlab.core.text import render_text
+from nnlab.display.dashboard import CHART_POINTS, Curves, Room, decades, draw_dashboard, norms_of
 from nnlab.display.notebook import NotebookView
 from nnlab.display.views import RunAbout
 
@@ -41,7 +41,7 @@ def told(values: dict[str, float] = VALUES) -> Curves:
 
 def screen(curves: Curves, width: int = 80, height: int = 32) -> list[str]:
     console = Console(width=width, record=True, force_terminal=True, file=io.StringIO())
-    console.print(dashboard(curves, ["loss", "accuracy"], Room.of(width, height)))
+    console.print(draw_dashboard(curves, ["loss", "accuracy"], Room.of(width, height)))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
@@ -81,7 +81,7 @@ def test_a_finding_colours_its_layer_and_the_worst_one_counts() -> None:
     curves.mark(None, "fault")
     assert curves.sick == {"hidden1": "fault"}
     console = Console(width=80, record=True, force_terminal=True, file=io.StringIO())
-    console.print(dashboard(curves, ["loss"], Room.of(80, 32)))
+    console.print(draw_dashboard(curves, ["loss"], Room.of(80, 32)))
     sick = [line for line in console.export_text(styles=True).splitlines() if "hidden1" in line]
     assert "\x1b[31m" in sick[0]  # red
 
@@ -101,12 +101,12 @@ def test_layers_are_those_of_the_weights_in_the_order_of_depth() -> None:
 
 def test_a_long_run_keeps_its_ends_and_no_more_points_than_are_drawn() -> None:
     curves = Curves()
-    for step in range(1, 5 * POINTS):
+    for step in range(1, 5 * CHART_POINTS):
         curves.add(Reading(step, step / 100, "train", {"loss": 1.0 / step}), ["loss"])
     epochs, _ = curves.lines["loss", "train"]
-    assert len(epochs) <= POINTS
+    assert len(epochs) <= CHART_POINTS
     assert epochs[0] == 0.01
-    assert epochs[-1] == (5 * POINTS - 1) / 100
+    assert epochs[-1] == (5 * CHART_POINTS - 1) / 100
 
 
 def test_what_is_not_finite_is_drawn_as_a_gap() -> None:
@@ -132,7 +132,7 @@ class TestNotebook:
         view.start(RunAbout("xor", None, "cpu", 9, 100, 10, {"train": 4}, lambda: 1))
         view.reading(Reading(1, 0.1, "train", VALUES))
         view.finish()
-        assert rendered("plain text") == "plain text\n"
+        assert render_text("plain text") == "plain text\n"
         assert "xor" in shown[-1]
         assert beside == []
 

@@ -2,14 +2,14 @@
 
 from math import nan
 
-from nnlab.display.text_chart import Drawn, Line, chart
+from nnlab.display.text_chart import Drawn, Line, text_chart
 
 BLANK = "\u2800"
 
 
 def drawn(*lines: tuple[list[float], list[float]], width: int = 40, height: int = 11) -> list[str]:
     curves = [Drawn("abc"[n], Line(*line), n) for n, line in enumerate(lines)]
-    text = chart(curves, width=width, height=height, label="epoch").plain
+    text = text_chart(curves, width=width, height=height, label="epoch").plain
     return text.splitlines()
 
 

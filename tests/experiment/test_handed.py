@@ -45,7 +45,7 @@ def one_half(_: Tensor, __: Tensor) -> float:
 
 
 def weights_of(run: Path, name: checkpoint.Pointer = "last") -> dict[str, Tensor]:
-    found = checkpoint.named(run / "checkpoints", name).tensors
+    found = checkpoint.named_checkpoint(run / "checkpoints", name).tensors
     return {key: value for key, value in found.items() if key.startswith("model/")}
 
 

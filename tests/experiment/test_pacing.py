@@ -9,7 +9,7 @@ from building import make
 
 from nnlab.api import train
 from nnlab.core.errors import ConfigError
-from nnlab.runs.folder.checkpoint import kept, name_of
+from nnlab.runs.folder.checkpoint import checkpoint_name, kept_checkpoints
 from nnlab.training.pace import Pace
 
 DATA: dict[str, Any] = {"data": "iris", "model": "linear"}
@@ -70,8 +70,8 @@ def test_checkpoints_asked_for_stay(tmp_path: Path) -> None:
         run = tmp_path / written.replace(" ", "")
         train({**config, "log": {"every": "5 steps", "checkpoints": written}}, run_dir=run)
         folder = run / "checkpoints"
-        assert kept(folder) == [name_of(step) for step in stay]
-        assert all((folder / name / "manifest.json").is_file() for name in kept(folder))
+        assert kept_checkpoints(folder) == [checkpoint_name(step) for step in stay]
+        assert all((folder / name / "manifest.json").is_file() for name in kept_checkpoints(folder))
 
 
 def test_checkpoints_that_stay_do_not_change_what_is_learned() -> None:

@@ -14,7 +14,7 @@ import pytest
 import nnlab
 from nnlab.__main__ import main
 from nnlab.config import yaml
-from nnlab.config.loading import bundled, place_for, validated
+from nnlab.config.loading import bundled_configs, place_for, validate_document
 from nnlab.config.run_config import to_plain
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import NnlabError
@@ -24,8 +24,8 @@ from nnlab.parts.datasets.files.csv_sheet import read_sheet
 
 PARSE, VALIDATE, SETTLE, READ = "parse", "validate", "settle", "read"
 NAMES: dict[CodeType, str] = {
-    yaml.parse.__code__: PARSE,
-    validated.__code__: VALIDATE,
+    yaml.parse_yaml.__code__: PARSE,
+    validate_document.__code__: VALIDATE,
     settle.__code__: SETTLE,
     read_sheet.__code__: READ,
 }
@@ -188,7 +188,7 @@ def whole(experiment: Experiment) -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", bundled_configs())
 def test_what_is_settled_for_one_machine_is_settled_for_all(name: str) -> None:
     """`on`, `seeded` and `going_on` give what settling anew would have given."""
     from nnlab.comparison.group import load_group
@@ -214,9 +214,9 @@ def test_what_is_settled_for_one_machine_is_settled_for_all(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lessons/perceptron", "lessons/zero_init"])
 def test_each_run_of_a_comparison_is_what_its_own_config_means(name: str) -> None:
-    from nnlab.comparison.group import settled_group
+    from nnlab.comparison.group import settle_source
 
-    group, _ = settled = settled_group(name)
+    group, _ = settled = settle_source(name)
     for member in group.members:
         alone = settle(member.config, place_for(Path.cwd()), Machine.here())
         assert whole(settled.of(member)) == whole(alone)

@@ -11,19 +11,19 @@ from sklearn import metrics
 from torch.nn import functional as F
 
 import nnlab
-from nnlab.commands.show.data import data_facts, data_page
+from nnlab.commands.show.data import data_page, shown_data_facts
 from nnlab.commands.show.page import show_page
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Batch, Examples, Machine, Task
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import kinds_of
-from nnlab.core.text import listed
+from nnlab.core.text import text_list
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.parts.losses import Loss
 from nnlab.parts.scores import AnyScore
 from nnlab.runs.building.build import build_trainer
-from nnlab.runs.building.scoring import baseline, loss_of, scores_of
+from nnlab.runs.building.scoring import blind_baseline, loss_of, scores_of
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network
 from nnlab.runs.run import train
@@ -131,7 +131,7 @@ class TestScaledTargets:
 
     def test_the_baseline_is_the_mean_in_the_own_unit(self, scaled: Scaled) -> None:
         _, experiment, examples = scaled
-        found = baseline(experiment, examples)
+        found = blind_baseline(experiment, examples)
         targets = examples.targets[examples.rows["validation"]]
         mean = examples.targets[examples.rows["train"]].mean()
         assert found["mae"] == pytest.approx(np.abs(targets - mean).mean(), rel=1e-6)
@@ -154,7 +154,7 @@ class TestScaledTargets:
         folder, _, _ = scaled
         found = evaluate(folder)
         deviation = found["target"]["deviation"][0]
-        assert f"target deviation       {deviation:#.4g}" in listed(found).splitlines()
+        assert f"target deviation       {deviation:#.4g}" in text_list(found).splitlines()
 
 
 def test_unscaled_targets_are_a_scale_of_0_and_1(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_class_scores_of_a_run_are_those_of_scikit_learn(tmp_path: Path) -> None
     }
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=1e-5), key
-    guess = baseline(experiment, examples)
+    guess = blind_baseline(experiment, examples)
     assert guess["roc_auc"] == 0.5
     # The best constant probabilities are the shares of the classes, here a third each.
     assert guess["log_loss"] == pytest.approx(np.log(3), abs=0.01)
@@ -377,7 +377,7 @@ class TestLabels:
         assert found["exact_match"] == pytest.approx(metrics.accuracy_score(y, z > 0))
         assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, z))
         assert found["exact_match"] > 0.8
-        assert baseline(experiment, examples)["roc_auc"] == 0.5
+        assert blind_baseline(experiment, examples)["roc_auc"] == 0.5
 
     def test_auto_takes_bce_accuracy_and_f1(self, tmp_path: Path) -> None:
         experiment = settled(tmp_path, **labels_config(tmp_path))
@@ -390,7 +390,7 @@ class TestLabels:
         config = labels_config(tmp_path)
         experiment = settled(tmp_path, **config)
         examples = experiment.config.data.load(place_for(tmp_path))
-        counted = data_facts(examples)["classes"]["train"]
+        counted = shown_data_facts(examples)["classes"]["train"]
         assert list(counted.values()) == examples.targets[examples.rows["train"]].sum(0).tolist()
         (tmp_path / "config.yaml").write_text(json.dumps(config))
         assert "2 to 3 labels" in show_page(

@@ -14,7 +14,7 @@ from nnlab.core.kinds import kinds_of
 from nnlab.experiment.settle import settle
 from nnlab.parts.activations import Activation
 from nnlab.parts.initializers import BiasInitializer, Initializer
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 
 DENSE = {"kind": "mlp", "hidden": [2, 2], "activation": "tanh"}
 IMAGES = {"kind": "cnn", "channels": [2], "dense": [], "activation": "tanh"}
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 GPU = pytest.param("cuda", marks=pytest.mark.gpu)
 
 
-def built(data: Any, model: dict[str, Any], device: torch.device = CPU, steps: int = 1) -> Built:
+def built(data: Any, model: dict[str, Any], device: torch.device = CPU, steps: int = 1) -> BuiltRun:
     tree = {
         **{"data": data, "model": model, "loss": "auto"},
         **{"optimizer": {"kind": "sgd", "lr": 0.1}, "train": {"steps": steps, "batch_size": 16}},
@@ -32,7 +32,7 @@ def built(data: Any, model: dict[str, Any], device: torch.device = CPU, steps: i
     return build_trainer(experiment, experiment.config.data.load(place), device)
 
 
-def trained(found: Built, steps: int = 1, device: torch.device = CPU) -> dict[str, Tensor]:
+def trained(found: BuiltRun, steps: int = 1, device: torch.device = CPU) -> dict[str, Tensor]:
     rows = torch.arange(16, device=device)
     for _ in range(steps):
         found.step.update(rows)

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from nnlab.commands import schema
 from nnlab.config.described import fields_of
 from nnlab.config.loading import Text, load_config, place_for
-from nnlab.config.run_config import dump
+from nnlab.config.run_config import dump_config
 from nnlab.core.contracts import DataShape, Machine
 from nnlab.core.errors import ConfigError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.models import Model
-from nnlab.models.family import design
+from nnlab.models.family import design_network
 from nnlab.models.mlp import MlpConfig
-from nnlab.models.network import build, fills
+from nnlab.models.network import build_network, initial_fills
 from nnlab.parts.losses import Loss
 
 MLP = "data: digits\nmodel:\n  kind: mlp\n  hidden: [16, 9]\n"
@@ -33,7 +33,7 @@ def settled(text: str, *overrides: str) -> Experiment:
 
 
 def network(text: str, *overrides: str) -> nn.Module:
-    return build(settled(text, *overrides).design, seed=0)
+    return build_network(settled(text, *overrides).design, seed=0)
 
 
 def refusal(text: str, *overrides: str) -> str:
@@ -50,7 +50,7 @@ def test_a_layer_has_its_own_activation_and_the_others_that_of_the_model() -> No
 
 
 def test_auto_init_follows_the_activation_of_the_layer() -> None:
-    found = fills(settled(MLP + "  layers: {hidden2: {activation: tanh}}\n").design)
+    found = initial_fills(settled(MLP + "  layers: {hidden2: {activation: tanh}}\n").design)
     assert found["hidden1.weight"].init.kind == "he_normal"
     assert found["hidden2.weight"].init.kind == "xavier_normal"
 
@@ -134,10 +134,10 @@ def test_other_layers_begin_as_without_it() -> None:
 )
 def test_what_the_run_writes_builds_the_same_network(layers: str) -> None:
     first = settled(MLP + f"  layers: {layers}\n")
-    again = settled(dump(first.config))
+    again = settled(dump_config(first.config))
     assert again.config == first.config
-    before = build(first.design, seed=0).state_dict()
-    after = build(again.design, seed=0).state_dict()
+    before = build_network(first.design, seed=0).state_dict()
+    after = build_network(again.design, seed=0).state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
@@ -153,8 +153,8 @@ def test_what_the_run_writes_builds_the_same_network(layers: str) -> None:
 def test_the_stack_that_it_stands_for_begins_the_same(text: str) -> None:
     first = settled(text)
     stack = first.config.model.expanded(first.shape.inputs)
-    second = design(stack, first.shape, first.loss)
-    before, after = build(first.design, seed=0), build(second, seed=0)
+    second = design_network(stack, first.shape, first.loss)
+    before, after = build_network(first.design, seed=0), build_network(second, seed=0)
     assert [(n, type(m)) for n, m in before.named_modules()] == [
         (n, type(m)) for n, m in after.named_modules()
     ]
@@ -240,8 +240,10 @@ def worksheet(inputs: Tensor) -> Tensor:
     model: Any = TypeAdapter(Model)
     loss: Any = TypeAdapter(Loss)
     shape = DataShape((2,), "regression", 2, (), {"train": 1})
-    found = design(model.validate_python(WORKSHEET), shape, loss.validate_python("quadratic"))
-    return build(found, seed=0).double()(inputs.double())
+    found = design_network(
+        model.validate_python(WORKSHEET), shape, loss.validate_python("quadratic")
+    )
+    return build_network(found, seed=0).double()(inputs.double())
 
 
 def test_the_worked_example_of_backpropagation_can_be_written_by_hand() -> None:

@@ -15,8 +15,8 @@ from nnlab.core.contracts import DataShape, Machine, Shape
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.models import Model
-from nnlab.models.family import Design, design
-from nnlab.models.network import build, calibrate, fills
+from nnlab.models.family import Design, design_network
+from nnlab.models.network import build_network, calibrate_weights, initial_fills
 from nnlab.parts.losses.classes import CrossEntropyConfig
 from nnlab.runs.building.build import build_trainer, calibration_rows
 
@@ -26,7 +26,9 @@ READ: Any = TypeAdapter(Model)
 def designed(inputs: Shape, **keys: Any) -> Design:
     names = tuple("0123456789")
     shape = DataShape(inputs, "classes", 10, names, {"train": 100})
-    return design(READ.validate_python({**keys, "init": "lsuv"}), shape, CrossEntropyConfig())
+    return design_network(
+        READ.validate_python({**keys, "init": "lsuv"}), shape, CrossEntropyConfig()
+    )
 
 
 def examples(inputs: Shape) -> Tensor:
@@ -82,9 +84,9 @@ class TestEveryNetwork:
         self, inputs: Shape, keys: dict[str, Any]
     ) -> None:
         network, x = designed(inputs, **keys), examples(inputs)
-        module = build(network, seed=0)
-        calibrate(module, network, lambda: x)
-        layers = [name for name, fill in fills(network).items() if fill.init.kind == "lsuv"]
+        module = build_network(network, seed=0)
+        calibrate_weights(module, network, lambda: x)
+        layers = [name for name, fill in initial_fills(network).items() if fill.init.kind == "lsuv"]
         assert layers
         for name in layers:
             if name.startswith("output") or "skip" in name:
@@ -97,10 +99,10 @@ class TestEveryNetwork:
         self, inputs: Shape, keys: dict[str, Any]
     ) -> None:
         network, x = designed(inputs, **keys), examples(inputs)
-        module, before = build(network, seed=0), build(network, seed=0)
-        calibrate(module, network, lambda: x)
+        module, before = build_network(network, seed=0), build_network(network, seed=0)
+        calibrate_weights(module, network, lambda: x)
         for name, parameter in module.named_parameters():
-            if name.endswith(".weight") and name in fills(network):
+            if name.endswith(".weight") and name in initial_fills(network):
                 ratio = parameter / before.get_parameter(name)
                 torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
 
@@ -108,11 +110,11 @@ class TestEveryNetwork:
         self, inputs: Shape, keys: dict[str, Any]
     ) -> None:
         network, x = designed(inputs, **keys), examples(inputs)
-        module = build(network, seed=0)
+        module = build_network(network, seed=0)
         modes = [m.training for m in module.modules()]
         buffers = {name: b.clone() for name, b in module.named_buffers()}
         stream = torch.get_rng_state()
-        calibrate(module, network, lambda: x)
+        calibrate_weights(module, network, lambda: x)
         assert torch.equal(torch.get_rng_state(), stream)
         assert [m.training for m in module.modules()] == modes
         assert all(torch.equal(b, buffers[name]) for name, b in module.named_buffers())
@@ -120,18 +122,18 @@ class TestEveryNetwork:
 
 def test_data_are_asked_for_only_by_those_that_look_at_them() -> None:
     shape = DataShape((3,), "classes", 2, ("a", "b"), {"train": 4})
-    network = design(READ.validate_python({"kind": "linear"}), shape, CrossEntropyConfig())
+    network = design_network(READ.validate_python({"kind": "linear"}), shape, CrossEntropyConfig())
 
     def refuse() -> Tensor:
         raise AssertionError
 
-    calibrate(build(network, seed=0), network, refuse)
+    calibrate_weights(build_network(network, seed=0), network, refuse)
 
 
 def test_outputs_that_are_all_alike_are_left_alone() -> None:
     network = designed((4,), kind="mlp", hidden=(5,))
-    module, before = build(network, seed=0), build(network, seed=0)
-    calibrate(module, network, lambda: torch.zeros(8, 4))
+    module, before = build_network(network, seed=0), build_network(network, seed=0)
+    calibrate_weights(module, network, lambda: torch.zeros(8, 4))
     assert torch.equal(
         module.get_parameter("hidden1.weight"), before.get_parameter("hidden1.weight")
     )

@@ -18,8 +18,8 @@ from nnlab.core.contracts import DataShape, Shape, Task
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import kinds_of
 from nnlab.models import Model
-from nnlab.models.family import Design, ModelConfig, design
-from nnlab.models.network import assemble, build, fills
+from nnlab.models.family import Design, ModelConfig, design_network
+from nnlab.models.network import assemble, build_network, initial_fills
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
 from nnlab.parts.losses.family import LossConfig
@@ -42,7 +42,7 @@ def model(**keys: Any) -> ModelConfig:
 def designed(
     inputs: Shape, loss: LossConfig | None = None, outputs: int = 10, **keys: Any
 ) -> Design:
-    return design(model(**keys), data(inputs, outputs), loss or CrossEntropyConfig())
+    return design_network(model(**keys), data(inputs, outputs), loss or CrossEntropyConfig())
 
 
 LENET = (
@@ -135,7 +135,7 @@ class TestEveryNetwork:
     def test_gives_the_shapes_of_its_plan(self, inputs: Shape, keys: dict[str, Any]) -> None:
         network = designed(inputs, **keys)
         seen: dict[str, Tensor] = {}
-        outputs = build(network, seed=0)(torch.zeros(2, *inputs), seen.__setitem__)
+        outputs = build_network(network, seed=0)(torch.zeros(2, *inputs), seen.__setitem__)
         assert outputs.shape == (2, 10)
         for plan in network.plans:
             # The last module of a layer, hidden1_dropout, gives its output.
@@ -144,43 +144,47 @@ class TestEveryNetwork:
 
     def test_counts_what_the_dispatcher_counts(self, inputs: Shape, keys: dict[str, Any]) -> None:
         network = designed(inputs, **keys)
-        module = build(network, seed=0).eval()
+        module = build_network(network, seed=0).eval()
         with CountFlops() as counter, torch.no_grad():
             module(torch.zeros(1, *inputs))
         assert network.flops == counter.total
 
     def test_begins_with_finite_numbers(self, inputs: Shape, keys: dict[str, Any]) -> None:
-        module = build(designed(inputs, **keys), seed=0)
+        module = build_network(designed(inputs, **keys), seed=0)
         assert all(torch.isfinite(t).all() for t in module.state_dict().values())
 
     def test_begins_the_same_from_the_same_seed(self, inputs: Shape, keys: dict[str, Any]) -> None:
-        first, second = (build(designed(inputs, **keys), seed=3).state_dict() for _ in range(2))
+        first, second = (
+            build_network(designed(inputs, **keys), seed=3).state_dict() for _ in range(2)
+        )
         assert all(torch.equal(value, second[name]) for name, value in first.items())
 
     def test_begins_elsewhere_from_another_seed(self, inputs: Shape, keys: dict[str, Any]) -> None:
         network = designed(inputs, **keys)
-        first, second = (dict(build(network, seed=seed).named_parameters()) for seed in (3, 4))
-        begins = fills(network)
+        first, second = (
+            dict(build_network(network, seed=seed).named_parameters()) for seed in (3, 4)
+        )
+        begins = initial_fills(network)
         drawn = [n for n, fill in begins.items() if n.endswith("weight") and fill.init != ZEROS]
         assert drawn
         assert not any(torch.equal(first[name], second[name]) for name in drawn)
 
     def test_draws_from_no_global_stream(self, inputs: Shape, keys: dict[str, Any]) -> None:
         before = torch.get_rng_state()
-        build(designed(inputs, **keys), seed=0)
+        build_network(designed(inputs, **keys), seed=0)
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_begins_the_same_whatever_was_drawn_before(
         self, inputs: Shape, keys: dict[str, Any]
     ) -> None:
-        first = build(designed(inputs, **keys), seed=0).state_dict()
+        first = build_network(designed(inputs, **keys), seed=0).state_dict()
         with torch.random.fork_rng():
             torch.rand(7)
-            second = build(designed(inputs, **keys), seed=0).state_dict()
+            second = build_network(designed(inputs, **keys), seed=0).state_dict()
         assert all(torch.equal(value, second[name]) for name, value in first.items())
 
     def test_is_on_the_cpu_in_float32(self, inputs: Shape, keys: dict[str, Any]) -> None:
-        module = build(designed(inputs, **keys), seed=0)
+        module = build_network(designed(inputs, **keys), seed=0)
         assert {(p.device.type, p.dtype) for p in module.parameters()} == {("cpu", torch.float32)}
 
 
@@ -200,7 +204,7 @@ class TestEveryKind:
         inputs: Shape = (7,) if kind.name() in FLAT else (1, 32, 32)
         shape = EXAMPLE_DATA.get(kind.name(), data(inputs))
         loss = MseConfig() if kind.name() == "perceptron" else CrossEntropyConfig()
-        network = design(kind.example(), shape, loss)
+        network = design_network(kind.example(), shape, loss)
         with torch.device("meta"):
             outputs = assemble(network)(torch.zeros(2, *shape.inputs))
         assert outputs.shape == (2, *network.plans[-1].output)
@@ -262,17 +266,17 @@ class TestOutput:
 
     def test_has_the_activation_that_is_written(self) -> None:
         network = designed((3,), MseConfig(), kind="linear", output={"activation": "sigmoid"})
-        outputs = build(network, seed=0)(100 * torch.randn(20, 3))
+        outputs = build_network(network, seed=0)(100 * torch.randn(20, 3))
         assert 0 <= outputs.min() < outputs.max() <= 1
 
     def test_has_one_for_each_column_of_numbers(self) -> None:
-        network = design(model(kind="linear"), data((3,), 4, "regression"), MseConfig())
+        network = design_network(model(kind="linear"), data((3,), 4, "regression"), MseConfig())
         assert network.plans[-1].parameters == {"output.weight": (4, 3), "output.bias": (4,)}
 
 
 class TestBeginning:
     def weights(self, **keys: Any) -> dict[str, Tensor]:
-        return dict(build(designed((400,), **keys), seed=0).named_parameters())
+        return dict(build_network(designed((400,), **keys), seed=0).named_parameters())
 
     # A sample variance of n normal draws is within 5 * sqrt(2 / n) of the true one.
     @pytest.mark.parametrize(
@@ -306,7 +310,7 @@ class TestBeginning:
 
     def test_counts_the_window_of_a_convolution(self) -> None:
         network = designed((32, 9, 9), kind="cnn", channels=(64,), pool=1, dense=())
-        weight = dict(build(network, seed=0).named_parameters())["conv1.weight"]
+        weight = dict(build_network(network, seed=0).named_parameters())["conv1.weight"]
         assert abs(weight.var().item() / (2 / (9 * 32)) - 1) < 5 * sqrt(2 / weight.numel())
 
     def test_has_zero_biases_unless_told(self) -> None:
@@ -320,7 +324,7 @@ class TestBeginning:
         assert weights["hidden1.bias"].eq(0.25).all()
 
     def test_of_norms_and_prelu_is_torchs(self) -> None:
-        module = build(
+        module = build_network(
             designed((40,), kind="mlp", hidden=(30,), norm="batch", activation="prelu"), seed=0
         ).state_dict()
         assert module["hidden1_norm.weight"].eq(1).all()
@@ -383,7 +387,7 @@ class TestStructure:
 
     def test_without_nonlinearity_depth_is_nothing(self) -> None:
         network = designed((7,), kind="mlp", hidden=(6, 9, 5), activation="identity")
-        module = build(network, seed=0).double()
+        module = build_network(network, seed=0).double()
         weights = [value for name, value in module.named_parameters() if name.endswith("weight")]
         product = weights[0]
         for weight in weights[1:]:
@@ -401,7 +405,7 @@ class TestStructure:
             bias_init=biases,
             output={"bias_init": biases},
         )
-        module = build(network, seed=0).double()
+        module = build_network(network, seed=0).double()
         weights = dict(module.named_parameters())
         matrix, shift = torch.eye(7, dtype=torch.float64), torch.zeros(7, dtype=torch.float64)
         for layer in ("hidden1", "hidden2", "output"):
@@ -412,7 +416,7 @@ class TestStructure:
 
     def test_a_network_is_its_formula(self) -> None:
         network = designed((7,), kind="mlp", hidden=(6,), activation="tanh")
-        module = build(network, seed=0).double()
+        module = build_network(network, seed=0).double()
         w = dict(module.named_parameters())
         x = torch.randn(20, 7, dtype=torch.float64)
         hidden = torch.tanh(x @ w["hidden1.weight"].T + w["hidden1.bias"])
@@ -432,10 +436,10 @@ class TestStructure:
             ),
         )
         x = torch.randn(2, *DIGITS)
-        assert torch.equal(build(short, seed=0)(x), build(long, seed=0)(x))
+        assert torch.equal(build_network(short, seed=0)(x), build_network(long, seed=0)(x))
 
     def test_a_network_learns_nothing_from_evaluation(self) -> None:
-        module = build(designed((7,), kind="mlp", hidden=(6,), norm="batch"), seed=0).eval()
+        module = build_network(designed((7,), kind="mlp", hidden=(6,), norm="batch"), seed=0).eval()
         before = {name: value.clone() for name, value in module.state_dict().items()}
         module(torch.randn(20, 7))
         assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -463,7 +467,7 @@ def test_the_same_seed_gives_the_first_weights_of_earlier_versions(
 ) -> None:
     # Taken where networks were built on the meta device. Uniform: no CPU rounds those otherwise.
     found = sha256()
-    for name, tensor in build(designed((1, 8, 8), **keys), seed=3).state_dict().items():
+    for name, tensor in build_network(designed((1, 8, 8), **keys), seed=3).state_dict().items():
         found.update(name.encode() + tensor.contiguous().numpy().tobytes())
     assert found.hexdigest() == digest
 
@@ -471,12 +475,12 @@ def test_the_same_seed_gives_the_first_weights_of_earlier_versions(
 def test_building_leaves_the_default_generator_alone_and_imports_no_tracing() -> None:
     code = (
         "import sys, torch\n"
-        "from nnlab.comparison.group import settled\n"
-        "from nnlab.models.network import build\n"
-        "from nnlab.training.device import settings\n"
-        "design = settled('digits_cnn').design\n"
+        "from nnlab.comparison.group import settle_first\n"
+        "from nnlab.models.network import build_network\n"
+        "from nnlab.training.device import torch_settings\n"
+        "design = settle_first('digits_cnn').design\n"
         "before, state = set(sys.modules), torch.get_rng_state()\n"
-        "with settings(threads=1, deterministic=False): build(design, seed=0)\n"
+        "with torch_settings(threads=1, deterministic=False): build_network(design, seed=0)\n"
         "assert torch.equal(state, torch.get_rng_state())\n"
         "heavy = {'sympy', 'torch._dynamo', 'torch._inductor', 'torch._meta_registrations'}\n"
         "print(sorted(heavy & (set(sys.modules) - before)))\n"

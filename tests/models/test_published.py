@@ -11,19 +11,19 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from nnlab.commands.menu.page import page
+from nnlab.commands.menu.page import menu_page
 from nnlab.commands.schema import build_schema
 from nnlab.commands.show.expand import brief
 from nnlab.commands.show.page import show_page
-from nnlab.comparison.group import settled
+from nnlab.comparison.group import settle_first
 from nnlab.config.loading import Text, load_config, place_for
 from nnlab.core.contracts import DataShape, Shape
 from nnlab.core.errors import ConfigError, MistakeError
 from nnlab.core.kinds import kinds_of
 from nnlab.models import Model
 from nnlab.models.architecture import ArchitectureConfig
-from nnlab.models.family import Design, ModelConfig, design
-from nnlab.models.network import assemble, build, fills
+from nnlab.models.family import Design, ModelConfig, design_network
+from nnlab.models.network import assemble, build_network, initial_fills
 from nnlab.parts.losses.classes import CrossEntropyConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.regression import MseConfig
@@ -68,7 +68,7 @@ def loss_of(model: ModelConfig) -> LossConfig:
 
 def designed(name: str, inputs: Shape, outputs: int = 10, **keys: Any) -> Design:
     model = READ.validate_python({"kind": name, **keys})
-    return design(model, data(inputs, outputs), loss_of(model))
+    return design_network(model, data(inputs, outputs), loss_of(model))
 
 
 def small(name: str) -> tuple[ModelConfig, Shape]:
@@ -245,8 +245,8 @@ class TestEveryNetwork:
         text = json.dumps(brief(model.expanded(inputs)))
         stack = READ.validate_python(_tuples(json.loads(text)))
         assert stack.kind == "stack"
-        first, second = (design(m, data(inputs), loss_of(model)) for m in (model, stack))
-        before, after = (build(d, seed=3) for d in (first, second))
+        first, second = (design_network(m, data(inputs), loss_of(model)) for m in (model, stack))
+        before, after = (build_network(d, seed=3) for d in (first, second))
         bits = before.state_dict()
         assert {n: tuple(v.shape) for n, v in bits.items()} == {
             n: tuple(v.shape) for n, v in after.state_dict().items()
@@ -257,7 +257,7 @@ class TestEveryNetwork:
 
     def test_is_built_as_it_is_planned(self, name: str) -> None:
         model, inputs = small(name)
-        network = design(model, data(inputs), loss_of(model))
+        network = design_network(model, data(inputs), loss_of(model))
         with torch.device("meta"):
             module = assemble(network)
         assert shapes(network) == {n: tuple(p.shape) for n, p in module.named_parameters()}
@@ -268,7 +268,7 @@ class TestEveryNetwork:
 
     def test_learns_in_a_step(self, name: str) -> None:
         model, inputs = small(name)
-        module = build(design(model, data(inputs), loss_of(model)), seed=0)
+        module = build_network(design_network(model, data(inputs), loss_of(model)), seed=0)
         before = {n: p.detach().clone() for n, p in module.named_parameters()}
         optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
         x, y = torch.randn(8, *inputs), torch.arange(8)
@@ -285,8 +285,8 @@ class TestEveryNetwork:
     def test_settles_to_itself(self, name: str) -> None:
         model, inputs = small(name)
         again = model.resolved()
-        first, second = (design(m, data(inputs), loss_of(model)) for m in (model, again))
-        assert fills(first) == fills(second)
+        first, second = (design_network(m, data(inputs), loss_of(model)) for m in (model, again))
+        assert initial_fills(first) == initial_fills(second)
         assert again.resolved() == again
 
 
@@ -302,9 +302,11 @@ def test_a_large_network_is_the_stack_that_it_expands_to(name: str) -> None:
     # The same names, shapes and fills are the same bits: each parameter has a stream of its own.
     model = READ.validate_python(name)
     stack = READ.validate_python(_tuples(brief(model.expanded(IMAGENET))))
-    first, second = (design(m, data(IMAGENET, 1000), loss_of(model)) for m in (model, stack))
+    first, second = (
+        design_network(m, data(IMAGENET, 1000), loss_of(model)) for m in (model, stack)
+    )
     assert shapes(first) == shapes(second)
-    assert fills(first) == fills(second)
+    assert initial_fills(first) == initial_fills(second)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -326,16 +328,16 @@ class TestEveryName:
         written = show_page(source, overrides, data=False, expand=True, as_json=False)
         assert written.startswith(f"# {name} for inputs of ")
         text = Text(written, "expanded.yaml", Path(), "expanded")
-        first = settled(source, overrides)
+        first = settle_first(source, overrides)
         config = load_config(text)
         assert config.model.kind == "stack"
-        second = design(config.model, first.shape, first.loss)
+        second = design_network(config.model, first.shape, first.loss)
         assert shapes(second) == shapes(first.design)
-        assert fills(second) == fills(first.design)
+        assert initial_fills(second) == initial_fills(first.design)
         assert max(map(len, written.splitlines())) <= 100
 
     def test_stands_on_the_menu_and_in_the_schema(self, name: str) -> None:
-        assert page(name).startswith(f"{name} (models, chosen in model)")
+        assert menu_page(name).startswith(f"{name} (models, chosen in model)")
         assert name in {entry.get("title") for entry in SCHEMA["$defs"].values()}
 
 
@@ -400,7 +402,7 @@ class TestWrongImages:
 
 class TestFields:
     def test_a_perceptron_is_a_step_of_a_linear_map(self) -> None:
-        module = build(designed("perceptron", (3,), 2), seed=0)
+        module = build_network(designed("perceptron", (3,), 2), seed=0)
         w = dict(module.named_parameters())
         x = torch.randn(50, 3)
         expected = (x @ w["output.weight"].T + w["output.bias"] >= 0).float()
@@ -408,11 +410,11 @@ class TestFields:
 
     def test_a_perceptron_says_which_losses_take_a_step(self) -> None:
         with pytest.raises(MistakeError, match="takes softmax, got step \\(mse and quadratic"):
-            design(READ.validate_python("perceptron"), data((2,), 2), CrossEntropyConfig())
+            design_network(READ.validate_python("perceptron"), data((2,), 2), CrossEntropyConfig())
 
     def test_blocks_with_zero_init_begin_as_their_skips(self) -> None:
         network = designed("resnet20", CIFAR, width=4, zero_init=True)
-        module = build(network, seed=0).eval()
+        module = build_network(network, seed=0).eval()
         x = torch.randn(2, *CIFAR)
         # All blocks but their skips fall away: conv1, relu, every fourth pixel, zeros, the mean.
         names = [name for name, _ in module.named_children()]
@@ -442,8 +444,8 @@ class TestFields:
 def test_an_mlp_imports_no_network_and_no_layer_that_it_does_not_have() -> None:
     code = """
 import sys
-from nnlab.comparison.group import settled
-settled("mnist_mlp")
+from nnlab.comparison.group import settle_first
+settle_first("mnist_mlp")
 print(sorted(name for name in sys.modules if name.startswith(("nnlab.models.", "nnlab.parts.lay"))))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,9 +16,9 @@ from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import kinds_of
 from nnlab.experiment.settle import settle
 from nnlab.parts.initializers import BiasInitializer, Initializer
-from nnlab.parts.initializers.family import TRUNCATED_STD, InitializerConfig, fans
+from nnlab.parts.initializers.family import TRUNCATED_STD, InitializerConfig, fan_in_and_out
 from nnlab.parts.initializers.plain import (
-    ConstantConfig,
+    ConstantInitConfig,
     NormalConfig,
     TruncatedNormalConfig,
     UniformConfig,
@@ -57,7 +57,7 @@ def filled(
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     tensor = torch.full(shape, torch.nan, dtype=dtype)
-    fan_in, fan_out = fans(shape if len(shape) > 1 else (*shape, 9))
+    fan_in, fan_out = fan_in_and_out(shape if len(shape) > 1 else (*shape, 9))
     generator = torch.Generator().manual_seed(seed)
     config.fill(tensor, fan_in=fan_in, fan_out=fan_out, gain=gain, generator=generator)
     return tensor
@@ -179,12 +179,12 @@ def test_the_truncated_deviation_is_that_of_scipy() -> None:
 @pytest.mark.parametrize("module", [nn.Linear(5, 7), nn.Conv2d(8, 6, (3, 2), groups=2)])
 def test_fans_are_those_of_torch(module: nn.Linear | nn.Conv2d) -> None:
     expected = nn.init._calculate_fan_in_and_fan_out(module.weight)  # pyright: ignore[reportPrivateUsage]
-    assert fans(tuple(module.weight.shape)) == expected
+    assert fan_in_and_out(tuple(module.weight.shape)) == expected
 
 
 def test_fans_need_two_axes() -> None:
     with pytest.raises(ValueError, match="two axes"):
-        fans((5,))
+        fan_in_and_out((5,))
 
 
 ORACLES: list[tuple[InitializerConfig, Callable[[Tensor, torch.Generator], object]]] = [
@@ -257,7 +257,7 @@ def test_variance_is_that_of_the_formula(config: InitializerConfig, variance: fl
 
 @pytest.mark.parametrize("layer", [nn.Linear(5, 4000), nn.Conv2d(2, 4000, 3)])
 def test_torch_default_bounds_weight_and_bias_as_torch_does(layer: nn.Linear | nn.Conv2d) -> None:
-    fan_in, fan_out = fans(tuple(layer.weight.shape))
+    fan_in, fan_out = fan_in_and_out(tuple(layer.weight.shape))
     assert layer.bias is not None
     for torchs in (layer.weight, layer.bias):
         ours = torch.empty_like(torchs)
@@ -275,7 +275,7 @@ def test_orthogonal_keeps_lengths() -> None:
 
 def test_zeros_and_constant_are_what_they_say() -> None:
     assert not filled(ZerosConfig(), (3, 4)).any()
-    assert (filled(ConstantConfig(value=0.5), (3, 4)) == 0.5).all()
+    assert (filled(ConstantInitConfig(value=0.5), (3, 4)) == 0.5).all()
 
 
 def test_uniform_refuses_bounds_out_of_order() -> None:
@@ -285,7 +285,7 @@ def test_uniform_refuses_bounds_out_of_order() -> None:
 
 def test_constant_needs_its_value() -> None:
     with pytest.raises(ValidationError, match="value"):
-        ConstantConfig.model_validate({"kind": "constant"})
+        ConstantInitConfig.model_validate({"kind": "constant"})
 
 
 def faded(config: InitializerConfig) -> float:

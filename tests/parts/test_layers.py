@@ -17,8 +17,8 @@ from nnlab.parts.activations.rectifiers import PreluConfig
 from nnlab.parts.activations.textbook import IdentityConfig, ReluConfig
 from nnlab.parts.containers import Residual, Stack
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import Layer
-from nnlab.parts.layers.family import Defaults, LayerConfig, place
+from nnlab.parts.layers import AnyLayer
+from nnlab.parts.layers.family import Defaults, LayerConfig, name_layers
 from nnlab.parts.layers.historical import SubsamplingConfig, TableConvConfig
 from nnlab.parts.layers.modules import TableConv
 from nnlab.parts.layers.norm_layers import BatchNormConfig, GroupNormConfig, LayerNormConfig
@@ -33,7 +33,7 @@ from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import ConvConfig, LinearConfig
 from nnlab.parts.norms import BatchConfig, GroupConfig, NoNormConfig, Norm
 
-KINDS = kinds_of(Layer)
+KINDS = kinds_of(AnyLayer)
 DEFAULTS = Defaults(NoNormConfig(), IdentityConfig(), "auto", ZerosConfig(), 0.0)
 IMAGE: Shape = (8, 12, 10)
 FLAT: Shape = (24,)
@@ -204,7 +204,7 @@ class TestNames:
             GlobalPoolConfig(),
             FlattenConfig(),
         )
-        assert [p.name for p in place(layers, ((),) * len(layers))] == [
+        assert [p.name for p in name_layers(layers, ((),) * len(layers))] == [
             *("conv1", "pool1", "conv2", "pool2", "block1", "flatten", "hidden1"),
             *("norm1", "norm2", "norm3", "activation1", "dropout1", "hidden2"),
             *("global_pool", "flatten2"),

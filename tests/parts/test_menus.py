@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from nnlab.core.kinds import Kind, kinds_of
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
-from nnlab.parts.averages import Average
+from nnlab.parts.averages import RunningAverage
 from nnlab.parts.initializers import BiasInitializer, Initializer
 from nnlab.parts.losses import Loss
 from nnlab.parts.optimizers import Optimizer
@@ -20,7 +20,7 @@ from nnlab.parts.scores import AnyScore
 MENUS: tuple[Any, ...] = (
     Activation,
     Augment,
-    Average,
+    RunningAverage,
     BiasInitializer,
     Initializer,
     Loss,

@@ -13,10 +13,10 @@ from nnlab.core.kinds import kinds_of
 from nnlab.parts.schedules import Schedule
 from nnlab.parts.schedules.cycles import CosineConfig, OneCycleConfig, WarmRestartsConfig
 from nnlab.parts.schedules.decays import (
-    ConstantConfig,
+    ConstantScheduleConfig,
     ExponentialConfig,
     InverseSqrtConfig,
-    LinearConfig,
+    LinearScheduleConfig,
     PolynomialConfig,
     StepsConfig,
 )
@@ -88,7 +88,7 @@ class TestEverySchedule:
 
 
 def test_warm_up_in_per_cent_is_of_the_run() -> None:
-    assert factors(ConstantConfig(warmup=Duration(50, "%"))).index(1.0) == TOTAL // 2 - 1
+    assert factors(ConstantScheduleConfig(warmup=Duration(50, "%"))).index(1.0) == TOTAL // 2 - 1
 
 
 def test_steps_every_is_that_of_torch() -> None:
@@ -143,7 +143,9 @@ def test_cosine_ends_at_its_final_factor() -> None:
 @pytest.mark.parametrize("final", [0.0, 0.2])
 def test_linear_is_that_of_torch(final: float) -> None:
     scheduler = lr_scheduler.LinearLR(sgd(), 1.0, end_factor=final, total_iters=TOTAL)
-    np.testing.assert_allclose(factors(LinearConfig(final=final)), rates(scheduler), rtol=1e-9)
+    np.testing.assert_allclose(
+        factors(LinearScheduleConfig(final=final)), rates(scheduler), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])

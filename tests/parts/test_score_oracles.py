@@ -17,8 +17,8 @@ from nnlab.core.contracts import Batch, DataShape, Task
 from nnlab.parts.scores.classes import AccuracyConfig, ErrorRateConfig, ExactMatchConfig
 from nnlab.parts.scores.family import ScoreConfig, StoredScoreConfig, SumScoreConfig
 from nnlab.parts.scores.per_class import (
-    Average,
     BalancedAccuracyConfig,
+    ClassAverage,
     CohenKappaConfig,
     F1Config,
     MatthewsConfig,
@@ -132,7 +132,7 @@ AVERAGED = {
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", "binary"])
 @pytest.mark.parametrize(("kind", "oracle"), AVERAGED.values(), ids=AVERAGED)
 def test_averages_are_those_of_scikit_learn(
-    kind: type[F1Config], oracle: Callable[..., float], average: Average, case: Classes
+    kind: type[F1Config], oracle: Callable[..., float], average: ClassAverage, case: Classes
 ) -> None:
     if average == "binary" and case.p.shape[1] > 2:
         return
@@ -147,7 +147,7 @@ MARGINS = np.random.default_rng(5).standard_normal((N, 5)) + LABELS - 0.5
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
 @pytest.mark.parametrize(("kind", "oracle"), AVERAGED.values(), ids=AVERAGED)
 def test_averages_over_labels_are_those_of_scikit_learn(
-    kind: type[F1Config], oracle: Callable[..., float], average: Average
+    kind: type[F1Config], oracle: Callable[..., float], average: ClassAverage
 ) -> None:
     expected = oracle(LABELS, MARGINS > 0, average=average, zero_division=0)
     close(score(kind(average=average), MARGINS, LABELS, "labels"), float(expected))

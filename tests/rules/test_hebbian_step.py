@@ -9,7 +9,7 @@ from building import Made, make
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from nnlab.rules.hebbian_step import HebbianStep, angles
+from nnlab.rules.hebbian_step import HebbianStep, angles_between
 
 Floats = NDArray[np.float64]
 OJA: dict[str, Any] = {"model": "linear", "rule": {"kind": "oja", "lr": 0.1}}
@@ -156,7 +156,7 @@ def test_says_how_far_the_weights_have_turned_since_the_last_reading() -> None:
 def test_angles_are_exact_for_small_and_large_ones() -> None:
     for angle in (1e-3, 1.0, 90.0, 179.0):
         turned = torch.tensor([[np.cos(np.radians(angle)), np.sin(np.radians(angle))]])
-        found = angles(torch.tensor([[2.0, 0.0]]), 3.0 * turned.float())
+        found = angles_between(torch.tensor([[2.0, 0.0]]), 3.0 * turned.float())
         assert found.item() == pytest.approx(angle, rel=1e-3)
 
 

@@ -13,23 +13,23 @@ from pydantic import TypeAdapter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnlab.commands.show.page import show_page
-from nnlab.commands.smoke import smoke
+from nnlab.commands.smoke import smoke_run
 from nnlab.config.loading import Text, load_config, place_for
-from nnlab.config.run_config import dump, to_plain
+from nnlab.config.run_config import dump_config, to_plain
 from nnlab.core.contracts import EpochEnd, Machine, SaveDue
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind, kinds_of
 from nnlab.display.open_view import open_view
 from nnlab.experiment.handed import experiment_of
 from nnlab.experiment.settle import settle
-from nnlab.rules import Rule
+from nnlab.rules import LearningRule
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.summary import read_summary
 from nnlab.runs.run import resume, stream_run, train
 from nnlab.training.step import Concluding
 
-RULES = [name for name in kinds_of(Rule) if name != "gradient"]
+RULES = [name for name in kinds_of(LearningRule) if name != "gradient"]
 # Overlapping clouds: no rule is done before the end.
 BLOBS = {"kind": "blobs", "samples": 120, "centers": 2, "cluster_std": 6.0, "augment": ["noise"]}
 
@@ -46,7 +46,7 @@ def quiet() -> Any:
 
 
 def bits(folder: Path) -> dict[str, bytes]:
-    found = checkpoint.named(folder / "checkpoints", "last")
+    found = checkpoint.named_checkpoint(folder / "checkpoints", "last")
     return {k: v.contiguous().numpy().tobytes() for k, v in found.tensors.items()}
 
 
@@ -71,7 +71,7 @@ def host_reads() -> Iterator[list[str]]:
         yield seen
 
 
-@pytest.mark.parametrize("kind", kinds_of(Rule).values(), ids=kinds_of(Rule))
+@pytest.mark.parametrize("kind", kinds_of(LearningRule).values(), ids=kinds_of(LearningRule))
 class TestEveryKind:
     def test_has_help_of_one_line(self, kind: type[Kind]) -> None:
         first = (kind.__doc__ or "").splitlines()[0]
@@ -79,7 +79,7 @@ class TestEveryKind:
         assert len(first) <= 100
 
     def test_reads_back_what_it_writes(self, kind: type[Kind]) -> None:
-        adapter: TypeAdapter[Any] = TypeAdapter(Rule)
+        adapter: TypeAdapter[Any] = TypeAdapter(LearningRule)
         assert adapter.validate_python(kind.example().model_dump()) == kind.example()
 
 
@@ -122,7 +122,7 @@ class TestEveryRule:
         settled = make(**config_of(rule)).experiment.config
         again = settle(settled, place_for(Path.cwd()), Machine("cpu", 1)).config
         assert to_plain(again) == to_plain(settled)
-        read = load_config(Text(dump(settled), "dump", Path.cwd(), "dump"), ())
+        read = load_config(Text(dump_config(settled), "dump", Path.cwd(), "dump"), ())
         assert to_plain(read) == to_plain(settled)
         assert not {"optimizer", "schedule", "regularize"} & set(to_plain(settled))
 
@@ -197,7 +197,7 @@ class TestEveryStep:
         assert evaluate(tmp_path / "first") == evaluate(tmp_path / "second")
 
     def test_smokes(self, rule: str) -> None:
-        assert smoke(experiment_of(config_of(rule)), view=quiet())["status"] == "completed"
+        assert smoke_run(experiment_of(config_of(rule)), view=quiet())["status"] == "completed"
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "none"])

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nnlab.commands.report.noise_inputs import noises
-from nnlab.commands.show.data import data_facts as previewed
+from nnlab.commands.show.data import shown_data_facts as previewed
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.diagnosis.evidence import data_facts

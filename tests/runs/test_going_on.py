@@ -44,10 +44,12 @@ def rarely_saved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_checkpoint_of_another_version_is_refused_in_words(run: Path) -> None:
     folder = run / "checkpoints"
-    found = checkpoint.named(folder, "last")
+    found = checkpoint.named_checkpoint(folder, "last")
     tensors = {k: v for k, v in found.tensors.items() if k != "window/epoch"}
-    path = checkpoint.save(folder, step=found.step + 1, tensors=tensors, state=found.state)
-    checkpoint.point(folder, "last", path.name)
+    path = checkpoint.save_checkpoint(
+        folder, step=found.step + 1, tensors=tensors, state=found.state
+    )
+    checkpoint.point_to(folder, "last", path.name)
     with pytest.raises(CheckpointError, match=r"has no window/epoch, another version of nnlab"):
         resume(run, overrides=["train.epochs=9"])
     assert evaluate(run)["samples"] > 0
@@ -67,7 +69,7 @@ class TestBestWeights:
         assert summary.status == "diverged"
         assert summary.best is not None
         assert summary.best["step"] > 0
-        found = checkpoint.named(tmp_path / "run" / "checkpoints", "best")
+        found = checkpoint.named_checkpoint(tmp_path / "run" / "checkpoints", "best")
         assert found.step == summary.best["step"]
         assert evaluate(summary.run, split="validation")["loss"] == summary.best["loss"]
 
@@ -79,7 +81,7 @@ class TestBestWeights:
         stream.close()
         summary = read_summary(tmp_path / "run")
         assert summary.best is not None
-        found = checkpoint.named(tmp_path / "run" / "checkpoints", "best")
+        found = checkpoint.named_checkpoint(tmp_path / "run" / "checkpoints", "best")
         assert found.step == summary.best["step"] > 0
 
     def test_of_steps_that_a_resume_takes_back_are_not_best_any_more(self, tmp_path: Path) -> None:
@@ -90,8 +92,8 @@ class TestBestWeights:
         stream.close()
         again = stream_run(CONFIG, run_dir=tmp_path / "run", resume=True, view=quiet())
         next(again)
-        assert checkpoint.named(tmp_path / "run" / "checkpoints", "last").step == 1
-        assert checkpoint.named(tmp_path / "run" / "checkpoints", "best").step == 1
+        assert checkpoint.named_checkpoint(tmp_path / "run" / "checkpoints", "last").step == 1
+        assert checkpoint.named_checkpoint(tmp_path / "run" / "checkpoints", "best").step == 1
         again.close()
 
 

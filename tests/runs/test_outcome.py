@@ -59,7 +59,7 @@ class TestMonitorOfTraining:
     ) -> None:
         summary = watched[0]
         monkeypatch.setenv("NNLAB_RUNS", str(summary.run.parent.parent))
-        (found,) = listing.listing()
+        (found,) = listing.list_runs()
         assert found.scores["loss"] == summary.last["validation"]["loss"]
 
     def test_the_summary_says_of_which_split_the_best_is(
@@ -120,7 +120,9 @@ class TestTheMeanOverAnEpoch:
         resumed = resume(folder, overrides=["train.steps=18"])
         whole, expected = trained(tmp_path / "whole", "train.epochs=2", "log.every=1 steps")
         state = [
-            checkpoint.named(run.run / "checkpoints", "last").state["progress"]["epoch_means"]
+            checkpoint.named_checkpoint(run.run / "checkpoints", "last").state["progress"][
+                "epoch_means"
+            ]
             for run in (resumed, whole)
         ]
         assert state[0] == pytest.approx(state[1], rel=1e-6)
@@ -135,7 +137,7 @@ class TestTheMeanOverAnEpoch:
 def test_without_a_test_split_the_next_command_names_one_that_is_there(tmp_path: Path) -> None:
     data = {"kind": "moons", "samples": 200, "test": "none"}
     summary, lines = trained(tmp_path / "run", data=data)
-    assert f"next  nnlab eval {summary.run} --split validation" in lines
+    assert f"nnlab eval {summary.run} --split validation" in [line[6:] for line in lines]
     with pytest.raises(ConfigError, match=r"has no test split, only .*\(use --split validation\)"):
         evaluate(summary.run)
 

@@ -19,7 +19,7 @@ SECTIONS: dict[str, Any] = {
 
 
 def readings(made: Made, progress: Progress) -> list[Reading]:
-    with devices.settings(threads=1, deterministic=False):
+    with devices.torch_settings(threads=1, deterministic=False):
         events = list(made.built.trainer.run(progress))
     return [event for event in events if isinstance(event, Reading) and event.split == "train"]
 

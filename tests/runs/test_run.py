@@ -19,7 +19,7 @@ from nnlab.display.open_view import open_view
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network
 from nnlab.runs.folder import checkpoint
-from nnlab.runs.folder.folder import locked
+from nnlab.runs.folder.folder import lock_folder
 from nnlab.runs.folder.summary import read_summary
 from nnlab.runs.run import resume, stream_run, train
 
@@ -38,7 +38,7 @@ def run_tiny(folder: Path, **sections: Any) -> Any:
 
 
 def last_bytes(folder: Path) -> dict[str, bytes]:
-    found = checkpoint.named(folder / "checkpoints", "last")
+    found = checkpoint.named_checkpoint(folder / "checkpoints", "last")
     return {k: v.contiguous().view(torch.uint8).numpy().tobytes() if v.ndim else v.numpy().tobytes()
             for k, v in found.tensors.items()}  # fmt: skip
 
@@ -153,7 +153,7 @@ def test_a_used_folder_is_refused_without_resume(finished: Path) -> None:
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    with locked(tmp_path / "run"), pytest.raises(ResourceError, match="in use"):
+    with lock_folder(tmp_path / "run"), pytest.raises(ResourceError, match="in use"):
         run_tiny(tmp_path / "run")
 
 
@@ -174,7 +174,7 @@ def test_a_diverging_run_stops_keeps_its_last_sound_checkpoint_and_says_so(tmp_p
         run_dir=tmp_path / "run",
     )
     assert (summary.status, summary.exit_code) == ("diverged", 5)
-    found = checkpoint.named(tmp_path / "run" / "checkpoints", "last")
+    found = checkpoint.named_checkpoint(tmp_path / "run" / "checkpoints", "last")
     assert all(t.isfinite().all() for t in found.tensors.values() if t.is_floating_point())
 
 

@@ -42,7 +42,7 @@ def config(images: Path, **data: Any) -> dict[str, Any]:
 
 
 def last(folder: Path) -> dict[str, Any]:
-    found = checkpoint.named(folder / "checkpoints", "last").tensors
+    found = checkpoint.named_checkpoint(folder / "checkpoints", "last").tensors
     return {name: tensor.tolist() for name, tensor in found.items()}
 
 

@@ -18,10 +18,10 @@ from torchvision.models import resnet18
 
 import nnlab
 from nnlab.core.errors import CheckpointError, ConfigError
-from nnlab.runs.folder.listing import listing
+from nnlab.runs.folder.listing import list_runs
 from nnlab.training import device as devices
-from nnlab.training.probes.anatomy import dissect, unwrapped
-from nnlab.training.probes.readings import definition
+from nnlab.training.probes.anatomy import dissect_network, unwrap_network
+from nnlab.training.probes.readings import reading_definition
 
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] > 0).long()
@@ -144,12 +144,12 @@ class TestNumbers:
         for row in watched(tmp_path).summary.history:
             for key, value in row.items():
                 known = key in ("step", "epoch", "split", "loss")
-                assert known or definition(key) is not None, key
+                assert known or reading_definition(key) is not None, key
                 assert known or np.isfinite(value), key
 
     def test_units_of_a_sequence_are_its_last_axis(self) -> None:
         network = nn.Sequential(nn.Linear(3, 5), nn.ReLU())
-        anatomy = dissect(network, lambda: network(torch.randn(2, 7, 3)))
+        anatomy = dissect_network(network, lambda: network(torch.randn(2, 7, 3)))
         assert set(anatomy.axes.values()) == {-1}
 
     def test_layers_are_numbered_as_they_are_called(self) -> None:
@@ -163,19 +163,19 @@ class TestNumbers:
                 return self.last(torch.relu(self.first(x)))
 
         network = Backwards()
-        plans = dissect(network, lambda: network(torch.randn(2, 3))).plans
+        plans = dissect_network(network, lambda: network(torch.randn(2, 3))).plans
         assert [plan.name for plan in plans] == ["first", "last"]
-        assert [plan.name for plan in dissect(network, None).plans] == ["last", "first"]
+        assert [plan.name for plan in dissect_network(network, None).plans] == ["last", "first"]
 
     def test_operations_are_those_of_the_published_resnet(self) -> None:
         """1.8e9 multiply-adds: He et al. 2015, arXiv:1512.03385, table 1."""
         network = resnet18()
-        plans = dissect(network, lambda: network(torch.zeros(2, 3, 224, 224))).plans
+        plans = dissect_network(network, lambda: network(torch.zeros(2, 3, 224, 224))).plans
         assert sum(plan.flops for plan in plans) / 2 == pytest.approx(1.8e9, rel=0.02)
 
     def test_a_wrapped_network_goes_by_its_own_names(self) -> None:
         network = small()
-        assert unwrapped(torch.compile(nn.DataParallel(network))) is network  # pyright: ignore[reportArgumentType]
+        assert unwrap_network(torch.compile(nn.DataParallel(network))) is network  # pyright: ignore[reportArgumentType]
 
 
 def normed(norm: Any, x: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ class TestTrace:
                 watch = nnlab.Watch(
                     network, optimizer, tmp_path / "run", inputs=X, every=9, probes=18
                 )
-            with devices.settings(threads=1, deterministic=False):
+            with devices.torch_settings(threads=1, deterministic=False):
                 run_all(updates(network, optimizer, 300, watch))
             if watch is not None:
                 watch.close()
@@ -289,8 +289,8 @@ class TestFolder:
             for number, loss in enumerate(updates(network, optimizer, 4, watch)):
                 if number % 2:
                     watch.evaluate("validation", loss=loss + number, accuracy=0.5)
-            assert [row.status for row in listing()] == ["running"]
-        (row,) = listing()
+            assert [row.status for row in list_runs()] == ["running"]
+        (row,) = list_runs()
         assert (row.name, row.status) == ("mine/1", "completed")
         assert row.scores["accuracy"] == 0.5
         best = watch.summary.best
@@ -354,5 +354,5 @@ def examples_of_the_readme() -> list[str]:
 def test_the_readme_runs_word_for_word(number: int) -> None:
     assert len(examples_of_the_readme()) == 2
     exec(compile(examples_of_the_readme()[number], "README.md", "exec"), {})
-    (row,) = listing()
+    (row,) = list_runs()
     assert row.status == "completed"

@@ -15,7 +15,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine, SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.experiment.settle import settle
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network
 from nnlab.runs.folder import checkpoint
@@ -38,7 +38,7 @@ def config(averaging: Any, **train_section: Any) -> dict[str, Any]:
     return {**TINY, "train": section}
 
 
-def built_of(averaging: Any, **section: Any) -> tuple[Built, Examples]:
+def built_of(averaging: Any, **section: Any) -> tuple[BuiltRun, Examples]:
     place = place_for(Path.cwd())
     experiment = settle(load_config(config(averaging, **section)), place, Machine("cpu", 1))
     examples = experiment.config.data.load(place)
@@ -186,8 +186,8 @@ class TestEveryAverage:
         stream.close()
         assert read_summary(broken).status == "interrupted"
         resume(broken)
-        whole = checkpoint.named(tmp_path / "whole" / "checkpoints", "last").tensors
-        again = checkpoint.named(broken / "checkpoints", "last").tensors
+        whole = checkpoint.named_checkpoint(tmp_path / "whole" / "checkpoints", "last").tensors
+        again = checkpoint.named_checkpoint(broken / "checkpoints", "last").tensors
         assert set(whole) == set(again)
         for name, tensor in whole.items():
             assert torch.equal(again[name], tensor), name
@@ -199,7 +199,7 @@ class TestEveryAverage:
         assert summary.best is not None
         found = evaluate(tmp_path / "run", split="validation")
         assert found["loss"] == pytest.approx(summary.best["loss"], rel=1e-6)
-        best = checkpoint.named(tmp_path / "run" / "checkpoints", "best").tensors
+        best = checkpoint.named_checkpoint(tmp_path / "run" / "checkpoints", "best").tensors
         for name, tensor in load_network(tmp_path / "run").state_dict().items():
             assert torch.equal(best[f"model/{name}"], tensor)
 

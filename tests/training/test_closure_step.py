@@ -15,9 +15,9 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
-from nnlab.models.network import build as build_network
+from nnlab.models.network import build_network as build_network
 from nnlab.parts.optimizers.not_in_torch import Lbfgs
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.closure_step import LbfgsStep
 
@@ -29,7 +29,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def make(**sections: Any) -> tuple[Experiment, Examples, Built]:
+def make(**sections: Any) -> tuple[Experiment, Examples, BuiltRun]:
     config = load_config({**BASE, **sections})
     place = place_for(Path.cwd())
     experiment = settle(config, place, Machine("cpu", 1))
@@ -41,12 +41,12 @@ def rows_of(examples: Examples) -> Tensor:
     return torch.from_numpy(examples.rows["train"])
 
 
-def trained(steps: int = 8, **sections: Any) -> tuple[Built, Any, Any]:
+def trained(steps: int = 8, **sections: Any) -> tuple[BuiltRun, Any, Any]:
     """What is built, behind its updates; the training rows as scikit-learn takes them."""
     _, examples, built = make(**sections)
     built.step.fill_learning_rate(1.0)
     # One thread, as a run of this size takes.
-    with devices.settings(threads=1, deterministic=False):
+    with devices.torch_settings(threads=1, deterministic=False):
         for _ in range(steps):
             built.step.update(rows_of(examples))
     rows = examples.rows["train"]
@@ -55,7 +55,7 @@ def trained(steps: int = 8, **sections: Any) -> tuple[Built, Any, Any]:
     return built, inputs, examples.targets[rows]
 
 
-def weights(built: Built) -> tuple[Any, Any]:
+def weights(built: BuiltRun) -> tuple[Any, Any]:
     state = built.step.state()
     return state["model/output.weight"].numpy(), state["model/output.bias"].numpy()
 

@@ -15,13 +15,13 @@ def denormal() -> float:
 
 def test_denormal_numbers_are_zero_within_and_as_before_outside() -> None:
     before = denormal()
-    with devices.settings(threads=1, deterministic=False):
+    with devices.torch_settings(threads=1, deterministic=False):
         assert denormal() == 0.0
     assert denormal() == before
     torch.set_flush_denormal(before != 0.0)
     try:
         other = denormal()
-        with devices.settings(threads=1, deterministic=False):
+        with devices.torch_settings(threads=1, deterministic=False):
             assert denormal() == 0.0
         assert denormal() == other
     finally:
@@ -37,7 +37,7 @@ torch.set_num_threads(2)
 def numbers():
     return int((torch.full((1_000_000,), 1e-40) * 1.0).count_nonzero())
 assert numbers() == 1_000_000  # the pool is there
-with devices.settings(threads=2, deterministic=False):
+with devices.torch_settings(threads=2, deterministic=False):
     print(numbers())
 print(numbers())
 """
@@ -49,7 +49,7 @@ def test_without_openmp_several_threads_compute_with_all_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_openmp", lambda: None)
-    with devices.settings(threads=2, deterministic=False):
+    with devices.torch_settings(threads=2, deterministic=False):
         assert denormal() != 0.0
-    with devices.settings(threads=1, deterministic=False):
+    with devices.torch_settings(threads=1, deterministic=False):
         assert denormal() == 0.0

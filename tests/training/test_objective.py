@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnlab.training.objective import max_norm, penalty, regularized
+from nnlab.training.objective import max_norm, penalty_term, regularized_parameters
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -15,7 +15,7 @@ def parameter(*shape: int) -> nn.Parameter:
 
 def test_the_gradient_of_the_l2_term_is_l2_times_w() -> None:
     weight = parameter(4, 3)
-    term = penalty([weight], l2=0.3, l1=0.0)
+    term = penalty_term([weight], l2=0.3, l1=0.0)
     assert term is not None
     term().backward()
     torch.testing.assert_close(weight.grad, 0.3 * weight.detach())
@@ -23,7 +23,7 @@ def test_the_gradient_of_the_l2_term_is_l2_times_w() -> None:
 
 def test_the_gradient_of_the_l1_term_is_l1_times_the_sign_of_w() -> None:
     weight = parameter(4, 3)
-    term = penalty([weight], l2=0.0, l1=0.3)
+    term = penalty_term([weight], l2=0.0, l1=0.3)
     assert term is not None
     term().backward()
     torch.testing.assert_close(weight.grad, 0.3 * weight.detach().sign())
@@ -31,7 +31,7 @@ def test_the_gradient_of_the_l1_term_is_l1_times_the_sign_of_w() -> None:
 
 def test_the_term_is_the_formula() -> None:
     weights = [parameter(4, 3), parameter(2, 4)]
-    term = penalty(weights, l2=0.3, l1=0.2)
+    term = penalty_term(weights, l2=0.3, l1=0.2)
     assert term is not None
     values = torch.cat([w.detach().flatten() for w in weights])
     expected = 0.5 * 0.3 * (values**2).sum() + 0.2 * values.abs().sum()
@@ -60,6 +60,6 @@ def test_max_norm_leaves_units_of_zeros_alone() -> None:
 
 def test_weights_are_what_has_two_axes_or_more() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
-    shapes = [tuple(p.shape) for p in regularized(network, "weights")]
+    shapes = [tuple(p.shape) for p in regularized_parameters(network, "weights")]
     assert shapes == [(2, 1, 3, 3), (2, 2)]
-    assert len(regularized(network, "all")) == 6
+    assert len(regularized_parameters(network, "all")) == 6

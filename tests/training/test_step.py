@@ -16,7 +16,7 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.family import DecayingConfig
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {
@@ -27,7 +27,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def make(**sections: Any) -> tuple[Experiment, Examples, Built]:
+def make(**sections: Any) -> tuple[Experiment, Examples, BuiltRun]:
     config = load_config({**BASE, **sections})
     place = place_for(Path.cwd())
     experiment = settle(config, place, Machine("cpu", 1))
@@ -45,7 +45,7 @@ def inputs_of(examples: Examples, rows: torch.Tensor) -> tuple[torch.Tensor, tor
     return inputs, torch.from_numpy(examples.targets)[rows]
 
 
-def weights(built: Built) -> dict[str, torch.Tensor]:
+def weights(built: BuiltRun) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in built.step.state().items() if k.startswith("model/")}
 
 
@@ -77,9 +77,9 @@ def test_five_updates_equal_a_hand_written_loop(kind: str) -> None:
         "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
         "adagrad": torch.optim.Adagrad, "rmsprop": torch.optim.RMSprop,
     }[kind]  # fmt: skip
-    from nnlab.models.network import build
+    from nnlab.models.network import build_network
 
-    network = build(experiment.design, seed=0)
+    network = build_network(experiment.design, seed=0)
     decayed = [p for p in network.parameters() if p.ndim >= 2]
     others = [p for p in network.parameters() if p.ndim < 2]
     assert isinstance(experiment.config.optimizer, DecayingConfig)
@@ -191,9 +191,9 @@ def test_gradient_norms_equal_those_of_autograd() -> None:
     built.step.look(rows)
     values = built.step.read()
     inputs, targets = inputs_of(examples, rows)
-    from nnlab.models.network import build
+    from nnlab.models.network import build_network
 
-    network = build(experiment.design, seed=0)
+    network = build_network(experiment.design, seed=0)
     F.cross_entropy(network(inputs), targets).backward()
     for name, parameter in network.named_parameters():
         number = {"hidden1": 0, "hidden2": 1, "output": 2}[name.split(".")[0]]
@@ -245,9 +245,9 @@ def test_clipping_multiplies_the_gradient_by_c_over_its_norm() -> None:
     before = weights(built)
     built.step.fill_learning_rate(1.0)
     built.step.update(rows_of(examples))
-    from nnlab.models.network import build
+    from nnlab.models.network import build_network
 
-    network = build(experiment.design, seed=0)
+    network = build_network(experiment.design, seed=0)
     inputs, targets = inputs_of(examples, rows_of(examples))
     F.cross_entropy(network(inputs), targets).backward()
     gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

@@ -12,7 +12,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.experiment.settle import settle
 from nnlab.parts.layers.plain import DropoutConfig
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.runs.run import train
 
 BASE: dict[str, Any] = {
@@ -23,7 +23,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def make(**sections: Any) -> tuple[Built, Examples, torch.Tensor]:
+def make(**sections: Any) -> tuple[BuiltRun, Examples, torch.Tensor]:
     place = place_for(Path.cwd())
     experiment = settle(load_config({**BASE, **sections}), place, Machine("cpu", 1))
     examples = experiment.config.data.load(place)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, DataShape
 from nnlab.experiment.experiment import Experiment
-from nnlab.models.network import build
+from nnlab.models.network import build_network
 from nnlab.parts.losses.classes import BceConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.regression import QuadraticConfig
@@ -32,7 +32,7 @@ def chain(activation: str, weight: float) -> nn.Module:
 
 
 def network_of(experiment: Experiment) -> nn.Module:
-    return build(experiment.design, seed=0).double()
+    return build_network(experiment.design, seed=0).double()
 
 
 def slope(network: nn.Module, x: Tensor) -> Tensor:

@@ -136,7 +136,7 @@ def forward(layers: Sequence[Dense], x: "Floats") -> "list[tuple[Floats, Floats]
     return found
 
 
-def cost(layers: Sequence[Dense], loss: LossConfig, x: "Floats", y: "Floats") -> float:
+def example_loss(layers: Sequence[Dense], loss: LossConfig, x: "Floats", y: "Floats") -> float:
     """The loss of one example x (inputs,) with target columns y (outputs,)."""
     _, a = forward(layers, x)[-1]
     return float(loss.value(a[None], y[None])[0])

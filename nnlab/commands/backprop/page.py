@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnlab.commands.backprop.equations import Pass
-from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work
-from nnlab.comparison.group import settled
-from nnlab.config.origins import located
+from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work_example
+from nnlab.comparison.group import settle_first
+from nnlab.config.origins import error_at_places
 from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError, DivergedError, MistakeError
-from nnlab.core.text import grid, rendered
+from nnlab.core.text import render_text, text_grid
 from nnlab.experiment.experiment import Experiment
 
-SHOWN = 8
+_SHOWN = 8
 """Rows and columns of a tensor that are printed."""
 
 
@@ -26,7 +26,7 @@ class Worked(NamedTuple):
     error: DivergedError | None = None
 
 
-def backprop(
+def backprop_page(
     source: str, overrides: list[str], *, example: int, split: Split, as_json: bool
 ) -> Worked:
     """The page of one example of a config's data.
@@ -42,7 +42,7 @@ def backprop(
         ConfigError: the config is wrong, or there is no such example.
         DataError: the data are missing or damaged.
     """
-    experiment = settled(source, overrides)
+    experiment = settle_first(source, overrides)
     examples = experiment.load()
     if split not in examples.rows:
         raise ConfigError(f"--split {split}: there are {', '.join(examples.rows)}")
@@ -55,10 +55,10 @@ def backprop(
     shift, factor = examples.shift.astype(np.float64), examples.factor.astype(np.float64)
     x = ((stored.astype(np.float64)[None] - shift) * factor)[0]
     try:
-        sheet = work(experiment, x, examples.targets[row])
+        sheet = work_example(experiment, x, examples.targets[row])
     except MistakeError as error:
-        raise located([error.mistake], experiment.config.origins) from None
-    shown = json.dumps(plain(sheet)) + "\n" if as_json else page(sheet, experiment)
+        raise error_at_places([error.mistake], experiment.config.origins) from None
+    shown = json.dumps(_plain(sheet)) + "\n" if as_json else page(sheet, experiment)
     if sheet.agrees:
         return Worked(shown)
     where = max(sheet.agreements, key=lambda one: max(one.autograd, one.differences))
@@ -90,9 +90,13 @@ def page(sheet: Worksheet, experiment: Experiment) -> str:
         for a in sheet.agreements
     ]
     verdict = "agree" if sheet.agrees else "DISAGREE"
-    parts += ["", "PROOF     relative errors in float64", grid(rows, head=head, right=(1, 2, 3, 4))]
+    parts += [
+        "",
+        "PROOF     relative errors in float64",
+        text_grid(rows, head=head, right=(1, 2, 3, 4)),
+    ]
     parts += [f"largest relative error {sheet.worst:.1e}: they {verdict} (limit {LIMIT:g})"]
-    return rendered(*parts, width=100)
+    return render_text(*parts, width=100)
 
 
 def _left_out(experiment: Experiment) -> str:
@@ -136,17 +140,17 @@ def _tensor(name: str, value: NDArray[np.float64]) -> list[str]:
     rows = value if value.ndim == 2 else value[None]
     head = f"  {name}  "
     lines = [
-        f"{head if i == 0 else ' ' * len(head)}{_row(row)}" for i, row in enumerate(rows[:SHOWN])
+        f"{head if i == 0 else ' ' * len(head)}{_row(row)}" for i, row in enumerate(rows[:_SHOWN])
     ]
-    return lines + ([f"{' ' * len(head)}... {len(rows)} rows"] if len(rows) > SHOWN else [])
+    return lines + ([f"{' ' * len(head)}... {len(rows)} rows"] if len(rows) > _SHOWN else [])
 
 
 def _row(values: NDArray[np.float64]) -> str:
-    shown = " ".join(f"{value:>12.7g}" for value in values[:SHOWN])
-    return shown + (f" ... {len(values)}" if len(values) > SHOWN else "")
+    shown = " ".join(f"{value:>12.7g}" for value in values[:_SHOWN])
+    return shown + (f" ... {len(values)}" if len(values) > _SHOWN else "")
 
 
-def plain(sheet: Worksheet) -> dict[str, Any]:
+def _plain(sheet: Worksheet) -> dict[str, Any]:
     """The whole worksheet, for JSON."""
     layers: list[dict[str, Any]] = []
     for one in sheet.passes:

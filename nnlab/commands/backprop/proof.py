@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nnlab.commands.backprop.equations import Dense, Pass, backward, cost, dense_layers
+from nnlab.commands.backprop.equations import Dense, Pass, backward, dense_layers, example_loss
 from nnlab.core.contracts import Batch
 from nnlab.experiment.experiment import Experiment
-from nnlab.models.network import build as build_network
-from nnlab.models.network import fills
+from nnlab.models.network import build_network as build_network
+from nnlab.models.network import initial_fills
 from nnlab.parts.losses.family import LossConfig
 
 LIMIT = 1e-6
@@ -23,7 +23,7 @@ STEP = 1e-5
 ENTRIES = 256
 """Of a larger tensor so many entries are perturbed, drawn with a fixed seed."""
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Agreement:
         name: hidden1.weight.
         size: the largest absolute entry of the gradient.
         autograd: relative error of the equations against autograd.
-        differences: likewise against central finite differences.
+        differences: relative error of the equations against central finite differences.
         entries: how many entries were perturbed.
         kinks: how many of those stand at a kink, where differences say nothing.
     """
@@ -60,12 +60,12 @@ class Worksheet:
         updated: the parameters after one step of the optimizer.
     """
 
-    x: Floats
-    y: Floats
+    x: _Floats
+    y: _Floats
     loss: float
     passes: tuple[Pass, ...]
     agreements: tuple[Agreement, ...]
-    updated: Mapping[str, Floats]
+    updated: Mapping[str, _Floats]
 
     @property
     def worst(self) -> float:
@@ -79,7 +79,7 @@ class Worksheet:
         return self.worst <= LIMIT
 
 
-def work(experiment: Experiment, x: Floats, target: Any) -> Worksheet:
+def work_example(experiment: Experiment, x: _Floats, target: Any) -> Worksheet:
     """Works one example through the network with its first weights, in float64.
 
     Args:
@@ -106,14 +106,19 @@ def work(experiment: Experiment, x: Floats, target: Any) -> Worksheet:
         for name, gradient in ours.items()
     )
     return Worksheet(
-        flat, y, cost(layers, loss, flat, y), passes, agreements, _updated(network, experiment)
+        flat,
+        y,
+        example_loss(layers, loss, flat, y),
+        passes,
+        agreements,
+        _updated(network, experiment),
     )
 
 
 def _fill_exactly(network: nn.Module, experiment: Experiment) -> None:
     """Numbers that are written, such as 0.15, in float64; networks are built in float32."""
     parameters = dict(network.named_parameters())
-    for name, fill in fills(experiment.design).items():
+    for name, fill in initial_fills(experiment.design).items():
         if fill.init.kind in ("given", "constant"):
             with torch.no_grad():
                 fill.init.fill(
@@ -125,8 +130,8 @@ def _fill_exactly(network: nn.Module, experiment: Experiment) -> None:
                 )
 
 
-def _gradients(passes: Sequence[Pass]) -> dict[str, Floats]:
-    found: dict[str, Floats] = {}
+def _gradients(passes: Sequence[Pass]) -> dict[str, _Floats]:
+    found: dict[str, _Floats] = {}
     for one in passes:
         for suffix, gradient in (("weight", one.weight_gradient), ("bias", one.bias_gradient)):
             if gradient is not None:
@@ -135,8 +140,8 @@ def _gradients(passes: Sequence[Pass]) -> dict[str, Floats]:
 
 
 def _autograd(
-    network: nn.Module, experiment: Experiment, x: Floats, target: Any
-) -> dict[str, Floats]:
+    network: nn.Module, experiment: Experiment, x: _Floats, target: Any
+) -> dict[str, _Floats]:
     """Torch's gradients; they stay in the parameters."""
     targets = torch.as_tensor(np.asarray(target)[None])
     if targets.is_floating_point():
@@ -150,7 +155,7 @@ def _autograd(
     }
 
 
-def _updated(network: nn.Module, experiment: Experiment) -> dict[str, Floats]:
+def _updated(network: nn.Module, experiment: Experiment) -> dict[str, _Floats]:
     """The parameters after the optimizer's first step with autograd's gradients."""
     optimizer = experiment.config.optimizer
     rate = torch.tensor(optimizer.lr, dtype=torch.float64)
@@ -160,16 +165,16 @@ def _updated(network: nn.Module, experiment: Experiment) -> dict[str, Floats]:
 
 def _agreement(
     name: str,
-    ours: Floats,
-    theirs: Floats,
+    ours: _Floats,
+    theirs: _Floats,
     layers: Sequence[Dense],
     loss: LossConfig,
-    x: Floats,
-    y: Floats,
+    x: _Floats,
+    y: _Floats,
 ) -> Agreement:
     count = min(ours.size, ENTRIES)
     chosen = np.random.Generator(np.random.PCG64(0)).permutation(ours.size)[:count]
-    middle = cost(layers, loss, x, y)
+    middle = example_loss(layers, loss, x, y)
     sides = np.array([_sides(name, int(i), middle, layers, loss, x, y) for i in chosen])
     left, right = sides[:, 0], sides[:, 1]
     # Of a smooth function they differ by STEP * f'' alone.
@@ -186,7 +191,7 @@ def _agreement(
     )
 
 
-def relative_error(a: Floats, b: Floats) -> float:
+def relative_error(a: _Floats, b: _Floats) -> float:
     """Max |a - b| / max(|a|, |b|), largest entries; below 1e-4 differences are rounding noise."""
     scale = max(float(np.abs(a).max(initial=0.0)), float(np.abs(b).max(initial=0.0)), 1e-4)
     return float(np.abs(a - b).max(initial=0.0)) / scale
@@ -198,8 +203,8 @@ def _sides(
     middle: float,
     layers: Sequence[Dense],
     loss: LossConfig,
-    x: Floats,
-    y: Floats,
+    x: _Floats,
+    y: _Floats,
 ) -> tuple[float, float]:
     """(C(w) - C(w - h)) / h and (C(w + h) - C(w)) / h; their mean is the central difference."""
     layer, _, part = name.rpartition(".")
@@ -212,6 +217,6 @@ def _sides(
                 values.reshape(-1)[index] += by
                 one = replace(one, **{part: values})
             copies.append(one)
-        return cost(copies, loss, x, y)
+        return example_loss(copies, loss, x, y)
 
     return (middle - moved(-STEP)) / STEP, (moved(STEP) - middle) / STEP

@@ -10,8 +10,8 @@ from nnlab.commands import options
 
 
 def bench(
-    config: options.Config,
-    set_: options.Set = None,
+    config: options.ConfigArgument,
+    set_: options.SetOption = None,
     against: Annotated[
         str, typer.Option(help="Peers with commas: hand-loop,lightning,keras-jax,jax,sklearn.")
     ] = "",
@@ -30,7 +30,7 @@ def bench(
             "1 GiB and 90 days without use.",
         ),
     ] = False,
-    json: options.Json = False,
+    json: options.JsonOption = False,
 ) -> None:
     """How fast does it train here? Alone, or in turn with peers that do the same work.
 
@@ -45,23 +45,23 @@ def bench(
     from nnlab.commands.bench import peers
     from nnlab.commands.bench.work import work_of
 
-    names = peers.chosen(against)
+    names = peers.chosen_peers(against)
     work = work_of(config, set_ or [])
     if build:
-        from nnlab.commands.bench.build_step import fill, told
+        from nnlab.commands.bench.build_step import build_missing_step, build_sentence
 
-        options.ready()
-        filled = fill(work)
-        typer.echo(json_lines.dumps(filled) if json else told(filled))
+        options.collect_garbage_again()
+        filled = build_missing_step(work)
+        typer.echo(json_lines.dumps(filled) if json else build_sentence(filled))
         return
-    from nnlab.commands.bench.facts import facts
-    from nnlab.commands.bench.measuring import Asked, measure
-    from nnlab.commands.bench.page import page
+    from nnlab.commands.bench.facts import bench_facts
+    from nnlab.commands.bench.measuring import BenchOptions, measure_programs
+    from nnlab.commands.bench.page import bench_page
 
     threads = work.threads if peer_threads is None else peer_threads
     python = sys.executable if peer_python is None else str(peer_python)
-    asked = Asked(names, repeats, python, threads, lambda line: typer.echo(line, err=True))
-    found = facts(work, asked, measure(work, asked))
-    typer.echo(page(found), err=json, nl=False)
+    asked = BenchOptions(names, repeats, python, threads, options.tell)
+    found = bench_facts(work, asked, measure_programs(work, asked))
+    typer.echo(bench_page(found), err=json, nl=False)
     if json:
         typer.echo(json_lines.dumps(found))

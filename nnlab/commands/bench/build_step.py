@@ -9,7 +9,7 @@ from nnlab.commands.bench.work import Work
 OFF = "train.compile is off"
 
 
-def fill(work: Work) -> dict[str, Any]:
+def build_missing_step(work: Work) -> dict[str, Any]:
     """Builds the step of a config where it is not built yet.
 
     Returns:
@@ -20,11 +20,11 @@ def fill(work: Work) -> dict[str, Any]:
     if experiment.config.train.compile != "on":
         return {"compiled": False, "why": OFF}
     from nnlab.runs.building.build import build_trainer
-    from nnlab.runs.building.compiling import facts, prepare
+    from nnlab.runs.building.compiling import compile_facts, prepare_step
     from nnlab.training import device as devices
 
     began = perf_counter()
-    device, _ = devices.choose("cpu")
+    device, _ = devices.choose_device("cpu")
     said: list[str] = []
 
     def note(text: str) -> None:
@@ -33,22 +33,22 @@ def fill(work: Work) -> dict[str, Any]:
         sys.stderr.flush()
 
     with (
-        devices.settings(threads=work.threads, deterministic=False),
+        devices.torch_settings(threads=work.threads, deterministic=False),
         devices.own_generator(device),
     ):
         examples = experiment.load()
         built = build_trainer(experiment, examples, device)
         if built.why_eager:
             return {"compiled": False, "why": built.why_eager}
-        prepare(built.step, built.trainer.order.batches(0)[0], note)
-    found = facts(built.step)
+        prepare_step(built.step, built.trainer.order.batches(0)[0], note)
+    found = compile_facts(built.step)
     if not found:
         return {"compiled": False, "why": said[-1] if said else "it could not be built"}
     return {"compiled": True, **found, "spent": perf_counter() - began}
 
 
-def told(filled: dict[str, Any]) -> str:
-    """The same in a sentence."""
+def build_sentence(filled: dict[str, Any]) -> str:
+    """What was built, in a sentence."""
     if not filled["compiled"]:
         return f"there is no compiled step: {filled['why']}"
     if filled["cached"]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from nnlab.commands.bench.measuring import OURS, Asked, Measured, Timings, plain
-from nnlab.commands.bench.spread import Spread, ratio, spread, steady
+from nnlab.commands.bench.measuring import OURS, BenchOptions, BenchResult, Timings, plain_seconds
+from nnlab.commands.bench.spread import Spread, ratio_of, seconds_per_step, spread_of
 from nnlab.commands.bench.work import Work
 
 
-def facts(work: Work, asked: Asked, measured: Measured) -> dict[str, Any]:
+def bench_facts(work: Work, asked: BenchOptions, measured: BenchResult) -> dict[str, Any]:
     """Everything, as one object: seconds, bytes, per second."""
     ours = measured.programs[OURS]
     others = {name: t for name, t in measured.programs.items() if name != OURS}
@@ -40,7 +40,8 @@ def steps_in(timings: Timings) -> list[float | None]:
     """Seconds per step in the steady state, of each turn; None where noise hid it."""
     pairs = zip(timings.long, timings.short, strict=True)
     return [
-        steady(long.seconds, short.seconds, steps=long.steps - short.steps) for long, short in pairs
+        seconds_per_step(long.seconds, short.seconds, steps=long.steps - short.steps)
+        for long, short in pairs
     ]
 
 
@@ -52,19 +53,19 @@ def _program(timings: Timings, work: Work) -> dict[str, Any]:
     peaks = [timing.peak for timing in long if timing.peak is not None]
     compiles = [timing.compile for timing in long if timing.compile is not None]
     return {
-        "command": _plain(spread([timing.seconds for timing in long])),
-        "first_step": _plain(spread([timing.first_step for timing in long])),
-        "train": _plain(spread([timing.train for timing in long])),
+        "command": _plain(spread_of([timing.seconds for timing in long])),
+        "first_step": _plain(spread_of([timing.first_step for timing in long])),
+        "train": _plain(spread_of([timing.train for timing in long])),
         "compile": median(compiles) if compiles else None,
         "step": _plain(found),
         "steps_per_second": None if step is None else 1 / step,
         "samples_per_second": None if step is None else work.per_step / step,
         "peak_memory": median(peaks) if peaks else None,
-        "runs": plain(timings),
+        "runs": plain_seconds(timings),
     }
 
 
-def _reached(work: Work, measured: Measured) -> dict[str, float] | None:
+def _reached(work: Work, measured: BenchResult) -> dict[str, float] | None:
     """Operations and bytes a second in nnlab's steady state, beside what the machine can do."""
     found = _known(steps_in(measured.programs[OURS]))
     if found is None:
@@ -86,14 +87,14 @@ def _ratios(ours: Timings, theirs: Timings) -> dict[str, Any]:
         for a, b in zip(steps_in(ours), steps_in(theirs), strict=True)
         if a is not None and b is not None
     ]
-    steps = ratio([a for a, _ in both], [b for _, b in both]) if both else None
-    commands = ratio([t.seconds for t in ours.long], [t.seconds for t in theirs.long])
+    steps = ratio_of([a for a, _ in both], [b for _, b in both]) if both else None
+    commands = ratio_of([t.seconds for t in ours.long], [t.seconds for t in theirs.long])
     return {"command": _plain(commands), "step": _plain(steps)}
 
 
 def _known(values: Sequence[float | None]) -> Spread | None:
     found = [value for value in values if value is not None]
-    return spread(found) if found else None
+    return spread_of(found) if found else None
 
 
 def _plain(found: Spread | None) -> dict[str, float] | None:
@@ -114,7 +115,7 @@ def _work(work: Work) -> dict[str, Any]:
     }
 
 
-def _machine(work: Work, asked: Asked) -> dict[str, Any]:
+def _machine(work: Work, asked: BenchOptions) -> dict[str, Any]:
     """The load tells of others who used the machine at the end."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
@@ -138,7 +139,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _versions(measured: Measured) -> dict[str, Any]:
+def _versions(measured: BenchResult) -> dict[str, Any]:
     theirs = {n: t.versions for n, t in measured.programs.items() if n != OURS}
     own = {"python": platform.python_version(), "torch": version("torch")}
     return {OURS: version("nnlab"), **own, "peers": theirs}

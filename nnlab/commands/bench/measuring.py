@@ -10,7 +10,7 @@ from typing import Any
 
 from nnlab.commands.bench import peers
 from nnlab.commands.bench.build_step import OFF
-from nnlab.commands.bench.process import Finished, finished
+from nnlab.commands.bench.process import Finished, run_to_end
 from nnlab.commands.bench.roofline import Roofline
 from nnlab.commands.bench.work import Length, Work
 from nnlab.core.errors import NnlabError, ResourceError
@@ -54,7 +54,7 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BenchOptions:
     """How it is measured.
 
     Attributes:
@@ -73,7 +73,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class BenchResult:
     """What came of it.
 
     Attributes:
@@ -91,7 +91,7 @@ class Measured:
     skipped: Mapping[str, str]
 
 
-def measure(work: Work, asked: Asked) -> Measured:
+def measure_programs(work: Work, asked: BenchOptions) -> BenchResult:
     """Builds the step where that is needed, then runs every program `repeats` times in turn.
 
     Raises:
@@ -100,18 +100,18 @@ def measure(work: Work, asked: Asked) -> Measured:
     """
     skipped: dict[str, str] = {}
     if asked.against:
-        peers.folder()
+        peers.peers_folder()
         peers.check_same(work)
-        skipped = dict(peers.absent(asked.against, work.name, asked.python))
+        skipped = dict(peers.absent_peers(asked.against, work.name, asked.python))
         for name, why in skipped.items():
             asked.note(f"{name}: left out, {why}")
         there = [name for name in asked.against if name not in skipped]
         for warning in peers.without_bytecode(there, asked.python):
             asked.note(warning)
     built = _built(work)
-    bare = _sound(finished([sys.executable, "-c", "import torch"]), "import torch")
+    bare = _sound(run_to_end([sys.executable, "-c", "import torch"]), "import torch")
     words = [sys.executable, "-m", "nnlab.commands.bench.roofline", str(work.threads)]
-    roofline = Roofline(**json.loads(_sound(finished(words), "the roofline").out))
+    roofline = Roofline(**json.loads(_sound(run_to_end(words), "the roofline").out))
     names = [OURS, *(name for name in asked.against if name not in skipped)]
     programs = {name: Timings([], [], {}) for name in names}
     for turn in range(1, asked.repeats + 1):
@@ -126,10 +126,10 @@ def measure(work: Work, asked: Asked) -> Measured:
                 skipped[name] = str(error)
                 asked.note(f"{name}: left out, {error}")
     kept = {name: timings for name, timings in programs.items() if name not in skipped}
-    return Measured(built, bare, roofline, kept, skipped)
+    return BenchResult(built, bare, roofline, kept, skipped)
 
 
-def _take_turn(name: str, turn: int, work: Work, asked: Asked, timings: Timings) -> None:
+def _take_turn(name: str, turn: int, work: Work, asked: BenchOptions, timings: Timings) -> None:
     """The long run and the short one."""
     for length, into in ((work.long, timings.long), (work.short, timings.short)):
         if name == OURS:
@@ -147,13 +147,13 @@ def _built(work: Work) -> dict[str, Any]:
         return {"compiled": False, "why": OFF}
     sets = [word for override in work.overrides for word in ("--set", override)]
     words = [sys.executable, "-m", "nnlab", "bench", work.source, *sets, "--build", "--json"]
-    return json.loads(_sound(finished(words), "nnlab bench --build").out)
+    return json.loads(_sound(run_to_end(words), "nnlab bench --build").out)
 
 
 def _ours(work: Work, length: Length, turn: int) -> Timing:
     with TemporaryDirectory(prefix="nnlab-bench-") as folder:
         words = work.command(length, str(Path(folder) / "run"))
-        done = _sound(finished(words), "nnlab train")
+        done = _sound(run_to_end(words), "nnlab train")
     found = json.loads(done.out)
     if found["steps"] != length.steps:
         text = f"ended after {found['steps']:,} of {length.steps:,} steps: {found['why']}"
@@ -171,11 +171,11 @@ def _ours(work: Work, length: Length, turn: int) -> Timing:
 
 
 def _theirs(
-    name: str, work: Work, length: Length, turn: int, asked: Asked
+    name: str, work: Work, length: Length, turn: int, asked: BenchOptions
 ) -> tuple[Timing, dict[str, str]]:
-    words = peers.command(name, work, length, python=asked.python, threads=asked.threads)
-    done = finished(words)
-    found = peers.answer(name, done, work, length)
+    words = peers.peer_command(name, work, length, python=asked.python, threads=asked.threads)
+    done = run_to_end(words)
+    found = peers.peer_answer(name, done, work, length)
     timing = Timing(
         turn=turn,
         length=str(length),
@@ -201,6 +201,6 @@ def _sound(done: Finished, what: str) -> Finished:
     raise kinds.get(done.code, ResourceError)([f"{what}: ended with {done.code}", *lines])
 
 
-def plain(timings: Timings) -> list[dict[str, Any]]:
+def plain_seconds(timings: Timings) -> list[dict[str, Any]]:
     """Every single time."""
     return [asdict(timing) for timing in [*timings.long, *timings.short]]

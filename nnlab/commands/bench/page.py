@@ -3,12 +3,12 @@
 from typing import Any
 
 from nnlab.commands.bench.measuring import OURS
-from nnlab.core.text import grid, rendered
+from nnlab.core.text import render_text, text_grid
 
 HEAD = ("", "command, s", "first step, s", "step, us", "samples/s", "memory, MB")
 
 
-def page(facts: dict[str, Any]) -> str:
+def bench_page(facts: dict[str, Any]) -> str:
     """What a person reads; docs/bench.md says what each number means."""
     work, machine = facts["work"], facts["machine"]
     threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
@@ -19,16 +19,16 @@ def page(facts: dict[str, Any]) -> str:
     times = "run" if facts["repeats"] == 1 else "runs: median (least-most)"
     where = f"{machine['cpu']}, {machine['cores']} cores; {facts['repeats']} {times}"
     rows = [(name, *_row(program)) for name, program in facts["programs"].items()]
-    tables = [grid(rows, head=HEAD, right=tuple(range(1, len(HEAD))), whole=(0,))]
+    tables = [text_grid(rows, head=HEAD, right=tuple(range(1, len(HEAD))), whole=(0,))]
     if facts["ratios"]:
         ratios = [
             (f"{OURS} / {name}", _many(found["command"], 1), _many(found["step"], 1))
             for name, found in facts["ratios"].items()
         ]
         head = ("", "command", "step")
-        tables += ["", grid(ratios, head=head, right=(1, 2), whole=(0, 1, 2))]
+        tables += ["", text_grid(ratios, head=head, right=(1, 2), whole=(0, 1, 2))]
     lines = [f"{name}: left out, {why}" for name, why in facts["skipped"].items()]
-    return rendered(title, where, "", *tables, "", *_lines(facts), *lines, width=100)
+    return render_text(title, where, "", *tables, "", *_lines(facts), *lines, width=100)
 
 
 def _row(program: dict[str, Any]) -> tuple[str, ...]:

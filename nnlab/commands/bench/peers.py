@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnlab.commands.bench.process import Finished, finished
+from nnlab.commands.bench.process import Finished, run_to_end
 from nnlab.commands.bench.work import Length, Work
 from nnlab.core.errors import ConfigError, ResourceError
 from nnlab.core.package import FOLDER
 
 DENSE = ("mlp16", "mlp")
 NETS = (*DENSE, "lenet", "cnn")
-EXAMPLES = 60_000
+_EXAMPLES = 60_000
 LEARNING_RATE = 1e-3
 
 
@@ -41,7 +41,7 @@ PEERS: Mapping[str, Peer] = {
 }
 
 
-def chosen(against: str) -> list[str]:
+def chosen_peers(against: str) -> list[str]:
     """The names of a list with commas, each once.
 
     Raises:
@@ -56,7 +56,7 @@ def chosen(against: str) -> list[str]:
     return names
 
 
-def folder() -> Path:
+def peers_folder() -> Path:
     """Where the scripts are.
 
     Raises:
@@ -80,9 +80,9 @@ def check_same(work: Work) -> None:
         names = ", ".join(f"tests/benchmarks/{net}.yaml" for net in NETS)
         raise ConfigError(f"{where}: --against: {work.name} has no peers (those with: {names})")
     wrong: list[str] = []
-    if config.data.kind != "mnist" or work.examples != EXAMPLES:
+    if config.data.kind != "mnist" or work.examples != _EXAMPLES:
         found = f"{config.data.kind} with {work.examples:,} training examples"
-        wrong.append(f"{found}, peers train on all {EXAMPLES:,} of mnist (data.validation: none)")
+        wrong.append(f"{found}, peers train on all {_EXAMPLES:,} of mnist (data.validation: none)")
     if config.optimizer.kind != "adam" or config.optimizer.lr != LEARNING_RATE:
         wrong.append(f"{config.optimizer.kind} with lr {config.optimizer.lr:g}, peers Adam, 1e-3")
     if config.train.drop_last:
@@ -93,7 +93,7 @@ def check_same(work: Work) -> None:
         raise ConfigError([f"{where}: --against: {text}" for text in wrong])
 
 
-def absent(names: Sequence[str], net: str, python: str) -> Iterator[tuple[str, str]]:
+def absent_peers(names: Sequence[str], net: str, python: str) -> Iterator[tuple[str, str]]:
     """Peers that cannot run here, each with the reason and the way out.
 
     Raises:
@@ -128,7 +128,7 @@ def _found(names: Sequence[str], python: str) -> dict[str, bool | None]:
     """
     modules = sorted({module for name in names for module in PEERS[name].modules})
     try:
-        return json.loads(finished([python, "-c", _LOOK, *modules]).out)
+        return json.loads(run_to_end([python, "-c", _LOOK, *modules]).out)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--peer-python {python}: cannot be run: {error}") from None
 
@@ -140,7 +140,7 @@ print(json.dumps({n: s and os.path.exists(s.cached or "") for n, s in specs.item
 """
 
 
-def command(name: str, work: Work, length: Length, *, python: str, threads: int) -> list[str]:
+def peer_command(name: str, work: Work, length: Length, *, python: str, threads: int) -> list[str]:
     """The command line of a peer's run."""
     data = getattr(work.experiment.config.data, "root", None) or str(work.experiment.place.root)
     words = {
@@ -151,10 +151,10 @@ def command(name: str, work: Work, length: Length, *, python: str, threads: int)
         "data": data,
     }
     options = [f"--{key}={value}" for key, value in words.items()]
-    return [python, str(folder() / PEERS[name].script), *options]
+    return [python, str(peers_folder() / PEERS[name].script), *options]
 
 
-def answer(name: str, done: Finished, work: Work, length: Length) -> dict[str, Any]:
+def peer_answer(name: str, done: Finished, work: Work, length: Length) -> dict[str, Any]:
     """What a peer says of its run.
 
     Raises:

@@ -36,7 +36,7 @@ class Finished(NamedTuple):
         return lines[-1] if lines else "nothing was said"
 
 
-def finished(command: Sequence[str]) -> Finished:
+def run_to_end(command: Sequence[str]) -> Finished:
     """Runs a command to its end; it ends with this process where that is stopped."""
     with TemporaryFile() as out, TemporaryFile() as err:
         began, started = perf_counter(), time()

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
-SIDE = 1024
+_SIDE = 1024
 """Of the matrices: 12 MB in all, 2 GFLOP a product."""
 COPIED = 256 * 2**20
 """Bytes of the copied array, more than caches hold."""
-SECONDS = 1.0
+_SECONDS = 1.0
 
 
 class Roofline(NamedTuple):
@@ -35,24 +35,24 @@ class Roofline(NamedTuple):
         return max(flops / self.flops, bytes / self.bytes)
 
 
-def measure(threads: int) -> Roofline:
+def measure_machine(threads: int) -> Roofline:
     """Takes the best of about a second each, in this process; sets torch's threads."""
     import torch
 
     torch.set_num_threads(threads)
-    a, b, out = (torch.ones(SIDE, SIDE) for _ in range(3))
+    a, b, out = (torch.ones(_SIDE, _SIDE) for _ in range(3))
     product = best(lambda: torch.mm(a, b, out=out))
     count = min(COPIED, _free() // 8) // 4
     source, target = torch.ones(count), torch.ones(count)
     copy = best(lambda: target.copy_(source))
-    return Roofline(2 * SIDE**3 / product, 2 * 4 * count / copy, threads)
+    return Roofline(2 * _SIDE**3 / product, 2 * 4 * count / copy, threads)
 
 
 def best(act: Callable[[], object]) -> float:
     """Seconds of the quickest call in about a second, of at least three."""
     times: list[float] = []
     act()
-    while len(times) < 3 or sum(times) < SECONDS:
+    while len(times) < 3 or sum(times) < _SECONDS:
         began = perf_counter()
         act()
         times.append(perf_counter() - began)
@@ -68,4 +68,4 @@ def _free() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measure(int(sys.argv[1]))._asdict()) + "\n")
+    sys.stdout.write(json.dumps(measure_machine(int(sys.argv[1]))._asdict()) + "\n")

@@ -13,17 +13,17 @@ class Spread(NamedTuple):
     most: float
 
 
-def spread(values: Sequence[float]) -> Spread:
+def spread_of(values: Sequence[float]) -> Spread:
     """Median, least and greatest of at least one value."""
     return Spread(median(values), min(values), max(values))
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     """How ours compare with theirs, below 1 where ours are less.
 
     Args:
         ours: R values, each measured beside the one of theirs at the same place.
-        theirs: likewise.
+        theirs: R values, each beside ours at the same place.
 
     Returns:
         The ratio of the medians; least and greatest of the R ratios within a turn.
@@ -32,12 +32,12 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     return Spread(median(ours) / median(theirs), min(turns), max(turns))
 
 
-def steady(long: float, short: float, *, steps: int) -> float | None:
+def seconds_per_step(long: float, short: float, *, steps: int) -> float | None:
     """Seconds per step once a program runs: whatever both runs do once is in neither.
 
     Args:
         long: seconds of the longer run, from its process's start to its end.
-        short: likewise of the shorter one.
+        short: seconds of the shorter run.
         steps: by which it is longer.
 
     Returns:

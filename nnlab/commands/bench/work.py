@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from nnlab.comparison.group import settled_group
+from nnlab.comparison.group import settle_source
 from nnlab.config.run_config import to_plain
 from nnlab.core.errors import ConfigError
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.memory import memory
+from nnlab.experiment.memory import memory_needs
 
 DEVICE = "cpu"
 
@@ -81,7 +81,7 @@ class Work:
 
         Weights and optimizer state read once and written once, inputs read once as they are stored.
         """
-        kept = memory(self.experiment)
+        kept = memory_needs(self.experiment)
         stored = 1 if self.experiment.config.data.form(self.experiment.place) == "images" else 4
         inputs = prod(self.experiment.shape.inputs) * stored
         return 2 * (kept["weights"] + kept["optimizer"]) + inputs * self.per_step
@@ -107,16 +107,16 @@ def work_of(source: str, overrides: Sequence[str]) -> Work:
     """
     if source == "-":
         raise ConfigError("bench -: needs a file or a bundled name (each run reads it again)")
-    settled = settled_group(source, overrides)
+    settled = settle_source(source, overrides)
     if settled.group.compares:
         raise ConfigError(f"bench {source}: holds several runs (give the config of one)")
     experiment = settled.first
-    long, short = lengths(experiment, source)
+    long, short = _lengths(experiment, source)
     name = experiment.config.name or "run"
     return Work(source, tuple(overrides), name, experiment, long, short)
 
 
-def lengths(experiment: Experiment, source: str) -> tuple[Length, Length]:
+def _lengths(experiment: Experiment, source: str) -> tuple[Length, Length]:
     """The run's length, and a shorter one: an epoch; half of the steps where it has no two epochs.
 
     Raises:

@@ -27,14 +27,14 @@ def compare(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Writes it all as a page for a browser.")
     ] = None,
-    json: options.Json = False,
+    json: options.JsonOption = False,
 ) -> None:
     """What do runs differ in? Their configs, curves, scores and weights; the first is reference."""
     from nnlab.commands.compare.compared import as_json
-    from nnlab.commands.compare.compared import compare as find_out
+    from nnlab.commands.compare.compared import compare_runs as find_out
 
     found = find_out(runs, over=x, score=score)
-    options.ready()
+    options.collect_garbage_again()
     if png is not None:
         from nnlab.commands.compare.compared import draw_png
 
@@ -46,9 +46,9 @@ def compare(
     if json:
         typer.echo(as_json(found), nl=False)
         return
-    from nnlab.commands.compare.page import text
+    from nnlab.commands.compare.page import compare_page
 
-    typer.echo(text(found), nl=False)
+    typer.echo(compare_page(found), nl=False)
     for file in (png, html):
         if file is not None:
             typer.echo(f"wrote {file}", err=True)

@@ -6,9 +6,9 @@ from typing import Literal
 
 from nnlab.commands.compare.runs import Side
 from nnlab.comparison.curves import EPOCHS, Axis
-from nnlab.comparison.result import Curve, Measured
+from nnlab.comparison.result import Curve, MeasuredQuantity
 from nnlab.core.errors import ConfigError
-from nnlab.experiment.experiment import lengths
+from nnlab.experiment.experiment import run_lengths
 
 Over = Literal["epoch", "step", "samples", "seconds"]
 
@@ -30,13 +30,13 @@ def axis_of(sides: Sequence[Side], over: Over) -> Axis:
         "seconds": "seconds of training (updates alone)",
     }[over]
 
-    def of(run: Measured, curve: Curve) -> list[float]:
+    def of(run: MeasuredQuantity, curve: Curve) -> list[float]:
         return [places[run.name][step] for step in curve.steps]
 
     return Axis(label, of)
 
 
-def _steps(_: Measured, curve: Curve) -> Sequence[float]:
+def _steps(_: MeasuredQuantity, curve: Curve) -> Sequence[float]:
     return curve.steps
 
 
@@ -51,7 +51,7 @@ def samples(side: Side) -> Mapping[int, float]:
         raise ConfigError(f"--x samples: {text} (use --x step)")
     size, train = side.sizes["train"], side.config.train
     batch = size if train.batch_size == "full" else train.batch_size
-    per_epoch, _ = lengths(train, size)
+    per_epoch, _ = run_lengths(train, size)
     # Every batch of an epoch is full but the last, which --drop-last leaves out.
     whole = min(size, per_epoch * batch)
     return {

@@ -1,4 +1,4 @@
-"""`compare`: everything that is found out about some runs, before it is shown."""
+"""`compare_runs`: everything that is found out about some runs, before it is shown."""
 
 import json
 from collections.abc import Sequence
@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.commands.compare.axes import Over, axis_of
-from nnlab.commands.compare.identical import Sameness, sameness
-from nnlab.commands.compare.runs import Side, gather
+from nnlab.commands.compare.identical import Sameness, find_sameness
+from nnlab.commands.compare.runs import Side, gather_runs
 from nnlab.commands.compare.scores import (
     MOMENTS,
     Pairs,
-    Score,
-    paired,
-    plain,
-    ranked,
-    reached,
+    VariantScore,
+    paired_differences,
+    rank_variants,
+    reached_score,
     score_of,
+    scores_as_plain,
 )
 from nnlab.commands.compare.scores import tags_of as _tags_of
-from nnlab.commands.compare.variants import Variant, differing, variants_of
-from nnlab.comparison.curves import COLUMNS, Axis, draw
-from nnlab.comparison.result import Measured
+from nnlab.commands.compare.variants import Variant, differing_fields, variants_of
+from nnlab.comparison.curves import COLUMNS, Axis, draw_comparison
+from nnlab.comparison.result import MeasuredQuantity
 
 _SPLITS = ("data.validation", "data.test", "data.split_seed", "data.limit", "data.label_noise")
 
@@ -45,7 +45,7 @@ class Compared:
 
     sides: tuple[Side, ...]
     variants: tuple[Variant, ...]
-    score: Score
+    score: VariantScore
     axis: Axis
     tags: tuple[str, ...]
     order: tuple[Variant, ...]
@@ -54,14 +54,14 @@ class Compared:
     notes: tuple[str, ...]
 
     @property
-    def measured(self) -> list[Measured]:
+    def measured(self) -> list[MeasuredQuantity]:
         """The runs as the pictures take them."""
         return [run for variant in self.variants for run in variant.measured]
 
     def plain(self) -> dict[str, Any]:
         """What `--json` prints."""
         labels = [side.label for side in self.sides]
-        differences = differing(self.sides)
+        differences = differing_fields(self.sides)
         return {
             "runs": {side.label: _run(side) for side in self.sides},
             "differences": {k: dict(zip(labels, v, strict=True)) for k, v in differences.items()},
@@ -69,7 +69,10 @@ class Compared:
                 v.label: {
                     "runs": [side.label for side in v.sides],
                     "seeds": list(v.seeds),
-                    **{m: {t: plain(reached(v, t, m)) for t in self.tags} for m in MOMENTS},
+                    **{
+                        m: {t: scores_as_plain(reached_score(v, t, m)) for t in self.tags}
+                        for m in MOMENTS
+                    },
                 }
                 for v in self.variants
             },
@@ -104,11 +107,15 @@ def _run(side: Side) -> dict[str, Any]:
 
 
 def _pairs(pairs: Pairs) -> dict[str, Any]:
-    found = {m: {t: plain(v) for t, v in values.items()} for m, values in pairs.found.items()}
+    found = {
+        m: {t: scores_as_plain(v) for t, v in values.items()} for m, values in pairs.found.items()
+    }
     return {"seeds": pairs.seeds, **found}
 
 
-def compare(runs: Sequence[str], *, over: Over = "epoch", score: str | None = None) -> Compared:
+def compare_runs(
+    runs: Sequence[str], *, over: Over = "epoch", score: str | None = None
+) -> Compared:
     """Finds out what some runs differ in.
 
     Args:
@@ -120,7 +127,7 @@ def compare(runs: Sequence[str], *, over: Over = "epoch", score: str | None = No
         ConfigError: fewer than two runs, no such reading.
         CheckpointError: the folder of a run cannot be read.
     """
-    sides = gather(runs)
+    sides = gather_runs(runs)
     variants = variants_of(sides)
     chosen = score_of(sides, score)
     tags = _tags_of(sides, chosen)
@@ -130,14 +137,14 @@ def compare(runs: Sequence[str], *, over: Over = "epoch", score: str | None = No
         score=chosen,
         axis=axis_of(sides, over),
         tags=tuple(tags),
-        order=tuple(ranked(variants, chosen)),
-        pairs=tuple(paired(variants, tags)),
-        same=tuple(sameness(sides[0], other) for other in sides[1:]),
+        order=tuple(rank_variants(variants, chosen)),
+        pairs=tuple(paired_differences(variants, tags)),
+        same=tuple(find_sameness(sides[0], other) for other in sides[1:]),
         notes=tuple(_notes(sides, variants, chosen)),
     )
 
 
-def _notes(sides: Sequence[Side], variants: Sequence[Variant], score: Score) -> list[str]:
+def _notes(sides: Sequence[Side], variants: Sequence[Variant], score: VariantScore) -> list[str]:
     first, found = sides[0], list[str]()
     other = [side.label for side in sides if side.digest != first.digest]
     if other:
@@ -146,7 +153,7 @@ def _notes(sides: Sequence[Side], variants: Sequence[Variant], score: Score) -> 
             "their scores are of other examples"
         )
     else:
-        moved = [key for key in differing(sides) if key.startswith(_SPLITS)]
+        moved = [key for key in differing_fields(sides) if key.startswith(_SPLITS)]
         if moved:
             found.append(f"the splits may hold other rows: {', '.join(moved)} differ")
     watched = {side.summary.monitor for side in sides}
@@ -175,7 +182,7 @@ def as_json(found: Compared) -> str:
     return json.dumps(found.plain(), default=str) + "\n"
 
 
-def keys_of(found: Compared) -> list[str]:
+def compared_keys(found: Compared) -> list[str]:
     """What the panels show: the score first, then loss and scores; each with both splits."""
     first = found.score.tag
     if found.score.higher_is_better is not None:
@@ -192,4 +199,6 @@ def draw_png(found: Compared, file: Path) -> None:
     """
     title = " / ".join(variant.label for variant in found.variants)
     title = title if len(title) <= 100 else f"{len(found.sides)} runs"
-    draw(found.measured, keys_of(found)[:COLUMNS], file, title=title, axis=found.axis)
+    draw_comparison(
+        found.measured, compared_keys(found)[:COLUMNS], file, title=title, axis=found.axis
+    )

@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from nnlab.commands.compare.compared import Compared, keys_of
-from nnlab.commands.compare.page import SEEDS, differences, pairs, runs, same, scores, verdict, when
+from nnlab.commands.compare.compared import Compared, compared_keys
+from nnlab.commands.compare.page import (
+    SEEDS,
+    differences_table,
+    moment_sentence,
+    pairs_table,
+    runs_table,
+    sameness_lines,
+    scores_table,
+)
 from nnlab.commands.compare.scores import MOMENTS
-from nnlab.comparison.curves import svg
+from nnlab.comparison.curves import curve_svg
 from nnlab.core import files
 
 _STYLE = """
@@ -49,7 +57,7 @@ def write_html(found: Compared, file: Path) -> None:
     Raises:
         ResourceError: it cannot be written.
     """
-    files.write(file, page(found))
+    files.write_file(file, page(found))
 
 
 def page(found: Compared) -> str:
@@ -57,23 +65,22 @@ def page(found: Compared) -> str:
     title = f"{len(found.sides)} runs: " + ", ".join(v.label for v in found.variants)
     parts = [f"<h1>{escape(title)}</h1>"]
     parts += [f'<p class="note">{escape(note)}</p>' for note in found.notes]
-    parts += [_table(*runs(found)), _title("What the configs differ in")]
-    parts += [_table(*some) for some in differences(found, None)]
+    parts += [_table(*runs_table(found)), _title("What the configs differ in")]
+    parts += [_table(*some) for some in differences_table(found, None)]
     parts += [_title(f"Curves over {found.axis.label}"), '<div class="charts">']
-    parts += [svg(found.measured, key, axis=found.axis) for key in keys_of(found)]
+    parts += [curve_svg(found.measured, key, axis=found.axis) for key in compared_keys(found)]
     parts.append("</div>")
     for moment in MOMENTS:
-        parts += [_title(f"Scores {when(found, moment)}"), *_ranking(found)]
-        parts.append(_table(*scores(found, moment)))
+        parts += [_title(f"Scores {moment_sentence(found, moment)}"), *_ranking(found)]
+        parts.append(_table(*scores_table(found, moment)))
         if found.pairs:
-            parts += ["<h3>paired by seed</h3>", _table(*pairs(found, moment))]
+            parts += ["<h3>paired by seed</h3>", _table(*pairs_table(found, moment))]
     if any(len(variant.seeds) > 1 for variant in found.variants):
         parts.append(f"<p>{escape(SEEDS)}</p>")
     parts += [
-        _title(f"The same run? Held against {found.sides[0].label}: what differs"),
-        _table(*same(found.same)),
+        _title(f"The same run? Each held against {found.sides[0].label}"),
+        *(f"<p>{escape(line)}</p>" for one in found.same for line in sameness_lines(one)),
     ]
-    parts.append(f"<p>{escape(verdict(found))}</p>")
     # Even if a name slipped through: nothing may be fetched and no script run.
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (

@@ -19,12 +19,12 @@ _FOLDER = re.compile(r"step-[0-9]{8,15}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingOfBoth:
     """The first reading in which two runs differ.
 
     Attributes:
         step: at which both have it.
-        split: likewise.
+        split: of the reading.
         key: the first value that differs.
         here: of the reference; None where it was not finite.
         there: of the other run.
@@ -40,7 +40,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class WeightsOfBoth:
     """A checkpoint of two runs, held against each other.
 
     Attributes:
@@ -56,12 +56,6 @@ class Weights:
     tensors: int = 0
     of: int = 0
     first: str = ""
-
-    @property
-    def said(self) -> str:
-        """As the table has it."""
-        steps = f", step {self.steps[0]} / {self.steps[1]}" if len(set(self.steps)) > 1 else ""
-        return (f"{self.tensors} of {self.of}" if self.result == "differ" else self.result) + steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +73,8 @@ class Sameness:
     run: str
     shared: int
     alone: int
-    first: Reading | None
-    weights: Mapping[str, Weights]
+    first: ReadingOfBoth | None
+    weights: Mapping[str, WeightsOfBoth]
 
     @property
     def identical(self) -> bool:
@@ -93,7 +87,7 @@ class Sameness:
         return {**asdict(self), "identical": self.identical}
 
 
-def sameness(reference: Side, other: Side) -> Sameness:
+def find_sameness(reference: Side, other: Side) -> Sameness:
     """Holds a run against the reference.
 
     Values are float32 in metrics.jsonl: two are equal if they are the same number, or both not
@@ -105,7 +99,7 @@ def sameness(reference: Side, other: Side) -> Sameness:
     )
     shared = [place for place in here if place in there]
     begun = _windows(here), _windows(there)
-    first: Reading | None = None
+    first: ReadingOfBoth | None = None
     for place in sorted(shared, key=_order):
         means = place[1] != "train" or begun[0][place[0]] == begun[1][place[0]]
         first = _differs(place, here[place], there[place], means=means)
@@ -129,7 +123,7 @@ def _windows(places: Iterable[tuple[int, str]]) -> dict[int, int]:
 
 def _differs(
     place: tuple[int, str], here: Mapping[str, Any], there: Mapping[str, Any], *, means: bool
-) -> Reading | None:
+) -> ReadingOfBoth | None:
     """What differs among the values that both have; without `means`, those of one step."""
     keys = [key for key in here if key not in _PLACE and key in there]
     if not means:
@@ -138,24 +132,24 @@ def _differs(
     if not other:
         return None
     other.sort(key=lambda key: key != "learning_rate")  # what is set, before what comes of it
-    return Reading(*place, other[0], here[other[0]], there[other[0]], len(other))
+    return ReadingOfBoth(*place, other[0], here[other[0]], there[other[0]], len(other))
 
 
-def _weights(one: Path, two: Path, pointer: str) -> Weights:
+def _weights(one: Path, two: Path, pointer: str) -> WeightsOfBoth:
     """The weights that a pointer names in both runs."""
     folders = [_named(run / "checkpoints", pointer) for run in (one, two)]
     contents = [None if f is None else _read(f / "model.safetensors") for f in folders]
     if folders[0] is None or folders[1] is None or contents[0] is None or contents[1] is None:
-        return Weights("missing")
+        return WeightsOfBoth("missing")
     steps = (int(folders[0].name[5:]), int(folders[1].name[5:]))
     if contents[0] == contents[1]:
-        return Weights("equal", steps)
+        return WeightsOfBoth("equal", steps)
     here, there = (_tensors(content) for content in contents if content is not None)
     names = sorted({*here, *there})
     other = [name for name in names if here.get(name) != there.get(name)]
     if not other:  # the same tensors, written in another way
-        return Weights("equal", steps)
-    return Weights("differ", steps, len(other), len(names), other[0])
+        return WeightsOfBoth("equal", steps)
+    return WeightsOfBoth("differ", steps, len(other), len(names), other[0])
 
 
 def _named(checkpoints: Path, pointer: str) -> Path | None:

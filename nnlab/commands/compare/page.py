@@ -4,87 +4,81 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnlab.commands.compare.compared import Compared
-from nnlab.commands.compare.identical import POINTERS, Sameness
-from nnlab.commands.compare.scores import MOMENTS, reached, split_of
+from nnlab.commands.compare.identical import POINTERS, Sameness, WeightsOfBoth
+from nnlab.commands.compare.scores import MOMENTS, reached_score, split_of
 from nnlab.commands.compare.variants import Variant, by_variant
-from nnlab.comparison.curves import average, lines_of
-from nnlab.comparison.result import said
+from nnlab.comparison.curves import average_curve, lines_of
+from nnlab.comparison.result import mean_with_interval
 from nnlab.config.described import plain_text
-from nnlab.core.text import grid, rendered
-from nnlab.display.text_chart import Drawn, chart, color, logarithmic
+from nnlab.core.text import render_text, text_grid
+from nnlab.core.wrap import terminal_width
+from nnlab.display.text_chart import Drawn, curve_color, text_chart, wants_log_axis
 
 _CELL = 24
 """Characters of a value in the table of differences; longer ones are broken into lines."""
-_WIDEST = 120
 SEEDS = "mean +- 95 % interval over seeds (Student's t)"
 WHEN = {"best": "at the best checkpoint", "last": "at the last reading"}
 
-Rows = list[tuple[str, ...]]
+_Rows = list[tuple[str, ...]]
 
 
-def text(found: Compared) -> str:
+def compare_page(found: Compared) -> str:
     """The whole, as wide as the terminal (80 columns where there is none, 120 at most).
 
     In colours where stdout is a terminal; NO_COLOR and TERM=dumb are heard.
     """
     import sys
-    from shutil import get_terminal_size
 
-    width = max(40, min(_WIDEST, get_terminal_size((80, 24)).columns))
-    return rendered(*parts_of(found, width), width=width, colors=sys.stdout.isatty())
+    width = terminal_width()
+    return render_text(*parts_of(found, width), width=width, colors=sys.stdout.isatty())
 
 
 def parts_of(found: Compared, width: int) -> list[Any]:
     """Tables, lines and the chart, in their order, for `printing.rendered`."""
     parts: list[Any] = [*_legend(found), "", "what the configs differ in", ""]
-    for head, rows in differences(found, width):
-        parts += [grid(rows, head=head, whole=(0,)), ""]
+    for head, rows in differences_table(found, width):
+        parts += [text_grid(rows, head=head, whole=(0,)), ""]
     parts += ["", *_chart(found, width), ""]
     for moment in MOMENTS:
-        head, rows = scores(found, moment)
+        head, rows = scores_table(found, moment)
         parts += [
-            when(found, moment) + _ranked(found, moment),
+            moment_sentence(found, moment) + _ranked(found, moment),
             "",
-            grid(rows, head=head, whole=(0,)),
+            text_grid(rows, head=head, whole=(0,)),
             "",
         ]
     for moment in MOMENTS if found.pairs else ():
-        head, rows = pairs(found, moment)
+        head, rows = pairs_table(found, moment)
         parts += [
-            f"{when(found, moment)}, paired by seed",
+            f"{moment_sentence(found, moment)}, paired by seed",
             "",
-            grid(rows, head=head, whole=(0,)),
+            text_grid(rows, head=head, whole=(0,)),
             "",
         ]
     if any(len(variant.seeds) > 1 for variant in found.variants):
         parts += [SEEDS, ""]
-    head, rows = same(found.same)
     reference = found.sides[0].label
-    parts += [
-        f"the same run? Held against {reference}: what differs",
-        "",
-        grid(rows, head=head, whole=(0,)),
-    ]
-    parts += [line] if (line := verdict(found)) else []
+    parts += [f"the same run? Each held against {reference}", ""]
+    parts += [line for one in found.same for line in sameness_lines(one)]
     return [*parts, *([""] if found.notes else ()), *(f"note: {note}" for note in found.notes)]
 
 
 def _legend(found: Compared) -> Iterator[Any]:
     from rich.text import Text
 
-    head, rows = runs(found)
-    table: Any = grid((), head=head, whole=(0, 1, 2, 3), right=(5, 6, 7))
-    styles = {v.letter: color(number) for number, v in enumerate(found.variants)}
+    head, rows = runs_table(found)
+    table: Any = text_grid((), head=head, whole=(0, 1, 2, 3), right=(5, 6, 7))
+    styles = {v.letter: curve_color(number) for number, v in enumerate(found.variants)}
     for row in rows:
         table.add_row(Text(row[0], style=styles[row[0]]), *row[1:])
     yield table
 
 
-def runs(found: Compared) -> tuple[tuple[str, ...], Rows]:
+def runs_table(found: Compared) -> tuple[tuple[str, ...], _Rows]:
     """Each run: its letter in the chart, how it ended, what it took."""
     named = any(v.label != s.label for v in found.variants for s in v.sides)
     head = ("", "run", *(("variant",) if named else ()), "status", "seed", "epochs", "parameters")
-    rows: Rows = []
+    rows: _Rows = []
     for variant in found.variants:
         for side in variant.sides:
             done = side.summary
@@ -103,7 +97,9 @@ def runs(found: Compared) -> tuple[tuple[str, ...], Rows]:
     return (*head, "training"), rows
 
 
-def differences(found: Compared, width: int | None) -> Iterator[tuple[tuple[str, ...], Rows]]:
+def differences_table(
+    found: Compared, width: int | None
+) -> Iterator[tuple[tuple[str, ...], _Rows]]:
     """The fields that differ, a column for each variant; several tables where one is too wide.
 
     Args:
@@ -144,17 +140,17 @@ def _chart(found: Compared, width: int) -> Iterator[Any]:
     for number, variant in enumerate(found.variants):
         lines = lines_of(variant.measured, tag, found.axis)
         if lines:
-            curves.append(Drawn(variant.letter, average(lines), number))
+            curves.append(Drawn(variant.letter, average_curve(lines), number))
             values += curves[-1].line.values
     mean = ", mean over seeds" if any(len(v.seeds) > 1 for v in found.variants) else ""
-    yield f"{tag}{mean}{', logarithmic' if logarithmic(values) else ''}"
+    yield f"{tag}{mean}{', logarithmic' if wants_log_axis(values) else ''}"
     yield ""
-    yield chart(curves, width=width, label=found.axis.label)
+    yield text_chart(curves, width=width, label=found.axis.label)
     entries = [f"{variant.letter} {variant.said}" for variant in found.variants]
     between = "  " if len("  ".join(entries)) <= width else "\n"
     legend = Text()
     for number in range(len(entries)):
-        legend.append(between if number else "").append(entries[number], color(number))
+        legend.append(between if number else "").append(entries[number], curve_color(number))
     yield legend
 
 
@@ -165,7 +161,7 @@ def _ranked(found: Compared, moment: str) -> str:
     return f", ranked by {found.score.tag} ({'higher' if up else 'lower'} is better)"
 
 
-def scores(found: Compared, moment: str) -> tuple[tuple[str, ...], Rows]:
+def scores_table(found: Compared, moment: str) -> tuple[tuple[str, ...], _Rows]:
     """What each variant reaches, the best first."""
     rows = [
         (
@@ -178,7 +174,7 @@ def scores(found: Compared, moment: str) -> tuple[tuple[str, ...], Rows]:
     return ("variant", "runs", *_columns(found)), rows
 
 
-def when(found: Compared, moment: str) -> str:
+def moment_sentence(found: Compared, moment: str) -> str:
     """At which checkpoint the numbers of a table were read, and of which split."""
     split = split_of(found.tags)
     return WHEN[moment] + (f" ({split})" if split else "")
@@ -190,45 +186,63 @@ def _columns(found: Compared) -> list[str]:
 
 
 def _cell(variant: Variant, tag: str, moment: str) -> str:
-    value = reached(variant, tag, moment)
-    return "-" if value is None else said(value)
+    value = reached_score(variant, tag, moment)
+    return "-" if value is None else mean_with_interval(value)
 
 
-def pairs(found: Compared, moment: str) -> tuple[tuple[str, ...], Rows]:
+def pairs_table(found: Compared, moment: str) -> tuple[tuple[str, ...], _Rows]:
     """Each variant minus the first."""
     first = found.variants[0].label
     rows = [
         (
             f"{pair.variant} minus {first}",
             str(pair.seeds),
-            *(said(pair.found[moment][tag]) for tag in found.tags),
+            *(mean_with_interval(pair.found[moment][tag]) for tag in found.tags),
         )
         for pair in found.pairs
     ]
     return ("", "seeds", *_columns(found)), rows
 
 
-def same(found: Sequence[Sameness]) -> tuple[tuple[str, ...], Rows]:
-    """Where each run leaves the reference: in its readings and in its weights."""
-    rows = [(one.run, _first(one), *(one.weights[name].said for name in POINTERS)) for one in found]
-    return ("run", "readings differ first", *(f"{name}: tensors" for name in POINTERS)), rows
+def sameness_lines(found: Sameness) -> list[str]:
+    """Where a run leaves the reference, in sentences: first its readings, then its weights."""
+    if found.identical:
+        return [
+            f"{found.run}  bit for bit the same run: all {found.shared:,} readings (but for their "
+            "times) and the weights of init, best and last"
+        ]
+    indent = " " * len(found.run)
+    return [
+        f"{found.run}  readings: {_readings(found)}",
+        f"{indent}  weights: {_weights(found.weights)}",
+    ]
 
 
-def _first(found: Sameness) -> str:
+def _readings(found: Sameness) -> str:
+    """As in: differ from step 11 on, first in loss of train and 3 more values."""
     if not found.shared:
-        return "none in common"
-    alone = f" ({found.alone:,} in one only)" if found.alone else ""
+        return "the two have none in common"
+    alone = f"; {found.alone:,} are in one run only" if found.alone else ""
     if found.first is None:
-        return f"nowhere: {found.shared:,} equal{alone}"
+        return f"equal in all {found.shared:,} that both have{alone}"
     first = found.first
-    more = f" and {first.count - 1} more" if first.count > 1 else ""
-    return f"step {first.step}, {first.split}: {first.key}{more}{alone}"
+    more = first.count - 1
+    others = f" and {more} more value{'s' if more > 1 else ''}" if more else ""
+    where = f"first in {first.key} of {first.split}{others}"
+    return f"differ from step {first.step:,} on, {where}{alone}"
 
 
-def verdict(found: Compared) -> str:
-    """The same in a sentence."""
-    alike = [one.run for one in found.same if one.identical]
-    if not alike:
-        return ""
-    one = f"{', '.join(alike)} and {found.sides[0].label}: bit for bit the same run"
-    return f"{one} (every reading but its times, the weights of init, best and last)"
+def _weights(found: Mapping[str, WeightsOfBoth]) -> str:
+    """As in: equal at init; best differs in all 6 tensors (step 1,000 against 600)."""
+    equal = [name for name in POINTERS if found[name].result == "equal"]
+    parts = [f"equal at {', '.join(equal)}"] if equal else []
+    for name in POINTERS:
+        both = found[name]
+        if both.result == "missing":
+            parts.append(f"{name} is missing in one of them")
+        elif both.result == "differ":
+            many = f"all {both.of}" if both.tensors == both.of else f"{both.tensors} of {both.of}"
+            steps = " against ".join(f"{step:,}" for step in dict.fromkeys(both.steps))
+            at = f" (step {steps})" if len(set(both.steps)) > 1 else ""
+            parts.append(f"{name} differs in {many} tensors{at}")
+    return "; ".join(parts)

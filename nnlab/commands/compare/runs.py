@@ -10,8 +10,8 @@ from nnlab.comparison.result import Curve, curves_of
 from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.runs.finished.reopen import of_run
-from nnlab.runs.folder.find import find, in_use, is_group, members_of
-from nnlab.runs.folder.folder import flattened, read_env
+from nnlab.runs.folder.find import find_run, in_use, is_group, members_of
+from nnlab.runs.folder.folder import flat_tree, read_env
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.folder.summary import Summary, read_summary
 
@@ -66,7 +66,7 @@ class Side:
         return {"loss": False, **{score.key: score.higher_is_better for score in scores}}
 
 
-def gather(runs: Sequence[str]) -> list[Side]:
+def gather_runs(runs: Sequence[str]) -> list[Side]:
     """The runs that are meant, each once; of a comparison its members.
 
     Args:
@@ -78,7 +78,7 @@ def gather(runs: Sequence[str]) -> list[Side]:
     """
     found: dict[Path, tuple[Path, str]] = {}
     for name in runs:
-        folder = find(name)
+        folder = find_run(name)
         groups = _variants(folder)
         for member in members_of(folder):
             found.setdefault(member.resolve(), (member, groups.get(member.name, "")))
@@ -128,7 +128,7 @@ def _side(folder: Path, label: str, group: str) -> Side:
         folder=folder,
         group=group,
         config=config,
-        fields=flattened(to_plain(config)),
+        fields=flat_tree(to_plain(config)),
         summary=summary,
         history=history,
         curves=curves_of(history),

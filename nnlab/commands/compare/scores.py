@@ -8,14 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 from nnlab.commands.compare.runs import Side
 from nnlab.commands.compare.variants import Variant
-from nnlab.comparison.result import Estimate, differences, estimate
+from nnlab.comparison.result import Estimate, estimate_mean, paired_by_seed
 from nnlab.core.errors import ConfigError
 
 MOMENTS = ("best", "last")
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class VariantScore:
     """What the variants are ranked by.
 
     Attributes:
@@ -41,7 +41,7 @@ class Pairs(NamedTuple):
     found: dict[str, dict[str, Estimate]]
 
 
-def score_of(sides: Sequence[Side], asked: str | None) -> Score:
+def score_of(sides: Sequence[Side], asked: str | None) -> VariantScore:
     """The reading to rank by and to draw.
 
     Args:
@@ -63,10 +63,10 @@ def score_of(sides: Sequence[Side], asked: str | None) -> Score:
         what = f"did you mean {near[0]}?" if near else f"readings are {', '.join(known[:8])}, ..."
         raise ConfigError(f"--score {wanted}: no run reads it ({what})")
     key = tag.rpartition("/")[0]
-    return Score(tag, better.get(key))
+    return VariantScore(tag, better.get(key))
 
 
-def tags_of(sides: Sequence[Side], score: Score) -> list[str]:
+def tags_of(sides: Sequence[Side], score: VariantScore) -> list[str]:
     """The columns of the tables: what is ranked by, then loss and scores of the same split."""
     split = score.tag.rpartition("/")[2] if score.higher_is_better is not None else "validation"
     keys = dict.fromkeys(key for side in sides for key in side.better)
@@ -81,20 +81,20 @@ def split_of(tags: Sequence[str]) -> str:
     return found.pop() if len(found) == 1 and found <= {"train", "validation"} else ""
 
 
-def reached(variant: Variant, tag: str, moment: str) -> Estimate | None:
+def reached_score(variant: Variant, tag: str, moment: str) -> Estimate | None:
     """Mean and interval over its seeds; None where it is not read."""
     runs = [run for run in variant.measured if tag in run.curves]
-    return estimate([run.value(tag, moment) for run in runs]) if runs else None
+    return estimate_mean([run.value(tag, moment) for run in runs]) if runs else None
 
 
-def ranked(variants: Sequence[Variant], score: Score) -> list[Variant]:
+def rank_variants(variants: Sequence[Variant], score: VariantScore) -> list[Variant]:
     """The best first; what diverged or is not finite, last. As they are where nothing ranks."""
     if score.higher_is_better is None:
         return list(variants)
     sign = -1.0 if score.higher_is_better else 1.0
 
     def place(variant: Variant) -> tuple[bool, float]:
-        found = reached(variant, score.tag, "best")
+        found = reached_score(variant, score.tag, "best")
         diverged = any(side.status == "diverged" for side in variant.sides)
         bad = diverged or found is None or isnan(found.mean)
         return bad, 0.0 if found is None or bad else sign * found.mean
@@ -102,7 +102,7 @@ def ranked(variants: Sequence[Variant], score: Score) -> list[Variant]:
     return sorted(variants, key=place)
 
 
-def paired(variants: Sequence[Variant], tags: Sequence[str]) -> list[Pairs]:
+def paired_differences(variants: Sequence[Variant], tags: Sequence[str]) -> list[Pairs]:
     """Every other variant minus the first, where the two share two seeds or more."""
     first = variants[0]
     found: list[Pairs] = []
@@ -111,7 +111,8 @@ def paired(variants: Sequence[Variant], tags: Sequence[str]) -> list[Pairs]:
         if len(shared) > 1:
             values = {
                 moment: {
-                    tag: differences(variant.measured, first.measured, tag, moment) for tag in tags
+                    tag: paired_by_seed(variant.measured, first.measured, tag, moment)
+                    for tag in tags
                 }
                 for moment in MOMENTS
             }
@@ -119,7 +120,7 @@ def paired(variants: Sequence[Variant], tags: Sequence[str]) -> list[Pairs]:
     return found
 
 
-def plain(value: Estimate | None) -> dict[Literal["mean", "half"], Any] | None:
+def scores_as_plain(value: Estimate | None) -> dict[Literal["mean", "half"], Any] | None:
     """For JSON, which has no NaN."""
     if value is None:
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnlab.commands.compare.runs import Side
-from nnlab.comparison.result import Measured
+from nnlab.comparison.result import MeasuredQuantity
 from nnlab.config.described import plain_text
 
 _APART = ("name", "seed", "log", "data.root", "train.threads")
@@ -38,16 +38,16 @@ class Variant:
         return tuple(dict.fromkeys(side.seed for side in self.sides))
 
     @property
-    def measured(self) -> tuple[Measured, ...]:
+    def measured(self) -> tuple[MeasuredQuantity, ...]:
         """Its runs as `nnlab.comparison.result` counts them: one for each seed."""
         return tuple(
-            Measured(side.label, self.label, side.seed, side.summary, side.curves, {})
+            MeasuredQuantity(side.label, self.label, side.seed, side.summary, side.curves, {})
             for side in self.sides
             if side.label not in self.repeated
         )
 
 
-def differing(sides: Sequence[Side]) -> dict[str, tuple[Any, ...]]:
+def differing_fields(sides: Sequence[Side]) -> dict[str, tuple[Any, ...]]:
     """Dotted key -> its value in each run, of the fields that are not the same in all.
 
     None stands where a config has no such field. The name of an experiment is none of its settings.
@@ -117,7 +117,7 @@ def _labels(groups: Sequence[Sequence[Side]]) -> list[str]:
 def _differences(groups: Sequence[Sequence[Side]]) -> list[str]:
     """Each experiment's values of the fields that differ: lr=0.1, hidden=[16, 16]."""
     firsts = [sides[0] for sides in groups]
-    keys = [key for key in differing(firsts) if not key.startswith(_APART)]
+    keys = [key for key in differing_fields(firsts) if not key.startswith(_APART)]
     short = {key: key.removesuffix(".kind").rpartition(".")[2] for key in keys}
     names = {k: s if [*short.values()].count(s) == 1 else k for k, s in short.items()}
     return [
@@ -127,8 +127,8 @@ def _differences(groups: Sequence[Sequence[Side]]) -> list[str]:
 
 
 def by_variant(variants: Sequence[Variant]) -> Mapping[str, tuple[Any, ...]]:
-    """Like `differing`, a value for each variant; that of `seed` is a list of its seeds."""
-    differs = differing([side for variant in variants for side in variant.sides])
+    """Like `differing_fields`, a value for each variant; that of `seed` is a list of its seeds."""
+    differs = differing_fields([side for variant in variants for side in variant.sides])
     found: dict[str, tuple[Any, ...]] = {}
     for key in differs:
         if key.partition(".")[0] == "seed":

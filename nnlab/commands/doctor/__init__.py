@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from nnlab.commands import options
-from nnlab.config.loading import bundled
-from nnlab.runs.folder.find import find, is_run
+from nnlab.config.loading import bundled_configs
+from nnlab.runs.folder.find import find_run, is_run
 
 
 def doctor(
@@ -17,25 +17,25 @@ def doctor(
             metavar="RUN|CONFIG", help="A run: what it recorded. A config: before it is trained."
         ),
     ] = "last",
-    set_: options.Set = None,
-    json: options.Json = False,
+    set_: options.SetOption = None,
+    json: options.JsonOption = False,
 ) -> None:
     """What is wrong, where, since when, and what to change. Exit code 7: something is."""
     if is_run_name(what):
-        from nnlab.commands.doctor.recorded import examine
+        from nnlab.commands.doctor.recorded import examine_all
         from nnlab.core.errors import ConfigError
 
         if set_:
             raise ConfigError("--set: a run has been trained (give its config instead)")
-        options.ready()
-        reports = examine(what)
+        options.collect_garbage_again()
+        reports = examine_all(what)
     else:
-        from nnlab.comparison.group import settled_group
+        from nnlab.comparison.group import settle_source
 
-        settled = settled_group(what, set_ or [])
+        settled = settle_source(what, set_ or [])
         from nnlab.commands.doctor.untrained import examine_config
 
-        options.ready()
+        options.collect_garbage_again()
         reports = [examine_config(settled, set_ or [], name=what)]
     if json:
         from json import dumps
@@ -58,7 +58,12 @@ def is_run_name(what: str) -> bool:
     path = Path(what)
     if path.is_dir() or is_run(path):
         return True
-    if what == "-" or path.is_file() or what in bundled() or path.suffix in (".yaml", ".yml"):
+    if (
+        what == "-"
+        or path.is_file()
+        or what in bundled_configs()
+        or path.suffix in (".yaml", ".yml")
+    ):
         return False
-    find(what)
+    find_run(what)
     return True

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nnlab.commands.doctor.replay import eager
+from nnlab.commands.doctor.replay import without_compiler
 from nnlab.core.contracts import Examples
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Unseen
 from nnlab.experiment.auto import step_flops
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import Built, build_trainer
-from nnlab.runs.observers.per_example import answers
+from nnlab.runs.building.build import BuiltRun, build_trainer
+from nnlab.runs.observers.per_example import row_answers
 from nnlab.training import device as devices
 
 FOLDS = 4
@@ -26,7 +26,7 @@ MOST_STEPS, MOST_FLOPS = 20_000, 2e12
 """In all folds together: a minute on two cores."""
 
 
-def unseen(
+def predict_unseen(
     experiment: Experiment, examples: Examples, record: ExampleRecord, *, until: int
 ) -> Unseen | None:
     """Trains the experiment again on the CPU, once for each quarter of its rows without that one.
@@ -51,14 +51,14 @@ def unseen(
     kept: list[dict[str, np.ndarray]] = []
     device = torch.device("cpu")
     with (
-        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.torch_settings(threads=experiment.threads, deterministic=False),
         devices.own_generator(device),
     ):
         for number in _shown(range(FOLDS)):
             left = fold == number
             rows = {**examples.rows, "train": record.rows[~left]}
             part = replace(examples, rows=rows)
-            built = build_trainer(eager(experiment), part, device)
+            built = build_trainer(without_compiler(experiment), part, device)
             try:
                 kept.append(_trained(experiment, part, built, record.rows[left], moments))
             finally:
@@ -114,7 +114,7 @@ def _same(examples: Examples, record: ExampleRecord) -> bool:
 def _trained(
     experiment: Experiment,
     part: Examples,
-    built: Built,
+    built: BuiltRun,
     left: NDArray[np.int64],
     moments: Sequence[int],
 ) -> dict[str, np.ndarray]:
@@ -129,9 +129,9 @@ def _trained(
             trainer.announce([rows])
             built.step.update(rows)
         if step + 1 in moments:
-            found = answers(experiment, part, built, left)
+            found = row_answers(experiment, part, built, left)
             if "validation" in part.rows:
-                held = answers(experiment, part, built, part.rows["validation"])
+                held = row_answers(experiment, part, built, part.rows["validation"])
                 found |= {"held": held["margins"], "held_sure": held["sure"]}
             seen.append(found)
     means = {k: np.mean([one[k] for one in seen], axis=0) for k in seen[0] if k != "predicted"}

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from nnlab.commands.doctor import theory
 from nnlab.core.contracts import Batch, LossFn, Seen
-from nnlab.diagnosis.evidence.facts import Facts, Layer
+from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.parts.layers.weighted import LinearConfig
-from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.no_trace import without_side_effects
 
-PAIRS = 64
+_PAIRS = 64
 """So many examples are compared, each with each."""
 
 
-class Measured(NamedTuple):
+class DepthMeasure(NamedTuple):
     """What was measured of one layer's pre-activations."""
 
     square: float
@@ -55,7 +55,7 @@ def by_depth(
 
 def _measure(
     network: nn.Module, batch: Batch, loss: LossFn, seen: Sequence[Seen]
-) -> dict[str, Measured]:
+) -> dict[str, DepthMeasure]:
     names = {one.before: one.layer for one in seen if one.before is not None}
     kept: dict[str, Tensor] = {}
 
@@ -64,26 +64,26 @@ def _measure(
             x.retain_grad()
             kept[names[name]] = x
 
-    with still(network), torch.enable_grad():
+    with without_side_effects(network), torch.enable_grad():
         outputs = network(batch.inputs, tap=tap)
         loss(outputs, batch).mean().backward()
     network.zero_grad(set_to_none=True)
     return {name: _of(x) for name, x in kept.items()}
 
 
-def _of(x: Tensor) -> Measured:
+def _of(x: Tensor) -> DepthMeasure:
     z = x.detach().double().flatten(1)
-    some = z[:PAIRS]
+    some = z[:_PAIRS]
     unit = some / some.norm(dim=1, keepdim=True).clamp(min=1e-300)
     cosines = unit @ unit.T
     count = len(some)
     likeness = (cosines.sum() - cosines.diagonal().sum()) / max(1, count * (count - 1))
     gradient = 0.0 if x.grad is None else x.grad.double().norm().item()
-    return Measured(z.square().mean().item(), likeness.item(), gradient)
+    return DepthMeasure(z.square().mean().item(), likeness.item(), gradient)
 
 
 def _expected(
-    facts: Facts, measured: Mapping[str, Measured], weights: Mapping[str, Tensor]
+    facts: Facts, measured: Mapping[str, DepthMeasure], weights: Mapping[str, Tensor]
 ) -> dict[str, dict[str, float | None]]:
     """The theory's numbers, from the first measured ones of each row of plain dense layers."""
     found: dict[str, dict[str, float | None]] = {}
@@ -98,7 +98,7 @@ def _expected(
             bias = weights.get(f"{layer.name}.bias")
             sw2 = weight.shape[1] * weight.square().mean().item()
             sb2 = 0.0 if bias is None else bias.detach().double().square().mean().item()
-            chis.append(theory.slope(before.activation, q, sw2=sw2))
+            chis.append(theory.backward_factor(before.activation, q, sw2=sw2))
             c = theory.next_correlation(before.activation, q, c, sw2=sw2, sb2=sb2)
             q = theory.next_variance(before.activation, q, sw2=sw2, sb2=sb2)
             found[layer.name] = {"signal_theory": q**0.5, "likeness_theory": c}
@@ -111,11 +111,11 @@ def _expected(
     return found
 
 
-def _rows(facts: Facts) -> list[list[Layer]]:
+def _rows(facts: Facts) -> list[list[LayerFacts]]:
     """Runs of dense layers that follow each other with nothing between but an activation."""
     configs = {placed.name: placed.config for placed in facts.experiment.design.placed}
     order = [name for name, config in configs.items() if config.kind != "dropout"]
-    rows: list[list[Layer]] = [[]]
+    rows: list[list[LayerFacts]] = [[]]
     layers = {layer.name: layer for layer in facts.layers}
     for name in order:
         layer = layers.get(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from nnlab.commands.doctor.replay import Broken
 from nnlab.core import files
 from nnlab.core.finding import Finding
-from nnlab.core.text import short
+from nnlab.core.text import short_path
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.rules.label_noise import Suspect
 
@@ -24,7 +24,7 @@ def with_suspects(
     ]
     path = _write(folder, "suspects.csv", "row,label,answered,margin,loss", lines)
     remedy = (f"data.exclude={path}",) if finding.worse_than("note") else ()
-    advice = finding.advice.replace("nnlab doctor lists", f"{short(path)} lists")
+    advice = finding.advice.replace("nnlab doctor lists", f"{short_path(path)} lists")
     return replace(finding, remedy=remedy, advice=advice)
 
 
@@ -32,7 +32,7 @@ def with_outliers(finding: Finding, folder: Path, facts: Facts) -> Finding:
     """The finding of rows that are far too large, with the file that lists them."""
     assert facts.data is not None
     path = _write(folder, "outliers.csv", "row", [str(row) for row in facts.data.outliers])
-    advice = f"{finding.advice}: {short(path)} lists them"
+    advice = f"{finding.advice}: {short_path(path)} lists them"
     return replace(finding, remedy=(f"data.exclude={path}",), advice=advice)
 
 
@@ -63,7 +63,7 @@ def with_batch(finding: Finding, broken: Broken, outlying: Finding | None) -> Fi
 
 def _write(folder: Path, name: str, head: str, lines: Sequence[str]) -> Path:
     path = folder.absolute() / "eval" / name
-    with files.storage(path):
+    with files.storage_errors(path):
         path.parent.mkdir(exist_ok=True)
-    files.write(path, "\n".join([head, *lines]) + "\n")
+    files.write_file(path, "\n".join([head, *lines]) + "\n")
     return path

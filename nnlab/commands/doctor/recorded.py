@@ -3,29 +3,29 @@
 from pathlib import Path
 from typing import Any
 
-from nnlab.commands.doctor.cross_validation import unseen
+from nnlab.commands.doctor.cross_validation import predict_unseen
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
-from nnlab.commands.doctor.replay import replay
-from nnlab.commands.doctor.report import Column, Report
+from nnlab.commands.doctor.replay import replay_updates
+from nnlab.commands.doctor.report import Column, DoctorReport
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
-from nnlab.core.text import short
+from nnlab.core.text import short_path
 from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import Point
-from nnlab.diagnosis.rules.label_noise import suspicion, told
+from nnlab.diagnosis.evidence.history import HistoryPoint
+from nnlab.diagnosis.rules.label_noise import label_noise_finding, suspect_labels
 from nnlab.diagnosis.rules.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.runs.finished.reopen import of_run
-from nnlab.runs.folder.find import find, members_of
+from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
 from nnlab.runs.observers.per_example import record_of
 
-COLUMNS = (
+_COLUMNS = (
     Column("gradient", "gradient"),
     Column("at start", "gradient_at_start"),
     Column("update", "update_ratio"),
@@ -41,7 +41,7 @@ _READ = {
 }
 
 
-def examine(run: str) -> list[Report]:
+def examine_all(run: str) -> list[DoctorReport]:
     """What is wrong with a run; with each run of a comparison.
 
     Raises:
@@ -49,10 +49,10 @@ def examine(run: str) -> list[Report]:
         CheckpointError: its records cannot be read.
         DataError: its data are not there any more, or are others.
     """
-    return [examine_run(folder) for folder in members_of(find(run))]
+    return [examine_run(folder) for folder in members_of(find_run(run))]
 
 
-def examine_run(folder: Path) -> Report:
+def examine_run(folder: Path) -> DoctorReport:
     """Judges all readings of a run once more, and looks at its data."""
     summary = read_summary(folder)
     experiment, examples = _reopen(folder)
@@ -64,10 +64,10 @@ def examine_run(folder: Path) -> Report:
     kept = [point for point in history if point["split"] == "train"]
     looks = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
     first, last = (looks[0], looks[-1]) if looks else ({}, {})
-    return Report(
+    return DoctorReport(
         about=_about(folder, summary, experiment),
         findings=_detailed(watcher, folder, facts, examples, summary.steps),
-        columns=COLUMNS,
+        columns=_COLUMNS,
         layers=_layers(facts, first, last),
         remarks=_remarks(first, last),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
@@ -92,7 +92,7 @@ def _detailed(
     if "outlier_rows" in found:
         found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
     if "divergence" in found and facts.followed and not facts.experiment.shape.start:
-        broken = replay(folder, facts.experiment, examples, until=steps)
+        broken = replay_updates(folder, facts.experiment, examples, until=steps)
         if broken is not None:
             outlying = found.get("outlier_rows")
             found["divergence"] = with_batch(found["divergence"], broken, outlying)
@@ -107,9 +107,9 @@ def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Findi
     """
     record = facts.record
     assert record is not None
-    second = unseen(facts.experiment, examples, record, until=until)
-    suspects = suspicion(record, until, facts.limits, second)
-    finding = told(suspects, facts)
+    second = predict_unseen(facts.experiment, examples, record, until=until)
+    suspects = suspect_labels(record, until, facts.limits, second)
+    finding = label_noise_finding(suspects, facts)
     return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
 
 
@@ -123,7 +123,7 @@ def _history(summary: Summary) -> list[dict[str, Any]]:
 def _about(folder: Path, summary: Summary, experiment: Experiment) -> tuple[str, ...]:
     config, size = experiment.config, experiment.design.parameters
     return (
-        f"{short(folder)}: {summary.status.replace('_', ' ')}, {summary.steps:,} steps",
+        f"{short_path(folder)}: {summary.status.replace('_', ' ')}, {summary.steps:,} steps",
         f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
         f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
     )
@@ -135,8 +135,8 @@ def _layers(
     found: dict[str, dict[str, float | None]] = {}
     for layer in facts.layers if last else ():
         row: dict[str, float | None] = {
-            "gradient": per_weight(Point(0, last), layer),
-            "gradient_at_start": per_weight(Point(0, first), layer),
+            "gradient": per_weight(HistoryPoint(0, last), layer),
+            "gradient_at_start": per_weight(HistoryPoint(0, first), layer),
         }
         for name, key in _READ.items():
             row[name] = last.get(f"{key}/{layer.weight}", last.get(f"{key}/{layer.key}"))
@@ -155,4 +155,4 @@ def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _source(folder: Path) -> str:
-    return str(Path(short(folder)) / "config.yaml")
+    return str(Path(short_path(folder)) / "config.yaml")

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from nnlab.core.contracts import Examples, LossFn, ObservingFn
 from nnlab.core.errors import CheckpointError
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import Built, build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.folder import checkpoint
 from nnlab.training import device as devices
-from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.no_trace import without_side_effects
 from nnlab.training.progress import FAR, Progress
 
 MOST_STEPS = 20_000
@@ -49,7 +49,7 @@ class Broken(NamedTuple):
     what: str
 
 
-def replay(
+def replay_updates(
     folder: Path, experiment: Experiment, examples: Examples, *, until: int
 ) -> Broken | None:
     """Trains on from the last checkpoint, on the CPU, and looks at every update.
@@ -66,16 +66,16 @@ def replay(
     """
     device = torch.device("cpu")
     try:
-        found = checkpoint.newest(folder / "checkpoints").checkpoint
+        found = checkpoint.newest_checkpoint(folder / "checkpoints").checkpoint
     except CheckpointError:
         return None
     if found is None or until - found.step > MOST_STEPS:
         return None
     with (
-        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.torch_settings(threads=experiment.threads, deterministic=False),
         devices.own_generator(device),
     ):
-        built = build_trainer(eager(experiment), examples, device)
+        built = build_trainer(without_compiler(experiment), examples, device)
         if built.step.state().keys() - found.tensors.keys():
             return None
         built.step.load(found.tensors)
@@ -84,13 +84,13 @@ def replay(
         return _first(built, loss, progress, until)
 
 
-def eager(experiment: Experiment) -> Experiment:
+def without_compiler(experiment: Experiment) -> Experiment:
     """Without a compiler: a few updates are over before it would be done."""
     train = experiment.config.train.model_copy(update={"compile": "off"})
     return replace(experiment, config=experiment.config.model_copy(update={"train": train}))
 
 
-def _first(built: Built, loss: LossFn, progress: Progress, until: int) -> Broken | None:
+def _first(built: BuiltRun, loss: LossFn, progress: Progress, until: int) -> Broken | None:
     trainer, network = built.trainer, built.network
     schedule = trainer.schedule
     if isinstance(schedule, ObservingFn) and progress.schedule:
@@ -110,7 +110,7 @@ def _first(built: Built, loss: LossFn, progress: Progress, until: int) -> Broken
     return None
 
 
-def _losses(built: Built, loss: LossFn, rows: Tensor) -> tuple[Tensor, str | None]:
+def _losses(built: BuiltRun, loss: LossFn, rows: Tensor) -> tuple[Tensor, str | None]:
     """(N,) of the batch, without dropout; and the first layer that is not finite."""
     first: list[str] = []
 
@@ -120,7 +120,7 @@ def _losses(built: Built, loss: LossFn, rows: Tensor) -> tuple[Tensor, str | Non
 
     network = built.network
     built.source.announce([rows])
-    with still(network), torch.no_grad():
+    with without_side_effects(network), torch.no_grad():
         batch = built.source.gather(rows)
         taps: dict[str, Any] = {"tap": tap} if type(network).__module__.startswith("nnlab.") else {}
         return loss(network(batch.inputs, **taps), batch).double(), first[0] if first else None

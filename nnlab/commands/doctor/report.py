@@ -6,7 +6,8 @@ from math import isfinite
 from typing import Any
 
 from nnlab.core.finding import LEVELS, Finding
-from nnlab.core.text import WIDTH, grid, rendered
+from nnlab.core.text import render_text, text_grid
+from nnlab.core.wrap import terminal_width
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -29,7 +30,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DoctorReport:
     """What the doctor found.
 
     Attributes:
@@ -60,7 +61,7 @@ class Report:
         return FINDINGS if any(f.worse_than("note") for f in self.findings) else 0
 
     def plain(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """The report as plain values, for `--json`."""
         return {
             **self.facts,
             "healthy": self.exit_code == 0,
@@ -70,7 +71,7 @@ class Report:
         }
 
     def page(self) -> str:
-        """For a person, 80 columns wide."""
+        """For a person, as wide as the terminal; 80 columns where there is none."""
         parts: list[Any] = [*self.about]
         if self.layers:
             parts += ["", self._table()]
@@ -78,10 +79,10 @@ class Report:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
         for finding in sorted_(self.findings):
-            parts += ["", *told(finding, self.command, self.changes)]
+            parts += ["", *_told(finding, self.command, self.changes)]
         if not self.findings:
             parts += ["", "nothing found: all is as it should be"]
-        text = rendered(*parts[:at])
+        text = render_text(*parts[:at])
         return text + "".join(f"{line}\n" for line in parts[at:])
 
     def _table(self) -> Any:
@@ -91,7 +92,7 @@ class Report:
             for name, values in _few(self.layers)
         ]
         numbers = range(1, len(names) + 1)
-        return grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
+        return text_grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
 
 
 def sorted_(findings: Sequence[Finding]) -> list[Finding]:
@@ -99,7 +100,7 @@ def sorted_(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
 
 
-def told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
+def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
     """A finding as lines: name and place, the number, the meaning, the remedy, the source."""
     where = f" in {finding.layer}" if finding.layer else ""
     since = f", since step {finding.since:,}" if finding.since else ""
@@ -120,7 +121,7 @@ def wrapped(text: str) -> list[str]:
     """Lines that are indented."""
     from textwrap import wrap
 
-    return wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    return wrap(text, terminal_width(), initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
 def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
@@ -128,8 +129,9 @@ def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
     replaced = {change.partition("=")[0] for change in finding.remedy}
     kept = (change for change in changes if change.partition("=")[0] not in replaced)
     lines, line = list[str](), f"{_INDENT}try  {command}"
+    width = terminal_width()
     for flag in map(finding.quoted, (*kept, *finding.remedy)):
-        if len(line) + len(flag) + 3 > WIDTH:
+        if len(line) + len(flag) + 3 > width:
             lines.append(f"{line} \\")
             line = f"{_INDENT}     {flag}"
         else:

@@ -39,7 +39,7 @@ def next_variance(activation: ActivationConfig, q: float, *, sw2: float, sb2: fl
     return sw2 * gaussian_mean(lambda z: activation.value(np.sqrt(q) * z) ** 2) + sb2
 
 
-def slope(activation: ActivationConfig, q: float, *, sw2: float) -> float:
+def backward_factor(activation: ActivationConfig, q: float, *, sw2: float) -> float:
     """Chi: what the squared gradient is multiplied by on its way back to these pre-activations."""
     return sw2 * gaussian_mean(lambda z: activation.derivative(np.sqrt(q) * z) ** 2)
 

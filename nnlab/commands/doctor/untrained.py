@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nnlab.commands.doctor.depth import by_depth
-from nnlab.commands.doctor.report import Column, Report
+from nnlab.commands.doctor.report import Column, DoctorReport
 from nnlab.comparison.group import SettledGroup
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.finding import Finding
@@ -17,8 +17,8 @@ from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.rules.weights import symmetric_units
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
-from nnlab.parts.datasets.checks import counts_of, notes
-from nnlab.runs.building.build import Built, build_trainer, source_of
+from nnlab.parts.datasets.checks import counts_of, data_notes
+from nnlab.runs.building.build import BuiltRun, build_trainer, source_of
 from nnlab.runs.building.probing import probe_rows
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.findings import facts_of
@@ -28,7 +28,7 @@ SMALL, UPDATES = 16, 200
 """Examples of the batch that must be learned by heart, and the updates it may take."""
 FALL = 0.5
 """Of its loss so much must be left at most."""
-COLUMNS = (
+_COLUMNS = (
     Column("signal", "signal"),
     Column("theory", "signal_theory"),
     Column("gradient", "gradient"),
@@ -40,7 +40,7 @@ COLUMNS = (
 )
 
 
-def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str) -> Report:
+def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str) -> DoctorReport:
     """Looks at an experiment on the CPU: nothing is written, nothing that training draws is drawn.
 
     Args:
@@ -59,7 +59,7 @@ def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str
     findings: list[Finding] = []
     layers: dict[str, dict[str, float | None]] = {}
     with (
-        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.torch_settings(threads=experiment.threads, deterministic=False),
         devices.own_generator(device),
     ):
         built = build_trainer(experiment, examples, device)
@@ -76,19 +76,19 @@ def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str
             findings += watcher.findings.values()
             first = {}
     several = f"; of {len(group.members)} runs the first" if len(group.members) > 1 else ""
-    return Report(
+    return DoctorReport(
         about=(f"{file}: not trained{several}", *_about(experiment, examples, facts, first)),
         findings=tuple(findings),
-        columns=COLUMNS,
+        columns=_COLUMNS,
         layers=layers,
-        remarks=(*_legend(layers), *notes(examples)),
+        remarks=(*_legend(layers), *data_notes(examples)),
         facts={"config": file, "first_loss": first.get("loss"), "blind_loss": _blind(facts)},
         command=f"nnlab train {quote(name)}",
         changes=tuple(overrides),
     )
 
 
-def _first_reading(built: Built) -> dict[str, float]:
+def _first_reading(built: BuiltRun) -> dict[str, float]:
     """The close look of step 0, as training would record it."""
     trainer = built.trainer
     batch, *others = trainer.order.batches(0)[:4]
@@ -101,7 +101,7 @@ def _layers(
     facts: Facts,
     experiment: Experiment,
     examples: Examples,
-    built: Built,
+    built: BuiltRun,
     first: dict[str, float],
 ) -> dict[str, dict[str, float | None]]:
     split: Split = "validation" if "validation" in experiment.shape.sizes else "train"
@@ -118,7 +118,9 @@ def _layers(
     return found
 
 
-def _small_batch(facts: Facts, examples: Examples, built: Built, watcher: Watcher) -> list[Finding]:
+def _small_batch(
+    facts: Facts, examples: Examples, built: BuiltRun, watcher: Watcher
+) -> list[Finding]:
     """Whether the network can learn one small batch by heart; what its weights look like then."""
     step, history = built.step, History()
     rows = torch.from_numpy(examples.rows["train"])

@@ -11,19 +11,19 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def lr(
-    config: options.Config,
-    set_: options.Set = None,
+    config: options.ConfigArgument,
+    set_: options.SetOption = None,
     start: Annotated[float, typer.Option("--from", help="The first rate.")] = 1e-7,
     end: Annotated[float, typer.Option("--to", help="The last rate.")] = 10.0,
     steps: Annotated[int, typer.Option(min=10, max=100_000, help="Updates in all.")] = 100,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draws the curve: .png, .svg or .pdf.")
     ] = None,
-    device: options.Device = "auto",
-    json: options.Json = False,
+    device: options.DeviceOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Which learning rate? Tries growing ones on a fresh network; leaves nothing behind."""
-    from nnlab.comparison.group import settled_group
+    from nnlab.comparison.group import settle_source
     from nnlab.core.errors import ConfigError, DivergedError
 
     if not 0.0 < start < end < float("inf"):
@@ -31,21 +31,21 @@ def lr(
     if plot is not None and plot.suffix not in FORMATS:
         raise ConfigError(f"--plot {plot}: needs a name that ends in {' or '.join(FORMATS)}")
     options.check_device(device)
-    experiment = settled_group(config, set_ or []).first  # of a comparison, the first run
-    from nnlab.commands.lr.find_lr import draw, find_lr, page, shortened
+    experiment = settle_source(config, set_ or []).first  # of a comparison, the first run
+    from nnlab.commands.lr.find_lr import draw_rates, find_lr, rates_page, two_digits
 
-    options.ready()
+    options.collect_garbage_again()
     found = find_lr(experiment, start=start, end=end, steps=steps, device=device)
     if plot is not None:
-        draw(found, plot)
+        draw_rates(found, plot)
     if json:
         from json import dumps
 
         typer.echo(dumps(found.plain()))
     else:
-        typer.echo(page(found), err=True, nl=False)
+        typer.echo(rates_page(found), err=True, nl=False)
     if found.valley is None:
         text = f"the loss never fell between {start:g} and {end:g}"
         raise DivergedError(f"lr: {text} (try other --from and --to, or more --steps)")
     if not json:
-        typer.echo(f"--set optimizer.lr={shortened(found.valley.rate)}")
+        typer.echo(f"--set optimizer.lr={two_digits(found.valley.rate)}")

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
-from nnlab.commands.lr.rate_range import Point, Sweep, judged, rates, steepest, sweep, valley
+from nnlab.commands.lr.rate_range import (
+    RatePoint,
+    Sweep,
+    geometric_rates,
+    judged_points,
+    steepest_point,
+    sweep_rates,
+    valley_point,
+)
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.experiment import Experiment
@@ -29,13 +37,13 @@ class Found(NamedTuple):
     """
 
     sweep: Sweep
-    valley: Point | None
-    steepest: Point | None
+    valley: RatePoint | None
+    steepest: RatePoint | None
 
     def plain(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """The rates as plain values, for `--json`."""
         return {
-            "lr": self.valley and float(shortened(self.valley.rate)),
+            "lr": self.valley and float(two_digits(self.valley.rate)),
             "valley": self.valley and self.valley.rate,
             "steepest": self.steepest and self.steepest.rate,
             "diverged_at": self.sweep.diverged_at,
@@ -43,7 +51,7 @@ class Found(NamedTuple):
         }
 
 
-def shortened(rate: float) -> str:
+def two_digits(rate: float) -> str:
     """Two digits, as a config has it: nobody knows a learning rate better."""
     return f"{rate:.2g}"
 
@@ -68,20 +76,22 @@ def find_lr(
     if optimizer.closure or not optimizer.follows_lr:
         text = f"{optimizer.kind} finds its steps by itself, a range test says nothing of it"
         raise ConfigError(f"optimizer: {text} (try --set optimizer=sgd)")
-    chosen, _ = devices.choose(device)
+    chosen, _ = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     with (
-        devices.settings(threads=experiment.threads, deterministic=False),
+        devices.torch_settings(threads=experiment.threads, deterministic=False),
         devices.own_generator(chosen),
     ):
         built = build_trainer(experiment, experiment.load(), chosen)
-        found = sweep(built.step, _batches(built.trainer, steps), rates(start, end, steps))
+        found = sweep_rates(
+            built.step, _batches(built.trainer, steps), geometric_rates(start, end, steps)
+        )
     if len(found.points) < 2:
         raise DivergedError(
             f"lr: the loss is not finite from {start:g} on (try a lower --from or another init)"
         )
-    inner = judged(found)
-    return Found(found, valley(inner), steepest(inner))
+    inner = judged_points(found)
+    return Found(found, valley_point(inner), steepest_point(inner))
 
 
 def _batches(trainer: Trainer, steps: int) -> Iterator[Tensor]:
@@ -95,12 +105,12 @@ def _batches(trainer: Trainer, steps: int) -> Iterator[Tensor]:
             return
 
 
-def page(found: Found) -> str:
+def rates_page(found: Found) -> str:
     """The curve, and what it suggests."""
-    from nnlab.core.text import grid, rendered
+    from nnlab.core.text import render_text, text_grid
 
     rows = [
-        (name, shortened(point.rate), f"{point.smoothed:.4g}", why)
+        (name, two_digits(point.rate), f"{point.smoothed:.4g}", why)
         for name, point, why in (
             ("valley", found.valley, "in the middle of the longest descent"),
             ("steepest", found.steepest, "where the loss falls fastest"),
@@ -108,14 +118,14 @@ def page(found: Found) -> str:
         if point is not None
     ]
     head = ("suggestion", "lr", "loss", "")
-    table = grid(rows, head=head, right=(1, 2), whole=(0, 1, 2))
+    table = text_grid(rows, head=head, right=(1, 2), whole=(0, 1, 2))
     diverged = found.sweep.diverged_at
     last = f"diverged at {diverged:.2g}" if diverged else "did not diverge (try a larger --to)"
     marks = [point for point in (found.valley, found.steepest) if point is not None]
-    return rendered(chart(found.sweep.points, marks), "", *([table] if rows else []), last)
+    return render_text(_chart(found.sweep.points, marks), "", *([table] if rows else []), last)
 
 
-def chart(points: Sequence[Point], marks: Sequence[Point], *, width: int = 64) -> str:
+def _chart(points: Sequence[RatePoint], marks: Sequence[RatePoint], *, width: int = 64) -> str:
     """The smoothed loss over the rate, drawn with characters; the marked points as `o`."""
     height = 12
     low = min(point.smoothed for point in points)
@@ -132,7 +142,7 @@ def chart(points: Sequence[Point], marks: Sequence[Point], *, width: int = 64) -
     return "\n".join([*lines, f"{'lr':>8}  {first}{last:>{width - len(first)}}"])
 
 
-def draw(found: Found, file: Path) -> None:
+def draw_rates(found: Found, file: Path) -> None:
     """Writes the curve as a picture, in the format of the file's name.
 
     Raises:
@@ -154,7 +164,7 @@ def draw(found: Found, file: Path) -> None:
     axes.plot([p.rate for p in points], [p.smoothed for p in points], label="smoothed")
     for name, point in (("valley", found.valley), ("steepest", found.steepest)):
         if point is not None:
-            axes.plot(point.rate, point.smoothed, "o", label=f"{name} {shortened(point.rate)}")
+            axes.plot(point.rate, point.smoothed, "o", label=f"{name} {two_digits(point.rate)}")
     top = max(p.smoothed for p in points)
     bottom = min(p.loss for p in points)
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
@@ -163,4 +173,4 @@ def draw(found: Found, file: Path) -> None:
     axes.legend()
     content = BytesIO()
     figure.savefig(content, format=file.suffix[1:], dpi=130)
-    files.write(file, content.getvalue())
+    files.write_file(file, content.getvalue())

@@ -23,7 +23,7 @@ _HEAD, _TAIL = 0.1, 5
 one of few, and so many at last, where the loss goes up."""
 
 
-class Point(NamedTuple):
+class RatePoint(NamedTuple):
     """One update of the test."""
 
     rate: float
@@ -40,16 +40,16 @@ class Sweep(NamedTuple):
         diverged_at: the rate that ended it; None if it went through.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[RatePoint, ...]
     diverged_at: float | None
 
 
-def rates(start: float, end: float, count: int) -> list[float]:
+def geometric_rates(start: float, end: float, count: int) -> list[float]:
     """From start to end, each as much larger than the last in proportion."""
     return [start * (end / start) ** (index / (count - 1)) for index in range(count)]
 
 
-def sweep(step: Step, batches: Iterable[Tensor], growing: Sequence[float]) -> Sweep:
+def sweep_rates(step: Step, batches: Iterable[Tensor], growing: Sequence[float]) -> Sweep:
     """One update at each rate, until the loss diverges.
 
     Args:
@@ -57,7 +57,7 @@ def sweep(step: Step, batches: Iterable[Tensor], growing: Sequence[float]) -> Sw
         batches: rows (N,), at least as many as rates.
         growing: the rates.
     """
-    points: list[Point] = []
+    points: list[RatePoint] = []
     mean, best = 0.0, inf
     for count, (rate, rows) in enumerate(zip(growing, batches, strict=False), 1):
         step.fill_learning_rate(rate)
@@ -67,7 +67,7 @@ def sweep(step: Step, batches: Iterable[Tensor], growing: Sequence[float]) -> Sw
             return Sweep(tuple(points), rate)
         mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss
         smoothed = mean / (1.0 - SMOOTHING**count)
-        points.append(Point(rate, loss, smoothed))
+        points.append(RatePoint(rate, loss, smoothed))
         best = min(best, smoothed)
         # |best|, because a log-likelihood can be negative.
         if smoothed > best + (DIVERGED - 1.0) * abs(best):
@@ -75,14 +75,14 @@ def sweep(step: Step, batches: Iterable[Tensor], growing: Sequence[float]) -> Sw
     return Sweep(tuple(points), None)
 
 
-def judged(found: Sweep) -> tuple[Point, ...]:
+def judged_points(found: Sweep) -> tuple[RatePoint, ...]:
     """The points that suggestions look at."""
     points = found.points
     inner = points[int(_HEAD * len(points)) : len(points) - _TAIL]
     return inner if len(inner) >= 2 else points
 
 
-def steepest(points: Sequence[Point]) -> Point | None:
+def steepest_point(points: Sequence[RatePoint]) -> RatePoint | None:
     """Where the smoothed loss falls fastest over log(rate); None if it never falls."""
     slopes = [
         ((after.smoothed - before.smoothed) / log(after.rate / before.rate), before)
@@ -92,7 +92,7 @@ def steepest(points: Sequence[Point]) -> Point | None:
     return point if slope < 0.0 else None
 
 
-def valley(points: Sequence[Point]) -> Point | None:
+def valley_point(points: Sequence[RatePoint]) -> RatePoint | None:
     """In the middle of the longest descent; None if there is none.
 
     A descent is a subsequence of falling losses, the points between may rise: noise does not cut

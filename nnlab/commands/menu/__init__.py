@@ -11,14 +11,14 @@ def menu(
     name: Annotated[
         str | None, typer.Argument(help="A menu: losses, a kind: relu, or a field: lr.")
     ] = None,
-    plot: options.Plot = None,
+    plot: options.PlotOption = None,
 ) -> None:
     """What a config can choose from; --plot draws activations."""
     if plot is not None:
-        from nnlab.commands.menu.plot import plot as draw
+        from nnlab.commands.menu.plot import plot_activations as draw
 
         typer.echo(str(draw(name, plot)))
         return
-    from nnlab.commands.menu.page import page
+    from nnlab.commands.menu.page import menu_page
 
-    typer.echo(page(name), nl=False)
+    typer.echo(menu_page(name), nl=False)

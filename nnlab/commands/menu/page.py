@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 from nnlab.commands.menu import regularization
 from nnlab.config import synonyms
-from nnlab.config.described import MENUS, Described, fields_of, help_of, sections
+from nnlab.config.described import MENUS, Described, fields_of, help_of, language_sections
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
-from nnlab.config.synonyms import VALUES
+from nnlab.config.synonyms import VALUE_SYNONYMS
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Config, Kind, annotation_of, is_menu, kinds_of
-from nnlab.core.text import grid, rendered
+from nnlab.core.text import render_text, text_grid
 from nnlab.training.probes.readings import DATA, READINGS
 
 SECTIONS = {
@@ -29,7 +29,7 @@ SECTIONS = {
 """Sections of a config that are no choice of kinds."""
 
 
-def page(name: str | None) -> str:
+def menu_page(name: str | None) -> str:
     """All menus, the kinds of one, the fields of a kind, or the owners of a field.
 
     Raises:
@@ -38,7 +38,7 @@ def page(name: str | None) -> str:
     if name is None:
         return _menus()
     if name == regularization.TOPIC:
-        return regularization.page()
+        return regularization.regularization_page()
     if name == "readings":
         return _readings()
     if name in MENUS:
@@ -58,19 +58,19 @@ def page(name: str | None) -> str:
 
 def _hint(name: str) -> str:
     kinds = [kind for union, _ in MENUS.values() for kind in kinds_of(union)]
-    if known := synonyms.known_as(name, kinds, VALUES):
+    if known := synonyms.known_as(name, kinds, VALUE_SYNONYMS):
         return f"{name} is called {known} here"
     if known := called_here(name):
         return f"{name} is called {known} here"
-    near = get_close_matches(name, [*MENUS, *SECTIONS, *kinds, *names()], n=1)
+    near = get_close_matches(name, [*MENUS, *SECTIONS, *kinds, *field_names()], n=1)
     return f"did you mean {near[0]}?" if near else f"menus are {', '.join(MENUS)}"
 
 
 def _menus() -> str:
     rows = [(name, where, " ".join(kinds_of(union))) for name, (union, where) in MENUS.items()]
     head = ("menu", "chosen in", "kinds")
-    return rendered(
-        grid(rows, head=head, whole=(0, 1)),
+    return render_text(
+        text_grid(rows, head=head, whole=(0, 1)),
         "\nnnlab menu MENU says what they are, nnlab menu KIND what one takes,",
         "nnlab menu FIELD (lr) who has such a field",
         f"sections: {' '.join(SECTIONS)} (nnlab menu SECTION)",
@@ -85,7 +85,7 @@ def _kinds(menu: str) -> str:
     for name, kind in kinds_of(union).items():
         first, rest = help_of(kind)
         rows.append((name, "\n".join(part for part in (first, rest) if part)))
-    return rendered(f"{menu}, chosen in {where}\n", grid(rows, whole=(0,)))
+    return render_text(f"{menu}, chosen in {where}\n", text_grid(rows, whole=(0,)))
 
 
 def _readings() -> str:
@@ -98,10 +98,10 @@ def _readings() -> str:
         )
         for key, d in READINGS.items()
     ]
-    data = grid([*DATA.items()], head=("measured on", ""), whole=(0,))
-    return rendered(
+    data = text_grid([*DATA.items()], head=("measured on", ""), whole=(0,))
+    return render_text(
         "readings: what training shows beside losses and scores (metrics.jsonl, TensorBoard)\n",
-        grid(rows, head=("reading", "", "measured on", "when"), whole=(0, 2, 3)),
+        text_grid(rows, head=("reading", "", "measured on", "when"), whole=(0, 2, 3)),
         "",
         data,
     )
@@ -117,20 +117,20 @@ def _kind(menu: str, kind: type[Kind]) -> str:
     if formula := getattr(kind, "formula", ""):
         lines.append(f"formula: {formula}")
     if not fields_of(kind):
-        return rendered(*lines, "it takes no fields")
-    return rendered(*lines, "", _fields(kind))
+        return render_text(*lines, "it takes no fields")
+    return render_text(*lines, "", _fields(kind))
 
 
 def _section(name: str) -> str:
     first, rest = help_of(SECTIONS[name])
-    return rendered(
+    return render_text(
         f"{name} (a section)", first, *([rest] if rest else []), "", _fields(SECTIONS[name])
     )
 
 
 def _fields(cls: type[Config]) -> Any:
     rows = [(f.name, f.type, f.default or "must be given", f.help) for f in fields_of(cls)]
-    return grid(rows, head=("field", "type", "default", ""), whole=(0,))
+    return text_grid(rows, head=("field", "type", "default", ""), whole=(0,))
 
 
 def field_page(name: str) -> str:
@@ -145,19 +145,19 @@ def field_page(name: str) -> str:
         ("\n".join(part for part in (home, ", ".join(owners)) if part), *_cells(field))
         for (home, field), owners in found.items()
     ]
-    return rendered(f"{name} (a field)\n", grid(rows, head=("of", "type", "default", "")))
+    return render_text(f"{name} (a field)\n", text_grid(rows, head=("of", "type", "default", "")))
 
 
-def names() -> list[str]:
+def field_names() -> list[str]:
     """The names of all fields, each once."""
     return list(dict.fromkeys(field.name for _, _, field in _every_field()))
 
 
 def called_here(word: str) -> str:
     """What a field from elsewhere is called here: `lr`, `units or hidden`; empty if not known."""
-    valid = set(names())
-    candidates = synonyms.KEYS.get(synonyms.plain(word), ())
-    own = [name for name in valid if synonyms.plain(name) == synonyms.plain(word)]
+    valid = set(field_names())
+    candidates = synonyms.KEY_SYNONYMS.get(synonyms.plain_word(word), ())
+    own = [name for name in valid if synonyms.plain_word(name) == synonyms.plain_word(word)]
     return " or ".join(dict.fromkeys(c for c in (*own, *candidates) if c in valid and c != word))
 
 
@@ -172,7 +172,7 @@ def _every_field() -> tuple[tuple[str, str, Described], ...]:
     places = _places()
     return tuple(
         (menus[cls], cls.name(), field) if issubclass(cls, Kind) else ("", places[cls], field)
-        for cls in sections()
+        for cls in language_sections()
         for field in fields_of(cls)
     )
 
@@ -185,7 +185,7 @@ def _places() -> dict[type[BaseModel], str]:
         for kind in kinds_of(union).values()
     }
     places: dict[type[BaseModel], str] = {RunConfig: "the top level"}
-    for cls in sections():
+    for cls in language_sections():
         above = chosen[cls] if issubclass(cls, Kind) else places[cls]
         for name, field in cls.model_fields.items():
             for inner in _classes(annotation_of(field)):

@@ -8,15 +8,15 @@ from nnlab.core import files
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import kinds_of
 from nnlab.core.lazy import np
-from nnlab.display.pictures.drawing import new_figure, saved
+from nnlab.display.pictures.drawing import new_figure, save_figure
 from nnlab.parts.activations.family import ActivationConfig
 
-MENU = "activations"
+_MENU = "activations"
 REACH = 4.0
-COLUMNS = 5
+_COLUMNS = 5
 
 
-def plot(name: str | None, file: Path) -> Path:
+def plot_activations(name: str | None, file: Path) -> Path:
     """Draws the activations, or the one of a name.
 
     Args:
@@ -29,8 +29,8 @@ def plot(name: str | None, file: Path) -> Path:
     """
     if file.suffix != ".png":
         raise ConfigError(f"--plot {file}: needs a name that ends in .png")
-    kinds = kinds_of(MENUS[MENU][0])
-    chosen = list(kinds) if name == MENU else [name] if name in kinds else []
+    kinds = kinds_of(MENUS[_MENU][0])
+    chosen = list(kinds) if name == _MENU else [name] if name in kinds else []
     if not chosen:
         text = f"draws activations, not {name or 'all menus'}"
         raise ConfigError(f"--plot: {text} (nnlab menu activations --plot {file})")
@@ -42,7 +42,7 @@ def plot(name: str | None, file: Path) -> Path:
     }
     if not drawn:
         raise ConfigError(f"--plot: {name} mixes its inputs, it is no curve (another activation)")
-    files.write(file, draw(drawn))
+    files.write_file(file, _draw(drawn))
     return file
 
 
@@ -52,9 +52,9 @@ def elementwise(config: ActivationConfig) -> bool:
     return bool(np.allclose(config.value(z), config.value(z.T).T))
 
 
-def draw(activations: "dict[str, ActivationConfig]") -> bytes:
+def _draw(activations: "dict[str, ActivationConfig]") -> bytes:
     """A PNG with a panel for each."""
-    columns = min(COLUMNS, len(activations))
+    columns = min(_COLUMNS, len(activations))
     rows = ceil(len(activations) / columns)
     figure = new_figure((2.4 * columns if columns > 1 else 4.2, 2.1 * rows + 0.5))
     z = np.linspace(-REACH, REACH, 801)
@@ -69,4 +69,4 @@ def draw(activations: "dict[str, ActivationConfig]") -> bytes:
         axes.tick_params(labelsize=7)
     figure.tight_layout(rect=(0.0, 0.0, 1.0, 1.0 - 0.25 / figure.get_figheight()))
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="upper right", ncols=2)
-    return saved(figure)
+    return save_figure(figure)

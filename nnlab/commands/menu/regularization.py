@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from nnlab.core.text import grid, rendered
+from nnlab.core.text import render_text, text_grid
 
 TOPIC = "regularization"
 
@@ -43,11 +43,11 @@ MEANS = (
 )
 
 
-def page() -> str:
+def regularization_page() -> str:
     """The table."""
     rows = [(means.name, means.place, means.example) for means in MEANS]
-    return rendered(
+    return render_text(
         "regularization: what is said against overfitting, and where\n",
-        grid(rows, head=("means", "said in", "as --set"), whole=(0, 1)),
+        text_grid(rows, head=("means", "said in", "as --set"), whole=(0, 1)),
         "\nnnlab menu regularize, train, augments, averages say more; nnlab show prints the sum",
     )

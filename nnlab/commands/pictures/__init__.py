@@ -9,18 +9,18 @@ from nnlab.commands import options
 
 
 def pictures(
-    run: options.Run = "last",
+    run: options.RunArgument = "last",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to; else RUN/eval/pictures/.")
     ] = None,
-    json: options.Json = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Draws a run at its beginning, its best and its end, as PNG files."""
     from nnlab.commands.pictures.album import draw_all
-    from nnlab.runs.folder.find import find, members_of
+    from nnlab.runs.folder.find import find_run, members_of
 
-    options.ready()
-    folder = find(run)
+    options.collect_garbage_again()
+    folder = find_run(run)
     files = draw_all(members_of(folder), out)
     if json:
         from json import dumps

@@ -8,16 +8,16 @@ import torch
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.display.pictures.drawing import png
+from nnlab.display.pictures.drawing import figure_png
 from nnlab.display.pictures.family import Moment
-from nnlab.runs.building.build import place
-from nnlab.runs.finished.reopen import reopen, restore
+from nnlab.runs.building.build import place_network
+from nnlab.runs.finished.reopen import reopen_run, restore_network
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.metrics import read_history, readings_of
 from nnlab.runs.observers.gallery import pictures_of, scene_of
 from nnlab.training import device as devices
 
-NAMES: tuple[checkpoint.Pointer, ...] = ("init", "best", "last")
+PICTURE_NAMES: tuple[checkpoint.Pointer, ...] = ("init", "best", "last")
 
 
 def draw_all(runs: Sequence[Path], out: Path | None = None) -> list[Path]:
@@ -46,19 +46,21 @@ def draw(run: Path, out: Path | None = None) -> list[Path]:
         ResourceError: the files cannot be written.
     """
     folder = out if out is not None else run / "eval" / "pictures"
-    experiment, examples = reopen(run, "cpu")
+    experiment, examples = reopen_run(run, "cpu")
     readings = readings_of(_history(run))
-    network = place(restore(run, experiment, "init"), experiment, torch.device("cpu"))
+    network = place_network(
+        restore_network(run, experiment, "init"), experiment, torch.device("cpu")
+    )
     scene = scene_of(experiment, examples, network)
     pictures = pictures_of(scene)
-    with files.storage(folder):
+    with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     seen = 0
-    with devices.settings(threads=cpu_count() or 1, deterministic=False):
-        for name in NAMES:
-            step = checkpoint.named(run / "checkpoints", name).step
-            network.load_state_dict(restore(run, experiment, name).state_dict())
+    with devices.torch_settings(threads=cpu_count() or 1, deterministic=False):
+        for name in PICTURE_NAMES:
+            step = checkpoint.named_checkpoint(run / "checkpoints", name).step
+            network.load_state_dict(restore_network(run, experiment, name).state_dict())
             while seen < len(readings) and readings[seen].step <= step:
                 for picture in pictures:
                     picture.see(readings[seen])
@@ -69,7 +71,7 @@ def draw(run: Path, out: Path | None = None) -> list[Path]:
                     continue
                 if (arrays := picture.collect()) is not None:
                     file = folder / f"{slug(picture.title)}.{name}.png"
-                    files.write(file, png(type(picture), arrays, moment))
+                    files.write_file(file, figure_png(type(picture), arrays, moment))
                     written.append(file)
     return written
 

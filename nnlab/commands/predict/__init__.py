@@ -9,7 +9,7 @@ from nnlab.commands import options
 
 
 def predict(
-    run: options.Run,
+    run: options.RunArgument,
     files: Annotated[
         list[Path],
         typer.Argument(metavar="FILE...", help="Images, csv (columns by name) or npz (array x)."),
@@ -22,27 +22,27 @@ def predict(
         Literal["table", "jsonl", "csv"],
         typer.Option(help="On stdout; jsonl and csv have every digit."),
     ] = "table",
-    device: options.Device = "auto",
+    device: options.DeviceOption = "auto",
 ) -> None:
     """What does the best network of a run say of these files? Rows as in your data, not scaled.
 
     A csv file may have the target column (of a data set that is not yours: target), an npz file the
     array y: then the answers are compared with it.
     """
-    from nnlab.runs.folder.find import find
+    from nnlab.runs.folder.find import find_run
 
     options.check_device(device)
-    folder = find(run)
+    folder = find_run(run)
     from nnlab.commands.predict.files import predict_files
-    from nnlab.commands.predict.records import Asked
+    from nnlab.commands.predict.records import PredictOptions
 
-    options.ready()
+    options.collect_garbage_again()
     predict_files(
         folder,
         files,
-        asked=Asked(proba=proba, top=top),
+        asked=PredictOptions(proba=proba, top=top),
         format=format,
         device=device,
         write=lambda text: typer.echo(text, nl=False),
-        note=lambda text: typer.echo(text, err=True),
+        note=options.tell,
     )

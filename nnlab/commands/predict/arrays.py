@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnlab.commands.predict.expected_inputs import Piece, Target, Wanted, class_named
+from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 
@@ -104,7 +104,7 @@ def _shaped(path: Path, name: str, part: "NDArray[Any]", wanted: Wanted) -> "NDA
     raise DataError(f"{path}: {name} has rows of shape {found}, expected ({expected}){hint}")
 
 
-def _targets(path: Path, part: "NDArray[Any]", wanted: Wanted) -> tuple[Target, ...]:
+def _targets(path: Path, part: "NDArray[Any]", wanted: Wanted) -> tuple[TargetColumn, ...]:
     flat = part.reshape(len(part), -1)
     expected = 1 if wanted.task == "classes" else wanted.outputs
     if flat.shape[1] != expected:

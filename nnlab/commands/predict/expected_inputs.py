@@ -12,7 +12,7 @@ from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
 from nnlab.parts.datasets.split_sizes import FromColumn
 
-Target = str | tuple[float, ...] | None
+TargetColumn = str | tuple[float, ...] | None
 """A class's name, or numbers (of a regression, 0 and 1 of labels); None where it is not known."""
 
 
@@ -22,12 +22,12 @@ class Piece(NamedTuple):
     Attributes:
         places: file and number of each, from 0.
         inputs: (N, *shape) as the run's data set stores them.
-        targets: likewise N; empty where the file has none.
+        targets: N of them; empty where the file has none.
     """
 
     places: tuple[tuple[Path, int], ...]
     inputs: "NDArray[Any]"
-    targets: tuple[Target, ...]
+    targets: tuple[TargetColumn, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Wanted:
         targets: names of a csv file's target columns.
         known: columns of a csv file that are no inputs, and need no word.
         delimiter: of a csv file.
-        decimal: likewise.
+        decimal: the decimal mark of a csv file.
         arrays: what inputs may be called in an npz file.
         target_arrays: what targets may be called there.
     """

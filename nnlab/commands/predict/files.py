@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from nnlab.commands.predict.arrays import read_arrays
 from nnlab.commands.predict.expected_inputs import Piece, Wanted, wanted_of
-from nnlab.commands.predict.formats import Format, writer
+from nnlab.commands.predict.formats import Format, record_writer
 from nnlab.commands.predict.images import read_images
-from nnlab.commands.predict.records import Asked, Tally, records
+from nnlab.commands.predict.records import PredictOptions, Tally, prediction_records
 from nnlab.commands.predict.tables import read_rows
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.files.image_files import SUFFIXES
@@ -27,7 +27,7 @@ def predict_files(
     run: Path,
     files: Sequence[Path],
     *,
-    asked: Asked,
+    asked: PredictOptions,
     format: Format = "table",
     device: str = "auto",
     write: Callable[[str], None],
@@ -59,12 +59,12 @@ def predict_files(
     predictor = open_predictor(run, device=device)
     wanted = wanted_of(predictor.experiment.config, predictor.known)
     _refuse(wanted, predictor, asked)
-    tally, told = Tally(wanted), writer(format, one_file=len(files) == 1)
+    tally, told = Tally(wanted), record_writer(format, one_file=len(files) == 1)
     rows = max(1, _ROWS // predictor.batch) * predictor.batch
     for piece, numbered in _pieces(files, wanted, rows, note):
         found = predictor(piece.inputs)
         tally.add(piece, found)
-        write(told(list(records(piece, found, wanted, asked, places=numbered))))
+        write(told(list(prediction_records(piece, found, wanted, asked, places=numbered))))
     if tally.said:
         note(tally.said)
 
@@ -101,7 +101,7 @@ def _pieces(
                 yield from ((piece, True) for piece in read_rows(file, wanted, rows, note))
 
 
-def _refuse(wanted: Wanted, predictor: "Predictor", asked: Asked) -> None:
+def _refuse(wanted: Wanted, predictor: "Predictor", asked: PredictOptions) -> None:
     """Probabilities where there are none."""
     option = "--proba" if asked.proba else "--top" if asked.top else ""
     if not option:

@@ -15,7 +15,7 @@ Writer = Callable[[Sequence[Record]], str]
 _LEAST = 5
 
 
-def writer(format: Format, *, one_file: bool) -> Writer:
+def record_writer(format: Format, *, one_file: bool) -> Writer:
     """A writer for the records of one call.
 
     Args:
@@ -27,7 +27,7 @@ def writer(format: Format, *, one_file: bool) -> Writer:
     return _csv() if format == "csv" else _table(one_file=one_file)
 
 
-def flat(record: Record) -> dict[str, Any]:
+def _flat(record: Record) -> dict[str, Any]:
     """One value under each name: probabilities as p(setosa), the top ones as label_1, label_2."""
     found: dict[str, Any] = {}
     for key, value in record.items():
@@ -52,7 +52,7 @@ def _csv() -> Writer:
 
     def write(rows: Sequence[Record]) -> str:
         text = StringIO()
-        cells = [flat(row) for row in rows]
+        cells = [_flat(row) for row in rows]
         first = not head
         if first:
             head.extend(dict.fromkeys(name for row in cells for name in row))
@@ -95,7 +95,7 @@ def _cells(record: Record, *, one_file: bool) -> dict[str, str]:
         told = [f"{k} {v:.4f}" if v is not None else k for k, v in shares.items()]
         del shown["labels"]
         shown = {**_upto(shown, "row"), "labels": ", ".join(told) or "none", **_behind(shown)}
-    return {name: _said(value) for name, value in flat(shown).items()}
+    return {name: _said(value) for name, value in _flat(shown).items()}
 
 
 def _upto(record: Record, last: str) -> Record:

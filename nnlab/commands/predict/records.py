@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nnlab.commands.predict.expected_inputs import Piece, Target, Wanted
+from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted
 
 if TYPE_CHECKING:
     from nnlab.runs.finished.predict import Prediction
@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictOptions:
     """What is to be told beside the answer itself.
 
     Attributes:
@@ -25,8 +25,8 @@ class Asked:
     top: int = 0
 
 
-def records(
-    piece: Piece, found: "Prediction", wanted: Wanted, asked: Asked, *, places: bool = True
+def prediction_records(
+    piece: Piece, found: "Prediction", wanted: Wanted, asked: PredictOptions, *, places: bool = True
 ) -> Iterator[Record]:
     """A record for each example of a piece.
 
@@ -43,7 +43,7 @@ def records(
         yield start | _answer(index, found, wanted, asked) | _compared(index, target, found, wanted)
 
 
-def _answer(index: int, found: "Prediction", wanted: Wanted, asked: Asked) -> Record:
+def _answer(index: int, found: "Prediction", wanted: Wanted, asked: PredictOptions) -> Record:
     if wanted.task == "regression":
         values = found.outputs[index].tolist()
         if len(values) == 1:
@@ -64,7 +64,7 @@ def _labels(index: int, found: "Prediction", shares: Mapping[str, float] | None)
     return {"labels": {name: None if shares is None else shares[name] for name in seen}}
 
 
-def _more(shares: Mapping[str, float] | None, asked: Asked) -> Record:
+def _more(shares: Mapping[str, float] | None, asked: PredictOptions) -> Record:
     more: Record = {}
     if shares is not None and asked.top:
         best = sorted(shares.items(), key=lambda pair: -pair[1])[: asked.top]
@@ -81,7 +81,7 @@ def names_of(wanted: Wanted, count: int) -> tuple[str, ...]:
     return tuple(f"y{number + 1}" for number in range(count))
 
 
-def _compared(index: int, target: Target, found: "Prediction", wanted: Wanted) -> Record:
+def _compared(index: int, target: TargetColumn, found: "Prediction", wanted: Wanted) -> Record:
     """What the file says itself, and whether the network agrees."""
     if target is None:
         return {}

@@ -5,13 +5,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnlab.commands.predict.expected_inputs import Piece, Target, Wanted, class_named
+from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files.csv_sheet import Sheet, missing, number, plain_numbers, sheets_of
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """One column of the file and the inputs that come from it.
 
     Attributes:
@@ -40,7 +40,7 @@ def read_rows(
     if not wanted.columns:
         raise DataError(f"{path}: is a table, this run takes {wanted.said}")
     delimiter = "\t" if path.suffix.lower() == ".tsv" else wanted.delimiter
-    columns: list[Column] | None = None
+    columns: list[TableColumn] | None = None
     start = 0
     for sheet in sheets_of(path, delimiter, rows=rows):
         if columns is None:
@@ -52,15 +52,15 @@ def read_rows(
         start += len(sheet)
 
 
-def found_in(sheet: Sheet, wanted: Wanted, path: Path) -> list[Column]:
+def found_in(sheet: Sheet, wanted: Wanted, path: Path) -> list[TableColumn]:
     """Where each input comes from: `age` from a column age, `color=red` from a column color."""
-    found: list[Column] = []
+    found: list[TableColumn] = []
     lacking: list[str] = []
     left = list(wanted.columns)
     while left:
         name = left.pop(0)
         if name in sheet.columns:
-            found.append(Column(name))
+            found.append(TableColumn(name))
             continue
         ends = [i for i, sign in enumerate(name) if sign == "="]
         source = next((name[:end] for end in ends if name[:end] in sheet.columns), None)
@@ -69,7 +69,7 @@ def found_in(sheet: Sheet, wanted: Wanted, path: Path) -> list[Column]:
             continue
         mine = [name, *(other for other in left if other.startswith(f"{source}="))]
         left = [other for other in left if other not in mine]
-        found.append(Column(source, tuple(one[len(source) + 1 :] for one in mine)))
+        found.append(TableColumn(source, tuple(one[len(source) + 1 :] for one in mine)))
     if lacking:
         used = {column.name for column in found}
         raise DataError(f"{path}: has no column {_lacking(lacking, used, sheet, wanted)}")
@@ -102,7 +102,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _tell_others(
-    sheet: Sheet, columns: Sequence[Column], wanted: Wanted, path: Path, note: Callable[[str], None]
+    sheet: Sheet,
+    columns: Sequence[TableColumn],
+    wanted: Wanted,
+    path: Path,
+    note: Callable[[str], None],
 ) -> None:
     used = {*(column.name for column in columns), *wanted.targets, *wanted.known}
     others = [name for name in sheet.columns if name not in used]
@@ -110,7 +114,7 @@ def _tell_others(
         note(f"{path}: columns that this run does not use: {_some(others)}")
 
 
-def _inputs(sheet: Sheet, column: Column, wanted: Wanted) -> "NDArray[np.float32]":
+def _inputs(sheet: Sheet, column: TableColumn, wanted: Wanted) -> "NDArray[np.float32]":
     """(N, 1) numbers, NaN where one is missing; or (N, categories) of 0 and 1."""
     if column.categories:
         return _one_hot(sheet, column)
@@ -132,7 +136,7 @@ def _number(sheet: Sheet, name: str, row: int, wanted: Wanted) -> float:
     return value
 
 
-def _one_hot(sheet: Sheet, column: Column) -> "NDArray[np.float32]":
+def _one_hot(sheet: Sheet, column: TableColumn) -> "NDArray[np.float32]":
     index = {category: place for place, category in enumerate(column.categories)}
     found = np.zeros((len(sheet), len(index)), np.float32)
     for row, cell in enumerate(sheet.columns[column.name]):
@@ -143,7 +147,7 @@ def _one_hot(sheet: Sheet, column: Column) -> "NDArray[np.float32]":
     return found
 
 
-def _targets(sheet: Sheet, wanted: Wanted) -> tuple[Target, ...]:
+def _targets(sheet: Sheet, wanted: Wanted) -> tuple[TargetColumn, ...]:
     """What the rows should give; nothing where the file does not say."""
     if not all(name in sheet.columns for name in wanted.targets):
         return ()
@@ -152,7 +156,7 @@ def _targets(sheet: Sheet, wanted: Wanted) -> tuple[Target, ...]:
     return tuple(_target(sheet, row, wanted) for row in range(len(sheet)))
 
 
-def _target(sheet: Sheet, row: int, wanted: Wanted) -> Target:
+def _target(sheet: Sheet, row: int, wanted: Wanted) -> TargetColumn:
     cells = [sheet.columns[name][row] for name in wanted.targets]
     if any(map(missing, cells)):
         return None

@@ -21,7 +21,7 @@ class Bin(NamedTuple):
         high: of the bin.
         examples: how many.
         confidence: their mean confidence; 0 where there are none.
-        accuracy: the share that is right; likewise.
+        accuracy: the share that is right; 0 where there are none.
     """
 
     low: float
@@ -33,7 +33,7 @@ class Bin(NamedTuple):
 
 def reliability(probabilities: Floats, actual: NDArray[np.int64]) -> list[Bin]:
     """Confidence (the greatest probability) against accuracy, by bins of confidence."""
-    sure, right, counts = judged.calibration(probabilities, actual)
+    sure, right, counts = judged.calibration_bins(probabilities, actual)
     rows = enumerate(zip(counts.tolist(), sure.tolist(), right.tolist(), strict=True))
     return [Bin(k / BINS, (k + 1) / BINS, *found) for k, found in rows]
 
@@ -89,7 +89,7 @@ def fit_temperature(probabilities: Floats, actual: NDArray[np.int64]) -> float |
     return float(np.exp(-found.x)) if min(found.x - low, high - found.x) > 1e-3 else None
 
 
-def calibration(
+def calibration_facts(
     probabilities: Floats,
     actual: NDArray[np.int64],
     fitting: tuple[Floats, NDArray[np.int64]] | None,

@@ -11,9 +11,9 @@ from nnlab.commands.report.intervals import Floats
 from nnlab.core.contracts import Batch, Split
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.experiment import Experiment
-from nnlab.parts.scores.family import chosen, classes_of
+from nnlab.parts.scores.family import classes_of, predicted_class
 from nnlab.runs.building.scoring import own_unit
-from nnlab.runs.finished.outputs import answers
+from nnlab.runs.finished.outputs import split_answers
 from nnlab.runs.finished.reopen import Opened
 from nnlab.training.sources import targets_of
 
@@ -49,10 +49,10 @@ class Case:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Likewise, as the network says."""
+        """(N,) class numbers, or (N, K) 0 and 1, as the network says."""
         if self.opened.experiment.shape.task == "labels":
             return (self.outputs > 0).long().numpy()
-        return chosen(self.outputs).numpy()
+        return predicted_class(self.outputs).numpy()
 
     @property
     def numbers(self) -> tuple[Floats, Floats]:
@@ -86,7 +86,7 @@ def case_of(opened: Opened, split: Split) -> Case:
     Raises:
         DivergedError: the loss is not finite.
     """
-    found = answers(opened, split)
+    found = split_answers(opened, split)
     losses = found.losses.numpy()
     if not np.isfinite(losses.mean()):
         raise DivergedError(f"{opened.name}: the {split} loss is not finite")

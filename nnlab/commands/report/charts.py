@@ -5,7 +5,7 @@ from math import sqrt
 from typing import Any
 
 from nnlab.commands.report.html import Markup, tag
-from nnlab.commands.report.svg_plot import Plot, covering
+from nnlab.commands.report.svg_plot import SvgPlot, covering_range
 
 UNIT = (0.0, 1.0)
 _NUMBERED = 20
@@ -14,9 +14,9 @@ _NAMED = 40
 _SIDE = 380.0
 
 
-def reliability(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
+def reliability_chart(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
     """Accuracy over confidence; the gap to the diagonal is the error of calibration."""
-    plot = Plot(title, "confidence", "accuracy", UNIT, UNIT)
+    plot = SvgPlot(title, "confidence", "accuracy", UNIT, UNIT)
     for one in bins:
         if one["examples"]:
             low, high = sorted((one["accuracy"], one["confidence"]))
@@ -27,20 +27,20 @@ def reliability(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
     return plot.svg()
 
 
-def confidences(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
+def confidence_chart(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
     """How many examples have which confidence."""
     total = sum(one["examples"] for one in bins)
     highest = max(one["examples"] for one in bins) / total
-    plot = Plot(title, "confidence", "share of examples", UNIT, (0.0, min(1.0, highest * 1.05)))
+    plot = SvgPlot(title, "confidence", "share of examples", UNIT, (0.0, min(1.0, highest * 1.05)))
     for one in bins:
         if one["examples"]:
             plot.bar(one["low"], one["high"], 0.0, one["examples"] / total, "bar")
     return plot.svg()
 
 
-def roc(curves: Sequence[dict[str, Any]]) -> Markup:
+def roc_chart(curves: Sequence[dict[str, Any]]) -> Markup:
     """A line for each class against the rest; strong where there is one alone."""
-    plot = Plot("ROC curves", "false positive rate", "true positive rate", UNIT, UNIT)
+    plot = SvgPlot("ROC curves", "false positive rate", "true positive rate", UNIT, UNIT)
     plot.line([(0, 0), (1, 1)], "guess")
     for one in curves:
         plot.line(one["roc"], "strong" if len(curves) == 1 else "thin")
@@ -49,9 +49,9 @@ def roc(curves: Sequence[dict[str, Any]]) -> Markup:
     return plot.svg()
 
 
-def precision_recall(curves: Sequence[dict[str, Any]]) -> Markup:
-    """Likewise precision over recall."""
-    plot = Plot("precision-recall curves", "recall", "precision", UNIT, UNIT)
+def precision_recall_chart(curves: Sequence[dict[str, Any]]) -> Markup:
+    """Precision over recall: a line for each class; strong where there is one alone."""
+    plot = SvgPlot("precision-recall curves", "recall", "precision", UNIT, UNIT)
     if len(curves) == 1:
         share = curves[0]["share"]
         plot.line([(0, share), (1, share)], "guess")
@@ -71,22 +71,22 @@ def _mean(curves: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, floa
     return list(zip(grid.tolist(), np.mean(ys, axis=0).tolist(), strict=True))
 
 
-def residuals(column: dict[str, Any], name: str) -> Markup:
+def residuals_chart(column: dict[str, Any], name: str) -> Markup:
     """Residuals over predictions: a good fit shows no shape."""
     predicted, actual = column["predicted"], column["actual"]
     left = [p - a for p, a in zip(predicted, actual, strict=True)]
-    x, y = covering(predicted), covering(left)
-    plot = Plot("residuals over predictions", _of("prediction", name), "residual", x, y)
+    x, y = covering_range(predicted), covering_range(left)
+    plot = SvgPlot("residuals over predictions", _of("prediction", name), "residual", x, y)
     plot.line([(x[0], 0), (x[1], 0)], "guess")
     plot.dots(predicted, left, "blue")
     return plot.svg()
 
 
-def fitted(column: dict[str, Any], name: str) -> Markup:
+def fitted_chart(column: dict[str, Any], name: str) -> Markup:
     """Predictions over targets; exact ones lie on the diagonal."""
     predicted, actual = column["predicted"], column["actual"]
-    both = covering(predicted, actual)
-    plot = Plot("predictions over targets", _of("target", name), "prediction", both, both)
+    both = covering_range(predicted, actual)
+    plot = SvgPlot("predictions over targets", _of("target", name), "prediction", both, both)
     plot.line([(both[0], both[0]), (both[1], both[1])], "guess")
     plot.dots(actual, predicted, "blue")
     return plot.svg()
@@ -96,17 +96,21 @@ def _of(what: str, name: str) -> str:
     return what if name == "target" else f"{what}: {name}"
 
 
-def histogram(column: dict[str, Any]) -> Markup:
+def histogram_chart(column: dict[str, Any]) -> Markup:
     """How many residuals are how large."""
     counts, edges = column["histogram"]["counts"], column["histogram"]["edges"]
-    plot = Plot("residuals", "residual", "examples", covering(edges), (0.0, max(counts) * 1.05))
+    plot = SvgPlot(
+        "residuals", "residual", "examples", covering_range(edges), (0.0, max(counts) * 1.05)
+    )
     for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
         plot.bar(low, high, 0.0, count, "bar")
     plot.line([(0, 0), (0, max(counts) * 1.05)], "guess")
     return plot.svg()
 
 
-def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], *, shares: bool) -> Markup:
+def confusion_chart(
+    matrix: Sequence[Sequence[int]], names: Sequence[str], *, shares: bool
+) -> Markup:
     """A square for each pair of classes; what is right in one colour, what is wrong in another.
 
     Args:

@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnlab.commands.report.cases import Case
-from nnlab.commands.report.intervals import Floats, wilson
+from nnlab.commands.report.intervals import Floats, wilson_interval
 from nnlab.commands.report.scores import orders_of
 from nnlab.display.pictures import judged
 
-PAIRS = 10
-WORST = 12
-POINTS = 120
+_PAIRS = 10
+WORST_CLASSIFIED = 12
+CURVE_POINTS = 120
 """At most so many points of a curve are kept."""
 
 
-def per_class(case: Case) -> list[dict[str, Any]]:
+def measures_per_class(case: Case) -> list[dict[str, Any]]:
     """Precision, recall, F1 and support of each class or label; recall with Wilson's interval."""
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -28,7 +28,7 @@ def per_class(case: Case) -> list[dict[str, Any]]:
     )
     rows: list[dict[str, Any]] = []
     for name, precision, recall, f1, support in zip(names, *found, strict=True):
-        low, high = wilson(recall * support, int(support)) if support else (None, None)
+        low, high = wilson_interval(recall * support, int(support)) if support else (None, None)
         rows.append(
             {
                 "class": name,
@@ -43,16 +43,18 @@ def per_class(case: Case) -> list[dict[str, Any]]:
     return rows
 
 
-def confusion(case: Case) -> NDArray[np.int64]:
+def confusion_counts(case: Case) -> NDArray[np.int64]:
     """(K, K): how many of the row's class were taken for the column's."""
-    return judged.confusion(case.predicted, case.actual, case.opened.experiment.shape.outputs)
+    return judged.confusion_shares(
+        case.predicted, case.actual, case.opened.experiment.shape.outputs
+    )
 
 
 def confused_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:
     """What is most often taken for what, with the share of the examples of that class."""
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
     places = zip(*np.unravel_index(order, wrong.shape), strict=True)
     return [
         {
@@ -66,7 +68,7 @@ def confused_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict
     ]
 
 
-def curves(case: Case) -> list[dict[str, Any]]:
+def class_curves(case: Case) -> list[dict[str, Any]]:
     """The ROC and the precision-recall curve of each order, with the areas below them."""
     from sklearn.metrics import (
         average_precision_score,
@@ -96,12 +98,12 @@ def curves(case: Case) -> list[dict[str, Any]]:
 def _thinned(x: Floats, y: Floats) -> list[list[float]]:
     """Points of a curve at about equal distances along it; the first and the last stay."""
     way = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    keep = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], POINTS)))
+    keep = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], CURVE_POINTS)))
     keep = np.union1d(np.minimum(keep, len(x) - 1), [0, len(x) - 1])
     return [[round(float(a), 5), round(float(b), 5)] for a, b in zip(x[keep], y[keep], strict=True)]
 
 
-def worst(case: Case) -> list[dict[str, Any]]:
+def worst_classified(case: Case) -> list[dict[str, Any]]:
     """The mistakes that the network was surest of; by the loss where it gives no probabilities."""
     actual, predicted = case.actual, case.predicted
     names, rows = case.opened.experiment.shape.classes, case.rows
@@ -109,7 +111,7 @@ def worst(case: Case) -> list[dict[str, Any]]:
     sure = case.losses if case.probabilities is None else case.probabilities[everyone, predicted]
     wrong = np.flatnonzero(actual != predicted)
     found: list[dict[str, Any]] = []
-    for index in wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]:
+    for index in wrong[np.argsort(-sure[wrong], kind="stable")][:WORST_CLASSIFIED]:
         one: dict[str, Any] = {
             "row": int(rows[index]),
             "actual": names[actual[index]],
@@ -128,7 +130,7 @@ def worst_labels(case: Case) -> list[dict[str, Any]]:
     actual, predicted = case.actual, case.predicted
     names, rows = case.opened.experiment.shape.classes, case.rows
     wrong = (actual != predicted).sum(axis=1)
-    order = np.lexsort((-case.losses, -wrong))[:WORST]
+    order = np.lexsort((-case.losses, -wrong))[:WORST_CLASSIFIED]
     return [
         {
             "row": int(rows[index]),

@@ -12,10 +12,10 @@ from nnlab.commands.report.content import (
     comparison_of,
     config_text,
     content_of,
+    named_values,
     peak_of,
     refuse_others,
-    thumbnail,
-    values,
+    thumbnail_uri,
 )
 from nnlab.commands.report.page import page_of, page_of_comparison
 from nnlab.core import files
@@ -25,11 +25,11 @@ from nnlab.runs.finished.evaluate import eval_folder
 from nnlab.runs.finished.reopen import open_run
 from nnlab.runs.folder import looks
 from nnlab.runs.folder.find import GROUP_FILE
-from nnlab.runs.folder.looks import Looks
+from nnlab.runs.folder.looks import LookCounts
 from nnlab.training import device as devices
 
 
-class Report(NamedTuple):
+class _Report(NamedTuple):
     """A finished report.
 
     Attributes:
@@ -41,7 +41,7 @@ class Report(NamedTuple):
     content: dict[str, Any]
 
 
-def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto") -> Report:
+def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto") -> _Report:
     """Judges the best checkpoint of a run, or of several side by side, and writes the page.
 
     A look at the test split is counted for each run.
@@ -53,7 +53,7 @@ def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto")
     """
     if len(set(runs)) < len(runs):
         raise ConfigError("--report: a comparison needs different runs, one is given twice")
-    chosen, _ = devices.choose(device)
+    chosen, _ = devices.choose_device(device)
     cases: list[Case] = []
     for run in runs:
         opened = open_run(run, split=split, device=chosen)
@@ -63,8 +63,8 @@ def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto")
     content = content_of(cases[0]) if len(cases) == 1 else comparison_of(cases)
     if split == "test":
         for case in cases:
-            looks.count(case.opened.run, case.opened.examples, command="report")
-        content["looks"] = looks.counted(runs)._asdict()
+            looks.count_look(case.opened.run, case.opened.examples, command="report")
+        content["looks"] = looks.looks_so_far(runs)._asdict()
     if len(cases) == 1:
         _illustrate(content, cases[0])
         page, name = page_of(content, config_text(runs[0])), f"{split}.html"
@@ -72,10 +72,10 @@ def report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto")
         page, name = page_of_comparison(content), f"{split}-comparison.html"
     folder = runs[0].parent if _one_group(runs) else runs[0]
     path = eval_folder(folder) / name
-    files.write(path, page)
+    files.write_file(path, page)
     for one in content.get("worst", ()):
         one.pop("picture", None)
-    return Report(path, {"page": str(path), **content})
+    return _Report(path, {"page": str(path), **content})
 
 
 def _one_group(runs: Sequence[Path]) -> bool:
@@ -84,16 +84,16 @@ def _one_group(runs: Sequence[Path]) -> bool:
     return len(runs) > 1 and (folder / GROUP_FILE).exists() and {r.parent for r in runs} == {folder}
 
 
-def told(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
+def report_text(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
     """What the command prints: the page's path, or the content as one JSON object.
 
     How often the test split was scored goes to stderr.
     """
-    found = report(runs, split=split, device=device)
+    found = write_report(runs, split=split, device=device)
     if as_json:
         return json.dumps(found.content, allow_nan=False) + "\n"
     if "looks" in found.content:
-        sys.stderr.write(Looks(**found.content["looks"]).sentence + "\n")
+        sys.stderr.write(LookCounts(**found.content["looks"]).sentence + "\n")
     return f"{found.page}\n"
 
 
@@ -103,7 +103,7 @@ def _illustrate(content: dict[str, Any], case: Case) -> None:
     if are_images(examples):
         peak = peak_of(examples, [one["row"] for one in worst])
         for one in worst:
-            one["picture"] = thumbnail(examples, one["row"], peak)
+            one["picture"] = thumbnail_uri(examples, one["row"], peak)
     elif len(examples.shape.inputs) == 1:
         for one in worst:
-            one["values"] = values(examples, one["row"])
+            one["values"] = named_values(examples, one["row"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nnlab.commands.report import classes, noise_inputs, regression
 from nnlab.commands.report import scores as pairs
-from nnlab.commands.report.calibration import calibration
+from nnlab.commands.report.calibration import calibration_facts
 from nnlab.commands.report.cases import Case, case_of
 from nnlab.commands.report.intervals import CONFIDENCE
 from nnlab.commands.report.scores import scores_of_case
@@ -25,7 +25,7 @@ from nnlab.core.errors import ConfigError
 from nnlab.runs.finished.reopen import Opened
 from nnlab.runs.folder.summary import read_summary
 
-FORMAT = 1
+_FORMAT = 1
 
 
 def content_of(case: Case) -> dict[str, Any]:
@@ -38,10 +38,13 @@ def content_of(case: Case) -> dict[str, Any]:
     }
     task = case.opened.experiment.shape.task
     if task == "regression":
-        found |= {"columns": regression.columns(case), "worst": regression.worst(case)}
+        found |= {
+            "columns": regression.column_facts(case),
+            "worst": regression.worst_predicted(case),
+        }
     else:
         found |= _of_classes(case) if task == "classes" else _of_labels(case)
-        found["meaningless_inputs"] = noise_inputs.sureness(case)
+        found["meaningless_inputs"] = noise_inputs.sureness_on_noise(case)
     return finite(found)
 
 
@@ -63,7 +66,7 @@ def comparison_of(cases: Sequence[Case]) -> dict[str, Any]:
         {"label": name, **head(case.opened), "scores": [one.plain() for one in found.values()]}
         for name, case, found in zip(names, cases, scores, strict=True)
     ]
-    found = {**_about(cases), "runs": runs, "pairs": pairs.compared(names, scores, right)}
+    found = {**_about(cases), "runs": runs, "pairs": pairs.compare_pairs(names, scores, right)}
     if task != "regression":
         found["classes"] = _side_by_side(cases)
     return finite(found)
@@ -81,7 +84,7 @@ def _about(cases: Sequence[Case]) -> dict[str, Any]:
     opened, split = cases[0].opened, cases[0].split
     shape = opened.experiment.shape
     return {
-        "format": FORMAT,
+        "format": _FORMAT,
         "split": split,
         "samples": len(cases[0].losses),
         "task": shape.task,
@@ -143,25 +146,25 @@ def _network(opened: Opened) -> str:
 
 
 def _of_classes(case: Case) -> dict[str, Any]:
-    matrix = classes.confusion(case)
+    matrix = classes.confusion_counts(case)
     names = case.opened.experiment.shape.classes
     found: dict[str, Any] = {
-        "classes": classes.per_class(case),
+        "classes": classes.measures_per_class(case),
         "confusion": matrix.tolist(),
         "confused_pairs": classes.confused_pairs(matrix, names),
-        "curves": classes.curves(case),
-        "worst": classes.worst(case),
+        "curves": classes.class_curves(case),
+        "worst": classes.worst_classified(case),
         "mistakes": int(len(case.losses) - np.trace(matrix)),
     }
     if case.probabilities is not None:
-        found["calibration"] = calibration(case.probabilities, case.actual, _fitting(case))
+        found["calibration"] = calibration_facts(case.probabilities, case.actual, _fitting(case))
     return found
 
 
 def _of_labels(case: Case) -> dict[str, Any]:
     return {
-        "classes": classes.per_class(case),
-        "curves": classes.curves(case),
+        "classes": classes.measures_per_class(case),
+        "curves": classes.class_curves(case),
         "worst": classes.worst_labels(case),
         "mistakes": int((case.actual != case.predicted).any(axis=1).sum()),
     }
@@ -177,7 +180,7 @@ def _fitting(case: Case) -> Any:
 
 def _side_by_side(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """F1 of each class, a number for each run."""
-    found = [classes.per_class(case) for case in cases]
+    found = [classes.measures_per_class(case) for case in cases]
     return [
         {
             "class": rows[0]["class"],
@@ -210,13 +213,13 @@ def refuse_others(cases: Sequence[Case]) -> None:
 
 def config_text(run: Path) -> str:
     """The whole config of a run, as its folder holds it."""
-    from nnlab.config.run_config import dump
+    from nnlab.config.run_config import dump_config
 
-    return dump(load_config(run / "config.yaml"))
+    return dump_config(load_config(run / "config.yaml"))
 
 
 def finite(value: Any) -> Any:
-    """The same without NaN and infinity, which JSON does not have."""
+    """A value without NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list | tuple):
@@ -226,7 +229,7 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-SIDE = 96
+_SIDE = 96
 """At most so many pixels a side; smaller images stay as they are, the page enlarges them."""
 ALL_COLUMNS = 6
 """Tables of so many columns show all, wider ones as many that are most unusual."""
@@ -238,7 +241,7 @@ def are_images(examples: Examples) -> bool:
     return len(inputs) == 3 and inputs[0] in (1, 3) and min(inputs[1:]) > 1
 
 
-def thumbnail(examples: Examples, row: int, peak: float) -> str:
+def thumbnail_uri(examples: Examples, row: int, peak: float) -> str:
     """A PNG as a data URI.
 
     Args:
@@ -251,7 +254,7 @@ def thumbnail(examples: Examples, row: int, peak: float) -> str:
     pixels = stored(examples, row).astype(np.float32) * (255 / peak)
     shown = np.clip(pixels, 0, 255).astype(np.uint8)
     image = Image.fromarray(shown[0] if len(shown) == 1 else shown.transpose(1, 2, 0))
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((_SIDE, _SIDE))
     content = BytesIO()
     image.save(content, format="png", optimize=True)
     return f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
@@ -269,7 +272,7 @@ def stored(examples: Examples, row: int) -> NDArray[Any]:
     return inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
 
 
-def values(examples: Examples, row: int) -> list[dict[str, Any]]:
+def named_values(examples: Examples, row: int) -> list[dict[str, Any]]:
     """Name, value and distance from the training mean in deviations, of a table's row.
 
     All columns of a narrow table in their order, of a wide one the most unusual first.

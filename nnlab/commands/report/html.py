@@ -33,10 +33,10 @@ def tag(name: str, /, *content: Content, **attributes: str | float | None) -> Ma
     )
     if name in VOID:
         return Markup(f"<{name}{said}>")
-    return Markup(f"<{name}{said}>{joined(content)}</{name}>")
+    return Markup(f"<{name}{said}>{_joined(content)}</{name}>")
 
 
-def joined(content: Content) -> Markup:
+def _joined(content: Content) -> Markup:
     """Several pieces as one."""
     if content is None:
         return Markup("")
@@ -44,7 +44,7 @@ def joined(content: Content) -> Markup:
         return content
     if isinstance(content, str | int):
         return Markup(_plain(str(content), quote=False))
-    return Markup("".join(joined(one) for one in content))
+    return Markup("".join(_joined(one) for one in content))
 
 
 def _plain(text: str, *, quote: bool) -> str:
@@ -186,12 +186,12 @@ _NAMES = {
 }
 
 
-def name_of(key: str) -> str:
+def score_title(key: str) -> str:
     """A score as people call it."""
     return _NAMES.get(key, key.replace("_", " "))
 
 
-def number(value: float | None, *, like: float | None = None, sign: bool = False) -> str:
+def number_text(value: float | None, *, like: float | None = None, sign: bool = False) -> str:
     """A number with as many decimals as its size deserves, or that of another one."""
     if value is None:
         return NONE
@@ -204,7 +204,7 @@ def number(value: float | None, *, like: float | None = None, sign: bool = False
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def percent_text(share: float | None, digits: int = 1) -> str:
     """A share."""
     return NONE if share is None else f"{100 * share:.{digits}f} %"
 
@@ -214,15 +214,15 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def interval(one: Mapping[str, Any], *, like: float | None = None, sign: bool = False) -> str:
+def interval_text(one: Mapping[str, Any], *, like: float | None = None, sign: bool = False) -> str:
     """`low to high`."""
     if one["low"] is None:
         return NONE
-    low, high = (number(one[end], like=like, sign=sign) for end in ("low", "high"))
+    low, high = (number_text(one[end], like=like, sign=sign) for end in ("low", "high"))
     return f"{low} to {high}"
 
 
-def table(
+def scrolling_table(
     head: Sequence[Content],
     rows: Sequence[Sequence[Content]],
     *,
@@ -256,21 +256,21 @@ def table(
     return tag("div", whole, class_="wide")
 
 
-def figure(picture: Markup, caption: Content) -> Markup:
+def figure_with_caption(picture: Markup, caption: Content) -> Markup:
     """A picture with what it shows."""
     return tag("figure", picture, tag("figcaption", caption))
 
 
-def section(title: str, *content: Content) -> Markup:
+def page_section(title: str, *content: Content) -> Markup:
     """A part of the page."""
     return tag("section", tag("h2", title), content)
 
 
-def columns(*parts: Content) -> Markup:
+def side_by_side(*parts: Content) -> Markup:
     """Side by side where there is room."""
     return tag("div", parts, class_="columns")
 
 
-def facts(pairs: Sequence[tuple[str, Content]], style: str = "facts") -> Markup:
+def facts_list(pairs: Sequence[tuple[str, Content]], style: str = "facts") -> Markup:
     """Names and values."""
     return tag("dl", [tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs], class_=style)

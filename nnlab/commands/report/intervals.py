@@ -33,7 +33,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(hits: float, examples: int) -> Interval:
+def wilson_interval(hits: float, examples: int) -> Interval:
     """The score interval of a share. Wilson 1927, doi:10.1080/01621459.1927.10502953."""
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share = hits / examples
@@ -61,7 +61,7 @@ def resamples(examples: int, *, count: int = RESAMPLES) -> Iterator[Floats]:
         yield counts.reshape(rows, examples).astype(np.float32, order="F")
 
 
-def bootstrap(
+def bootstrap_statistics(
     statistics: Mapping[str, Statistic], examples: int, *, count: int = RESAMPLES
 ) -> dict[str, Floats]:
     """Each statistic in every resample, (count,). Efron 1979, doi:10.1214/aos/1176344552."""
@@ -72,7 +72,7 @@ def bootstrap(
     return {key: np.concatenate(parts) for key, parts in found.items()}
 
 
-def percentiles(drawn: Floats) -> Interval | None:
+def percentile_interval(drawn: Floats) -> Interval | None:
     """The middle 95 % of resampled values; None where too many are not defined."""
     known = drawn[np.isfinite(drawn)]
     if len(known) < _DEFINED * len(drawn):
@@ -114,7 +114,7 @@ def roc_auc(ranked_by: Floats, actual: NDArray[np.bool_]) -> Statistic:
 
 
 def average_precision(ranked_by: Floats, actual: NDArray[np.bool_]) -> Statistic:
-    """Likewise the mean of the precision at each example of the class."""
+    """The mean of the precision at each example of the class."""
     order = np.argsort(-ranked_by, kind="stable")
     level = -ranked_by[order]
     found = actual[order]

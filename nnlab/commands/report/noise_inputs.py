@@ -16,14 +16,14 @@ from nnlab.core.contracts import Examples
 from nnlab.core.seeds import seed_for
 from nnlab.runs.finished.outputs import outputs_of
 
-EXAMPLES = 2000
+_EXAMPLES = 2000
 """At most so many inputs of each sort, and so many training rows for the moments."""
 _ELEMENTS = 1 << 24
 """And of large images so many numbers: as float32 they need 64 MB."""
 SURE = 0.9
 
 
-def sureness(case: Case) -> list[dict[str, Any]]:
+def sureness_on_noise(case: Case) -> list[dict[str, Any]]:
     """Mean confidence and entropy on the real split and on three sorts of noise.
 
     Returns:
@@ -76,9 +76,9 @@ def noises(examples: Examples, split: Any) -> dict[str, NDArray[np.float32]]:
 
 
 def _scaled(examples: Examples, split: Any) -> NDArray[np.float32]:
-    """At most `EXAMPLES` rows of a split at equal distances, as the network gets them."""
+    """At most `_EXAMPLES` rows of a split at equal distances, as the network gets them."""
     rows = examples.rows[split]
-    count = min(len(rows), EXAMPLES, max(1, _ELEMENTS // prod(examples.shape.inputs)))
+    count = min(len(rows), _EXAMPLES, max(1, _ELEMENTS // prod(examples.shape.inputs)))
     rows = rows[np.arange(count) * len(rows) // count]
     inputs = examples.inputs
     if isinstance(inputs, np.ndarray):

@@ -8,19 +8,19 @@ from nnlab.commands.report.html import (
     STYLE,
     Content,
     Markup,
-    facts,
-    interval,
-    name_of,
-    number,
+    facts_list,
+    interval_text,
+    number_text,
     p_value,
-    percent,
-    section,
-    table,
+    page_section,
+    percent_text,
+    score_title,
+    scrolling_table,
     tag,
 )
-from nnlab.runs.folder.looks import Looks
+from nnlab.runs.folder.looks import LookCounts
 
-Plain = Mapping[str, Any]
+_Plain = Mapping[str, Any]
 _ABREAST = 3
 """So many pairs are columns of the table of differences, more are its rows."""
 _SHARES = ("accuracy", "balanced_accuracy", "error_rate", "exact_match")
@@ -28,7 +28,7 @@ _UP_TO_ONE = (*_SHARES, "f1_macro", "f1_micro", "roc_auc", "average_precision", 
               "matthews_corrcoef", "cohen_kappa", "precision_macro", "recall_macro")  # fmt: skip
 
 
-def page_of(content: Plain, config: str) -> str:
+def page_of(content: _Plain, config: str) -> str:
     """The report of one run.
 
     Args:
@@ -37,42 +37,45 @@ def page_of(content: Plain, config: str) -> str:
     """
     run, task = content["run"], content["task"]
     if task == "regression":
-        parts: list[Content] = [sections.residuals(content), sections.worst(content)]
+        parts: list[Content] = [
+            sections.residuals_section(content),
+            sections.worst_section(content),
+        ]
     else:
-        parts = [sections.per_class(content)]
+        parts = [sections.classes_section(content)]
         if task == "classes":
-            parts.append(sections.confusion(content))
-        parts += [sections.worst(content), sections.calibration(content)]
-        parts += [sections.curves(content), sections.meaningless(content)]
+            parts.append(sections.confusion_section(content))
+        parts += [sections.worst_section(content), sections.calibration_section(content)]
+        parts += [sections.curves_section(content), sections.noise_section(content)]
     return _document(
         f"{run['name']}, {content['split']} split",
         _subtitle(content),
         _look(content),
         _key(content),
-        facts(_facts(content)),
-        section("Scores", _scores(content)),
+        facts_list(_facts(content)),
+        page_section("Scores", _scores(content)),
         parts,
         _foot(content),
         tag("details", tag("summary", "The whole config"), tag("pre", config)),
     )
 
 
-def page_of_comparison(content: Plain) -> str:
+def page_of_comparison(content: _Plain) -> str:
     """The report of several runs side by side."""
-    runs: Sequence[Plain] = content["runs"]
+    runs: Sequence[_Plain] = content["runs"]
     names = [run["label"] for run in runs]
-    parts: list[Content] = [section("Scores", _side_by_side(runs))]
+    parts: list[Content] = [page_section("Scores", _side_by_side(runs))]
     if "mcnemar" in content["pairs"][0]:
-        parts.append(section("McNemar's test", _mcnemar(content["pairs"])))
-    parts.append(section("Differences", _differences(content)))
+        parts.append(page_section("McNemar's test", _mcnemar(content["pairs"])))
+    parts.append(page_section("Differences", _differences(content)))
     if "classes" in content:
         rows = [
-            (row["class"], f"{row['support']:,}", *(number(f1, like=0.5) for f1 in row["f1"]))
+            (row["class"], f"{row['support']:,}", *(number_text(f1, like=0.5) for f1 in row["f1"]))
             for row in content["classes"]
         ]
         head = ("class", "support", *names)
         right = range(1, len(head))
-        parts.append(section("F1 of each class", table(head, rows, right=right)))
+        parts.append(page_section("F1 of each class", scrolling_table(head, rows, right=right)))
     about = [
         (run["label"], run["network"], run["loss"], run["optimizer"], str(run["seed"]),
          f"{run['epoch']:.3g}")
@@ -83,7 +86,7 @@ def page_of_comparison(content: Plain) -> str:
         f"{len(runs)} runs on the {content['split']} split",
         _subtitle(content),
         _look(content),
-        table(head, about, right=(4, 5)),
+        scrolling_table(head, about, right=(4, 5)),
         parts,
         _foot(content),
     )
@@ -101,7 +104,7 @@ def _document(title: str, *content: Content) -> str:
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _subtitle(content: Plain) -> Markup:
+def _subtitle(content: _Plain) -> Markup:
     kinds = {"classes": "classes", "labels": "labels"}
     what = kinds.get(content["task"])
     targets = f"{len(content['names'])} {what}" if what else "regression"
@@ -110,32 +113,32 @@ def _subtitle(content: Plain) -> Markup:
     return tag("p", text, class_="sub")
 
 
-def _look(content: Plain) -> Markup | None:
+def _look(content: _Plain) -> Markup | None:
     if "looks" not in content:
         return None
-    text = Looks(**content["looks"]).sentence
+    text = LookCounts(**content["looks"]).sentence
     return tag("p", f"{text[0].upper()}{text[1:]}.", class_="looks")
 
 
-def _key(content: Plain) -> Markup:
+def _key(content: _Plain) -> Markup:
     """The first scores, large."""
     found = [one for one in content["scores"] if one["key"] != "loss"][:3]
 
-    def value(one: Plain) -> Content:
+    def value(one: _Plain) -> Content:
         share = one["key"] in _SHARES
-        said = percent(one["value"], 2) if share else number(one["value"])
+        said = percent_text(one["value"], 2) if share else number_text(one["value"])
         low, high, base = (
-            percent(one[k], 2) if share else number(one[k], like=one["value"])
+            percent_text(one[k], 2) if share else number_text(one[k], like=one["value"])
             for k in ("low", "high", "baseline")
         )
         small = [] if one["low"] is None else [tag("small", f"{low} to {high}")]
         small += [] if one["baseline"] is None else [tag("small", f"baseline {base}")]
         return [said, small]
 
-    return facts([(name_of(one["key"]), value(one)) for one in found], "key")
+    return facts_list([(score_title(one["key"]), value(one)) for one in found], "key")
 
 
-def _facts(content: Plain) -> list[tuple[str, Content]]:
+def _facts(content: _Plain) -> list[tuple[str, Content]]:
     run = content["run"]
     epoch = f"epoch {run['epoch']:.4g}, step {run['step']:,}"
     chosen = "the last" if run["chosen_by"] == "none" else f"best {run['chosen_by']}"
@@ -154,23 +157,23 @@ def _facts(content: Plain) -> list[tuple[str, Content]]:
     ]
 
 
-def _scores(content: Plain) -> Markup:
+def _scores(content: _Plain) -> Markup:
     rows = [
         (
-            name_of(one["key"]),
-            number(one["value"]),
-            interval(one, like=one["value"]),
-            number(one["baseline"], like=one["value"]),
+            score_title(one["key"]),
+            number_text(one["value"]),
+            interval_text(one, like=one["value"]),
+            number_text(one["baseline"], like=one["value"]),
             _range(one),
         )
         for one in content["scores"]
     ]
     base = {"regression": "mean"}.get(content["task"], "majority")
     head = ("", "value", "95 % interval", f"baseline ({base})", "")
-    return table(head, rows, right=(1, 2, 3), main=(1,), classes={4: "range"})
+    return scrolling_table(head, rows, right=(1, 2, 3), main=(1,), classes={4: "range"})
 
 
-def _range(one: Plain) -> Markup | None:
+def _range(one: _Plain) -> Markup | None:
     """A score on its scale: a dot, its interval, a line for the baseline."""
     known = [one[key] for key in ("value", "low", "high", "baseline") if one[key] is not None]
     if one["value"] is None or one["low"] is None:
@@ -193,7 +196,7 @@ def _range(one: Plain) -> Markup | None:
     return tag("svg", parts, viewBox="0 0 170 14", aria_hidden="true")
 
 
-def _side_by_side(runs: Sequence[Plain]) -> Markup:
+def _side_by_side(runs: Sequence[_Plain]) -> Markup:
     scores = [{one["key"]: one for one in run["scores"]} for run in runs]
     shared = [key for key in scores[0] if all(key in found for found in scores)]
     rows: list[Sequence[Content]] = []
@@ -201,15 +204,15 @@ def _side_by_side(runs: Sequence[Plain]) -> Markup:
         cells: list[Content] = []
         for found in scores:
             one = found[key]
-            text = interval(one, like=one["value"])
+            text = interval_text(one, like=one["value"])
             small = tag("small", tag("br"), text, class_="soft")
-            cells.append([number(one["value"]), small])
-        rows.append((name_of(key), *cells, number(scores[0][key]["baseline"])))
+            cells.append([number_text(one["value"]), small])
+        rows.append((score_title(key), *cells, number_text(scores[0][key]["baseline"])))
     head = ("", *(run["label"] for run in runs), "baseline")
-    return table(head, rows, right=range(1, len(head)), main=(1,))
+    return scrolling_table(head, rows, right=range(1, len(head)), main=(1,))
 
 
-def _mcnemar(pairs: Sequence[Plain]) -> Markup:
+def _mcnemar(pairs: Sequence[_Plain]) -> Markup:
     rows = [
         (
             f"{one['first']}, {one['second']}",
@@ -222,10 +225,10 @@ def _mcnemar(pairs: Sequence[Plain]) -> Markup:
         for one in pairs
     ]
     head = ("pair", "only the first right", "only the second right", "method", "p", "p, Holm")
-    return table(head, rows, right=(1, 2, 4, 5))
+    return scrolling_table(head, rows, right=(1, 2, 4, 5))
 
 
-def _differences(content: Plain) -> Markup:
+def _differences(content: _Plain) -> Markup:
     keys = list(content["pairs"][0]["differences"])
     rows: list[Sequence[Content]] = []
     for pair in content["pairs"]:
@@ -233,17 +236,19 @@ def _differences(content: Plain) -> Markup:
         for key in keys:
             one = pair["differences"][key]
             size = one["difference"]
-            text = interval(one, like=size, sign=True)
-            cells.append([number(size, sign=True), tag("small", tag("br"), text, class_="soft")])
+            text = interval_text(one, like=size, sign=True)
+            cells.append(
+                [number_text(size, sign=True), tag("small", tag("br"), text, class_="soft")]
+            )
         rows.append((f"{pair['first']} \N{MINUS SIGN} {pair['second']}", *cells))
-    head: Sequence[Content] = ("pair", *map(name_of, keys))
+    head: Sequence[Content] = ("pair", *map(score_title, keys))
     if len(rows) <= _ABREAST:
         head, *turned = zip(head, *rows, strict=True)
         head, rows = ("", *head[1:]), list(turned)
-    return table(head, rows, right=range(1, len(head)))
+    return scrolling_table(head, rows, right=range(1, len(head)))
 
 
-def _foot(content: Plain) -> Markup:
+def _foot(content: _Plain) -> Markup:
     """How the numbers were made."""
     lines = [
         "Intervals are 95 %: Wilson's for shares of examples (1927), for all else the percentile "

@@ -7,12 +7,12 @@ import numpy as np
 from nnlab.commands.report.cases import Case
 from nnlab.commands.report.intervals import Floats
 
-WORST = 12
-POINTS = 1500
+_WORST = 12
+_POINTS = 1500
 """At most so many examples are drawn; taken at equal distances."""
 
 
-def columns(case: Case) -> list[dict[str, Any]]:
+def column_facts(case: Case) -> list[dict[str, Any]]:
     """For each target column: points, the residuals' histogram and their spread, in its unit."""
     predicted, actual = case.numbers
     return [_column(predicted[:, k], actual[:, k]) for k in range(actual.shape[1])]
@@ -21,7 +21,7 @@ def columns(case: Case) -> list[dict[str, Any]]:
 def _column(predicted: Floats, actual: Floats) -> dict[str, Any]:
     residuals = predicted - actual
     counts, edges = np.histogram(residuals, bins=_bins(residuals))
-    count = min(POINTS, len(actual))
+    count = min(_POINTS, len(actual))
     shown = np.arange(count) * len(actual) // count
     return {
         "mean_residual": float(residuals.mean()),
@@ -42,11 +42,11 @@ def _bins(residuals: Floats) -> int:
     return int(np.clip(len(np.histogram_bin_edges(residuals, "fd")) - 1, 5, 40))
 
 
-def worst(case: Case) -> list[dict[str, Any]]:
+def worst_predicted(case: Case) -> list[dict[str, Any]]:
     """The examples that are farthest off; of several columns by the sum of squared residuals."""
     predicted, actual = case.numbers
     residuals = predicted - actual
-    order = np.argsort(-np.square(residuals).sum(axis=1), kind="stable")[:WORST]
+    order = np.argsort(-np.square(residuals).sum(axis=1), kind="stable")[:_WORST]
     return [
         {
             "row": int(case.rows[index]),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nnlab.commands.report import intervals
 from nnlab.commands.report.cases import Case
-from nnlab.commands.report.intervals import Floats, Interval, Statistic, percentiles
+from nnlab.commands.report.intervals import Floats, Interval, Statistic, percentile_interval
 from nnlab.core.contracts import ExampleScore, StoredScore
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.scores.classes import AccuracyConfig, ExactMatchConfig
@@ -25,7 +25,7 @@ from nnlab.parts.scores.regression import (
     R2Config,
     RmseConfig,
 )
-from nnlab.runs.building.scoring import baseline, scores_of, stored_scores_of
+from nnlab.runs.building.scoring import blind_baseline, scores_of, stored_scores_of
 
 _STANDARD: Mapping[str, tuple[ScoreConfig, ...]] = {
     "classes": (
@@ -100,9 +100,9 @@ def scores_of_case(case: Case) -> list[Scored]:
     for key, score in stored_scores_of(experiment, examples).items():
         values[key] = score.value(case.outputs, case.batch.targets)
         chosen[key] = _of_stored(kinds[key], score, case)
-    draws = intervals.bootstrap(quick, count)
-    draws |= intervals.bootstrap(slow, count, count=_FEWER)
-    guessed = baseline(experiment, examples, case.split)
+    draws = intervals.bootstrap_statistics(quick, count)
+    draws |= intervals.bootstrap_statistics(slow, count, count=_FEWER)
+    guessed = blind_baseline(experiment, examples, case.split)
     found = [Scored("loss", values["loss"], None, "", None, False, draws["loss"])]
     found += [
         Scored(key, values[key], None, "", guessed.get(key), kind.higher_is_better, draws[key])
@@ -131,11 +131,13 @@ def _with_interval(one: Scored, kind: ScoreConfig | None, case: Case) -> Scored:
     of_examples = case.opened.experiment.shape.task == "classes" or name == "exact_match"
     if name in _SHARES and of_examples:
         return replace(
-            one, interval=intervals.wilson(round(one.value * count), count), method="wilson"
+            one,
+            interval=intervals.wilson_interval(round(one.value * count), count),
+            method="wilson",
         )
     # A resample never holds more than the greatest of all: no interval follows from that.
     # Bickel & Freedman 1981, doi:10.1214/aos/1176345637.
-    interval = None if name == "max_error" else intervals.percentiles(one.draws)
+    interval = None if name == "max_error" else intervals.percentile_interval(one.draws)
     return replace(one, interval=interval, method="none" if interval is None else "bootstrap")
 
 
@@ -195,7 +197,7 @@ class McNemar(NamedTuple):
 
     Attributes:
         first: examples that the first network alone has right.
-        second: likewise the second.
+        second: examples that the second network alone has right.
         p: two-sided, for the hypothesis that both are wrong equally often.
         method: exact or chi-squared.
     """
@@ -214,7 +216,7 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
 
 
 def mcnemar_of(only_first: int, only_second: int) -> McNemar:
-    """Likewise from the two counts."""
+    """McNemar's test from two counts: examples that one network alone has right."""
     total = only_first + only_second
     if total < EXACT_BELOW:
         from scipy.stats import binomtest
@@ -236,13 +238,13 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, Any]:
+def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, Any]:
     """A - B of each score that both have, with the interval over shared resamples."""
     found: dict[str, Any] = {}
     for key in (key for key in a if key in b):
         one, two = a[key], b[key]
         shared = min(len(one.draws), len(two.draws))
-        interval = percentiles(one.draws[:shared] - two.draws[:shared])
+        interval = percentile_interval(one.draws[:shared] - two.draws[:shared])
         if one.interval is None or two.interval is None or interval is None:
             interval = (None, None)
         low, high = interval
@@ -250,7 +252,7 @@ def differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, A
     return found
 
 
-def compared(
+def compare_pairs(
     names: Sequence[str],
     scores: Sequence[Mapping[str, Scored]],
     right: Sequence[NDArray[np.bool_]] | None,
@@ -277,7 +279,7 @@ def compared(
                 "p": test.p,
                 "method": test.method,
             }
-        one["differences"] = differences(scores[i], scores[j])
+        one["differences"] = _differences(scores[i], scores[j])
         found.append(one)
     if right is not None:
         adjusted = holm([one["mcnemar"]["p"] for one in found])

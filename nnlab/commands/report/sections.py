@@ -7,67 +7,73 @@ from nnlab.commands.report import charts
 from nnlab.commands.report.html import (
     NONE,
     Markup,
-    columns,
-    figure,
-    interval,
-    name_of,
-    number,
-    percent,
-    section,
-    table,
+    figure_with_caption,
+    interval_text,
+    number_text,
+    page_section,
+    percent_text,
+    score_title,
+    scrolling_table,
+    side_by_side,
     tag,
 )
 
-Plain = Mapping[str, Any]
+_Plain = Mapping[str, Any]
 _BARS = "As trained. Orange: surer than right; light blue: righter than sure."
 _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
-def confusion(content: Plain) -> Markup:
+def confusion_section(content: _Plain) -> Markup:
     """What is taken for what."""
     matrix, names = content["confusion"], content["names"]
     shade = "Blue is right, orange is wrong; the shade is the square root of the share."
-    return section(
+    return page_section(
         "Confusion matrix",
-        columns(
-            figure(charts.confusion(matrix, names, shares=False), f"Examples. {shade}"),
-            figure(charts.confusion(matrix, names, shares=True), "Percent of each actual class."),
+        side_by_side(
+            figure_with_caption(
+                charts.confusion_chart(matrix, names, shares=False), f"Examples. {shade}"
+            ),
+            figure_with_caption(
+                charts.confusion_chart(matrix, names, shares=True), "Percent of each actual class."
+            ),
         ),
     )
 
 
-def _pairs(content: Plain) -> Markup:
+def _pairs(content: _Plain) -> Markup:
     rows = [
-        (pair["actual"], pair["predicted"], str(pair["count"]), percent(pair["share"]))
+        (pair["actual"], pair["predicted"], str(pair["count"]), percent_text(pair["share"]))
         for pair in content["confused_pairs"]
     ]
     head = ("actual", "predicted", "examples", "of the actual class")
-    listed = table(head, rows, right=(2, 3)) if rows else tag("p", "No mistake was made.")
+    listed = scrolling_table(head, rows, right=(2, 3)) if rows else tag("p", "No mistake was made.")
     return tag("div", tag("h3", "Most confused pairs"), listed)
 
 
-def per_class(content: Plain) -> Markup:
+def classes_section(content: _Plain) -> Markup:
     """Precision, recall, F1 of each class or label."""
     rows = [
         (
             row["class"],
-            number(row["precision"], like=0.5),
-            number(row["recall"], like=0.5),
-            interval({"low": row["recall_low"], "high": row["recall_high"]}, like=0.5),
-            number(row["f1"], like=0.5),
+            number_text(row["precision"], like=0.5),
+            number_text(row["recall"], like=0.5),
+            interval_text({"low": row["recall_low"], "high": row["recall_high"]}, like=0.5),
+            number_text(row["f1"], like=0.5),
             f"{row['support']:,}",
         )
         for row in content["classes"]
     ]
     word = "label" if content["task"] == "labels" else "class"
     head = (word, "precision", "recall", "95 % interval", "F1", "support")
-    each = table(head, rows, right=(1, 2, 3, 4, 5))
+    each = scrolling_table(head, rows, right=(1, 2, 3, 4, 5))
     if word == "label":
-        return section("Labels", each)
-    return section("Classes", columns(tag("div", tag("h3", "Each class"), each), _pairs(content)))
+        return page_section("Labels", each)
+    return page_section(
+        "Classes", side_by_side(tag("div", tag("h3", "Each class"), each), _pairs(content))
+    )
 
 
-def calibration(content: Plain) -> Markup | None:
+def calibration_section(content: _Plain) -> Markup | None:
     """Reliability before and after a temperature."""
     found = content.get("calibration")
     if found is None:
@@ -77,33 +83,37 @@ def calibration(content: Plain) -> Markup | None:
     names = {"confidence": "mean confidence"}
     rows = [
         (
-            names.get(key, name_of(key)),
-            number(before[key], like=0.5),
-            *([number(after[key], like=0.5)] if after else []),
+            names.get(key, score_title(key)),
+            number_text(before[key], like=0.5),
+            *([number_text(after[key], like=0.5)] if after else []),
         )
         for key in keys
     ]
     head = ("", "as trained", *(["with temperature"] if after else []))
     pictures = [
-        figure(charts.reliability("reliability diagram", before["reliability"]), _BARS),
-        figure(
-            charts.confidences("histogram of confidence", before["reliability"]),
+        figure_with_caption(
+            charts.reliability_chart("reliability diagram", before["reliability"]), _BARS
+        ),
+        figure_with_caption(
+            charts.confidence_chart("histogram of confidence", before["reliability"]),
             f"Confidence, {found['bins']} bins of equal width.",
         ),
     ]
     if after:
-        shown = charts.reliability("reliability diagram, with temperature", after["reliability"])
-        caption = f"Logits divided by T = {number(found['temperature'])}."
-        pictures.insert(1, figure(shown, caption))
-    return section(
+        shown = charts.reliability_chart(
+            "reliability diagram, with temperature", after["reliability"]
+        )
+        caption = f"Logits divided by T = {number_text(found['temperature'])}."
+        pictures.insert(1, figure_with_caption(shown, caption))
+    return page_section(
         "Calibration",
-        table(head, rows, right=(1, 2)),
+        scrolling_table(head, rows, right=(1, 2)),
         tag("p", _temperature(found, content["split"]), class_="soft"),
-        columns(*pictures),
+        side_by_side(*pictures),
     )
 
 
-def _temperature(found: Plain, split: str) -> str:
+def _temperature(found: _Plain, split: str) -> str:
     if "temperature" not in found:
         return "There is no validation split to fit a temperature on."
     value = found["temperature"]
@@ -111,10 +121,10 @@ def _temperature(found: Plain, split: str) -> str:
         return "No temperature is best on the validation split: all of it is right, or too little."
     word = "too sure" if value > 1 else "not sure enough"
     same = " It was fitted on the very split that is shown." if split == "validation" else ""
-    return f"T = {number(value)}, fitted on the validation split: the network is {word}.{same}"
+    return f"T = {number_text(value)}, fitted on the validation split: the network is {word}.{same}"
 
 
-def curves(content: Plain) -> Markup | None:
+def curves_section(content: _Plain) -> Markup | None:
     """ROC and precision-recall curves with their areas."""
     found = content["curves"]
     if not found:
@@ -122,9 +132,9 @@ def curves(content: Plain) -> Markup | None:
     rows: list[Sequence[str]] = [
         (
             one["class"],
-            number(one["roc_auc"], like=0.5),
-            number(one["average_precision"], like=0.5),
-            number(one["share"], like=0.5),
+            number_text(one["roc_auc"], like=0.5),
+            number_text(one["average_precision"], like=0.5),
+            number_text(one["share"], like=0.5),
         )
         for one in found
     ]
@@ -133,22 +143,26 @@ def curves(content: Plain) -> Markup | None:
             sum(one[key] for one in found) / len(found)
             for key in ("roc_auc", "average_precision", "share")
         ]
-        rows.append(("macro mean", *(number(value, like=0.5) for value in means)))
+        rows.append(("macro mean", *(number_text(value, like=0.5) for value in means)))
         lines = "Thin lines: each against the rest; strong: their mean."
     else:
         lines = f"Positive: {found[0]['class']}."
     head = ("", "ROC AUC", "average precision", "share of examples")
-    return section(
+    return page_section(
         "Curves over thresholds",
-        columns(
-            figure(charts.roc(found), f"ROC. {lines} Dashed: guessing."),
-            figure(charts.precision_recall(found), f"Precision over recall. {lines}"),
+        side_by_side(
+            figure_with_caption(charts.roc_chart(found), f"ROC. {lines} Dashed: guessing."),
+            figure_with_caption(
+                charts.precision_recall_chart(found), f"Precision over recall. {lines}"
+            ),
         ),
-        table(head, rows, right=(1, 2, 3), main=(len(rows) - 1,) if len(found) > 1 else ()),
+        scrolling_table(
+            head, rows, right=(1, 2, 3), main=(len(rows) - 1,) if len(found) > 1 else ()
+        ),
     )
 
 
-def meaningless(content: Plain) -> Markup | None:
+def noise_section(content: _Plain) -> Markup | None:
     """How sure the network is of noise."""
     found = content["meaningless_inputs"]
     if not found:
@@ -157,9 +171,9 @@ def meaningless(content: Plain) -> Markup | None:
         (
             one["inputs"],
             f"{one['examples']:,}",
-            number(one["confidence"], like=0.5),
-            number(one["entropy"], like=0.5),
-            percent(one["sure"]),
+            number_text(one["confidence"], like=0.5),
+            number_text(one["entropy"], like=0.5),
+            percent_text(one["sure"]),
         )
         for one in found
     ]
@@ -169,14 +183,14 @@ def meaningless(content: Plain) -> Markup | None:
         "deviation of each; the shuffled inputs take every pixel or column from another example. "
         "A network that knows what it does not know is unsure of all three."
     )
-    return section(
+    return page_section(
         "Confidence on inputs that mean nothing",
-        table(head, rows, right=(1, 2, 3, 4), main=(0,)),
+        scrolling_table(head, rows, right=(1, 2, 3, 4), main=(0,)),
         tag("p", text, class_="soft"),
     )
 
 
-def residuals(content: Plain) -> list[Markup]:
+def residuals_section(content: _Plain) -> list[Markup]:
     """The fit of each target column."""
     names = content["target_columns"]
     many = len(content["columns"]) > 1
@@ -184,28 +198,32 @@ def residuals(content: Plain) -> list[Markup]:
     for name, column in zip(names, content["columns"], strict=True):
         spread = column["quantiles"]
         rows = [
-            ("mean residual", number(column["mean_residual"])),
-            ("deviation of residuals", number(column["deviation"])),
-            ("half of the errors are below", number(spread["50%"])),
-            ("nine of ten are below", number(spread["90%"])),
+            ("mean residual", number_text(column["mean_residual"])),
+            ("deviation of residuals", number_text(column["deviation"])),
+            ("half of the errors are below", number_text(spread["50%"])),
+            ("nine of ten are below", number_text(spread["90%"])),
         ]
         found.append(
-            section(
+            page_section(
                 f"Residuals of {name}" if many else "Residuals",
-                columns(
-                    figure(charts.fitted(column, name), "Dashed: exact."),
-                    figure(charts.residuals(column, name), "Residual: prediction minus target."),
-                    figure(charts.histogram(column), "How often which residual."),
+                side_by_side(
+                    figure_with_caption(charts.fitted_chart(column, name), "Dashed: exact."),
+                    figure_with_caption(
+                        charts.residuals_chart(column, name), "Residual: prediction minus target."
+                    ),
+                    figure_with_caption(
+                        charts.histogram_chart(column), "How often which residual."
+                    ),
                 ),
-                table(("", name), rows, right=(1,)),
+                scrolling_table(("", name), rows, right=(1,)),
             )
         )
     return found
 
 
-def worst(content: Plain) -> Markup | None:
+def worst_section(content: _Plain) -> Markup | None:
     """The examples that were judged worst, with what can be seen of them."""
-    found: Sequence[Plain] = content["worst"]
+    found: Sequence[_Plain] = content["worst"]
     if not found:
         return None
     task = content["task"]
@@ -223,11 +241,11 @@ def worst(content: Plain) -> Markup | None:
         numbers = [k for k, key in enumerate(head) if key not in ("actual", "predicted", "values")]
         if task == "regression":
             numbers = [0, 1, 2, 3]
-        shown = table(head, rows, right=numbers)
-    return section(title, tag("p", _how(content), class_="soft"), shown)
+        shown = scrolling_table(head, rows, right=numbers)
+    return page_section(title, tag("p", _how(content), class_="soft"), shown)
 
 
-def _how(content: Plain) -> str:
+def _how(content: _Plain) -> str:
     if content["task"] == "regression":
         unusual = "Beside each value: its distance from the training mean in deviations."
         return f"The greatest residuals. Rows count from 0 in the whole table. {unusual}"
@@ -242,21 +260,22 @@ def _how(content: Plain) -> str:
     return f"{head}, {order}. Rows count from 0 in the whole table.{unusual}"
 
 
-def _told(one: Plain, task: str) -> dict[str, str]:
+def _told(one: _Plain, task: str) -> dict[str, str]:
     """What is said of an example, by the name of its column."""
     if task == "regression":
         parts = ("actual", "predicted", "residual")
         return {
-            name: ", ".join(number(v, sign=name == "residual") for v in one[name]) for name in parts
+            name: ", ".join(number_text(v, sign=name == "residual") for v in one[name])
+            for name in parts
         }
     if task == "labels":
         labels = {name: ", ".join(one[name]) or NONE for name in ("actual", "predicted")}
         return {**labels, "wrong": str(one["wrong"])}
-    sure = {"confidence": percent(one["confidence"])} if "confidence" in one else {}
+    sure = {"confidence": percent_text(one["confidence"])} if "confidence" in one else {}
     return {"actual": one["actual"], "predicted": one["predicted"], **sure}
 
 
-def _pictured(one: Plain, told: Mapping[str, str]) -> Markup:
+def _pictured(one: _Plain, told: Mapping[str, str]) -> Markup:
     pair = f"{told['actual']}{_ARROW}{told['predicted']}"
     rest = [text for key, text in told.items() if key not in ("actual", "predicted")]
     image = tag("img", src=one["picture"], alt=f"row {one['row']}: {pair}")
@@ -264,7 +283,7 @@ def _pictured(one: Plain, told: Mapping[str, str]) -> Markup:
     return tag("li", image, [tag("span", line) for line in lines])
 
 
-def _values(one: Plain) -> str:
+def _values(one: _Plain) -> str:
     return "; ".join(
         f"{part['column']} {part['value']:.4g} ({part['deviations']:+.1f})".replace(
             "-", "\N{MINUS SIGN}"

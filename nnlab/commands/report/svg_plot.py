@@ -14,15 +14,15 @@ _TICKS = 5
 
 @final
 @dataclass(slots=True)
-class Plot:
+class SvgPlot:
     """Marks in data coordinates.
 
     Attributes:
         title: for those who cannot see it.
         x: name of the axis.
-        y: likewise.
+        y: name of the vertical axis.
         x_range: what the axis covers.
-        y_range: likewise.
+        y_range: what the vertical axis covers.
         marks: drawn so far.
     """
 
@@ -80,7 +80,7 @@ class Plot:
         for value in ticks(*self.x_range):
             x = f"{self._x(value):.1f}"
             found.append(tag("line", x1=x, x2=x, y1=_TOP, y2=HEIGHT - _BOTTOM, class_="grid"))
-            label = tag("text", said(value), x=x, y=HEIGHT - _BOTTOM + 15, class_="tick middle")
+            label = tag("text", _said(value), x=x, y=HEIGHT - _BOTTOM + 15, class_="tick middle")
             found.append(label)
         for value in ticks(*self.y_range):
             y = self._y(value)
@@ -88,7 +88,7 @@ class Plot:
                 tag("line", x1=left, x2=right, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
             )
             found.append(
-                tag("text", said(value), x=left - 6, y=f"{y + 3.5:.1f}", class_="tick end")
+                tag("text", _said(value), x=left - 6, y=f"{y + 3.5:.1f}", class_="tick end")
             )
         return found
 
@@ -121,7 +121,7 @@ def ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
-def covering(*values: Sequence[float], margin: float = 0.04) -> tuple[float, float]:
+def covering_range(*values: Sequence[float], margin: float = 0.04) -> tuple[float, float]:
     """A range that holds all finite values, with some room."""
     finite = [value for part in values for value in part if isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
@@ -129,7 +129,7 @@ def covering(*values: Sequence[float], margin: float = 0.04) -> tuple[float, flo
     return low - room, high + room
 
 
-def said(value: float) -> str:
+def _said(value: float) -> str:
     """A number at an axis."""
     if value == 0:
         return "0"

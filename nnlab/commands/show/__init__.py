@@ -8,12 +8,12 @@ from nnlab.commands import options
 
 
 def show(
-    config: options.Config,
-    set_: options.Set = None,
+    config: options.ConfigArgument,
+    set_: options.SetOption = None,
     data: Annotated[bool, typer.Option("--data", help="Loads and shows the data.")] = False,
-    plot: options.Plot = None,
-    expand: options.Expand = False,
-    json: options.Json = False,
+    plot: options.PlotOption = None,
+    expand: options.ExpandOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """What will be built: layers, shapes, parameters, memory, formulas, every auto."""
     from nnlab.commands.show.page import show_page

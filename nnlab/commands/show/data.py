@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from nnlab.core.contracts import Examples, RowReader
 from nnlab.core.lazy import NDArray, np
-from nnlab.parts.datasets.checks import counts_of, notes
+from nnlab.parts.datasets.checks import counts_of, data_notes
 
 _CHUNK = 1 << 20
 """So many numbers are looked at in one go: as float64 they need 8 MB."""
@@ -18,7 +18,7 @@ _SHOWN = 20
 _COLUMNS = 80
 
 
-class Spread(NamedTuple):
+class DataSpread(NamedTuple):
     """Four numbers of a column, or of everything."""
 
     low: float
@@ -29,9 +29,9 @@ class Spread(NamedTuple):
 
 def data_page(examples: Examples, scale: str) -> str:
     """The page of `show --data`."""
-    from nnlab.core.text import grid, rendered
+    from nnlab.core.text import render_text, text_grid
 
-    facts = data_facts(examples)
+    facts = shown_data_facts(examples)
     splits = list(facts["sizes"])
     rows = [("examples", *(f"{facts['sizes'][split]:,}" for split in splits))]
     counts: dict[str, dict[str, int]] = facts["classes"]
@@ -42,16 +42,16 @@ def data_page(examples: Examples, scale: str) -> str:
     if len(examples.shape.classes) > _SHOWN:
         rows.append((f"... {len(examples.shape.classes) - _SHOWN} more classes",))
     right = tuple(range(1, len(splits) + 1))
-    parts: list[Any] = [grid(rows, head=("", *splits), right=right), ""]
+    parts: list[Any] = [text_grid(rows, head=("", *splits), right=right), ""]
     head = ("training rows", "least", "greatest", "mean", "deviation")
     lines = [(name, *(f"{value:.4g}" for value in spread)) for name, spread in _spreads(examples)]
-    parts += [grid(lines, head=head, right=(1, 2, 3, 4)), f"\nscale: {scale}"]
-    parts += [f"note: {note}" for note in notes(examples)]
+    parts += [text_grid(lines, head=head, right=(1, 2, 3, 4)), f"\nscale: {scale}"]
+    parts += [f"note: {note}" for note in data_notes(examples)]
     picture = images(examples)
-    return rendered(*parts, *(["\n" + picture] if picture else []))
+    return render_text(*parts, *(["\n" + picture] if picture else []))
 
 
-def data_facts(examples: Examples) -> dict[str, Any]:
+def shown_data_facts(examples: Examples) -> dict[str, Any]:
     """Sizes, classes and ranges, as `--json` prints them."""
     names = examples.shape.classes
     classes: dict[str, dict[str, int]] = {}
@@ -67,7 +67,7 @@ def data_facts(examples: Examples) -> dict[str, Any]:
     }
 
 
-def _spreads(examples: Examples) -> Iterator[tuple[str, Spread]]:
+def _spreads(examples: Examples) -> Iterator[tuple[str, DataSpread]]:
     """As stored, as the network sees them, each column of a table, each column of real targets."""
     rows = examples.rows["train"]
     if not isinstance(examples.inputs, np.ndarray):
@@ -89,11 +89,11 @@ def _spreads(examples: Examples) -> Iterator[tuple[str, Spread]]:
                 yield "  as seen", _spread(seen)
 
 
-def _spread(column: "NDArray[np.float64]") -> Spread:
-    return Spread(column.min(), column.max(), column.mean(), column.std())
+def _spread(column: "NDArray[np.float64]") -> DataSpread:
+    return DataSpread(column.min(), column.max(), column.mean(), column.std())
 
 
-def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> list[Spread]:
+def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> list[DataSpread]:
     """The spread of each column of flat inputs; one for everything of images."""
     count, total, squares = 0, np.zeros(1), np.zeros(1)
     low, high = np.full(1, np.inf), np.full(1, -np.inf)
@@ -110,15 +110,15 @@ def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> 
         high = np.maximum(high, block.max(axis=0))
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    return [Spread(*map(float, four)) for four in zip(low, high, mean, deviation, strict=True)]
+    return [DataSpread(*map(float, four)) for four in zip(low, high, mean, deviation, strict=True)]
 
 
-def _joined(columns: list[Spread]) -> Spread:
+def _joined(columns: list[DataSpread]) -> DataSpread:
     """The spread of all columns together; each has as many rows."""
     low, high, mean, deviation = (np.array(part) for part in zip(*columns, strict=True))
     centre = mean.mean()
     around = np.sqrt((deviation**2 + (mean - centre) ** 2).mean())
-    return Spread(float(low.min()), float(high.max()), float(centre), float(around))
+    return DataSpread(float(low.min()), float(high.max()), float(centre), float(around))
 
 
 def _read(inputs: "NDArray[Any] | RowReader", rows: "NDArray[np.int64]") -> "NDArray[Any]":

@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-from nnlab.commands.show.layers import across
-from nnlab.config.origins import located
+from nnlab.commands.show.layers import shape_text
+from nnlab.config.origins import error_at_places
 from nnlab.config.run_config import to_yaml
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Config, Kind
 from nnlab.experiment.experiment import Experiment
 
 
-def expanded(experiment: Experiment, *, as_json: bool) -> str:
+def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
     """The config as YAML text; fields that have their default are left out.
 
     Args:
@@ -25,11 +25,11 @@ def expanded(experiment: Experiment, *, as_json: bool) -> str:
     try:
         stack = config.model.expanded(shape.inputs)
     except MistakeError as error:
-        raise located([error.mistake], config.origins) from None
+        raise error_at_places([error.mistake], config.origins) from None
     tree = brief(config.model_copy(update={"model": stack}))
     if as_json:
         return json.dumps(tree) + "\n"
-    head = f"# {config.model.kind} for inputs of {across(shape.inputs)}, written out.\n"
+    head = f"# {config.model.kind} for inputs of {shape_text(shape.inputs)}, written out.\n"
     return head + to_yaml(tree)
 
 

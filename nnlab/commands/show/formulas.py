@@ -9,14 +9,14 @@ from nnlab.parts.averages import EmaConfig, SwaConfig
 from nnlab.parts.optimizers.family import DecayingConfig
 
 
-def objective(experiment: Experiment) -> str:
+def objective_formula(experiment: Experiment) -> str:
     """J as a formula: J = mean cross_entropy + 0.5 * 0.0001 * sum w^2."""
     terms = [f"mean {experiment.loss.kind}", *_terms(experiment)]
     whose = f" (w: {_count(experiment, experiment.config.regularize.on)})"
     return f"J = {' + '.join(terms)}{whose if len(terms) > 1 else ''}"
 
 
-def penalty(experiment: Experiment) -> str:
+def penalty_formula(experiment: Experiment) -> str:
     """The terms that `regularize` adds to the objective; empty for none."""
     return " + ".join(_terms(experiment))
 
@@ -40,7 +40,7 @@ def _count(experiment: Experiment, on: str) -> str:
     return f"{weights:,} weights, not the {total - weights:,} biases and the like"
 
 
-def bounds(experiment: Experiment) -> Iterator[str]:
+def bound_formulas(experiment: Experiment) -> Iterator[str]:
     """What stands beside the objective, in the order of an update; g is its gradient."""
     config, train = experiment.config, experiment.config.train
     if limit := train.clip_norm:

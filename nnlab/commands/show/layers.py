@@ -14,7 +14,7 @@ _FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LayerRow:
     """One line: `count` layers alike, of which this is the first."""
 
     plan: Plan
@@ -31,16 +31,16 @@ class Row:
         return f"{first}-{re.sub(r'^.*?(?=[0-9]*$)', '', self.last.name)}"
 
 
-def folded(plans: Sequence[Plan], depth: int = 0) -> Iterator[Row]:
+def folded(plans: Sequence[Plan], depth: int = 0) -> Iterator[LayerRow]:
     """Each plan, behind it those inside it; what follows each other and is alike has one row."""
     for _, group in groupby(plans, _form):
         alike = list(group)
         if len(alike) > 1 and (len(alike) >= _FEW or alike[0].children):
-            yield Row(alike[0], depth, alike[-1], len(alike))
+            yield LayerRow(alike[0], depth, alike[-1], len(alike))
             yield from folded(alike[0].children, depth + 1)
             continue
         for plan in alike:
-            yield Row(plan, depth, plan)
+            yield LayerRow(plan, depth, plan)
             yield from folded(plan.children, depth + 1)
 
 
@@ -53,27 +53,28 @@ def _form(plan: Plan) -> tuple[Any, ...]:
 
 def layer_table(plans: Sequence[Plan]) -> Any:
     """Name, kind, shapes, parameters and FLOPs of each layer, and their sums."""
-    from nnlab.core.text import WIDTH, grid
+    from nnlab.core.text import text_grid
+    from nnlab.core.wrap import terminal_width
 
     lines = [_line(row) for row in folded(plans)]
-    sums = (f"{sum(map(parameters, plans)):,}", large(sum(plan.flops for plan in plans)))
+    sums = (f"{sum(map(count_parameters, plans)):,}", large(sum(plan.flops for plan in plans)))
     lines.append(("total", "", "", *sums, ""))
     head = ("layer", "kind", "one example", "parameters", "FLOPs", "")
-    if _width([head, *lines]) > WIDTH:
+    if _width([head, *lines]) > terminal_width():
         # What comes in is what went out above; so the notes keep their place.
         lines = [(*line[:2], line[2].rpartition(" ")[2], *line[3:]) for line in lines]
         head = (*head[:2], "output", *head[3:])
-    return grid(lines, head=head, right=(3, 4), whole=(0, 1, 2, 3, 4))
+    return text_grid(lines, head=head, right=(3, 4), whole=(0, 1, 2, 3, 4))
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: LayerRow) -> tuple[str, ...]:
     plan = row.plan
     times = f"{row.count} x " if row.count > 1 else ""
     return (
         "  " * row.depth + row.name,
         "" if plan.kind == row.name else plan.kind,
-        f"{across(plan.inputs)} -> {across(plan.output)}",
-        f"{times}{parameters(plan):,}",
+        f"{shape_text(plan.inputs)} -> {shape_text(plan.output)}",
+        f"{times}{count_parameters(plan):,}",
         f"{times}{large(plan.flops)}",
         plan.note.replace(" norm", ""),
     )
@@ -84,12 +85,12 @@ def _width(lines: Sequence[Sequence[str]]) -> int:
     return sum(2 + max(map(len, column)) for column in zip(*lines, strict=True)) - 2
 
 
-def parameters(plan: Plan) -> int:
+def count_parameters(plan: Plan) -> int:
     """How many weights and biases."""
     return sum(prod(shape) for shape in plan.parameters.values())
 
 
-def across(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
     """A shape as people say it: 1x28x28."""
     return "x".join(map(str, shape))
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnlab.commands.show.formulas import bounds, objective, penalty
-from nnlab.commands.show.layers import across, layer_table, parameters
-from nnlab.comparison.group import Group, settled_group
+from nnlab.commands.show.formulas import bound_formulas, objective_formula, penalty_formula
+from nnlab.commands.show.layers import count_parameters, layer_table, shape_text
+from nnlab.comparison.group import Group, settle_source
 from nnlab.config.described import plain_text
 from nnlab.config.run_config import to_plain
 from nnlab.core.contracts import Plan, flat_plans
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind
-from nnlab.core.text import grid, rendered
+from nnlab.core.text import render_text, text_grid
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.memory import memory
+from nnlab.experiment.memory import memory_needs
 from nnlab.parts.datasets.label_noise import noise_of
 from nnlab.training.pace import Pace
 
@@ -47,34 +47,34 @@ def show_page(
         raise ConfigError(f"--plot {plot}: draws the data (give --data too)")
     if expand and data:
         raise ConfigError("--expand: prints a config, not the data (leave --data out)")
-    settled = settled_group(source, overrides)
+    settled = settle_source(source, overrides)
     if expand:
-        from nnlab.commands.show.expand import expanded
+        from nnlab.commands.show.expand import expanded_config
 
-        return expanded(settled.one(), as_json=as_json)
+        return expanded_config(settled.one(), as_json=as_json)
     experiment = settled.first
-    facts = facts_of(experiment)
+    facts = _facts_of(experiment)
     head = ""
     if settled.group.compares:
         facts["comparison"] = group_facts(*settled)
         head = group_page(*settled)
     if not data:
         return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts)
-    from nnlab.commands.show.data import data_facts, data_page
+    from nnlab.commands.show.data import data_page, shown_data_facts
 
     examples = experiment.load()
     if plot is not None:
-        from nnlab.commands.show.data_plot import plot as draw
+        from nnlab.commands.show.data_plot import plot_data as draw
 
         draw(experiment, examples, plot)
     if as_json:
-        return json.dumps({**facts, "splits": data_facts(examples)}) + "\n"
+        return json.dumps({**facts, "splits": shown_data_facts(examples)}) + "\n"
     return (
         head + _page(experiment, facts) + "\n" + data_page(examples, experiment.config.data.scale)
     )
 
 
-def facts_of(experiment: Experiment) -> dict[str, Any]:
+def _facts_of(experiment: Experiment) -> dict[str, Any]:
     """Everything that the page shows, as `--json` prints it."""
     config, shape, design = experiment.config, experiment.shape, experiment.design
     return {
@@ -91,15 +91,18 @@ def facts_of(experiment: Experiment) -> dict[str, Any]:
         "parameters": design.parameters,
         "flops": design.flops,
         "remarks": list(config.model.remarks(shape)),
-        "memory": memory(experiment),
+        "memory": memory_needs(experiment),
         "steps": {
             "per_epoch": experiment.per_epoch,
             "total": experiment.total,
             "reading_every": experiment.pace.every,
         },
         "loss": {"kind": experiment.loss.kind, "formula": experiment.loss.formula},
-        "regularize": penalty(experiment),
-        "objective": {"formula": objective(experiment), "bounds": [*bounds(experiment)]},
+        "regularize": penalty_formula(experiment),
+        "objective": {
+            "formula": objective_formula(experiment),
+            "bounds": [*bound_formulas(experiment)],
+        },
         "rule": line_of(config.rule),
         "optimizer": line_of(config.optimizer) if config.rule.optimized else "",
         "schedule": line_of(config.schedule) if config.rule.optimized else "",
@@ -114,7 +117,7 @@ def _layer(plan: Plan) -> dict[str, Any]:
         "kind": plan.kind,
         "inputs": list(plan.inputs),
         "output": list(plan.output),
-        "parameters": parameters(plan),
+        "parameters": count_parameters(plan),
         "flops": plan.flops,
         "note": plan.note,
     }
@@ -151,20 +154,20 @@ def _short(value: Any) -> str:
 
 
 def _page(experiment: Experiment, facts: dict[str, Any]) -> str:
-    from nnlab.core.text import grid, rendered
+    from nnlab.core.text import render_text, text_grid
 
     shape = experiment.shape
     sizes = ", ".join(f"{size:,} {split}" for split, size in shape.sizes.items())
     what = f"{shape.outputs} {'numbers' if shape.task == 'regression' else shape.task}"
     head = [
-        ("data", f"{facts['data']['kind']}: {across(shape.inputs)} to {what}; {sizes} examples")
+        ("data", f"{facts['data']['kind']}: {shape_text(shape.inputs)} to {what}; {sizes} examples")
     ]
-    lines = grid([*head, *_lines(experiment, facts)], whole=(0,))
+    lines = text_grid([*head, *_lines(experiment, facts)], whole=(0,))
     table = layer_table(experiment.design.plans)
-    autos = grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
+    autos = text_grid([(path, value) for path, value in facts["auto"].items()], whole=(0,))
     remarks = ["", *facts["remarks"]] if facts["remarks"] else []
     took = ("\nauto took", autos)
-    return rendered(f"{facts['name']}\n", table, *remarks, "", lines, *took)
+    return render_text(f"{facts['name']}\n", table, *remarks, "", lines, *took)
 
 
 def _lines(experiment: Experiment, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -242,7 +245,7 @@ def group_page(group: Group, experiments: Mapping[str, Experiment]) -> str:
     ]
     parts: list[Any] = [f"{group.name}: {len(group.members)} runs, seeds {plain_text(seeds)}", ""]
     if rows:
-        parts += [grid(rows, head=("variant", "parameters", "differs in"), right=(1,)), ""]
+        parts += [text_grid(rows, head=("variant", "parameters", "differs in"), right=(1,)), ""]
     parts += [f"expects {line}" for line in facts["expect"]]
     first = f" (that of {next(iter(experiments))})" if rows else ""
-    return rendered(*parts, f"what a run trains{first}:", "")
+    return render_text(*parts, f"what a run trains{first}:", "")

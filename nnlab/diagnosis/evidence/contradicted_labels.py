@@ -23,7 +23,7 @@ _OVERLAPS, _SHARES = 64, 50
 """Of the ranks; of the normal clouds' quantiles; of the grids of overlaps and of wrong labels."""
 
 
-class Fitted(NamedTuple):
+class FittedShare(NamedTuple):
     """Wrong labels beside overlapping classes, as fitted to the margins of training rows."""
 
     least: float
@@ -32,7 +32,7 @@ class Fitted(NamedTuple):
     """(40,) shares that right labels contradict, of rows from the surest to the others."""
 
 
-def fitted(margin: "Floats", sure: "Floats | None" = None, *, luck: float) -> Fitted:
+def fit_wrong_share(margin: "Floats", sure: "Floats | None" = None, *, luck: float) -> FittedShare:
     """How many labels are wrong, from how contradictions depend on sureness.
 
     A row of rank u is contradicted with probability p + (1 - 2 p) q(u): p of the labels are wrong
@@ -56,7 +56,7 @@ def fitted(margin: "Floats", sure: "Floats | None" = None, *, luck: float) -> Fi
     likelihood = terms.sum(axis=2)
     likely = likelihood.max(axis=1) >= likelihood.max() - luck**2 / 2.0
     best = int(np.unravel_index(likelihood.argmax(), likelihood.shape)[1])
-    return Fitted(float(shares[likely][0]), clouds[best])
+    return FittedShare(float(shares[likely][0]), clouds[best])
 
 
 def _sure(margin: "Floats", sure: "Floats | None") -> "Floats":
@@ -157,7 +157,7 @@ def held_shares(
         margin: (N,) of training rows.
         held: (V,) of validation rows, or (F, V).
         sure: (N,) what divides the training rows in five groups of equal size; None for |margin|.
-        held_sure: likewise, of the validation rows.
+        held_sure: (V,) or (F, V) how sure the answers to the validation rows are.
     """
     group = _groups(_sure(margin, sure), _sure(held, held_sure))
     against = (held < 0.0).ravel()
@@ -165,7 +165,7 @@ def held_shares(
     return (np.bincount(group, against, minlength=5) + against.mean()) / (size + 1.0)
 
 
-def beyond(
+def places_beyond_chance(
     margin: "Floats", expected: "Floats", sure: "Floats | None" = None
 ) -> "NDArray[np.intp]":
     """Places of as many contradicted rows as are more than right labels explain.
@@ -176,7 +176,7 @@ def beyond(
 
     Args:
         margin: (N,) of training rows.
-        expected: (5 k,) shares that right labels contradict, likewise from the surest rows on.
+        expected: (5 k,) shares that right labels contradict, from the surest rows on.
         sure: (N,) by which they are ranked; None for |margin|.
     """
     groups = np.array_split(_surest_first(_sure(margin, sure)), 5)

@@ -11,12 +11,12 @@ from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
 from nnlab.experiment.experiment import Experiment
 
-ROWS = 2000
+_ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""
 _ELEMENTS = 1 << 24
 """At most so many numbers of them: as float64 they need 128 MB."""
 _READ = 32
-"""Likewise of a set that is read from files."""
+"""At most so many rows of a set that is read from files."""
 _DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
 
 
@@ -36,7 +36,7 @@ class DataFacts:
         doubles: rows of a split that are rows of train as well, the share of the split.
         same_rows: splits that are the rows of train by design.
         blind: the training loss of a guess that never looks at the inputs; None where unknown.
-        silent: likewise of outputs that are all 0, as small first weights give them.
+        silent: the training loss of outputs that are all 0, as small first weights give them.
         outliers: training rows that are far larger than the others, as far as they were looked
             for.
         baseline: what such a guess scores on validation (else train), by the score's key.
@@ -127,7 +127,7 @@ def _seen(examples: Examples) -> "NDArray[np.float64]":
 
 def _most(examples: Examples) -> int:
     """How many rows are looked at in one go."""
-    return max(1, min(ROWS, _ELEMENTS // prod(examples.shape.inputs)))
+    return max(1, min(_ROWS, _ELEMENTS // prod(examples.shape.inputs)))
 
 
 def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]":

@@ -12,15 +12,15 @@ from nnlab.diagnosis.evidence.data_facts import DataFacts
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig
-from nnlab.parts.layers.family import LayerConfig, Placed, place
+from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
-from nnlab.training.probes.labels import labels
+from nnlab.training.probes.labels import parameter_labels
 from nnlab.training.probes.readings import SATURATED
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class LayerFacts:
     """A layer with a weight matrix.
 
     Attributes:
@@ -56,9 +56,9 @@ class ExampleRecord:
         steps: (T,) of the moments.
         losses: (T, N).
         margins: (T, N); None where targets are no classes.
-        predicted: (T, N) class numbers; likewise.
-        held: (T, V) margins of the validation rows; likewise, or there is no validation.
-        sure: (T, N) the largest output less the second, whatever the label; likewise, or an older
+        predicted: (T, N) class numbers; None where targets are no classes.
+        held: (T, V) margins of the validation rows; None without classes or validation.
+        sure: (T, N) the largest output less the second, whatever the label; None too for an older
             record.
     """
 
@@ -78,15 +78,15 @@ class ExampleRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """The same N training examples, asked of networks that were trained without them.
+    """N training examples, asked of networks that were trained without them.
 
     Attributes:
         losses: (N,) means over the moments, each row of the one network that had not seen it.
-        margins: (N,) likewise.
-        sure: (N,) likewise, the largest output less the second: how sure the answer is.
+        margins: (N,) means over the moments, by the same network.
+        sure: (N,) means of the largest output less the second: how sure the answer is.
         predicted: (T, N) class numbers, at each moment.
         held: (F, V) margins of the validation rows, by each of the F networks; None without them.
-        held_sure: (F, V) likewise.
+        held_sure: (F, V) how sure their answers are; None without them.
     """
 
     losses: "NDArray[np.float32]"
@@ -125,12 +125,12 @@ class Facts:
         return self.config.diagnose
 
     @property
-    def output(self) -> Layer | None:
+    def output(self) -> LayerFacts | None:
         """The last layer."""
         return self.layers[-1] if self.layers else None
 
     @property
-    def hidden(self) -> Sequence[Layer]:
+    def hidden(self) -> Sequence[LayerFacts]:
         """All others."""
         return self.layers[:-1]
 
@@ -152,8 +152,8 @@ class Facts:
         return min(1.0, step / max(1, total))
 
 
-def _layers(experiment: Experiment) -> Iterator[Layer]:
-    named = labels(experiment.design.plans)
+def _layers(experiment: Experiment) -> Iterator[LayerFacts]:
+    named = parameter_labels(experiment.design.plans)
     configs = {placed.name: placed.config for placed in _flat(experiment.design.placed)}
     shapes = {n: s for plan in experiment.design.plans for n, s in plan.parameters.items()}
     for parameter, label in named.items():
@@ -166,7 +166,7 @@ def _layers(experiment: Experiment) -> Iterator[Layer]:
         if isinstance(config, WeightedConfig):
             activation = config.activation or activation
             norm = config.norm.kind if config.norm else norm
-        yield Layer(name, label, shapes[parameter], activation, norm, at_rest(activation))
+        yield LayerFacts(name, label, shapes[parameter], activation, norm, at_rest(activation))
 
 
 def _flat(placed: Sequence[Placed], block: str = "") -> Iterator[Placed]:
@@ -176,7 +176,7 @@ def _flat(placed: Sequence[Placed], block: str = "") -> Iterator[Placed]:
         yield one._replace(name=name)
         if isinstance(one.config, ResidualConfig):
             inner: tuple[LayerConfig, ...] = one.config.layers
-            yield from _flat(place(inner, tuple(() for _ in inner)), f"{name}.")
+            yield from _flat(name_layers(inner, tuple(() for _ in inner)), f"{name}.")
 
 
 def at_rest(activation: ActivationConfig) -> float:

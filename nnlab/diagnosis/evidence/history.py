@@ -6,9 +6,9 @@ from statistics import fmean
 from typing import NamedTuple, final
 
 from nnlab.core.contracts import Split
-from nnlab.diagnosis.evidence.facts import Facts, Layer
+from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 
-MOST = 400
+_MOST = 400
 """So many readings of a split are kept."""
 _FIRST, _LAST = 20, 200
 FEWEST = 30
@@ -17,7 +17,7 @@ FEWEST = 30
 Values = Mapping[str, float | None]
 
 
-class Point(NamedTuple):
+class HistoryPoint(NamedTuple):
     """One reading; what is not finite is None."""
 
     step: int
@@ -37,15 +37,15 @@ class History:
 
     def __init__(self) -> None:
         self.diverged = self.ended = False
-        self.points: dict[Split, list[Point]] = {"train": [], "validation": []}
-        self.close: list[Point] = []
+        self.points: dict[Split, list[HistoryPoint]] = {"train": [], "validation": []}
+        self.close: list[HistoryPoint] = []
         # The same curve is asked for by many rules between two readings.
         self._curves: dict[tuple[str, Split], list[tuple[int, float]]] = {}
 
     def add(self, step: int, split: Split, values: Mapping[str, float | None]) -> None:
         """Takes a reading."""
         finite = {k: v if v is not None and isfinite(v) else None for k, v in values.items()}
-        point = Point(step, finite)
+        point = HistoryPoint(step, finite)
         self._curves.clear()
         points = self.points.setdefault(split, [])
         points.append(point)
@@ -55,12 +55,12 @@ class History:
             _thin(self.close)
 
     @property
-    def train(self) -> Sequence[Point]:
+    def train(self) -> Sequence[HistoryPoint]:
         """The readings of training."""
         return self.points["train"]
 
     @property
-    def validation(self) -> Sequence[Point]:
+    def validation(self) -> Sequence[HistoryPoint]:
         """The readings of validation."""
         return self.points["validation"]
 
@@ -77,13 +77,15 @@ class History:
         return self._curves[key, split]
 
 
-def _thin(points: list[Point]) -> None:
+def _thin(points: list[HistoryPoint]) -> None:
     """Drops every other reading of the middle, where there are too many."""
-    if len(points) > MOST:
+    if len(points) > _MOST:
         del points[_FIRST:-_LAST:2]
 
 
-def of_layers(point: Point, prefix: str, layers: Sequence[Layer]) -> Iterator[tuple[Layer, float]]:
+def of_layers(
+    point: HistoryPoint, prefix: str, layers: Sequence[LayerFacts]
+) -> Iterator[tuple[LayerFacts, float]]:
     """A number of each layer that has it and where it is finite: of its weight or of the layer."""
     for layer in layers:
         value = point.values.get(f"{prefix}/{layer.weight}")
@@ -93,7 +95,7 @@ def of_layers(point: Point, prefix: str, layers: Sequence[Layer]) -> Iterator[tu
             yield layer, value
 
 
-def since(points: Sequence[Point], holds: Callable[[Point], bool]) -> int:
+def since_step(points: Sequence[HistoryPoint], holds: Callable[[HistoryPoint], bool]) -> int:
     """From which step on it has held at every reading up to the newest."""
     step = points[-1].step
     for point in reversed(points):
@@ -103,12 +105,14 @@ def since(points: Sequence[Point], holds: Callable[[Point], bool]) -> int:
     return step
 
 
-def held(points: Sequence[Point], holds: Callable[[Point], bool], *, times: int = 2) -> bool:
+def held_at_readings(
+    points: Sequence[HistoryPoint], holds: Callable[[HistoryPoint], bool], *, times: int = 2
+) -> bool:
     """Whether it held at so many readings, up to the newest."""
     return len(points) >= times and all(holds(point) for point in points[-times:])
 
 
-def blind(history: History, facts: Facts) -> float | None:
+def loss_of_blind_guess(history: History, facts: Facts) -> float | None:
     """The loss of a guess that never looks at the inputs; where unknown, that of the first weights.
 
     None where there is none above 0.
@@ -119,50 +123,57 @@ def blind(history: History, facts: Facts) -> float | None:
     return known if known is not None and known > 0.0 else None
 
 
-def recent(history: History) -> float | None:
+def recent_loss(history: History) -> float | None:
     """The mean training loss of the last tenth of the readings, of two at least."""
     losses = history.curve("loss")
     count = max(2, len(losses) // 10)
     return fmean(value for _, value in losses[-count:]) if len(losses) >= count else None
 
 
-def gone(history: History, facts: Facts) -> float | None:
+def share_of_loss_gone(history: History, facts: Facts) -> float | None:
     """How much of the loss of a blind guess is gone: 0 nothing is learned, 1 all is.
 
     Negative where the network is worse than the guess; None as long as there is nothing to say.
     """
-    start, now = blind(history, facts), recent(history)
+    start, now = loss_of_blind_guess(history, facts), recent_loss(history)
     return None if start is None or now is None else 1.0 - now / start
 
 
-def learned(history: History, facts: Facts) -> bool:
+def much_is_learned(history: History, facts: Facts) -> bool:
     """Whether so much is learned that a symptom in the layers does no great harm."""
-    share = gone(history, facts)
+    share = share_of_loss_gone(history, facts)
     return share is not None and share >= facts.limits.learned
 
 
-def moving(history: History, facts: Facts) -> bool:
+def loss_still_falls(history: History, facts: Facts) -> bool:
     """Whether the training loss still falls: from the second third of the readings to the last.
 
     By more than a fiftieth of a blind guess's loss; what moves less has come to rest.
     """
-    start, losses = blind(history, facts), [value for _, value in history.curve("loss")]
+    start, losses = (
+        loss_of_blind_guess(history, facts),
+        [value for _, value in history.curve("loss")],
+    )
     third = len(losses) // 3
     if start is None or not third:
         return True
     return fmean(losses[-2 * third : -third]) - fmean(losses[-third:]) > 0.02 * start
 
 
-def costs(history: History, facts: Facts) -> bool:
+def costs_something(history: History, facts: Facts) -> bool:
     """Whether a mild symptom has cost something: the run is over, little is learned, all rests.
 
     Before the end nobody knows: many runs rest on a plateau for half of their time, and then learn
     (Saxe et al. 2014, arXiv:1312.6120).
     """
-    return history.ended and not learned(history, facts) and not moving(history, facts)
+    return (
+        history.ended
+        and not much_is_learned(history, facts)
+        and not loss_still_falls(history, facts)
+    )
 
 
-def waited(history: History, facts: Facts) -> bool:
+def should_have_begun(history: History, facts: Facts) -> bool:
     """Whether learning should have begun by now."""
     few = history.step < FEWEST or len(history.train) <= 3
     return not few and facts.share(history.step) >= facts.limits.patience

@@ -4,7 +4,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.rule import Check
 
 _JUDGES_ALL = ("accuracy", "error_rate", "top_k")
 """Scores that a guess of the largest class does well in."""
@@ -35,7 +35,7 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
         else "root mean square of the inputs",
         since=0,
         meaning=text,
-        remedy=remedies.scale(facts),
+        remedy=remedies.try_scale(facts),
         source="LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.3",
     )
 
@@ -160,11 +160,11 @@ def duplicates(_: History, facts: Facts) -> Finding | None:
     )
 
 
-RULES = (
-    Rule("outlier_rows", outlier_rows),
-    Rule("data_not_scaled", not_scaled, ("outlier_rows",)),
-    Rule("targets_not_scaled", targets_not_scaled),
-    Rule("constant_features", constant_features),
-    Rule("class_imbalance", class_imbalance),
-    Rule("duplicates_across_splits", duplicates),
+DATA_CHECKS = (
+    Check("outlier_rows", outlier_rows),
+    Check("data_not_scaled", not_scaled, ("outlier_rows",)),
+    Check("targets_not_scaled", targets_not_scaled),
+    Check("constant_features", constant_features),
+    Check("class_imbalance", class_imbalance),
+    Check("duplicates_across_splits", duplicates),
 )

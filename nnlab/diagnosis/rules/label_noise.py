@@ -12,15 +12,15 @@ from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.finding import Finding
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.contradicted_labels import (
-    beyond,
-    fitted,
+    fit_wrong_share,
     held_shares,
     more_than_held,
     more_than_unseen,
+    places_beyond_chance,
 )
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Unseen
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.rule import Check
 
 
 class Suspect(NamedTuple):
@@ -34,7 +34,7 @@ class Suspect(NamedTuple):
     margin: float
     """Mean output of the label less the largest other, over the time of learning."""
     loss: float
-    """Likewise."""
+    """Mean loss of the example, over the time of learning."""
 
 
 class Suspicion(NamedTuple):
@@ -45,7 +45,7 @@ class Suspicion(NamedTuple):
     """Empty for nothing."""
 
 
-def suspicion(
+def suspect_labels(
     record: ExampleRecord, until: int, limits: DiagnoseConfig, unseen: Unseen | None = None
 ) -> Suspicion:
     """The examples whose label may be wrong; those that are answered otherwise most surely first.
@@ -96,24 +96,26 @@ def _against(
     limits: DiagnoseConfig,
 ) -> "tuple[NDArray[np.intp] | None, str]":
     """Places of the rows that right labels do not explain, and why; None where nothing says so."""
-    fit = fitted(margin, sure, luck=limits.luck)
+    fit = fit_wrong_share(margin, sure, luck=limits.luck)
     if fit.least >= limits.mislabelled and _known(margin):
-        return beyond(margin, fit.overlap, sure), _SURE.format(fit.least)
+        return places_beyond_chance(margin, fit.overlap, sure), _SURE.format(fit.least)
     if held is not None and more_than_held(margin, held, sure=limits.sure, luck=limits.luck) > 0.0:
-        return beyond(margin, held_shares(margin, held)), _HELD
+        return places_beyond_chance(margin, held_shares(margin, held)), _HELD
     return None, ""
 
 
 def _against_unseen(
     unseen: Unseen, limits: DiagnoseConfig
 ) -> "tuple[NDArray[np.intp] | None, str]":
-    """Likewise, by networks that had not seen the rows."""
+    """Places of rows that contradict networks that had not seen them, and why; None if none do."""
     margin, held, sure = unseen.margins, unseen.held, unseen.sure
     if held is not None and more_than_unseen(unseen) > limits.luck:
-        return beyond(margin, held_shares(margin, held, sure, unseen.held_sure), sure), _UNSEEN
-    fit = fitted(margin, sure, luck=limits.luck)
+        return places_beyond_chance(
+            margin, held_shares(margin, held, sure, unseen.held_sure), sure
+        ), _UNSEEN
+    fit = fit_wrong_share(margin, sure, luck=limits.luck)
     if fit.least >= limits.mislabelled_unseen and _known(margin):
-        return beyond(margin, fit.overlap, sure), _SURE_UNSEEN.format(fit.least)
+        return places_beyond_chance(margin, fit.overlap, sure), _SURE_UNSEEN.format(fit.least)
     return None, ""
 
 
@@ -142,10 +144,10 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
     record = facts.record
     if record is None or record.margins is None or not history.ended:
         return None
-    return told(suspicion(record, best_step(history), facts.limits), facts)
+    return label_noise_finding(suspect_labels(record, best_step(history), facts.limits), facts)
 
 
-def told(suspects: Suspicion, facts: Facts) -> Finding | None:
+def label_noise_finding(suspects: Suspicion, facts: Facts) -> Finding | None:
     """The finding of what is suspected; None where it is next to nothing."""
     assert facts.record is not None
     (found, why), count = suspects, len(facts.record.rows)
@@ -176,4 +178,4 @@ _SURE = "at least {:.0%} of the labels contradict it however sure it is"
 _OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3
 """Fewer suspects than this are not told."""
-RULES = (Rule("label_noise", label_noise, at_end=True),)
+LABEL_CHECKS = (Check("label_noise", label_noise, at_end=True),)

@@ -6,15 +6,23 @@ from typing import NamedTuple
 
 from nnlab.core.finding import Finding, Level
 from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import History, Point, blind, gone, learned, recent, waited
+from nnlab.diagnosis.evidence.history import (
+    History,
+    HistoryPoint,
+    loss_of_blind_guess,
+    much_is_learned,
+    recent_loss,
+    share_of_loss_gone,
+    should_have_begun,
+)
 from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Rule
-from nnlab.diagnosis.rules.weights import USUAL_UPDATE, middle_update, thrown
+from nnlab.diagnosis.rules.rule import Check
+from nnlab.diagnosis.rules.weights import USUAL_UPDATE, leap_from_start, middle_update
 
 _KEYS = ("weight_norm", "activation_std", "preactivation_std", "grad_norm")
 
 
-def not_finite(point: Point, facts: Facts) -> str | None:
+def not_finite(point: HistoryPoint, facts: Facts) -> str | None:
     """The first layer, from the input on, with a number that is not finite."""
     # In fp16 gradients overflow now and then; those updates are skipped and the scale is lowered.
     keys = _KEYS[:-1] if facts.config.train.precision == "fp16" else _KEYS
@@ -76,7 +84,7 @@ def rate_too_high(history: History, facts: Facts) -> Finding | None:
         quantity=quantity,
         since=since,
         meaning="updates overshoot: each step leaps over the valley it should walk down",
-        remedy=remedies.rate(facts, aim),
+        remedy=remedies.try_rate(facts, aim),
         source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
     )
 
@@ -92,33 +100,38 @@ class _TooHigh(NamedTuple):
 
 def _leapt(history: History, facts: Facts) -> _TooHigh | None:
     """The first updates have thrown the weights far off, whatever came after."""
-    found, start = thrown(history, facts), blind(history, facts)
+    found, start = leap_from_start(history, facts), loss_of_blind_guess(history, facts)
     if found is None:
         lost = history.diverged and all(not p.step for p in history.close if _finite(p, facts))
         if not lost or not history.close:
             return None
         return _TooHigh("warning", None, "way of the weights", history.step, None)
-    if not history.diverged and not waited(history, facts):
+    if not history.diverged and not should_have_begun(history, facts):
         return None
     # That it learned all the same is luck; what it cost is seen in the loss.
     first = history.train[0].values.get("loss")
     jumped = max((value for _, value in history.curve("loss")), default=0.0)
     dear = start is not None and jumped > 2.0 * max(start, first or 0.0)
-    hurts = dear or history.diverged or not learned(history, facts)
+    hurts = dear or history.diverged or not much_is_learned(history, facts)
     quantity = "way of the weights in the beginning, beside the first ones"
     each = found.length / found.step
     return _TooHigh("warning" if hurts else "note", found.length, quantity, found.step, each)
 
 
-def _finite(point: Point, facts: Facts) -> bool:
+def _finite(point: HistoryPoint, facts: Facts) -> bool:
     return point.values.get("loss") is not None and not_finite(point, facts) is None
 
 
 def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
     """The loss jumps to and fro, or is worse than a guess, while the updates are long."""
-    limits, start, now = facts.limits, blind(history, facts), recent(history)
+    limits, start, now = facts.limits, loss_of_blind_guess(history, facts), recent_loss(history)
     ratio = typical_update(history, facts)
-    if start is None or now is None or not waited(history, facts) or learned(history, facts):
+    if (
+        start is None
+        or now is None
+        or not should_have_begun(history, facts)
+        or much_is_learned(history, facts)
+    ):
         return None
     long = ratio is not None and ratio > limits.update_high
     able = ratio is None or ratio > 10 * USUAL_UPDATE
@@ -144,12 +157,12 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
     # Of all looks, not of the last: a schedule makes updates short when all is learned.
     found = [middle_update(point, facts) for point in history.close if point.step]
     known = [ratio for ratio in found if ratio is not None]
-    ratio, share = fmean(known) if known else None, gone(history, facts)
+    ratio, share = fmean(known) if known else None, share_of_loss_gone(history, facts)
     total = facts.experiment.total
-    if ratio is None or share is None or total is None or not waited(history, facts):
+    if ratio is None or share is None or total is None or not should_have_begun(history, facts):
         return None
     reach = ratio * total
-    if learned(history, facts) or reach > facts.limits.reach or not ratio:
+    if much_is_learned(history, facts) or reach > facts.limits.reach or not ratio:
         return None
     return Finding(
         name="learning_rate_too_low",
@@ -160,7 +173,7 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
         since=next((p.step for p in history.close if p.step), 0),
         meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
         "run ends before anything is learned",
-        remedy=remedies.rate(facts, min(1e5, 3.0 * USUAL_UPDATE / ratio)),
+        remedy=remedies.try_rate(facts, min(1e5, 3.0 * USUAL_UPDATE / ratio)),
         source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
     )
 
@@ -185,7 +198,7 @@ _BEGUN = (
     "vanishing_gradient",
     "exploding_gradient",
 )
-RULES = (
-    Rule("learning_rate_too_high", rate_too_high, begun_by=_BEGUN),
-    Rule("learning_rate_too_low", rate_too_low, CAUSES),
+RATE_CHECKS = (
+    Check("learning_rate_too_high", rate_too_high, begun_by=_BEGUN),
+    Check("learning_rate_too_low", rate_too_low, CAUSES),
 )

@@ -5,10 +5,18 @@ from statistics import fmean
 from nnlab.core.contracts import Split
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import History, blind, costs, gone, moving, recent, waited
+from nnlab.diagnosis.evidence.history import (
+    History,
+    costs_something,
+    loss_of_blind_guess,
+    loss_still_falls,
+    recent_loss,
+    share_of_loss_gone,
+    should_have_begun,
+)
 from nnlab.diagnosis.rules import learning_rate, remedies
 from nnlab.diagnosis.rules.learning_rate import CAUSES, not_finite, typical_update
-from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.rule import Check
 from nnlab.diagnosis.rules.weights import USUAL_UPDATE
 
 
@@ -31,16 +39,16 @@ def divergence(history: History, facts: Facts) -> Finding | None:
         quantity="the loss",
         since=point.step,
         meaning=f"the numbers have left what can be computed with{last}",
-        remedy=(*remedies.rate(facts, 0.1), *remedies.clip(facts)),
+        remedy=(*remedies.try_rate(facts, 0.1), *remedies.try_clipping(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 8.2.4",
     )
 
 
 def not_decreasing(history: History, facts: Facts) -> Finding | None:
     """The training loss stays where a blind guess is."""
-    share = gone(history, facts)
+    share = share_of_loss_gone(history, facts)
     late = facts.share(history.step) >= 2 * facts.limits.patience
-    if share is None or not late or not waited(history, facts):
+    if share is None or not late or not should_have_begun(history, facts):
         return None
     if share >= facts.limits.stuck or len(history.train) < 8:
         return None
@@ -51,13 +59,13 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     factor = 10.0 if ratio is not None and ratio < usual else 0.1
     return Finding(
         name="loss_not_decreasing",
-        level="warning" if costs(history, facts) else "note",
+        level="warning" if costs_something(history, facts) else "note",
         layer=None,
         measured=share,
         quantity="share of a blind guess's loss that is gone",
         since=0,
         meaning="the network still knows no more than a guess that never looks at the inputs",
-        remedy=remedies.rate(facts, factor),
+        remedy=remedies.try_rate(facts, factor),
         advice="nnlab lr says which rates make the loss fall",
         source="Karpathy 2019, A recipe for training neural networks",
     )
@@ -65,7 +73,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
 
 def overfitting(history: History, facts: Facts) -> Finding | None:
     """The validation loss rises while the training loss falls."""
-    curve, start = history.curve("loss", "validation"), blind(history, facts)
+    curve, start = history.curve("loss", "validation"), loss_of_blind_guess(history, facts)
     trained = history.curve("loss")
     if start is None or len(curve) < 6 or len(trained) < 5:
         return None
@@ -74,7 +82,7 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
     now = min(value for _, value in curve[-3:])
     then = [value for at, value in trained if at <= step][-3:]
     rise = (now - low) / start
-    fallen = (recent(history) or 0.0) < fmean(then or [trained[0][1]])
+    fallen = (recent_loss(history) or 0.0) < fmean(then or [trained[0][1]])
     if rise < facts.limits.overfit_rise or not fallen or now < 1.1 * low:
         return None
     return Finding(
@@ -86,18 +94,18 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
         since=step,
         meaning=f"since step {step:,} the network learns its {examples:,} training examples by "
         "heart; on others it gets worse",
-        remedy=remedies.simpler(facts),
+        remedy=remedies.try_simpler(facts),
         source="Goodfellow, Bengio & Courville 2016, sections 5.2 and 7.8",
     )
 
 
 def underfitting(history: History, facts: Facts) -> Finding | None:
     """The loss has come to rest far above what could be."""
-    share, start = gone(history, facts), blind(history, facts)
+    share, start = share_of_loss_gone(history, facts), loss_of_blind_guess(history, facts)
     losses = [value for _, value in history.curve("loss")]
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    if moving(history, facts):
+    if loss_still_falls(history, facts):
         return None
     return Finding(
         name="underfitting",
@@ -108,7 +116,7 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
         since=history.step,
         meaning="the training loss falls no more, and most of it is still there: this network "
         "cannot tell what it is shown",
-        remedy=remedies.larger(facts),
+        remedy=remedies.try_larger_network(facts),
         source="Goodfellow, Bengio & Courville 2016, section 5.2",
     )
 
@@ -143,22 +151,22 @@ def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
     )
 
 
-ALWAYS = (Rule("divergence", divergence),)
+ALWAYS = (Check("divergence", divergence),)
 """Whatever is learned, and in whichever way."""
-RULES = (
+LOSS_CHECKS = (
     *ALWAYS,
-    *learning_rate.RULES,
-    Rule(
+    *learning_rate.RATE_CHECKS,
+    Check(
         "loss_not_decreasing",
         not_decreasing,
         (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
     ),
-    Rule("overfitting", overfitting),
-    Rule(
+    Check("overfitting", overfitting),
+    Check(
         "underfitting",
         underfitting,
         (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
         at_end=True,
     ),
-    Rule("no_better_than_baseline", no_better_than_baseline, at_end=True),
+    Check("no_better_than_baseline", no_better_than_baseline, at_end=True),
 )

@@ -3,12 +3,12 @@
 from nnlab.diagnosis.evidence.facts import Facts
 
 
-def has(facts: Facts, field: str) -> bool:
+def model_has_field(facts: Facts, field: str) -> bool:
     """Whether the model of the config has a field of this name."""
     return field in type(facts.config.model).model_fields
 
 
-def activation(facts: Facts, kind: str) -> tuple[str, ...]:
+def try_activation(facts: Facts, kind: str) -> tuple[str, ...]:
     """Another activation of all hidden layers; none where layers have their own."""
     whole = getattr(facts.config.model, "activation", None)
     own = {layer.activation.kind for layer in facts.hidden}
@@ -17,19 +17,19 @@ def activation(facts: Facts, kind: str) -> tuple[str, ...]:
     return (f"model.activation={kind}",) if whole.kind != kind else ()
 
 
-def init(facts: Facts) -> tuple[str, ...]:
+def try_init(facts: Facts) -> tuple[str, ...]:
     """The initialization that follows the activation, and biases of 0."""
-    found = ("model.init=auto",) if has(facts, "init") else ()
+    found = ("model.init=auto",) if model_has_field(facts, "init") else ()
     bias = getattr(facts.config.model, "bias_init", None)
     return (*found, "model.bias_init=zeros") if bias is not None and bias.kind != "zeros" else found
 
 
 def output_init(facts: Facts) -> tuple[str, ...]:
-    """Likewise of the output layer."""
-    return ("model.output.init=auto",) if has(facts, "output") else ()
+    """The initialization that follows the output's link; none where the model has no such field."""
+    return ("model.output.init=auto",) if model_has_field(facts, "output") else ()
 
 
-def norm(facts: Facts) -> tuple[str, ...]:
+def try_norm(facts: Facts) -> tuple[str, ...]:
     """A normalization where there is none: over the batch, over the layer for small batches."""
     own = getattr(facts.config.model, "norm", None)
     if own is None or own.kind != "none" or any(layer.norm != "none" for layer in facts.hidden):
@@ -37,7 +37,7 @@ def norm(facts: Facts) -> tuple[str, ...]:
     return ("model.norm=batch" if facts.batch_size >= 16 else "model.norm=layer",)
 
 
-def rate(facts: Facts, factor: float) -> tuple[str, ...]:
+def try_rate(facts: Facts, factor: float) -> tuple[str, ...]:
     """Another learning rate: so many times the present one, one digit.
 
     Where it is to be lower and was above the optimizer's default, it is at most that, and a third
@@ -52,18 +52,18 @@ def rate(facts: Facts, factor: float) -> tuple[str, ...]:
     return (f"optimizer.lr={rate:.1g}",)
 
 
-def clip(facts: Facts) -> tuple[str, ...]:
+def try_clipping(facts: Facts) -> tuple[str, ...]:
     """A bound on the length of the gradient."""
     return ("train.clip_norm=1",) if facts.config.train.clip_norm is None else ()
 
 
-def scale(facts: Facts) -> tuple[str, ...]:
+def try_scale(facts: Facts) -> tuple[str, ...]:
     """Inputs of mean 0 and deviation 1; of images 0 to 1."""
     table = facts.data is None or facts.data.table
     return ("data.scale=feature",) if table else ("data.scale=unit",)
 
 
-def simpler(facts: Facts) -> tuple[str, ...]:
+def try_simpler(facts: Facts) -> tuple[str, ...]:
     """Against learning by heart: stop in time, and keep the weights small."""
     config = facts.config
     stop = ("train.early_stopping={patience: 2}",)
@@ -72,13 +72,13 @@ def simpler(facts: Facts) -> tuple[str, ...]:
     return (*stop, f"regularize.l2={max(0.01, 10 * config.regularize.l2):.1g}")
 
 
-def larger(facts: Facts) -> tuple[str, ...]:
+def try_larger_network(facts: Facts) -> tuple[str, ...]:
     """A network that can tell more: hidden layers where there are none, or wider ones."""
     model = facts.config.model
     if model.kind == "linear":
         return ("model={kind: mlp, hidden: [64, 64]}",)
     if all(layer.activation.kind == "identity" for layer in facts.hidden) and facts.hidden:
-        return activation(facts, "relu")  # layers without one are one layer
+        return try_activation(facts, "relu")  # layers without one are one layer
     if model.kind != "mlp":
         return ()
     widths = [4 * layer.shape[0] for layer in facts.hidden] or [64]

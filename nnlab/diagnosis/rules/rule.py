@@ -8,7 +8,7 @@ from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
 
-class Rule(NamedTuple):
+class Check(NamedTuple):
     """One thing that can be wrong.
 
     Attributes:
@@ -16,8 +16,8 @@ class Rule(NamedTuple):
         look: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
         explained_by: findings whose consequence this one is: where one of them has been made, this
             one would say nothing new.
-        begun_by: likewise, but only where it was there before the first update: nothing that an
-            update did can be the cause of that.
+        begun_by: findings whose consequence this one is, but only where it was there before the
+            first update: nothing that an update did can be the cause of that.
         at_end: asked when the run has ended, not at each reading.
     """
 

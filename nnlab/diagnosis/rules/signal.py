@@ -3,26 +3,26 @@
 from math import sqrt
 
 from nnlab.core.finding import Finding, Level
-from nnlab.diagnosis.evidence.facts import Facts, Layer
+from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.diagnosis.evidence.history import (
     History,
-    Point,
-    costs,
-    held,
-    learned,
+    HistoryPoint,
+    costs_something,
+    held_at_readings,
+    much_is_learned,
     of_layers,
-    since,
-    waited,
+    should_have_begun,
+    since_step,
 )
 from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Rule
-from nnlab.diagnosis.rules.weights import thrown
+from nnlab.diagnosis.rules.rule import Check
+from nnlab.diagnosis.rules.weights import leap_from_start
 
 _DEEP = 4
 """Fewer layers with weights than this have no gradient that could vanish on its way."""
 
 
-def per_weight(point: Point, layer: Layer) -> float | None:
+def per_weight(point: HistoryPoint, layer: LayerFacts) -> float | None:
     """Root mean square of the gradient of a layer's weight."""
     norm = point.values.get(f"grad_norm/{layer.weight}")
     size = 1
@@ -31,7 +31,7 @@ def per_weight(point: Point, layer: Layer) -> float | None:
     return None if norm is None else norm / sqrt(size)
 
 
-def first_over_last(point: Point, facts: Facts) -> float | None:
+def first_over_last(point: HistoryPoint, facts: Facts) -> float | None:
     """The gradient of the first layer, per weight, over that of the last."""
     if len(facts.layers) < _DEEP:
         return None
@@ -43,18 +43,18 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
     """The first layers get next to no gradient."""
     limit = facts.limits.vanishing_ratio
 
-    def below(limit: float, point: Point) -> bool:
+    def below(limit: float, point: HistoryPoint) -> bool:
         ratio = first_over_last(point, facts)
         return ratio is not None and ratio < limit
 
-    if not history.train or learned(history, facts):
+    if not history.train or much_is_learned(history, facts):
         return None
     level: Level = "fault"
     if not below(limit**2, history.train[-1]):
-        lasts = held(history.train, lambda p: below(limit, p), times=3)
-        if not lasts or not waited(history, facts):
+        lasts = held_at_readings(history.train, lambda p: below(limit, p), times=3)
+        if not lasts or not should_have_begun(history, facts):
             return None
-        level = "warning" if costs(history, facts) else "note"
+        level = "warning" if costs_something(history, facts) else "note"
     ratio = first_over_last(history.train[-1], facts)
     times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
     kinds = {layer.activation.kind for layer in facts.hidden} - {"identity"}
@@ -65,13 +65,13 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
         layer=facts.layers[0].name,
         measured=ratio,
         quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
-        since=since(history.train, lambda p: below(limit, p)),
+        since=since_step(history.train, lambda p: below(limit, p)),
         meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient "
         f"shrinks {times} from the last layer to the first, so the first layers do not learn",
         remedy=(
-            *remedies.activation(facts, "relu"),
-            *remedies.init(facts),
-            *remedies.norm(facts),
+            *remedies.try_activation(facts, "relu"),
+            *remedies.try_init(facts),
+            *remedies.try_norm(facts),
         ),
         source="Hochreiter 1991; Glorot & Bengio 2010",
     )
@@ -80,15 +80,15 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
 def exploding_gradient(history: History, facts: Facts) -> Finding | None:
     """Gradients that are many times larger than the weights, or than those of the last layer."""
 
-    def worst(point: Point) -> tuple[float, Layer] | None:
-        found: list[tuple[float, Layer]] = []
+    def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
+        found: list[tuple[float, LayerFacts]] = []
         norms = dict(of_layers(point, "weight_norm", facts.layers))
         for layer, grad in of_layers(point, "grad_norm", facts.layers):
             if norms.get(layer):
                 found.append((grad / norms[layer], layer))
         return max(found, key=lambda pair: pair[0]) if found else None
 
-    if not history.close or learned(history, facts):
+    if not history.close or much_is_learned(history, facts):
         return None
     point = history.close[-1]
     pair, limits = worst(point), facts.limits
@@ -108,7 +108,11 @@ def exploding_gradient(history: History, facts: Facts) -> Finding | None:
         since=point.step,
         meaning="the layers make the signal larger and larger; one step of a usual rate throws the "
         "weights far off",
-        remedy=(*remedies.init(facts), *remedies.output_init(facts), *remedies.clip(facts)),
+        remedy=(
+            *remedies.try_init(facts),
+            *remedies.output_init(facts),
+            *remedies.try_clipping(facts),
+        ),
         source="Pascanu et al. 2013, arXiv:1211.5063",
     )
 
@@ -116,25 +120,25 @@ def exploding_gradient(history: History, facts: Facts) -> Finding | None:
 def dead_units(history: History, facts: Facts) -> Finding | None:
     """Units that put out 0 for every example get no gradient: they stay dead."""
 
-    def worst(point: Point) -> tuple[float, Layer] | None:
+    def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
         found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.hidden)]
         return max(found, key=lambda pair: pair[0]) if found else None
 
-    def dead(point: Point) -> bool:
+    def dead(point: HistoryPoint) -> bool:
         pair = worst(point)
         return pair is not None and pair[0] >= facts.limits.dead_share
 
     if not history.close or (pair := worst(history.close[-1])) is None:
         return None
     whole = pair[0] >= 0.99
-    if not (whole and dead(history.close[-1])) and not held(history.close, dead):
+    if not (whole and dead(history.close[-1])) and not held_at_readings(history.close, dead):
         return None
-    hurts = not learned(history, facts) if whole else costs(history, facts)
-    if not whole and not learned(history, facts) and not waited(history, facts):
+    hurts = not much_is_learned(history, facts) if whole else costs_something(history, facts)
+    if not whole and not much_is_learned(history, facts) and not should_have_begun(history, facts):
         return None
     share, layer = pair
-    began = since(history.close, dead)
-    long = began > 0 and thrown(history, facts) is not None
+    began = since_step(history.close, dead)
+    long = began > 0 and leap_from_start(history, facts) is not None
     return Finding(
         name="dead_units",
         level=("fault" if whole else "warning") if hurts else "note",
@@ -145,9 +149,9 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
         meaning=f"units of {layer.name} are silent whatever comes in; no gradient reaches them, so "
         "they stay so" + (": long updates threw them there" if long else ""),
         remedy=(
-            *remedies.activation(facts, "leaky_relu"),
-            *remedies.init(facts),
-            *(remedies.rate(facts, 0.1) if history.step else ()),
+            *remedies.try_activation(facts, "leaky_relu"),
+            *remedies.try_init(facts),
+            *(remedies.try_rate(facts, 0.1) if history.step else ()),
         ),
         source="Maas et al. 2013, Rectifier nonlinearities improve neural network acoustic models",
     )
@@ -156,33 +160,35 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
 def saturation(history: History, facts: Facts) -> Finding | None:
     """Activations at their bounds, where the slope is next to 0."""
 
-    def beyond(share: float, layer: Layer) -> float:
+    def beyond(share: float, layer: LayerFacts) -> float:
         """What is more than at rest, of what could be."""
         return (share - layer.rest) / max(1e-9, 1.0 - layer.rest)
 
-    def worst(point: Point) -> tuple[float, Layer] | None:
+    def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
         pairs = of_layers(point, "saturated", facts.hidden)
         found = [(beyond(share, layer), layer) for layer, share in pairs]
         return max(found, key=lambda pair: pair[0]) if found else None
 
-    def high(point: Point) -> bool:
+    def high(point: HistoryPoint) -> bool:
         pair = worst(point)
         return pair is not None and pair[0] >= facts.limits.saturated_share
 
-    if not history.close or not high(history.close[-1]) or learned(history, facts):
+    if not history.close or not high(history.close[-1]) or much_is_learned(history, facts):
         return None
     at_start = history.close[-1].step == 0
-    if not at_start and not (held(history.close, high) and waited(history, facts)):
+    if not at_start and not (
+        held_at_readings(history.close, high) and should_have_begun(history, facts)
+    ):
         return None
     pair = worst(history.close[-1])
     assert pair is not None
     layer = pair[1]
     share = dict(of_layers(history.close[-1], "saturated", (layer,)))[layer]
-    began = since(history.close, high)
-    long = began > 0 and thrown(history, facts) is not None
+    began = since_step(history.close, high)
+    long = began > 0 and leap_from_start(history, facts) is not None
     return Finding(
         name="saturation",
-        level="warning" if at_start or long or costs(history, facts) else "note",
+        level="warning" if at_start or long or costs_something(history, facts) else "note",
         layer=layer.name,
         measured=share,
         quantity=f"share of activations at a bound; {layer.rest:.2g} at rest",
@@ -190,20 +196,20 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         meaning=f"most {layer.activation.kind} units of {layer.name} sit where the curve is flat: "
         "their gradient is next to 0" + (": long updates threw them there" if long else ""),
         remedy=(
-            *(remedies.init(facts) if began == 0 else remedies.rate(facts, 0.1)),
-            *remedies.norm(facts),
+            *(remedies.try_init(facts) if began == 0 else remedies.try_rate(facts, 0.1)),
+            *remedies.try_norm(facts),
         ),
         source="Glorot & Bengio 2010",
     )
 
 
-RULES = (
-    Rule("dead_units", dead_units, ("symmetric_units",)),
-    Rule("exploding_gradient", exploding_gradient, ("divergence", "outlier_rows")),
-    Rule(
+SIGNAL_CHECKS = (
+    Check("dead_units", dead_units, ("symmetric_units",)),
+    Check("exploding_gradient", exploding_gradient, ("divergence", "outlier_rows")),
+    Check(
         "vanishing_gradient",
         vanishing_gradient,
         ("dead_units", "symmetric_units", "exploding_gradient"),
     ),
-    Rule("saturation", saturation, ("vanishing_gradient",)),
+    Check("saturation", saturation, ("vanishing_gradient",)),
 )

@@ -5,9 +5,17 @@ from typing import NamedTuple
 
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import History, Point, costs, held, of_layers, since, waited
+from nnlab.diagnosis.evidence.history import (
+    History,
+    HistoryPoint,
+    costs_something,
+    held_at_readings,
+    of_layers,
+    should_have_begun,
+    since_step,
+)
 from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Rule
+from nnlab.diagnosis.rules.rule import Check
 
 USUAL_UPDATE = 1e-3
 """Length of an update over that of the weights. Bottou 2015, cited in Stanford's CS231n notes."""
@@ -17,7 +25,7 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
     """Units with the same weights get the same gradient and stay one unit."""
     several = [layer for layer in facts.hidden if layer.shape[0] > 1]
 
-    def alike(point: Point) -> list[str]:
+    def alike(point: HistoryPoint) -> list[str]:
         limit = facts.limits.symmetric
         return [layer.name for layer, v in of_layers(point, "unit_spread", several) if v <= limit]
 
@@ -32,10 +40,10 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
             next(layer for layer in several if layer.name == names[0])
         ],
         quantity="how much the weights of its units differ, of their length",
-        since=since(history.close, lambda p: bool(alike(p))),
+        since=since_step(history.close, lambda p: bool(alike(p))),
         meaning=f"all units of {names[0]} have the same weights and get the same gradient: they "
         "learn as one unit, or not at all",
-        remedy=(*remedies.init(facts), *remedies.output_init(facts)),
+        remedy=(*remedies.try_init(facts), *remedies.output_init(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 8.4",
     )
 
@@ -54,9 +62,9 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     # Some steps mend a mild case: it counts where they have not at the end, or where long updates
     # followed from first weights that were far from usual; from usual ones the rate is the cause.
     usual = bool(history.close) and not _heavy(history, facts)
-    far = thrown(history, facts) is not None
-    unmended = not usual if far else costs(history, facts)
-    late = waited(history, facts) and unmended
+    far = leap_from_start(history, facts) is not None
+    unmended = not usual if far else costs_something(history, facts)
+    late = should_have_begun(history, facts) and unmended
     severe = not usual and ratio >= limits.initial_loss**2
     size = data.size if data is not None else 1.0
     wide = usual and size > limits.initial_loss
@@ -70,14 +78,14 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         since=0,
         meaning=f"the loss begins at {first:.3g}, where a guess without looking has {known:.3g}: "
         f"the outputs are too large before anything is learned{made if wide else ''}",
-        remedy=remedies.scale(facts)
+        remedy=remedies.try_scale(facts)
         if wide
-        else (*remedies.init(facts), *remedies.output_init(facts)),
+        else (*remedies.try_init(facts), *remedies.output_init(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 8.4",
     )
 
 
-def middle_update(point: Point, facts: Facts) -> float | None:
+def middle_update(point: HistoryPoint, facts: Facts) -> float | None:
     """The median over the layers of |update| / |weights|."""
     found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
     return median(found) if found else None
@@ -123,7 +131,7 @@ def leap(history: History, facts: Facts) -> Leap | None:
     return max(found, default=None)
 
 
-def thrown(history: History, facts: Facts) -> Leap | None:
+def leap_from_start(history: History, facts: Facts) -> Leap | None:
     """The leap, where it left nothing of the first weights."""
     found = leap(history, facts)
     return found if found and found.length > facts.limits.leap else None
@@ -133,12 +141,12 @@ def update_ratio_off(history: History, facts: Facts) -> Finding | None:
     """Updates that are very long or very short beside the weights they change."""
     high, low = facts.limits.update_high, facts.limits.update_low
 
-    def off(point: Point) -> bool:
+    def off(point: HistoryPoint) -> bool:
         ratio = middle_update(point, facts)
         return ratio is not None and not low <= ratio <= high
 
     looks = [point for point in history.close if point.step]
-    if not held(looks, off) or not _constant(facts):
+    if not held_at_readings(looks, off) or not _constant(facts):
         return None
     ratio = middle_update(looks[-1], facts)
     assert ratio is not None
@@ -152,10 +160,10 @@ def update_ratio_off(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
-        since=since(looks, off),
+        since=since_step(looks, off),
         meaning=f"updates are very {word} beside the weights: the learning rate is too "
         f"{'large' if long else 'small'} for this network",
-        remedy=remedies.rate(facts, _factor(ratio)),
+        remedy=remedies.try_rate(facts, _factor(ratio)),
         source="Bottou 2015; Karpathy, CS231n",
     )
 
@@ -186,16 +194,18 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
         since=0,
         meaning=f"batch normalization takes mean and deviation over {rows} examples: what a unit "
         "puts out hangs on which others are in the batch",
-        remedy=("model.norm=layer",) if remedies.has(facts, "norm") else ("train.batch_size=32",),
+        remedy=("model.norm=layer",)
+        if remedies.model_has_field(facts, "norm")
+        else ("train.batch_size=32",),
         source="Wu & He 2018, arXiv:1803.08494",
     )
 
 
-RULES = (
-    Rule("symmetric_units", symmetric_units),
-    Rule("poor_initialization", poor_initialization, ("outlier_rows",)),
-    Rule("batch_norm_with_tiny_batches", batch_norm_rows),
-    Rule(
+WEIGHT_CHECKS = (
+    Check("symmetric_units", symmetric_units),
+    Check("poor_initialization", poor_initialization, ("outlier_rows",)),
+    Check("batch_norm_with_tiny_batches", batch_norm_rows),
+    Check(
         "update_ratio_off",
         update_ratio_off,
         ("symmetric_units", "vanishing_gradient", "dead_units", "divergence"),

@@ -3,16 +3,24 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.lazy import NDArray, np, torch
-from nnlab.display.pictures.drawing import axes_of, color
-from nnlab.display.pictures.family import Arrays, Picture, Scene, host, shares, spread, words
-from nnlab.parts.scores.family import chosen
+from nnlab.display.pictures.drawing import axes_of, class_color
+from nnlab.display.pictures.family import (
+    Arrays,
+    Picture,
+    Scene,
+    class_probabilities,
+    copy_to_host,
+    evenly_spaced,
+    text_array,
+)
+from nnlab.parts.scores.family import predicted_class
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
-GRID = 64
+_GRID = 64
 """Points along each axis."""
-MARGIN = 0.1
+_MARGIN = 0.1
 """Of the data's range, on each side."""
 MOST_LINES = 64
 
@@ -33,20 +41,20 @@ class DecisionBoundary(Picture):
         rows = scene.examples.rows["train"]
         points = np.asarray(scene.examples.inputs)[rows].astype(np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
-        room = np.where(high > low, MARGIN * (high - low), 1.0)
-        self._axes = np.linspace(low - room, high + room, GRID)
+        room = np.where(high > low, _MARGIN * (high - low), 1.0)
+        self._axes = np.linspace(low - room, high + room, _GRID)
         x, y = np.meshgrid(self._axes[:, 0], self._axes[:, 1])
         self._grid = scene.scaled(np.stack([x.ravel(), y.ravel()], axis=1))
-        self._shares = shares(scene.experiment)
-        some = spread(rows)
+        self._shares = class_probabilities(scene.experiment)
+        some = evenly_spaced(rows)
         columns = scene.examples.shape.columns or ("x1", "x2")
         self._still = {
             "x": self._axes[:, 0],
             "y": self._axes[:, 1],
             "points": np.asarray(scene.examples.inputs)[some].astype(np.float64),
             "labels": scene.examples.targets[some],
-            "classes": words(scene.examples.shape.classes),
-            "columns": words(columns),
+            "classes": text_array(scene.examples.shape.classes),
+            "columns": text_array(columns),
         }
 
     @classmethod
@@ -54,16 +62,16 @@ class DecisionBoundary(Picture):
         return experiment.shape.inputs == (2,) and experiment.shape.task == "classes"
 
     def collect(self) -> Arrays:
-        from nnlab.training.probes.no_trace import evaluating
+        from nnlab.training.probes.no_trace import evaluation_mode
 
-        with evaluating(self.scene.network):
+        with evaluation_mode(self.scene.network):
             outputs = self.scene.network(self._grid)
-        regions = chosen(outputs)
+        regions = predicted_class(outputs)
         sure = torch.ones(len(outputs), device=outputs.device)
         if self._shares is not None:
             sure = self._shares(outputs).amax(dim=1).float()
         # One copy from the device.
-        found = host(torch.stack([regions.float(), sure])).reshape(2, GRID, GRID)
+        found = copy_to_host(torch.stack([regions.float(), sure])).reshape(2, _GRID, _GRID)
         return {**self._still, "regions": found[0], "sure": found[1], "lines": self._lines()}
 
     def _lines(self) -> "NDArray[np.float64]":
@@ -72,10 +80,10 @@ class DecisionBoundary(Picture):
         if plan.kind != "linear" or plan.name == "output":
             return np.zeros((0, 3))
         named = dict(self.scene.network.named_parameters())
-        weight = host(named[f"{plan.name}.weight"][:MOST_LINES])
+        weight = copy_to_host(named[f"{plan.name}.weight"][:MOST_LINES])
         bias = np.zeros(len(weight))
         if (tensor := named.get(f"{plan.name}.bias")) is not None:
-            bias = host(tensor[:MOST_LINES])
+            bias = copy_to_host(tensor[:MOST_LINES])
         shift, factor = (
             np.broadcast_to(part.astype(np.float64).reshape(-1), (2,))
             for part in (self.scene.examples.shift, self.scene.examples.factor)
@@ -98,7 +106,7 @@ class DecisionBoundary(Picture):
         for number, name in enumerate(names[:10]):
             own = points[labels == number]
             axes.scatter(
-                *own.T, s=9, c=color(number), edgecolors="white", linewidths=0.4, label=name
+                *own.T, s=9, c=class_color(number), edgecolors="white", linewidths=0.4, label=name
             )
         axes.set(xlim=box[:2], ylim=box[2:])
         axes.set_xlabel(str(arrays["columns"][0]), fontsize=8)
@@ -110,7 +118,7 @@ def shaded(regions: "NDArray[Any]", sure: "NDArray[Any]", classes: int) -> "NDAr
     """(height, width, 3): each region in its class's colour, white where all are equally likely."""
     from matplotlib.colors import to_rgb
 
-    palette = np.array([to_rgb(color(number)) for number in range(max(classes, 2))])
+    palette = np.array([to_rgb(class_color(number)) for number in range(max(classes, 2))])
     chance = 1.0 / max(classes, 2)
     strength = 0.08 + 0.52 * np.clip((sure - chance) / (1.0 - chance), 0.0, 1.0)[..., None]
     return 1.0 - strength * (1.0 - palette[regions.astype(int)])

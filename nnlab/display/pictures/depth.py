@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading
 from nnlab.core.lazy import np
-from nnlab.display.pictures.drawing import axes_of, later
-from nnlab.display.pictures.family import Arrays, Picture, Scene, words
+from nnlab.display.pictures.drawing import axes_of, moment_color
+from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
 APART = 2.5
 """A reading is kept where its step is so many times that of the last one kept."""
-NAMED = 12
+_NAMED = 12
 """With more layers than that, the axis has numbers."""
 
 
@@ -56,7 +56,7 @@ class GradientByDepth(Picture):
         names = [key.partition("_norm/")[2].partition("_")[2] for key in self.scene.norms]
         layers = [name.removesuffix(".weight") for name in names]
         return {"steps": np.array([*kept]), "norms": np.array([*kept.values()]),
-                "layers": words(layers)}  # fmt: skip
+                "layers": text_array(layers)}  # fmt: skip
 
     @staticmethod
     def draw(figure: Any, arrays: Arrays) -> None:
@@ -65,11 +65,11 @@ class GradientByDepth(Picture):
         places = np.arange(1, len(layers) + 1)
         for number, (step, norms) in enumerate(zip(steps, arrays["norms"], strict=True)):
             positive = np.where(norms > 0, norms, np.nan)
-            shade = later(number, len(steps))
+            shade = moment_color(number, len(steps))
             axes.plot(places, positive, "o-", ms=3, lw=1.2, color=shade, label=f"step {step:,}")
         if (np.isfinite(arrays["norms"]) & (arrays["norms"] > 0)).any():
             axes.set_yscale("log")
-        if len(layers) <= NAMED:
+        if len(layers) <= _NAMED:
             axes.set_xticks(places, layers, fontsize=7, rotation=0 if len(layers) <= 6 else 40)
         else:
             axes.set_xlabel("layer, from input to output", fontsize=8)

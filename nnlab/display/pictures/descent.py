@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 from nnlab.core.contracts import Reading
 from nnlab.core.lazy import np, torch
 from nnlab.display.pictures.drawing import axes_of
-from nnlab.display.pictures.family import Arrays, Picture, Scene, host
+from nnlab.display.pictures.family import Arrays, Picture, Scene, copy_to_host
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
-GRID = 96
-MARGIN = 0.15
-LEVELS = 24
-MOST = 4000
+_GRID = 96
+_MARGIN = 0.15
+_LEVELS = 24
+_MOST = 4000
 """So many places of the way are kept; of a longer one every second."""
 
 
@@ -40,7 +40,7 @@ class Descent(Picture):
     def see(self, reading: Reading) -> None:
         if reading.split == "train" and reading.step:
             self._way.append((reading.values["x"], reading.values["y"]))
-            if len(self._way) > MOST:
+            if len(self._way) > _MOST:
                 self._way = [self._way[0], *self._way[1:-1:2], self._way[-1]]
 
     def collect(self) -> Arrays:
@@ -49,7 +49,7 @@ class Descent(Picture):
         data = self.scene.experiment.config.data
         assert isinstance(data, SurfaceConfig)
         surface = SURFACES[data.function]
-        now = host(next(self.scene.network.parameters()))
+        now = copy_to_host(next(self.scene.network.parameters()))
         way = np.array([*self._way, tuple(now)], dtype=np.float64)
         minima = np.array(surface.minima)
         shown = np.concatenate([way[np.isfinite(way).all(axis=1)], minima])
@@ -57,8 +57,8 @@ class Descent(Picture):
         # A point that ran away must not make a dot of the surface.
         reach = 5.0 * np.maximum(np.abs([self.scene.experiment.shape.start, minima[0]]).max(), 1.0)
         low, high = np.maximum(low, -reach), np.minimum(high, reach)
-        room = np.maximum(MARGIN * (high - low), 0.25 * (high - low).max() + 1e-3)
-        x, y = np.linspace(low - room, high + room, GRID).T
+        room = np.maximum(_MARGIN * (high - low), 0.25 * (high - low).max() + 1e-3)
+        x, y = np.linspace(low - room, high + room, _GRID).T
         heights = surface.height(torch.from_numpy(x)[None, :], torch.from_numpy(y)[:, None])
         return {"x": x, "y": y, "heights": heights.numpy(), "way": way, "minima": minima}
 
@@ -67,8 +67,8 @@ class Descent(Picture):
         axes = axes_of(figure)
         x, y, heights, way = arrays["x"], arrays["y"], arrays["heights"], arrays["way"]
         above = np.log1p(heights - min(heights.min(), 0.0))
-        axes.contourf(x, y, above, levels=LEVELS, cmap="Blues")
-        axes.contour(x, y, above, levels=LEVELS, colors="#555577", linewidths=0.3)
+        axes.contourf(x, y, above, levels=_LEVELS, cmap="Blues")
+        axes.contour(x, y, above, levels=_LEVELS, colors="#555577", linewidths=0.3)
         axes.plot(*way.T, "-", color="#d62728", lw=1.2)
         if len(way) <= 60:
             axes.plot(*way.T, ".", color="#d62728", ms=4)

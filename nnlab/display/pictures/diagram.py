@@ -3,7 +3,13 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.lazy import NDArray, np
-from nnlab.display.pictures.family import Arrays, Picture, deep, host, words
+from nnlab.display.pictures.family import (
+    Arrays,
+    Picture,
+    copy_to_host,
+    layers_with_weights,
+    text_array,
+)
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
@@ -24,7 +30,7 @@ class Diagram(Picture):
 
     @classmethod
     def fits(cls, experiment: "Experiment") -> bool:
-        layers = deep(experiment.design.plans)
+        layers = layers_with_weights(experiment.design.plans)
         sizes = [len(plan.inputs) == 1 and plan.inputs[0] <= MOST_UNITS for plan in layers]
         return (
             0 < len(layers) <= MOST_LAYERS
@@ -33,13 +39,15 @@ class Diagram(Picture):
         )
 
     def collect(self) -> Arrays:
-        named = {n: host(p) for n, p in self.scene.network.named_parameters()}
+        named = {n: copy_to_host(p) for n, p in self.scene.network.named_parameters()}
         shape = self.scene.experiment.shape
-        layers = deep(self.scene.experiment.design.plans)
+        layers = layers_with_weights(self.scene.experiment.design.plans)
         found: dict[str, NDArray[Any]] = {
-            "layers": words([plan.name for plan in layers]),
-            "columns": words(shape.columns),
-            "classes": words(shape.classes if len(shape.classes) == layers[-1].output[0] else ()),
+            "layers": text_array([plan.name for plan in layers]),
+            "columns": text_array(shape.columns),
+            "classes": text_array(
+                shape.classes if len(shape.classes) == layers[-1].output[0] else ()
+            ),
         }
         for number, plan in enumerate(layers):
             weight = named[f"{plan.name}.weight"]

@@ -4,26 +4,26 @@ from typing import Any
 
 from nnlab.display.pictures.family import Arrays, Drawing, Moment
 
-SIZE = (4.2, 3.4)
+_SIZE = (4.2, 3.4)
 """Inches. TensorBoard shows images 345 pixels wide: larger ones lose their letters there."""
 DPI = 100
-PIXELS = (round(SIZE[0] * DPI), round(SIZE[1] * DPI))
+PIXELS = (round(_SIZE[0] * DPI), round(_SIZE[1] * DPI))
 COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
           "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")  # fmt: skip
 """Of classes and curves, as matplotlib's tab10; repeated where there are more."""
 
 
-def png(picture: type[Drawing], arrays: Arrays, moment: Moment | None = None) -> bytes:
+def figure_png(picture: type[Drawing], arrays: Arrays, moment: Moment | None = None) -> bytes:
     """The picture as the bytes of a PNG file, with the moment in its corner."""
     figure = new_figure()
     picture.draw(figure, arrays)
     if moment is not None:
         when = f"step {moment.step:,}, epoch {moment.epoch:.3g}"
         figure.text(0.99, 0.985, when, ha="right", va="top", fontsize=8, color="#555555")
-    return saved(figure)
+    return save_figure(figure)
 
 
-def new_figure(size: tuple[float, float] = SIZE) -> Any:
+def new_figure(size: tuple[float, float] = _SIZE) -> Any:
     """An empty figure with a canvas of its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ def new_figure(size: tuple[float, float] = SIZE) -> Any:
     return figure
 
 
-def saved(figure: Any) -> bytes:
+def save_figure(figure: Any) -> bytes:
     """The bytes of a PNG file."""
     from io import BytesIO
 
@@ -49,12 +49,12 @@ def axes_of(figure: Any, *, right: float = 0.96) -> Any:
     return axes
 
 
-def color(index: int) -> str:
+def class_color(index: int) -> str:
     """Of a class or a curve."""
     return COLORS[index % len(COLORS)]
 
 
-def later(index: int, count: int) -> tuple[float, float, float]:
+def moment_color(index: int, count: int) -> tuple[float, float, float]:
     """A colour between pale and dark blue: the later of several moments, the darker."""
     share = index / max(count - 1, 1)
     pale, dark = (0.78, 0.85, 0.93), (0.03, 0.19, 0.42)

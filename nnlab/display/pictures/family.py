@@ -10,7 +10,7 @@ from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
-    from nnlab.training.sources import Source
+    from nnlab.training.sources import RowSource
 
 Arrays = Mapping[str, "NDArray[Any]"]
 """What a drawing is made of: small, of numbers and words, so that it can go to another process."""
@@ -43,7 +43,7 @@ class Scene:
     experiment: "Experiment"
     examples: Examples
     network: "nn.Module"
-    source: "Source"
+    source: "RowSource"
     probe: "Tensor"
     norms: tuple[str, ...]
 
@@ -102,29 +102,29 @@ class Picture(Drawing):
         """Takes note of a reading. Default: it needs none."""
 
 
-def host(tensor: "Tensor") -> "NDArray[np.float64]":
+def copy_to_host(tensor: "Tensor") -> "NDArray[np.float64]":
     """A copy on the host: it stays what it is when training goes on in place."""
     return tensor.detach().to("cpu", torch.float64, copy=True).numpy()
 
 
-def deep(plans: "tuple[Plan, ...]") -> list[Plan]:
+def layers_with_weights(plans: "tuple[Plan, ...]") -> list[Plan]:
     """The layers that have weights, from input to output."""
     return [plan for plan in plans if plan.parameters]
 
 
-def spread(rows: "NDArray[np.int64]", most: int = MOST_POINTS) -> "NDArray[np.int64]":
+def evenly_spaced(rows: "NDArray[np.int64]", most: int = MOST_POINTS) -> "NDArray[np.int64]":
     """At most so many rows, at equal distances."""
     count = min(most, len(rows))
     return rows[np.arange(count) * len(rows) // max(count, 1)]
 
 
-def thinned(rows: "Tensor", most: int) -> "Tensor":
-    """Likewise of rows on a device."""
+def thin_rows(rows: "Tensor", most: int) -> "Tensor":
+    """At most so many rows of a tensor, at equal distances; they stay on its device."""
     count = min(most, len(rows))
     return rows[torch.arange(count, device=rows.device) * len(rows) // max(count, 1)]
 
 
-def shares(experiment: "Experiment") -> "Callable[[Tensor], Tensor] | None":
+def class_probabilities(experiment: "Experiment") -> "Callable[[Tensor], Tensor] | None":
     """(N, K) outputs to class probabilities; None where they are no such thing."""
     activation = experiment.config.model.output.activation
     if experiment.config.rule.own_loss is not None or isinstance(activation, str):
@@ -132,6 +132,6 @@ def shares(experiment: "Experiment") -> "Callable[[Tensor], Tensor] | None":
     return experiment.loss.probabilities_behind(activation.kind)
 
 
-def words(names: "tuple[str, ...] | list[str]") -> "NDArray[np.str_]":
+def text_array(names: "tuple[str, ...] | list[str]") -> "NDArray[np.str_]":
     """Words as an array that needs no pickle."""
     return np.array(names, dtype=np.str_)

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import NDArray, np
-from nnlab.display.pictures.family import Arrays, Picture, host
+from nnlab.display.pictures.family import Arrays, Picture, copy_to_host
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
-MOST = 64
+_MOST = 64
 """So many units are shown."""
 
 
@@ -33,7 +33,7 @@ class FirstWeights(Picture):
         found = first_weight(self.scene.experiment)
         assert found is not None
         name, shape = found
-        weight = host(self.scene.network.get_parameter(name)[:MOST])
+        weight = copy_to_host(self.scene.network.get_parameter(name)[:_MOST])
         inputs = self.scene.experiment.shape.inputs
         if len(shape) == 2:
             weight = weight.reshape(-1, *inputs)

@@ -3,14 +3,21 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.lazy import NDArray, np
-from nnlab.display.pictures.drawing import axes_of, color
-from nnlab.display.pictures.family import Arrays, Picture, Scene, host, spread, words
+from nnlab.display.pictures.drawing import axes_of, class_color
+from nnlab.display.pictures.family import (
+    Arrays,
+    Picture,
+    Scene,
+    copy_to_host,
+    evenly_spaced,
+    text_array,
+)
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
-GRID = 256
-MARGIN = 0.05
+_GRID = 256
+_MARGIN = 0.05
 
 
 @final
@@ -28,15 +35,15 @@ class FittedFunction(Picture):
         examples = scene.examples
         rows = examples.rows["train"]
         inputs = np.asarray(examples.inputs)[rows, 0].astype(np.float64)
-        room = MARGIN * (inputs.max() - inputs.min()) or 1.0
-        self._x = np.linspace(inputs.min() - room, inputs.max() + room, GRID)
+        room = _MARGIN * (inputs.max() - inputs.min()) or 1.0
+        self._x = np.linspace(inputs.min() - room, inputs.max() + room, _GRID)
         self._grid = scene.scaled(self._x[:, None])
-        some = spread(rows)
+        some = evenly_spaced(rows)
         self._still = {
             "x": self._x,
             "points_x": np.asarray(examples.inputs)[some, 0].astype(np.float64),
             "points_y": examples.targets[some].astype(np.float64),
-            "columns": words(examples.shape.columns or ("x",)),
+            "columns": text_array(examples.shape.columns or ("x",)),
         }
         self._earlier: list[NDArray[np.float64]] = []
 
@@ -46,11 +53,11 @@ class FittedFunction(Picture):
         return shape.inputs == (1,) and shape.task == "regression" and not shape.start
 
     def collect(self) -> Arrays:
-        from nnlab.training.probes.no_trace import evaluating
+        from nnlab.training.probes.no_trace import evaluation_mode
 
-        with evaluating(self.scene.network):
+        with evaluation_mode(self.scene.network):
             outputs = self.scene.network(self._grid)
-        y = host(self.scene.experiment.loss.predictions(outputs))
+        y = copy_to_host(self.scene.experiment.loss.predictions(outputs))
         if (scale := self.scene.examples.target_scale) is not None:
             y = y * np.array(scale.deviation) + np.array(scale.mean)
         earlier = np.array(self._earlier).reshape(len(self._earlier), *y.shape)
@@ -62,7 +69,7 @@ class FittedFunction(Picture):
         axes = axes_of(figure)
         x, y, points = arrays["x"], arrays["y"], arrays["points_y"]
         for column in range(y.shape[1]):
-            shade = color(column)
+            shade = class_color(column)
             axes.scatter(arrays["points_x"], points[:, column], s=6, c="#999999", linewidths=0)
             for number, curve in enumerate(arrays["earlier"]):
                 alpha = 0.12 + 0.25 * (number + 1) / len(arrays["earlier"])

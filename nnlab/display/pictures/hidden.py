@@ -3,14 +3,22 @@
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.lazy import Floats, Tensor, np, torch
-from nnlab.display.pictures.drawing import axes_of, color
-from nnlab.display.pictures.family import Arrays, Picture, Scene, deep, host, thinned, words
+from nnlab.display.pictures.drawing import axes_of, class_color
+from nnlab.display.pictures.family import (
+    Arrays,
+    Picture,
+    Scene,
+    copy_to_host,
+    layers_with_weights,
+    text_array,
+    thin_rows,
+)
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
 
-MOST = 128
+_MOST = 128
 """So many examples of the probe set are shown."""
 
 
@@ -30,13 +38,13 @@ class HiddenSpace(Picture):
         super().__init__(scene)
         self._inputs: Tensor | None = None
         self._before: Floats | None = None
-        self._rows = thinned(scene.probe, MOST)
+        self._rows = thin_rows(scene.probe, _MOST)
         targets = scene.examples.targets[self._rows.cpu().numpy()]
-        self._still = {"labels": targets, "classes": words(scene.examples.shape.classes)}
+        self._still = {"labels": targets, "classes": text_array(scene.examples.shape.classes)}
 
     @classmethod
     def fits(cls, experiment: "Experiment") -> bool:
-        layers = deep(experiment.design.plans)
+        layers = layers_with_weights(experiment.design.plans)
         last = [plan for plan in layers if plan.name == "output"]
         return (
             experiment.shape.task == "classes"
@@ -49,7 +57,7 @@ class HiddenSpace(Picture):
         if self._inputs is None:
             self._inputs = self.scene.source.gather(self._rows).inputs
         activations = last_hidden(self.scene.network, self._inputs)
-        places, explained = principal(host(activations))
+        places, explained = principal(copy_to_host(activations))
         if self._before is not None:
             places = places @ turn(places, self._before)
         self._before = places
@@ -61,7 +69,9 @@ class HiddenSpace(Picture):
         places, labels = arrays["places"], arrays["labels"]
         for number, name in enumerate(arrays["classes"].tolist()[:20]):
             chosen = places[labels == number]
-            axes.scatter(*chosen.T, s=10, c=color(number), linewidths=0, alpha=0.8, label=name)
+            axes.scatter(
+                *chosen.T, s=10, c=class_color(number), linewidths=0, alpha=0.8, label=name
+            )
         axes.locator_params(nbins=6)
         share = 100.0 * arrays["explained"].sum()
         axes.set_xlabel(f"two components: {share:.0f} % of the variance", fontsize=8)
@@ -70,7 +80,7 @@ class HiddenSpace(Picture):
 
 def last_hidden(network: Any, inputs: "Tensor") -> "Tensor":
     """(N, D): what comes into the output layer, in evaluation mode."""
-    from nnlab.training.probes.no_trace import evaluating
+    from nnlab.training.probes.no_trace import evaluation_mode
 
     seen = [inputs]
 
@@ -79,7 +89,7 @@ def last_hidden(network: Any, inputs: "Tensor") -> "Tensor":
         if not name.startswith("output"):
             seen[0] = x
 
-    with evaluating(network):
+    with evaluation_mode(network):
         network(inputs, tap=tap)
     return seen[0].flatten(1)
 

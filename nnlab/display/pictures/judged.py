@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.lazy import NDArray, np
-from nnlab.display.pictures.family import Arrays, Drawing, words
+from nnlab.display.pictures.family import Arrays, Drawing, text_array
 
 if TYPE_CHECKING:
     Floats = NDArray[np.floating]
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 BINS = 15
 """As Guo et al. 2017 take them: of equal width, ]0, 1/15], ]1/15, 2/15], ..., over the probability
 of the predicted class."""
-WORST = 16
+_WORST = 16
 THRESHOLDS = 101
-NAMED = 20
+_NAMED = 20
 """With more classes than that, axes have numbers."""
 NUMBERED = 12
 """With more classes than that, cells have no numbers."""
@@ -62,9 +62,9 @@ class ConfusionMatrix(Judgement):
     @classmethod
     def collect(cls, judged: Judged) -> Arrays:
         return {
-            "counts": confusion(judged.probabilities.argmax(axis=1), judged.targets,
+            "counts": confusion_shares(judged.probabilities.argmax(axis=1), judged.targets,
                                 len(judged.classes)),
-            "classes": words(judged.classes),
+            "classes": text_array(judged.classes),
         }  # fmt: skip
 
     @staticmethod
@@ -80,7 +80,7 @@ class ConfusionMatrix(Judgement):
                     column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=7,
                     color="white" if dark else "#222222",
                 )  # fmt: skip
-        if len(names) <= NAMED:
+        if len(names) <= _NAMED:
             places = np.arange(len(names))
             short = [name[:10] for name in names]
             upright = sum(map(len, short)) > 40
@@ -103,7 +103,7 @@ class Reliability(Judgement):
 
     @classmethod
     def collect(cls, judged: Judged) -> Arrays:
-        sure, right, counts = calibration(judged.probabilities, judged.targets)
+        sure, right, counts = calibration_bins(judged.probabilities, judged.targets)
         return {"sure": sure, "right": right, "counts": counts}
 
     @staticmethod
@@ -148,8 +148,8 @@ class WorstMistakes(Judgement):
         said = judged.probabilities[worst].argmax(axis=1)
         return {
             "images": judged.images[worst],
-            "is": words([judged.classes[index] for index in judged.targets[worst]]),
-            "said": words([judged.classes[index] for index in said]),
+            "is": text_array([judged.classes[index] for index in judged.targets[worst]]),
+            "said": text_array([judged.classes[index] for index in said]),
             "sure": judged.probabilities[worst].max(axis=1),
         }
 
@@ -160,14 +160,14 @@ class WorstMistakes(Judgement):
             row, column = divmod(number, side)
             place = (0.03 + column * 0.24, 0.75 - row * 0.235, 0.21, 0.155)
             axes = figure.add_axes(place)
-            axes.imshow(shown(image), cmap="gray_r", interpolation="nearest")
+            axes.imshow(image_for_display(image), cmap="gray_r", interpolation="nearest")
             axes.set_axis_off()
             true, said = (str(arrays[key][number])[:9] for key in ("is", "said"))
             sure = 100 * arrays["sure"][number]
             axes.set_title(f"{true} as {said} ({sure:.0f} %)", fontsize=6.5, pad=2)
 
 
-def shown(image: "NDArray[Any]") -> "NDArray[Any]":
+def image_for_display(image: "NDArray[Any]") -> "NDArray[Any]":
     """(channels, height, width) as imshow takes it: one plane of grey, or colours from 0 to 1."""
     if len(image) != 3:
         return image.mean(axis=0)
@@ -175,7 +175,7 @@ def shown(image: "NDArray[Any]") -> "NDArray[Any]":
     return (image.transpose(1, 2, 0) - low) / (high - low if high > low else 1.0)
 
 
-def confusion(
+def confusion_shares(
     said: "NDArray[np.int64]", targets: "NDArray[np.int64]", classes: int
 ) -> "NDArray[np.int64]":
     """(K, K): how often class i is said to be class j."""
@@ -183,7 +183,7 @@ def confusion(
     return counted.reshape(classes, classes)
 
 
-def calibration(
+def calibration_bins(
     probabilities: "Floats", targets: "NDArray[np.int64]"
 ) -> "tuple[Floats, Floats, NDArray[np.int64]]":
     """For each bin of the predicted class's probability: its mean, the share right, how many."""
@@ -200,10 +200,10 @@ def worst_mistakes(probabilities: "Floats", targets: "NDArray[np.int64]") -> "ND
     """Numbers of the wrong examples whose own class is the least probable, the worst first."""
     own = probabilities[np.arange(len(targets)), targets]
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
-    return wrong[np.argsort(own[wrong], kind="stable")][:WORST]
+    return wrong[np.argsort(own[wrong], kind="stable")][:_WORST]
 
 
-def precision_recall(
+def precision_recall_curve(
     probabilities: "Floats", positive: "NDArray[np.bool_]"
 ) -> "NDArray[np.float64]":
     """(6, THRESHOLDS): true and false positives, true and false negatives, precision, recall.

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading, Split
 from nnlab.core.lazy import np
-from nnlab.display.pictures.drawing import color
-from nnlab.display.pictures.family import Arrays, Picture, Scene, words
+from nnlab.display.pictures.drawing import class_color
+from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
-MOST = 4000
+_MOST = 4000
 """So many readings of a split are kept; of more every second."""
 _SPLITS: tuple[Split, ...] = ("train", "validation")
 
@@ -43,7 +43,7 @@ class LearningCurve(Picture):
             return
         values = (reading.values.get(key, np.nan) for key in self._keys)
         kept.append((reading.epoch, *values))
-        if len(kept) > MOST:
+        if len(kept) > _MOST:
             kept[:-1] = kept[:-1:2]
 
     def collect(self) -> Arrays | None:
@@ -51,7 +51,7 @@ class LearningCurve(Picture):
             return None
         columns = 1 + len(self._keys)
         arrays = {s: np.array(v).reshape(-1, columns) for s, v in self._found.items()}
-        return {**arrays, "keys": words(self._keys)}
+        return {**arrays, "keys": text_array(self._keys)}
 
     @staticmethod
     def draw(figure: Any, arrays: Arrays) -> None:
@@ -73,7 +73,9 @@ def _panel(axes: Any, arrays: Arrays, column: int, key: str) -> None:
         known = np.isfinite(values)
         if known.any():
             dot = "." if known.sum() == 1 else None
-            axes.plot(epochs[known], values[known], marker=dot, color=color(number), label=split)
+            axes.plot(
+                epochs[known], values[known], marker=dot, color=class_color(number), label=split
+            )
             shown += values[known].tolist()
     axes.set_ylabel(key, fontsize=8)
     axes.tick_params(labelsize=8)

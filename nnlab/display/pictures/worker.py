@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Likewise, on any two streams."""
+    """Answers requests on any two streams until there are no more."""
     while line := requests.readline():
         request = json.loads(line)
         data = requests.read(request["size"])
@@ -45,14 +45,14 @@ def _record(request: dict[str, Any], data: bytes) -> bytes:
     import numpy as np
 
     from nnlab.display.pictures import DRAWINGS
-    from nnlab.display.pictures.drawing import PIXELS, png
+    from nnlab.display.pictures.drawing import PIXELS, figure_png
     from nnlab.display.pictures.family import Moment
     from nnlab.display.tensorboard import events, plugins
 
     (picture,) = (kind for kind in DRAWINGS if kind.title == request["title"])
     with np.load(BytesIO(data), allow_pickle=False) as file:
         arrays = dict(file)
-    image = png(picture, arrays, Moment(request["step"], request["epoch"]))
+    image = figure_png(picture, arrays, Moment(request["step"], request["epoch"]))
     tag = f"{picture.group}/{picture.title}"
     return events.frame(
         plugins.image(tag, image, PIXELS, step=request["step"], about=picture.about)

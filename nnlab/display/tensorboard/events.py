@@ -16,7 +16,7 @@ Message: TypeAlias = Any
 """A protocol buffer. Their classes come into being on import: no type checker knows them."""
 
 
-Category: TypeAlias = tuple[str, Mapping[str, Sequence[str]]]
+GraphCategory: TypeAlias = tuple[str, Mapping[str, Sequence[str]]]
 """A title, and for each of its charts the patterns of the tags in it."""
 
 
@@ -114,7 +114,7 @@ def text(tag: str, markdown: str) -> Message:
     return plugin(tag, "text", tensor=_string(markdown.encode()))
 
 
-def layout(categories: Sequence[Category]) -> Message:
+def layout(categories: Sequence[GraphCategory]) -> Message:
     """The custom scalars page: curves that are read together share a chart."""
     found = _layouts.Layout(
         category=[

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from nnlab.core.contracts import Seen
 from nnlab.training.probes.labels import number_of
 
-Category = tuple[str, Mapping[str, Sequence[str]]]
+ChartCategory = tuple[str, Mapping[str, Sequence[str]]]
 """A title, and for each of its charts the patterns of the tags in it."""
 
 LEARNING = "is it learning?"
@@ -19,9 +19,9 @@ _LAYERS = {
 }
 
 
-def charts(
+def chart_categories(
     tags: Sequence[str], cards: Collection[str], seen: Sequence[Seen] | None
-) -> list[Category]:
+) -> list[ChartCategory]:
     """The categories of the custom scalars page.
 
     Args:
@@ -33,7 +33,7 @@ def charts(
     first = {name: _exactly(t for t in tags if t.rpartition("/")[0] == name) for name in names}
     if not cards:
         return [(LEARNING, {**first, "learning rate": _exactly(["learning_rate"])})]
-    keys = sorted(cards, key=depth)
+    keys = sorted(cards, key=depth_order)
     # What is between the first and the last layer stands in the other category.
     ends = [keys[0], keys[-1]] if len(keys) > 1 else keys
     first["gradient norm of first and last layer"] = _exactly(ends)
@@ -52,7 +52,7 @@ def charts(
     return [(LEARNING, first), (DEPTH, deep)]
 
 
-def depth(key: str) -> int:
+def depth_order(key: str) -> int:
     """By which keys of layers are sorted: as text, the hundredth would stand behind the tenth."""
     number = number_of(key)
     return -1 if number is None else number

@@ -15,7 +15,7 @@ from typing import Any, final
 from nnlab.core import files
 from nnlab.core.contracts import Plan, Reading, Shape, Status
 from nnlab.core.lazy import NDArray, np
-from nnlab.training.probes.readings import definition, described, float32, tag_of
+from nnlab.training.probes.readings import describe_reading, float32, reading_definition, tag_of
 
 _Make = Callable[[Any], Any]
 """Makes an event with the functions of nnlab.display.tensorboard.events."""
@@ -73,7 +73,7 @@ class TensorBoard:
         tags = {key: tag_of(key, reading.split) for key in reading.values if self._shown(key)}
         values = {tag: float32(reading.values[key]) for key, tag in tags.items()}
         about = {
-            tag: self._about.get(key) or described(key)
+            tag: self._about.get(key) or describe_reading(key)
             for key, tag in tags.items()
             if tag not in self._described
         }
@@ -84,14 +84,14 @@ class TensorBoard:
     def _shown(self, key: str) -> bool:
         if key.startswith("grad_norm/"):
             return key in self._cards
-        found = definition(key)
+        found = reading_definition(key)
         return found is None or (found.card and not self._hidden(key))
 
     def flush(self) -> None:
         """Waits for the disk."""
         self._catch_up()
         if self._handle is not None:
-            with files.storage(self._folder):
+            with files.storage_errors(self._folder):
                 os.fsync(self._handle)
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class TensorBoard:
         finally:
             handle, self._handle = self._handle, None
             if handle is not None:
-                with files.storage(self._folder):
+                with files.storage_errors(self._folder):
                     os.close(handle)
 
     def text(self, tag: str, markdown: str) -> None:
@@ -187,7 +187,7 @@ class TensorBoard:
     def _append(self, event: Any) -> None:
         """Appends a record with one call, so that a reader seldom meets half of one."""
         events = _events()
-        with files.storage(self._folder):
+        with files.storage_errors(self._folder):
             if self._handle is None:
                 self._handle = self._open()
                 for first in events.opening(self._purge_step):

@@ -30,9 +30,9 @@ class StepConfig(ActivationConfig, frozen=True):
     differentiable: ClassVar[bool] = False
 
     def build(self) -> "nn.Module":
-        from nnlab.parts.modules import Step
+        from nnlab.parts.modules import StepActivation
 
-        return Step()
+        return StepActivation()
 
     def value(self, z: "Floats") -> "Floats":
         return (z >= 0).astype(np.float64)

@@ -17,7 +17,7 @@ from nnlab.core.lazy import Tensor
 # Odd and without a pattern, so that the seeds of one run's augmentations are far apart.
 _SEED_STRIDE = 0x9E3779B97F4A7C15
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+AugmentProbability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class AugmentConfig(Kind, frozen=True):
@@ -53,7 +53,7 @@ def on_inputs(change: InputsFn) -> AugmentFn:
     return augment
 
 
-def chain(augments: Sequence[AugmentConfig], shape: DataShape) -> AugmentFn:
+def apply_augments(augments: Sequence[AugmentConfig], shape: DataShape) -> AugmentFn:
     """All augmentations in order, each with a seed of its own.
 
     With one seed for all, a shift to the left and a flip would always come together.

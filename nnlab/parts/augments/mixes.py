@@ -11,13 +11,13 @@ from pydantic import PositiveFloat
 
 from nnlab.core.contracts import AugmentFn, Batch, DataShape
 from nnlab.core.lazy import Tensor, torch
-from nnlab.parts.augments.family import AugmentConfig, Probability
-from nnlab.parts.row_random import uniform
+from nnlab.parts.augments.family import AugmentConfig, AugmentProbability
+from nnlab.parts.row_random import uniform_rows
 
 
 def _partners(batch: Batch, seed: int) -> "Tensor":
     """(N,) a random order of the batch: example i is mixed with example partners[i]."""
-    return uniform(batch.rows, seed, 1)[:, 0].argsort(stable=True)
+    return uniform_rows(batch.rows, seed, 1)[:, 0].argsort(stable=True)
 
 
 def _mixed_targets(batch: Batch, partners: "Tensor", share: float, shape: DataShape) -> "Tensor":
@@ -32,7 +32,7 @@ def _mixed_targets(batch: Batch, partners: "Tensor", share: float, shape: DataSh
 
 @final
 class MixupConfig(AugmentConfig, frozen=True):
-    """Mixes each example with another of its batch: s * x + (1 - s) * x', and targets likewise.
+    """Mixes each example with another of its batch: s * x + (1 - s) * x', and so the targets.
 
     s is from Beta(alpha, alpha), one for a step, as in the authors' code; classes become shares of
     classes. It takes place in a step with the given probability. Zhang et al. 2017,
@@ -43,7 +43,7 @@ class MixupConfig(AugmentConfig, frozen=True):
     needs_images: ClassVar[bool] = False
     mixes: ClassVar[bool] = True
     alpha: PositiveFloat = 0.2
-    probability: Probability = 1.0
+    probability: AugmentProbability = 1.0
 
     def build(self, shape: DataShape) -> AugmentFn:
         alpha, probability = self.alpha, self.probability
@@ -73,7 +73,7 @@ class CutmixConfig(AugmentConfig, frozen=True):
     kind: Literal["cutmix"] = "cutmix"
     mixes: ClassVar[bool] = True
     alpha: PositiveFloat = 1.0
-    probability: Probability = 1.0
+    probability: AugmentProbability = 1.0
 
     def build(self, shape: DataShape) -> AugmentFn:
         alpha, probability = self.alpha, self.probability

@@ -9,20 +9,20 @@ from pydantic import PositiveInt
 
 from nnlab.core.contracts import AugmentFn, DataShape, Shape
 from nnlab.core.lazy import F, Tensor, torch
-from nnlab.parts.augments.family import AugmentConfig, InputsFn, Probability, on_inputs
-from nnlab.parts.row_random import uniform
+from nnlab.parts.augments.family import AugmentConfig, AugmentProbability, InputsFn, on_inputs
+from nnlab.parts.row_random import uniform_rows
 
-PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+_PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
-def _moved(most: int, mode: PaddingMode) -> InputsFn:
+def _moved(most: int, mode: _PaddingMode) -> InputsFn:
     """Pads by `most` on every side and cuts a window of the old size out, drawn per example."""
     torch_mode = "constant" if mode == "zeros" else mode
 
     def move(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
         channels, height, width = inputs.shape[1:]
         # In the padded image the corner of the window lies between 0 and twice `most`.
-        corner = (uniform(rows, seed, 2) * (2 * most + 1)).to(torch.int64)
+        corner = (uniform_rows(rows, seed, 2) * (2 * most + 1)).to(torch.int64)
         down = torch.arange(height, device=rows.device) + corner[:, :1]
         right = torch.arange(width, device=rows.device) + corner[:, 1:]
         example = torch.arange(len(rows), device=rows.device)[:, None, None, None]
@@ -60,7 +60,7 @@ class CropConfig(AugmentConfig, frozen=True):
 
     kind: Literal["crop"] = "crop"
     padding: PositiveInt = 4
-    padding_mode: PaddingMode = "zeros"
+    padding_mode: _PaddingMode = "zeros"
 
     def misfit(self, inputs: Shape) -> str:
         most = min(inputs[-2:]) - (1 if self.padding_mode == "reflect" else 0)
@@ -83,14 +83,14 @@ class FlipConfig(AugmentConfig, frozen=True):
 
     kind: Literal["flip"] = "flip"
     direction: Literal["horizontal", "vertical"] = "horizontal"
-    probability: Probability = 0.5
+    probability: AugmentProbability = 0.5
 
     def build(self, shape: DataShape) -> AugmentFn:
         axis = -1 if self.direction == "horizontal" else -2
         probability = self.probability
 
         def flip(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
-            chosen = uniform(rows, seed, 1)[:, :, None, None] < probability
+            chosen = uniform_rows(rows, seed, 1)[:, :, None, None] < probability
             return torch.where(chosen, inputs.flip(axis), inputs)
 
         return on_inputs(flip)

@@ -10,9 +10,9 @@ from pydantic import Field, NonNegativeFloat
 from nnlab.core.contracts import AugmentFn, DataShape
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import Tensor, torch
-from nnlab.parts.augments.family import AugmentConfig, Probability, on_inputs
-from nnlab.parts.augments.rectangles import Between, Shares, boxes
-from nnlab.parts.row_random import normal, uniform
+from nnlab.parts.augments.family import AugmentConfig, AugmentProbability, on_inputs
+from nnlab.parts.augments.rectangles import Between, Shares, random_boxes
+from nnlab.parts.row_random import normal_rows, uniform_rows
 
 Amount = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -38,7 +38,7 @@ class NoiseConfig(AugmentConfig, frozen=True):
         deviation = self.deviation
 
         def noise(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
-            draws = normal(rows, seed, inputs[0].numel()).view(inputs.shape)
+            draws = normal_rows(rows, seed, inputs[0].numel()).view(inputs.shape)
             return inputs + (deviation * draws).to(inputs.dtype)
 
         return on_inputs(noise)
@@ -46,7 +46,7 @@ class NoiseConfig(AugmentConfig, frozen=True):
 
 def _factors(rows: "Tensor", seed: int, amount: float, dtype: "torch.dtype") -> "Tensor":
     """(N, 1, 1, 1) from 1 - amount to 1 + amount."""
-    draws = 1.0 + amount * (2.0 * uniform(rows, seed, 1) - 1.0)
+    draws = 1.0 + amount * (2.0 * uniform_rows(rows, seed, 1) - 1.0)
     return draws[:, :, None, None].to(dtype)
 
 
@@ -109,7 +109,7 @@ class ErasingConfig(AugmentConfig, frozen=True):
     """
 
     kind: Literal["erasing"] = "erasing"
-    probability: Probability = 0.5
+    probability: AugmentProbability = 0.5
     scale: Shares = (0.02, 0.33)
     ratio: Between = (0.3, 3.3)
     value: Annotated[float | Literal["random"], Forms()] = 0.0
@@ -119,17 +119,17 @@ class ErasingConfig(AugmentConfig, frozen=True):
 
         def erase(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
             height, width = inputs.shape[2:]
-            box = boxes(rows, seed, size=(height, width), scale=scale, ratio=ratio)
+            box = random_boxes(rows, seed, size=(height, width), scale=scale, ratio=ratio)
             y = torch.arange(height, device=rows.device)[:, None] - box.top[:, None, None]
             x = torch.arange(width, device=rows.device) - box.left[:, None, None]
             inside = (y >= 0) & (y < box.height[:, None, None])
             inside = inside & (x >= 0) & (x < box.width[:, None, None])
             other = (seed + _VALUES) % (1 << 63)
-            chosen = (uniform(rows, other, 1)[:, 0] < probability) & box.found
+            chosen = (uniform_rows(rows, other, 1)[:, 0] < probability) & box.found
             hidden = (inside & chosen[:, None, None])[:, None]
             if isinstance(value, float):
                 return inputs.masked_fill(hidden, value)
-            draws = normal(rows, other + 1, inputs[0].numel()).view(inputs.shape)
+            draws = normal_rows(rows, other + 1, inputs[0].numel()).view(inputs.shape)
             return torch.where(hidden, draws.to(inputs.dtype), inputs)
 
         return on_inputs(erase)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, PositiveFloat
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.lazy import Tensor, torch
-from nnlab.parts.row_random import uniform
+from nnlab.parts.row_random import uniform_rows
 
 TRIES = 10
 """Rectangles drawn for each example, of which the first that fits is taken: as torchvision does."""
@@ -43,7 +43,7 @@ class Boxes(NamedTuple):
     """(N,) bool: whether one of the tries fitted; the others have the whole image."""
 
 
-def boxes(
+def random_boxes(
     rows: "Tensor",
     seed: int,
     *,
@@ -60,7 +60,7 @@ def boxes(
         scale: least and greatest share of the image's area.
         ratio: least and greatest width / height; its logarithm is drawn uniformly.
     """
-    draws = uniform(rows, seed, 2 * TRIES + 2)
+    draws = uniform_rows(rows, seed, 2 * TRIES + 2)
     area = (scale[0] + (scale[1] - scale[0]) * draws[:, :TRIES]) * (size[0] * size[1])
     low, high = log(ratio[0]), log(ratio[1])
     shape = torch.exp(low + (high - low) * draws[:, TRIES : 2 * TRIES])

@@ -12,15 +12,15 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from nnlab.core.contracts import AugmentFn, DataShape
 from nnlab.core.lazy import F, Tensor, torch
 from nnlab.parts.augments.family import AugmentConfig, on_inputs
-from nnlab.parts.augments.rectangles import Between, Shares, boxes
-from nnlab.parts.row_random import uniform
+from nnlab.parts.augments.rectangles import Between, Shares, random_boxes
+from nnlab.parts.row_random import uniform_rows
 
-PaddingMode = Literal["zeros", "border", "reflection"]
+_PaddingMode = Literal["zeros", "border", "reflection"]
 Degrees = Annotated[float, Field(ge=0.0, le=180.0)]
 Slant = Annotated[float, Field(ge=0.0, lt=90.0)]
 
 
-def _sampled(inputs: "Tensor", grid: "Tensor", mode: PaddingMode) -> "Tensor":
+def _sampled(inputs: "Tensor", grid: "Tensor", mode: _PaddingMode) -> "Tensor":
     """Values at the points of an (N, H, W, 2) grid, x before y, the image from -1 to 1."""
     wide = inputs if inputs.dtype == torch.float64 else inputs.float()
     found = F.grid_sample(wide, grid.to(wide.dtype), padding_mode=mode, align_corners=False)
@@ -29,7 +29,7 @@ def _sampled(inputs: "Tensor", grid: "Tensor", mode: PaddingMode) -> "Tensor":
 
 def _turned(
     inputs: "Tensor",
-    mode: PaddingMode,
+    mode: _PaddingMode,
     *,
     angle: "Tensor",
     scale: "Tensor",
@@ -82,14 +82,14 @@ class RotationConfig(AugmentConfig, frozen=True):
 
     kind: Literal["rotation"] = "rotation"
     degrees: Degrees = 10.0
-    padding_mode: PaddingMode = "zeros"
+    padding_mode: _PaddingMode = "zeros"
 
     def build(self, shape: DataShape) -> AugmentFn:
         most, mode = self.degrees * pi / 180.0, self.padding_mode
 
         def rotate(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
             # Counter-clockwise is negative where y points down.
-            angle = -_spread(uniform(rows, seed, 1)[:, 0], most)
+            angle = -_spread(uniform_rows(rows, seed, 1)[:, 0], most)
             none, one = torch.zeros_like(angle), torch.ones_like(angle)
             return _turned(inputs, mode, angle=angle, scale=one, slant=none, right=none, down=none)
 
@@ -111,14 +111,14 @@ class AffineConfig(AugmentConfig, frozen=True):
     translate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     scale: Between = (0.9, 1.1)
     shear: Slant = 0.0
-    padding_mode: PaddingMode = "zeros"
+    padding_mode: _PaddingMode = "zeros"
 
     def build(self, shape: DataShape) -> AugmentFn:
         turn, slant = self.degrees * pi / 180.0, self.shear * pi / 180.0
         share, (low, high), mode = self.translate, self.scale, self.padding_mode
 
         def affine(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
-            draws = uniform(rows, seed, 5).unbind(dim=1)
+            draws = uniform_rows(rows, seed, 5).unbind(dim=1)
             height, width = inputs.shape[2:]
             return _turned(
                 inputs,
@@ -146,14 +146,14 @@ class ElasticConfig(AugmentConfig, frozen=True):
     kind: Literal["elastic"] = "elastic"
     alpha: NonNegativeFloat = 34.0
     sigma: PositiveFloat = 4.0
-    padding_mode: PaddingMode = "zeros"
+    padding_mode: _PaddingMode = "zeros"
 
     def build(self, shape: DataShape) -> AugmentFn:
         alpha, sigma, mode = self.alpha, self.sigma, self.padding_mode
 
         def elastic(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
             height, width = inputs.shape[2:]
-            field = _spread(uniform(rows, seed, 2 * height * width), alpha)
+            field = _spread(uniform_rows(rows, seed, 2 * height * width), alpha)
             field = field.view(-1, height, width)
             # As matrices: cuDNN's convolutions may round to 10 bits, and pad with more launches.
             field = _blur(height, sigma, rows.device) @ field @ _blur(width, sigma, rows.device)
@@ -198,7 +198,7 @@ class ResizedCropConfig(AugmentConfig, frozen=True):
 
         def crop(inputs: "Tensor", rows: "Tensor", seed: int) -> "Tensor":
             height, width = inputs.shape[2:]
-            box = boxes(rows, seed, size=(height, width), scale=scale, ratio=ratio)
+            box = random_boxes(rows, seed, size=(height, width), scale=scale, ratio=ratio)
             y = _within(box.top, box.height, height)[:, :, None].expand(-1, -1, width)
             x = _within(box.left, box.width, width)[:, None, :].expand(-1, height, -1)
             return _sampled(inputs, _normalized(x, y), "border")

@@ -121,7 +121,7 @@ def check_rows(
             )
 
 
-def notes(examples: Examples) -> tuple[str, ...]:
+def data_notes(examples: Examples) -> tuple[str, ...]:
     """What a user should know, though it is no mistake: one line each."""
     return (
         *_shared_rows(examples),

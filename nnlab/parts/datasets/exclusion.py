@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 
-def excluded(path: Path) -> list[int]:
+def excluded_rows(path: Path) -> list[int]:
     """The row numbers of a file: what stands before the first comma of each line.
 
     A first line of words is a head, as in suspects.csv of nnlab doctor.
@@ -34,13 +34,13 @@ def excluded(path: Path) -> list[int]:
     return list(found)
 
 
-def without(train: "Rows", path: Path) -> "Rows":
+def rows_without(train: "Rows", path: Path) -> "Rows":
     """The training rows that are not in the file.
 
     Raises:
         DataError: the file is wrong, or names a row that is none of train.
     """
-    out = np.array(excluded(path), np.int64)
+    out = np.array(excluded_rows(path), np.int64)
     strange = out[~np.isin(out, train)]
     if len(strange):
         text = f"{strange[0]} is no training row of these data and this split_seed"

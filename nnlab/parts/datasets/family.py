@@ -17,8 +17,8 @@ from nnlab.core.kinds import Kind
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
-from nnlab.parts.datasets.exclusion import excluded, without
-from nnlab.parts.datasets.label_noise import Noise, noise_of, noisy
+from nnlab.parts.datasets.exclusion import excluded_rows, rows_without
+from nnlab.parts.datasets.label_noise import Noise, add_label_noise, noise_of
 from nnlab.parts.datasets.split_sizes import (
     FromColumn,
     FromFile,
@@ -28,14 +28,14 @@ from nnlab.parts.datasets.split_sizes import (
     split_sizes,
 )
 from nnlab.parts.datasets.splits import split_rows
-from nnlab.parts.datasets.tables import Form, Place, Source, Table, Tables
+from nnlab.parts.datasets.tables import Form, Place, Table, Tables, TableSource
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
-Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
+_Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
 
-_AUTO_SCALE: Mapping[Form, Scale] = {"images": "unit", "table": "feature", "points": "none"}
-_SCALES: Mapping[Form, tuple[Scale, ...]] = {
+_AUTO_SCALE: Mapping[Form, _Scale] = {"images": "unit", "table": "feature", "points": "none"}
+_SCALES: Mapping[Form, tuple[_Scale, ...]] = {
     "images": ("none", "unit", "channel", "center"),
     "table": ("none", "unit", "feature", "center"),
     "points": ("none", "unit", "feature", "center"),
@@ -51,7 +51,7 @@ class DataConfig(Kind, frozen=True):
     validation: SplitSize = 0.1
     test: TestSize = "auto"
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    scale: Scale = "auto"
+    scale: _Scale = "auto"
     """unit: 0..1; channel, feature: mean 0 and deviation 1 of each; center: mean 0 of each column
     or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
     scale_target: Literal["none", "standard"] = "none"
@@ -78,7 +78,7 @@ class DataConfig(Kind, frozen=True):
         """What one example is: decides which scales there are."""
 
     @abstractmethod
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         """What the source holds, without loading arrays where that can be."""
 
     @abstractmethod
@@ -171,13 +171,13 @@ class DataConfig(Kind, frozen=True):
         rows = self._rows(table, place)
         drawn = rows["train"]  # of them labels are made wrong, whichever are left out
         if self.exclude:
-            rows["train"] = without(drawn, place.folder / self.exclude)
+            rows["train"] = rows_without(drawn, place.folder / self.exclude)
         checks.check_rows(rows, targets, shape)
         fill = None
         if table.gaps and isinstance(inputs, np.ndarray):
-            fill = scaling.filling(inputs, rows["train"], shape.columns)
+            fill = scaling.missing_fill(inputs, rows["train"], shape.columns)
             inputs = np.where(np.isnan(inputs), fill, inputs)
-        fitted = scaling.fit(
+        fitted = scaling.fit_scale(
             self._scale(place),
             inputs,
             rows["train"],
@@ -190,7 +190,7 @@ class DataConfig(Kind, frozen=True):
         clean: NDArray[np.int64] | None = None
         if noise := noise_of(self.label_noise):
             clean = targets
-            targets = noisy(targets, drawn, noise, classes=shape.outputs)
+            targets = add_label_noise(targets, drawn, noise, classes=shape.outputs)
         return Examples(
             inputs,
             targets,
@@ -224,7 +224,7 @@ class DataConfig(Kind, frozen=True):
             rows.update({split: every for split, size in asked.items() if size == "same"})
         return rows
 
-    def _shape(self, source: Source, place: Place) -> DataShape:
+    def _shape(self, source: TableSource, place: Place) -> DataShape:
         asked = self._asked(place)
         sizes, wrong = split_sizes(
             _drawn(asked),
@@ -234,7 +234,7 @@ class DataConfig(Kind, frozen=True):
             classes=len(source.classes) if source.task == "classes" else 0,
         )
         if self.exclude:
-            sizes["train"] -= len(excluded(place.folder / self.exclude))
+            sizes["train"] -= len(excluded_rows(place.folder / self.exclude))
             if sizes["train"] < 1:
                 wrong.append("data.exclude: leaves no training row")
         if noise_of(self.label_noise) is not None:
@@ -264,7 +264,7 @@ class DataConfig(Kind, frozen=True):
             test = "official" if self.has_split("test", place) else 0.2
         return {"validation": self.split_size("validation"), "test": test}
 
-    def _scale(self, place: Place) -> Scale:
+    def _scale(self, place: Place) -> _Scale:
         return _AUTO_SCALE[self.form(place)] if self.scale == "auto" else self.scale
 
     def _refuse(self, place: Place) -> None:

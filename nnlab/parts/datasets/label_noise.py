@@ -8,7 +8,7 @@ from nnlab.core.kinds import Config, Forms
 from nnlab.core.lazy import Ints, np
 from nnlab.core.seeds import seed_for
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class LabelNoise(Config, frozen=True):
@@ -19,12 +19,12 @@ class LabelNoise(Config, frozen=True):
     a mistake that people make again and again (Patrini et al. 2016, arXiv:1609.03683).
     """
 
-    share: Share
+    share: _Share
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     kind: Literal["uniform", "flip"] = "uniform"
 
 
-Noise = Annotated[Share | LabelNoise, Forms()]
+Noise = Annotated[_Share | LabelNoise, Forms()]
 
 
 def noise_of(written: float | LabelNoise) -> LabelNoise | None:
@@ -33,7 +33,7 @@ def noise_of(written: float | LabelNoise) -> LabelNoise | None:
     return noise if noise.share > 0.0 else None
 
 
-def noisy(targets: "Ints", rows: "Ints", noise: LabelNoise, *, classes: int) -> "Ints":
+def add_label_noise(targets: "Ints", rows: "Ints", noise: LabelNoise, *, classes: int) -> "Ints":
     """A copy of the targets, with the share of these rows replaced.
 
     It draws raw 64-bit words of PCG64 by the rows' places in the table: NumPy promises that stream

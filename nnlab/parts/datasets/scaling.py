@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 22
 
 
-class Fitted(NamedTuple):
+class FittedScale(NamedTuple):
     """What `Examples` keeps; both float32, with one axis for each axis of the inputs."""
 
     shift: "NDArray[np.float32]"
     factor: "NDArray[np.float32]"
 
 
-def fit(
+def fit_scale(
     scale: Literal["auto", "none", "unit", "channel", "feature", "center"],
     inputs: "Array | RowReader",
     rows: "NDArray[np.int64]",
     *,
     peak: int,
     by_column: bool,
-) -> Fitted:
+) -> FittedScale:
     """Shift and factor of a scale.
 
     Args:
@@ -75,7 +75,7 @@ def target_scale(targets: "Array", rows: "NDArray[np.int64]") -> TargetScale:
     return TargetScale(tuple(mean.tolist()), tuple(spread.tolist()))
 
 
-def filling(
+def missing_fill(
     inputs: "Array", rows: "NDArray[np.int64]", columns: Sequence[str]
 ) -> "NDArray[np.float32]":
     """(F,) what stands where a value is missing (NaN): the mean of the training rows.
@@ -93,13 +93,15 @@ def filling(
     return mean.astype(np.float32)
 
 
-def _fitted(shift: "Array", factor: "Array", axes: int, *, axis: int | None = 1) -> Fitted:
+def _fitted(shift: "Array", factor: "Array", axes: int, *, axis: int | None = 1) -> FittedScale:
     """Gives both the axes of the inputs; `axis` is where their one axis belongs, None for all."""
     if axis is None:
         shape = (1, *shift.shape)
     else:
         shape = tuple(-1 if i == axis else 1 for i in range(axes))
-    return Fitted(shift.reshape(shape).astype(np.float32), factor.reshape(shape).astype(np.float32))
+    return FittedScale(
+        shift.reshape(shape).astype(np.float32), factor.reshape(shape).astype(np.float32)
+    )
 
 
 def _inverse(spread: "Array", centre: "Array") -> "Array":

@@ -71,13 +71,13 @@ TestSize = Annotated[
     Count | Fraction | LastRows | FromFile | FromColumn | Literal["auto", "official", "none"],
     Forms(),
 ]
-"""Likewise; auto is the source's own test split where it has one, else 0.2."""
+"""How many rows are for testing; auto is the source's own test split where it has one, else 0.2."""
 
 Limit = Annotated[PositiveInt | FirstRows | None, Forms()]
 """How many training rows are used: drawn stratified, or the first."""
 
 
-def wanted(size: object, pool: int) -> int | None:
+def rows_wanted(size: object, pool: int) -> int | None:
     """How many rows a count, a fraction or `{last: n}` takes of `pool`; None for other forms.
 
     A fraction is of the whole pool for test and validation alike: 0.2 and 0.1 leave 0.7.
@@ -114,7 +114,7 @@ def split_sizes(
         size = asked[split]
         if size == "none":
             continue
-        count = wanted(size, pool)
+        count = rows_wanted(size, pool)
         if count is None:
             sizes[split] = given[split]
             continue

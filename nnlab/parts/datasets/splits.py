@@ -7,7 +7,7 @@ from nnlab.core.contracts import Split
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.core.seeds import seed_for
-from nnlab.parts.datasets.split_sizes import FirstRows, LastRows, Limit, wanted
+from nnlab.parts.datasets.split_sizes import FirstRows, LastRows, Limit, rows_wanted
 
 if TYPE_CHECKING:
     Rows = NDArray[np.int64]
@@ -53,7 +53,9 @@ def shares(counts: "Rows", size: int, *, spare: int) -> "Rows":
     return share
 
 
-def draw(rows: "Rows", labels: "Rows | None", size: int, *, spare: int) -> tuple["Rows", "Rows"]:
+def draw_splits(
+    rows: "Rows", labels: "Rows | None", size: int, *, spare: int
+) -> tuple["Rows", "Rows"]:
     """Takes `size` of the rows, stratified where there are labels: (taken, left), both in order."""
     if labels is None:
         return rows[:size], rows[size:]
@@ -95,19 +97,19 @@ def split_rows(
     order: tuple[tuple[Split, int], ...] = (("test", 2), ("validation", 1))
     for split, spare in order:
         size = asked[split]
-        number = wanted(size, len(pool))
+        number = rows_wanted(size, len(pool))
         if number is None:
             taken |= {} if size == "none" else {split: given[split]}
         elif isinstance(size, LastRows):
             last = np.sort(left)[len(left) - number :]
             taken[split], left = last, left[~np.isin(left, last)]
         else:
-            rows, left = draw(left, labels, number, spare=spare)
+            rows, left = draw_splits(left, labels, number, spare=spare)
             taken[split] = np.sort(rows)
     if isinstance(limit, FirstRows):
         left = np.sort(left)[: limit.first]
     elif limit is not None and limit < len(left):
-        left = draw(left, labels, limit, spare=0)[0]
+        left = draw_splits(left, labels, limit, spare=0)[0]
     return {"train": left, **dict(reversed(taken.items()))}
 
 

@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TableSource:
     """What a source holds.
 
     Attributes:
@@ -67,7 +67,7 @@ class Table:
         gaps: NaN in the inputs stands for a missing value, to be filled with the training mean.
     """
 
-    source: Source
+    source: TableSource
     inputs: "NDArray[Any] | RowReader"
     targets: "NDArray[Any]"
     given: Mapping[Split, "NDArray[np.int64]"] = field(

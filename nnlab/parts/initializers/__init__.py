@@ -11,7 +11,7 @@ from typing import Annotated
 from nnlab.core.kinds import Menu
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import (
-    ConstantConfig,
+    ConstantInitConfig,
     NormalConfig,
     TruncatedNormalConfig,
     UniformConfig,
@@ -30,7 +30,7 @@ Initializer = Annotated[
 ]
 
 BiasInitializer = Annotated[
-    ConstantConfig
+    ConstantInitConfig
     | GivenConfig
     | NormalConfig
     | TorchDefaultConfig

@@ -13,7 +13,7 @@ TRUNCATED_STD = 0.87962566103423978
 """Standard deviation of N(0, 1) cut off at +-2; Keras's VarianceScaling divides by it too."""
 
 
-def fans(shape: Shape) -> tuple[int, int]:
+def fan_in_and_out(shape: Shape) -> tuple[int, int]:
     """Fan-in and fan-out of a weight: (out, in), or (out, in / groups, height, width).
 
     Raises:
@@ -46,8 +46,8 @@ class InitializerConfig(Kind, frozen=True):
 
         Args:
             tensor: on the generator's device.
-            fan_in: of the weight, for its bias too; see `fans`.
-            fan_out: likewise.
+            fan_in: of the weight, for its bias too; see `fan_in_and_out`.
+            fan_out: of the weight, for its bias too.
             gain: of the activation that follows; only the he kinds multiply by it.
             generator: where random numbers come from.
         """
@@ -64,18 +64,18 @@ class InitializerConfig(Kind, frozen=True):
         """
 
 
-def normal(tensor: "Tensor", variance: float, generator: "Generator") -> None:
+def fill_normal(tensor: "Tensor", variance: float, generator: "Generator") -> None:
     """N(0, variance)."""
     init.normal_(tensor, 0.0, sqrt(variance), generator=generator)
 
 
-def uniform(tensor: "Tensor", variance: float, generator: "Generator") -> None:
+def fill_uniform(tensor: "Tensor", variance: float, generator: "Generator") -> None:
     """U(-b, b) with b^2 / 3 = variance."""
     bound = sqrt(3.0 * variance)
     init.uniform_(tensor, -bound, bound, generator=generator)
 
 
-def truncated(tensor: "Tensor", variance: float, generator: "Generator") -> None:
+def fill_truncated(tensor: "Tensor", variance: float, generator: "Generator") -> None:
     """N(0, s^2) without what lies beyond 2 s, where s is such that the variance is as asked."""
     std = sqrt(variance) / TRUNCATED_STD
     init.trunc_normal_(tensor, 0.0, std, -2.0 * std, 2.0 * std, generator=generator)

@@ -22,7 +22,7 @@ class ZerosConfig(InitializerConfig, frozen=True):
 
 
 @final
-class ConstantConfig(InitializerConfig, frozen=True):
+class ConstantInitConfig(InitializerConfig, frozen=True):
     """All the same value: as weights, all units of a layer stay identical (symmetry)."""
 
     kind: Literal["constant"] = "constant"
@@ -87,4 +87,4 @@ class TruncatedNormalConfig(InitializerConfig, frozen=True):
         init.trunc_normal_(tensor, self.mean, self.std, low, high, generator=generator)
 
 
-KINDS = (ConstantConfig, NormalConfig, TruncatedNormalConfig, UniformConfig, ZerosConfig)
+KINDS = (ConstantInitConfig, NormalConfig, TruncatedNormalConfig, UniformConfig, ZerosConfig)

@@ -5,7 +5,12 @@ from typing import Literal, final
 from pydantic import PositiveFloat
 
 from nnlab.core.lazy import Generator, Tensor
-from nnlab.parts.initializers.family import InitializerConfig, normal, truncated, uniform
+from nnlab.parts.initializers.family import (
+    InitializerConfig,
+    fill_normal,
+    fill_truncated,
+    fill_uniform,
+)
 
 
 @final
@@ -22,7 +27,7 @@ class XavierNormalConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        normal(tensor, 2.0 * self.gain**2 / (fan_in + fan_out), generator)
+        fill_normal(tensor, 2.0 * self.gain**2 / (fan_in + fan_out), generator)
 
 
 @final
@@ -38,7 +43,7 @@ class XavierUniformConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        uniform(tensor, 2.0 * self.gain**2 / (fan_in + fan_out), generator)
+        fill_uniform(tensor, 2.0 * self.gain**2 / (fan_in + fan_out), generator)
 
 
 @final
@@ -54,7 +59,7 @@ class HeNormalConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        normal(tensor, gain**2 / (fan_in if self.mode == "fan_in" else fan_out), generator)
+        fill_normal(tensor, gain**2 / (fan_in if self.mode == "fan_in" else fan_out), generator)
 
 
 @final
@@ -70,7 +75,7 @@ class HeUniformConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        uniform(tensor, gain**2 / (fan_in if self.mode == "fan_in" else fan_out), generator)
+        fill_uniform(tensor, gain**2 / (fan_in if self.mode == "fan_in" else fan_out), generator)
 
 
 @final
@@ -85,7 +90,7 @@ class LecunNormalConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        normal(tensor, 1.0 / fan_in, generator)
+        fill_normal(tensor, 1.0 / fan_in, generator)
 
 
 @final
@@ -100,7 +105,7 @@ class TorchDefaultConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        uniform(tensor, 1.0 / (3.0 * fan_in), generator)
+        fill_uniform(tensor, 1.0 / (3.0 * fan_in), generator)
 
 
 @final
@@ -115,7 +120,7 @@ class LecunUniformConfig(InitializerConfig, frozen=True):
     def fill(
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
-        uniform(tensor, 1.0 / fan_in, generator)
+        fill_uniform(tensor, 1.0 / fan_in, generator)
 
 
 @final
@@ -135,7 +140,7 @@ class VarianceScalingConfig(InitializerConfig, frozen=True):
         self, tensor: "Tensor", *, fan_in: int, fan_out: int, gain: float, generator: "Generator"
     ) -> None:
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
-        draw = {"truncated_normal": truncated, "normal": normal, "uniform": uniform}
+        draw = {"truncated_normal": fill_truncated, "normal": fill_normal, "uniform": fill_uniform}
         draw[self.distribution](tensor, self.scale / fans[self.mode], generator)
 
 

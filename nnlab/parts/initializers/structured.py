@@ -12,11 +12,11 @@ from nnlab.core.lazy import Generator, Tensor, init
 from nnlab.parts.initializers.family import InitializerConfig
 
 
-def shape_of(values: Any) -> Shape | None:
+def _shape_of(values: Any) -> Shape | None:
     """The shape of numbers in lists, None if the lists are not of one length."""
     if not isinstance(values, tuple):
         return ()
-    inner = {shape_of(value) for value in cast("tuple[Any, ...]", values)}
+    inner = {_shape_of(value) for value in cast("tuple[Any, ...]", values)}
     (shape,) = inner if len(inner) == 1 else (None,)
     return None if shape is None else (len(cast("tuple[Any, ...]", values)), *shape)
 
@@ -27,7 +27,7 @@ def _numbers(value: Any) -> Any:
             return all(map(plain, cast("tuple[Any, ...]", part)))
         return isinstance(part, int | float) and not isinstance(part, bool)
 
-    if not isinstance(value, tuple) or not value or not plain(value) or shape_of(value) is None:
+    if not isinstance(value, tuple) or not value or not plain(value) or _shape_of(value) is None:
         form = "numbers in lists of one length, such as [[0.1, 0.2], [0.3, 0.4]]"
         raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
     return cast("tuple[Any, ...]", value)
@@ -149,7 +149,7 @@ class GivenConfig(InitializerConfig, frozen=True):
         return cls(values=((0.15, 0.2), (0.25, 0.3)))
 
     def misfit(self, shape: Shape) -> str | None:
-        found = shape_of(self.values)
+        found = _shape_of(self.values)
         return None if found == shape else f"gives {found} numbers, this layer has {shape}"
 
     def fill(

@@ -1,4 +1,4 @@
-"""Layers that a stack is written with; `Layer` is the menu.
+"""Layers that a stack is written with; `AnyLayer` is the menu.
 
 To add one: write a class and name it at the foot of its file; a new file is named here, those most
 used first.
@@ -9,7 +9,7 @@ from typing import Annotated
 from nnlab.core.kinds import Menu
 from nnlab.parts.layers.family import LayerConfig
 
-Layer = Annotated[
+AnyLayer = Annotated[
     LayerConfig,
     Menu(
         "nnlab.parts.layers.weighted",

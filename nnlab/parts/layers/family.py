@@ -83,7 +83,7 @@ class Placed(NamedTuple):
     """Keys that a shorthand says of this layer by its name, in model.layers."""
 
 
-def place(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tuple[Placed, ...]:
+def name_layers(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tuple[Placed, ...]:
     """Names layers by depth: conv1, conv2, hidden1; one that comes once only keeps a bare name."""
     counts: dict[str, int] = {}
     placed: list[Placed] = []
@@ -105,7 +105,7 @@ def needs_image(kind: str, inputs: Shape, path: Path) -> None:
         raise MistakeError(path, f"({kind}): needs (channels, height, width), gets {inputs}")
 
 
-def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
+def window_places(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """How many places a sliding window has along one axis; the formula of torch.nn.Conv2d."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 

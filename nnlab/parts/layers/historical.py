@@ -19,9 +19,9 @@ from nnlab.parts.layers.family import (
     LayerConfig,
     activation_parameters,
     needs_image,
-    window,
+    window_places,
 )
-from nnlab.parts.layers.weighted import Pair, WeightedConfig, pair
+from nnlab.parts.layers.weighted import Pair, WeightedConfig, both_sides
 
 
 @final
@@ -40,8 +40,8 @@ class SubsamplingConfig(LayerConfig, frozen=True):
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         needs_image(self.kind, inputs, path)
-        kernel = pair(self.kernel)
-        sizes = [window(inputs[1 + a], kernel[a], kernel[a], 0) for a in (0, 1)]
+        kernel = both_sides(self.kernel)
+        sizes = [window_places(inputs[1 + a], kernel[a], kernel[a], 0) for a in (0, 1)]
         if min(sizes) < 1:
             text = f"a window of {kernel} does not fit into {inputs}"
             raise MistakeError((*path, "kernel"), text)
@@ -60,7 +60,7 @@ class SubsamplingConfig(LayerConfig, frozen=True):
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         from nnlab.parts.layers.modules import Subsampling
 
-        modules: dict[str, nn.Module] = {"": Subsampling(inputs[0], pair(self.kernel))}
+        modules: dict[str, nn.Module] = {"": Subsampling(inputs[0], both_sides(self.kernel))}
         if self.activation is not None and self.activation.kind != "identity":
             modules["_activation"] = self.activation.build_for(inputs[0])
         return modules
@@ -71,7 +71,7 @@ class SubsamplingConfig(LayerConfig, frozen=True):
         return (Seen(name, name, after, activation.bounds),)
 
 
-Row = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=10**4)]
+_Row = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=10**4)]
 
 
 @final
@@ -82,7 +82,7 @@ class TableConvConfig(WeightedConfig, frozen=True):
     """
 
     kind: Literal["table_conv"] = "table_conv"
-    table: Annotated[tuple[Row, ...], Field(min_length=1, max_length=10**4)]
+    table: Annotated[tuple[_Row, ...], Field(min_length=1, max_length=10**4)]
     """For each output channel, the input channels that it sees, counted from 0."""
     kernel: Pair = 3
 
@@ -95,7 +95,7 @@ class TableConvConfig(WeightedConfig, frozen=True):
         return "conv"
 
     def weight(self, inputs: Shape) -> Shape:
-        return (sum(map(len, self.table)), 1, *pair(self.kernel))
+        return (sum(map(len, self.table)), 1, *both_sides(self.kernel))
 
     def fans(self, inputs: Shape) -> tuple[int, int]:
         connections, _, *kernel = self.weight(inputs)
@@ -109,8 +109,8 @@ class TableConvConfig(WeightedConfig, frozen=True):
             if len(set(row)) < len(row) or max(row) >= inputs[0]:
                 text = f"needs different channels from 0 to {inputs[0] - 1}, got {list(row)}"
                 raise MistakeError((*path, "table", index), text)
-        kernel = pair(self.kernel)
-        sizes = [window(inputs[1 + a], kernel[a], 1, 0) for a in (0, 1)]
+        kernel = both_sides(self.kernel)
+        sizes = [window_places(inputs[1 + a], kernel[a], 1, 0) for a in (0, 1)]
         if min(sizes) < 1:
             text = f"a window of {kernel} does not fit into {inputs}"
             raise MistakeError((*path, "kernel"), text)
@@ -119,7 +119,7 @@ class TableConvConfig(WeightedConfig, frozen=True):
     def core(self, inputs: Shape) -> "nn.Module":
         from nnlab.parts.layers.modules import TableConv
 
-        return TableConv(self.table, pair(self.kernel), bias=self.bias)
+        return TableConv(self.table, both_sides(self.kernel), bias=self.bias)
 
 
 KINDS = (SubsamplingConfig, TableConvConfig)

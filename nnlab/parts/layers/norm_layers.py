@@ -23,7 +23,7 @@ class NormLayerConfig(LayerConfig, frozen=True):
     @property
     @abstractmethod
     def norm(self) -> NormConfig:
-        """The same, as `norm:` of a linear or conv layer would say it."""
+        """This normalization as `norm:` of a linear or conv layer would say it."""
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         if why := self.norm.misfit(inputs):

@@ -9,8 +9,8 @@ from pydantic import NonNegativeInt
 from nnlab.core.contracts import Plan, Shape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.lazy import nn
-from nnlab.parts.layers.family import LayerConfig, needs_image, window
-from nnlab.parts.layers.weighted import Pair, pair
+from nnlab.parts.layers.family import LayerConfig, needs_image, window_places
+from nnlab.parts.layers.weighted import Pair, both_sides
 
 
 class PoolConfig(LayerConfig, frozen=True):
@@ -28,11 +28,11 @@ class PoolConfig(LayerConfig, frozen=True):
 
     def steps(self) -> tuple[int, int]:
         """The stride along height and width."""
-        return pair(self.kernel) if self.stride is None else pair(self.stride)
+        return both_sides(self.kernel) if self.stride is None else both_sides(self.stride)
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         needs_image(self.kind, inputs, path)
-        kernel, stride = pair(self.kernel), self.steps()
+        kernel, stride = both_sides(self.kernel), self.steps()
         if self.padding > min(kernel) // 2:
             text = f"must be at most half of the kernel, {min(kernel) // 2}, got {self.padding}"
             raise MistakeError((*path, "padding"), text)
@@ -44,7 +44,7 @@ class PoolConfig(LayerConfig, frozen=True):
 
     def _windows(self, size: int, kernel: int, stride: int) -> int:
         """How many windows along an axis; the formula of torch.nn.MaxPool2d."""
-        count = window(size, kernel, stride, self.padding)
+        count = window_places(size, kernel, stride, self.padding)
         if not self.ceil_mode or (size + 2 * self.padding - kernel) % stride == 0:
             return count
         # A window that begins in the padding behind the image sees nothing.
@@ -62,7 +62,7 @@ class MaxPoolConfig(PoolConfig, frozen=True):
     kind: Literal["max_pool"] = "max_pool"
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
-        kernel, stride = pair(self.kernel), self.steps()
+        kernel, stride = both_sides(self.kernel), self.steps()
         return {"": nn.MaxPool2d(kernel, stride, self.padding, ceil_mode=self.ceil_mode)}
 
 
@@ -73,7 +73,7 @@ class AvgPoolConfig(PoolConfig, frozen=True):
     kind: Literal["avg_pool"] = "avg_pool"
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
-        kernel, stride = pair(self.kernel), self.steps()
+        kernel, stride = both_sides(self.kernel), self.steps()
         return {"": nn.AvgPool2d(kernel, stride, self.padding, self.ceil_mode)}
 
 
@@ -97,12 +97,12 @@ class AdaptivePoolConfig(LayerConfig, frozen=True):
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         needs_image(self.kind, inputs, path)
-        return Plan(name, self.kind, path, inputs, (inputs[0], *pair(self.size)))
+        return Plan(name, self.kind, path, inputs, (inputs[0], *both_sides(self.size)))
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         from nnlab.parts.layers.modules import AdaptivePool
 
-        return {"": AdaptivePool(pair(self.size))}
+        return {"": AdaptivePool(both_sides(self.size))}
 
 
 @final

@@ -12,17 +12,17 @@ from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers import Layer
+from nnlab.parts.layers import AnyLayer
 from nnlab.parts.layers.family import (
     Defaults,
     Fill,
     LayerConfig,
     Placed,
     activation_parameters,
-    place,
+    name_layers,
 )
 from nnlab.parts.layers.norm_layers import NormLayerConfig
-from nnlab.parts.layers.skips import padded, projection
+from nnlab.parts.layers.skips import padded_skip, projection_skip
 from nnlab.parts.layers.weighted import AutoInit, ConvConfig, WeightedConfig, settled_init
 from nnlab.parts.norms import NoNormConfig, Norm
 
@@ -36,7 +36,7 @@ class ResidualConfig(LayerConfig, frozen=True):
     """
 
     kind: Literal["residual"] = "residual"
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=1000)]
+    layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=1000)]
     skip: Literal["auto", "identity", "projection", "pad"] = "auto"
     """projection: 1 x 1 conv (option B); pad: every stride-th pixel, zeros as new channels (A)."""
     activation: Activation | None = None
@@ -73,7 +73,7 @@ class ResidualConfig(LayerConfig, frozen=True):
 
     def _placed(self, path: Path) -> tuple[Placed, ...]:
         paths = tuple((*path, "layers", index) for index in range(len(self.layers)))
-        return place(self.layers, paths)
+        return name_layers(self.layers, paths)
 
     def _body(self, inputs: Shape, name: str, path: Path) -> tuple[Plan, ...]:
         plans: list[Plan] = []
@@ -90,10 +90,10 @@ class ResidualConfig(LayerConfig, frozen=True):
         if self.skip != "projection" and inputs == output:
             return None
         if self.skip == "pad":
-            return padded(inputs, output, path)
+            return padded_skip(inputs, output, path)
         init = settled_init(self.init or "auto", self.activation or IdentityConfig())
         norm = self.norm or NoNormConfig()
-        return projection(inputs, output, path, norm=norm, init=init)
+        return projection_skip(inputs, output, path, norm=norm, init=init)
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         body = self._body(inputs, name, path)

@@ -20,7 +20,7 @@ def _stride(inputs: Shape, output: Shape) -> tuple[int, int]:
     return (-(-inputs[1] // output[1]), -(-inputs[2] // output[2]))
 
 
-def projection(
+def projection_skip(
     inputs: Shape, output: Shape, path: Path, *, norm: Norm, init: InitializerConfig
 ) -> LayerConfig:
     """A 1 x 1 convolution (or a linear map) around the block.
@@ -41,7 +41,7 @@ def projection(
     return conv
 
 
-def padded(inputs: Shape, output: Shape, path: Path) -> LayerConfig:
+def padded_skip(inputs: Shape, output: Shape, path: Path) -> LayerConfig:
     """Every stride-th pixel, and zeros as the channels that are missing.
 
     Raises:

@@ -14,7 +14,7 @@ from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer, Initializer
-from nnlab.parts.initializers.family import InitializerConfig, fans
+from nnlab.parts.initializers.family import InitializerConfig, fan_in_and_out
 from nnlab.parts.initializers.scaled import HeNormalConfig, LecunNormalConfig, XavierNormalConfig
 from nnlab.parts.layers.family import (
     Defaults,
@@ -22,7 +22,7 @@ from nnlab.parts.layers.family import (
     LayerConfig,
     activation_parameters,
     needs_image,
-    window,
+    window_places,
 )
 from nnlab.parts.norms import NoNormConfig, Norm
 
@@ -76,7 +76,7 @@ class WeightedConfig(LayerConfig, frozen=True):
 
     def fans(self, inputs: Shape) -> tuple[int, int]:
         """Fan-in and fan-out of a unit. Default: as torch counts them from the weight's shape."""
-        return fans(self.weight(inputs))
+        return fan_in_and_out(self.weight(inputs))
 
     @abstractmethod
     def output(self, inputs: Shape, path: Path) -> Shape:
@@ -202,18 +202,22 @@ class ConvConfig(WeightedConfig, frozen=True):
         return cls(channels=8)
 
     def weight(self, inputs: Shape) -> Shape:
-        return (self.channels, inputs[0] // self.groups, *pair(self.kernel))
+        return (self.channels, inputs[0] // self.groups, *both_sides(self.kernel))
 
     def _paddings(self) -> tuple[int, int]:
         """Pixels on one side; `same` is refused for even kernels: they need one more there."""
         if self.padding == "same":
-            kernel, dilation = pair(self.kernel), pair(self.dilation)
+            kernel, dilation = both_sides(self.kernel), both_sides(self.dilation)
             return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
-        return (0, 0) if self.padding == "valid" else pair(self.padding)
+        return (0, 0) if self.padding == "valid" else both_sides(self.padding)
 
     def output(self, inputs: Shape, path: Path) -> Shape:
         needs_image("conv", inputs, path)
-        kernel, stride, dilation = pair(self.kernel), pair(self.stride), pair(self.dilation)
+        kernel, stride, dilation = (
+            both_sides(self.kernel),
+            both_sides(self.stride),
+            both_sides(self.dilation),
+        )
         if inputs[0] % self.groups or self.channels % self.groups:
             text = f"{self.groups} groups do not divide {inputs[0]} and {self.channels} channels"
             raise MistakeError((*path, "groups"), text)
@@ -223,7 +227,8 @@ class ConvConfig(WeightedConfig, frozen=True):
         padding = self._paddings()
         self._check_mode(inputs, padding, path)
         sizes = [
-            window(inputs[1 + a], kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1)
+            window_places(inputs[1 + a], kernel[a], stride[a], padding[a], dilation[a])
+            for a in (0, 1)
         ]
         if min(sizes) < 1:
             text = f"a window of {kernel} does not fit into {inputs} with this padding"
@@ -246,17 +251,17 @@ class ConvConfig(WeightedConfig, frozen=True):
         return conv(
             inputs[0],
             self.channels,
-            pair(self.kernel),
-            stride=pair(self.stride),
+            both_sides(self.kernel),
+            stride=both_sides(self.stride),
             padding=self._paddings(),
-            dilation=pair(self.dilation),
+            dilation=both_sides(self.dilation),
             groups=self.groups,
             bias=self.bias,
             padding_mode=self.padding_mode,
         )
 
 
-def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def both_sides(value: int | tuple[int, int]) -> tuple[int, int]:
     """(height, width); one number stands for both."""
     return (value, value) if isinstance(value, int) else value
 

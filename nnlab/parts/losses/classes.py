@@ -12,11 +12,11 @@ from nnlab.parts.constants import Constant
 from nnlab.parts.losses.family import (
     Link,
     LossConfig,
+    at_least_float32,
     log_softmax,
-    sigmoid,
-    softplus,
+    numpy_sigmoid_of_logits,
+    numpy_softplus_of_logits,
     target_columns,
-    wide,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class CrossEntropyConfig(LossConfig, frozen=True):
         weights = None if factors is None else Constant(factors)
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z, y = wide(outputs), batch.targets
+            z, y = at_least_float32(outputs), batch.targets
             return F.cross_entropy(
                 z,
                 y if y.ndim == 1 else y.to(z.dtype),
@@ -137,7 +137,7 @@ class BceConfig(LossConfig, frozen=True):
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             return F.binary_cross_entropy_with_logits(z, y, reduction="none").sum(dim=1)
 
@@ -145,10 +145,10 @@ class BceConfig(LossConfig, frozen=True):
 
     def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
         # -log p = softplus(-z), -log(1 - p) = softplus(z) = softplus(-z) + z.
-        return (softplus(outputs) - targets * outputs).sum(axis=1)
+        return (numpy_softplus_of_logits(outputs) - targets * outputs).sum(axis=1)
 
     def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
-        return sigmoid(outputs) - targets
+        return numpy_sigmoid_of_logits(outputs) - targets
 
 
 @final
@@ -185,7 +185,7 @@ class FocalConfig(LossConfig, frozen=True):
         weights = None if factors is None else Constant(factors)
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             y = y if weights is None else y * weights.like(z)
             logs = z.log_softmax(dim=1)
@@ -228,11 +228,11 @@ class KlConfig(LossConfig, frozen=True):
     )
 
     def predictions(self, outputs: "Tensor") -> "Tensor":
-        return wide(outputs).softmax(dim=1)
+        return at_least_float32(outputs).softmax(dim=1)
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             # kl_div counts 0 log 0 as 0.
             return F.kl_div(z.log_softmax(dim=1), y, reduction="none").sum(dim=1)

@@ -71,7 +71,7 @@ class LossConfig(Kind, frozen=True):
         """
         if not self.link_inside:
             return None
-        logits = wide(outputs)
+        logits = at_least_float32(outputs)
         if self.link == "softmax":
             return logits.softmax(dim=1)
         if logits.shape[1] == 1:
@@ -92,7 +92,7 @@ class LossConfig(Kind, frozen=True):
 
         def shares(outputs: "Tensor") -> "Tensor":
             given = self.probabilities(outputs)
-            given = wide(outputs) if given is None else given
+            given = at_least_float32(outputs) if given is None else given
             if activation == "softmax" or outputs.shape[1] == 1:
                 return given
             least = torch.finfo(given.dtype).tiny
@@ -133,7 +133,7 @@ class LossConfig(Kind, frozen=True):
         return targets[:, max(first, 0) :].astype(np.float64)
 
 
-def wide(outputs: "Tensor") -> "Tensor":
+def at_least_float32(outputs: "Tensor") -> "Tensor":
     """At least float32: sums over classes and logarithms need it."""
     return outputs if outputs.dtype == torch.float64 else outputs.float()
 
@@ -155,11 +155,11 @@ def log_softmax(outputs: "Floats") -> "Floats":
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def softplus(z: "Floats") -> "Floats":
-    """log(1 + exp(z)), for z of any size; its derivative is `sigmoid`."""
+def numpy_softplus_of_logits(z: "Floats") -> "Floats":
+    """log(1 + exp(z)), for z of any size; its derivative is `numpy_sigmoid_of_logits`."""
     return np.logaddexp(0.0, z)
 
 
-def sigmoid(z: "Floats") -> "Floats":
+def numpy_sigmoid_of_logits(z: "Floats") -> "Floats":
     """1 / (1 + exp(-z)), for z of any size."""
-    return np.exp(-softplus(-z))
+    return np.exp(-numpy_softplus_of_logits(-z))

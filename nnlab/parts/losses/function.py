@@ -40,7 +40,7 @@ class FunctionConfig(LossConfig, frozen=True):
     def mistake(self, shape: DataShape) -> Mistake | None:
         if self._function is not None:
             return None
-        way = "hand it in: nnlab.train(config, loss=function); likewise nnlab.resume, evaluate"
+        way = "hand it in: nnlab.train(config, loss=function), to resume and evaluate too"
         return Mistake(("loss",), f"a function comes from Python and is in no file ({way})")
 
     def build(self, shape: DataShape) -> LossFn:

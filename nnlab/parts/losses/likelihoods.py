@@ -7,7 +7,13 @@ from pydantic import Field
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import F, Tensor, np
-from nnlab.parts.losses.family import Link, LossConfig, sigmoid, softplus, wide
+from nnlab.parts.losses.family import (
+    Link,
+    LossConfig,
+    at_least_float32,
+    numpy_sigmoid_of_logits,
+    numpy_softplus_of_logits,
+)
 
 if TYPE_CHECKING:
     from nnlab.parts.losses.family import Floats, Targets
@@ -43,7 +49,7 @@ class GaussianNllConfig(LossConfig, frozen=True):
         columns, eps = shape.outputs, self.eps
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             mean, variance = z[:, :columns], F.softplus(z[:, columns:]) + eps
             errors = (mean - batch.targets.to(z.dtype)).square()
             return 0.5 * (variance.log() + errors / variance).mean(dim=1)
@@ -52,15 +58,17 @@ class GaussianNllConfig(LossConfig, frozen=True):
 
     def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
         mean, scale = np.split(outputs, 2, axis=1)
-        variance = softplus(scale) + self.eps
+        variance = numpy_softplus_of_logits(scale) + self.eps
         return 0.5 * (np.log(variance) + (mean - targets) ** 2 / variance).mean(axis=1)
 
     def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
         mean, scale = np.split(outputs, 2, axis=1)
-        variance = softplus(scale) + self.eps
+        variance = numpy_softplus_of_logits(scale) + self.eps
         errors = mean - targets
         by_variance = 0.5 * (1 / variance - errors**2 / variance**2)
-        both = np.concatenate([errors / variance, by_variance * sigmoid(scale)], axis=1)
+        both = np.concatenate(
+            [errors / variance, by_variance * numpy_sigmoid_of_logits(scale)], axis=1
+        )
         return both / targets.shape[1]
 
 
@@ -89,11 +97,11 @@ class PoissonNllConfig(LossConfig, frozen=True):
         return self
 
     def predictions(self, outputs: "Tensor") -> "Tensor":
-        return wide(outputs).exp()
+        return at_least_float32(outputs).exp()
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             return F.poisson_nll_loss(z, batch.targets.to(z.dtype), reduction="none").mean(dim=1)
 
         return loss

@@ -6,7 +6,7 @@ from pydantic import PositiveFloat
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
 from nnlab.core.lazy import Tensor, np, torch
-from nnlab.parts.losses.family import Link, LossConfig, target_columns, wide
+from nnlab.parts.losses.family import Link, LossConfig, at_least_float32, target_columns
 
 if TYPE_CHECKING:
     from nnlab.parts.losses.family import Floats
@@ -35,7 +35,7 @@ class HingeConfig(LossConfig, frozen=True):
         margin = self.margin
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             return (y * (margin - z).relu() + (1.0 - y) * (margin + z).relu()).sum(dim=1)
 
@@ -77,7 +77,7 @@ class SquaredHingeConfig(LossConfig, frozen=True):
         margin = self.margin
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             above, below = (margin - z).relu().square(), (margin + z).relu().square()
             return (y * above + (1.0 - y) * below).sum(dim=1)
@@ -116,7 +116,7 @@ class MultiMarginConfig(LossConfig, frozen=True):
         margin, p = self.margin, self.p
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             if batch.targets.ndim == 1:
                 right = (z * y).sum(dim=1, keepdim=True)

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat
 
 from nnlab.core.contracts import Batch, DataShape, LossFn
 from nnlab.core.lazy import F, Tensor, np, torch
-from nnlab.parts.losses.family import Link, LossConfig, target_columns, wide
+from nnlab.parts.losses.family import Link, LossConfig, at_least_float32, target_columns
 
 if TYPE_CHECKING:
     from nnlab.parts.losses.family import Floats
@@ -29,7 +29,7 @@ class QuadraticConfig(LossConfig, frozen=True):
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             return 0.5 * (z - target_columns(batch, z, shape)).square().sum(dim=1)
 
         return loss
@@ -51,7 +51,7 @@ class MseConfig(LossConfig, frozen=True):
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             return (z - target_columns(batch, z, shape)).square().mean(dim=1)
 
         return loss
@@ -73,7 +73,7 @@ class MaeConfig(LossConfig, frozen=True):
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             return (z - target_columns(batch, z, shape)).abs().mean(dim=1)
 
         return loss
@@ -104,7 +104,7 @@ class HuberConfig(LossConfig, frozen=True):
         delta = self.delta
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             return F.huber_loss(z, y, reduction="none", delta=delta).mean(dim=1)
 
@@ -142,7 +142,7 @@ class SmoothL1Config(LossConfig, frozen=True):
         beta = self.beta
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
             return F.smooth_l1_loss(z, y, reduction="none", beta=beta).mean(dim=1)
 
@@ -168,7 +168,7 @@ class LogCoshConfig(LossConfig, frozen=True):
 
     def build(self, shape: DataShape) -> LossFn:
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             e = z - target_columns(batch, z, shape)
             # cosh e = 1 + 2 sinh(e/2)^2 keeps the digits of a small e; the other form does not
             # overflow for a large one.
@@ -205,7 +205,7 @@ class QuantileConfig(LossConfig, frozen=True):
         q = self.q
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
-            z = wide(outputs)
+            z = at_least_float32(outputs)
             missing = target_columns(batch, z, shape) - z
             return torch.maximum(q * missing, (q - 1.0) * missing).mean(dim=1)
 

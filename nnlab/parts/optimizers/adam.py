@@ -7,7 +7,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import torch
-from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, once, size
+from nnlab.parts.optimizers.family import (
+    At,
+    BetaFraction,
+    DecayingConfig,
+    Updated,
+    numel_of,
+    scalar_once,
+)
 
 
 def adam_edge(beta: float, lr: float) -> float:
@@ -28,22 +35,22 @@ def adam_scales(
     return corrected.sqrt() + eps
 
 
-def adam(
+def adam_formula(
     w: "torch.Tensor", g: "torch.Tensor", at: At, betas: tuple[float, float], eps: float
 ) -> Updated:
     """The formula, once the weight decay has fallen on w or g."""
-    t, m, v = moments(g, at.state, betas)
+    t, m, v = adam_moments(g, at.state, betas)
     new = {"step": t, "exp_avg": m, "exp_avg_sq": v}
     if "max_exp_avg_sq" in at.state:
         v = new["max_exp_avg_sq"] = torch.maximum(at.state["max_exp_avg_sq"], v)
     (b1, b2), n = betas, t.double()
     # The corrections are single numbers: the tensors are divided once, not three times.
     root = (1 - b2**n).sqrt()
-    rate, floor = once(at.lr * root / (1 - b1**n), root * eps)
+    rate, floor = scalar_once(at.lr * root / (1 - b1**n), root * eps)
     return w - rate * (m / (v.sqrt() + floor)), new
 
 
-def moments(
+def adam_moments(
     g: "torch.Tensor", state: "Mapping[str, torch.Tensor]", betas: tuple[float, float]
 ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
     """The count of this update, and the running means of g and g^2."""
@@ -63,7 +70,7 @@ class AdamConfig(DecayingConfig, frozen=True):
 
     kind: Literal["adam"] = "adam"
     lr: PositiveFloat = 1e-3
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
     eps: NonNegativeFloat = 1e-8
     amsgrad: bool = False
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
@@ -75,7 +82,7 @@ class AdamConfig(DecayingConfig, frozen=True):
         return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape) * (3 if self.amsgrad else 2)
+        return numel_of(shape) * (3 if self.amsgrad else 2)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -86,7 +93,7 @@ class AdamConfig(DecayingConfig, frozen=True):
 
     def updated(self, at: At) -> Updated:
         w, g = self._decayed(at)
-        return adam(w, g, at, self.betas, self.eps)
+        return adam_formula(w, g, at, self.betas, self.eps)
 
 
 @final
@@ -100,7 +107,7 @@ class AdamwConfig(DecayingConfig, frozen=True):
     kind: Literal["adamw"] = "adamw"
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.01
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
     eps: NonNegativeFloat = 1e-8
     amsgrad: bool = False
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
@@ -112,7 +119,7 @@ class AdamwConfig(DecayingConfig, frozen=True):
         return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape) * (3 if self.amsgrad else 2)
+        return numel_of(shape) * (3 if self.amsgrad else 2)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -123,7 +130,7 @@ class AdamwConfig(DecayingConfig, frozen=True):
 
     def updated(self, at: At) -> Updated:
         w, g = self._decayed(at)
-        return adam(w, g, at, self.betas, self.eps)
+        return adam_formula(w, g, at, self.betas, self.eps)
 
 
 @final
@@ -136,11 +143,11 @@ class AdamaxConfig(DecayingConfig, frozen=True):
 
     kind: Literal["adamax"] = "adamax"
     lr: PositiveFloat = 2e-3
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
     eps: NonNegativeFloat = 1e-8
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return 2 * size(shape)
+        return 2 * numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -153,7 +160,7 @@ class AdamaxConfig(DecayingConfig, frozen=True):
         (b1, b2), t = self.betas, state["step"] + 1
         m = b1 * state["exp_avg"] + (1 - b1) * g
         u = torch.maximum(b2 * state["exp_inf"], g.abs() + self.eps)
-        (rate,) = once(lr / (1 - b1 ** t.double()))
+        (rate,) = scalar_once(lr / (1 - b1 ** t.double()))
         return w - rate * (m / u), {"step": t, "exp_avg": m, "exp_inf": u}
 
 
@@ -168,14 +175,14 @@ class NadamConfig(DecayingConfig, frozen=True):
 
     kind: Literal["nadam"] = "nadam"
     lr: PositiveFloat = 2e-3
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
     eps: NonNegativeFloat = 1e-8
     momentum_decay: NonNegativeFloat = 4e-3
     decoupled_weight_decay: bool = False
     on_host: ClassVar[tuple[str, ...]] = ("step", "mu_product")
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return 2 * size(shape)
+        return 2 * numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -193,14 +200,14 @@ class NadamConfig(DecayingConfig, frozen=True):
     def updated(self, at: At) -> Updated:
         state, lr = at.state, at.lr
         w, g = self._decayed(at, decoupled=self.decoupled_weight_decay)
-        t, m, v = moments(g, state, self.betas)
+        t, m, v = adam_moments(g, state, self.betas)
         (b1, b2), n = self.betas, t.double()
         mu = b1 * (1 - 0.5 * 0.96 ** (n * self.momentum_decay))
         ahead = b1 * (1 - 0.5 * 0.96 ** ((n + 1) * self.momentum_decay))
         product = state["mu_product"] * mu.to(state["mu_product"].dtype)
         so_far = product.double()
         now, then = (1 - mu) / (1 - so_far), ahead / (1 - so_far * ahead)
-        now, then, correction = once(lr * now, lr * then, 1 - b2**n)
+        now, then, correction = scalar_once(lr * now, lr * then, 1 - b2**n)
         w = w - (now * g + then * m) / ((v / correction).sqrt() + self.eps)
         return w, {"step": t, "exp_avg": m, "exp_avg_sq": v, "mu_product": product}
 
@@ -216,12 +223,12 @@ class RadamConfig(DecayingConfig, frozen=True):
 
     kind: Literal["radam"] = "radam"
     lr: PositiveFloat = 1e-3
-    betas: tuple[Fraction, Annotated[float, Field(gt=0.0, lt=1.0)]] = (0.9, 0.999)
+    betas: tuple[BetaFraction, Annotated[float, Field(gt=0.0, lt=1.0)]] = (0.9, 0.999)
     eps: NonNegativeFloat = 1e-8
     decoupled_weight_decay: bool = False
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return 2 * size(shape)
+        return 2 * numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -238,7 +245,7 @@ class RadamConfig(DecayingConfig, frozen=True):
     def updated(self, at: At) -> Updated:
         state, lr = at.state, at.lr
         w, g = self._decayed(at, decoupled=self.decoupled_weight_decay)
-        t, m, v = moments(g, state, self.betas)
+        t, m, v = adam_moments(g, state, self.betas)
         (b1, b2), n = self.betas, t.double()
         longest = 2 / (1 - b2) - 1
         length = longest - 2 * n * b2**n / (1 - b2**n)
@@ -246,7 +253,7 @@ class RadamConfig(DecayingConfig, frozen=True):
         rho = torch.where(length > 5, length, torch.full_like(length, 6.0))
         above = (rho - 4) * (rho - 2) * longest
         rectified = (above / ((longest - 4) * (longest - 2) * rho) * (1 - b2**n)).sqrt()
-        length, rate, rectified = once(length, lr / (1 - b1**n), rectified)
+        length, rate, rectified = scalar_once(length, lr / (1 - b1**n), rectified)
         scale = torch.where(length > 5, rectified / (v.sqrt() + self.eps), torch.ones_like(v))
         return w - rate * m * scale, {"step": t, "exp_avg": m, "exp_avg_sq": v}
 

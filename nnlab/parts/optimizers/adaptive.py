@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import torch
-from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
+from nnlab.parts.optimizers.family import At, BetaFraction, DecayingConfig, Updated, numel_of
 
 
 @final
@@ -25,7 +25,7 @@ class AdagradConfig(DecayingConfig, frozen=True):
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape)
+        return numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -57,13 +57,13 @@ class RmspropConfig(DecayingConfig, frozen=True):
 
     kind: Literal["rmsprop"] = "rmsprop"
     lr: PositiveFloat = 0.01
-    alpha: Fraction = 0.99
+    alpha: BetaFraction = 0.99
     eps: NonNegativeFloat = 1e-8
     momentum: NonNegativeFloat = 0.0
     centered: bool = False
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape) * (1 + (self.momentum > 0.0) + self.centered)
+        return numel_of(shape) * (1 + (self.momentum > 0.0) + self.centered)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -102,11 +102,11 @@ class AdadeltaConfig(DecayingConfig, frozen=True):
 
     kind: Literal["adadelta"] = "adadelta"
     lr: PositiveFloat = 1.0
-    rho: Fraction = 0.9
+    rho: BetaFraction = 0.9
     eps: PositiveFloat = 1e-6
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return 2 * size(shape)
+        return 2 * numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -142,8 +142,8 @@ class AdafactorConfig(DecayingConfig, frozen=True):
 
     def _slots(self, name: str, shape: Shape) -> int:
         if len(shape) < 2:
-            return size(shape)
-        return size(shape) // shape[-1] + size(shape) // shape[-2]
+            return numel_of(shape)
+        return numel_of(shape) // shape[-1] + numel_of(shape) // shape[-2]
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -153,9 +153,9 @@ class AdafactorConfig(DecayingConfig, frozen=True):
         return Adafactor(groups, lr, beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
 
     def updated(self, at: At) -> Updated:
-        from nnlab.parts.optimizers.not_in_torch import adafactor
+        from nnlab.parts.optimizers.not_in_torch import adafactor_formula
 
-        step, new = adafactor(*at[:4], beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
+        step, new = adafactor_formula(*at[:4], beta2_decay=self.beta2_decay, eps=self.eps, d=self.d)
         return self._decayed(at)[0] - step, new
 
 

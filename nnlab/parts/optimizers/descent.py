@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import torch
-from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig, Updated, size
+from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig, Updated, numel_of
 
 
 @final
@@ -43,7 +43,7 @@ class SgdConfig(DecayingConfig, frozen=True):
         return 2.0 * (1.0 + self.momentum) / (ahead * (1.0 - self.dampening) * lr)
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape) * (self.momentum > 0.0)
+        return numel_of(shape) * (self.momentum > 0.0)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -85,7 +85,7 @@ class AsgdConfig(DecayingConfig, frozen=True):
     on_host: ClassVar[tuple[str, ...]] = ()
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape)
+        return numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
@@ -127,7 +127,7 @@ class RpropConfig(GroupedConfig, frozen=True):
         return None
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return 2 * size(shape)
+        return 2 * numel_of(shape)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]

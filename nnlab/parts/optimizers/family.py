@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+BetaFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 """A decay rate of a running mean: 0 forgets at once."""
 
 Named = Sequence[tuple[str, "Parameter"]]
 
-SHOWN = 12
+_SHOWN = 12
 """How many names an error lists."""
 
 
@@ -97,7 +97,7 @@ class OptimizerConfig(Kind, frozen=True):
         """How many numbers are kept for these parameters, besides single ones such as counts."""
 
 
-class GroupConfig(Config, frozen=True):
+class ParameterGroupConfig(Config, frozen=True):
     """What differs for some parameters."""
 
     lr: NonNegativeFloat | None = None
@@ -117,7 +117,7 @@ class GroupedConfig(OptimizerConfig, frozen=True):
         on_host: what of a parameter's state torch keeps on the CPU where kernels are neither.
     """
 
-    groups: dict[str, GroupConfig] = Field(default_factory=dict[str, GroupConfig])
+    groups: dict[str, ParameterGroupConfig] = Field(default_factory=dict[str, ParameterGroupConfig])
     fused_on: ClassVar[tuple[str, ...]] = ()
     capturable_on: ClassVar[tuple[str, ...]] = ()
     on_host: ClassVar[tuple[str, ...]] = ("step",)
@@ -171,7 +171,7 @@ class GroupedConfig(OptimizerConfig, frozen=True):
 
     def mistakes(self, parameters: Mapping[str, Shape]) -> list[Mistake]:
         """Groups that are nobody's, and nothing left to train."""
-        names = ", ".join([*parameters][:SHOWN]) + (", ..." if len(parameters) > SHOWN else "")
+        names = ", ".join([*parameters][:_SHOWN]) + (", ..." if len(parameters) > _SHOWN else "")
         wrong = [
             Mistake(("groups", pattern), f"fits no parameter (there are {names})", at_key=True)
             for pattern in self.groups
@@ -251,8 +251,8 @@ def fits(pattern: str, name: str) -> bool:
     return any(fnmatchcase(head, pattern) for head in heads)
 
 
-def once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
-    """The same numbers, () each, computed once for a parameter and not for each of its weights.
+def scalar_once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
+    """Numbers, () each, computed once for a parameter and not for each of its weights.
 
     The stack makes them memory. torch's compiler would fold them into the loop over the weights:
     the powers of Adam's corrections were two fifths of a compiled update of 784-256-128-10.
@@ -260,6 +260,6 @@ def once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
     return torch.stack(numbers).unbind()
 
 
-def size(shape: Shape) -> int:
+def numel_of(shape: Shape) -> int:
     """How many numbers a parameter is."""
     return prod(shape)

@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
 from nnlab.core.torch_optim import spare_compiler
-from nnlab.parts.optimizers.family import Named, OptimizerConfig, size
+from nnlab.parts.optimizers.family import Named, OptimizerConfig, numel_of
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class LbfgsConfig(OptimizerConfig, frozen=True):
 
     def state_size(self, parameters: Mapping[str, Shape]) -> int:
         # The direction, the last gradient, and two vectors of each iteration that is remembered.
-        return (2 * self.history_size + 2) * sum(map(size, parameters.values()))
+        return (2 * self.history_size + 2) * sum(map(numel_of, parameters.values()))
 
 
 KINDS = (LbfgsConfig,)

@@ -9,8 +9,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
 from nnlab.core.lazy import torch
-from nnlab.parts.optimizers.adam import adam
-from nnlab.parts.optimizers.family import At, DecayingConfig, Fraction, Updated, size
+from nnlab.parts.optimizers.adam import adam_formula
+from nnlab.parts.optimizers.family import At, BetaFraction, DecayingConfig, Updated, numel_of
 
 
 @final
@@ -30,11 +30,11 @@ class MuonConfig(DecayingConfig, frozen=True):
     kind: Literal["muon"] = "muon"
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.1
-    momentum: Fraction = 0.95
+    momentum: BetaFraction = 0.95
     nesterov: bool = True
     ns_steps: Annotated[int, Field(ge=1, lt=100)] = 5
     adjust_lr: Literal["match_rms_adamw", "original"] = "match_rms_adamw"
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
     eps: NonNegativeFloat = 1e-8
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
 
@@ -45,12 +45,12 @@ class MuonConfig(DecayingConfig, frozen=True):
         return [Mistake((), text)]
 
     def _slots(self, name: str, shape: Shape) -> int:
-        return size(shape) * (1 if _orthogonal(name, len(shape)) else 2)
+        return numel_of(shape) * (1 if _orthogonal(name, len(shape)) else 2)
 
     def _torch(
         self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
     ) -> "torch.optim.Optimizer":
-        from nnlab.parts.optimizers.not_in_torch import Pair
+        from nnlab.parts.optimizers.not_in_torch import BetaPair
 
         hidden, others = _parted(groups)
         parts: list[torch.optim.Optimizer] = []
@@ -68,13 +68,13 @@ class MuonConfig(DecayingConfig, frozen=True):
             parts.append(muon)
         if others:
             parts.append(torch.optim.AdamW(others, lr, betas=self.betas, eps=self.eps, **how))
-        return Pair(parts)
+        return BetaPair(parts)
 
     def updated(self, at: At) -> Updated:
         state, lr = at.state, at.lr
         w, g = self._decayed(at)
         if "momentum_buffer" not in state:
-            return adam(w, g, at, self.betas, self.eps)
+            return adam_formula(w, g, at, self.betas, self.eps)
         m = state["momentum_buffer"].lerp(g, 1 - self.momentum)
         ahead = g.lerp(m, self.momentum) if self.nesterov else m
         rows, columns = w.shape

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
-from nnlab.core.torch_optim import descend
+from nnlab.core.torch_optim import optimizer_step
 
 
 @final
-class Pair(Optimizer):
+class BetaPair(Optimizer):
     """Several optimizers as one: their groups behind each other, one state.
 
     Args:
@@ -33,7 +33,7 @@ class Pair(Optimizer):
         """One update of each."""
         assert closure is None
         for part in self._parts:
-            descend(part)
+            optimizer_step(part)
 
 
 @final
@@ -72,7 +72,7 @@ class Adafactor(Optimizer):
         state = self.state[w]
         if not state:
             state |= self._fresh(w)
-        step, new = adafactor(
+        step, new = adafactor_formula(
             w, g, state, lr, beta2_decay=self._beta2_decay, eps=self._eps, d=self._d
         )
         if weight_decay:
@@ -92,7 +92,7 @@ class Adafactor(Optimizer):
         return {"step": step, "row_var": rows, "col_var": columns}
 
 
-def adafactor(
+def adafactor_formula(
     w: Tensor,
     g: Tensor,
     state: Mapping[str, Tensor],
@@ -150,7 +150,7 @@ class Lbfgs(Optimizer):
             closure: clears the gradients, evaluates the objective and its gradient, and returns it.
         """
         self._torch.state = defaultdict(dict, {self._first: _lists(self.state[self._first])})
-        loss = descend(self._torch, closure)
+        loss = optimizer_step(self._torch, closure)
         self.state[self._first] = _tensors(self._torch.state[self._first])
         return loss
 

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import ScheduleFn
 from nnlab.core.durations import Duration
-from nnlab.parts.schedules.family import Share, TimedConfig, cosine
+from nnlab.parts.schedules.family import Share, TimedConfig, cosine_share
 
 
 @final
@@ -24,7 +24,7 @@ class CosineConfig(TimedConfig, frozen=True):
     def _after(self, warmup: int, *, per_epoch: int, total: int | None) -> ScheduleFn:
         final = self.final
         remaining = max((total or 0) - warmup, 1)
-        return lambda step: cosine(1.0, final, min(step / remaining, 1.0))
+        return lambda step: cosine_share(1.0, final, min(step / remaining, 1.0))
 
 
 @final
@@ -49,8 +49,8 @@ class OneCycleConfig(TimedConfig, frozen=True):
 
         def factor(step: int) -> float:
             if step <= peak:
-                return cosine(start, 1.0, step / peak if peak else 1.0)
-            return cosine(1.0, end, min((step - peak) / (last - peak), 1.0))
+                return cosine_share(start, 1.0, step / peak if peak else 1.0)
+            return cosine_share(1.0, end, min((step - peak) / (last - peak), 1.0))
 
         return factor
 
@@ -86,7 +86,7 @@ class WarmRestartsConfig(TimedConfig, frozen=True):
             while step >= length:
                 step -= length
                 length *= multiplier
-            return cosine(1.0, final, step / length)
+            return cosine_share(1.0, final, step / length)
 
         return factor
 

@@ -11,7 +11,7 @@ from nnlab.parts.schedules.family import Factor, TimedConfig
 
 
 @final
-class ConstantConfig(TimedConfig, frozen=True):
+class ConstantScheduleConfig(TimedConfig, frozen=True):
     """The base rate throughout."""
 
     kind: Literal["constant"] = "constant"
@@ -70,7 +70,7 @@ class ExponentialConfig(TimedConfig, frozen=True):
 
 
 @final
-class LinearConfig(TimedConfig, frozen=True):
+class LinearScheduleConfig(TimedConfig, frozen=True):
     """1 - (1 - final) * t / T: a straight line from 1 down to `final` at the end of the run.
 
     As torch's LinearLR; usual behind a warm-up for fine-tuning: Devlin et al. 2018,
@@ -122,10 +122,10 @@ class InverseSqrtConfig(TimedConfig, frozen=True):
 
 
 KINDS = (
-    ConstantConfig,
+    ConstantScheduleConfig,
     StepsConfig,
     ExponentialConfig,
-    LinearConfig,
+    LinearScheduleConfig,
     PolynomialConfig,
     InverseSqrtConfig,
 )

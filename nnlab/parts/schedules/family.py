@@ -64,6 +64,6 @@ class TimedConfig(ScheduleConfig, frozen=True):
         """The factor as a function of the steps since the warm-up."""
 
 
-def cosine(start: float, end: float, share: float) -> float:
+def cosine_share(start: float, end: float, share: float) -> float:
     """Half a cosine from start (share 0) to end (share 1)."""
     return end + (start - end) / 2.0 * (1.0 + cos(pi * share))

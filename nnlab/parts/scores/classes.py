@@ -10,17 +10,17 @@ from nnlab.core.lazy import Tensor, torch
 from nnlab.parts.scores.family import (
     Sums,
     SumScoreConfig,
-    chosen,
     classes_of,
     first_mean,
-    marks,
+    predicted_and_right,
+    predicted_class,
     sum_dtype,
 )
 
 
 def _right(outputs: "Tensor", batch: Batch) -> "Tensor":
     """(N, 1) bool: whether the greatest output, or the sign of the only one, is the class."""
-    return (chosen(outputs) == classes_of(batch.targets))[:, None]
+    return (predicted_class(outputs) == classes_of(batch.targets))[:, None]
 
 
 def _share(shape: DataShape, *, wrong: bool) -> Score:
@@ -30,7 +30,7 @@ def _share(shape: DataShape, *, wrong: bool) -> Score:
         if shape.task == "classes":
             right = _right(outputs, batch)
             return ~right if wrong else right
-        predicted, actual = marks(outputs, batch.targets, shape)
+        predicted, actual = predicted_and_right(outputs, batch.targets, shape)
         same = predicted != actual if wrong else predicted == actual
         return same.to(sum_dtype(outputs)).mean(dim=1, keepdim=True)
 
@@ -107,7 +107,7 @@ class ExactMatchConfig(SumScoreConfig, frozen=True):
 
     def build(self, shape: DataShape, mean: Sequence[float]) -> Score:
         def terms(outputs: "Tensor", batch: Batch) -> "Tensor":
-            predicted, actual = marks(outputs, batch.targets, shape)
+            predicted, actual = predicted_and_right(outputs, batch.targets, shape)
             return (predicted == actual).all(dim=1, keepdim=True)
 
         return Sums(1, terms, first_mean)

@@ -115,16 +115,18 @@ def classes_of(targets: "Tensor") -> "Tensor":
     return targets if targets.ndim == 1 else targets.argmax(dim=1)
 
 
-def chosen(outputs: "Tensor") -> "Tensor":
+def predicted_class(outputs: "Tensor") -> "Tensor":
     """(N,) classes: the greatest output, or the sign of the only one."""
     if outputs.shape[1] == 1:
         return (outputs[:, 0] > 0).to(torch.int64)
     return outputs.argmax(dim=1)
 
 
-def marks(outputs: "Tensor", targets: "Tensor", shape: DataShape) -> "tuple[Tensor, Tensor]":
+def predicted_and_right(
+    outputs: "Tensor", targets: "Tensor", shape: DataShape
+) -> "tuple[Tensor, Tensor]":
     """Which classes or labels are predicted, and which are right: (N, K) booleans both."""
     if shape.task == "labels":
         return outputs > 0, targets > 0.5
     numbers = torch.arange(shape.outputs, device=outputs.device)
-    return chosen(outputs)[:, None] == numbers, classes_of(targets)[:, None] == numbers
+    return predicted_class(outputs)[:, None] == numbers, classes_of(targets)[:, None] == numbers

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, NamedTuple, final
 
 from nnlab.core.contracts import Batch, DataShape, Score, Task
 from nnlab.core.lazy import Tensor, torch
-from nnlab.parts.scores.family import Sums, SumScoreConfig, marks
+from nnlab.parts.scores.family import Sums, SumScoreConfig, predicted_and_right
 
-Average = Literal["macro", "micro", "weighted", "binary"]
+ClassAverage = Literal["macro", "micro", "weighted", "binary"]
 
 
 class Counts(NamedTuple):
@@ -24,7 +24,7 @@ def _counted(shape: DataShape, value: Callable[[list[Counts], int], float]) -> S
     """A score of the counts of each class; value(counts, examples)."""
 
     def terms(outputs: "Tensor", batch: Batch) -> "Tensor":
-        predicted, actual = marks(outputs, batch.targets, shape)
+        predicted, actual = predicted_and_right(outputs, batch.targets, shape)
         return torch.cat([predicted & actual, predicted, actual], dim=1)
 
     def of_sums(sums: Sequence[float], examples: int) -> float:
@@ -61,7 +61,7 @@ class _AveragedConfig(SumScoreConfig, frozen=True):
             class, binary the second of two classes alone.
     """
 
-    average: Average = "macro"
+    average: ClassAverage = "macro"
     higher_is_better: ClassVar[bool] = True
     tasks: ClassVar[tuple[Task, ...]] = ("classes", "labels")
 

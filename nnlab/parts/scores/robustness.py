@@ -14,11 +14,17 @@ from nnlab.core.seeds import seed_for
 from nnlab.parts import row_random
 from nnlab.parts.augments import Augment
 from nnlab.parts.augments.pixel_values import NoiseConfig
-from nnlab.parts.scores.family import NetworkScoreConfig, Sums, chosen, classes_of, first_mean
+from nnlab.parts.scores.family import (
+    NetworkScoreConfig,
+    Sums,
+    classes_of,
+    first_mean,
+    predicted_class,
+)
 
 _DRAWS: "Mapping[str, Callable[[Tensor, int, int], Tensor]]" = {
-    "uniform": row_random.uniform,
-    "normal": row_random.normal,
+    "uniform": row_random.uniform_rows,
+    "normal": row_random.normal_rows,
 }
 
 
@@ -75,7 +81,7 @@ class AdversarialAccuracyConfig(NetworkScoreConfig, frozen=True):
     def build(self, shape: DataShape, network: "Callable[[Tensor], Tensor]", loss: LossFn) -> Score:
         def terms(outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG001 - the protocol's
             moved = batch.inputs + self.epsilon * _slope(network, loss, batch).sign()
-            return (chosen(network(moved)) == classes_of(batch.targets))[:, None]
+            return (predicted_class(network(moved)) == classes_of(batch.targets))[:, None]
 
         return Sums(1, terms, first_mean)
 
@@ -111,7 +117,7 @@ class AugmentedAccuracyConfig(NetworkScoreConfig, frozen=True):
 
         def terms(outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG001 - the protocol's
             changed = augment(batch, seed)
-            return (chosen(network(changed.inputs)) == classes_of(batch.targets))[:, None]
+            return (predicted_class(network(changed.inputs)) == classes_of(batch.targets))[:, None]
 
         return Sums(1, terms, first_mean)
 

@@ -10,20 +10,25 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Examples, LossFn, Score, Split
 from nnlab.experiment.experiment import Experiment
-from nnlab.models.network import build as build_network
-from nnlab.models.network import calibrate
-from nnlab.parts.augments.family import chain
-from nnlab.runs.building.compiling import compiled
-from nnlab.runs.building.probing import EVALUATION_ELEMENTS, costly, probes, spread_rows
+from nnlab.models.network import build_network as build_network
+from nnlab.models.network import calibrate_weights
+from nnlab.parts.augments.family import apply_augments
+from nnlab.runs.building.compiling import compile_step
+from nnlab.runs.building.probing import (
+    EVALUATION_ELEMENTS,
+    build_probes,
+    costly_measures,
+    spread_rows,
+)
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
-from nnlab.training.evaluate import evaluate, lowered
+from nnlab.training.evaluate import evaluate_split, matmul_precision
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
-from nnlab.training.probes.labels import cards_of, labels
+from nnlab.training.probes.labels import cards_of, parameter_labels
 from nnlab.training.progress import Limits, Monitor
-from nnlab.training.sources import ResidentSource, Source
+from nnlab.training.sources import ResidentSource, RowSource
 from nnlab.training.step import Step
 from nnlab.training.streams import StreamedSource
 
@@ -33,7 +38,7 @@ CALIBRATION_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltRun:
     """The objects of a run.
 
     Attributes:
@@ -51,11 +56,11 @@ class Built:
     network: nn.Module
     measure: Mapping[Split, Callable[[], dict[str, float]]]
     cards: frozenset[str]
-    source: Source
+    source: RowSource
     why_eager: str
 
 
-def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> Built:
+def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> BuiltRun:
     """Makes the torch objects of an experiment on a device."""
     config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
     config.model.check(examples)
@@ -73,12 +78,12 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
     )
     augment = _augment(experiment)
-    network = place(
+    network = place_network(
         build_network(experiment.design, seed=config.seed_of("init")), experiment, device
     )
     if not network.training:  # a module of the user's own that was evaluated before
         network.train()
-    calibrate(
+    calibrate_weights(
         network,
         experiment.design,
         lambda: source.gather(calibration_rows(examples).to(device)).inputs,
@@ -95,7 +100,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     penalty = _penalty(experiment, network)
     measures_of = {}
     if optimizer is not None:
-        measures_of = costly(
+        measures_of = costly_measures(
             experiment,
             examples.rows["train"],
             network=network,
@@ -119,20 +124,20 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         optimizer=optimizer,
         source=source,
         scores=scores,
-        labels=labels(experiment.design.plans),
+        labels=parameter_labels(experiment.design.plans),
         learning_rate=rate,
         augment=augment,
         penalty=penalty,
         clip_norm=train.clip_norm,
         constraint=_constraint(experiment, network),
         averaged=averaged,
-        probes=probes(experiment, examples, network, source, device),
+        probes=build_probes(experiment, examples, network, source, device),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
     )
-    step, why_eager = compiled(experiment, examples, step, device)
+    step, why_eager = compile_step(experiment, examples, step, device)
     kept = network if averaged is None else averaged.network
-    measure = measures(
+    measure = split_measures(
         kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
     )
     trainer = Trainer(
@@ -149,7 +154,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         remedy=rule.remedy,
     )
     cards = cards_of(experiment.design.plans) if rule.optimized else frozenset[str]()
-    return Built(trainer, step, network, measure, cards, source, why_eager)
+    return BuiltRun(trainer, step, network, measure, cards, source, why_eager)
 
 
 def calibration_rows(examples: Examples) -> Tensor:
@@ -160,7 +165,7 @@ def calibration_rows(examples: Examples) -> Tensor:
     return spread_rows(examples.rows["train"], CALIBRATION_ROWS)
 
 
-def place(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
+def place_network(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
     """The network on its device, in its precision and memory layout."""
     train = experiment.config.train
     dtype = torch.float64 if train.precision == "fp64" else torch.float32
@@ -170,19 +175,19 @@ def place(network: nn.Module, experiment: Experiment, device: torch.device) -> n
     return network
 
 
-def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -> Source:
+def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -> RowSource:
     """All rows on the device, or read by workers where they do not fit."""
     if isinstance(examples.inputs, np.ndarray):
         return ResidentSource(examples, device=device, dtype=dtype)
     return StreamedSource(examples, device=device, dtype=dtype)
 
 
-def measures(
+def split_measures(
     network: nn.Module,
     experiment: Experiment,
     examples: Examples,
     *,
-    source: Source,
+    source: RowSource,
     loss: LossFn,
     scores: Mapping[str, Score],
     device: torch.device,
@@ -193,14 +198,14 @@ def measures(
     stored = stored_scores_of(experiment, examples)
 
     def asked(inputs: Tensor) -> Tensor:
-        with lowered(device, lower):
+        with matmul_precision(device, lower):
             return network(inputs)
 
     scores = {**scores, **network_scores_of(experiment, asked, loss)}
 
     def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
         batches = list(rows.to(device).split(size))
-        return lambda: evaluate(
+        return lambda: evaluate_split(
             network,
             loss=loss,
             scores=scores,
@@ -222,7 +227,7 @@ def evaluation_batch(experiment: Experiment) -> int:
 
 def _augment(experiment: Experiment) -> AugmentFn | None:
     augments = experiment.config.data.augment
-    return chain(augments, experiment.shape) if augments else None
+    return apply_augments(augments, experiment.shape) if augments else None
 
 
 def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:
@@ -236,14 +241,14 @@ def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None
     limit = experiment.config.regularize.max_norm
     if limit is None:
         return None
-    return objective.max_norm(objective.regularized(network, "weights"), limit)
+    return objective.max_norm(objective.regularized_parameters(network, "weights"), limit)
 
 
 def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
     terms = experiment.config.regularize
     share = experiment.shape.sizes["train"] if terms.per == "dataset" else 1
-    parameters = objective.regularized(network, terms.on)
-    return objective.penalty(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
+    parameters = objective.regularized_parameters(network, terms.on)
+    return objective.penalty_term(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
 
 
 def _limits(experiment: Experiment) -> Limits:

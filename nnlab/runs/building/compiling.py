@@ -16,7 +16,7 @@ from nnlab.core.package import FOLDER
 from nnlab.core.signals import CutShort
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.optimizers.family import At, OptimizerConfig
-from nnlab.training.compiled.building import surroundings
+from nnlab.training.compiled.building import build_surroundings
 from nnlab.training.compiled.cache import StepCache
 from nnlab.training.compiled.step import CompiledStep
 from nnlab.training.eager_step import EagerStep
@@ -27,7 +27,7 @@ FREE = ("name", "seed", "schedule", "log", "diagnose", "optimizer.lr", "data.roo
 FREE_IN_TRAIN = ("epochs", "steps", "minutes", "monitor", "early_stopping", "sampling", "drop_last")
 
 
-def compiled(
+def compile_step(
     experiment: Experiment, examples: Examples, step: Step, device: torch.device
 ) -> tuple[Step, str]:
     """The step, compiled where the config asks for it; else why it is not."""
@@ -56,7 +56,7 @@ def compiled(
         batch_size=experiment.batch_size,
         threads=experiment.threads,
         recipe=recipe(experiment, examples, experiment.threads),
-        cache=StepCache(folder()),
+        cache=StepCache(_folder()),
     )
     return made, ""
 
@@ -79,7 +79,7 @@ def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
     return ""
 
 
-def folder() -> Path:
+def _folder() -> Path:
     """Where built steps are kept: `NNLAB_CACHE`, else the user's cache folder."""
     from platformdirs import user_cache_path
 
@@ -103,7 +103,7 @@ def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
         "config": tree,
         "data": examples.digest,
         "code": code_digest(),
-        "surroundings": surroundings(threads),
+        "surroundings": build_surroundings(threads),
     }
     return sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -120,7 +120,7 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def facts(step: Step) -> dict[str, Any]:
+def compile_facts(step: Step) -> dict[str, Any]:
     """Of a compiled step that is ready {cached, seconds}, as `Summary` holds them; else {}."""
     if not isinstance(step, CompiledStep) or step.built is None:
         return {}
@@ -136,7 +136,7 @@ class Preparing(Protocol):
         ...
 
 
-def prepare(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
+def prepare_step(step: Step, rows: Tensor, note: Callable[[str], None]) -> None:
     """Gets a compiled step ready; any other is. A signal to a run leaves it eager, for the end."""
     try:
         if isinstance(step, Preparing):

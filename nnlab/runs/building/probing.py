@@ -15,12 +15,12 @@ from nnlab.core.seeds import seed_for
 from nnlab.experiment.experiment import Experiment
 from nnlab.training.loop import BESIDE
 from nnlab.training.pace import Costly
-from nnlab.training.probes.anatomy import Tap, look
+from nnlab.training.probes.anatomy import Tap, tap_forward
 from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective, Sharpness
-from nnlab.training.probes.labels import labels, layer_labels
-from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.labels import layer_labels, parameter_labels
+from nnlab.training.probes.no_trace import without_side_effects
 from nnlab.training.probes.probes import Entropy, Probes
-from nnlab.training.sources import Source
+from nnlab.training.sources import RowSource
 from nnlab.training.step import Penalty
 from nnlab.training.streams import StreamedSource
 
@@ -34,11 +34,11 @@ PROBE_ROWS = 256
 """So many validation examples show the activations of a run."""
 
 
-def probes(
+def build_probes(
     experiment: Experiment,
     examples: Examples,
     network: nn.Module,
-    source: Source,
+    source: RowSource,
     device: torch.device,
 ) -> Probes | None:
     """What looks into the network, on examples of the validation split if there is one."""
@@ -47,14 +47,14 @@ def probes(
     design, sizes = experiment.design, experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
     seen = seen_of(experiment) or ()
-    named = labels(design.plans)
+    named = parameter_labels(design.plans)
     layers = layer_labels([s.layer for s in seen], named)
     inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
 
     def forward(tap: Tap) -> Tensor:
         if design.anatomy is not None:
-            return look(network, design.anatomy, lambda: network(inputs()), tap)
-        with still(network):
+            return tap_forward(network, design.anatomy, lambda: network(inputs()), tap)
+        with without_side_effects(network):
             return network(inputs(), tap=tap)
 
     if design.anatomy is not None:
@@ -112,7 +112,7 @@ def spread_rows(rows: NDArray[np.int64], most: int) -> Tensor:
 SHARPNESS_ROWS = 1000
 
 
-def costly(
+def costly_measures(
     experiment: Experiment,
     rows: "NDArray[int64]",
     *,
@@ -120,7 +120,7 @@ def costly(
     loss: LossFn,
     penalty: Penalty | None,
     optimizer: torch.optim.Optimizer,
-    source: Source,
+    source: RowSource,
     rate: Tensor,
     batch: int,
 ) -> Mapping[Costly, Callable[[], Mapping[str, float]]]:
@@ -169,7 +169,7 @@ def costly(
 
 
 def _objective(
-    network: nn.Module, loss: LossFn, penalty: Penalty | None, source: Source
+    network: nn.Module, loss: LossFn, penalty: Penalty | None, source: RowSource
 ) -> Objective:
     """What training minimizes, of rows as they are stored: without augmentation and dropout."""
 

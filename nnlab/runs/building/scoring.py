@@ -29,7 +29,7 @@ from nnlab.parts.scores.family import (
     sum_dtype,
 )
 
-Seen = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+_Seen = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Raw outputs and targets to those that a score compares."""
 
 
@@ -93,7 +93,7 @@ def _means(examples: Examples) -> Sequence[float]:
     return examples.targets[examples.rows["train"]].mean(axis=0, dtype=np.float64).tolist()
 
 
-def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> Seen | None:
+def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> _Seen | None:
     """What the score looks at; None for raw outputs."""
     if experiment.shape.task == "regression":
         return own_unit(experiment, examples)
@@ -110,7 +110,7 @@ def _probabilities(experiment: Experiment) -> Callable[[Tensor], Tensor] | None:
     return experiment.loss.probabilities_behind(experiment.output_activation.kind)
 
 
-def own_unit(experiment: Experiment, examples: Examples) -> Seen:
+def own_unit(experiment: Experiment, examples: Examples) -> _Seen:
     """Predictions and targets as the data have them, whatever the network learns."""
     predictions, scale = experiment.loss.predictions, examples.target_scale
     if scale is None:
@@ -130,7 +130,7 @@ def own_unit(experiment: Experiment, examples: Examples) -> Seen:
 class _SeenScore:
     """A score of what outputs stand for."""
 
-    def __init__(self, score: Score, seen: Seen) -> None:
+    def __init__(self, score: Score, seen: _Seen) -> None:
         self.width = score.width
         self._score = score
         self._seen = seen
@@ -150,9 +150,9 @@ class _SeenScore:
 
 @final
 class _SeenStoredScore:
-    """Likewise, of all outputs."""
+    """A score of stored outputs, all of them at once, in the unit of the targets."""
 
-    def __init__(self, score: StoredScore, seen: Seen) -> None:
+    def __init__(self, score: StoredScore, seen: _Seen) -> None:
         self._score = score
         self._seen = seen
 
@@ -161,7 +161,7 @@ class _SeenStoredScore:
         return self._score.value(*self._seen(outputs.double(), targets))
 
 
-def baseline(
+def blind_baseline(
     experiment: Experiment, examples: Examples, split: Split | None = None
 ) -> dict[str, float]:
     """What a prediction reaches that never looks at the inputs: majority class, or the mean.

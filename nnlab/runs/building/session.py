@@ -7,7 +7,7 @@ from pathlib import Path
 from nnlab.core.contracts import Examples
 from nnlab.core.finding import Finding
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import Built
+from nnlab.runs.building.build import BuiltRun
 from nnlab.runs.folder.checkpoint import Checkpoint
 from nnlab.training.progress import Progress
 from nnlab.training.step import Conclusion
@@ -33,7 +33,7 @@ class Session:
 
     experiment: Experiment
     examples: Examples
-    built: Built
+    built: BuiltRun
     folder: Path
     device: str
     found: Checkpoint | None

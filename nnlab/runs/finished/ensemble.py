@@ -11,19 +11,19 @@ from torch import Tensor
 
 from nnlab.core.contracts import Batch, Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError
-from nnlab.core.text import short
+from nnlab.core.text import short_path
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.losses.family import LossConfig
 from nnlab.runs.building.build import scores_of
-from nnlab.runs.finished.outputs import answers
+from nnlab.runs.finished.outputs import split_answers
 from nnlab.runs.finished.reopen import open_run
 from nnlab.runs.folder import looks
-from nnlab.runs.folder.looks import Looks
+from nnlab.runs.folder.looks import LookCounts
 from nnlab.training import device as devices
 from nnlab.training.sources import targets_of
 
 
-class Member(NamedTuple):
+class EnsembleMember(NamedTuple):
     """A run and what it says of every example of the split.
 
     Attributes:
@@ -62,8 +62,8 @@ def evaluate_together(
     twice = next((run for run in runs if places.count(run.resolve()) > 1), None)
     if twice is not None:
         text = "is given twice, an ensemble needs different runs"
-        raise ConfigError(f"{short(twice)}: {text} (a comparison stands for all of its runs)")
-    chosen, _ = devices.choose(device)
+        raise ConfigError(f"{short_path(twice)}: {text} (a comparison stands for all of its runs)")
+    chosen, _ = devices.choose_device(device)
     members = [_member(run, split, chosen) for run in runs]
     _refuse_others(members, split)
     first = members[0]
@@ -75,7 +75,7 @@ def evaluate_together(
             raise DivergedError(f"{member.name}: the {split} loss is not finite")
     if split == "test":
         for run, member in zip(runs, members, strict=True):
-            looks.count(run, member.examples, command="ensemble")
+            looks.count_look(run, member.examples, command="ensemble")
     shared = [key for key in alone[0] if all(key in values for values in alone)]
     better = {score.key: score.higher_is_better for score in first.experiment.scores}
     together = _together(members, targets, shared)
@@ -96,13 +96,13 @@ def evaluate_together(
     return {**head, **together, "gain": gain}
 
 
-def _member(run: Path, split: Split, device: torch.device) -> Member:
+def _member(run: Path, split: Split, device: torch.device) -> EnsembleMember:
     opened = open_run(run, split=split, device=device)
-    outputs = answers(opened, split).outputs
-    return Member(opened.name, opened.experiment, opened.examples, outputs)
+    outputs = split_answers(opened, split).outputs
+    return EnsembleMember(opened.name, opened.experiment, opened.examples, outputs)
 
 
-def _refuse_others(members: Sequence[Member], split: Split) -> None:
+def _refuse_others(members: Sequence[EnsembleMember], split: Split) -> None:
     first = members[0]
     for other in members[1:]:
         pair = f"{first.name} and {other.name}"
@@ -122,7 +122,7 @@ def _gives_probabilities(loss: LossConfig) -> bool:
     return loss.probabilities(torch.zeros(1, 2)) is not None
 
 
-def _scores(member: Member, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+def _scores(member: EnsembleMember, outputs: Tensor, targets: Tensor) -> dict[str, float]:
     """The loss and the scores of outputs, as this member's config measures them."""
     batch = Batch(outputs, targets, torch.arange(len(targets)))
     losses = member.experiment.loss.build(member.experiment.shape)(outputs, batch)
@@ -134,7 +134,7 @@ def _scores(member: Member, outputs: Tensor, targets: Tensor) -> dict[str, float
 
 
 def _together(
-    members: Sequence[Member], targets: Tensor, shared: Sequence[str]
+    members: Sequence[EnsembleMember], targets: Tensor, shared: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """What the averaged predictions reach, and for classes the votes."""
     first = members[0]
@@ -154,12 +154,12 @@ def _together(
     return together
 
 
-def _single(member: Member) -> bool:
+def _single(member: EnsembleMember) -> bool:
     """Whether one output stands for two classes."""
     return member.outputs.shape[1] == 1 and member.experiment.shape.task == "classes"
 
 
-def _prediction(member: Member) -> Tensor:
+def _prediction(member: EnsembleMember) -> Tensor:
     """(N, K): probabilities where the loss gives some, else the outputs; always one per class."""
     found = member.experiment.loss.probabilities(member.outputs)
     if found is not None and member.experiment.shape.task == "classes":
@@ -181,16 +181,16 @@ def _as_outputs(average: Tensor, loss: LossConfig, shape: Any) -> Tensor:
     return chosen.clamp_min(tiny).log() - other.clamp_min(tiny).log()
 
 
-def report(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
+def ensemble_report(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:
     """What `evaluate_together` gives, as a table or as one JSON object."""
     found = evaluate_together(runs, split=split, device=device)
     if split == "test":
-        found["looks"] = looks.counted(runs)._asdict()
+        found["looks"] = looks.looks_so_far(runs)._asdict()
     return json.dumps(found) + "\n" if as_json else _page(found)
 
 
 def _page(found: Mapping[str, Any]) -> str:
-    from nnlab.core.text import grid, rendered
+    from nnlab.core.text import render_text, text_grid
 
     keys = [*found["mean"]]
 
@@ -206,7 +206,7 @@ def _page(found: Mapping[str, Any]) -> str:
             rows.append(row("  better than the mean by", gain["over_mean"], "+"))
             rows.append(row("  better than the best by", gain["over_best"], "+"))
     head = (f"{found['samples']:,} {found['split']} examples", *keys)
-    parts = [grid(rows, head=head, right=range(1, len(head)), whole=(0,))]
+    parts = [text_grid(rows, head=head, right=range(1, len(head)), whole=(0,))]
     if "looks" in found:
-        parts += [Looks(**found["looks"]).sentence]
-    return rendered(*parts)
+        parts += [LookCounts(**found["looks"]).sentence]
+    return render_text(*parts)

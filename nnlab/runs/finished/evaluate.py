@@ -10,11 +10,11 @@ from nnlab.core import files
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.handed import NOTHING, Handed
-from nnlab.runs.building.build import measures, place, source_of
+from nnlab.runs.building.build import place_network, source_of, split_measures
 from nnlab.runs.building.scoring import loss_of, scores_of
-from nnlab.runs.finished.reopen import reopen, restore
+from nnlab.runs.finished.reopen import reopen_run, restore_network
 from nnlab.runs.folder import checkpoint, looks
-from nnlab.runs.observers.judged import judged, write
+from nnlab.runs.observers.judged import judge_split, write_judged
 from nnlab.training import device as devices
 
 
@@ -28,7 +28,7 @@ def evaluate_all(
     found = {run.name: evaluate(run, split=split, device=device, drawn=True) for run in runs}
     if split == "test":
         for run in runs:
-            found[run.name]["looks"] = looks.counted([run])._asdict()
+            found[run.name]["looks"] = looks.looks_so_far([run])._asdict()
     if len(found) == 1:
         return next(iter(found.values()))
     return found
@@ -63,17 +63,17 @@ def evaluate(
         CheckpointError: the run has no sound checkpoint, or the data are not those of the run.
         DivergedError: the weights give a loss that is not finite.
     """
-    chosen, _ = devices.choose(device)
-    experiment, examples = reopen(run, chosen.type, examples, handed)
+    chosen, _ = devices.choose_device(device)
+    experiment, examples = reopen_run(run, chosen.type, examples, handed)
     if split not in experiment.shape.sizes:
         known = list(experiment.shape.sizes)
         text = f"this run has no {split} split, only {', '.join(known)} (use --split {known[-1]})"
         raise ConfigError(f"--split {split}: {text}")
-    network = place(restore(run, experiment), experiment, chosen)
+    network = place_network(restore_network(run, experiment), experiment, chosen)
     dtype = next(network.parameters()).dtype
-    with devices.settings(threads=experiment.threads, deterministic=False):
+    with devices.torch_settings(threads=experiment.threads, deterministic=False):
         source = source_of(examples, device=chosen, dtype=dtype)
-        measure = measures(
+        measure = split_measures(
             network,
             experiment,
             examples,
@@ -84,7 +84,7 @@ def evaluate(
         )[cast("Split", split)]
         values = measure()
         which = cast("Split", split)
-        found = judged(experiment, examples, network, source, which) if drawn else None
+        found = judge_split(experiment, examples, network, source, which) if drawn else None
     if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
     samples = experiment.shape.sizes[cast("Split", split)]
@@ -95,17 +95,17 @@ def evaluate(
         result["target"] = examples.target_scale._asdict()
     folder = eval_folder(run)
     if split == "test":
-        looks.count(run, examples, command="eval")
-    files.write(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
+        looks.count_look(run, examples, command="eval")
+    files.write_file(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
     if found is not None:
-        step = checkpoint.named(run / "checkpoints", "best").step
-        write(found, run, split=cast("Split", split), step=step)
+        step = checkpoint.named_checkpoint(run / "checkpoints", "best").step
+        write_judged(found, run, split=cast("Split", split), step=step)
     return result
 
 
 def eval_folder(run: Path) -> Path:
     """Where commands that follow training write; made if it is not there."""
     folder = run / "eval"
-    with files.storage(folder):
+    with files.storage_errors(folder):
         folder.mkdir(exist_ok=True)
     return folder

@@ -29,7 +29,7 @@ class Answers:
 
 
 @torch.no_grad()
-def answers(opened: Opened, split: Split) -> Answers:
+def split_answers(opened: Opened, split: Split) -> Answers:
     """Outputs and losses of every example of a split, as `evaluate` sees them."""
     experiment, examples = opened.experiment, opened.examples
     loss = loss_of(experiment, examples, opened.network)
@@ -69,4 +69,4 @@ def _forward(opened: Opened, inputs: Tensor) -> Tensor:
 
 
 def _threads(opened: Opened) -> AbstractContextManager[None]:
-    return devices.settings(threads=opened.experiment.threads, deterministic=False)
+    return devices.torch_settings(threads=opened.experiment.threads, deterministic=False)

@@ -15,8 +15,8 @@ from nnlab.core.errors import DataError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import settle
-from nnlab.runs.building.build import evaluation_batch, place
-from nnlab.runs.finished.reopen import of_run, restore
+from nnlab.runs.building.build import evaluation_batch, place_network
+from nnlab.runs.finished.reopen import of_run, restore_network
 from nnlab.runs.folder.data_json import read_data, shape_of
 from nnlab.training import device as devices
 from nnlab.training import objective
@@ -69,7 +69,7 @@ class Predictor:
         train = self.experiment.config.train
         lower = objective.autocast_dtype(train.precision)
         with (
-            devices.settings(threads=self.experiment.threads, deterministic=False),
+            devices.torch_settings(threads=self.experiment.threads, deterministic=False),
             torch.inference_mode(),
             torch.autocast(self._device.type, dtype=lower, enabled=lower is not None),
         ):
@@ -99,10 +99,10 @@ def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING)
     """
     config = of_run(run, handed=handed)
     known = read_data(run)
-    chosen, _ = devices.choose(device)
+    chosen, _ = devices.choose_device(device)
     machine = Machine.here(chosen.type)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
-    network = place(restore(run, experiment), experiment, chosen).eval()
+    network = place_network(restore_network(run, experiment), experiment, chosen).eval()
     return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)
 
 

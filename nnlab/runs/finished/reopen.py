@@ -12,12 +12,12 @@ from nnlab.config.loading import document_of, place_for
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples, Machine, Split
 from nnlab.core.errors import CheckpointError, ConfigError, DataError
-from nnlab.core.text import short
+from nnlab.core.text import short_path
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed, load_config_with
 from nnlab.experiment.settle import settle
-from nnlab.models.network import build as build_network
-from nnlab.runs.building.build import place
+from nnlab.models.network import build_network as build_network
+from nnlab.runs.building.build import place_network
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.data_json import read_data, shape_of
 from nnlab.runs.folder.folder import read_env
@@ -47,7 +47,7 @@ class Opened:
     @property
     def name(self) -> str:
         """Its folder, short."""
-        return short(self.run.absolute())
+        return short_path(self.run.absolute())
 
 
 def open_run(run: Path, *, split: Split, device: torch.device) -> Opened:
@@ -58,16 +58,16 @@ def open_run(run: Path, *, split: Split, device: torch.device) -> Opened:
         CheckpointError: the run has no sound checkpoint.
         DataError: the data are gone, or are others.
     """
-    experiment, examples = reopen(run, device.type)
+    experiment, examples = reopen_run(run, device.type)
     if split not in experiment.shape.sizes:
         known = ", ".join(experiment.shape.sizes)
-        raise ConfigError(f"--split {split}: {short(run)} has {known}")
-    network, step = restored(run, experiment)
-    network = place(network, experiment, device).eval()
+        raise ConfigError(f"--split {split}: {short_path(run)} has {known}")
+    network, step = restore_with_step(run, experiment)
+    network = place_network(network, experiment, device).eval()
     return Opened(run, experiment, examples, network, step, device)
 
 
-def reopen(
+def reopen_run(
     run: Path, device: str, examples: Examples | None = None, handed: Handed = NOTHING
 ) -> tuple[Experiment, Examples]:
     """The experiment of a run and its data, which must be those that it was trained on.
@@ -95,20 +95,22 @@ def reopen(
     return experiment, examples
 
 
-def restore(run: Path, experiment: Experiment, name: checkpoint.Pointer = "best") -> nn.Module:
+def restore_network(
+    run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
+) -> nn.Module:
     """The network of a run with the weights of a checkpoint, on the CPU.
 
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged or of another network.
     """
-    return restored(run, experiment, name)[0]
+    return restore_with_step(run, experiment, name)[0]
 
 
-def restored(
+def restore_with_step(
     run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
 ) -> tuple[nn.Module, int]:
-    """Likewise, with the number of updates that had been made."""
-    found = checkpoint.named(run / "checkpoints", name)
+    """The network of a checkpoint, and how many updates had been made."""
+    found = checkpoint.named_checkpoint(run / "checkpoints", name)
     network = build_network(experiment.design, seed=0)
     if network is experiment.design.module:
         network = deepcopy(network)  # the user's own, which may be training
@@ -133,7 +135,7 @@ def load_network(run: Path, handed: Handed = NOTHING) -> nn.Module:
     # Arrays that Python handed in are not needed for it.
     known = shape_of(read_data(run)) if config.data.handed and handed.data is None else None
     experiment = settle(config, place_for(run), Machine.here(), shape=known)
-    network = restore(run, experiment).eval()
+    network = restore_network(run, experiment).eval()
     if experiment.shape.task == "regression":
         scale, columns = read_env(run).get("target"), experiment.shape.outputs
         for name, unscaled in (("mean", 0.0), ("deviation", 1.0)):
@@ -149,10 +151,10 @@ def of_run(run: Path, handed: Handed = NOTHING) -> RunConfig:
         CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded.
         ConfigError: as `load_config`.
     """
-    return begun_and_asked(run, (), handed)[0]
+    return configs_of_run(run, (), handed)[0]
 
 
-def begun_and_asked(
+def configs_of_run(
     run: Path, overrides: Sequence[str], handed: Handed = NOTHING
 ) -> tuple[RunConfig, RunConfig]:
     """The config that a run was trained by, and the same with overrides; its file is read once.

@@ -2,7 +2,7 @@
 
     step-00000123/    model.safetensors  optimizer.safetensors  state.json  manifest.json
     last, best, init  text files that hold the name of such a folder
-    kept              likewise, a name in each line: those that `log.checkpoints` asks for
+    kept              the names of such folders, one a line: those that `log.checkpoints` asks for
 
 A folder is written under a temporary name, flushed to disk and renamed. `manifest.json` is written
 last and holds size and SHA-256 of the others, so that a folder whose manifest agrees is complete.
@@ -19,7 +19,13 @@ from torch import Tensor
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.runs.folder.checkpoint_files import MODEL, Checkpoint, Json, load, serialize
+from nnlab.runs.folder.checkpoint_files import (
+    MODEL,
+    Checkpoint,
+    Json,
+    checkpoint_contents,
+    read_checkpoint,
+)
 
 Pointer = Literal["last", "best", "init"]
 
@@ -37,7 +43,7 @@ class Newest(NamedTuple):
     """What was passed over, and why."""
 
 
-def save(
+def save_checkpoint(
     folder: Path, *, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Json]
 ) -> Path:
     """Writes folder/step-00000123 and waits until it is on disk.
@@ -57,10 +63,10 @@ def save(
     Raises:
         ResourceError: the disk is full, or the like; what was there before is still there.
     """
-    final = folder / name_of(step)
+    final = folder / checkpoint_name(step)
     temporary = folder / f"{final.name}.tmp-{os.getpid()}"
-    contents = serialize(step, tensors, state)
-    with files.storage(final, need=sum(map(len, contents.values()))):
+    contents = checkpoint_contents(step, tensors, state)
+    with files.storage_errors(final, need=sum(map(len, contents.values()))):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         try:
@@ -76,32 +82,34 @@ def save(
     return final
 
 
-def name_of(step: int) -> str:
+def checkpoint_name(step: int) -> str:
     """The folder's name of a step."""
     return f"step-{step:08d}"
 
 
-def point(folder: Path, name: Pointer, target: str) -> None:
+def point_to(folder: Path, name: Pointer, target: str) -> None:
     """Makes `last`, `best` or `init` name a checkpoint's folder, all at once.
 
     Raises:
         ResourceError: the disk is full, or the like; the old pointer still stands.
     """
     assert _FOLDER.fullmatch(target), target
-    files.write(folder / name, target + "\n")
+    files.write_file(folder / name, target + "\n")
 
 
-def keep(folder: Path, target: str) -> None:
+def keep_checkpoint(folder: Path, target: str) -> None:
     """Keeps a checkpoint's folder for good.
 
     Raises:
         ResourceError: the disk is full, or the like.
     """
     assert _FOLDER.fullmatch(target), target
-    files.write(folder / "kept", "".join(f"{name}\n" for name in [*kept(folder), target]))
+    files.write_file(
+        folder / "kept", "".join(f"{name}\n" for name in [*kept_checkpoints(folder), target])
+    )
 
 
-def kept(folder: Path) -> list[str]:
+def kept_checkpoints(folder: Path) -> list[str]:
     """The names of the folders that stay, in the order of their steps; [] where none does."""
     try:
         names = files.read_regular(folder / "kept", limit=10**6).decode().split()
@@ -111,14 +119,14 @@ def kept(folder: Path) -> list[str]:
     return sorted(found, key=lambda name: int(name[5:]))
 
 
-def prune(folder: Path, *, newest: int = 2) -> None:
+def prune_checkpoints(folder: Path, *, newest: int = 2) -> None:
     """Removes checkpoints that no pointer names, except the newest, and what is half-done.
 
     Raises:
         ResourceError: something could not be removed.
     """
-    named = {*(_target(folder, pointer) for pointer in _POINTERS), *kept(folder)}
-    with files.storage(folder):
+    named = {*(_target(folder, pointer) for pointer in _POINTERS), *kept_checkpoints(folder)}
+    with files.storage_errors(folder):
         for path in _steps(folder)[newest:]:
             if path.name not in named:
                 # Renamed first: a kill must not leave half of it under its name.
@@ -130,7 +138,7 @@ def prune(folder: Path, *, newest: int = 2) -> None:
                 path.unlink()
 
 
-def named(folder: Path, name: Pointer) -> Checkpoint:
+def named_checkpoint(folder: Path, name: Pointer) -> Checkpoint:
     """The checkpoint that a pointer names.
 
     Raises:
@@ -139,10 +147,10 @@ def named(folder: Path, name: Pointer) -> Checkpoint:
     target = _target(folder, name)
     if target is None:
         raise CheckpointError(f"{folder / name}: names no checkpoint (has the run saved one?)")
-    return load(folder / target)
+    return read_checkpoint(folder / target)
 
 
-def newest(folder: Path) -> Newest:
+def newest_checkpoint(folder: Path) -> Newest:
     """The checkpoint to continue from: the one `last` names, else the newest that is sound.
 
     For the process that owns the run: a complete folder that a crash kept from its name gets it.
@@ -154,7 +162,7 @@ def newest(folder: Path) -> Newest:
     warnings: list[str] = []
     for path in _candidates(folder):
         try:
-            return Newest(load(path), tuple(warnings))
+            return Newest(read_checkpoint(path), tuple(warnings))
         except CheckpointError as error:
             warnings += [f"{line} (passed over)" for line in error.lines]
     if warnings:
@@ -224,10 +232,10 @@ def _adopt(folder: Path) -> None:
         if match is None or os.path.lexists(folder / match[1]):
             continue
         try:
-            load(path)
+            read_checkpoint(path)
         except CheckpointError:
             continue
-        with files.storage(path):
+        with files.storage_errors(path):
             path.replace(folder / match[1])
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from nnlab.core import files as durable
 from nnlab.core.errors import CheckpointError
 
-FORMAT = 1
+_FORMAT = 1
 """Raised when older programs could misread what newer ones write."""
 
 MODEL = "model/"
@@ -46,7 +46,7 @@ class Checkpoint(NamedTuple):
     path: Path
 
 
-def serialize(
+def checkpoint_contents(
     step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Json]
 ) -> dict[str, bytes]:
     """What a folder is to hold.
@@ -60,13 +60,13 @@ def serialize(
     contents = {
         _MODEL: to_safetensors(model),
         _OPTIMIZER: to_safetensors(others),
-        _STATE: json.dumps({"format": FORMAT, "step": step, "state": state}, indent=1).encode(),
+        _STATE: json.dumps({"format": _FORMAT, "step": step, "state": state}, indent=1).encode(),
     }
     files = {
         name: {"size": len(data), "sha256": sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    manifest = json.dumps({"format": FORMAT, "files": files}, indent=1).encode()
+    manifest = json.dumps({"format": _FORMAT, "files": files}, indent=1).encode()
     return contents | {_MANIFEST: manifest}
 
 
@@ -75,7 +75,7 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def load(folder: Path) -> Checkpoint:
+def read_checkpoint(folder: Path) -> Checkpoint:
     """Reads one checkpoint, all of it or nothing.
 
     Raises:
@@ -148,8 +148,8 @@ def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise CheckpointError(f"{path}: is not a JSON object")
     found = cast("dict[str, Any]", tree)
-    if found.get("format") != FORMAT:
-        newer = f"has format {found.get('format')!r:.20}, this nnlab reads {FORMAT}"
+    if found.get("format") != _FORMAT:
+        newer = f"has format {found.get('format')!r:.20}, this nnlab reads {_FORMAT}"
         raise CheckpointError(f"{path}: {newer} (was it written by a newer one?)")
     return found
 

@@ -8,14 +8,14 @@ from nnlab.core import files
 from nnlab.core.contracts import DataShape, Examples
 from nnlab.core.errors import CheckpointError
 
-FORMAT = 1
+_FORMAT = 1
 
 
 def write_data(folder: Path, examples: Examples) -> None:
     """Writes data.json: what rows must look like, how they are scaled, what classes are called."""
     shape = examples.shape
     found = {
-        "format": FORMAT,
+        "format": _FORMAT,
         "inputs": shape.inputs,
         "task": shape.task,
         "outputs": shape.outputs,
@@ -29,7 +29,7 @@ def write_data(folder: Path, examples: Examples) -> None:
         "fill": None if examples.fill is None else examples.fill.tolist(),
         "peak": examples.peak,
     }
-    files.write(folder / "data.json", json.dumps(found) + "\n")
+    files.write_file(folder / "data.json", json.dumps(found) + "\n")
 
 
 def read_data(folder: Path) -> dict[str, Any]:
@@ -46,8 +46,8 @@ def read_data(folder: Path) -> dict[str, Any]:
         raise CheckpointError(text) from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from None
-    if found.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {FORMAT}")
+    if found.get("format") != _FORMAT:
+        raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {_FORMAT}")
     return found
 
 

@@ -15,19 +15,19 @@ GROUP_FILE = "group.json"
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
-def home() -> Path:
+def runs_home() -> Path:
     """Where runs are: `NNLAB_RUNS`, or runs/ under the current folder."""
     return Path(os.environ.get("NNLAB_RUNS") or "runs")
 
 
-def create(name: str) -> Path:
+def create_folder(name: str) -> Path:
     """Makes the folder of a new run, runs/<name>/<number>; two processes never get the same.
 
     Raises:
         ResourceError: it cannot be made.
     """
-    folder = home() / name
-    with files.storage(folder):
+    folder = runs_home() / name
+    with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             run = folder / str(max(_numbers(folder), default=0) + 1)
@@ -40,7 +40,7 @@ def create(name: str) -> Path:
             return run
 
 
-def find(text: str) -> Path:
+def find_run(text: str) -> Path:
     """The run that RUN means: a path, `mnist-mlp/3`, `mnist-mlp` (its newest) or `last`.
 
     It may be a comparison; one of its runs is `mnist-mlp/3/relu-s0`.
@@ -49,11 +49,11 @@ def find(text: str) -> Path:
         ConfigError: there is none; with the nearest names.
     """
     if text == "last":
-        runs = sorted(all_runs(), key=started)
+        runs = sorted(all_runs(), key=started_at)
         if not runs:
-            raise ConfigError(f"last: no run in {home()} (nnlab train makes one)")
+            raise ConfigError(f"last: no run in {runs_home()} (nnlab train makes one)")
         return runs[-1]
-    for folder in (Path(text), home() / text):
+    for folder in (Path(text), runs_home() / text):
         if is_run(folder):
             return folder
         if folder.is_dir() and (
@@ -73,7 +73,7 @@ def _known() -> list[str]:
 def _hint(text: str) -> str:
     known = _known()
     if known == ["last"]:
-        return f"there are none in {home()}; nnlab train makes one"
+        return f"there are none in {runs_home()}; nnlab train makes one"
     name, _, _ = text.partition("/")
     of_name = [run for run in known if run.startswith(f"{name}/")]
     near = of_name[-3:] or get_close_matches(text, known, n=3, cutoff=0.5)
@@ -86,10 +86,10 @@ def _numbers(folder: Path) -> list[int]:
     return []
 
 
-def folders() -> Iterator[Path]:
+def run_folders() -> Iterator[Path]:
     """Every numbered folder, by name and number."""
-    if home().is_dir():
-        for folder in sorted(path for path in home().iterdir() if path.is_dir()):
+    if runs_home().is_dir():
+        for folder in sorted(path for path in runs_home().iterdir() if path.is_dir()):
             for number in sorted(_numbers(folder)):
                 if (folder / str(number)).is_dir():
                     yield folder / str(number)
@@ -97,7 +97,7 @@ def folders() -> Iterator[Path]:
 
 def all_runs() -> list[Path]:
     """Every run and every comparison, by name and number."""
-    return [folder for folder in folders() if is_run(folder)]
+    return [folder for folder in run_folders() if is_run(folder)]
 
 
 def is_run(folder: Path) -> bool:
@@ -123,7 +123,7 @@ def members_of(folder: Path) -> list[Path]:
     return [folder / name for name in names if is_run(folder / name)]
 
 
-def started(run: Path) -> tuple[float, int]:
+def started_at(run: Path) -> tuple[float, int]:
     """When it was started or resumed last: config.yaml is written then and at no other time."""
     for name in ("config.yaml", "summary.json", GROUP_FILE, ""):
         with suppress(OSError):

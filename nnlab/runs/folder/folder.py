@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.config.loading import load_config
-from nnlab.config.run_config import RunConfig, dump, to_plain
+from nnlab.config.run_config import RunConfig, dump_config, to_plain
 from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError, ResourceError
 from nnlab.core.package import package_version
-from nnlab.runs.folder.find import home
+from nnlab.runs.folder.find import runs_home
 
 
 @contextmanager
-def locked(folder: Path) -> Generator[None]:
+def lock_folder(folder: Path) -> Generator[None]:
     """Holds the folder for this process; a lock dies with its process.
 
     Raises:
@@ -30,8 +30,8 @@ def locked(folder: Path) -> Generator[None]:
     """
     from filelock import FileLock, Timeout
 
-    ours = not folder.exists() or folder.parent.parent == home().absolute()
-    with files.storage(folder):
+    ours = not folder.exists() or folder.parent.parent == runs_home().absolute()
+    with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock")
         try:
@@ -54,12 +54,12 @@ def _tidy(folder: Path, *, ours: bool) -> None:
             (folder / "lock").unlink()
             if ours:
                 folder.rmdir()
-                if folder.parent.parent == home().absolute():
+                if folder.parent.parent == runs_home().absolute():
                     folder.parent.rmdir()
 
 
 @contextmanager
-def claimed(folder: Path, begun: RunConfig | None, config: RunConfig) -> Generator[None]:
+def claim_folder(folder: Path, begun: RunConfig | None, config: RunConfig) -> Generator[None]:
     """Holds the folder for a run of this config.
 
     Args:
@@ -73,7 +73,7 @@ def claimed(folder: Path, begun: RunConfig | None, config: RunConfig) -> Generat
     """
     if begun is None:
         refuse_used(folder)  # before a lock is put beside what is there
-    with locked(folder):
+    with lock_folder(folder):
         if begun is None:
             refuse_used(folder)  # again: nobody else writes now
         else:
@@ -103,13 +103,13 @@ def refuse_used(folder: Path) -> None:
         raise ConfigError(f"--run-dir {folder}: is not empty (use a new folder)")
 
 
-def write_config(folder: Path, config: RunConfig, source: str | None) -> None:
+def write_run_config(folder: Path, config: RunConfig, source: str | None) -> None:
     """Writes config.yaml, and source.yaml as its author wrote it."""
     named = [s for s in ("data", "model", "loss") if getattr(getattr(config, s), "handed", False)]
     head = f"# From Python: {', '.join(named)} handed in; this file alone cannot be trained again."
-    files.write(folder / "config.yaml", (f"{head}\n" if named else "") + dump(config))
+    files.write_file(folder / "config.yaml", (f"{head}\n" if named else "") + dump_config(config))
     if source is not None:
-        files.write(folder / "source.yaml", source)
+        files.write_file(folder / "source.yaml", source)
 
 
 def write_env(folder: Path, facts: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ def write_env(folder: Path, facts: dict[str, Any]) -> None:
         **now,
         **facts,
     }
-    files.write(folder / "env.json", json.dumps(env, indent=2) + "\n")
+    files.write_file(folder / "env.json", json.dumps(env, indent=2) + "\n")
 
 
 def read_env(folder: Path) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def refuse_changes(folder: Path, begun: RunConfig, config: RunConfig) -> None:
     Raises:
         ConfigError: naming the fields.
     """
-    before = flattened(to_plain(begun))
-    now = flattened(to_plain(config))
+    before = flat_tree(to_plain(begun))
+    now = flat_tree(to_plain(config))
     free = (
         *(f"train.{name}" for name in LENGTHS),
         "train.early_stopping",
@@ -191,12 +191,12 @@ def refuse_changes(folder: Path, begun: RunConfig, config: RunConfig) -> None:
         raise ConfigError([head, *(f"  {line}" for line in changed[:8])])
 
 
-def flat(config: RunConfig) -> dict[str, object]:
+def flat_config(config: RunConfig) -> dict[str, object]:
     """Dotted path -> value, of everything that is one value."""
-    return {k: v for k, v in flattened(to_plain(config)).items() if v is not None}
+    return {k: v for k, v in flat_tree(to_plain(config)).items() if v is not None}
 
 
-def flattened(value: Any, path: str = "") -> dict[str, Any]:
+def flat_tree(value: Any, path: str = "") -> dict[str, Any]:
     """Dotted path -> value of a tree of plain values; a list of plain values is one, as text."""
     if isinstance(value, dict) and value:
         items = [(f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
@@ -204,7 +204,7 @@ def flattened(value: Any, path: str = "") -> dict[str, Any]:
         items = [(f"{path}.{index}", inner) for index, inner in enumerate(value)]
     else:
         return {path: str(value) if isinstance(value, list) else value}
-    return {key: found for name, inner in items for key, found in flattened(inner, name).items()}
+    return {key: found for name, inner in items for key, found in flat_tree(inner, name).items()}
 
 
 def _git() -> str | None:

@@ -16,13 +16,13 @@ from nnlab.core.errors import ConfigError, NnlabError, ResourceError
 from nnlab.runs.folder.find import (
     GROUP_FILE,
     all_runs,
-    folders,
-    home,
     in_use,
     is_group,
     is_run,
     members_of,
-    started,
+    run_folders,
+    runs_home,
+    started_at,
 )
 from nnlab.runs.folder.summary import Summary, read_summary
 
@@ -32,7 +32,7 @@ _UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedRun:
     """A run in a list.
 
     Attributes:
@@ -56,12 +56,12 @@ class Row:
         return f"{self.run.parent.name}/{self.run.name}"
 
 
-def listing() -> list[Row]:
+def list_runs() -> list[ListedRun]:
     """All runs, the newest last."""
     return sorted(map(_row, all_runs()), key=lambda row: (-row.seconds, row.run.name))
 
 
-def _row(run: Path) -> Row:
+def _row(run: Path) -> ListedRun:
     status, scores = "empty", {}
     if is_group(run):
         status, scores = _group(run)
@@ -73,8 +73,8 @@ def _row(run: Path) -> Row:
             status = "damaged"
     if status == "running" and not in_use(run):
         status = "killed"
-    age = max(0.0, time.time() - started(run)[0])
-    return Row(run, status, scores, age, _size(run))
+    age = max(0.0, time.time() - started_at(run)[0])
+    return ListedRun(run, status, scores, age, _size(run))
 
 
 def _group(folder: Path) -> tuple[str, dict[str, float]]:
@@ -112,24 +112,24 @@ def _size(folder: Path) -> int:
     return total
 
 
-def table(*, as_json: bool) -> str:
+def runs_list(*, as_json: bool) -> str:
     """The list that `nnlab runs` prints."""
-    rows = listing()
+    rows = list_runs()
     if as_json:
         return json.dumps([_plain(row) for row in rows]) + "\n"
     if not rows:
-        return f"no runs in {home()} (nnlab train makes one)\n"
-    from nnlab.core.text import grid, rendered
+        return f"no runs in {runs_home()} (nnlab train makes one)\n"
+    from nnlab.core.text import render_text, text_grid
 
     cells = [
         (row.name, row.status, _said(row.scores), _age(row.seconds), f"{row.size / 1e6:,.1f} MB")
         for row in rows
     ]
     head = ("run", "status", "scores", "age", "size")
-    return rendered(grid(cells, head=head, right=(3, 4), whole=(0, 1, 3, 4)))
+    return render_text(text_grid(cells, head=head, right=(3, 4), whole=(0, 1, 3, 4)))
 
 
-def _plain(row: Row) -> dict[str, object]:
+def _plain(row: ListedRun) -> dict[str, object]:
     return {
         "run": str(row.run),
         "name": row.run.parent.name,
@@ -150,7 +150,7 @@ def _age(seconds: float) -> str:
     return f"{int(seconds // count)} {unit}"
 
 
-def remove(runs: Sequence[Path], *, yes: bool) -> list[Path]:
+def remove_runs(runs: Sequence[Path], *, yes: bool) -> list[Path]:
     """Removes runs, and the folder of a name that has none left.
 
     Args:
@@ -165,18 +165,18 @@ def remove(runs: Sequence[Path], *, yes: bool) -> list[Path]:
     if busy:
         raise ResourceError([f"{run}: is being trained (wait, or add --yes)" for run in busy])
     for run in unique:
-        with files.storage(run):
+        with files.storage_errors(run):
             # Renamed first: a kill must not leave half a run under its name.
             aside = run.with_name(f".{run.name}.removed-{os.getpid()}")
             run.rename(aside)
             shutil.rmtree(aside)
-        if run.parent.parent == home().resolve():
+        if run.parent.parent == runs_home().resolve():
             with suppress(OSError):
                 run.parent.rmdir()
     return unique
 
 
-def prunable(*, keep: int | None, failed: bool) -> list[Path]:
+def prunable_runs(*, keep: int | None, failed: bool) -> list[Path]:
     """The runs that `prune` removes.
 
     Args:
@@ -188,7 +188,7 @@ def prunable(*, keep: int | None, failed: bool) -> list[Path]:
     """
     if keep is None and not failed:
         raise ConfigError("runs prune: needs --keep N or --failed")
-    idle = [run for run in folders() if not in_use(run)]
+    idle = [run for run in run_folders() if not in_use(run)]
     chosen: set[Path] = set()
     if failed:
         chosen |= {run for run in idle if _row(run).status in _BAD}
@@ -201,7 +201,7 @@ def prunable(*, keep: int | None, failed: bool) -> list[Path]:
     return [run for run in idle if run in chosen]
 
 
-def confirm(runs: Sequence[Path]) -> bool:
+def confirm_removal(runs: Sequence[Path]) -> bool:
     """Asks on the terminal.
 
     Raises:

@@ -16,13 +16,13 @@ from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ResourceError
 from nnlab.runs.folder.find import is_group
 
-FORMAT = 1
+_FORMAT = 1
 _FILE = Path("eval") / "looks.json"
 _PATIENCE = 10.0
 """Seconds to wait for another process that writes a look down."""
 
 
-class Looks(NamedTuple):
+class LookCounts(NamedTuple):
     """How often a test split was scored, this time included.
 
     Attributes:
@@ -41,7 +41,7 @@ class Looks(NamedTuple):
         return f"{text}, {_times(others)} with other runs beside this" if others else text
 
 
-def count(run: Path, examples: Examples, *, command: str) -> None:
+def count_look(run: Path, examples: Examples, *, command: str) -> None:
     """Writes down that the test split was scored; after a crash the look is there or is not.
 
     Args:
@@ -56,7 +56,7 @@ def count(run: Path, examples: Examples, *, command: str) -> None:
     from filelock import FileLock, Timeout
 
     path = run / _FILE
-    with files.storage(path.parent):
+    with files.storage_errors(path.parent):
         path.parent.mkdir(exist_ok=True)
         lock = FileLock(path.with_suffix(".lock"))
         try:
@@ -66,8 +66,8 @@ def count(run: Path, examples: Examples, *, command: str) -> None:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         looks = [*_read(path), {"at": now, "command": command, "rows": fingerprint(examples)}]
-        text = json.dumps({"format": FORMAT, "looks": looks}, indent=1)
-        files.write(path, text + "\n")
+        text = json.dumps({"format": _FORMAT, "looks": looks}, indent=1)
+        files.write_file(path, text + "\n")
     finally:
         lock.release()
 
@@ -77,19 +77,21 @@ def fingerprint(examples: Examples) -> str:
     return sha256(examples.digest.encode() + examples.rows["test"].tobytes()).hexdigest()[:16]
 
 
-def counted(runs: Sequence[Path]) -> Looks:
+def looks_so_far(runs: Sequence[Path]) -> LookCounts:
     """The looks at the test rows that these runs looked at last, so far."""
     own = {run.absolute() / _FILE: _read(run / _FILE) for run in runs}
     rows = {looks[-1]["rows"] for looks in own.values() if looks}
     beside = {path: _read(path) for run in runs for path in _beside(run) if path not in own}
-    return Looks(_matching(own.values(), rows), _matching([*own.values(), *beside.values()], rows))
+    return LookCounts(
+        _matching(own.values(), rows), _matching([*own.values(), *beside.values()], rows)
+    )
 
 
 def taken_from(found: dict[str, Any]) -> str:
     """Takes the looks out of what `eval` found, and says them; empty where there are none."""
     parts = [part for part in (found, *found.values()) if isinstance(part, dict)]
     numbers = [part.pop("looks") for part in parts if "looks" in part]
-    return Looks(**numbers[-1]).sentence if numbers else ""
+    return LookCounts(**numbers[-1]).sentence if numbers else ""
 
 
 def _matching(found: Iterable[list[dict[str, Any]]], rows: set[str]) -> int:
@@ -107,8 +109,8 @@ def _beside(run: Path) -> list[Path]:
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
         found = json.loads(path.read_bytes())
-        if found["format"] != FORMAT:
-            text = f"format {found['format']}, this nnlab reads {FORMAT}"
+        if found["format"] != _FORMAT:
+            text = f"format {found['format']}, this nnlab reads {_FORMAT}"
             raise CheckpointError(f"{path}: {text}")
         return [{**look, "rows": str(look["rows"])} for look in found["looks"]]
     except FileNotFoundError:

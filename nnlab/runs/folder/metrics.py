@@ -66,7 +66,7 @@ class JsonLines:
 
     def __init__(self, path: Path, *, length: int | None) -> None:
         self._path = path
-        with files.storage(path):
+        with files.storage_errors(path):
             self._file = path.open("ab", buffering=0)
             found = os.fstat(self._file.fileno()).st_size
             self.length = min(length or 0, found)
@@ -83,8 +83,8 @@ class JsonLines:
 
     def write(self, reading: Reading) -> None:
         """Appends one line, or leaves the file as it was and raises ResourceError."""
-        line = (json.dumps(record(reading), allow_nan=False) + "\n").encode()
-        with files.storage(self._path, need=len(line)):
+        line = (json.dumps(metrics_record(reading), allow_nan=False) + "\n").encode()
+        with files.storage_errors(self._path, need=len(line)):
             try:
                 files.write_all(self._file.fileno(), line)
             except OSError:
@@ -94,16 +94,16 @@ class JsonLines:
 
     def flush(self) -> None:
         """Waits for the disk."""
-        with files.storage(self._path):
+        with files.storage_errors(self._path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file."""
-        with files.storage(self._path):
+        with files.storage_errors(self._path):
             self._file.close()
 
 
-def record(reading: Reading) -> dict[str, Any]:
+def metrics_record(reading: Reading) -> dict[str, Any]:
     """One line of metrics.jsonl, as Python objects."""
     values = {key: float32(value) for key, value in reading.values.items()}
     return {

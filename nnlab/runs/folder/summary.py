@@ -8,7 +8,7 @@ from typing import Any
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
 
-FORMAT = 1
+_FORMAT = 1
 EXIT_CODES = {"diverged": 5, "failed": 1}
 """Statuses whose exit code is not 0; interrupted is 128 + the signal's number."""
 
@@ -29,7 +29,7 @@ class Summary:
         monitor: what chose `best`, spelled like the tag.
         best: {split, epoch, step, loss, scores} of the best reading of the split that `monitor`
             names; None where nothing is watched.
-        last: likewise for the last readings, {train: ..., validation: ...}.
+        last: {epoch, step, loss, scores} of the last readings, {train: ..., validation: ...}.
         seconds: {startup, build, compile, train, total}. `build` loads the data and makes the torch
             objects; `compile` gets a compiled step ready, which is loading it where it was built
             before; the rest of `total` is evaluating, watching and saving.
@@ -77,12 +77,12 @@ class Summary:
         """The content of summary.json."""
         values = asdict(self)
         del values["run"]
-        return {"format": FORMAT, **values}
+        return {"format": _FORMAT, **values}
 
     def write(self) -> None:
         """Writes summary.json into the run's folder, atomically."""
         text = json.dumps(self.plain(), indent=2, allow_nan=False, default=str)
-        files.write(self.run / "summary.json", text + "\n")
+        files.write_file(self.run / "summary.json", text + "\n")
 
 
 def read_summary(run: Path) -> Summary:
@@ -95,8 +95,8 @@ def read_summary(run: Path) -> Summary:
     try:
         values: dict[str, Any] = json.loads(path.read_bytes())
         known = values.pop("format", None)
-        if known != FORMAT:
-            raise CheckpointError(f"{path}: format {known}, this nnlab reads {FORMAT}")
+        if known != _FORMAT:
+            raise CheckpointError(f"{path}: format {known}, this nnlab reads {_FORMAT}")
         return Summary(run=run, **values)
     except FileNotFoundError:
         raise CheckpointError(f"{run}: is no run, it has no summary.json") from None

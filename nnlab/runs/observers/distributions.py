@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nnlab.core.contracts import Batch, LossFn
-from nnlab.display.pictures.family import Scene, thinned
+from nnlab.display.pictures.family import Scene, thin_rows
 from nnlab.training.probes import histograms
-from nnlab.training.probes.labels import labels, layer_labels, legible, number_of
-from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.labels import layer_labels, legible_layers, number_of, parameter_labels
+from nnlab.training.probes.no_trace import without_side_effects
 
-ROWS = 32
+_ROWS = 32
 """So many examples of the probe set are enough for a histogram."""
 ELEMENTS = 2**22
 """A backward pass keeps about so many numbers: 16 MB of float32."""
@@ -33,11 +33,11 @@ class Distributions:
         self._scene = scene
         self._loss = loss
         design = scene.experiment.design
-        self._labels = labels(design.plans)
+        self._labels = parameter_labels(design.plans)
         seen = [s for placed in design.placed for s in placed.config.seen(placed.name)]
         names = layer_labels([s.layer for s in seen], self._labels)
         self._after = {s.after: names[s.layer] for s in seen if s.after}
-        shown = legible(design.plans)
+        shown = legible_layers(design.plans)
         named = dict(scene.network.named_parameters())
         self._weights = {
             name: p
@@ -47,7 +47,7 @@ class Distributions:
         self._after = {k: v for k, v in self._after.items() if number_of(f"/{v}") in shown}
         each = prod(design.inputs) + sum(prod(plan.output) for plan in design.plans)
         self._batch: Batch | None = None
-        self._rows = thinned(scene.probe, max(1, min(ROWS, ELEMENTS // each)))
+        self._rows = thin_rows(scene.probe, max(1, min(_ROWS, ELEMENTS // each)))
 
     def collect(self) -> dict[str, NDArray[np.float64]]:
         """Tag -> (k, 3) buckets, as TensorBoard takes them; one copy from the device."""
@@ -56,24 +56,26 @@ class Distributions:
         if self._batch is None:
             self._batch = self._scene.source.gather(self._rows)
         batch = self._batch
-        found = {f"weights/{self._labels[n]}": histograms.counted(p) for n, p in named.items()}
+        found = {
+            f"weights/{self._labels[n]}": histograms.count_buckets(p) for n, p in named.items()
+        }
         activations: dict[str, Tensor] = {}
 
         def tap(name: str, x: Tensor) -> None:
             if name in self._after:
-                activations[f"activations/{self._after[name]}"] = histograms.counted(x)
+                activations[f"activations/{self._after[name]}"] = histograms.count_buckets(x)
 
         learned = {n: p for n, p in named.items() if p.requires_grad}
         wanted = self._loss is not None and bool(learned)
-        with still(network), torch.set_grad_enabled(wanted):
+        with without_side_effects(network), torch.set_grad_enabled(wanted):
             outputs = network(batch.inputs, tap=tap)
             if self._loss is not None and wanted:
                 mean = self._loss(outputs, batch).mean()
                 # Unlike backward(), it leaves the parameters' own gradients alone.
                 gradients = torch.autograd.grad(mean, [*learned.values()], allow_unused=True)
                 found |= {
-                    f"gradients/{self._labels[name]}": histograms.counted(gradient)
+                    f"gradients/{self._labels[name]}": histograms.count_buckets(gradient)
                     for name, gradient in zip(learned, gradients, strict=True)
                     if gradient is not None  # pyright: ignore[reportUnnecessaryComparison]
                 }
-        return histograms.read({**found, **activations})
+        return histograms.read_histograms({**found, **activations})

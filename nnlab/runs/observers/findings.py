@@ -13,12 +13,12 @@ from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.scoring import baseline
+from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.observers.per_example import record_of
 
-FILE = "findings.jsonl"
+_FILE = "findings.jsonl"
 
 
 @final
@@ -30,7 +30,7 @@ class Examiner:
     """
 
     def __init__(self, session: Session) -> None:
-        self._path = session.folder / FILE
+        self._path = session.folder / _FILE
         self._session = session
         told = read_findings(session.folder) if session.found else []
         session.findings.extend(told)
@@ -51,7 +51,7 @@ class Examiner:
 
     def _append(self, lines: str) -> None:
         content = lines.encode()
-        with files.storage(self._path, need=len(content)):
+        with files.storage_errors(self._path, need=len(content)):
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
                 files.write_all(handle, content)
@@ -76,7 +76,7 @@ def facts_of(
     """
     if experiment.shape.start:
         return Facts(experiment)  # a surface has no data
-    chance = {} if "scores" in experiment.config.replaced else baseline(experiment, examples)
+    chance = {} if "scores" in experiment.config.replaced else blind_baseline(experiment, examples)
     return Facts(
         experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles), record
     )
@@ -86,7 +86,7 @@ def read_findings(folder: Path) -> list[Finding]:
     """What a run has told so far; lines that cannot be read are passed over."""
     found: list[Finding] = []
     try:
-        lines = (folder / FILE).read_text().splitlines()
+        lines = (folder / _FILE).read_text().splitlines()
     except FileNotFoundError:
         return []
     for line in lines:

@@ -9,30 +9,30 @@ from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stop
 from nnlab.display.pictures import JUDGEMENTS, KINDS
 from nnlab.display.pictures.family import Moment, Picture, Scene
 from nnlab.display.pictures.painter import Painter
-from nnlab.display.tensorboard.layout import depth
+from nnlab.display.tensorboard.layout import depth_order
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import source_of
 from nnlab.runs.building.probing import probe_rows
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.distributions import Distributions
-from nnlab.runs.observers.judged import curves, judged
+from nnlab.runs.observers.judged import class_pr_curves, judge_split
 from nnlab.training.probes.labels import cards_of
-from nnlab.training.sources import Source
+from nnlab.training.sources import RowSource
 
 
 def scene_of(
     experiment: Experiment,
     examples: Examples,
     network: torch.nn.Module,
-    source: Source | None = None,
+    source: RowSource | None = None,
 ) -> Scene:
     """What pictures and histograms look at: the network and the probe set."""
     like = next(network.parameters())
     source = source or source_of(examples, device=like.device, dtype=like.dtype)
     split: Split = "validation" if "validation" in experiment.shape.sizes else "train"
     rows = probe_rows(examples, split).to(like.device)
-    norms = sorted(cards_of(experiment.design.plans), key=depth)
+    norms = sorted(cards_of(experiment.design.plans), key=depth_order)
     return Scene(experiment, examples, network, source, rows, tuple(norms))
 
 
@@ -118,10 +118,12 @@ class Gallery:
         scene = self._scene
         if self._painter is None or "validation" not in scene.experiment.shape.sizes:
             return
-        found = judged(scene.experiment, scene.examples, scene.network, scene.source, "validation")
+        found = judge_split(
+            scene.experiment, scene.examples, scene.network, scene.source, "validation"
+        )
         if found is None:
             return
-        curves(self._board, found, step=self._now.step)
+        class_pr_curves(self._board, found, step=self._now.step)
         for kind in JUDGEMENTS:
             if (arrays := kind.collect(found)) is not None:
                 self._painter.paint(kind.title, arrays, self._now)

@@ -20,11 +20,11 @@ from nnlab.core.contracts import Event, Examples, Reading
 from nnlab.core.errors import CheckpointError
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import Built, evaluation_batch
+from nnlab.runs.building.build import BuiltRun, evaluation_batch
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.building.session import Session
 from nnlab.training.pace import Due
-from nnlab.training.probes.no_trace import evaluating
+from nnlab.training.probes.no_trace import evaluation_mode
 
 FILE = "examples.safetensors"
 _MOST_BYTES = 4 * 2**30
@@ -70,9 +70,9 @@ class PerExample:
     def _measured(self) -> dict[str, np.ndarray]:
         session = self._session
         rows, parts = session.examples.rows, (session.experiment, session.examples, session.built)
-        found = answers(*parts, rows["train"])
+        found = row_answers(*parts, rows["train"])
         if "margins" in found and "validation" in rows:
-            found["held"] = answers(*parts, rows["validation"])["margins"]
+            found["held"] = row_answers(*parts, rows["validation"])["margins"]
         return found
 
     def _write(self) -> None:
@@ -86,11 +86,11 @@ class PerExample:
         if examples.shape.task == "classes":
             numbers["labels"] = examples.targets[rows]
         numbers = {key: np.ascontiguousarray(value) for key, value in numbers.items()}
-        files.write(self._session.folder / FILE, to_bytes({**numbers, **tables}))
+        files.write_file(self._session.folder / FILE, to_bytes({**numbers, **tables}))
 
 
-def answers(
-    experiment: Experiment, examples: Examples, built: Built, rows: NDArray[np.int64]
+def row_answers(
+    experiment: Experiment, examples: Examples, built: BuiltRun, rows: NDArray[np.int64]
 ) -> dict[str, np.ndarray]:
     """What a network says of rows, in evaluation mode; nothing in it changes.
 
@@ -109,7 +109,7 @@ def answers(
     chunks = list(torch.from_numpy(rows).to(device).split(evaluation_batch(experiment)))
     parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": [], "sure": []}
     built.source.announce(chunks)
-    with evaluating(built.network):
+    with evaluation_mode(built.network):
         for chunk in chunks:
             batch = built.source.gather(chunk)
             outputs = built.network(batch.inputs)
@@ -161,5 +161,5 @@ def read_record(folder: Path) -> ExampleRecord:
 
 
 def record_of(folder: Path) -> ExampleRecord | None:
-    """Likewise; None where a run kept nothing."""
+    """What a run kept of its examples; None where it kept nothing."""
     return read_record(folder) if (folder / FILE).exists() else None

@@ -16,26 +16,26 @@ from torch import Tensor
 
 from nnlab.training.compiled.recording import Recording
 
-FORMAT = 2
+_FORMAT = 2
 """Of what is built; another number makes every kept step a stranger."""
 
 
-def compiler() -> str | None:
+def find_compiler() -> str | None:
     """The C++ compiler that torch would call; None if there is none."""
     named = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     return shutil.which(named)
 
 
-def surroundings(threads: int) -> tuple[str, ...]:
+def build_surroundings(threads: int) -> tuple[str, ...]:
     """What beside the graph decides the machine code: versions, processor, compiler, threads."""
     parts = (torch.__version__, sys.platform, _processor(), _compiler_identity())
-    return (str(FORMAT), *parts, str(threads))
+    return (str(_FORMAT), *parts, str(threads))
 
 
 def key_of(recording: Recording, threads: int) -> str:
     """A name for what is computed: graph, shapes, constants, surroundings."""
     digest = sha256()
-    for part in (*surroundings(threads), recording.graph.code):
+    for part in (*build_surroundings(threads), recording.graph.code):
         digest.update(part.encode() + b"\0")
     for name, tensor in zip(recording.inputs, recording.tensors, strict=True):
         digest.update(f"{name} {_form(tensor)}\0".encode())
@@ -46,7 +46,7 @@ def key_of(recording: Recording, threads: int) -> str:
     return digest.hexdigest()
 
 
-def build(recording: Recording, path: Path, *, threads: int, scratch: Path) -> None:
+def build_package(recording: Recording, path: Path, *, threads: int, scratch: Path) -> None:
     """Writes the package; takes about half a minute.
 
     Args:
@@ -80,7 +80,7 @@ def build(recording: Recording, path: Path, *, threads: int, scratch: Path) -> N
             aoti_compile_and_package(program, package_path=str(path), inductor_configs=options)
 
 
-def load(path: Path) -> Any:
+def load_package(path: Path) -> Any:
     """The runner of a package: `run([tensors])` changes them in place. Takes milliseconds."""
     return torch._C._aoti.AOTIModelPackageLoader(str(path), "model", True, 1, -1)  # pyright: ignore
 
@@ -93,7 +93,9 @@ def _choose_instructions(scratch: Path, draft: str) -> None:
     """
     from torch._inductor.cpu_vec_isa import valid_vec_isa_list
 
-    known = scratch / f"instructions-{sha256(repr(surroundings(0)).encode()).hexdigest()[:16]}"
+    known = (
+        scratch / f"instructions-{sha256(repr(build_surroundings(0)).encode()).hexdigest()[:16]}"
+    )
     if known.exists():
         with _environment(known):
             valid_vec_isa_list()
@@ -149,7 +151,7 @@ def _form(tensor: Tensor) -> str:
 
 def _compiler_identity() -> str:
     """Path, size and date of the compiler: asking it for its version would take a process."""
-    found = compiler()
+    found = find_compiler()
     if found is None:
         return ""
     path = Path(found).resolve()

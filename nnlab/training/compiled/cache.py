@@ -19,7 +19,7 @@ from nnlab.core.signals import cut_short
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltStep:
     """A step on disk.
 
     Attributes:
@@ -68,7 +68,7 @@ class StepCache:
         """Where torch's compiler may put what it makes on the way: private like all of it."""
         return self._folder / "scratch"
 
-    def by_recipe(self, recipe: str) -> Built | None:
+    def by_recipe(self, recipe: str) -> BuiltStep | None:
         """What was made from a recipe."""
         try:
             path = self._folder / f"{recipe}.recipe"
@@ -78,14 +78,14 @@ class StepCache:
         _touch(path)
         return self.by_key(str(key))
 
-    def by_key(self, key: str) -> Built | None:
+    def by_key(self, key: str) -> BuiltStep | None:
         """A built step whose bytes are those that were written."""
         path = self._package(key)
         try:
             about = json.loads((self._folder / f"{key}.json").read_bytes())
             if sha256(path.read_bytes()).hexdigest() != about["sha256"]:
                 return None
-            built = Built(path, tuple(map(str, about["inputs"])), float(about["seconds"]))
+            built = BuiltStep(path, tuple(map(str, about["inputs"])), float(about["seconds"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         _touch(path)
@@ -105,8 +105,8 @@ class StepCache:
         with cut_short(), self._locked(key, note):
             try:
                 # Of one that was killed.
-                remove(self._folder, f"{key}.*.pt2")
-                remove(self.scratch, f"{key}.*")
+                _remove(self._folder, f"{key}.*.pt2")
+                _remove(self.scratch, f"{key}.*")
                 yield draft
             finally:
                 draft.unlink(missing_ok=True)
@@ -126,20 +126,20 @@ class StepCache:
         finally:
             lock.release()
 
-    def keep(self, key: str, draft: Path, inputs: Sequence[str], seconds: float) -> Built:
+    def keep(self, key: str, draft: Path, inputs: Sequence[str], seconds: float) -> BuiltStep:
         """Takes a package over."""
         digest = sha256(draft.read_bytes()).hexdigest()
         path = self._package(key)
         draft.replace(path)
         about = {"sha256": digest, "inputs": list(inputs), "seconds": seconds}
-        files.write(self._folder / f"{key}.json", json.dumps(about) + "\n")
+        files.write_file(self._folder / f"{key}.json", json.dumps(about) + "\n")
         with suppress(OSError):
-            prune(self._folder, keep=key)
-        return Built(path, tuple(inputs), seconds)
+            prune_cache(self._folder, keep=key)
+        return BuiltStep(path, tuple(inputs), seconds)
 
     def remember(self, recipe: str, key: str) -> None:
         """A run with this recipe needs what has this key."""
-        files.write(self._folder / f"{recipe}.recipe", json.dumps({"key": key}) + "\n")
+        files.write_file(self._folder / f"{recipe}.recipe", json.dumps({"key": key}) + "\n")
 
     def _package(self, key: str) -> Path:
         return self._folder / f"{key}.pt2"
@@ -157,7 +157,7 @@ MOST_SECONDS = 90 * 86400.0
 """Since a package was last used: 90 days."""
 
 
-def prune(folder: Path, *, keep: str) -> None:
+def prune_cache(folder: Path, *, keep: str) -> None:
     """Removes packages that were not used for long, and the longest unused beyond the limit.
 
     When a package was used last is its modification time. What a process is building, or waits
@@ -193,13 +193,13 @@ def _sweep(folder: Path, now: float) -> None:
         if not (folder / f"{key}.pt2").exists() or any((folder / "scratch").glob(f"{key}.*")):
             with _free(folder, key) as free:
                 if free:
-                    remove(folder, f"{key}.*.pt2")
-                    remove(folder / "scratch", f"{key}.*")
+                    _remove(folder, f"{key}.*.pt2")
+                    _remove(folder / "scratch", f"{key}.*")
                     if not (folder / f"{key}.pt2").exists():
                         lock.unlink(missing_ok=True)
 
 
-def remove(folder: Path, pattern: str) -> None:
+def _remove(folder: Path, pattern: str) -> None:
     """Removes the files and folders of a pattern."""
     for path in folder.glob(pattern):
         if path.is_dir():

@@ -14,9 +14,10 @@ from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.no_trace import kept_generators
 from nnlab.training.sources import ResidentSource
 
-UpdateFn = Callable[[Tensor, Tensor, Mapping[str, Tensor], Tensor, float], "Change"]
+UpdateFn = Callable[
+    [Tensor, Tensor, Mapping[str, Tensor], Tensor, float], tuple[Tensor, dict[str, Tensor]]
+]
 """(w, g, state, lr (), weight decay) to the new w and what is new of its state."""
-Change = tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Recording:
     Attributes:
         graph: changes its inputs in place and returns nothing.
         inputs: names of what it reads and changes, in the order of its arguments.
-        tensors: likewise, the tensors it was recorded on.
+        tensors: those it was recorded on, in the same order.
     """
 
     graph: GraphModule
@@ -117,7 +118,7 @@ class Program:
         parameter.grad = None
 
 
-def record(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
+def record_graph(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
     """The graph of a program at a batch of this size; leaves all state as it was.
 
     Args:
@@ -135,7 +136,7 @@ def record(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
         return []
 
     tensors = (*arguments, *held.values())
-    with kept(eager):
+    with keep_state(eager):
         graph = make_fx(call, decomposition_table={torch.ops.aten.addmm.default: _apart})(*tensors)
     return Recording(graph, tuple(f"argument/{i}" for i in range(count)) + tuple(held), tensors)
 
@@ -149,7 +150,7 @@ def _apart(bias: Tensor, x: Tensor, weight: Tensor, *, beta: float = 1, alpha: f
 
 
 @contextmanager
-def kept(eager: EagerStep) -> Generator[None]:
+def keep_state(eager: EagerStep) -> Generator[None]:
     """Puts the step's state back."""
     before = {name: tensor.clone() for name, tensor in eager.state().items()}
     with kept_generators():

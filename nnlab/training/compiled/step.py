@@ -7,8 +7,8 @@ from typing import final
 from torch import Tensor
 
 from nnlab.training.compiled import building
-from nnlab.training.compiled.cache import Built, StepCache
-from nnlab.training.compiled.recording import Program, UpdateFn, kept, record
+from nnlab.training.compiled.cache import BuiltStep, StepCache
+from nnlab.training.compiled.recording import Program, UpdateFn, keep_state, record_graph
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.sources import ResidentSource
 
@@ -24,7 +24,7 @@ class CompiledStep:
         eager: what is computed.
         updated: the optimizer's formula.
         batch_size: of the compiled call.
-        threads: likewise.
+        threads: of the compiled call.
         recipe: names all that the step was made from; None where that cannot be named.
         cache: of built steps.
     """
@@ -48,7 +48,7 @@ class CompiledStep:
         self._threads = threads
         self._recipe = recipe
         self._cache = cache
-        self.built: Built | None = None
+        self.built: BuiltStep | None = None
         """What was built; None while the steps are eager."""
         self.cached = False
         """Whether it was there already."""
@@ -70,7 +70,7 @@ class CompiledStep:
         self.built = None if self._recipe is None else self._cache.by_recipe(self._recipe)
         self.cached = self.built is not None
         if self.built is None:
-            if building.compiler() is None:
+            if building.find_compiler() is None:
                 note("compile: the steps are eager, there is no C++ compiler (install g++)")
                 return
             try:
@@ -80,19 +80,19 @@ class CompiledStep:
                 note(f"compile: the steps are eager, torch could not build them ({_told(error)})")
                 return
         try:
-            self._run = building.load(self.built.path).run
+            self._run = building.load_package(self.built.path).run
         except RuntimeError as error:
             self.built = None
             note(f"compile: the steps are eager, the built one cannot be loaded ({_told(error)})")
 
-    def _build(self, rows: Tensor, note: Callable[[str], None]) -> Built:
+    def _build(self, rows: Tensor, note: Callable[[str], None]) -> BuiltStep:
         started, eager = perf_counter(), self.eager
         fresh = eager.count == 0
         try:
-            with kept(eager):
+            with keep_state(eager):
                 if fresh:
                     eager.update(rows)
-                recording = record(self._program, eager, rows)
+                recording = record_graph(self._program, eager, rows)
         finally:
             eager.optimizer.zero_grad(set_to_none=True)
             if fresh:
@@ -103,7 +103,9 @@ class CompiledStep:
             self.cached = built is not None
             if built is None:
                 note("compile: builds the step, once for this network (about half a minute)")
-                building.build(recording, draft, threads=self._threads, scratch=self._cache.scratch)
+                building.build_package(
+                    recording, draft, threads=self._threads, scratch=self._cache.scratch
+                )
                 seconds = perf_counter() - started
                 built = self._cache.keep(key, draft, recording.inputs, seconds)
                 note(f"compile: built in {seconds:.0f} s")

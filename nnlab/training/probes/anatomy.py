@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Plan, Seen, Shape
-from nnlab.training.probes.no_trace import kept_generators, still
+from nnlab.training.probes.no_trace import kept_generators, without_side_effects
 
-Run = Callable[[], Any]
+NetworkCall = Callable[[], Any]
 """A forward pass of the network."""
 Tap = Callable[[str, Tensor], None]
 """Gets a name and what came into or out of a module, (N, units, ...), while a probe looks."""
@@ -42,7 +42,7 @@ class Anatomy(NamedTuple):
     axes: Mapping[str, int]
 
 
-def unwrapped(network: nn.Module) -> nn.Module:
+def unwrap_network(network: nn.Module) -> nn.Module:
     """The network itself, without what torch.compile and DataParallel put around it."""
     while True:
         if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
@@ -63,7 +63,7 @@ def bounds_of(activation: nn.Module) -> tuple[float, float] | None:
 
 
 @torch.no_grad()
-def look(network: nn.Module, anatomy: Anatomy, run: Run, tap: Tap) -> Any:
+def tap_forward(network: nn.Module, anatomy: Anatomy, run: NetworkCall, tap: Tap) -> Any:
     """A forward pass that is tapped wherever `anatomy.seen` says.
 
     Returns:
@@ -77,12 +77,12 @@ def look(network: nn.Module, anatomy: Anatomy, run: Run, tap: Tap) -> Any:
         if axis is not None and x is not None and x.is_floating_point() and x.ndim > 1:
             tap(name, x.movedim(axis, 1) if x.ndim > 2 else x)
 
-    with _hooked(chosen, told), still(network), kept_generators():
+    with _hooked(chosen, told), without_side_effects(network), kept_generators():
         return run()
 
 
 @torch.no_grad()
-def dissect(network: nn.Module, run: Run | None) -> Anatomy:
+def dissect_network(network: nn.Module, run: NetworkCall | None) -> Anatomy:
     """The layers of a network, in the order in which a pass calls them.
 
     Args:
@@ -93,7 +93,7 @@ def dissect(network: nn.Module, run: Run | None) -> Anatomy:
     trace = _Trace(network)
     if run is not None:
         hooked = _hooked(dict(network.named_modules()), trace.told)
-        with hooked, still(network), kept_generators():
+        with hooked, without_side_effects(network), kept_generators():
             run()
     plans = tuple(_plans(network, trace))
     numbers = {name.rpartition(".")[0]: n for n, p in enumerate(plans) for name in p.parameters}

@@ -12,7 +12,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nnlab.training.probes.no_trace import still
+from nnlab.training.probes.no_trace import without_side_effects
 
 ITERATIONS = 20
 """Of Lanczos: the largest eigenvalue has converged long before the others."""
@@ -60,7 +60,7 @@ class Sharpness:
     def __call__(self) -> dict[str, float]:
         """sharpness/hessian, /preconditioned where the optimizer is, /edge where one is known."""
         parameters = [p for p in self._network.parameters() if p.requires_grad]
-        with still(self._network), torch.enable_grad():
+        with without_side_effects(self._network), torch.enable_grad():
             loss = self._objective(self._rows)
             gradients = torch.autograd.grad(loss, parameters, create_graph=True)
             flat = torch.cat([g.flatten() for g in gradients])
@@ -146,7 +146,7 @@ class NoiseScale:
         parameters = [p for p in self._network.parameters() if p.requires_grad]
         squares: list[Tensor] = []
         total: Tensor | None = None
-        with still(self._network), torch.enable_grad():
+        with without_side_effects(self._network), torch.enable_grad():
             for rows in self._batches:
                 found = torch.autograd.grad(self._objective(rows), parameters)
                 flat = torch.cat([g.flatten() for g in found])

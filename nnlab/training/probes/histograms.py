@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 BUCKETS = 30
 """What TensorBoard draws."""
-MOST = 2**20
+_MOST = 2**20
 """Of a larger tensor about so many numbers are counted, at equal distances."""
 
 
 @torch.no_grad()
-def counted(tensor: Tensor) -> Tensor:
+def count_buckets(tensor: Tensor) -> Tensor:
     """(BUCKETS + 2,): smallest, greatest, and how many numbers lie in each bucket between them.
 
     Nothing waits for the device. Where a number is not finite, neither is one of the first two.
     """
     flat = tensor.detach().flatten()
-    flat = flat[:: max(1, flat.numel() // MOST)].float()
+    flat = flat[:: max(1, flat.numel() // _MOST)].float()
     low, high = flat.aminmax()
     place = (flat - low) / (high - low).clamp(min=torch.finfo(torch.float32).tiny) * BUCKETS
     # What is not a number becomes some integer; the host throws such a histogram away.
@@ -34,11 +34,11 @@ def counted(tensor: Tensor) -> Tensor:
     return torch.cat((low.view(1), high.view(1), counts.float()))
 
 
-def read(found: Mapping[str, Tensor]) -> "dict[str, NDArray[np.float64]]":
+def read_histograms(found: Mapping[str, Tensor]) -> "dict[str, NDArray[np.float64]]":
     """The histograms on the host, by one copy.
 
     Args:
-        found: tag -> what `counted` gave.
+        found: tag -> what `count_buckets` gave.
 
     Returns:
         tag -> (k, 3): left edge, right edge, count; without those of numbers that are not finite.

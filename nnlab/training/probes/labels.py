@@ -8,7 +8,7 @@ LEGIBLE = 8
 """More layers than that are not shown one by one."""
 
 
-def labels(plans: Sequence[Plan]) -> dict[str, str]:
+def parameter_labels(plans: Sequence[Plan]) -> dict[str, str]:
     """Parameter name -> its key in readings, numbered by depth: 00_hidden1.weight."""
     deep = [plan for plan in plans if plan.parameters]
     return {
@@ -29,12 +29,12 @@ def layer_labels(layers: Sequence[str], named: Mapping[str, str]) -> dict[str, s
 
 def cards_of(plans: Sequence[Plan]) -> frozenset[str]:
     """The per-layer readings that have a card of their own in TensorBoard."""
-    names = labels(plans)
+    names = parameter_labels(plans)
     shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
     return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
 
 
-def legible(plans: Sequence[Plan]) -> frozenset[int]:
+def legible_layers(plans: Sequence[Plan]) -> frozenset[int]:
     """The numbers of the layers whose insides TensorBoard shows: of a deep network a few.
 
     The first and the last are among them. Gradient norms are shown of all, and metrics.jsonl holds

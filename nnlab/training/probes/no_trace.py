@@ -8,7 +8,7 @@ from torch import nn
 
 
 @contextmanager
-def still(network: nn.Module) -> Generator[None]:
+def without_side_effects(network: nn.Module) -> Generator[None]:
     """Normalizes by the batch as training does, but draws nothing and keeps all buffers."""
     with kept_modes(network):
         for module in network.modules():
@@ -42,7 +42,7 @@ def kept_buffers(network: nn.Module) -> Generator[None]:
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Generator[None]:
+def evaluation_mode(network: nn.Module) -> Generator[None]:
     """As evaluation sees it: running statistics, no dropout, no gradients.
 
     Afterwards each module is in the mode that it was in. No buffer changes.
@@ -71,7 +71,7 @@ def kept_generators() -> Generator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
-def draws(network: nn.Module) -> bool:
+def may_draw(network: nn.Module) -> bool:
     """Whether a forward pass in training may draw random numbers; of a foreign network: always.
 
     Modules of a user's own may call whatever they like.

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Seen
 from nnlab.training.probes.anatomy import Tap
-from nnlab.training.probes.gradients import agreement
-from nnlab.training.probes.gradients import norms as norms_of
+from nnlab.training.probes.gradients import gradient_agreement
+from nnlab.training.probes.gradients import tensor_norms as norms_of
 from nnlab.training.probes.readings import SATURATED
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -82,7 +82,7 @@ class Probes:
         sizes = chosen[0][0].new_tensor([sqrt(p.numel()) for p in self._weights.values()])
         self._found = self._by_weight("grad_rms", norms_of(chosen[0]) / sizes)
         if len(chosen) > 1:
-            self._found |= self._by_weight("grad_agreement", agreement(chosen))
+            self._found |= self._by_weight("grad_agreement", gradient_agreement(chosen))
 
     @torch.no_grad()
     def after(self, *, updated: bool) -> dict[str, Tensor]:
@@ -115,7 +115,9 @@ class Probes:
         steps = norms_of([a - b for a, b in zip(now, before, strict=True)])
         norms_before = norms_of(before).clamp(min=tiny)
         found |= self._by_weight("update_ratio", steps / norms_before)
-        return found | self._by_weight("update_angle", angles(before, now, norms_before, norms))
+        return found | self._by_weight(
+            "update_angle", weight_angles(before, now, norms_before, norms)
+        )
 
     def _of_activations(self, forward: Callable[[Tap], Tensor]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
@@ -127,7 +129,7 @@ class Probes:
                 return
             label = self._labels[layer.layer]
             role = "activation" if name == layer.after else "preactivation"
-            found.update((f"{key}/{label}", v) for key, v in spread(role, x).items())
+            found.update((f"{key}/{label}", v) for key, v in spread_of_values(role, x).items())
             if name == layer.after:
                 shares = asleep(x)
                 units.append(shares[:2])
@@ -145,7 +147,7 @@ class Probes:
         return found
 
 
-def angles(
+def weight_angles(
     before: Sequence[Tensor], after: Sequence[Tensor], norms: Tensor, norms_after: Tensor
 ) -> Tensor:
     """Degrees between each tensor before and after, (P,).
@@ -161,7 +163,7 @@ def angles(
     return torch.rad2deg(2.0 * torch.atan2(apart, together))
 
 
-def spread(role: str, x: Tensor) -> dict[str, Tensor]:
+def spread_of_values(role: str, x: Tensor) -> dict[str, Tensor]:
     """Mean, deviation and quantiles over examples and units of (N, ...)."""
     x = x.float()
     flat = x.flatten()

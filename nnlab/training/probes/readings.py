@@ -24,7 +24,7 @@ def tag_of(key: str, split: Split) -> str:
     return key if "/" in key else _WHOLE_RUN.get(key, f"{key}/{split}")
 
 
-Data = Literal[
+MeasuredOn = Literal[
     "window",
     "last batch",
     "batches of the window",
@@ -34,7 +34,7 @@ Data = Literal[
     "clock",
 ]
 
-DATA: Mapping[Data, str] = {
+DATA: Mapping[MeasuredOn, str] = {
     "window": "all examples since the reading before, in training mode",
     "last batch": "the batch of the window's last update, at the weights before it",
     "batches of the window": "up to four batches of the window, all at the weights before its last "
@@ -62,7 +62,7 @@ class Definition(NamedTuple):
     plain: str
     """What it says, in one line."""
     formula: str
-    data: Data
+    data: MeasuredOn
     unit: str = "1"
     source: str = ""
     card: bool = False
@@ -203,14 +203,14 @@ READINGS: Mapping[str, Definition] = {
 """By the key before the slash."""
 
 
-def definition(key: str) -> Definition | None:
+def reading_definition(key: str) -> Definition | None:
     """The meaning of a reading's key (`dead_units/00_hidden1`), or None for losses and scores."""
     return READINGS.get(key.partition("/")[0])
 
 
-def described(key: str) -> str:
+def describe_reading(key: str) -> str:
     """A sentence or two for a person: what it says, the formula, on which data."""
-    found = definition(key)
+    found = reading_definition(key)
     if found is None:
         return ""
     unit = "" if found.unit == "1" else f", in {found.unit}"

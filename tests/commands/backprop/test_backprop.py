@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from nnlab.__main__ import main
-from nnlab.commands.backprop.proof import LIMIT, relative_error, work
-from nnlab.comparison.group import settled
+from nnlab.commands.backprop.proof import LIMIT, relative_error, work_example
+from nnlab.comparison.group import settle_first
 from nnlab.config.loading import Text
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import kinds_of
 from nnlab.experiment.experiment import Experiment
-from nnlab.models.network import build
+from nnlab.models.network import build_network
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import SigmoidConfig
 from nnlab.parts.losses import Loss
@@ -48,7 +48,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def experiment(**sections: Any) -> Experiment:
     tree = {"data": CLASSES, "train": {"steps": 1, "batch_size": "full"}, **sections}
-    return settled(Text(json.dumps(tree), "f.yaml", Path.cwd(), "f"))
+    return settle_first(Text(json.dumps(tree), "f.yaml", Path.cwd(), "f"))
 
 
 def pairs() -> list[Any]:
@@ -74,14 +74,14 @@ def test_all_three_gradients_agree_for_every_loss_and_link(
         loss=LOSSES[loss].model_dump(),
     )
     assert found.shape.task == task
-    assert work(found, X, TARGETS[task]).worst <= LIMIT
+    assert work_example(found, X, TARGETS[task]).worst <= LIMIT
 
 
 def test_delta_of_labels_is_sigmoid_minus_target_for_each_label(
     labels: dict[str, Any],
 ) -> None:
     # bce of K labels is K sigmoids side by side: dC/dz_k = sigmoid(z_k) - y_k.
-    sheet = work(experiment(data=labels, model=MLP, loss="bce"), X, TARGETS["labels"])
+    sheet = work_example(experiment(data=labels, model=MLP, loss="bce"), X, TARGETS["labels"])
     last = sheet.passes[-1]
     p = 1.0 / (1.0 + np.exp(-last.z))
     np.testing.assert_allclose(last.delta, p - TARGETS["labels"], rtol=1e-12)
@@ -105,7 +105,7 @@ def test_the_page_of_labels_shows_them_and_where_the_sigmoid_is(
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_all_three_gradients_agree_for_every_activation(activation: str) -> None:
     model = {"kind": "mlp", "hidden": [5, 4], "activation": activation}
-    assert work(experiment(model=model), X, 1).worst <= LIMIT
+    assert work_example(experiment(model=model), X, 1).worst <= LIMIT
 
 
 def test_the_worksheet_has_the_published_numbers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +157,7 @@ def test_a_kink_is_left_out_of_the_differences() -> None:
             {"kind": "linear", "units": 2},
         ],
     }
-    sheet = work(experiment(model=model), X, 1)
+    sheet = work_example(experiment(model=model), X, 1)
     assert sheet.agrees
     assert any(one.kinks for one in sheet.agreements)
 
@@ -200,7 +200,7 @@ def test_refuses_a_layer_of_a_stack_where_it_is_written(layer: dict[str, Any]) -
         layer = {**layer, "layers": [{"kind": "linear", "units": 3}]}
     model = {"kind": "stack", "layers": [{"kind": "linear", "units": 3}, layer]}
     with pytest.raises(MistakeError, match="is not written out") as found:
-        work(experiment(model=model), X, 1)
+        work_example(experiment(model=model), X, 1)
     assert found.value.mistake.path == ("model", "layers", 1)
 
 
@@ -209,7 +209,7 @@ def test_dropout_of_nothing_is_no_dropout() -> None:
         "kind": "stack",
         "layers": [{"kind": "linear", "units": 3}, {"kind": "dropout", "p": 0}],
     }
-    assert work(experiment(model=model), X, 1).agrees
+    assert work_example(experiment(model=model), X, 1).agrees
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_says_what_the_update_leaves_out(
 
 
 def test_delta_of_a_matched_pair_is_prediction_minus_target() -> None:
-    sheet = work(experiment(model="linear"), X, 1)
+    sheet = work_example(experiment(model="linear"), X, 1)
     exp = np.exp(sheet.passes[-1].z)
     np.testing.assert_allclose(sheet.passes[-1].delta, exp / exp.sum() - [0, 1, 0], rtol=1e-12)
 
@@ -246,7 +246,7 @@ def test_autograd_agrees_with_the_four_equations_written_out_by_hand() -> None:
                "bias_init": {"kind": "normal", "std": 0.5}, "output": {"activation": "sigmoid"}},
         loss="quadratic",
     )  # fmt: skip
-    network = build(made.design, seed=0).double()
+    network = build_network(made.design, seed=0).double()
     p = {name: value.detach().numpy() for name, value in network.named_parameters()}
     y, a = TARGETS["regression"], [X]
     names = ["hidden1", "hidden2", "output"]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from nnlab.__main__ import main
-from nnlab.commands.bench.facts import facts
-from nnlab.commands.bench.measuring import Asked, Measured, Timing, Timings
-from nnlab.commands.bench.page import page
+from nnlab.commands.bench.facts import bench_facts
+from nnlab.commands.bench.measuring import BenchOptions, BenchResult, Timing, Timings
+from nnlab.commands.bench.page import bench_page
 from nnlab.commands.bench.process import Finished
 from nnlab.commands.bench.roofline import Roofline
 from nnlab.commands.bench.work import work_of
@@ -111,13 +111,13 @@ def timing(turn: int, steps: int, seconds: float) -> Timing:
     return Timing(turn, length, steps, seconds, 2.0, seconds / 2, 400_000_000, 0.01)
 
 
-def measured() -> Measured:
+def measured() -> BenchResult:
     # A step of 0.01 s behind 3 s, then behind 4 s; theirs takes 0.02 s, behind 5 s.
     ours = Timings([timing(1, 110, 4.1), timing(2, 110, 5.1)],
                    [timing(1, 10, 3.1), timing(2, 10, 4.1)], {})  # fmt: skip
     theirs = Timings([timing(1, 110, 7.2), timing(2, 110, 7.2)],
                      [timing(1, 10, 5.2), timing(2, 10, 5.2)], {"jax": "1.0"})  # fmt: skip
-    return Measured(
+    return BenchResult(
         {"compiled": True, "cached": True, "seconds": 31.0},
         Finished(0, 0.0, 1.5, 250_000_000, "", ""),
         Roofline(flops=1e9, bytes=1e8, threads=1),
@@ -128,7 +128,7 @@ def measured() -> Measured:
 
 def test_the_facts_are_medians_of_the_single_times(tiny: str) -> None:
     work = work_of(tiny, [])
-    found = facts(work, Asked(["jax"], 2, "python", 1, print), measured())
+    found = bench_facts(work, BenchOptions(["jax"], 2, "python", 1, print), measured())
     ours = found["programs"]["nnlab"]
     assert ours["command"] == {"median": 4.6, "min": 4.1, "max": 5.1}
     assert ours["step"] == pytest.approx({"median": 0.01, "min": 0.01, "max": 0.01})
@@ -141,8 +141,8 @@ def test_the_facts_are_medians_of_the_single_times(tiny: str) -> None:
 
 
 def test_the_page_has_a_row_for_each_program_and_ratio(tiny: str) -> None:
-    asked = Asked(["jax"], 2, "python", 1, print)
-    lines = page(facts(work_of(tiny, []), asked, measured())).splitlines()
+    asked = BenchOptions(["jax"], 2, "python", 1, print)
+    lines = bench_page(bench_facts(work_of(tiny, []), asked, measured())).splitlines()
     rows = [line.split() for line in lines]
     assert ["nnlab", "4.6", "(4.1-5.1)", "2", "10,000", "200", "400"] in rows
     assert ["nnlab", "/", "jax", "0.639", "(0.569-0.708)", "0.5"] in rows
@@ -153,6 +153,6 @@ def test_a_steady_state_in_the_noise_is_told_as_such(tiny: str) -> None:
     found = measured()
     nothing = Timings([timing(1, 110, 3.0)], [timing(1, 10, 3.5)], {})
     noise = replace(found, programs={"nnlab": nothing})
-    told = facts(work_of(tiny, []), Asked([], 1, "python", 1, print), noise)
+    told = bench_facts(work_of(tiny, []), BenchOptions([], 1, "python", 1, print), noise)
     assert (told["programs"]["nnlab"]["step"], told["reached"]) == (None, None)
-    assert "lost in noise" in page(told)
+    assert "lost in noise" in bench_page(told)

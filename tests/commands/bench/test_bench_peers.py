@@ -7,7 +7,7 @@ import pytest
 from benchmarks.networks import NETWORKS, torch_network
 
 from nnlab.commands.bench import peers
-from nnlab.commands.bench.process import Finished, finished
+from nnlab.commands.bench.process import Finished, run_to_end
 from nnlab.commands.bench.work import Work, work_of
 from nnlab.core.errors import ConfigError, ResourceError
 
@@ -42,12 +42,12 @@ class TestEveryNetwork:
 
 
 def test_every_peer_has_its_script() -> None:
-    assert all((peers.folder() / peer.script).is_file() for peer in peers.PEERS.values())
+    assert all((peers.peers_folder() / peer.script).is_file() for peer in peers.PEERS.values())
 
 
 def test_an_unknown_peer_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError) as told:
-        peers.chosen("hand-loop, kears-jax")
+        peers.chosen_peers("hand-loop, kears-jax")
     assert str(told.value) == (
         "--against kears-jax: is not one of hand-loop, lightning, keras-jax, jax, sklearn "
         "(did you mean keras-jax?)"
@@ -55,11 +55,11 @@ def test_an_unknown_peer_is_refused_with_the_nearest() -> None:
 
 
 def test_peers_are_taken_once_and_in_order() -> None:
-    assert peers.chosen("jax,hand-loop, jax,") == ["jax", "hand-loop"]
+    assert peers.chosen_peers("jax,hand-loop, jax,") == ["jax", "hand-loop"]
 
 
 def test_an_answer_is_the_last_line(mlp16: Work) -> None:
-    assert peers.answer("jax", said(), mlp16, mlp16.long)["epochs"] == [2.5, 0.5]
+    assert peers.peer_answer("jax", said(), mlp16, mlp16.long)["epochs"] == [2.5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_an_answer_is_the_last_line(mlp16: Work) -> None:
 )
 def test_an_answer_that_is_none_is_told(mlp16: Work, done: Finished, text: str) -> None:
     with pytest.raises(ResourceError, match=text):
-        peers.answer("jax", done, mlp16, mlp16.long)
+        peers.peer_answer("jax", done, mlp16, mlp16.long)
 
 
 def test_another_network_under_the_same_name_is_refused(mlp16: Work) -> None:
     with pytest.raises(ConfigError, match="jax trains 13,003 parameters, the config 13,002"):
-        peers.answer("jax", said(parameters=13_003), mlp16, mlp16.long)
+        peers.peer_answer("jax", said(parameters=13_003), mlp16, mlp16.long)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_is_not_installed_is_told_with_the_way_to_it(
 ) -> None:
     peer = peers.Peer("none.py", {"json": "json", "no_such_module": "no-such-package"})
     monkeypatch.setattr(peers, "PEERS", {"one": peer, "sklearn": peers.PEERS["sklearn"]})
-    found = dict(peers.absent(["one", "sklearn"], "lenet", sys.executable))
+    found = dict(peers.absent_peers(["one", "sklearn"], "lenet", sys.executable))
     assert found["one"].startswith("no-such-package not installed (")
     assert found["one"].endswith("-m pip install json no-such-package)")
     assert found["sklearn"] == "knows mlp16 and mlp only"
@@ -117,12 +117,12 @@ def test_what_is_not_installed_is_told_with_the_way_to_it(
 
 def test_an_interpreter_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="--peer-python /no/python: cannot be run"):
-        dict(peers.absent(["jax"], "mlp", "/no/python"))
+        dict(peers.absent_peers(["jax"], "mlp", "/no/python"))
 
 
 def test_a_process_is_timed_and_its_memory_is_its_own() -> None:
     code = "import sys, time; x = bytearray(300_000_000); time.sleep(0.2); sys.exit(3)"
-    done = finished([sys.executable, "-c", code])
+    done = run_to_end([sys.executable, "-c", code])
     assert done.code == 3
     assert 0.2 <= done.seconds < 60.0
     assert done.peak is None or 300e6 <= done.peak < 5e9

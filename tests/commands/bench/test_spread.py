@@ -1,31 +1,33 @@
 import pytest
 
 from nnlab.commands.bench.roofline import Roofline, best
-from nnlab.commands.bench.spread import ratio, spread, steady
+from nnlab.commands.bench.spread import ratio_of, seconds_per_step, spread_of
 
 
 def test_spread_is_median_least_and_most() -> None:
-    assert spread([3.0, 1.0, 2.0, 10.0]) == (2.5, 1.0, 10.0)
-    assert spread([4.0]) == (4.0, 4.0, 4.0)
+    assert spread_of([3.0, 1.0, 2.0, 10.0]) == (2.5, 1.0, 10.0)
+    assert spread_of([4.0]) == (4.0, 4.0, 4.0)
 
 
 def test_ratio_is_of_the_medians_and_spreads_over_turns() -> None:
     # Medians 2 and 4; the turns' own ratios 1/4, 2/2, 4/8.
-    assert ratio([1.0, 2.0, 4.0], [4.0, 2.0, 8.0]) == (0.5, 0.25, 1.0)
+    assert ratio_of([1.0, 2.0, 4.0], [4.0, 2.0, 8.0]) == (0.5, 0.25, 1.0)
 
 
 def test_ratio_needs_the_same_turns() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        ratio([1.0, 2.0], [1.0])
+        ratio_of([1.0, 2.0], [1.0])
 
 
 def test_steady_state_leaves_out_what_both_runs_do_once() -> None:
     start, step = 3.5, 0.002
-    assert steady(start + 1000 * step, start + 100 * step, steps=900) == pytest.approx(step)
+    assert seconds_per_step(start + 1000 * step, start + 100 * step, steps=900) == pytest.approx(
+        step
+    )
 
 
 def test_steady_state_is_unknown_where_noise_is_greater() -> None:
-    assert steady(3.0, 3.1, steps=900) is None
+    assert seconds_per_step(3.0, 3.1, steps=900) is None
 
 
 def test_the_roofline_takes_the_slower_of_arithmetic_and_memory() -> None:

@@ -15,8 +15,8 @@ from scipy import stats
 import nnlab
 from nnlab.__main__ import main
 from nnlab.commands.compare.axes import samples, seconds
-from nnlab.commands.compare.compared import Compared, compare
-from nnlab.commands.compare.runs import gather
+from nnlab.commands.compare.compared import Compared, compare_runs
+from nnlab.commands.compare.runs import gather_runs
 from nnlab.config.loading import load_config
 from nnlab.core.errors import CheckpointError, ConfigError
 
@@ -72,14 +72,14 @@ def of(folder: Path, variant: str, tag: str) -> list[float]:
 def test_only_the_changed_fields_differ(tmp_path: Path) -> None:
     one = trained(tmp_path / "one")
     two = trained(tmp_path / "two", optimizer={"kind": "adam", "lr": 0.5}, seed=3)
-    found = compare([one, two]).plain()["differences"]
+    found = compare_runs([one, two]).plain()["differences"]
     lr = {label.split("/")[-1]: value for label, value in found.pop("optimizer.lr").items()}
     assert lr == {"one": 0.001, "two": 0.5}
     assert set(found) == {"seed"}
 
 
 def test_means_intervals_and_pairs_are_those_of_scipy(seeded: Path) -> None:
-    found = compare([str(seeded)])
+    found = compare_runs([str(seeded)])
     tag = "loss/validation"
     slow, fast = of(seeded, "slow", tag), of(seeded, "fast", tag)
     told = found.plain()["variants"]["fast"]["last"][tag]
@@ -96,8 +96,8 @@ def test_ranks_by_the_score_and_its_direction(seeded: Path) -> None:
     assert np.mean(of(seeded, "fast", "loss/validation")) < np.mean(
         of(seeded, "slow", "loss/validation")
     )
-    assert compare([str(seeded)]).plain()["ranking"] == ["fast", "slow"]
-    by_accuracy = compare([str(seeded)], score="accuracy").plain()
+    assert compare_runs([str(seeded)]).plain()["ranking"] == ["fast", "slow"]
+    by_accuracy = compare_runs([str(seeded)], score="accuracy").plain()
     means = {v: np.mean(of(seeded, v, "accuracy/validation")) for v in ("fast", "slow")}
     assert means["fast"] > means["slow"]
     assert by_accuracy["ranking"] == ["fast", "slow"]
@@ -107,13 +107,13 @@ def test_ranks_by_the_score_and_its_direction(seeded: Path) -> None:
 def test_twice_the_same_run_is_bit_for_bit_the_same(tmp_path: Path) -> None:
     one = trained(tmp_path / "one")
     again = nnlab.train(load_config(Path(one) / "config.yaml"), run_dir=tmp_path / "two").run
-    found = compare([one, str(again)])
+    found = compare_runs([one, str(again)])
     (same,) = found.same
     assert same.identical
     # Counted once: two equal runs would make an interval of width 0.
     (variant,) = found.variants
     assert (len(variant.sides), len(variant.measured)) == (2, 1)
-    other = compare([str(tmp_path / "one"), trained(tmp_path / "three", seed=1)]).same[0]
+    other = compare_runs([str(tmp_path / "one"), trained(tmp_path / "three", seed=1)]).same[0]
     assert not other.identical
 
 
@@ -125,7 +125,7 @@ def test_finds_the_first_value_that_was_changed(tmp_path: Path) -> None:
     lines[9]["loss"] = float(np.nextafter(np.float32(lines[9]["loss"]), np.float32(9)))
     lines[12]["loss"] = None
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    first = compare([one, two]).same[0].first
+    first = compare_runs([one, two]).same[0].first
     assert first is not None
     assert (first.step, first.split, first.key, first.count) == (
         lines[9]["step"],
@@ -144,7 +144,7 @@ def test_finds_the_tensor_that_was_changed(tmp_path: Path) -> None:
     tensors["output.weight"][0, 0] = np.nextafter(tensors["output.weight"][0, 0], np.float32(9))
     save_file(tensors, file)
     (checkpoints / "best").unlink()
-    weights = compare([one, two]).same[0].weights
+    weights = compare_runs([one, two]).same[0].weights
     assert weights["init"].result == "equal"
     assert weights["best"].result == "missing"
     found = weights["last"]
@@ -160,7 +160,7 @@ def test_seconds_and_samples_add_up_to_what_training_counted(tmp_path: Path) -> 
     # 24 rows in a batch do not divide an epoch: its last batch is short.
     run = trained(tmp_path / "one", train={**TRAIN, "epochs": 3})
     other = trained(tmp_path / "two", train={**TRAIN, "drop_last": True})
-    for side in gather([run, other]):
+    for side in gather_runs([run, other]):
         checkpoints = side.folder / "checkpoints"
         last = checkpoints / (checkpoints / "last").read_text().strip()
         progress = json.loads((last / "state.json").read_text())["state"]["progress"]
@@ -175,11 +175,11 @@ def test_refuses_seconds_where_a_reading_has_no_speed(tmp_path: Path) -> None:
     file = Path(two) / "metrics.jsonl"
     file.write_text(file.read_text().replace("samples_per_second", "other"))
     with pytest.raises(ConfigError, match="two at step 1 does not say samples_per_second"):
-        compare([one, two], over="seconds")
+        compare_runs([one, two], over="seconds")
 
 
 def test_other_data_is_a_note(tmp_path: Path) -> None:
-    found = compare([trained(tmp_path / "one"), trained(tmp_path / "two", data="iris")])
+    found = compare_runs([trained(tmp_path / "one"), trained(tmp_path / "two", data="iris")])
     assert "other data" in found.notes[0]
     assert found.plain()["variants"]
 
@@ -187,7 +187,7 @@ def test_other_data_is_a_note(tmp_path: Path) -> None:
 def test_a_diverged_run_is_ranked_last_and_named(tmp_path: Path) -> None:
     bad = {"kind": "sgd", "lr": 1e30}
     one = trained(tmp_path / "one", data="function", optimizer=bad)
-    found = compare([one, trained(tmp_path / "two", data="function")], score="loss/train")
+    found = compare_runs([one, trained(tmp_path / "two", data="function")], score="loss/train")
     assert found.sides[0].status == "diverged"
     assert found.plain()["ranking"][-1] == found.sides[0].label
     assert any("diverged: " in note for note in found.notes)
@@ -201,10 +201,10 @@ def test_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "did you mean accuracy?" in capsys.readouterr().err
     (Path(two) / "metrics.jsonl").write_text("{\n")
     with pytest.raises(CheckpointError, match="line 1 is not JSON"):
-        compare([one, two])
+        compare_runs([one, two])
     (Path(two) / "metrics.jsonl").unlink()
     with pytest.raises(CheckpointError, match="has no readings"):
-        compare([one, two])
+        compare_runs([one, two])
 
 
 def test_prints_one_json_object_or_plain_text(
@@ -245,7 +245,9 @@ def test_the_page_fetches_nothing_and_holds_the_numbers(seeded: Path, tmp_path: 
     assert page.found == []
     assert "://" not in content
     assert content.count("<svg") == 2  # loss and accuracy
-    loss = compare([str(seeded)]).plain()["variants"]["fast"]["best"]["loss/validation"]["mean"]
+    loss = compare_runs([str(seeded)]).plain()["variants"]["fast"]["best"]["loss/validation"][
+        "mean"
+    ]
     assert any(text.startswith(f"{loss:#.4g} ±") for text in page.text)
 
 
@@ -253,7 +255,7 @@ def test_names_are_escaped_in_the_page(tmp_path: Path) -> None:
     from nnlab.commands.compare.html import page
 
     one = trained(tmp_path / "a<b>&")
-    found: Compared = compare([one, trained(tmp_path / "two")])
+    found: Compared = compare_runs([one, trained(tmp_path / "two")])
     assert "a<b>" not in page(found)
     assert "a&lt;b&gt;&amp;" in page(found)
 
@@ -261,8 +263,10 @@ def test_names_are_escaped_in_the_page(tmp_path: Path) -> None:
 def test_longer_windows_are_no_difference(tmp_path: Path) -> None:
     # A loss of training is the mean since the reading before: over 2 batches and over 6.
     one = trained(tmp_path / "one", log={"every": "2 steps"})
-    same = compare([one, trained(tmp_path / "two", log={"every": "6 steps"})]).same[0]
+    same = compare_runs([one, trained(tmp_path / "two", log={"every": "6 steps"})]).same[0]
     assert same.first is None
     assert same.alone > 0
-    other = compare([one, trained(tmp_path / "three", log={"every": "6 steps"}, seed=1)]).same[0]
+    other = compare_runs([one, trained(tmp_path / "three", log={"every": "6 steps"}, seed=1)]).same[
+        0
+    ]
     assert other.first is not None

@@ -10,7 +10,7 @@ import torch
 
 import nnlab
 from nnlab.commands.doctor import cross_validation as module
-from nnlab.commands.doctor.cross_validation import FOLDS, folds, unseen
+from nnlab.commands.doctor.cross_validation import FOLDS, folds, predict_unseen
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.experiment.experiment import Experiment
@@ -55,7 +55,7 @@ def test_answers_are_those_of_a_run_without_the_rows(tmp_path: Path) -> None:
     config = written(tmp_path)
     run = nnlab.train(config, run_dir=tmp_path / "run").run
     record, (experiment, examples) = read_record(run), reopened(run)
-    found = unseen(experiment, examples, record, until=STEPS)
+    found = predict_unseen(experiment, examples, record, until=STEPS)
     assert found is not None
     fold, moments = folds(record.labels), record.steps.tolist()
     assert isinstance(examples.inputs, np.ndarray)
@@ -82,7 +82,7 @@ def test_a_last_batch_of_one_row_is_left_out(tmp_path: Path) -> None:
     model = {"kind": "mlp", "hidden": [8], "norm": "batch"}
     run = nnlab.train(written(tmp_path, rows=122, model=model), run_dir=tmp_path / "run").run
     experiment, examples = reopened(run)
-    found = unseen(experiment, examples, read_record(run), until=STEPS)
+    found = predict_unseen(experiment, examples, read_record(run), until=STEPS)
     assert found is not None
     assert np.isfinite(found.margins).all()
 
@@ -93,13 +93,13 @@ def test_nobody_is_asked_where_it_would_take_too_long(
 ) -> None:
     run = nnlab.train(written(tmp_path), run_dir=tmp_path / "run").run
     monkeypatch.setattr(module, name, most)
-    assert unseen(*reopened(run), read_record(run), until=STEPS) is None
+    assert predict_unseen(*reopened(run), read_record(run), until=STEPS) is None
 
 
 def test_nobody_is_asked_where_too_few_rows_are_left_for_a_batch(tmp_path: Path) -> None:
     train = {"steps": STEPS, "batch_size": 100, "drop_last": True, "threads": 1}
     run = nnlab.train(written(tmp_path, train=train), run_dir=tmp_path / "run").run
-    assert unseen(*reopened(run), read_record(run), until=STEPS) is None
+    assert predict_unseen(*reopened(run), read_record(run), until=STEPS) is None
 
 
 def test_nobody_is_asked_of_other_data_than_those_of_the_run(tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_nobody_is_asked_of_other_data_than_those_of_the_run(tmp_path: Path) -> 
     fewer = replace(examples, rows={**examples.rows, "train": examples.rows["train"][:-1]})
     corrected = replace(examples, targets=1 - examples.targets)
     for other in (fewer, corrected):
-        assert unseen(experiment, other, read_record(run), until=STEPS) is None
+        assert predict_unseen(experiment, other, read_record(run), until=STEPS) is None

@@ -10,7 +10,7 @@ from doctor_labels import SOURCES, label_cases
 from doctor_suite import judged
 
 from nnlab.config.loading import load_config
-from nnlab.diagnosis.watcher import RULES
+from nnlab.diagnosis.watcher import CHECKS
 from nnlab.parts.datasets.tables import Place
 
 
@@ -26,7 +26,7 @@ def test_every_case_is_a_config_and_names_a_rule(
         load_config(case.sections)
     assert len({case.sickness for case in found if case.sickness}) == sicknesses
     accepted = {name for case in found for name in case.accepted}
-    assert accepted <= {rule.name for rule in RULES}
+    assert accepted <= {rule.name for rule in CHECKS}
     assert len({case.name for case in found}) == len(found)
     assert sum(not case.sickness for case in found) == healthies
 

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from nnlab.commands.doctor.depth import by_depth
-from nnlab.commands.doctor.theory import next_correlation, next_variance, slope
+from nnlab.commands.doctor.theory import backward_factor, next_correlation, next_variance
 from nnlab.core.contracts import Batch
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.parts.activations.rectifiers import LeakyReluConfig
@@ -28,7 +28,7 @@ class TestRelu:
         assert found == pytest.approx(1.7 * q / 2 + 0.2, rel=1e-6)
 
     def test_half_of_the_slopes_are_one(self) -> None:
-        assert slope(ReluConfig(), 3.0, sw2=2.0) == pytest.approx(1.0, rel=2e-3)
+        assert backward_factor(ReluConfig(), 3.0, sw2=2.0) == pytest.approx(1.0, rel=2e-3)
 
     @pytest.mark.parametrize("c", [-0.5, 0.0, 0.3, 0.9])
     def test_correlation_is_the_arc_cosine_kernel(self, c: float) -> None:
@@ -45,7 +45,7 @@ class TestRelu:
 class TestLinear:
     def test_variance_and_slope_are_those_of_the_weights(self) -> None:
         assert next_variance(IdentityConfig(), 3.0, sw2=0.5, sb2=0.1) == pytest.approx(1.6)
-        assert slope(IdentityConfig(), 3.0, sw2=0.5) == pytest.approx(0.5)
+        assert backward_factor(IdentityConfig(), 3.0, sw2=0.5) == pytest.approx(0.5)
 
     def test_correlation_stays(self) -> None:
         found = next_correlation(IdentityConfig(), 2.0, 0.4, sw2=1.0, sb2=0.0)
@@ -63,7 +63,7 @@ def test_smooth_activations_agree_with_scipys_quadrature(activation: Any, q: flo
 
     variance, chi = (quad(f, -12, 12, limit=200)[0] for f in (square, steep))
     assert next_variance(activation, q, sw2=1.0, sb2=0.0) == pytest.approx(variance, rel=1e-6)
-    assert slope(activation, q, sw2=1.0) == pytest.approx(chi, rel=1e-6)
+    assert backward_factor(activation, q, sw2=1.0) == pytest.approx(chi, rel=1e-6)
 
 
 def test_the_correlation_of_signs_is_the_arc_sine() -> None:

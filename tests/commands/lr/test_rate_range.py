@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.commands.lr.rate_range import Point, Sweep, judged, rates, steepest, sweep, valley
+from nnlab.commands.lr.rate_range import (
+    RatePoint,
+    Sweep,
+    geometric_rates,
+    judged_points,
+    steepest_point,
+    sweep_rates,
+    valley_point,
+)
 from nnlab.training.window import Window
 
 ROWS = torch.arange(3)
@@ -41,17 +49,17 @@ class ScriptedStep:
     def load(self, state: Mapping[str, Tensor]) -> None: ...
 
 
-def points(smoothed: list[float]) -> tuple[Point, ...]:
-    return tuple(Point(1.1**n, loss, loss) for n, loss in enumerate(smoothed))
+def points(smoothed: list[float]) -> tuple[RatePoint, ...]:
+    return tuple(RatePoint(1.1**n, loss, loss) for n, loss in enumerate(smoothed))
 
 
 def test_rates_grow_in_proportion_from_the_first_to_the_last() -> None:
-    np.testing.assert_allclose(rates(1e-7, 10.0, 100), np.geomspace(1e-7, 10.0, 100))
+    np.testing.assert_allclose(geometric_rates(1e-7, 10.0, 100), np.geomspace(1e-7, 10.0, 100))
 
 
 def test_each_update_has_the_next_rate() -> None:
     step = ScriptedStep([1.0] * 5)
-    found = sweep(step, repeat(ROWS), [0.1, 0.2, 0.4])
+    found = sweep_rates(step, repeat(ROWS), [0.1, 0.2, 0.4])
     assert step.rates == [0.1, 0.2, 0.4]
     assert [point.rate for point in found.points] == step.rates
     assert found.diverged_at is None
@@ -59,7 +67,7 @@ def test_each_update_has_the_next_rate() -> None:
 
 def test_the_smoothed_loss_is_the_bias_corrected_running_mean() -> None:
     losses = [3.0, 1.0, 4.0, 1.0, 5.0]
-    found = sweep(ScriptedStep(losses), repeat(ROWS), [0.1] * 5)
+    found = sweep_rates(ScriptedStep(losses), repeat(ROWS), [0.1] * 5)
     # Weights 0.98^age over their sum: what the correction amounts to.
     for n, point in enumerate(found.points, 1):
         weights = 0.98 ** np.arange(n)[::-1]
@@ -68,7 +76,7 @@ def test_the_smoothed_loss_is_the_bias_corrected_running_mean() -> None:
 
 def test_ends_where_the_smoothed_loss_is_four_times_its_best() -> None:
     losses = [1.0] * 10 + [100.0] * 10
-    found = sweep(ScriptedStep(losses), repeat(ROWS), [float(n) for n in range(1, 21)])
+    found = sweep_rates(ScriptedStep(losses), repeat(ROWS), [float(n) for n in range(1, 21)])
     *before, last = (point.smoothed for point in found.points)
     assert last > 4.0 >= max(before)
     assert found.diverged_at == found.points[-1].rate
@@ -76,28 +84,28 @@ def test_ends_where_the_smoothed_loss_is_four_times_its_best() -> None:
 
 @pytest.mark.parametrize("loss", [nan, inf])
 def test_ends_at_a_loss_that_is_not_finite(loss: float) -> None:
-    found = sweep(ScriptedStep([1.0, 0.9, loss, 0.8]), repeat(ROWS), [0.1, 0.2, 0.3, 0.4])
+    found = sweep_rates(ScriptedStep([1.0, 0.9, loss, 0.8]), repeat(ROWS), [0.1, 0.2, 0.3, 0.4])
     assert (len(found.points), found.diverged_at) == (2, 0.3)
 
 
 def test_a_negative_loss_that_falls_does_not_count_as_divergence() -> None:
-    found = sweep(ScriptedStep([-1.0, -2.0, -3.0]), repeat(ROWS), [0.1, 0.2, 0.3])
+    found = sweep_rates(ScriptedStep([-1.0, -2.0, -3.0]), repeat(ROWS), [0.1, 0.2, 0.3])
     assert found.diverged_at is None
 
 
 def test_steepest_is_where_the_loss_falls_fastest_over_the_logarithm() -> None:
     # A cosine in log(rate) falls fastest at a quarter of its turn.
-    grid = rates(1e-4, 1.0, 401)
-    curve = [Point(r, 0.0, cos(pi * log(r / 1e-4) / log(1e4))) for r in grid]
-    found = steepest(curve)
+    grid = geometric_rates(1e-4, 1.0, 401)
+    curve = [RatePoint(r, 0.0, cos(pi * log(r / 1e-4) / log(1e4))) for r in grid]
+    found = steepest_point(curve)
     assert found is not None
     assert found.rate == pytest.approx(1e-2, rel=0.05)
 
 
 def test_nothing_is_suggested_where_the_loss_never_falls() -> None:
     rising = points([1.0, 1.0, 2.0, 3.0])
-    assert steepest(rising) is None
-    assert valley(rising) is None
+    assert steepest_point(rising) is None
+    assert valley_point(rising) is None
 
 
 def longest_descent(losses: list[float]) -> int:
@@ -118,17 +126,17 @@ def test_the_valley_stands_in_the_middle_of_the_longest_descent(seed: int) -> No
     ends = [n for n in range(11) if longest_descent(losses[: n + 1]) == length]
     start = max(ends[0] - length, 0)
     third = (ends[0] - start) / 3
-    assert valley(curve) == curve[start + int(third) + int(third / 2)]
+    assert valley_point(curve) == curve[start + int(third) + int(third / 2)]
 
 
 def test_noise_does_not_cut_a_descent() -> None:
     falling = [10.0 - n + (0.6 if n % 2 else 0.0) for n in range(10)]
-    found = valley(points([10.0] * 5 + falling + [20.0] * 5))
+    found = valley_point(points([10.0] * 5 + falling + [20.0] * 5))
     assert found is not None
-    assert 5 <= points([0.0] * 20).index(Point(found.rate, 0.0, 0.0)) <= 14
+    assert 5 <= points([0.0] * 20).index(RatePoint(found.rate, 0.0, 0.0)) <= 14
 
 
 def test_suggestions_leave_out_the_first_tenth_and_the_last_five() -> None:
     curve = points([float(n) for n in range(40)])
-    assert judged(Sweep(curve, None)) == curve[4:35]
-    assert judged(Sweep(curve[:6], None)) == curve[:6]
+    assert judged_points(Sweep(curve, None)) == curve[4:35]
+    assert judged_points(Sweep(curve[:6], None)) == curve[:6]

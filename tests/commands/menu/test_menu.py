@@ -1,8 +1,15 @@
 import pytest
 
 from nnlab.commands.menu import page as menu_fields
-from nnlab.commands.menu.page import SECTIONS, page
-from nnlab.config.described import MENUS, attribute_docs, fields_of, help_of, sections, typed
+from nnlab.commands.menu.page import SECTIONS, menu_page
+from nnlab.config.described import (
+    MENUS,
+    attribute_docs,
+    fields_of,
+    help_of,
+    language_sections,
+    typed,
+)
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind, kinds_of
 from nnlab.parts.layers.weighted import ConvConfig
@@ -13,7 +20,7 @@ KINDS = [(menu, kind) for menu, (union, _) in MENUS.items() for kind in kinds_of
 
 
 def test_lists_every_menu_and_kind() -> None:
-    text = page(None)
+    text = menu_page(None)
     for menu, kind in KINDS:
         assert menu in text
         assert kind.name() in text
@@ -21,12 +28,12 @@ def test_lists_every_menu_and_kind() -> None:
 
 def test_every_kind_of_the_language_is_on_a_menu() -> None:
     listed = {kind for _, kind in KINDS}
-    assert {cls for cls in sections() if issubclass(cls, Kind)} <= listed
+    assert {cls for cls in language_sections() if issubclass(cls, Kind)} <= listed
 
 
 @pytest.mark.parametrize("menu", list(MENUS))
 def test_a_menu_has_a_line_and_the_source_of_each_kind(menu: str) -> None:
-    words = page(menu).split()
+    words = menu_page(menu).split()
     for kind in kinds_of(MENUS[menu][0]).values():
         for part in help_of(kind):
             assert set(part.split()) <= set(words)
@@ -36,7 +43,7 @@ def test_a_menu_has_a_line_and_the_source_of_each_kind(menu: str) -> None:
     ("menu", "kind"), KINDS, ids=lambda v: v if isinstance(v, str) else v.name()
 )
 def test_a_kind_shows_its_fields(menu: str, kind: type[Kind]) -> None:
-    text = page(kind.name()) if kind.name() not in MENUS else page(menu)
+    text = menu_page(kind.name()) if kind.name() not in MENUS else menu_page(menu)
     assert kind.name() in text
     assert max(map(len, text.splitlines())) <= 80
     for field in fields_of(kind):
@@ -45,7 +52,7 @@ def test_a_kind_shows_its_fields(menu: str, kind: type[Kind]) -> None:
 
 
 def test_a_field_shows_type_range_and_default() -> None:
-    lines = page("huber").splitlines()
+    lines = menu_page("huber").splitlines()
     assert "delta  number > 0  1" in lines
     (delta,) = fields_of(HuberConfig)
     assert (delta.type, delta.default) == ("number > 0", "1")
@@ -56,16 +63,16 @@ def test_a_field_without_a_default_says_so() -> None:
     assert fields["channels"].default == ""
     number = "whole number >= 0"
     assert fields["padding"].type == f"same or valid or {number} or [{number}, {number}]"
-    assert "must be given" in page("conv")
+    assert "must be given" in menu_page("conv")
 
 
 def test_a_name_on_two_menus_shows_both() -> None:
-    assert page("constant").count("chosen in") == 2
+    assert menu_page("constant").count("chosen in") == 2
 
 
 @pytest.mark.parametrize("name", list(SECTIONS))
 def test_sections_have_a_page(name: str) -> None:
-    assert "default" in page(name)
+    assert "default" in menu_page(name)
 
 
 def test_reads_the_help_of_fields_from_both_places() -> None:
@@ -93,12 +100,12 @@ def test_says_types_in_words() -> None:
 )
 def test_helps_with_a_wrong_name(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        page(name)
+        menu_page(name)
 
 
-@pytest.mark.parametrize("name", menu_fields.names())
+@pytest.mark.parametrize("name", menu_fields.field_names())
 def test_a_field_shows_each_of_its_owners(name: str) -> None:
-    text = page(name)
+    text = menu_page(name)
     assert max(map(len, text.splitlines())) <= 80
     if name not in SECTIONS and name not in MENUS:
         for _, kind in KINDS:
@@ -107,7 +114,7 @@ def test_a_field_shows_each_of_its_owners(name: str) -> None:
 
 
 def test_a_field_shows_what_each_owner_takes() -> None:
-    lines = page("lr").splitlines()
+    lines = menu_page("lr").splitlines()
     assert lines[0] == "lr (a field)"
     defaults = {
         fields["lr"].default
@@ -118,12 +125,12 @@ def test_a_field_shows_what_each_owner_takes() -> None:
 
 
 def test_a_field_of_a_section_says_where_it_stands() -> None:
-    assert "train.early_stopping" in page("min_delta")
-    assert "data.columns" in page("drop")
-    assert "the top level" in page("optimizer")
+    assert "train.early_stopping" in menu_page("min_delta")
+    assert "data.columns" in menu_page("drop")
+    assert "the top level" in menu_page("optimizer")
 
 
 def test_a_name_of_a_kind_and_a_field_shows_both() -> None:
-    text = page("dropout")
+    text = menu_page("dropout")
     assert "dropout (layers, chosen in" in text
     assert "dropout (a field)" in text

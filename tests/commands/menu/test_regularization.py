@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nnlab.commands.menu.page import page
+from nnlab.commands.menu.page import menu_page
 from nnlab.commands.menu.regularization import MEANS, Means
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Machine
@@ -14,11 +14,11 @@ BASE: dict[str, Any] = {"data": "digits", "model": {"kind": "mlp", "hidden": [8]
 
 
 def test_the_menus_name_the_page() -> None:
-    assert "nnlab menu regularization" in page(None)
+    assert "nnlab menu regularization" in menu_page(None)
 
 
 def test_every_means_is_on_the_page_of_80_columns() -> None:
-    text = page("regularization")
+    text = menu_page("regularization")
     assert max(map(len, text.splitlines())) <= 80
     for means in MEANS:
         assert means.name in text

@@ -17,9 +17,11 @@ from nnlab.commands.report import intervals, scores
 def test_wilson_agrees_with_a_published_table(
     hits: int, count: int, low: float, high: float
 ) -> None:
-    assert intervals.wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
+    assert intervals.wilson_interval(hits, count) == pytest.approx((low, high), abs=5e-5)
     oracle = binomtest(hits, count).proportion_ci(0.95, method="wilson")
-    assert intervals.wilson(hits, count) == pytest.approx((oracle.low, oracle.high), abs=1e-12)
+    assert intervals.wilson_interval(hits, count) == pytest.approx(
+        (oracle.low, oracle.high), abs=1e-12
+    )
 
 
 class TestResamples:
@@ -41,17 +43,19 @@ class TestResamples:
 
     def test_the_interval_of_a_mean_is_that_of_the_normal_distribution(self) -> None:
         values = np.random.default_rng(0).normal(3.0, 2.0, 500)
-        drawn = intervals.bootstrap({"mean": lambda c: c @ values / 500}, 500, count=4000)["mean"]
+        drawn = intervals.bootstrap_statistics(
+            {"mean": lambda c: c @ values / 500}, 500, count=4000
+        )["mean"]
         half = 1.96 * values.std() / np.sqrt(500)
-        found = intervals.percentiles(drawn)
+        found = intervals.percentile_interval(drawn)
         # The percentile of 4000 resamples has itself a deviation of about 3 % of the half width.
         expected = (values.mean() - half, values.mean() + half)
         assert found == pytest.approx(expected, abs=0.1 * half)
 
     def test_an_interval_needs_the_statistic_to_be_defined(self) -> None:
         mostly = np.r_[np.arange(90.0), np.full(10, np.nan)]
-        assert intervals.percentiles(mostly) is None
-        assert intervals.percentiles(mostly[:92]) is not None
+        assert intervals.percentile_interval(mostly) is None
+        assert intervals.percentile_interval(mostly[:92]) is not None
 
 
 @pytest.mark.parametrize("levels", [3, 10**6], ids=["ties", "no ties"])

@@ -14,7 +14,7 @@ from nnlab.commands.report.cases import Case, case_of, refuse_own
 from nnlab.commands.report.scores import scores_of_case
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.errors import ConfigError
-from nnlab.runs.finished.reopen import load_network, open_run, reopen
+from nnlab.runs.finished.reopen import load_network, open_run, reopen_run
 from nnlab.runs.run import train
 
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def case(folder: Path, name: str) -> Case:
 
 def known(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Outputs and targets of the test split, without anything of what is tested."""
-    _, examples = reopen(folder / name, "cpu")
+    _, examples = reopen_run(folder / name, "cpu")
     rows = examples.rows["test"]
     inputs = (np.asarray(examples.inputs)[rows].astype(np.float32) - examples.shift) * (
         examples.factor
@@ -140,13 +140,13 @@ def test_each_class_and_each_mistake_is_counted(folder: Path) -> None:
     found = case(folder, "digits")
     z, y = known(folder, "digits")
     report: Any = metrics.classification_report(y, z.argmax(1), output_dict=True)
-    rows = classes.per_class(found)
+    rows = classes.measures_per_class(found)
     for number, row in enumerate(rows):
         for key, oracles in (("precision",) * 2, ("recall",) * 2, ("f1", "f1-score")):
             assert row[key] == pytest.approx(report[str(number)][oracles], abs=1e-9)
         assert row["support"] == (y == number).sum()
         assert row["recall_low"] <= row["recall"] <= row["recall_high"]
-    matrix = classes.confusion(found)
+    matrix = classes.confusion_counts(found)
     assert matrix.sum() == len(y)
     assert (matrix.sum(axis=1) == np.bincount(y)).all()
     pairs = classes.confused_pairs(matrix, [str(k) for k in range(10)])
@@ -158,8 +158,8 @@ def test_each_class_and_each_mistake_is_counted(folder: Path) -> None:
 
 def test_areas_are_those_below_the_curves_that_are_drawn(folder: Path) -> None:
     z, y = known(folder, "digits")
-    for number, one in enumerate(classes.curves(case(folder, "digits"))):
-        assert len(one["roc"]) <= classes.POINTS + 2
+    for number, one in enumerate(classes.class_curves(case(folder, "digits"))):
+        assert len(one["roc"]) <= classes.CURVE_POINTS + 2
         p = softmax(z, axis=1)[:, number]
         assert one["roc_auc"] == pytest.approx(metrics.roc_auc_score(y == number, p), abs=1e-6)
         x, true = np.array(one["roc"]).T
@@ -170,28 +170,28 @@ def test_the_worst_mistakes_are_the_surest(folder: Path) -> None:
     z, y = known(folder, "digits")
     p = softmax(z, axis=1)
     wrong = p.argmax(axis=1) != y
-    found = classes.worst(case(folder, "digits"))
+    found = classes.worst_classified(case(folder, "digits"))
     assert found[0]["confidence"] == pytest.approx(p[wrong].max(), abs=1e-6)
-    assert len(found) == min(classes.WORST, wrong.sum())
-    _, examples = reopen(folder / "digits", "cpu")
+    assert len(found) == min(classes.WORST_CLASSIFIED, wrong.sum())
+    _, examples = reopen_run(folder / "digits", "cpu")
     assert all(str(examples.targets[one["row"]]) == one["actual"] for one in found)
 
 
 def test_residuals_are_told_in_the_target_s_own_unit(folder: Path) -> None:
     z, y = known(folder, "diabetes")
-    (column,) = regression.columns(case(folder, "diabetes"))
+    (column,) = regression.column_facts(case(folder, "diabetes"))
     residuals = (z - y)[:, 0]
     assert column["mean_residual"] == pytest.approx(residuals.mean(), rel=1e-5)
     assert column["deviation"] == pytest.approx(residuals.std(), rel=1e-5)
     assert sum(column["histogram"]["counts"]) == len(y)
-    worst = regression.worst(case(folder, "diabetes"))
+    worst = regression.worst_predicted(case(folder, "diabetes"))
     assert abs(worst[0]["residual"][0]) == pytest.approx(np.abs(residuals).max(), rel=1e-5)
 
 
 class TestInputsThatMeanNothing:
     def test_are_told_beside_the_real_ones(self, folder: Path) -> None:
         found = case(folder, "digits")
-        real, *noises = noise_inputs.sureness(found)
+        real, *noises = noise_inputs.sureness_on_noise(found)
         assert found.probabilities is not None
         assert real["confidence"] == pytest.approx(found.probabilities.max(axis=1).mean())
         assert [one["inputs"] for one in noises] == [
@@ -200,7 +200,7 @@ class TestInputsThatMeanNothing:
         assert all(0.1 <= one["confidence"] <= 1 and 0 <= one["entropy"] <= 1 for one in noises)
 
     def test_shuffled_columns_keep_their_values(self, folder: Path) -> None:
-        _, examples = reopen(folder / "breast_cancer", "cpu")
+        _, examples = reopen_run(folder / "breast_cancer", "cpu")
         made = noise_inputs.noises(examples, "test")
         shuffled = made["shuffled across examples"]
         real = (np.asarray(examples.inputs)[examples.rows["test"]] - examples.shift) * (
@@ -210,14 +210,14 @@ class TestInputsThatMeanNothing:
         assert (shuffled != real).any()
 
     def test_gaussian_ones_have_the_moments_of_training(self, folder: Path) -> None:
-        _, examples = reopen(folder / "breast_cancer", "cpu")
+        _, examples = reopen_run(folder / "breast_cancer", "cpu")
         gaussian = noise_inputs.noises(examples, "train")["gaussian noise"]
         # Scaled columns have mean 0 and deviation 1; 400 draws tell both to about 0.05.
         assert np.abs(gaussian.mean(axis=0)).max() < 0.25
         assert np.abs(gaussian.std(axis=0) - 1).max() < 0.2
 
     def test_numbers_have_no_confidence(self, folder: Path) -> None:
-        assert noise_inputs.sureness(case(folder, "diabetes")) == []
+        assert noise_inputs.sureness_on_noise(case(folder, "diabetes")) == []
 
 
 def test_labels_are_judged_one_by_one(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_labels_are_judged_one_by_one(tmp_path: Path) -> None:
     measured = values(found)
     assert {key: measured[key] for key in expected} == pytest.approx(expected, abs=1e-6)
     recall = [metrics.recall_score(actual[:, k], p[:, k] > 0.5) for k in range(3)]
-    assert [row["recall"] for row in classes.per_class(found)] == pytest.approx(recall)
+    assert [row["recall"] for row in classes.measures_per_class(found)] == pytest.approx(recall)
     wrong = ((p > 0.5) != actual).sum(axis=1)
     assert classes.worst_labels(found)[0]["wrong"] == wrong.max()
 
@@ -254,8 +254,8 @@ def test_a_loss_without_probabilities_is_judged_by_its_outputs(tmp_path: Path) -
     assert found.probabilities is None
     assert "roc_auc" in keys
     assert "log_loss" not in keys
-    assert classes.worst(found)[0].get("confidence") is None
-    assert noise_inputs.sureness(found) == []
+    assert classes.worst_classified(found)[0].get("confidence") is None
+    assert noise_inputs.sureness_on_noise(found) == []
 
 
 def test_what_predicts_nothing_is_refused(tmp_path: Path) -> None:

@@ -73,13 +73,13 @@ class TestTemperature:
         p = softmax(Z, axis=1)
         assert page.fit_temperature(p, p.argmax(axis=1)) is None
         assert page.fit_temperature(p, p.argmin(axis=1)) is None
-        told = page.calibration(p, Y, (p, p.argmax(axis=1)))
+        told = page.calibration_facts(p, Y, (p, p.argmax(axis=1)))
         assert told["temperature"] is None
         assert "after" not in told
 
     def test_keeps_every_prediction(self) -> None:
         p = softmax(Z, axis=1)
-        told = page.calibration(softmax(3 * Z, axis=1), Y, (softmax(3 * Z, axis=1), Y))
+        told = page.calibration_facts(softmax(3 * Z, axis=1), Y, (softmax(3 * Z, axis=1), Y))
         assert told["after"]["accuracy"] == told["before"]["accuracy"]
         assert told["after"]["log_loss"] < told["before"]["log_loss"]
         assert told["after"]["log_loss"] == pytest.approx(page.log_loss(p, Y), rel=1e-2)

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from nnlab.commands.show.formulas import bounds, objective, penalty
+from nnlab.commands.show.formulas import bound_formulas, objective_formula, penalty_formula
 from nnlab.commands.show.page import show_page
-from nnlab.comparison.group import settled
+from nnlab.comparison.group import settle_first
 
 
 def formula(*sets: str, name: str = "mnist_mlp16") -> str:
-    return objective(settled(name, sets))
+    return objective_formula(settle_first(name, sets))
 
 
 def test_without_penalties_the_objective_is_the_mean_loss() -> None:
@@ -26,7 +26,7 @@ def test_shows_the_terms_with_their_numbers_and_what_they_fall_on() -> None:
 
 def test_per_dataset_divides_by_the_training_examples() -> None:
     found = formula("regularize.l2=1", "regularize.per=dataset", "regularize.on=all")
-    examples = settled("mnist_mlp16").shape.sizes["train"]
+    examples = settle_first("mnist_mlp16").shape.sizes["train"]
     expected = f"J = mean cross_entropy + 0.5 * 1 / {examples:,} * sum w^2 (w: all 13,002 params)"
     assert found == expected.replace("params", "parameters")
 
@@ -56,12 +56,12 @@ def test_per_dataset_divides_by_the_training_examples() -> None:
     ],
 )
 def test_shows_what_stands_beside_the_objective(sets: tuple[str, ...], line: str) -> None:
-    assert line in [*bounds(settled("mnist_mlp16", sets))]
+    assert line in [*bound_formulas(settle_first("mnist_mlp16", sets))]
 
 
 def test_a_plain_run_has_no_bounds() -> None:
     sets = ["optimizer=sgd", "train={epochs: 1}"]
-    assert [*bounds(settled("mnist_mlp16", sets))] == []
+    assert [*bound_formulas(settle_first("mnist_mlp16", sets))] == []
 
 
 def test_the_page_and_its_json_have_them() -> None:
@@ -75,4 +75,4 @@ def test_the_page_and_its_json_have_them() -> None:
     found: dict[str, Any] = json.loads(show_page("digits_mlp", sets, data=False, as_json=True))
     assert found["objective"]["formula"].startswith("J = mean")
     assert len(found["objective"]["bounds"]) == 1
-    assert found["regularize"] == penalty(settled("digits_mlp", sets))
+    assert found["regularize"] == penalty_formula(settle_first("digits_mlp", sets))

@@ -2,11 +2,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from nnlab.commands.show.layers import folded, layer_table, parameters
+from nnlab.commands.show.layers import count_parameters, folded, layer_table
 from nnlab.core.contracts import DataShape, Shape, flat_plans
-from nnlab.core.text import rendered
+from nnlab.core.text import render_text
 from nnlab.models import Model
-from nnlab.models.family import Design, design
+from nnlab.models.family import Design, design_network
 from nnlab.parts.losses.classes import CrossEntropyConfig
 
 READ: Any = TypeAdapter(Model)
@@ -14,11 +14,11 @@ READ: Any = TypeAdapter(Model)
 
 def designed(inputs: Shape, **keys: Any) -> Design:
     shape = DataShape(inputs, "classes", 10, tuple("0123456789"), {"train": 100})
-    return design(READ.validate_python(keys), shape, CrossEntropyConfig())
+    return design_network(READ.validate_python(keys), shape, CrossEntropyConfig())
 
 
 def lines(network: Design) -> list[list[str]]:
-    return [line.split() for line in rendered(layer_table(network.plans)).splitlines()]
+    return [line.split() for line in render_text(layer_table(network.plans)).splitlines()]
 
 
 def test_blocks_that_are_alike_have_one_row() -> None:
@@ -50,7 +50,7 @@ def test_rows_stand_for_all_layers() -> None:
     network = designed((3, 32, 32), kind="resnet20", width=4)
     top = [row for row in folded(network.plans) if row.depth == 0]
     assert sum(row.count for row in top) == len(network.plans)
-    assert sum(row.count * parameters(row.plan) for row in top) == network.parameters
+    assert sum(row.count * count_parameters(row.plan) for row in top) == network.parameters
 
 
 def test_all_plans_are_listed_each_before_what_is_inside() -> None:

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.commands.show.data import data_facts, images
-from nnlab.commands.show.layers import across, large
+from nnlab.commands.show.data import images, shown_data_facts
+from nnlab.commands.show.layers import large, shape_text
 from nnlab.commands.show.page import amount, show_page
-from nnlab.comparison.group import settled
+from nnlab.comparison.group import settle_first
 from nnlab.config.loading import place_for
-from nnlab.experiment.memory import memory
+from nnlab.experiment.memory import memory_needs
 
 
 def facts(name: str, *overrides: str, data: bool = False) -> dict[str, Any]:
@@ -61,19 +61,19 @@ def test_lists_the_layers_inside_a_block() -> None:
 
 
 def test_memory_counts_weights_and_the_largest_batch() -> None:
-    found = memory(settled("mnist_mlp16"))
+    found = memory_needs(settle_first("mnist_mlp16"))
     assert found["weights"] == 4 * 13002
     assert found["optimizer"] == 2 * found["weights"]
     assert found["data"] == 70000 * 784
     assert found["activations"] == 4 * 64 * (784 + 784 + 16 + 16 + 10)
-    double = memory(settled("mnist_mlp16", ["train.precision=fp64"]))
+    double = memory_needs(settle_first("mnist_mlp16", ["train.precision=fp64"]))
     assert double["weights"] == 2 * found["weights"]
 
 
 def test_data_shows_the_splits_as_they_are() -> None:
-    experiment = settled("iris")
+    experiment = settle_first("iris")
     examples = experiment.config.data.load(place_for(Path()))
-    found = data_facts(examples)
+    found = shown_data_facts(examples)
     assert found["sizes"] == dict(experiment.shape.sizes)
     for split, rows in examples.rows.items():
         counts = np.bincount(examples.targets[rows], minlength=3)
@@ -81,11 +81,11 @@ def test_data_shows_the_splits_as_they_are() -> None:
 
 
 def test_ranges_agree_with_numpy() -> None:
-    experiment = settled("iris")
+    experiment = settle_first("iris")
     examples = experiment.config.data.load(place_for(Path()))
     assert isinstance(examples.inputs, np.ndarray)
     train = examples.inputs[examples.rows["train"]].astype(np.float64)
-    found = data_facts(examples)["ranges"]
+    found = shown_data_facts(examples)["ranges"]
     assert found["inputs as stored"] == pytest.approx(
         {"low": train.min(), "high": train.max(), "mean": train.mean(), "deviation": train.std()}
     )
@@ -95,7 +95,7 @@ def test_ranges_agree_with_numpy() -> None:
 
 
 def test_draws_an_image_of_each_of_the_first_classes() -> None:
-    examples = settled("digits_mlp").config.data.load(place_for(Path()))
+    examples = settle_first("digits_mlp").config.data.load(place_for(Path()))
     head, *lines = images(examples).splitlines()
     assert head.split() == ["0", "1", "2", "3"]
     assert len(lines) == 8
@@ -103,8 +103,8 @@ def test_draws_an_image_of_each_of_the_first_classes() -> None:
 
 
 def test_tables_have_no_picture() -> None:
-    assert images(settled("iris").config.data.load(place_for(Path()))) == ""
+    assert images(settle_first("iris").config.data.load(place_for(Path()))) == ""
 
 
 def test_numbers_get_units() -> None:
-    assert (across((1, 28, 28)), large(25088), amount(52008)) == ("1x28x28", "25.1k", "52 kB")
+    assert (shape_text((1, 28, 28)), large(25088), amount(52008)) == ("1x28x28", "25.1k", "52 kB")

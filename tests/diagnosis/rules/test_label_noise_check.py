@@ -12,14 +12,14 @@ from scipy.stats import norm
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.contradicted_labels import (
-    beyond,
-    fitted,
+    fit_wrong_share,
     held_shares,
     more_than_held,
     more_than_unseen,
+    places_beyond_chance,
 )
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Unseen
-from nnlab.diagnosis.rules.label_noise import Suspect, suspicion
+from nnlab.diagnosis.rules.label_noise import Suspect, suspect_labels
 
 
 def record(margins: Any, *, moments: int = 3, held: Any = None) -> ExampleRecord:
@@ -39,7 +39,7 @@ def record(margins: Any, *, moments: int = 3, held: Any = None) -> ExampleRecord
 
 
 def suspects(kept: ExampleRecord, until: int) -> list[Suspect]:
-    return suspicion(kept, until, DiagnoseConfig()).rows
+    return suspect_labels(kept, until, DiagnoseConfig()).rows
 
 
 def clouds(count: int, *, right: float, wrong: float = 0.0, seed: int = 1) -> Any:
@@ -89,7 +89,7 @@ class TestFitted:
     @pytest.mark.parametrize("right", [0.7, 0.8, 0.95])
     def test_finds_the_overlap_of_clouds_and_no_wrong_label(self, right: float) -> None:
         """Over all rows right labels contradict as often as the best answer errs."""
-        found = fitted(clouds(4000, right=right), luck=2.0)
+        found = fit_wrong_share(clouds(4000, right=right), luck=2.0)
         assert found.least < DiagnoseConfig().mislabelled / 2
         assert found.overlap.mean() == pytest.approx(1.0 - right, rel=0.06)  # a step of the grid
 
@@ -97,20 +97,20 @@ class TestFitted:
     @pytest.mark.parametrize("wrong", [0.1, 0.3])
     def test_bounds_the_share_of_wrong_labels_from_below(self, right: float, wrong: float) -> None:
         bounds = [
-            fitted(clouds(8000, right=right, wrong=wrong, seed=seed), luck=2.0).least
+            fit_wrong_share(clouds(8000, right=right, wrong=wrong, seed=seed), luck=2.0).least
             for seed in range(10)
         ]
         assert sum(0.03 <= bound <= wrong + 0.01 for bound in bounds) >= 9
 
     def test_rows_as_sure_as_each_other_are_in_no_order(self) -> None:
         """A file sorted by label must not look like labels sorted by sureness."""
-        found = fitted(np.r_[np.full(900, 4.0), np.full(100, -4.0)], luck=2.0)
+        found = fit_wrong_share(np.r_[np.full(900, 4.0), np.full(100, -4.0)], luck=2.0)
         assert 0.07 <= found.least <= 0.1
 
     def test_does_not_ask_how_sure_the_network_is_but_in_which_order(self) -> None:
         odds = clouds(3000, right=0.85, wrong=0.2)
         shrunk = np.sign(odds) * np.log1p(np.abs(odds)) / 10
-        assert fitted(shrunk, luck=2.0).least == fitted(odds, luck=2.0).least
+        assert fit_wrong_share(shrunk, luck=2.0).least == fit_wrong_share(odds, luck=2.0).least
 
 
 class TestHeld:
@@ -201,14 +201,14 @@ class TestUnseen:
         others = np.where(np.arange(10) == labels[:, None], -np.inf, outputs)
         ranked = np.sort(outputs, axis=1)
         margins, sure = own - others.max(axis=1), ranked[:, -1] - ranked[:, -2]
-        assert fitted(margins, luck=2.0).least > 0.1
-        assert fitted(margins, sure, luck=2.0).least < 0.03
+        assert fit_wrong_share(margins, luck=2.0).least > 0.1
+        assert fit_wrong_share(margins, sure, luck=2.0).least < 0.03
 
     def test_wrong_labels_that_were_learned_by_heart_are_seen_by_others(self) -> None:
         heart = record(np.full(400, 3.0) - 4.0 * (np.arange(400) < 5), held=clouds(300, right=0.8))
-        assert suspicion(heart, 300, DiagnoseConfig()).evidence == ""
+        assert suspect_labels(heart, 300, DiagnoseConfig()).evidence == ""
         others = unseen(clouds(400, right=0.8, wrong=0.2), clouds(300, right=0.8)[None])
-        found = suspicion(heart, 300, DiagnoseConfig(), others)
+        found = suspect_labels(heart, 300, DiagnoseConfig(), others)
         assert "trained without them" in found.evidence
         wrong = 1000 + np.random.default_rng(1).choice(400, 80, replace=False)
         listed = [one.row for one in found.rows]
@@ -218,21 +218,21 @@ class TestUnseen:
 def test_where_most_rows_are_contradicted_nothing_is_said() -> None:
     """Whatever the fit: many classes that hardly were learned do not contradict like two."""
     odds = clouds(2000, right=0.95, wrong=0.6)
-    assert fitted(odds, luck=2.0).least > 0.3
-    assert suspicion(record(odds), 300, DiagnoseConfig()).evidence == ""
+    assert fit_wrong_share(odds, luck=2.0).least > 0.3
+    assert suspect_labels(record(odds), 300, DiagnoseConfig()).evidence == ""
 
 
 def test_takes_as_many_rows_as_are_too_many() -> None:
     """The rest is contradicted as often as expected, in each fifth."""
     odds = clouds(5000, right=0.8, wrong=0.2)
     expected = np.array([0.01, 0.05, 0.15, 0.25, 0.4])
-    taken = beyond(odds, expected)
+    taken = places_beyond_chance(odds, expected)
     order = np.argsort(-np.abs(odds))
     for rows, share in zip(np.split(order, 5), expected, strict=True):
         left = np.setdiff1d(rows, taken)
         assert (odds[left] < 0).mean() == pytest.approx(share, abs=0.001)
     assert (odds[taken] < 0).all()
-    assert beyond(np.ones(100), expected).size == 0
+    assert places_beyond_chance(np.ones(100), expected).size == 0
 
 
 class TestFinding:

@@ -15,7 +15,7 @@ from PIL import Image
 from test_collected import CNN, DIGITS, MOONS, POINT, SINC, seeing, titles
 
 from nnlab.display.pictures import KINDS
-from nnlab.display.pictures.drawing import PIXELS, png
+from nnlab.display.pictures.drawing import PIXELS, figure_png
 from nnlab.display.pictures.family import Moment
 from nnlab.display.pictures.painter import Painter
 from nnlab.display.pictures.worker import serve
@@ -31,7 +31,7 @@ def sections_of(title: str) -> dict[str, Any]:
 def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
     made = make(**sections_of(kind.title))
     (picture,) = (p for p in seeing(made) if isinstance(p, kind))
-    first = png(kind, picture.collect() or {}, NOW)
+    first = figure_png(kind, picture.collect() or {}, NOW)
     image = Image.open(BytesIO(first))
     assert image.size == PIXELS
     assert len(set(image.convert("L").tobytes())) > 10  # something is drawn
@@ -42,7 +42,7 @@ def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
 
     values = {"x": 0.5, "y": 0.3, "loss": 0.1, **dict.fromkeys(picture.scene.norms, 0.01)}
     picture.see(Reading(50, 5.0, "train", values))
-    assert png(kind, picture.collect() or {}, NOW) != first
+    assert figure_png(kind, picture.collect() or {}, NOW) != first
 
 
 @pytest.mark.parametrize("sections", [MOONS, SINC, DIGITS, POINT])
@@ -55,7 +55,7 @@ def test_a_diverged_network_can_be_drawn(sections: dict[str, Any]) -> None:
     for picture in pictures:
         found = picture.collect()
         assert found is not None
-        assert png(type(picture), found, NOW)
+        assert figure_png(type(picture), found, NOW)
 
 
 def test_the_painter_delivers_records_in_order() -> None:

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
-from nnlab.display.pictures.drawing import png
+from nnlab.display.pictures.drawing import figure_png
 from nnlab.display.pictures.judged import (
     THRESHOLDS,
     ConfusionMatrix,
     Judged,
     Reliability,
     WorstMistakes,
-    calibration,
-    confusion,
-    precision_recall,
+    calibration_bins,
+    confusion_shares,
+    precision_recall_curve,
     worst_mistakes,
 )
 
@@ -30,24 +30,24 @@ def judged() -> Judged:
 
 def test_confusion_is_that_of_scikit_learn(judged: Judged) -> None:
     said = judged.probabilities.argmax(axis=1)
-    found = confusion(said, judged.targets, 3)
+    found = confusion_shares(said, judged.targets, 3)
     assert np.array_equal(found, confusion_matrix(judged.targets, said))
 
 
 def test_calibration_counts_each_example_once_in_its_bin(judged: Judged) -> None:
-    sure, right, counts = calibration(judged.probabilities, judged.targets)
+    sure, right, counts = calibration_bins(judged.probabilities, judged.targets)
     top, hit = judged.probabilities.max(1), judged.probabilities.argmax(1) == judged.targets
     inside = (top > 9 / 15) & (top <= 10 / 15)
     assert counts.sum() == 200
     assert counts[9] == inside.sum()
     assert sure[9] == pytest.approx(top[inside].mean())
     assert right[9] == pytest.approx(hit[inside].mean())
-    assert calibration(np.array([[0.0, 1.0]]), np.array([1]))[2][-1] == 1
+    assert calibration_bins(np.array([[0.0, 1.0]]), np.array([1]))[2][-1] == 1
 
 
 def test_precision_and_recall_are_those_of_scikit_learn(judged: Judged) -> None:
     p, positive = judged.probabilities[:, 1], judged.targets == 1
-    found = precision_recall(p, positive)
+    found = precision_recall_curve(p, positive)
     assert found.shape == (6, THRESHOLDS)
     for index in (0, 20, 50, 80):
         said = p >= np.linspace(0, 1, THRESHOLDS)[index]
@@ -74,7 +74,7 @@ def test_each_is_drawn(judged: Judged, kind: type) -> None:
     other = kind.collect(
         Judged(judged.probabilities[::-1], judged.targets, judged.classes, judged.images)
     )
-    assert png(kind, found) != png(kind, other)
+    assert figure_png(kind, found) != figure_png(kind, other)
 
 
 def test_without_mistakes_there_is_nothing_to_show() -> None:

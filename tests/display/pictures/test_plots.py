@@ -25,7 +25,7 @@ def test_all_forms_of_data_are_drawn(data: str) -> None:
     drawn = []
     for limit in (None, 20 if data != "xor" else None):
         made = make(data={"kind": data, **({"limit": limit} if limit else {})}, model=model)
-        drawn.append(data_plot.draw(made.experiment, made.examples))
+        drawn.append(data_plot.draw_data(made.experiment, made.examples))
         Image.open(BytesIO(drawn[-1])).verify()
     assert (drawn[0] != drawn[1]) == (data != "xor")
 
@@ -33,11 +33,11 @@ def test_all_forms_of_data_are_drawn(data: str) -> None:
 def test_images_are_shown_class_by_class_and_augmented() -> None:
     model: Any = {"kind": "mlp", "hidden": [2]}
     made = make(data="digits", model=model)
-    rows = data_plot.chosen(made.examples)
+    rows = data_plot.chosen_examples(made.examples)
     assert np.array_equal(made.examples.targets[rows], np.repeat(np.arange(10), 6).reshape(10, 6))
     augment = [{"kind": "shift", "pixels": 2}]
     moved = make(data={"kind": "digits", "augment": augment}, model=model)
-    assert data_plot.draw(moved.experiment, moved.examples) != data_plot.draw(
+    assert data_plot.draw_data(moved.experiment, moved.examples) != data_plot.draw_data(
         made.experiment, made.examples
     )
 
@@ -58,9 +58,11 @@ def test_every_activation_but_softmax_is_a_curve() -> None:
 
 
 def test_activations_are_drawn(tmp_path: Path) -> None:
-    drawn = [menu_plot.plot(name, tmp_path / f"{name}.png") for name in ("relu", "tanh")]
+    drawn = [
+        menu_plot.plot_activations(name, tmp_path / f"{name}.png") for name in ("relu", "tanh")
+    ]
     assert drawn[0].read_bytes() != drawn[1].read_bytes()
     with pytest.raises(ConfigError, match="mixes its inputs"):
-        menu_plot.plot("softmax", tmp_path / "x.png")
+        menu_plot.plot_activations("softmax", tmp_path / "x.png")
     with pytest.raises(ConfigError, match="draws activations, not losses"):
-        menu_plot.plot("losses", tmp_path / "x.png")
+        menu_plot.plot_activations("losses", tmp_path / "x.png")

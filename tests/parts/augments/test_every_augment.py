@@ -6,7 +6,7 @@ import torch
 from nnlab.core.contracts import Batch, DataShape
 from nnlab.core.kinds import kinds_of
 from nnlab.parts.augments import Augment
-from nnlab.parts.augments.family import AugmentConfig, chain
+from nnlab.parts.augments.family import AugmentConfig, apply_augments
 from nnlab.parts.augments.moves import FlipConfig
 
 CONFIGS: list[Any] = [kind.example() for kind in kinds_of(Augment).values()]
@@ -104,15 +104,15 @@ def test_noise_and_mixup_alone_take_what_is_no_image() -> None:
 
 def test_chain_applies_in_order(shape: DataShape, batch: Batch) -> None:
     vertical = FlipConfig(direction="vertical", probability=1.0)
-    both = chain([FlipConfig(probability=1.0), vertical], shape)
+    both = apply_augments([FlipConfig(probability=1.0), vertical], shape)
     assert torch.equal(both(batch, 1).inputs, batch.inputs.flip(3).flip(2))
 
 
 def test_chain_gives_each_augmentation_its_own_draws(shape: DataShape, batch: Batch) -> None:
-    both = chain([FlipConfig(), FlipConfig()], shape)(batch, 2**63 - 1)
+    both = apply_augments([FlipConfig(), FlipConfig()], shape)(batch, 2**63 - 1)
     # With the same draws, the second flip would undo the first.
     assert not torch.equal(both.inputs, batch.inputs)
 
 
 def test_chain_of_nothing_changes_nothing(shape: DataShape, batch: Batch) -> None:
-    assert chain([], shape)(batch, 1) is batch
+    assert apply_augments([], shape)(batch, 1) is batch

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from nnlab.core.contracts import Batch, DataShape
-from nnlab.parts.augments.family import chain
+from nnlab.parts.augments.family import apply_augments
 from nnlab.parts.augments.mixes import CutmixConfig, MixupConfig
-from nnlab.parts.row_random import uniform
+from nnlab.parts.row_random import uniform_rows
 
 
 def partners(batch: Batch, seed: int) -> np.ndarray:
-    return uniform(batch.rows, seed, 1)[:, 0].numpy().argsort(kind="stable")
+    return uniform_rows(batch.rows, seed, 1)[:, 0].numpy().argsort(kind="stable")
 
 
 def one_hot(batch: Batch) -> np.ndarray:
@@ -95,5 +95,5 @@ class TestEveryMix:
         torch.testing.assert_close(mixed.targets.mean(dim=0), numbers.mean(dim=0))
 
     def test_can_follow_another_mix(self, kind: Any, shape: DataShape, batch: Batch) -> None:
-        targets = chain([MixupConfig(), kind()], shape)(batch, 3).targets
+        targets = apply_augments([MixupConfig(), kind()], shape)(batch, 3).targets
         torch.testing.assert_close(targets.sum(dim=1), torch.ones(40))

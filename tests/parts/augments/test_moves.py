@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nnlab.core.contracts import Batch
 from nnlab.parts.augments.moves import CropConfig, FlipConfig, ShiftConfig
-from nnlab.parts.row_random import uniform
+from nnlab.parts.row_random import uniform_rows
 
 NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -88,7 +88,7 @@ def test_flip_mirrors_the_drawn_examples_and_no_other(
 ) -> None:
     config = FlipConfig.model_validate({"direction": direction, "probability": 0.4})
     changed = change(config, batch.inputs, batch.rows, 3)
-    drawn = uniform(batch.rows, 3, 1)[:, 0] < 0.4
+    drawn = uniform_rows(batch.rows, 3, 1)[:, 0] < 0.4
     assert torch.equal(changed[drawn], batch.inputs[drawn].flip(axis))
     assert torch.equal(changed[~drawn], batch.inputs[~drawn])
 

@@ -11,8 +11,8 @@ from nnlab.parts.augments.pixel_values import (
     ErasingConfig,
     NoiseConfig,
 )
-from nnlab.parts.augments.rectangles import boxes
-from nnlab.parts.row_random import normal, uniform
+from nnlab.parts.augments.rectangles import random_boxes
+from nnlab.parts.row_random import normal_rows, uniform_rows
 
 ROWS = torch.arange(100, 140)
 
@@ -20,7 +20,7 @@ ROWS = torch.arange(100, 140)
 def test_noise_adds_normal_numbers_of_its_deviation(change: Any) -> None:
     inputs = torch.ones(40, 5)
     changed = change(NoiseConfig(deviation=0.5), inputs, ROWS, 3)
-    torch.testing.assert_close(changed, 1.0 + 0.5 * normal(ROWS, 3, 5))
+    torch.testing.assert_close(changed, 1.0 + 0.5 * normal_rows(ROWS, 3, 5))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -30,7 +30,7 @@ def test_brightness_and_contrast_are_torchvisions(kind: Any, channels: int, chan
     images = 0.3 + 0.3 * torch.rand(40, channels, 8, 6)
     changed = change(kind(amount=0.5), images, ROWS, 3)
     reference = tv.adjust_brightness if kind is BrightnessConfig else tv.adjust_contrast
-    factors = 0.5 + uniform(ROWS, 3, 1)[:, 0]
+    factors = 0.5 + uniform_rows(ROWS, 3, 1)[:, 0]
     for image, after, factor in zip(images, changed, factors.tolist(), strict=True):
         torch.testing.assert_close(after, reference(image, factor), atol=1e-5, rtol=0.0)
 
@@ -38,7 +38,7 @@ def test_brightness_and_contrast_are_torchvisions(kind: Any, channels: int, chan
 def test_erasing_is_torchvisions(batch: Batch, change: Any) -> None:
     config = ErasingConfig(probability=1.0, value=0.25)
     changed = change(config, batch.inputs, batch.rows, 5)
-    box = boxes(batch.rows, 5, size=(8, 6), scale=(0.02, 0.33), ratio=(0.3, 3.3))
+    box = random_boxes(batch.rows, 5, size=(8, 6), scale=(0.02, 0.33), ratio=(0.3, 3.3))
     for image, after, *place in zip(batch.inputs, changed, *(b.tolist() for b in box), strict=True):
         top, left, height, width, found = place
         expected = tv.erase(image, top, left, height, width, torch.tensor(0.25))

@@ -10,14 +10,14 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from nnlab.core.contracts import Batch
-from nnlab.parts.augments.rectangles import TRIES, boxes
+from nnlab.parts.augments.rectangles import TRIES, random_boxes
 from nnlab.parts.augments.warps import (
     AffineConfig,
     ElasticConfig,
     ResizedCropConfig,
     RotationConfig,
 )
-from nnlab.parts.row_random import uniform
+from nnlab.parts.row_random import uniform_rows
 
 BILINEAR = InterpolationMode.BILINEAR
 # Both work in float32; coordinates of 8 pixels are rounded at about 1e-6.
@@ -26,7 +26,7 @@ CLOSE: dict[str, Any] = {"atol": 2e-5, "rtol": 0.0}
 
 def test_rotation_is_torchvisions(batch: Batch, change: Any) -> None:
     changed = change(RotationConfig(degrees=60.0), batch.inputs, batch.rows, 5)
-    angles = 60.0 * (2.0 * uniform(batch.rows, 5, 1)[:, 0] - 1.0)
+    angles = 60.0 * (2.0 * uniform_rows(batch.rows, 5, 1)[:, 0] - 1.0)
     for image, after, angle in zip(batch.inputs, changed, angles.tolist(), strict=True):
         torch.testing.assert_close(after, tv.rotate(image, angle, BILINEAR), **CLOSE)
 
@@ -35,7 +35,7 @@ def test_affine_is_torchvisions(batch: Batch, change: Any) -> None:
     config = AffineConfig(degrees=30.0, translate=0.3, scale=(0.7, 1.4), shear=25.0)
     changed = change(config, batch.inputs, batch.rows, 5)
     for image, after, row in zip(
-        batch.inputs, changed, uniform(batch.rows, 5, 5).tolist(), strict=True
+        batch.inputs, changed, uniform_rows(batch.rows, 5, 5).tolist(), strict=True
     ):
         turn, size, slant, right, down = row
         expected = tv.affine(
@@ -67,7 +67,7 @@ def test_constant_images_stay_constant_where_no_zeros_come_in(mode: str, change:
 def test_elastic_fetches_from_a_smoothed_random_field(batch: Batch, change: Any) -> None:
     scipy_ndimage = pytest.importorskip("scipy.ndimage")
     changed = change(ElasticConfig(alpha=20.0, sigma=1.5), batch.inputs, batch.rows, 5)
-    draws = 2.0 * uniform(batch.rows, 5, 2 * 48).double().numpy() - 1.0
+    draws = 2.0 * uniform_rows(batch.rows, 5, 2 * 48).double().numpy() - 1.0
     for image, after, field in zip(batch.inputs, changed, draws.reshape(-1, 2, 8, 6), strict=True):
         smooth = [
             20.0 * scipy_ndimage.gaussian_filter(axis, 1.5, mode="constant") for axis in field
@@ -85,7 +85,7 @@ def test_elastic_with_alpha_0_changes_nothing(batch: Batch, change: Any) -> None
 
 def test_resized_crop_is_torchvisions(batch: Batch, change: Any) -> None:
     changed = change(ResizedCropConfig(), batch.inputs, batch.rows, 5)
-    box = boxes(batch.rows, 5, size=(8, 6), scale=(0.08, 1.0), ratio=(0.75, 4 / 3))
+    box = random_boxes(batch.rows, 5, size=(8, 6), scale=(0.08, 1.0), ratio=(0.75, 4 / 3))
     for image, after, *place in zip(batch.inputs, changed, *(b.tolist() for b in box), strict=True):
         top, left, height, width, _ = place
         expected = tv.resized_crop(
@@ -96,7 +96,7 @@ def test_resized_crop_is_torchvisions(batch: Batch, change: Any) -> None:
 
 def test_boxes_keep_to_their_limits() -> None:
     rows = torch.arange(2000)
-    box = boxes(rows, 3, size=(20, 30), scale=(0.1, 0.5), ratio=(0.5, 2.0))
+    box = random_boxes(rows, 3, size=(20, 30), scale=(0.1, 0.5), ratio=(0.5, 2.0))
     assert bool(box.found.all())
     assert int((box.top + box.height).max()) <= 20
     assert int((box.left + box.width).max()) <= 30
@@ -109,16 +109,16 @@ def test_boxes_keep_to_their_limits() -> None:
 
 
 def test_a_box_that_never_fits_is_the_whole_image() -> None:
-    box = boxes(torch.arange(50), 3, size=(8, 8), scale=(1.0, 1.0), ratio=(4.0, 5.0))
+    box = random_boxes(torch.arange(50), 3, size=(8, 8), scale=(1.0, 1.0), ratio=(4.0, 5.0))
     assert not bool(box.found.any())
     assert bool(((box.height == 8) & (box.width == 8) & (box.top == 0) & (box.left == 0)).all())
 
 
 def test_the_first_box_that_fits_is_taken() -> None:
     rows, scale, ratio = torch.arange(300), (0.3, 1.0), (0.25, 4.0)
-    box = boxes(rows, 3, size=(9, 9), scale=scale, ratio=ratio)
+    box = random_boxes(rows, 3, size=(9, 9), scale=scale, ratio=ratio)
     for draws, height, width in zip(
-        uniform(rows, 3, 2 * TRIES + 2).double().tolist(),
+        uniform_rows(rows, 3, 2 * TRIES + 2).double().tolist(),
         box.height.tolist(),
         box.width.tolist(),
         strict=True,

@@ -5,7 +5,7 @@ import pytest
 
 from nnlab.core.contracts import DataShape, Examples
 from nnlab.core.errors import DataError
-from nnlab.parts.datasets.checks import check_rows, check_table, digest_of, notes
+from nnlab.parts.datasets.checks import check_rows, check_table, data_notes, digest_of
 from nnlab.parts.datasets.downloads.bundled import IrisConfig
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.synthetic.gates import XorConfig
@@ -89,8 +89,8 @@ def test_the_digest_sees_content_type_and_shape() -> None:
 
 def test_notes_tell_of_shared_rows_missing_classes_and_constant_columns(tmp_path: Path) -> None:
     place = Place(tmp_path, tmp_path, tmp_path)
-    assert notes(IrisConfig().load(place)) == ()
-    assert "validation and test use the rows of train" in notes(XorConfig().load(place))[0]
+    assert data_notes(IrisConfig().load(place)) == ()
+    assert "validation and test use the rows of train" in data_notes(XorConfig().load(place))[0]
     examples = Examples(
         inputs=table(x00=2.0),
         targets=LABELS,
@@ -100,7 +100,7 @@ def test_notes_tell_of_shared_rows_missing_classes_and_constant_columns(tmp_path
         factor=np.ones((1, 1), np.float32),
         digest="",
     )
-    assert notes(examples) == (
+    assert data_notes(examples) == (
         "train has no example of c",
         "test has no example of a, b",
         "constant in train, so of no use: height",

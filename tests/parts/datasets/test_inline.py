@@ -10,7 +10,7 @@ from building import make
 
 from nnlab.commands.show.page import show_page
 from nnlab.config.loading import Text, load_config
-from nnlab.config.run_config import dump
+from nnlab.config.run_config import dump_config
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.synthetic.inline import InlineConfig
@@ -93,7 +93,7 @@ def test_the_worksheet_is_written_into_its_run_and_read_again(tmp_path: Path) ->
 
 def test_survives_being_written_as_yaml() -> None:
     settled = make(data={**SHEET, "targets": ((1e-5, 1e10),)}, model=MLP).experiment.config
-    read = load_config(Text(dump(settled), "dump", Path.cwd(), "dump"), ())
+    read = load_config(Text(dump_config(settled), "dump", Path.cwd(), "dump"), ())
     assert read.data == settled.data
 
 

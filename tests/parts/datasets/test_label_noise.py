@@ -7,7 +7,7 @@ import pytest
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import ConfigError
-from nnlab.parts.datasets.checks import notes
+from nnlab.parts.datasets.checks import data_notes
 
 RUN = {"model": "linear", "train": {"epochs": 1}}
 
@@ -81,8 +81,9 @@ def test_the_digest_is_that_of_the_data_without_noise() -> None:
 
 def test_a_run_says_how_many_labels_are_wrong() -> None:
     count = round(0.2 * len(TRAIN))
-    assert f"label noise: {count} of {len(TRAIN):,} training labels are wrong on purpose" in notes(
-        load(0.2)
+    assert (
+        f"label noise: {count} of {len(TRAIN):,} training labels are wrong on purpose"
+        in data_notes(load(0.2))
     )
 
 

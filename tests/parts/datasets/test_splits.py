@@ -3,7 +3,7 @@ import pytest
 
 from nnlab.core.errors import DataError
 from nnlab.parts.datasets.split_sizes import FirstRows, LastRows, split_sizes
-from nnlab.parts.datasets.splits import draw, shares, shuffled, split_rows
+from nnlab.parts.datasets.splits import draw_splits, shares, shuffled, split_rows
 
 NAMES = tuple("abcdefghij")
 
@@ -46,7 +46,7 @@ def test_shares_that_cannot_be_are_refused() -> None:
 
 def test_a_draw_takes_the_first_of_each_class_and_keeps_the_order() -> None:
     labels = np.array([0, 1, 0, 1, 0, 1, 0, 1])
-    taken, left = draw(np.array([7, 0, 1, 2, 3, 4, 5, 6]), labels, 4, spare=0)
+    taken, left = draw_splits(np.array([7, 0, 1, 2, 3, 4, 5, 6]), labels, 4, spare=0)
     assert taken.tolist() == [7, 0, 1, 2]
     assert left.tolist() == [3, 4, 5, 6]
 

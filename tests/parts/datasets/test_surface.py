@@ -11,7 +11,7 @@ import pytest
 import torch
 from building import Made, make
 
-from nnlab.commands.smoke import smoke
+from nnlab.commands.smoke import smoke_run
 from nnlab.core.errors import ConfigError
 from nnlab.display.open_view import open_view
 from nnlab.experiment.handed import experiment_of
@@ -148,7 +148,7 @@ def test_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_smokes() -> None:
     experiment = experiment_of({"data": "surface", "model": "point"})
-    found = smoke(experiment, view=open_view(quiet=True, stream=sys.stderr))
+    found = smoke_run(experiment, view=open_view(quiet=True, stream=sys.stderr))
     assert found["status"] == "completed"
     assert set(found["test"]) == {"split", "samples", "loss", "x", "y"}
 

@@ -12,7 +12,7 @@ from nnlab.parts.datasets.synthetic.gates import AndConfig, OrConfig, XorConfig
 from nnlab.parts.datasets.synthetic.points import (
     BlobsConfig,
     CirclesConfig,
-    FunctionConfig,
+    FunctionDataConfig,
     MoonsConfig,
     SpiralsConfig,
 )
@@ -119,7 +119,7 @@ def test_blobs_lie_around_their_centers() -> None:
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_functions_agree_with_their_definition(formula: str) -> None:
-    config = FunctionConfig.model_validate({"formula": formula, "noise": 0.0, "samples": 301})
+    config = FunctionDataConfig.model_validate({"formula": formula, "noise": 0.0, "samples": 301})
     found = config.read(HERE)
     x = np.linspace(-3.0, 3.0, 301)
     np.testing.assert_allclose(np.asarray(found.inputs)[:, 0], x, atol=1e-6)
@@ -146,4 +146,4 @@ def test_sample_seed_moves_the_points_and_split_seed_does_not() -> None:
 )
 def test_refuses_functions_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        FunctionConfig.model_validate(wrong)
+        FunctionDataConfig.model_validate(wrong)

@@ -15,7 +15,7 @@ from nnlab.parts.activations.textbook import IdentityConfig, ReluConfig
 from nnlab.parts.containers import Residual, Stack
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.initializers.structured import OrthogonalConfig
-from nnlab.parts.layers import Layer
+from nnlab.parts.layers import AnyLayer
 from nnlab.parts.layers.family import Defaults, LayerConfig
 from nnlab.parts.layers.historical import SubsamplingConfig, TableConvConfig
 from nnlab.parts.layers.norm_layers import LocalResponseNormConfig
@@ -279,7 +279,7 @@ def test_a_linear_pad_skip_adds_zero_entries() -> None:
 def _settled_examples() -> list[tuple[LayerConfig, Shape]]:
     before = Defaults(BatchConfig(), ReluConfig(), "auto", ZerosConfig(), 0.0)
     layers: list[Any] = [
-        *(kind.example() for kind in kinds_of(Layer).values()),
+        *(kind.example() for kind in kinds_of(AnyLayer).values()),
         *(ConvConfig(channels=4, padding=1, padding_mode=m) for m in PADDINGS),
         AdaptivePoolConfig(size=(5, 7)),
         MaxPoolConfig(kernel=3, stride=2, padding=1, ceil_mode=True),

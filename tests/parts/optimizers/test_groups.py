@@ -8,7 +8,7 @@ from torch import nn
 
 from nnlab.parts.optimizers.adam import AdamConfig, AdamwConfig
 from nnlab.parts.optimizers.descent import RpropConfig, SgdConfig
-from nnlab.parts.optimizers.family import GroupConfig, GroupedConfig, fits
+from nnlab.parts.optimizers.family import GroupedConfig, ParameterGroupConfig, fits
 from nnlab.parts.optimizers.muon import MuonConfig
 
 SHAPES = {
@@ -58,10 +58,10 @@ def test_each_parameter_has_the_rate_of_the_last_group_that_says_one() -> None:
     config = SgdConfig(
         lr=0.1,
         groups={
-            "*": GroupConfig(lr=0.2),
-            "hidden1": GroupConfig(lr=0.3),
-            "*.bias": GroupConfig(weight_decay=0.0),
-            "output.bias": GroupConfig(lr=0.4),
+            "*": ParameterGroupConfig(lr=0.2),
+            "hidden1": ParameterGroupConfig(lr=0.3),
+            "*.bias": ParameterGroupConfig(weight_decay=0.0),
+            "output.bias": ParameterGroupConfig(lr=0.4),
         },
     )
     found = {name: rate for name, (rate, _) in rates(config).items()}
@@ -77,7 +77,10 @@ def test_each_parameter_has_the_rate_of_the_last_group_that_says_one() -> None:
 
 
 def test_weight_decay_of_a_group_falls_where_decay_says_and_on_what_is_named_in_full() -> None:
-    own = {"output": GroupConfig(weight_decay=0.5), "hidden1.bias": GroupConfig(weight_decay=0.25)}
+    own = {
+        "output": ParameterGroupConfig(weight_decay=0.5),
+        "hidden1.bias": ParameterGroupConfig(weight_decay=0.25),
+    }
     found = {name: decay for name, (_, decay) in rates(AdamwConfig(groups=own)).items()}
     assert found == {
         "hidden1.weight": 0.01,
@@ -94,7 +97,7 @@ def test_weight_decay_of_a_group_falls_where_decay_says_and_on_what_is_named_in_
 def test_a_rate_of_zero_freezes(config: Any) -> None:
     made = parameters()
     before = {name: p.detach().clone() for name, p in made}
-    optimizer = config(groups={"hidden1.bias": GroupConfig(lr=0.0)}).build(made, lr=0.1)
+    optimizer = config(groups={"hidden1.bias": ParameterGroupConfig(lr=0.0)}).build(made, lr=0.1)
     for _ in range(3):
         sum(p.square().sum() for _, p in made).backward()  # pyright: ignore
         optimizer.step()
@@ -104,23 +107,25 @@ def test_a_rate_of_zero_freezes(config: Any) -> None:
 
 
 def test_a_frozen_parameter_keeps_no_state() -> None:
-    frozen = AdamConfig(groups={"hidden1": GroupConfig(lr=0.0)})
+    frozen = AdamConfig(groups={"hidden1": ParameterGroupConfig(lr=0.0)})
     assert AdamConfig().state_size(SHAPES) - frozen.state_size(SHAPES) == 2 * 15
 
 
 class TestMistakes:
     def test_a_pattern_that_fits_nothing_is_told_with_the_names_there_are(self) -> None:
-        (wrong,) = SgdConfig(groups={"hiden1": GroupConfig(lr=0.1)}).mistakes(SHAPES)
+        (wrong,) = SgdConfig(groups={"hiden1": ParameterGroupConfig(lr=0.1)}).mistakes(SHAPES)
         assert wrong.path == ("groups", "hiden1")
         assert wrong.at_key
         assert "hidden1.weight, hidden1.bias, block1.conv1.weight" in wrong.text
 
     def test_everything_frozen_is_refused(self) -> None:
-        (wrong,) = SgdConfig(groups={"*": GroupConfig(lr=0.0)}).mistakes(SHAPES)
+        (wrong,) = SgdConfig(groups={"*": ParameterGroupConfig(lr=0.0)}).mistakes(SHAPES)
         assert "nothing to train" in wrong.text
 
     def test_a_weight_decay_that_no_optimizer_reads_is_refused(self) -> None:
-        (wrong,) = RpropConfig(groups={"*": GroupConfig(weight_decay=0.1)}).mistakes(SHAPES)
+        (wrong,) = RpropConfig(groups={"*": ParameterGroupConfig(weight_decay=0.1)}).mistakes(
+            SHAPES
+        )
         assert wrong.path == ("groups", "*", "weight_decay")
 
     def test_muon_needs_a_hidden_matrix(self) -> None:

@@ -12,7 +12,7 @@ from nnlab.__main__ import main
 from nnlab.core.errors import ConfigError
 from nnlab.runs.finished.ensemble import evaluate_together
 from nnlab.runs.finished.evaluate import evaluate
-from nnlab.runs.finished.reopen import load_network, reopen
+from nnlab.runs.finished.reopen import load_network, reopen_run
 from nnlab.runs.run import train
 
 SIZES = {"blobs": {"kind": "blobs", "samples": 300, "cluster_std": 4.0}, "diabetes": "diabetes",
@@ -48,7 +48,7 @@ def blobs(folder: Path) -> list[Path]:
 def outputs(runs: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """(M, N, K) float64 outputs and the (N,) or (N, K) targets of the test split."""
     found: list[np.ndarray] = []
-    _, examples = reopen(runs[0], "cpu")
+    _, examples = reopen_run(runs[0], "cpu")
     rows = examples.rows["test"]
     inputs = (np.asarray(examples.inputs)[rows] - examples.shift) * examples.factor
     for run in runs:

@@ -26,8 +26,8 @@ def small(step: int = 3) -> dict[str, Tensor]:
 
 
 def save(folder: Path, step: int) -> Path:
-    path = checkpoint.save(folder, step=step, tensors=small(step), state={"step": step})
-    checkpoint.point(folder, "last", path.name)
+    path = checkpoint.save_checkpoint(folder, step=step, tensors=small(step), state={"step": step})
+    checkpoint.point_to(folder, "last", path.name)
     return path
 
 
@@ -53,7 +53,9 @@ STRANGE = {
 @pytest.mark.parametrize("tensor", STRANGE.values(), ids=STRANGE)
 def test_gives_back_the_same_bits(tmp_path: Path, tensor: Tensor) -> None:
     given = {"model/a": tensor, "optimizer/a/momentum": tensor}
-    back = checkpoint.load(checkpoint.save(tmp_path, step=1, tensors=given, state={})).tensors
+    back = checkpoint.read_checkpoint(
+        checkpoint.save_checkpoint(tmp_path, step=1, tensors=given, state={})
+    ).tensors
     assert list(back) == list(given)
     for found in back.values():
         assert (found.dtype, found.shape) == (tensor.dtype, tensor.shape)
@@ -63,14 +65,18 @@ def test_gives_back_the_same_bits(tmp_path: Path, tensor: Tensor) -> None:
 def test_saves_tensors_that_share_memory(tmp_path: Path) -> None:
     table = torch.randn(4, 4)
     tensors = {"model/a": table, "model/b": table, "model/c": table[1:]}
-    back = checkpoint.load(checkpoint.save(tmp_path, step=0, tensors=tensors, state={})).tensors
+    back = checkpoint.read_checkpoint(
+        checkpoint.save_checkpoint(tmp_path, step=0, tensors=tensors, state={})
+    ).tensors
     assert all(raw(back[name]) == raw(tensors[name]) for name in tensors)
 
 
 def test_gives_back_state_step_and_path(tmp_path: Path) -> None:
     state = {"best": 0.1 + 0.2, "never": float("inf"), "tiny": 5e-324, "list": [1, None, "ä"]}
-    path = checkpoint.save(tmp_path / "new" / "folder", step=123, tensors=small(), state=state)
-    found = checkpoint.load(path)
+    path = checkpoint.save_checkpoint(
+        tmp_path / "new" / "folder", step=123, tensors=small(), state=state
+    )
+    found = checkpoint.read_checkpoint(path)
     assert path.name == "step-00000123"
     assert (found.step, found.state, found.path) == (123, state, path)
 
@@ -89,8 +95,8 @@ def test_model_file_holds_plain_names_that_others_can_load(tmp_path: Path) -> No
 
 def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:
     save(tmp_path, 3)
-    checkpoint.save(tmp_path, step=3, tensors=small(), state={"again": True})
-    assert checkpoint.named(tmp_path, "last").state == {"again": True}
+    checkpoint.save_checkpoint(tmp_path, step=3, tensors=small(), state={"again": True})
+    assert checkpoint.named_checkpoint(tmp_path, "last").state == {"again": True}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "step-00000003"]
 
 
@@ -109,7 +115,7 @@ def test_notices_flipped_bits(tmp_path: Path) -> None:
             if file.name == "manifest.json" and good[at : at + 1].isspace():
                 continue  # white space is none of its content
             with pytest.raises(CheckpointError, match="step-00000003"):
-                checkpoint.load(path)
+                checkpoint.read_checkpoint(path)
             file.write_bytes(good)
 
 
@@ -122,7 +128,7 @@ def test_notices_every_truncation(tmp_path: Path, name: str) -> None:
     for length in {0, 1, 8, len(good) // 2, len(good) - 1}:
         file.write_bytes(good[:length])
         with pytest.raises(CheckpointError, match=name):
-            checkpoint.load(file.parent)
+            checkpoint.read_checkpoint(file.parent)
 
 
 def rewrite_manifest(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -205,14 +211,14 @@ def test_refuses_and_resumes_from_the_one_before(
     tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     save(tmp_path, 1)
-    checkpoint.save(tmp_path, step=9, tensors=small(9), state={})
+    checkpoint.save_checkpoint(tmp_path, step=9, tensors=small(9), state={})
     shutil.move(save(tmp_path, 2), tmp_path / "kept")
     shutil.move(tmp_path / "kept", tmp_path / "step-00000002")
     damage(tmp_path / "step-00000002")
     with pytest.raises(CheckpointError, match="step-00000002"):
-        checkpoint.named(tmp_path, "last")
+        checkpoint.named_checkpoint(tmp_path, "last")
     shutil.rmtree(tmp_path / "step-00000009")
-    found = checkpoint.newest(tmp_path)
+    found = checkpoint.newest_checkpoint(tmp_path)
     assert found.checkpoint is not None
     assert found.checkpoint.step == 1
     assert "step-00000002" in found.warnings[0]
@@ -221,11 +227,11 @@ def test_refuses_and_resumes_from_the_one_before(
 def test_refuses_to_start_anew_where_no_checkpoint_is_sound(tmp_path: Path) -> None:
     flip(save(tmp_path, 1) / "model.safetensors", 90)
     with pytest.raises(CheckpointError, match="no checkpoint is sound"):
-        checkpoint.newest(tmp_path)
+        checkpoint.newest_checkpoint(tmp_path)
 
 
 def test_newest_of_nothing_is_nothing(tmp_path: Path) -> None:
-    assert checkpoint.newest(tmp_path / "absent") == (None, ())
+    assert checkpoint.newest_checkpoint(tmp_path / "absent") == (None, ())
 
 
 @pytest.mark.parametrize("text", ["", "../../etc", "/etc", "step-1", "step-00000007", "x" * 1000])
@@ -233,8 +239,8 @@ def test_a_pointer_that_names_nothing_is_no_way_in(tmp_path: Path, text: str) ->
     save(tmp_path, 1)
     (tmp_path / "last").write_text(text)
     with pytest.raises(CheckpointError):
-        checkpoint.named(tmp_path, "last")
-    found = checkpoint.newest(tmp_path).checkpoint
+        checkpoint.named_checkpoint(tmp_path, "last")
+    found = checkpoint.newest_checkpoint(tmp_path).checkpoint
     assert found is not None
     assert found.step == 1
 
@@ -242,11 +248,11 @@ def test_a_pointer_that_names_nothing_is_no_way_in(tmp_path: Path, text: str) ->
 def test_prune_keeps_what_is_pointed_to_and_the_newest_two(tmp_path: Path) -> None:
     for step in range(6):
         save(tmp_path, step)
-    checkpoint.point(tmp_path, "init", "step-00000000")
-    checkpoint.point(tmp_path, "best", "step-00000002")
+    checkpoint.point_to(tmp_path, "init", "step-00000000")
+    checkpoint.point_to(tmp_path, "best", "step-00000002")
     (tmp_path / "step-00000001.tmp-1").mkdir()
     (tmp_path / "last.tmp-1").touch()
-    checkpoint.prune(tmp_path)
+    checkpoint.prune_checkpoints(tmp_path)
     steps = [f"step-0000000{step}" for step in (0, 2, 4, 5)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "init", "last", *steps]
 

@@ -13,8 +13,8 @@ from nnlab.runs.folder import checkpoint
 
 def save(folder: Path, step: int) -> Path:
     tensors = {"model/a": torch.arange(6.0) + step, "step/count": torch.tensor(step)}
-    path = checkpoint.save(folder, step=step, tensors=tensors, state={"step": step})
-    checkpoint.point(folder, "last", path.name)
+    path = checkpoint.save_checkpoint(folder, step=step, tensors=tensors, state={"step": step})
+    checkpoint.point_to(folder, "last", path.name)
     return path
 
 
@@ -47,7 +47,7 @@ def fail_from(monkeypatch: pytest.MonkeyPatch, n: int, error: BaseException, las
 
 def save_and_tidy(folder: Path, step: int) -> None:
     save(folder, step)
-    checkpoint.prune(folder, newest=1)
+    checkpoint.prune_checkpoints(folder, newest=1)
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["a new step", "the same step again"])
@@ -63,11 +63,11 @@ def test_a_kill_at_any_write_leaves_a_sound_checkpoint(tmp_path: Path, again: bo
                 break
             except Killed:
                 pass
-        found = checkpoint.newest(folder).checkpoint
+        found = checkpoint.newest_checkpoint(folder).checkpoint
         assert found is not None, n
         assert found.tensors["step/count"].item() == found.step, n
         save_and_tidy(folder, step)
-        assert checkpoint.named(folder, "last").step == step
+        assert checkpoint.named_checkpoint(folder, "last").step == step
         assert not list(folder.glob("*.tmp-*"))
     else:
         pytest.fail("never got through")
@@ -87,13 +87,13 @@ def test_a_full_disk_at_any_write_is_said_and_leaves_no_rubbish(tmp_path: Path) 
                 break
         assert str(tmp_path) in message
         assert "no space left on device" in message
-        assert checkpoint.load(before).step == 1
+        assert checkpoint.read_checkpoint(before).step == 1
         assert not list(tmp_path.glob("*.tmp-*"))
-    assert checkpoint.named(tmp_path, "last").step == 2
+    assert checkpoint.named_checkpoint(tmp_path, "last").step == 2
 
 
 def test_a_folder_without_permission_is_said(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         fail_from(patch, 1, PermissionError(13, "Permission denied"), last=1)
         with pytest.raises(ResourceError, match="permission denied"):
-            checkpoint.save(tmp_path / "no", step=1, tensors={}, state={})
+            checkpoint.save_checkpoint(tmp_path / "no", step=1, tensors={}, state={})

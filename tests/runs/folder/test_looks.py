@@ -17,7 +17,7 @@ from nnlab.core.errors import CheckpointError
 from nnlab.runs.finished.ensemble import evaluate_together
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import looks
-from nnlab.runs.folder.looks import Looks
+from nnlab.runs.folder.looks import LookCounts
 from nnlab.runs.run import train
 
 SHAPE = DataShape((2,), "classes", 2, ("a", "b"), {"train": 2, "test": 2})
@@ -36,18 +36,18 @@ def run_in(folder: Path, name: str) -> Path:
 
 def test_sums_over_the_runs_beside_it(tmp_path: Path) -> None:
     one, two = run_in(tmp_path, "mlp/1"), run_in(tmp_path, "mlp/2")
-    looks.count(one, EXAMPLES, command="eval")
-    looks.count(two, EXAMPLES, command="eval")
-    looks.count(two, EXAMPLES, command="report")
-    assert looks.counted([one]) == Looks(1, 3)
-    assert looks.counted([one, two]) == Looks(3, 3)
+    looks.count_look(one, EXAMPLES, command="eval")
+    looks.count_look(two, EXAMPLES, command="eval")
+    looks.count_look(two, EXAMPLES, command="report")
+    assert looks.looks_so_far([one]) == LookCounts(1, 3)
+    assert looks.looks_so_far([one, two]) == LookCounts(3, 3)
 
 
 def test_runs_of_another_name_are_no_family(tmp_path: Path) -> None:
     one, other = run_in(tmp_path, "mlp/1"), run_in(tmp_path, "cnn/1")
     for run in (one, other):
-        looks.count(run, EXAMPLES, command="eval")
-    assert looks.counted([one]) == Looks(1, 1)
+        looks.count_look(run, EXAMPLES, command="eval")
+    assert looks.looks_so_far([one]) == LookCounts(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -57,32 +57,34 @@ def test_runs_of_another_name_are_no_family(tmp_path: Path) -> None:
 )
 def test_other_test_rows_are_no_family(tmp_path: Path, others: Examples) -> None:
     one, two = run_in(tmp_path, "mlp/1"), run_in(tmp_path, "mlp/2")
-    looks.count(one, EXAMPLES, command="eval")
-    looks.count(two, others, command="eval")
-    assert looks.counted([one]) == Looks(1, 1)
+    looks.count_look(one, EXAMPLES, command="eval")
+    looks.count_look(two, others, command="eval")
+    assert looks.looks_so_far([one]) == LookCounts(1, 1)
 
 
 def test_runs_of_a_comparison_belong_to_the_family_of_its_name(tmp_path: Path) -> None:
     alone, member = run_in(tmp_path, "mlp/1"), run_in(tmp_path, "mlp/2/relu-s0")
     (tmp_path / "mlp/2/group.json").write_text("{}")
     for run in (alone, member):
-        looks.count(run, EXAMPLES, command="eval")
-    assert looks.counted([alone]) == looks.counted([member]) == Looks(1, 2)
+        looks.count_look(run, EXAMPLES, command="eval")
+    assert looks.looks_so_far([alone]) == looks.looks_so_far([member]) == LookCounts(1, 2)
 
 
 def test_looks_of_many_at_once_are_all_counted(tmp_path: Path) -> None:
     run = run_in(tmp_path, "mlp/1")
     with ThreadPoolExecutor(8) as pool:
-        for waiting in [pool.submit(looks.count, run, EXAMPLES, command="eval") for _ in range(24)]:
+        for waiting in [
+            pool.submit(looks.count_look, run, EXAMPLES, command="eval") for _ in range(24)
+        ]:
             waiting.result()
-    assert looks.counted([run]).run == 24
+    assert looks.looks_so_far([run]).run == 24
 
 
 def test_a_crash_while_writing_leaves_the_looks_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_in(tmp_path, "mlp/1")
-    looks.count(run, EXAMPLES, command="eval")
+    looks.count_look(run, EXAMPLES, command="eval")
 
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -90,18 +92,18 @@ def test_a_crash_while_writing_leaves_the_looks_before_it(
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "fsync", crash)
         with pytest.raises(KeyboardInterrupt):
-            looks.count(run, EXAMPLES, command="eval")
-    assert looks.counted([run]) == Looks(1, 1)
-    looks.count(run, EXAMPLES, command="eval")
-    assert looks.counted([run]) == Looks(2, 2)
+            looks.count_look(run, EXAMPLES, command="eval")
+    assert looks.looks_so_far([run]) == LookCounts(1, 1)
+    looks.count_look(run, EXAMPLES, command="eval")
+    assert looks.looks_so_far([run]) == LookCounts(2, 2)
 
 
 def test_a_damaged_record_is_not_taken_for_none(tmp_path: Path) -> None:
     run = run_in(tmp_path, "mlp/1")
-    looks.count(run, EXAMPLES, command="eval")
+    looks.count_look(run, EXAMPLES, command="eval")
     (run / "eval/looks.json").write_text('{"format": 1, "looks": [')
     with pytest.raises(CheckpointError, match=r"looks.json: cannot be read"):
-        looks.count(run, EXAMPLES, command="eval")
+        looks.count_look(run, EXAMPLES, command="eval")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_damaged_record_is_not_taken_for_none(tmp_path: Path) -> None:
      (121, "121st")],
 )  # fmt: skip
 def test_says_the_number_in_english(number: int, word: str) -> None:
-    assert Looks(number, number).sentence == f"the test split was scored for the {word} time"
+    assert LookCounts(number, number).sentence == f"the test split was scored for the {word} time"
 
 
 def test_every_command_that_scores_the_test_split_counts(
@@ -121,10 +123,10 @@ def test_every_command_that_scores_the_test_split_counts(
         train({"data": "iris", "model": "linear", "train": {"epochs": 1}, "seed": seed},
               run_dir=run)  # fmt: skip
     evaluate(runs[0], split="validation")
-    assert looks.counted([runs[0]]) == Looks(0, 0)
+    assert looks.looks_so_far([runs[0]]) == LookCounts(0, 0)
     evaluate(runs[0])
     evaluate_together(runs)
-    assert looks.counted([runs[1]]) == Looks(1, 3)
+    assert looks.looks_so_far([runs[1]]) == LookCounts(1, 3)
     assert main(["eval", str(runs[1])]) == 0
     told = capsys.readouterr()
     assert "scored for the 4th time, twice with other runs beside this" in told.err

@@ -15,9 +15,9 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.run import resume, train
-from nnlab.training.pace import Due, moments
+from nnlab.training.pace import Due, spaced_steps
 from nnlab.training.probes import histograms
-from nnlab.training.probes.labels import legible, number_of
+from nnlab.training.probes.labels import legible_layers, number_of
 
 CONFIG: dict[str, Any] = {
     "name": "watched",
@@ -124,7 +124,7 @@ def test_a_resumed_run_goes_on_with_its_pictures(watched: Summary, tmp_path: Pat
 def test_the_command_draws_first_best_and_last(watched: Summary, tmp_path: Path) -> None:
     files = album.draw(watched.run, tmp_path)
     names = {file.name for file in files}
-    assert {f"decision-boundary.{name}.png" for name in album.NAMES} <= names
+    assert {f"decision-boundary.{name}.png" for name in album.PICTURE_NAMES} <= names
     assert "training-and-validation.last.png" in names
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
     drawn = [(tmp_path / f"network.{name}.png").read_bytes() for name in ("init", "last")]
@@ -133,7 +133,7 @@ def test_the_command_draws_first_best_and_last(watched: Summary, tmp_path: Path)
 
 class TestMoments:
     def test_begin_with_0_end_with_the_last_and_grow(self) -> None:
-        found = moments(10, every=13, total=2580)
+        found = spaced_steps(10, every=13, total=2580)
         assert (found[0], found[-1], len(found)) == (0, 2580, 10)
         assert all(step % 13 == 0 for step in found[:-1])
         gaps = np.diff(found)
@@ -142,13 +142,13 @@ class TestMoments:
     @pytest.mark.parametrize("total", [1, 2, 7, 150, 10**6])
     def test_lie_within_the_run(self, total: int) -> None:
         for amount in (1, 2, 3, 10, 100):
-            found = moments(amount, every=max(1, total // 200), total=total)
+            found = spaced_steps(amount, every=max(1, total // 200), total=total)
             assert len(found) <= max(amount, 2)
             assert found[-1] == total
             assert list(found) == sorted(set(found))
 
     def test_of_a_run_in_minutes_double(self) -> None:
-        assert moments(10, every=5, total=None)[:5] == (0, 5, 10, 20, 40)
+        assert spaced_steps(10, every=5, total=None)[:5] == (0, 5, 10, 20, 40)
 
     @pytest.mark.parametrize("steps", [10, 200, 1000])
     def test_what_auto_took_takes_the_same_again(self, steps: int) -> None:
@@ -173,17 +173,17 @@ def settled(config: Any) -> Experiment:
 
 def test_of_a_deep_network_a_few_layers_are_shown() -> None:
     deep = settled({**CONFIG, "model": {"kind": "mlp", "hidden": {"width": 4, "depth": 20}}})
-    shown = legible(deep.design.plans)
+    shown = legible_layers(deep.design.plans)
     assert len(shown) == 8
     assert {0, 20} <= shown
-    assert legible(settled(CONFIG).design.plans) == {0, 1, 2}
+    assert legible_layers(settled(CONFIG).design.plans) == {0, 1, 2}
     assert number_of("activation_std/12_hidden13") == 12
     assert number_of("dead_units/total") is None
 
 
 def test_histograms_count_every_number_once() -> None:
     numbers = torch.randn(1000, generator=torch.Generator().manual_seed(0))
-    (found,) = histograms.read({"x": histograms.counted(numbers)}).values()
+    (found,) = histograms.read_histograms({"x": histograms.count_buckets(numbers)}).values()
     edges = np.append(found[:, 0], found[-1, 1])
     expected, _ = np.histogram(numbers.numpy(), edges)
     # A number next to an edge may fall on its other side in float32.
@@ -192,9 +192,9 @@ def test_histograms_count_every_number_once() -> None:
 
 
 def test_histograms_of_equal_numbers_and_of_none() -> None:
-    flat = histograms.counted(torch.full((7,), 0.5))
-    broken = histograms.counted(torch.tensor([1.0, float("nan")]))
-    assert histograms.read({}) == {}
-    found = histograms.read({"flat": flat, "broken": broken})
+    flat = histograms.count_buckets(torch.full((7,), 0.5))
+    broken = histograms.count_buckets(torch.tensor([1.0, float("nan")]))
+    assert histograms.read_histograms({}) == {}
+    found = histograms.read_histograms({"flat": flat, "broken": broken})
     assert set(found) == {"flat"}
     assert found["flat"].tolist() == [[0.5, 0.5, 7.0]]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nnlab.core.finding import Finding
-from nnlab.diagnosis.watcher import RULES
-from nnlab.display.views import PlainView, QuietView, calm
+from nnlab.diagnosis.watcher import CHECKS
+from nnlab.display.views import PlainView, QuietView, calm_stream
 from nnlab.runs.folder.summary import read_summary
 from nnlab.runs.observers.findings import read_findings
 from nnlab.runs.run import resume, stream_run, train
@@ -39,7 +39,7 @@ class Written:
 
 
 def view_on(stream: Written, kind: Any = PlainView) -> Any:
-    return kind(calm(stream))  # pyright: ignore[reportArgumentType]
+    return kind(calm_stream(stream))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_resumed_run_does_not_repeat_it(tmp_path: Path) -> None:
 
 
 def test_watching_changes_no_weight(sick: tuple[Path, str], tmp_path: Path) -> None:
-    ignored = {"ignore": [rule.name for rule in RULES]}
+    ignored = {"ignore": [rule.name for rule in CHECKS]}
     train({**SICK, "diagnose": ignored}, run_dir=tmp_path / "run")
 
     def losses(folder: Path) -> list[float]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from nnlab.cli import app
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.errors import CheckpointError
-from nnlab.display.views import QuietView, calm
+from nnlab.display.views import QuietView, calm_stream
 from nnlab.runs.folder.summary import read_summary
 from nnlab.runs.observers.findings import read_findings
 from nnlab.runs.observers.per_example import FILE, margins, read_record
@@ -117,7 +117,7 @@ def test_left_out_the_run_scores_better(noisy: Path, tmp_path: Path) -> None:
 def test_a_resumed_run_goes_on_with_its_record(noisy: Path, tmp_path: Path) -> None:
     import sys
 
-    view = QuietView(calm(sys.stderr))
+    view = QuietView(calm_stream(sys.stderr))
     for event in stream_run(NOISY, run_dir=tmp_path / "run", view=view):
         if type(event).__name__ == "EpochEnd" and event.step > 100:  # pyright: ignore
             break

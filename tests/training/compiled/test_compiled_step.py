@@ -25,7 +25,7 @@ from nnlab.runs.folder import checkpoint
 from nnlab.runs.run import resume, train
 from nnlab.training.compiled import building
 from nnlab.training.compiled.captured import CapturedStep
-from nnlab.training.compiled.recording import Program, Recording, record
+from nnlab.training.compiled.recording import Program, Recording, record_graph
 from nnlab.training.compiled.step import CompiledStep
 from nnlab.training.eager_step import EagerStep
 
@@ -70,8 +70,8 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recording]:
 
         return SimpleNamespace(run=run)
 
-    monkeypatch.setattr(building, "build", build)
-    monkeypatch.setattr(building, "load", load)
+    monkeypatch.setattr(building, "build_package", build)
+    monkeypatch.setattr(building, "load_package", load)
     return recorded
 
 
@@ -90,7 +90,7 @@ def pair(note: Callable[[str], None] = lambda _: None, **sections: Any) -> tuple
     """The same experiment with a compiled step, ready, and with an eager one."""
     ours, theirs = make(**said(sections, "on")), make(**said(sections, "off"))
     assert isinstance(ours.built.step, CompiledStep)
-    compiling.prepare(ours.built.step, ours.rows, note)
+    compiling.prepare_step(ours.built.step, ours.rows, note)
     for made in (ours, theirs):
         made.built.step.fill_learning_rate(made.experiment.config.optimizer.lr)
     return ours, theirs
@@ -205,7 +205,7 @@ def test_a_recording_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     def fail(*_: Any) -> None:
         raise RuntimeError("cannot be recorded")
 
-    monkeypatch.setattr("nnlab.training.compiled.step.record", fail)
+    monkeypatch.setattr("nnlab.training.compiled.step.record_graph", fail)
     ours, theirs = pair(model=NETWORKS["cnn"])
     assert distance(updates(ours, 9), updates(theirs, 9)) == 0.0
 
@@ -214,7 +214,7 @@ def test_getting_ready_changes_nothing(graphs: dict[str, Recording]) -> None:
     made = make(**said({"model": NETWORKS["cnn"]}, "on"))
     before = {name: tensor.clone() for name, tensor in made.built.step.state().items()}
     random = torch.get_rng_state()
-    compiling.prepare(made.built.step, made.rows, lambda _: None)
+    compiling.prepare_step(made.built.step, made.rows, lambda _: None)
     after = made.built.step.state()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -242,7 +242,7 @@ def interrupted(sections: dict[str, Any], at: int, total: int) -> dict[str, Tens
     for made, part in ((first, batches[:at]), (second, batches[at:total])):
         if made is second:
             second.built.step.load({k: v.clone() for k, v in first.built.step.state().items()})
-        compiling.prepare(made.built.step, made.rows, lambda _: None)
+        compiling.prepare_step(made.built.step, made.rows, lambda _: None)
         made.built.step.fill_learning_rate(0.01)
         for rows in part:
             made.built.step.update(rows)
@@ -254,7 +254,7 @@ def interrupted(sections: dict[str, Any], at: int, total: int) -> dict[str, Tens
 def test_an_interrupted_run_ends_in_the_same_bytes(at: int) -> None:
     sections: dict[str, Any] = {"model": NETWORKS["cnn"], "train": {"averaging": "ema"}}
     whole = make(**said(sections, "on"))
-    compiling.prepare(whole.built.step, whole.rows, lambda _: None)
+    compiling.prepare_step(whole.built.step, whole.rows, lambda _: None)
     whole.built.step.fill_learning_rate(0.01)
     expected, found = updates(whole, 14), interrupted(sections, at, 14)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -283,7 +283,10 @@ class TestStepsAreFoundAgain:
         assert lines == []
         assert len(graphs) == 1
         assert first.built.step is not second.built.step
-        ours, found = compiling.facts(first.built.step), compiling.facts(second.built.step)
+        ours, found = (
+            compiling.compile_facts(first.built.step),
+            compiling.compile_facts(second.built.step),
+        )
         assert (ours["cached"], found["cached"]) == (False, True)
         assert found["seconds"] == ours["seconds"] > 0.0
         assert distance(updates(second, 8), updates(theirs, 8)) <= 1e-12
@@ -367,14 +370,14 @@ class TestNothingIsLoaded:
         lines: list[str] = []
         ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
         assert lines == ["compile: the steps are eager, there is no C++ compiler (install g++)"]
-        assert compiling.facts(ours.built.step) == {}
+        assert compiling.compile_facts(ours.built.step) == {}
         assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
 
     def test_where_torch_cannot_build(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: Any, **__: Any) -> None:
             raise RuntimeError("no such kernel\nand much more")
 
-        monkeypatch.setattr(building, "build", fail)
+        monkeypatch.setattr(building, "build_package", fail)
         lines: list[str] = []
         ours, theirs = pair(lines.append, model=NETWORKS["mlp"])
         assert lines[-1] == (
@@ -402,8 +405,8 @@ def test_a_run_that_is_stopped_while_its_step_is_built_can_be_resumed(
     def stopped(*_: Any, **__: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    build = building.build
-    monkeypatch.setattr(building, "build", stopped)
+    build = building.build_package
+    monkeypatch.setattr(building, "build_package", stopped)
     lines: list[str] = []
     view = open_view(quiet=True, stream=io.StringIO())
     monkeypatch.setattr(view, "note", lines.append)
@@ -411,10 +414,12 @@ def test_a_run_that_is_stopped_while_its_step_is_built_can_be_resumed(
     assert (summary.status, summary.exit_code) == ("interrupted", 130)
     assert any(line.startswith("compile: the build was stopped") for line in lines)
     assert not list((tmp_path / "cache").rglob("*.pt2"))
-    monkeypatch.setattr(building, "build", build)
+    monkeypatch.setattr(building, "build_package", build)
     assert resume(run).status == "completed"
     assert len(graphs) == 1  # what a resumed run records has the name that a fresh one gave it
-    ours, theirs = (checkpoint.named(f / "checkpoints", "last").tensors for f in (run, whole))
+    ours, theirs = (
+        checkpoint.named_checkpoint(f / "checkpoints", "last").tensors for f in (run, whole)
+    )
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -425,7 +430,7 @@ def test_a_build_alone_says_that_it_was_stopped(
     def stopped(*_: Any, **__: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(building, "build", stopped)
+    monkeypatch.setattr(building, "build_package", stopped)
     lines: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         pair(lines.append, model=NETWORKS["mlp"])
@@ -472,4 +477,4 @@ def test_machine_code_computes_what_the_eager_step_does(network: str) -> None:
     assert isinstance(step.eager, EagerStep)
     batch = ours.built.trainer.order.batches(0)[0]
     program = Program(step.eager, lambda w, g, s, lr, d: (w, {}), gathers=True)
-    assert len(record(program, step.eager, batch).inputs) > 10
+    assert len(record_graph(program, step.eager, batch).inputs) > 10

@@ -16,7 +16,7 @@ import pytest
 from nnlab.core.signals import CutShort, stop_signals
 from nnlab.training.compiled import building
 from nnlab.training.compiled import cache as pruning
-from nnlab.training.compiled.cache import Built, StepCache
+from nnlab.training.compiled.cache import BuiltStep, StepCache
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def cache(folder: Path) -> StepCache:
 
 def built(
     cache: StepCache, key: str, content: str = "code", note: Callable[[str], None] = print
-) -> Built:
+) -> BuiltStep:
     with cache.building(key, note) as draft:
         draft.write_text(content)
         return cache.keep(key, draft, ["rate/0"], 1.0)
@@ -259,11 +259,11 @@ class TestTrust:
 
 def test_another_compiler_is_another_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cxx = tmp_path / "c++"
-    found = {building.surroundings(1)}
+    found = {building.build_surroundings(1)}
     for text in ("#!/bin/sh\n", "#!/bin/sh -e\n"):
         cxx.write_text(text)
         cxx.chmod(cxx.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("CXX", str(cxx))
-        found |= {building.surroundings(1), building.surroundings(1)}
+        found |= {building.build_surroundings(1), building.build_surroundings(1)}
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
-    assert len({*found, building.surroundings(1)}) == 4
+    assert len({*found, building.build_surroundings(1)}) == 4

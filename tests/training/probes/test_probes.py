@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from nnlab.runs.building.probing import probe_rows
 from nnlab.training.probes.labels import layer_labels
-from nnlab.training.probes.probes import angles, asleep, saturated, spread
-from nnlab.training.probes.readings import READINGS, definition, described
+from nnlab.training.probes.probes import asleep, saturated, spread_of_values, weight_angles
+from nnlab.training.probes.readings import READINGS, describe_reading, reading_definition
 
 DIGITS: dict[str, Any] = {"data": "digits", "model": {"kind": "mlp", "hidden": [16, 12]}}
 SILENT = {"kind": "mlp", "hidden": [8], "init": "zeros", "activation": "relu"}
@@ -116,7 +116,7 @@ class TestWeights:
     def test_small_angles_keep_their_digits(self) -> None:
         u = torch.tensor([1.0, 0.0])
         v = torch.tensor([1.0, 1e-5])
-        found = angles([u], [v], u.norm().view(1), v.norm().view(1))
+        found = weight_angles([u], [v], u.norm().view(1), v.norm().view(1))
         assert float(found) == pytest.approx(np.degrees(1e-5), rel=1e-4)
 
     def test_the_first_reading_has_no_update(self) -> None:
@@ -174,7 +174,7 @@ class TestActivations:
         x = torch.randn(64, 10, generator=torch.Generator().manual_seed(0))
         for name, q in (("q05", 0.05), ("q50", 0.5), ("q95", 0.95)):
             expected = np.quantile(x.numpy(), q, method="nearest")
-            assert float(spread("activation", x)[f"activation_{name}"]) == pytest.approx(
+            assert float(spread_of_values("activation", x)[f"activation_{name}"]) == pytest.approx(
                 float(expected), abs=1e-6
             )
 
@@ -199,7 +199,7 @@ class TestEveryNetwork:
         scores = {"loss", "accuracy"}
         for key, value in values.items():
             assert np.isfinite(value), key
-            assert key in scores or definition(key) is not None, key
+            assert key in scores or reading_definition(key) is not None, key
 
 
 def test_a_blocks_own_activation_is_seen_after_its_layers() -> None:
@@ -232,15 +232,15 @@ def test_probes_can_be_turned_off() -> None:
 
 @pytest.mark.parametrize("key", READINGS)
 def test_every_reading_says_what_it_means(key: str) -> None:
-    found = definition(f"{key}/00_hidden1")
+    found = reading_definition(f"{key}/00_hidden1")
     assert found is not None
-    assert found.plain in described(key)
-    assert found.formula in described(key)
+    assert found.plain in describe_reading(key)
+    assert found.formula in describe_reading(key)
 
 
 def test_agreement_of_independent_noise_is_one_over_the_root_of_the_batches() -> None:
-    from nnlab.training.probes.gradients import agreement
+    from nnlab.training.probes.gradients import gradient_agreement
 
     generator = torch.Generator().manual_seed(0)
     each = [[torch.randn(100_000, generator=generator)] for _ in range(4)]
-    assert float(agreement(each)) == pytest.approx(1 / sqrt(4), rel=0.01)
+    assert float(gradient_agreement(each)) == pytest.approx(1 / sqrt(4), rel=0.01)

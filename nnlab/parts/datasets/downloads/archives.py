@@ -8,7 +8,7 @@ from nnlab.core.contracts import Shape
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.downloads.cache import Cached, read_cache, write_cache
-from nnlab.parts.datasets.downloads.named import NamedConfig, failures, in_a_line
+from nnlab.parts.datasets.downloads.named import NamedConfig, download_failures, in_a_line
 from nnlab.parts.datasets.family import Place, Table
 
 _CIFAR100 = """
@@ -37,7 +37,7 @@ class _ArchiveConfig(NamedConfig, frozen=True):
 
     @abstractmethod
     def unpack(self, folder: Path, *, train: bool) -> _Part:
-        """One of the two splits, by torchvision; raises what that raises (`failures`)."""
+        """One of the two splits, by torchvision; raises what that raises (`download_failures`)."""
 
     def available(self, place: Place) -> bool:
         return (self._kept(place) / "manifest.json").is_file() or super().available(place)
@@ -60,7 +60,7 @@ class _ArchiveConfig(NamedConfig, frozen=True):
         root = self.found(place) or self.download(place)
         try:
             train, test = (self.unpack(root, train=part) for part in (True, False))
-        except failures() as error:
+        except download_failures() as error:
             raise DataError(
                 f"data: {self.kind} in {root} is damaged: {in_a_line(error)} "
                 "(delete its files and it is downloaded again)"

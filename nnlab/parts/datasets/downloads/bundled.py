@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, final
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
-from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
+from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 
 
 def _file(name: str) -> Path:
@@ -30,9 +30,9 @@ def _numbers(name: str, *, delimiter: str | None = ",", header: int = 0) -> "NDA
 class _BundledConfig(DataConfig, frozen=True):
     """A data set whose form is known beforehand."""
 
-    known: ClassVar[Source]
+    known: ClassVar[TableSource]
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         return self.known
 
 
@@ -56,7 +56,7 @@ class DigitsConfig(_BundledConfig, frozen=True):
     Alpaydin & Kaynak 1998, UCI "Optical Recognition of Handwritten Digits", test part; CC BY 4.0.
     """
 
-    known: ClassVar[Source] = Source(
+    known: ClassVar[TableSource] = TableSource(
         inputs=(1, 8, 8),
         task="classes",
         outputs=10,
@@ -83,7 +83,7 @@ class IrisConfig(_TableConfig, frozen=True):
     """
 
     file: ClassVar[str] = "iris.csv"
-    known: ClassVar[Source] = Source(
+    known: ClassVar[TableSource] = TableSource(
         inputs=(4,),
         task="classes",
         outputs=3,
@@ -102,7 +102,7 @@ class WineConfig(_TableConfig, frozen=True):
     """
 
     file: ClassVar[str] = "wine_data.csv"
-    known: ClassVar[Source] = Source(
+    known: ClassVar[TableSource] = TableSource(
         inputs=(13,),
         task="classes",
         outputs=3,
@@ -149,7 +149,7 @@ class BreastCancerConfig(_TableConfig, frozen=True):
     """
 
     file: ClassVar[str] = "breast_cancer.csv"
-    known: ClassVar[Source] = Source(
+    known: ClassVar[TableSource] = TableSource(
         inputs=(30,),
         task="classes",
         outputs=2,
@@ -172,7 +172,7 @@ class DiabetesConfig(_BundledConfig, frozen=True):
     regression", free to use with that source.
     """
 
-    known: ClassVar[Source] = Source(
+    known: ClassVar[TableSource] = TableSource(
         inputs=(10,),
         task="regression",
         outputs=1,

@@ -15,7 +15,7 @@ from nnlab.core.contracts import Examples, Shape, Split
 from nnlab.core.errors import DataError
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import np
-from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
+from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 from nnlab.parts.datasets.split_sizes import LastRows
 
 _TIMEOUT_SECONDS = 30.0
@@ -40,14 +40,14 @@ class NamedConfig(DataConfig, frozen=True):
 
     @abstractmethod
     def fetch(self, folder: Path) -> None:
-        """Downloads all files into a folder; raises what torchvision raises (`failures`)."""
+        """Downloads all files into a folder; raises what torchvision does (`download_failures`)."""
 
     def form(self, place: Place) -> Form:
         return "images"
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         train, test = self.examples
-        return Source(
+        return TableSource(
             inputs=self.image,
             task="classes",
             outputs=len(self.classes),
@@ -103,7 +103,7 @@ class NamedConfig(DataConfig, frozen=True):
                     with _as_a_guest():
                         self.fetch(Path(name))
                     _move(Path(name), root)
-                except failures() as error:
+                except download_failures() as error:
                     why = in_a_line(error)
                 else:
                     return root
@@ -146,7 +146,7 @@ class NamedConfig(DataConfig, frozen=True):
         ]
 
 
-def failures() -> tuple[type[Exception], ...]:
+def download_failures() -> tuple[type[Exception], ...]:
     """What may go wrong while torchvision downloads, unpacks or reads. Imported late: 30 ms."""
     import tarfile
     import zlib

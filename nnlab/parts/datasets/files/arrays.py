@@ -12,7 +12,7 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
-from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
 
 _ORDER: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -84,7 +84,7 @@ class ArraysConfig(DataConfig, frozen=True):
         if self._held is None:
             raise ConfigError(
                 "data: arrays come from Python and are in no file "
-                "(hand them in: nnlab.train(config, data=(X, y)); likewise nnlab.resume, evaluate)"
+                "(hand them in: nnlab.train(config, data=(X, y)), to resume and evaluate too)"
             )
         return self._held
 
@@ -109,7 +109,7 @@ class ArraysConfig(DataConfig, frozen=True):
     def form(self, place: Place) -> Form:
         return array_rules.form_of(self.held.inputs.shape, self.held.inputs.dtype)
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         held = self.held
         inputs, targets = held.inputs, held.targets
         one = array_rules.example_shape(inputs.shape, inputs.dtype, where="data: X")
@@ -119,7 +119,7 @@ class ArraysConfig(DataConfig, frozen=True):
             classes = array_rules.class_names(targets, self.classes, where="data: y")
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
-        return Source(
+        return TableSource(
             inputs=one,
             task=task,
             outputs=len(classes) or (targets.shape[1] if targets.ndim > 1 else 1),

@@ -24,7 +24,7 @@ from nnlab.parts.datasets.files.csv_sheet import (
     read_sheet,
 )
 from nnlab.parts.datasets.split_sizes import FromColumn
-from nnlab.parts.datasets.tables import Form, Place, ReadTable, Source, Table, Tables
+from nnlab.parts.datasets.tables import Form, Place, ReadTable, Table, Tables, TableSource
 
 _MARKS: dict[str, Split] = {
     "train": "train",
@@ -85,7 +85,7 @@ class CsvConfig(DataConfig, frozen=True):
     def form(self, place: Place) -> Form:
         return "table"
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         return self.read(place).source
 
     def settled(self, place: Place) -> dict[str, object]:
@@ -147,7 +147,7 @@ class CsvConfig(DataConfig, frozen=True):
         rows: dict[Split, NDArray[np.int64]] = {
             split: np.array(mine, np.int64) for split, mine in given.items()
         }
-        source = Source(
+        source = TableSource(
             inputs=(len(names),),
             task=task,
             outputs=len(classes) or len(targets),

@@ -11,7 +11,7 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files.image_files import FolderReader, class_folders, image_files
-from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
 
 _FOLDERS: dict[Split, tuple[str, ...]] = {
     "validation": ("validation", "val", "valid"),
@@ -61,10 +61,10 @@ class ImageFolderConfig(DataConfig, frozen=True):
             "workers": self._workers(),
         }
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         files, given = self._files(place)
         classes = class_folders(self._training(place))
-        return Source(
+        return TableSource(
             inputs=self._image(),
             task="classes",
             outputs=len(classes),

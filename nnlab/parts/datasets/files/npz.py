@@ -11,7 +11,7 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, lazy, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
-from nnlab.parts.datasets.tables import Form, Place, Source, Table
+from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
 
 if TYPE_CHECKING:
     import zipfile
@@ -20,7 +20,7 @@ else:
     zipfile = lazy("zipfile")
     zlib = lazy("zlib")
 
-MOST_CLASSES = array_rules.MOST_CLASSES
+_MOST_CLASSES = array_rules.MOST_CLASSES
 _MOST_BYTES = 16 << 30
 
 
@@ -68,7 +68,7 @@ class NpzConfig(DataConfig, frozen=True):
         task = self.source(place).task if self.task == "auto" else self.task
         return {"path": str(place.folder / self.path), "task": task}
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         path = self._file(place)
         header = _header(path, self.inputs)
         targets, given = self._targets(place)
@@ -85,7 +85,7 @@ class NpzConfig(DataConfig, frozen=True):
             classes = array_rules.class_names(targets, self.classes, where=self.path)
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
-        return Source(
+        return TableSource(
             inputs=shape,
             task=task,
             outputs=len(classes) or (targets.shape[1] if targets.ndim > 1 else 1),

@@ -6,7 +6,7 @@ To add one: write a class here and name it at the foot of the file.
 from typing import ClassVar, Literal, final
 
 from nnlab.core.lazy import np
-from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
+from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 
 
 class _GateConfig(DataConfig, frozen=True):
@@ -19,8 +19,8 @@ class _GateConfig(DataConfig, frozen=True):
     def form(self, place: Place) -> Form:
         return "points"
 
-    def source(self, place: Place) -> Source:
-        return Source(
+    def source(self, place: Place) -> TableSource:
+        return TableSource(
             inputs=(2,),
             task="classes",
             outputs=2,

@@ -12,21 +12,21 @@ from nnlab.core.contracts import Split, Task
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Config, Forms
 from nnlab.core.lazy import np
-from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
+from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 from nnlab.parts.datasets.split_sizes import Count, Fraction, LastRows
 
-MOST_NUMBERS = 10_000
+_MOST_NUMBERS = 10_000
 """More belong in a file: a config is read by people, and may have 1 MB."""
 
-Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
-Target = Annotated[int | float | str | tuple[float, ...], Forms()]
-Targets = Annotated[tuple[Target, ...], Field(min_length=1)]
+_Rows = Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
+_Target = Annotated[int | float | str | tuple[float, ...], Forms()]
+Targets = Annotated[tuple[_Target, ...], Field(min_length=1)]
 
 
 class InlineRows(Config, frozen=True):
     """Rows of a split of its own."""
 
-    inputs: Rows
+    inputs: _Rows
     targets: Targets
 
 
@@ -52,7 +52,7 @@ class InlineConfig(DataConfig, frozen=True):
     """
 
     kind: Literal["inline"] = "inline"
-    inputs: Rows
+    inputs: _Rows
     """One list for each example, all of the same length."""
     targets: Targets
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=3)] | None = None
@@ -61,7 +61,8 @@ class InlineConfig(DataConfig, frozen=True):
     """same: the rows of train; {inputs: ..., targets: ...}: rows of its own; a count or a fraction
     is drawn; auto is same, or none where test is written."""
     test: SplitRows = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Likewise; auto is same, or none where validation is written."""
+    """same: the rows of train; {inputs: ..., targets: ...}: rows of its own; a count or a fraction
+    is drawn; auto is same, or none where validation is written."""
 
     @classmethod
     def example(cls) -> Self:
@@ -89,7 +90,7 @@ class InlineConfig(DataConfig, frozen=True):
             if isinstance(size, InlineRows):
                 yield _Part(f"data.{split}", size.inputs, size.targets)
 
-    def source(self, place: Place) -> Source:
+    def source(self, place: Place) -> TableSource:
         parts = list(self._parts())
         wrong = [line for part in parts for line in _ragged(part, parts[0])]
         width = len(self.inputs[0])
@@ -107,7 +108,7 @@ class InlineConfig(DataConfig, frozen=True):
             if isinstance(size, InlineRows):
                 given[split] = len(size.inputs)
         task: Task = "classes" if classes else "regression"
-        return Source(
+        return TableSource(
             inputs=self.shape or (width,),
             task=task,
             outputs=len(classes) or (len(first) if isinstance(first, tuple) else 1),
@@ -153,8 +154,8 @@ def _ragged(part: _Part, first: _Part) -> Iterator[str]:
         text = f"{len(part.targets)} targets for {len(rows)} inputs"
         yield f"{part.path}.targets: {text} (each row of inputs needs one)"
     numbers = sum(map(len, rows)) + len(part.targets)
-    if numbers > MOST_NUMBERS:
-        text = f"{numbers:,} numbers are more than the limit of {MOST_NUMBERS:,}"
+    if numbers > _MOST_NUMBERS:
+        text = f"{numbers:,} numbers are more than the limit of {_MOST_NUMBERS:,}"
         yield f"{part.path}.inputs: {text} (write them to a file: data: {{kind: csv, path: ...}})"
     if not width:
         yield f"{part.path}.inputs.0: needs at least one number, got an empty list"

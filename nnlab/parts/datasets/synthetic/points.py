@@ -19,17 +19,17 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.core.lazy import Floats, Ints, np
 from nnlab.core.seeds import seed_for
-from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
+from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 
 Samples = Annotated[int, Field(ge=10, le=10_000_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _PointsConfig(DataConfig, frozen=True):
     """Points with noise, drawn anew for each sample_seed."""
 
     samples: Samples = 1000
-    sample_seed: Seed = 0
+    sample_seed: _Seed = 0
 
     def form(self, place: Place) -> Form:
         return "points"
@@ -51,8 +51,8 @@ class _PlaneConfig(_PointsConfig, frozen=True):
     def points(self) -> "tuple[Floats, Ints]":
         """(samples, 2) without noise and (samples,) class numbers."""
 
-    def source(self, place: Place) -> Source:
-        return Source(
+    def source(self, place: Place) -> TableSource:
+        return TableSource(
             inputs=(2,),
             task="classes",
             outputs=len(self.names()),
@@ -169,8 +169,8 @@ class BlobsConfig(_PointsConfig, frozen=True):
         meet = np.rint(self.samples * np.cumsum(self.weights) / np.sum(self.weights))
         return np.searchsorted(meet, np.arange(self.samples), side="right")
 
-    def source(self, place: Place) -> Source:
-        return Source(
+    def source(self, place: Place) -> TableSource:
+        return TableSource(
             inputs=(self.features,),
             task="classes",
             outputs=self.centers,
@@ -207,7 +207,7 @@ def _formulas() -> "Mapping[str, Callable[[Floats], Any]]":
 
 
 @final
-class FunctionConfig(_PointsConfig, frozen=True):
+class FunctionDataConfig(_PointsConfig, frozen=True):
     """A curve to fit: y = f(x) + noise, x evenly spaced from low to high.
 
     step: 1 for x >= 0, else 0; sinc: sin(pi x) / (pi x); polynomial: x^3 - 3x; gaussian: exp(-x^2);
@@ -238,8 +238,8 @@ class FunctionConfig(_PointsConfig, frozen=True):
             raise PydanticCustomError("value", "needs a number above low ({low})", {"low": low})
         return high
 
-    def source(self, place: Place) -> Source:
-        return Source(
+    def source(self, place: Place) -> TableSource:
+        return TableSource(
             inputs=(1,),
             task="regression",
             outputs=1,
@@ -256,4 +256,4 @@ class FunctionConfig(_PointsConfig, frozen=True):
         )
 
 
-KINDS = (BlobsConfig, CirclesConfig, FunctionConfig, MoonsConfig, SpiralsConfig)
+KINDS = (BlobsConfig, CirclesConfig, FunctionDataConfig, MoonsConfig, SpiralsConfig)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, final
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Score, Task
 from nnlab.core.lazy import Tensor, np, torch
-from nnlab.parts.datasets.family import DataConfig, Form, Place, Source, Table
+from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
 
@@ -140,8 +140,8 @@ class SurfaceConfig(DataConfig, frozen=True):
     def form(self, place: Place) -> Form:
         return "points"
 
-    def source(self, place: Place) -> Source:
-        return Source(
+    def source(self, place: Place) -> TableSource:
+        return TableSource(
             inputs=(2,), task="regression", outputs=1, classes=(), pool=1, start=self.begin
         )
 

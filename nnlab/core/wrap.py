@@ -1,0 +1,72 @@
+"""Prose as wide as the terminal: broken between words, with commands and paths left whole."""
+
+import os
+import re
+from shutil import get_terminal_size
+from typing import TextIO
+
+NARROW, USUAL, WIDE = 40, 80, 120
+"""Columns: the fewest that text is broken for, those of a file or pipe, the most that read well."""
+
+_COMMANDS = (
+    "backprop|bench|check|compare|doctor|eval|lr|menu|new|pictures|predict|resume|runs|schema|show|"
+    "tensorboard|train|verify"
+)
+# A command to paste ends where its sentence goes on; a setting is one word though it has a space.
+_WHOLE = re.compile(rf"nnlab (?:{_COMMANDS})\b[^`(),;]*[^`(),;\s]|--set \S+|\S+")
+_FIELDS = re.compile(r"\S.*?\s{2,}(?=\S)")
+
+
+def terminal_width() -> int:
+    """Columns of a line on stdout, at most 120; 80 where it is no terminal."""
+    return max(NARROW, min(WIDE, get_terminal_size((USUAL, 24)).columns))
+
+
+def stream_width(stream: TextIO) -> int | None:
+    """Columns of the terminal behind a stream; None where there is none: such lines stay whole."""
+    try:
+        if not stream.isatty():
+            return None
+        return max(NARROW, os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        return None
+
+
+def wrap_text(text: str, width: int | None) -> str:
+    """Breaks long lines between words; what follows stands below the first words of the line.
+
+    A line that begins with a label and two spaces or more (`next  nnlab eval ...`) goes on below
+    what follows the label. Words longer than a line, commands and settings stay whole.
+
+    Args:
+        text: lines; line breaks in it stay.
+        width: of a line, in columns; None leaves the text as it is.
+    """
+    if width is None:
+        return text
+    return "\n".join(
+        line if len(line) <= width else _wrap_line(line, width) for line in text.split("\n")
+    )
+
+
+def _wrap_line(line: str, width: int) -> str:
+    indent = len(line) - len(line.lstrip())
+    label = _FIELDS.match(line.lstrip())
+    hanging = indent + (len(label[0]) if label else 2)
+    if hanging > width // 2:
+        hanging = indent + 2
+    lines, current = [""], 0
+    for found in _WHOLE.finditer(line):
+        gap = line[current : found.start()]
+        current = found.end()
+        if lines[-1].strip() and len(lines[-1]) + len(gap) + len(found[0]) > width:
+            lines.append(" " * hanging + found[0])
+        else:
+            lines[-1] += gap + found[0]
+    return "\n".join(lines)
+
+
+def write_wrapped(stream: TextIO, text: str) -> None:
+    """Writes a line, or several, as wide as the stream's terminal, and flushes."""
+    stream.write(wrap_text(text, stream_width(stream)) + "\n")
+    stream.flush()

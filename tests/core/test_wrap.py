@@ -1,0 +1,73 @@
+import io
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnlab.core.wrap import stream_width, wrap_text
+
+PROSE = (
+    "finding: loss not decreasing (share of a blind guess's loss that is gone -0.00256, limit 0.02)"
+    ": the network still knows no more than a guess; try --set optimizer.lr=0.0001"
+)
+LESSON = "Observe      With zeros the first layer gets no gradient at all at the start. " * 2
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+class TestEveryWidth:
+    @pytest.mark.parametrize("text", [PROSE, LESSON, "a b", "", "one\n\ntwo " + "word " * 40])
+    def test_no_line_is_longer_and_no_word_is_lost(self, text: str, width: int) -> None:
+        wrapped = wrap_text(text, width)
+        assert max(map(len, wrapped.split("\n"))) <= width
+        assert wrapped.split() == text.split()
+
+    def test_what_follows_a_label_stands_below_it(self, width: int) -> None:
+        first, second, *_ = wrap_text(LESSON, width).split("\n")
+        assert first.startswith("Observe      With")
+        assert re.match(r" {13}\S", second)
+
+    @pytest.mark.parametrize(
+        "whole",
+        [
+            "next  nnlab eval '/home/some one/a rather long folder name/runs/digits_mlp/12' --json",
+            "/a/path/that/is/longer/than/any/line/" + "x" * 120,
+        ],
+    )
+    def test_commands_and_paths_stay_whole(self, whole: str, width: int) -> None:
+        lines = wrap_text(f"{PROSE}\n{whole}", width).split("\n")
+        assert whole.removeprefix("next  ") in [
+            line.strip().removeprefix("next  ") for line in lines
+        ]
+
+    def test_a_setting_to_paste_stays_on_one_line(self, width: int) -> None:
+        assert any(
+            "--set optimizer.lr=0.0001" in line for line in wrap_text(PROSE, width).split("\n")
+        )
+
+
+def test_where_there_is_no_terminal_lines_stay_whole() -> None:
+    assert stream_width(io.StringIO()) is None
+    assert wrap_text(PROSE, None) == PROSE
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_message_in_a_terminal_breaks_no_word(tmp_path: Path, columns: int) -> None:
+    """The installed command behind a real terminal: every word of the plain run is there whole."""
+    words = [sys.executable, "-m", "nnlab", "check", "nothing_of_the_name_is_there_at_all.yaml"]
+    plain = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path).stderr
+    leader, follower = pty.openpty()
+    subprocess.run(["stty", "cols", str(columns), "rows", "40"], stdin=follower, check=True)
+    shell = shlex.join(words)
+    done = subprocess.Popen(shell, shell=True, stdin=follower, stderr=follower, cwd=tmp_path)
+    done.wait()
+    os.close(follower)
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert shown.split() == plain.split()
+    assert len(shown.splitlines()) >= len(plain) // columns
+    assert max(map(len, shown.splitlines())) <= columns
