@@ -7,8 +7,7 @@ from typing import Any
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Machine
 from nnlab.core.finding import Finding
-from nnlab.diagnosis.evidence.data_facts import DataFacts
-from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.facts import DataFacts, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.settle import settle
 

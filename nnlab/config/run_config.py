@@ -71,6 +71,12 @@ class RunConfig(ComparisonConfig, frozen=True):
         return self.seed.all if isinstance(self.seed, SeedConfig) else self.seed
 
     @property
+    def recordable(self) -> bool:
+        """Whether there can be a compiled step at all, as far as the config says it."""
+        plain = self.rule.optimized and not self.optimizer.closure
+        return plain and self.train.precision != "fp16" and not set(self.replaced) - {"data"}
+
+    @property
     def own_loss(self) -> LossConfig | None:
         """The loss that the rule, the data or the model bring along; None where `loss` decides."""
         return self.rule.own_loss or self.data.own_loss or self.model.own_loss

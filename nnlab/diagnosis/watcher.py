@@ -7,17 +7,19 @@ from nnlab.core.contracts import Event, Reading, Split, Stopped
 from nnlab.core.finding import LEVELS, Finding
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules import data, label_noise, loss, signal, weights
+from nnlab.diagnosis.rules import data, label_noise, learning_rate, loss, signal, weights
 from nnlab.diagnosis.rules.rule import Check
 
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
     *weights.WEIGHT_CHECKS,
     *signal.SIGNAL_CHECKS,
+    *loss.ALWAYS,
+    *learning_rate.RATE_CHECKS,
     *loss.LOSS_CHECKS,
     *label_noise.LABEL_CHECKS,
 )
-"""Causes before what they cause: data, weights, signal, loss."""
+"""Causes before what they cause: data, weights, signal, rate, loss."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: rules cost time."""
 _ENDED = ("completed", "early_stopped", "time_limit")

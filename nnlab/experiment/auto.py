@@ -7,7 +7,6 @@ kind.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import Machine, Plan
 from nnlab.models.family import Design
@@ -49,23 +48,30 @@ class Decided(NamedTuple):
 
 
 def decide_for_machine(
-    config: RunConfig, machine: Machine, network: Design, batch: int, steps: int | None
+    train: TrainConfig,
+    machine: Machine,
+    network: Design,
+    *,
+    batch: int,
+    steps: int | None,
+    recordable: bool,
 ) -> Decided:
     """The fields of `train` that hang on the machine, where they are `auto`.
 
     Args:
-        config: as it was written.
+        train: as it was written.
         machine: that trains.
         network: that is trained.
         batch: examples in a batch.
         steps: updates of the run; None where the clock decides.
+        recordable: whether there can be a compiled step at all.
     """
     flops = step_flops(network, batch)
-    use, why = _compile(config, machine, network, steps)
+    use, why = _compile(train, machine, network, steps if recordable else None)
     fields = {
         "compile": use,
-        "threads": _threads(config.train, machine, network, flops),
-        "layout": _layout(config.train, machine, network),
+        "threads": _threads(train, machine, network, flops),
+        "layout": _layout(train, machine, network),
     }
     return Decided(fields, why)
 
@@ -100,12 +106,12 @@ def _convolves(plan: Plan) -> bool:
 
 
 def _compile(
-    config: RunConfig, machine: Machine, network: Design, steps: int | None
+    train: TrainConfig, machine: Machine, network: Design, steps: int | None
 ) -> tuple[str, str]:
     """Whether building the step pays within this run, and a sentence where that may surprise."""
-    if config.train.compile != "auto":
-        return config.train.compile, ""
-    if machine.device != "cpu" or not _recordable(config) or steps is None:
+    if train.compile != "auto":
+        return train.compile, ""
+    if machine.device != "cpu" or steps is None:
         return "off", ""
     saved = steps * (STEP_SECONDS + LAYER_SECONDS * sum(map(_weighted, network.plans)))
     if saved > BUILD_SECONDS:
@@ -115,12 +121,6 @@ def _compile(
         return "off", ""
     why = f"eager steps (auto): compiled ones save about {saved:.0f} s in each run, building them "
     return "off", why + f"takes {BUILD_SECONDS:.0f} s once (train.compile: on)"
-
-
-def _recordable(config: RunConfig) -> bool:
-    """Whether there can be a compiled step at all, as far as the config says it."""
-    plain = config.rule.optimized and not config.optimizer.closure
-    return plain and config.train.precision != "fp16" and not set(config.replaced) - {"data"}
 
 
 def _weighted(plan: Plan) -> int:

@@ -130,7 +130,14 @@ class Experiment:
         return replace(self, config=self.config.seeded(seed), written=self.written.seeded(seed))
 
     def _decided(self, written: RunConfig, machine: Machine) -> Self:
-        found = decide_for_machine(written, machine, self.design, self.batch_size, self.total)
+        found = decide_for_machine(
+            written.train,
+            machine,
+            self.design,
+            batch=self.batch_size,
+            steps=self.total,
+            recordable=written.recordable,
+        )
         train = self.config.train.model_copy(update=found.fields)
         config = self.config.model_copy(update={"train": train})
         return replace(self, config=config, written=written, machine=machine, compile_why=found.why)

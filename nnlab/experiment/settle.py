@@ -74,8 +74,14 @@ def settle(
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
-    batch = batch_size(config.train, shape.sizes["train"])
-    took = decide_for_machine(config, machine, network, batch, total)
+    took = decide_for_machine(
+        config.train,
+        machine,
+        network,
+        batch=batch_size(config.train, shape.sizes["train"]),
+        steps=total,
+        recordable=config.recordable,
+    )
     train = {**took.fields, "monitor": monitor(config.train, shape)}
     log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, loss, scores, shape, train, log)

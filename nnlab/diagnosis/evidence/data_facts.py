@@ -1,7 +1,6 @@
 """What the data look like: scale, constant columns, classes, the same row in two splits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.evidence.facts import DataFacts
 from nnlab.experiment.experiment import Experiment
 
 _ROWS = 2000
@@ -18,44 +18,6 @@ _ELEMENTS = 1 << 24
 _READ = 32
 """At most so many rows of a set that is read from files."""
 _DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
-
-
-@dataclass(frozen=True, slots=True)
-class DataFacts:
-    """What a look at the data says.
-
-    Attributes:
-        counts: of the K classes in the training split; empty where targets are no classes.
-        size: root mean square of the inputs, as the network sees them.
-        smallest: deviation of the column that varies least, of those that vary.
-        largest: of the one that varies most.
-        widest: the name or number of that column.
-        constant: columns that are the same in all training rows.
-        columns: how many there are.
-        table: whether each column stands for itself, not for a pixel.
-        doubles: rows of a split that are rows of train as well, the share of the split.
-        same_rows: splits that are the rows of train by design.
-        blind: the training loss of a guess that never looks at the inputs; None where unknown.
-        silent: the training loss of outputs that are all 0, as small first weights give them.
-        outliers: training rows that are far larger than the others, as far as they were looked
-            for.
-        baseline: what such a guess scores on validation (else train), by the score's key.
-    """
-
-    counts: tuple[int, ...]
-    size: float
-    smallest: float
-    largest: float
-    widest: str
-    constant: tuple[str, ...]
-    columns: int
-    table: bool
-    doubles: Mapping[Split, float]
-    same_rows: tuple[Split, ...]
-    blind: float | None
-    silent: float | None
-    baseline: Mapping[str, float]
-    outliers: tuple[int, ...] = ()
 
 
 def data_facts(

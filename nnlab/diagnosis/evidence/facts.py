@@ -1,14 +1,13 @@
 """What the rules know beside the readings: the network's layers, the settled config, the data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
 
 from nnlab.config.diagnose import DiagnoseConfig
-from nnlab.core.contracts import Shape
+from nnlab.core.contracts import Shape, Split
 from nnlab.core.lazy import NDArray, np
-from nnlab.diagnosis.evidence.data_facts import DataFacts
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig
@@ -17,6 +16,44 @@ from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
 from nnlab.training.probes.labels import parameter_labels
 from nnlab.training.probes.readings import SATURATED
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What a look at the data says.
+
+    Attributes:
+        counts: of the K classes in the training split; empty where targets are no classes.
+        size: root mean square of the inputs, as the network sees them.
+        smallest: deviation of the column that varies least, of those that vary.
+        largest: of the one that varies most.
+        widest: the name or number of that column.
+        constant: columns that are the same in all training rows.
+        columns: how many there are.
+        table: whether each column stands for itself, not for a pixel.
+        doubles: rows of a split that are rows of train as well, the share of the split.
+        same_rows: splits that are the rows of train by design.
+        blind: the training loss of a guess that never looks at the inputs; None where unknown.
+        silent: the training loss of outputs that are all 0, as small first weights give them.
+        outliers: training rows that are far larger than the others, as far as they were looked
+            for.
+        baseline: what such a guess scores on validation (else train), by the score's key.
+    """
+
+    counts: tuple[int, ...]
+    size: float
+    smallest: float
+    largest: float
+    widest: str
+    constant: tuple[str, ...]
+    columns: int
+    table: bool
+    doubles: Mapping[Split, float]
+    same_rows: tuple[Split, ...]
+    blind: float | None
+    silent: float | None
+    baseline: Mapping[str, float]
+    outliers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

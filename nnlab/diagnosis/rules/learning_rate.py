@@ -1,45 +1,26 @@
 """Rules of the learning rate: updates that overshoot, and such that lead nowhere."""
 
 from itertools import pairwise
-from statistics import fmean, median, pstdev
+from statistics import fmean, pstdev
 from typing import NamedTuple
 
 from nnlab.core.finding import Finding, Level
-from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import (
-    History,
-    HistoryPoint,
+from nnlab.diagnosis.evidence.course import (
+    USUAL_UPDATE,
+    leap_from_start,
     loss_of_blind_guess,
+    middle_update,
     much_is_learned,
+    not_finite,
     recent_loss,
     share_of_loss_gone,
     should_have_begun,
+    typical_update,
 )
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History, HistoryPoint
 from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Check
-from nnlab.diagnosis.rules.weights import USUAL_UPDATE, leap_from_start, middle_update
-
-_KEYS = ("weight_norm", "activation_std", "preactivation_std", "grad_norm")
-
-
-def not_finite(point: HistoryPoint, facts: Facts) -> str | None:
-    """The first layer, from the input on, with a number that is not finite."""
-    # In fp16 gradients overflow now and then; those updates are skipped and the scale is lowered.
-    keys = _KEYS[:-1] if facts.config.train.precision == "fp16" else _KEYS
-    for layer in facts.layers:
-        for key in keys:
-            for name in (layer.weight, layer.key):
-                if point.values.get(f"{key}/{name}", 0.0) is None:
-                    return layer.name
-    return None
-
-
-def typical_update(history: History, facts: Facts) -> float | None:
-    """|update| / |weights|, median over the layers and the last looks."""
-    found = [middle_update(point, facts) for point in history.close[-5:] if point.step]
-    known = [ratio for ratio in found if ratio is not None]
-    return median(known) if known else None
-
+from nnlab.diagnosis.rules.rule import CAUSES, Check
 
 _BLOCKS = 8
 
@@ -178,15 +159,6 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
     )
 
 
-CAUSES = (
-    "divergence",
-    "symmetric_units",
-    "dead_units",
-    "saturation",
-    "vanishing_gradient",
-    "exploding_gradient",
-)
-"""What explains that nothing is learned."""
 _BEGUN = (
     "outlier_rows",
     "data_not_scaled",

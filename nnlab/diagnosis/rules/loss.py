@@ -4,20 +4,21 @@ from statistics import fmean
 
 from nnlab.core.contracts import Split
 from nnlab.core.finding import Finding
-from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import (
-    History,
+from nnlab.diagnosis.evidence.course import (
+    USUAL_UPDATE,
     costs_something,
     loss_of_blind_guess,
     loss_still_falls,
+    not_finite,
     recent_loss,
     share_of_loss_gone,
     should_have_begun,
+    typical_update,
 )
-from nnlab.diagnosis.rules import learning_rate, remedies
-from nnlab.diagnosis.rules.learning_rate import CAUSES, not_finite, typical_update
-from nnlab.diagnosis.rules.rule import Check
-from nnlab.diagnosis.rules.weights import USUAL_UPDATE
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.rules import remedies
+from nnlab.diagnosis.rules.rule import CAUSES, Check
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:
@@ -154,8 +155,6 @@ def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
 ALWAYS = (Check("divergence", divergence),)
 """Whatever is learned, and in whichever way."""
 LOSS_CHECKS = (
-    *ALWAYS,
-    *learning_rate.RATE_CHECKS,
     Check(
         "loss_not_decreasing",
         not_decreasing,

@@ -26,3 +26,14 @@ class Check(NamedTuple):
     explained_by: tuple[str, ...] = ()
     begun_by: tuple[str, ...] = ()
     at_end: bool = False
+
+
+CAUSES = (
+    "divergence",
+    "symmetric_units",
+    "dead_units",
+    "saturation",
+    "vanishing_gradient",
+    "exploding_gradient",
+)
+"""What explains that nothing is learned."""

@@ -3,20 +3,19 @@
 from math import sqrt
 
 from nnlab.core.finding import Finding, Level
-from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
-from nnlab.diagnosis.evidence.history import (
-    History,
-    HistoryPoint,
+from nnlab.diagnosis.evidence.course import (
     costs_something,
     held_at_readings,
+    leap_from_start,
     much_is_learned,
     of_layers,
     should_have_begun,
     since_step,
 )
+from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
+from nnlab.diagnosis.evidence.history import History, HistoryPoint
 from nnlab.diagnosis.rules import remedies
 from nnlab.diagnosis.rules.rule import Check
-from nnlab.diagnosis.rules.weights import leap_from_start
 
 _DEEP = 4
 """Fewer layers with weights than this have no gradient that could vanish on its way."""

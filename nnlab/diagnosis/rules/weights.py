@@ -1,24 +1,20 @@
 """Rules of the weights: how they begin and how far an update moves them."""
 
-from statistics import median
-from typing import NamedTuple
-
 from nnlab.core.finding import Finding
-from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.evidence.history import (
-    History,
-    HistoryPoint,
+from nnlab.diagnosis.evidence.course import (
+    USUAL_UPDATE,
     costs_something,
     held_at_readings,
+    leap_from_start,
+    middle_update,
     of_layers,
     should_have_begun,
     since_step,
 )
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History, HistoryPoint
 from nnlab.diagnosis.rules import remedies
 from nnlab.diagnosis.rules.rule import Check
-
-USUAL_UPDATE = 1e-3
-"""Length of an update over that of the weights. Bottou 2015, cited in Stanford's CS231n notes."""
 
 
 def symmetric_units(history: History, facts: Facts) -> Finding | None:
@@ -85,56 +81,11 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     )
 
 
-def middle_update(point: HistoryPoint, facts: Facts) -> float | None:
-    """The median over the layers of |update| / |weights|."""
-    found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
-    return median(found) if found else None
-
-
 def _heavy(history: History, facts: Facts) -> bool:
     """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
     lengths = of_layers(history.close[0], "weight_norm", facts.layers) if history.close else ()
     limit = facts.limits.initial_loss
     return any(length > limit * layer.shape[0] ** 0.5 for layer, length in lengths)
-
-
-class Leap(NamedTuple):
-    """How far the weights have gone early in a run."""
-
-    length: float
-    """Of their way from the first ones, beside these; median of the layers."""
-    step: int
-    """When that was seen."""
-
-
-def leap(history: History, facts: Facts) -> Leap | None:
-    """The longest way that was seen in the beginning of a run: until learning should have begun.
-
-    First weights that are smaller than usual count as usual: of N(0, 1 / n_in).
-    """
-    if not history.close or history.close[0].step:
-        return None
-    first = dict(of_layers(history.close[0], "weight_norm", facts.layers))
-    looks = [point for point in history.close if point.step]
-    early = [
-        p for n, p in enumerate(looks) if n < 2 or facts.share(p.step) <= facts.limits.patience
-    ]
-    found: list[Leap] = []
-    for point in early:
-        ways = [
-            way * first[layer] / max(first[layer], layer.shape[0] ** 0.5)
-            for layer, way in of_layers(point, "distance", facts.layers)
-            if layer in first
-        ]
-        if ways:
-            found.append(Leap(median(ways), point.step))
-    return max(found, default=None)
-
-
-def leap_from_start(history: History, facts: Facts) -> Leap | None:
-    """The leap, where it left nothing of the first weights."""
-    found = leap(history, facts)
-    return found if found and found.length > facts.limits.leap else None
 
 
 def update_ratio_off(history: History, facts: Facts) -> Finding | None:

@@ -10,15 +10,6 @@ from typing import Annotated
 
 from nnlab.core.kinds import Menu
 from nnlab.parts.initializers.family import InitializerConfig
-from nnlab.parts.initializers.plain import (
-    ConstantInitConfig,
-    NormalConfig,
-    TruncatedNormalConfig,
-    UniformConfig,
-    ZerosConfig,
-)
-from nnlab.parts.initializers.scaled import TorchDefaultConfig
-from nnlab.parts.initializers.structured import GivenConfig
 
 Initializer = Annotated[
     InitializerConfig,
@@ -29,13 +20,4 @@ Initializer = Annotated[
     ),
 ]
 
-BiasInitializer = Annotated[
-    ConstantInitConfig
-    | GivenConfig
-    | NormalConfig
-    | TorchDefaultConfig
-    | TruncatedNormalConfig
-    | UniformConfig
-    | ZerosConfig,
-    Menu(),
-]
+BiasInitializer = Annotated[InitializerConfig, Menu("nnlab.parts.initializers.biases")]

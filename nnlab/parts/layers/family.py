@@ -9,21 +9,19 @@ from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Kind
 from nnlab.core.lazy import nn
-from nnlab.parts.activations import Activation
 from nnlab.parts.activations.family import ActivationConfig
-from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.family import InitializerConfig
-from nnlab.parts.norms import Norm
+from nnlab.parts.norms import NormConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
     """What a stack says above its list for the layers that do not say it themselves."""
 
-    norm: Norm
-    activation: Activation
-    init: "InitializerConfig | str"
-    bias_init: BiasInitializer
+    norm: NormConfig
+    activation: ActivationConfig
+    init: InitializerConfig | str
+    bias_init: InitializerConfig
     dropout: float
 
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Literal, Self, cast, final
+from typing import Annotated, Literal, Self, final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -149,7 +149,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         if self.bias:
             bias_init = self.bias_init
             assert bias_init is not None, "settled() comes before fills()"
-            fills["bias"] = Fill(cast("InitializerConfig", bias_init), fan_in, fan_out, 1.0)
+            fills["bias"] = Fill(bias_init, fan_in, fan_out, 1.0)
         return fills
 
 
