@@ -1,8 +1,11 @@
 # The environment and the daily commands; `make` alone lists them.
 #
 #   PYTHON=python3.12 make setup      another Python (3.11 or newer) for a new .venv
+#   make setup TORCH=cpu              PyTorch without CUDA (200 MB, not 3 GB) for a new .venv
 
 PYTHON ?= python3
+# cpu, cu126, auto, ...: which build of PyTorch uv takes, from PyTorch's own index; else the default.
+TORCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= digits_mlp
@@ -15,15 +18,18 @@ REPEATS ?= 5
 # Versions come from the lock: as constraints, so that each extra installs only what it needs.
 # Bytecode is compiled here because some shells forbid Python to write it later, and importing torch
 # without it takes four times as long.
-INSTALL = $(BIN)/python -m uv pip install --quiet --compile-bytecode --constraints requirements.lock
+INSTALL = $(BIN)/python -m uv pip install --quiet --compile-bytecode --constraints requirements.lock \
+	$(if $(TORCH),--torch-backend=$(TORCH))
 LOOK = $(BIN)/python -m pytest tests/browser
+# In a variable because its comma would end an argument of $(call).
+DEV_EXTRAS := dev,docs
 # The stamps are newer than what they were installed from.
 SOURCES := requirements.lock pyproject.toml
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench growth \
+.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench docs growth \
 	format lint types check lock clean
 
 help:  ## list these commands
@@ -32,7 +38,7 @@ help:  ## list these commands
 setup: $(RUNTIME)  ## make .venv and install nnlab into it (minutes, seconds when nothing changed)
 	@echo ".venv is ready: $(BIN)/nnlab --help"
 
-setup-dev: $(DEV)  ## likewise, with what tests, lint and types need
+setup-dev: $(DEV)  ## make .venv with what tests, lint, types and the docs need
 
 train: $(RUNTIME)  ## train CONFIG (digits_mlp), score it on test data, say how to look at it
 	@run=$$($(BIN)/nnlab train $(CONFIG)) && $(BIN)/nnlab eval "$$run" && \
@@ -71,6 +77,10 @@ bench: $(RUNTIME)  ## time nnlab and its peers in turn, into runs/bench/*.json (
 		mv runs/bench/$$net.json.part runs/bench/$$net.json; \
 	done
 
+docs: $(DEV)  ## build the documentation into build/docs/index.html; a broken link fails
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "build/docs/index.html"
+
 growth: $(RUNTIME)  ## measure how the cost of an update grows, into docs/growth.json and .png (ten minutes: it builds eleven steps)
 	@$(BIN)/python tests/benchmarks/growth.py docs/growth
 
@@ -92,7 +102,7 @@ check: $(DEV)  ## lint, types, tests: what CI runs
 	@$(MAKE) --no-print-directory test
 
 lock: $(DEV)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra docs \
 		--no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
 
 clean:  ## remove .venv and what the tools left; runs/ stays
@@ -106,7 +116,7 @@ $(RUNTIME): $(SOURCES)
 
 $(DEV): $(SOURCES)
 	$(call make_venv)
-	$(call timed,nnlab with its development tools,$(INSTALL) --editable '.[dev]')
+	$(call timed,nnlab with its development tools,$(INSTALL) --editable '.[$(DEV_EXTRAS)]')
 	@touch $(RUNTIME) $@
 
 # A .venv whose Python has gone or that has no pip is made anew.

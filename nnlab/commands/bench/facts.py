@@ -12,6 +12,7 @@ from typing import Any
 from nnlab.commands.bench.measuring import OURS, BenchOptions, BenchResult, Timings, plain_seconds
 from nnlab.commands.bench.spread import Spread, ratio_of, seconds_per_step, spread_of
 from nnlab.commands.bench.work import Work
+from nnlab.core.package import package_version
 
 
 def bench_facts(work: Work, asked: BenchOptions, measured: BenchResult) -> dict[str, Any]:
@@ -142,4 +143,4 @@ def processor() -> str:
 def _versions(measured: BenchResult) -> dict[str, Any]:
     theirs = {n: t.versions for n, t in measured.programs.items() if n != OURS}
     own = {"python": platform.python_version(), "torch": version("torch")}
-    return {OURS: version("nnlab"), **own, "peers": theirs}
+    return {OURS: package_version(), **own, "peers": theirs}

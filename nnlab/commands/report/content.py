@@ -3,7 +3,6 @@
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from io import BytesIO
 from math import isfinite
 from os.path import commonpath
@@ -22,6 +21,7 @@ from nnlab.commands.report.scores import scores_of_case
 from nnlab.config.loading import load_config
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import ConfigError
+from nnlab.core.package import package_version
 from nnlab.runs.finished.reopen import Opened
 from nnlab.runs.folder.summary import read_summary
 
@@ -93,7 +93,7 @@ def _about(cases: Sequence[Case]) -> dict[str, Any]:
         "digest": opened.examples.digest,
         "confidence": CONFIDENCE,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "nnlab": version("nnlab"),
+        "nnlab": package_version(),
         "device": str(opened.device),
         "target_columns": _target_names(opened),
     }
