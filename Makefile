@@ -1,7 +1,7 @@
 # The environment and the daily commands; `make` alone lists them.
 #
 #   PYTHON=python3.12 make setup      another Python (3.11 or newer) for a new .venv
-#   make setup TORCH=cpu              PyTorch without CUDA (200 MB, not 3 GB) for a new .venv
+#   make setup TORCH=cpu              PyTorch without CUDA, for a new .venv
 
 PYTHON ?= python3
 # cpu, cu126, auto, ...: which build of PyTorch uv takes, from PyTorch's own index; else the default.

@@ -13,7 +13,7 @@ from nnlab.core.errors import ConfigError
 
 
 def new(
-    name: Annotated[str | None, typer.Argument(help="A bundled_configs config.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A bundled config.")] = None,
     file: Annotated[Path | None, typer.Argument(help="Where to write it; NAME.yaml here.")] = None,
 ) -> None:
     """Lists the bundled configs, or writes one here to start from."""
@@ -46,7 +46,7 @@ def write_config(name: str, file: Path | None) -> str:
 
     Args:
         name: of the config.
-        file: where to; `name`.yaml in the current folder if None.
+        file: where to; if None, `zero_init.yaml` here of the config `lessons/zero_init`.
 
     Raises:
         ConfigError: there is no such config, or the file exists.
@@ -57,9 +57,10 @@ def write_config(name: str, file: Path | None) -> str:
         near = get_close_matches(name, list(known), n=1)
         hint = f"did you mean {near[0]}?" if near else "nnlab new lists them"
         raise ConfigError(f"new {name}: no such bundled config ({hint})")
-    target = Path(f"{name}.yaml") if file is None else file
+    own = f"{Path(name).name}.yaml"  # of lessons/zero_init without the folder, which is not here
+    target = Path(own) if file is None else file
     if target.is_dir():
-        target /= f"{name}.yaml"
+        target /= own
     if os.path.lexists(target):
         raise ConfigError(f"new {name}: {target} exists (give another name: nnlab new {name} FILE)")
     files.write_new(target, known[name].read_bytes())

@@ -29,6 +29,13 @@ def test_writes_under_another_name() -> None:
     assert load_config("mine.yaml").name == "mine"
 
 
+def test_writes_a_lesson_here_and_not_into_a_folder_that_is_missing() -> None:
+    assert write_config("lessons/zero_init", None) == "zero_init.yaml"
+    assert (
+        Path("zero_init.yaml").read_bytes() == bundled_configs()["lessons/zero_init"].read_bytes()
+    )
+
+
 def test_does_not_overwrite() -> None:
     Path("xor.yaml").write_text("mine")
     with pytest.raises(ConfigError, match=r"xor\.yaml exists"):

@@ -342,17 +342,3 @@ class TestMistakes:
                 watch.evaluate("test", loss=1.0)
         with pytest.raises(ConfigError, match="has ended"):
             watch.step(1.0)
-
-
-def examples_of_the_readme() -> list[str]:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    section = text.partition("## Your own data, network, loop\n")[2].partition("\n## ")[0]
-    return [part.partition("```")[0] for part in section.split("```python\n")[1:]]
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_readme_runs_word_for_word(number: int) -> None:
-    assert len(examples_of_the_readme()) == 2
-    exec(compile(examples_of_the_readme()[number], "README.md", "exec"), {})
-    (row,) = list_runs()
-    assert row.status == "completed"

@@ -9,7 +9,7 @@ HEAD = ("", "command, s", "first step, s", "step, us", "samples/s", "memory, MB"
 
 
 def bench_page(facts: dict[str, Any]) -> str:
-    """What a person reads; docs/bench.md says what each number means."""
+    """What a person reads; docs/speed.md says what each number means."""
     work, machine = facts["work"], facts["machine"]
     threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
     title = (

@@ -11,7 +11,7 @@ from nnlab.commands.menu.page import menu_page
 from nnlab.comparison.group import load_group, settle_group
 from nnlab.core.contracts import Machine
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "textbook.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if line.startswith("|") and "`" in line]
 NAMED = sorted(set(re.findall(r"`(tests/[^`]+::[^`]+)`", "\n".join(ROWS))))
