@@ -58,8 +58,20 @@ def test_the_readme_fits_on_a_few_screens() -> None:
     assert "$ git clone " in readme
 
 
+def write_files_of(page: Path, folder: Path) -> None:
+    """The files that a page shows: configs that begin with their name, and what `cat` prints."""
+    for block in blocks(page):
+        if block.language == "yaml" and (named := re.match(r"# (\w+\.yaml)\n", block.text)):
+            (folder / named[1]).write_text(block.text)
+    for command in commands(page):
+        program, *words = shlex.split(command.line)
+        if program == "cat":
+            (folder / words[0]).write_text("".join(f"{line}\n" for line in command.shown))
+
+
 @pytest.mark.parametrize("block", YAML, ids=lambda block: block.name)
 def test_configs_are_written_right(block: Block, tmp_path: Path) -> None:
+    write_files_of(ROOT / block.page, tmp_path)
     group, _ = settle_source(Text(block.text, block.page, tmp_path, "shown"))
     assert group.compares == bool(re.search(r"^(variants|seeds):", block.text, re.MULTILINE))
 
@@ -96,15 +108,9 @@ def test_commands_do_what_the_page_shows(
     """All commands of a page, one after the other, in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NNLAB_RUNS", raising=False)
-    for block in blocks(page):
-        if block.language == "yaml" and (named := re.match(r"# (\w+\.yaml)\n", block.text)):
-            Path(named[1]).write_text(block.text)
-    for command in commands(page):
-        program, *words = shlex.split(command.line)
-        if program == "cat":
-            Path(words[0]).write_text("".join(f"{line}\n" for line in command.shown))
-        if not runs(command):
-            continue
+    write_files_of(page, tmp_path)
+    for command in filter(runs, commands(page)):
+        words = shlex.split(command.line)[1:]
         code = main(words)
         out, err = capfd.readouterr()
         told = CODES.get(" ".join(words), CODES.get(words[0], {0}))
