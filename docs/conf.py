@@ -26,8 +26,6 @@ suppress_warnings = ["misc.highlighting_failure"]
 
 myst_heading_anchors = 3
 """So that `commands.md#train` is a link that a build checks."""
-smartquotes = False
-"""Two hyphens are those of an option, not a dash."""
 default_role = "code"
 """In docstrings, which say `name` for code."""
 autodoc_member_order = "bysource"

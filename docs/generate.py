@@ -172,23 +172,23 @@ def readings_page() -> str:
     parts = [
         "# Readings",
         "What training shows beside losses and scores, in `metrics.jsonl` and TensorBoard. "
-        "`nnlab menu readings` prints it in the terminal; any of these can stand in "
-        "[`expect`](../language.md#expect).",
+        "`nnlab menu readings` prints it in the terminal. With a layer behind it, such as "
+        "`grad_norm/hidden1.weight`, it is the name of a curve, and what "
+        "[expect](../language.md#expect) takes; `nnlab check` says if a run has no such reading.",
         "## What a number is measured on",
         _table(("measured on", ""), [(key, _prose(text)) for key, text in DATA.items()]),
         "## The numbers",
-        _table(
-            ("reading", "what it is", "formula", "unit", "measured on", "when", "source"),
-            [
-                (
-                    *(_code(key), _prose(d.plain), _code(d.formula)),
-                    *("" if d.unit == "1" else d.unit, d.data, d.when, _prose(d.source)),
-                )
-                for key, d in READINGS.items()
-            ],
-        ),
+        _table(("reading", "what it is", "measured on", "when"), [*map(_reading, READINGS)]),
     ]
     return _joined(parts)
+
+
+def _reading(key: str) -> tuple[str, ...]:
+    """The row of a reading: its name, its meaning with formula, unit and source, and of what."""
+    found = READINGS[key]
+    formula = _code(found.formula) + ("" if found.unit == "1" else f" {found.unit}")
+    parts = (_prose(found.plain), formula, _prose(found.source))
+    return _code(key), ". ".join(part for part in parts if part), found.data, _code(found.when)
 
 
 def regularization_page() -> str:
@@ -306,6 +306,8 @@ def _code(text: str) -> str:
 
 def _prose(text: str) -> str:
     """A docstring's words as Markdown: signs stay signs, `code` stays code, papers become links."""
+    # An option is code, or its two hyphens would become a dash.
+    text = re.sub(r"(?<![`\w-])(--[a-z][\w-]*(?: [\w.]+=[\w.]+)?)", r"`\1`", text)
     pieces = re.split(r"(`[^`]*`)", text)
     return "".join(
         piece if piece.startswith("`") else _linked(re.sub(r"([\\*_<>\[\]#$~^{}])", r"\\\1", piece))
