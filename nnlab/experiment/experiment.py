@@ -107,7 +107,7 @@ class Experiment:
         """
         if machine == self.machine:
             return self
-        return self._decided(self.written, machine)
+        return replace(self, machine=machine).decided()
 
     def going_on(self, begun: RunConfig) -> Self:
         """This experiment as the continuation of a run: what that took for `auto` stays.
@@ -121,7 +121,7 @@ class Experiment:
         taken = {name: getattr(begun.train, name) for name in ("compile", "layout")}
         taken = {name: value for name, value in taken.items() if getattr(train, name) == "auto"}
         written = self.written.model_copy(update={"train": train.model_copy(update=taken)})
-        return self._decided(written, self.machine)
+        return replace(self, written=written).decided()
 
     def seeded(self, seed: int) -> Self:
         """This experiment from another seed, on which nothing else of it hangs."""
@@ -129,18 +129,19 @@ class Experiment:
             return self
         return replace(self, config=self.config.seeded(seed), written=self.written.seeded(seed))
 
-    def _decided(self, written: RunConfig, machine: Machine) -> Self:
+    def decided(self) -> Self:
+        """This experiment with what hangs on its machine taken as it was written, or decided."""
         found = decide_for_machine(
-            written.train,
-            machine,
+            self.written.train,
+            self.machine,
             self.design,
             batch=self.batch_size,
             steps=self.total,
-            recordable=written.recordable,
+            recordable=self.written.recordable,
         )
         train = self.config.train.model_copy(update=found.fields)
         config = self.config.model_copy(update={"train": train})
-        return replace(self, config=config, written=written, machine=machine, compile_why=found.why)
+        return replace(self, config=config, compile_why=found.why)
 
 
 def batch_size(train: TrainConfig, examples: int) -> int:

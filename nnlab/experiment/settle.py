@@ -13,8 +13,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.auto import decide_for_machine
-from nnlab.experiment.experiment import Experiment, batch_size, run_lengths
+from nnlab.experiment.experiment import Experiment, run_lengths
 from nnlab.experiment.misfits import (
     find_misfits,
     monitored_keys,
@@ -74,20 +73,12 @@ def settle(
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
-    took = decide_for_machine(
-        config.train,
-        machine,
-        network,
-        batch=batch_size(config.train, shape.sizes["train"]),
-        steps=total,
-        recordable=config.recordable,
-    )
-    train = {**took.fields, "monitor": monitor(config.train, shape)}
     log = spelled_out(config, pace, total)
-    settled = _spelled_out(config, place, loss, scores, shape, train, log)
-    return Experiment(
-        settled, written, place, machine, shape, network, per_epoch, total, pace, took.why
+    settled = _spelled_out(config, place, loss, scores, shape, log)
+    found = Experiment(
+        settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
+    return found.decided()
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
@@ -179,10 +170,9 @@ def _spelled_out(
     loss: LossConfig,
     scores: tuple[ScoreConfig, ...],
     shape: DataShape,
-    train: Mapping[str, object],
     log: Mapping[str, object],
 ) -> RunConfig:
-    """The config with every `auto` replaced by what it took."""
+    """The config with every `auto` replaced by what it took, but for what hangs on the machine."""
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
@@ -195,7 +185,7 @@ def _spelled_out(
         "model": model,
         "loss": loss,
         "scores": scores,
-        "train": config.train.model_copy(update=train),
+        "train": config.train.model_copy(update={"monitor": monitor(config.train, shape)}),
         "log": config.log.model_copy(update=log),
     }
     replaced = config.replaced

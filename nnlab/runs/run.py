@@ -130,17 +130,10 @@ def stream_run(
     chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
-    with ExitStack() as stack:
-        folder = (run_dir or create_folder(experiment.config.name or "run")).absolute()
-        # Nothing is loaded or written before the folder is ours.
-        stack.enter_context(folders.claim_folder(folder, begun, experiment.config))
-        for remark in experiment.remarks() if examples is None else ():
-            view.note(remark)
-        with _settings(wish):
-            session = open_session(wish, folder, view, begun=begun)
-        # Left in the reverse order: the workers that read data stop before the lock is released.
-        stack.callback(view.finish)
-        stack.callback(session.built.source.close)
+    folder = (run_dir or create_folder(experiment.config.name or "run")).absolute()
+    # Nothing is loaded or written before the folder is ours.
+    with folders.claim_folder(folder, begun, experiment.config), ExitStack() as stack:
+        session = _opened(wish, folder, begun, view, stack)
         received: list[int] = []
         if alone:
             # From here on there is a loop that a signal can stop softly.
@@ -152,6 +145,20 @@ def stream_run(
         if shown:
             _report(session, summary, view)
         return summary
+
+
+def _opened(
+    wish: Wish, folder: Path, begun: RunConfig | None, view: View, stack: ExitStack
+) -> Session:
+    """The session: data loaded, network built, the newest checkpoint taken over."""
+    for remark in wish.experiment.remarks() if wish.examples is None else ():
+        view.note(remark)
+    with _settings(wish):
+        session = open_session(wish, folder, view, begun=begun)
+    # Left in the reverse order: the workers that read data stop before the view says goodbye.
+    stack.callback(view.finish)
+    stack.callback(session.built.source.close)
+    return session
 
 
 @contextmanager
