@@ -29,11 +29,12 @@ from nnlab.config.variants import (
     read_comparison,
     read_expectations,
 )
-from nnlab.core.contracts import Machine, Plan
+from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, Mistake
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.tables import Tables
+from nnlab.training.probes.readings import Needs, reading_keys, tag_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +281,6 @@ def _bare(tag: str) -> str:
     return re.sub(r"^([a-z_]+/)\d+_", r"\1", tag)
 
 
-OF_UNITS = ("activation_mean", "activation_std", "dead_units", "dormant_units")
-"""What the probes read of each layer of hidden units."""
 _MOMENTS = "first, best, lowest or highest before it"
 
 
@@ -289,20 +288,34 @@ def readable_tags(experiment: Experiment) -> list[str]:
     """What a run reads, spelled like TensorBoard's tags; on test data once, at the end."""
     keys = ["loss", *(score.key for score in experiment.scores)]
     splits = [*experiment.shape.sizes]
-    plans = [plan for plan in experiment.design.plans if plan.parameters]
-    norms = [f"grad_norm/{n:02d}_{name}" for n, p in enumerate(plans) for name in p.parameters]
+    layers = experiment.design.layers
+    inside = reading_keys(layers, when=_when(experiment), has=_has(experiment))
     return [
         *(f"{key}/{split}" for key in keys for split in splits),
-        "grad_norm/total",
-        *norms,
-        "learning_rate",
-        *([] if experiment.config.log.probes == "off" else _of_units(plans)),
+        *(tag_of(key, "train") for key in inside),
     ]
 
 
-def _of_units(plans: Sequence[Plan]) -> list[str]:
-    hidden = [f"{n:02d}_{plan.name}" for n, plan in enumerate(plans[:-1])]
-    return [*(f"{key}/{name}" for key in OF_UNITS for name in hidden), "dead_units/total"]
+def _when(experiment: Experiment) -> set[str]:
+    """The fields of `log` that something is read by."""
+    pace = experiment.pace
+    closely = set[str]() if pace.closely is None else {"log.probes"}
+    return {"log.every", *closely, *(f"log.{name}" for name in pace.costly)}
+
+
+def _has(experiment: Experiment) -> set[Needs]:
+    """What of the needs of readings a run has."""
+    config, activation = experiment.config, experiment.config.model.output.activation
+    classes = experiment.shape.task == "classes" and config.rule.own_loss is None
+    found: dict[Needs, bool] = {
+        "gradient": config.rule.optimized,
+        "penalty": bool(config.regularize.l1 or config.regularize.l2),
+        "clip_norm": config.train.clip_norm is not None,
+        "probabilities": classes
+        and not isinstance(activation, str)
+        and experiment.loss.probabilities_behind(activation.kind) is not None,
+    }
+    return {need for need, there in found.items() if there}
 
 
 def settle_first(source: str | Path | Text, overrides: Sequence[str] = ()) -> Experiment:

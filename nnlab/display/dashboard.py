@@ -48,7 +48,8 @@ class Curves:
 
     Attributes:
         lines: (key, split) -> epochs and values.
-        norms: gradient norm of each layer, in the order of depth.
+        layers: key of a gradient norm in readings -> the layer's name, in the order of depth.
+        norms: gradient norm of each layer, in the same order.
         notes: what else is known of a layer: "dead 12 %".
         sick: layer -> the worst level of its findings.
     """
@@ -56,6 +57,7 @@ class Curves:
     lines: dict[tuple[str, Split], tuple[list[float], list[float]]] = field(
         default_factory=dict[tuple[str, Split], tuple[list[float], list[float]]]
     )
+    layers: Mapping[str, str] = field(default_factory=dict[str, str])
     norms: dict[str, float] = field(default_factory=dict[str, float])
     notes: dict[str, str] = field(default_factory=dict[str, str])
     sick: dict[str, Level] = field(default_factory=dict[str, Level])
@@ -69,7 +71,8 @@ class Curves:
                 values.append(reading.values[key])
                 if len(epochs) > CHART_POINTS:
                     del epochs[1:-1:2], values[1:-1:2]
-        self.norms = norms_of(reading.values) or self.norms
+        found = {n: reading.values[k] for k, n in self.layers.items() if k in reading.values}
+        self.norms = found or self.norms
         self.notes |= _notes(reading.values)
 
     def mark(self, layer: str | None, level: Level) -> None:
@@ -79,17 +82,6 @@ class Curves:
         known = self.sick.get(layer)
         if known is None or LEVELS.index(level) > LEVELS.index(known):
             self.sick[layer] = level
-
-
-def norms_of(values: Mapping[str, float]) -> dict[str, float]:
-    """Layer -> the gradient norm of its weights, in the order of depth."""
-    found = {
-        key.removeprefix("grad_norm/").removesuffix(".weight"): value
-        for key, value in values.items()
-        if key.startswith("grad_norm/") and key.endswith(".weight")
-    }
-    # A norm layer's weight stands beside that of its layer.
-    return {key.partition("_")[2]: v for key, v in found.items() if not key.endswith("_norm")}
 
 
 def _notes(values: Mapping[str, float]) -> dict[str, str]:

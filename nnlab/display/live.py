@@ -61,6 +61,7 @@ class LiveView:
     def prepare(self, about: RunAbout, console: Console) -> None:
         """All that `render` needs, for a console of this size."""
         self._about, self._console = about, console
+        self._curves.layers = about.layers
         self._progress = _progress(console)
         self._task = self._progress.add_task(
             "", total=about.steps_total, completed=about.progress()

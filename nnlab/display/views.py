@@ -5,7 +5,7 @@ The loop never draws. The live view's own thread looks at an integer a few times
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO, cast, final
 
@@ -33,6 +33,7 @@ class RunAbout:
         sizes: examples of each split.
         progress: the step reached; called by the view's thread at any time.
         remark: a sentence on what was chosen for it; may be empty.
+        layers: key of a gradient norm in readings -> the layer's name, from input to output.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RunAbout:
     sizes: Mapping[Split, int]
     progress: Callable[[], int]
     remark: str = ""
+    layers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def epochs(self) -> int | None:

@@ -1,11 +1,11 @@
 """What every model says of itself: its hidden layers. The output layer follows."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from nnlab.core.contracts import DataShape, Examples, Plan, Shape
+from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Config, Forms, Kind
 from nnlab.core.lazy import nn
@@ -17,10 +17,10 @@ from nnlab.parts.layers.family import Placed
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
+from nnlab.training.probes.labels import Layers, layers_of, matrices
 
 if TYPE_CHECKING:
     from nnlab.models.stack import StackConfig
-    from nnlab.training.probes.anatomy import Anatomy
 
 MAX_PARAMETERS = 10**10
 
@@ -97,6 +97,11 @@ class ModelConfig(Kind, frozen=True):
         return self
 
 
+def _seen(placed: Placed, plan: Plan) -> tuple[Seen, ...]:
+    found = placed.config.seen(placed.name)
+    return found or ((Seen(placed.name, placed.name, None, None),) if matrices([plan]) else ())
+
+
 def _count(plan: Plan) -> int:
     return sum(prod(shape) for shape in plan.parameters.values())
 
@@ -110,19 +115,27 @@ class Design:
         placed: all layers, the output layer last.
         plans: the plan of each.
         module: a network of the user's own, which takes the place of all layers; None for ours.
-        anatomy: what can be seen of it.
+        dissected: which layers it has.
     """
 
     inputs: Shape
     placed: tuple[Placed, ...]
     plans: tuple[Plan, ...]
     module: "nn.Module | None" = None
-    anatomy: "Anatomy | None" = None
+    dissected: Layers | None = None
 
     @property
     def parameters(self) -> int:
         """How many weights and biases."""
         return sum(_count(plan) for plan in self.plans)
+
+    @property
+    def layers(self) -> Layers:
+        """Which of its layers can be seen; one that says nothing of it, where it puts out."""
+        if self.dissected is not None:
+            return replace(self.dissected, plans=self.plans)
+        pairs = zip(self.placed, self.plans, strict=True)
+        return layers_of(self.plans, [s for placed, plan in pairs for s in _seen(placed, plan)])
 
     @property
     def flops(self) -> int:

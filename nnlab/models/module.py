@@ -68,13 +68,13 @@ class ModuleConfig(ModelConfig, frozen=True):
             shapes.append(tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else outputs)
 
         try:
-            anatomy = dissect_network(network, run)
+            layers = dissect_network(network, run)
         except Exception as error:  # whatever a module of a user's own may raise
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             text = f"{self.network} cannot take examples of shape {data.inputs}: {why}"
             raise MistakeError(("model",), text) from error
         self._check(shapes[0], data, loss)
-        return Design(data.inputs, (), _ending(anatomy.plans, shapes[0]), network, anatomy)
+        return Design(data.inputs, (), _ending(layers.plans, shapes[0]), network, layers)
 
     def _check(self, found: object, data: DataShape, loss: LossConfig) -> None:
         """The outputs of two examples are what the loss takes."""

@@ -1,12 +1,9 @@
-"""Modules that hold layers, and the only ones that let a probe look between them."""
+"""Modules that hold layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import final
 
 from torch import Tensor, nn
-
-_Tap = Callable[[str, Tensor], None]
-"""Gets the name and the output of each module, (N, *shape), while a probe looks."""
 
 
 @final
@@ -18,17 +15,11 @@ class Stack(nn.Module):
         for name, layer in layers.items():
             self.add_module(name, layer)
 
-    def forward(self, x: Tensor, tap: _Tap | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(N, *inputs) to (N, *outputs)."""
-        if tap is None:
-            for layer in self._modules.values():
-                assert layer is not None
-                x = layer(x)
-            return x
-        for name, layer in self._modules.items():
+        for layer in self._modules.values():
             assert layer is not None
-            x = layer(x, _within(name, tap)) if isinstance(layer, Residual) else layer(x)
-            tap(name, x)
+            x = layer(x)
         return x
 
 
@@ -45,18 +36,11 @@ class Residual(nn.Module):
             self.add_module(name, layer)
         self._body, self._skip = tuple(body), tuple(skip)
 
-    def forward(self, x: Tensor, tap: _Tap | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(N, *inputs) to (N, *outputs)."""
         y = skipped = x
         for name in self._body:
-            layer = self.get_submodule(name)
-            y = layer(y, _within(name, tap)) if isinstance(layer, Residual) and tap else layer(y)
-            if tap is not None:
-                tap(name, y)
+            y = self.get_submodule(name)(y)
         for name in self._skip:
             skipped = self.get_submodule(name)(skipped)
         return self.get_submodule("activation")(y + skipped)
-
-
-def _within(name: str, tap: _Tap) -> _Tap:
-    return lambda inner, x: tap(f"{name}.{inner}", x)

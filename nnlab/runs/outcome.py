@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-import torch
-
 from nnlab.config.described import help_of
 from nnlab.config.run_config import dump_config
 from nnlab.core.contracts import Split, Stopped
@@ -17,8 +15,8 @@ from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import in_no_file
 from nnlab.experiment.misfits import monitored_keys
-from nnlab.runs.building.build import evaluation_batch
 from nnlab.runs.building.compiling import compile_facts
+from nnlab.runs.building.forward import batches_of
 from nnlab.runs.building.probing import seen_of
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.folder import flat_config
@@ -41,8 +39,7 @@ def conclude_run(session: Session) -> Conclusion:
     step, device = session.built.step, next(session.built.network.parameters()).device
     if not isinstance(step, Concluding):
         return Conclusion()
-    rows = torch.from_numpy(session.examples.rows["train"]).to(device)
-    return step.conclude(rows.split(evaluation_batch(session.experiment)))
+    return step.conclude(batches_of(session.experiment, session.examples.rows["train"], device))
 
 
 def describe_run(board: TensorBoard, session: Session) -> None:

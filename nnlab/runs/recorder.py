@@ -21,7 +21,6 @@ from nnlab.runs.outcome import (
     summary_card,
 )
 from nnlab.runs.saving import Saver
-from nnlab.training.probes.labels import legible_layers, number_of
 
 
 @final
@@ -128,12 +127,12 @@ def _sinks_of(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     if lines.lost:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
     purge = session.progress.step + 1 if found else None
-    shown: set[int | None] = {None, *legible_layers(session.experiment.design.plans)}
+    layers = session.experiment.design.layers
     board = TensorBoard(
         session.folder,
         purge_step=purge,
         cards=session.built.cards,
-        hidden=lambda key: number_of(key) not in shown,
+        hidden=lambda key: not layers.legible(key),
         about=score_meanings(session.experiment),
     )
     return lines, board

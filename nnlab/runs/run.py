@@ -230,6 +230,7 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
         sizes=experiment.shape.sizes,
         progress=lambda: session.progress.step,
         remark=experiment.compile_why,
+        layers=experiment.design.layers.names,
     )
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.core.errors import ConfigError
-from nnlab.training.probes.anatomy import Tap, dissect_network, tap_forward
+from nnlab.training.probes.anatomy import dissect_network
 from nnlab.training.probes.gradients import tensor_norms
-from nnlab.training.probes.labels import cards_of, parameter_labels
 from nnlab.training.probes.probes import Probes
+from nnlab.training.probes.sight import Sight
 
 
 @final
@@ -42,10 +42,10 @@ class WatchedReadings:
         if not self._named:
             raise ConfigError(f"nnlab.Watch: {type(network).__name__} has no parameters")
         self._inputs = None if inputs is None else _each(inputs, _copy)
-        self._anatomy = dissect_network(network, None if inputs is None else self._run)
-        self._labels = parameter_labels(self._anatomy.plans)
-        self.cards = cards_of(self._anatomy.plans)
-        self.seen = self._anatomy.seen
+        layers = dissect_network(network, None if inputs is None else self._run)
+        self._sight, self._labels = Sight(network, layers), layers.keys
+        self.cards = layers.cards
+        self.seen = tuple(layers.seen.values())
         self._probes: Probes | None = None
         self._norms: Tensor | None = None
         self._close = False
@@ -102,14 +102,9 @@ class WatchedReadings:
 
     def _prober(self) -> Probes:
         if self._probes is None:
-            seen = self._anatomy.seen
-            forward = None if self._inputs is None else self._forward
-            names = self._labels | {each.layer: each.layer for each in seen}
-            self._probes = Probes(self._network, seen=seen, labels=names, forward=forward)
+            run = None if self._inputs is None else self._run
+            self._probes = Probes(self._sight, run=run)
         return self._probes
-
-    def _forward(self, tap: Tap) -> Any:
-        return tap_forward(self._network, self._anatomy, self._run, tap)
 
     def last(self, *, closely: bool) -> dict[str, float]:
         """The reading behind the last update: of its gradient nothing is left."""
@@ -126,7 +121,7 @@ class WatchedReadings:
         """The reading; begins a new window. One copy from the device brings all of it.
 
         Args:
-            updated: whether the update has been made that `tap_forward` came before.
+            updated: whether the update has been made that `look` came before.
             blind: leave the network alone, which may be in any state.
         """
         began = perf_counter()

@@ -1,52 +1,155 @@
-"""The loss and the scores of a split, in evaluation mode."""
+"""The one way to run a network over a split, and the loss and the scores that come of it.
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+An evaluation, a report, a picture, a record of examples and a prediction must agree to the bit, so
+that precision, threads, modes and batches are decided here and nowhere else.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from nnlab.core.contracts import LossFn, Score, StoredScore
-from nnlab.training.probes.no_trace import kept_modes
+from nnlab.core.contracts import Batch, LossFn, Score, StoredScore
+from nnlab.training import device as devices
+from nnlab.training.probes.no_trace import (
+    foreign,
+    kept_generators,
+    kept_modes,
+    without_side_effects,
+)
 from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
 
 _NONE: Mapping[str, StoredScore] = {}
 
 
-@torch.no_grad()
+class Answer(NamedTuple):
+    """What a network says of one batch."""
+
+    batch: Batch
+    outputs: Tensor
+    """(N, K) on the network's device, float32 at least."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A network, asked in the precision that it is trained in.
+
+    Attributes:
+        network: (N, *shape) to (N, K).
+        autocast: the lower precision of matrix products; None computes in the parameters' own.
+        threads: of one operation on the CPU while it is asked; None leaves those of the process,
+            as within a run, which has set them.
+    """
+
+    network: nn.Module
+    autocast: torch.dtype | None = None
+    threads: int | None = None
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Outputs (N, K) for scaled inputs (N, *shape): running statistics, no dropout.
+
+        Every module is put back into the mode that it was in. Whether gradients are recorded is
+        the caller's word, as with any torch function.
+        """
+        with kept_modes(self.network):
+            self.network.eval()
+            return self._outputs(inputs)
+
+    def as_trained(self, inputs: Tensor) -> Tensor:
+        """Outputs (N, K) with the statistics of this batch, as an update has them; no dropout.
+
+        Running statistics stay as they are. Whether gradients are recorded is the caller's word.
+        """
+        with without_side_effects(self.network):
+            return self._outputs(inputs)
+
+    @contextmanager
+    def over(self, source: RowSource, batches: Sequence[Tensor]) -> Generator[Iterator[Answer]]:
+        """The answers to batches of rows (N,), in order, without gradients.
+
+        Use it in a `with` statement: inside, the network is in evaluation mode; afterwards modes,
+        threads and torch's generators are as they were, whatever was raised.
+        """
+        with self._asked():
+            source.announce(batches)
+            yield (self._answer(source.gather(rows)) for rows in batches)
+
+    def outputs(
+        self, inputs: Tensor, *, batch: int, scale: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Outputs (N, K) on the CPU for inputs (N, *shape) that are no rows of a split.
+
+        Args:
+            inputs: wherever they lie, of any precision; each batch is moved to the network's.
+            batch: how many go through the network at once.
+            scale: makes of inputs, there, what the network sees; None where they are scaled.
+        """
+        like = next(self.network.parameters())
+
+        def asked(part: Tensor) -> Tensor:
+            moved = part.to(like.device).to(like.dtype)
+            return self._outputs(moved if scale is None else scale(moved)).cpu()
+
+        with self._asked():
+            return torch.cat([asked(part) for part in inputs.split(batch)])
+
+    def _answer(self, batch: Batch) -> Answer:
+        return Answer(batch, self._outputs(batch.inputs))
+
+    @contextmanager
+    def _asked(self) -> Generator[None]:
+        """Evaluation mode, no gradients, the threads; leaves no trace in the network."""
+        settings = nullcontext()
+        if self.threads is not None:
+            settings = devices.torch_settings(threads=self.threads, deterministic=False)
+        # A module of a user's own may draw in any mode; ours do not in evaluation mode.
+        kept = kept_generators() if foreign(self.network) else nullcontext()
+        with settings, kept, kept_modes(self.network), torch.no_grad():
+            self.network.eval()
+            yield
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        with matmul_precision(inputs.device, self.autocast):
+            outputs = self.network(inputs)
+        # Whatever follows (losses, probabilities, sums) needs float32's digits.
+        return outputs if outputs.dtype == torch.float64 else outputs.float()
+
+
+def matmul_precision(
+    device: torch.device, dtype: torch.dtype | None
+) -> AbstractContextManager[Any]:
+    """Inside, matrix products are computed in this precision; None leaves all as it is."""
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
 def evaluate_split(
-    network: nn.Module,
+    forward: Forward,
     *,
     loss: LossFn,
     scores: Mapping[str, Score],
     source: RowSource,
     batches: Sequence[Tensor],
     stored: Mapping[str, StoredScore] = _NONE,
-    autocast: torch.dtype | None = None,
 ) -> dict[str, float]:
-    """Means over all examples. Every module is put back into the mode that it was in.
+    """Means over all examples.
 
     Args:
-        network: (N, *shape) to (N, K).
+        forward: asks the network.
         loss: one loss for each example.
         scores: by their key.
         source: gives the batch of any rows.
         batches: the rows (N,) of each batch, on the device.
         stored: scores of all outputs, which are kept for them alone, by their key.
-        autocast: the lower precision of the forward pass.
     """
-    device = batches[0].device
-    window = Window(scores, device)
+    window = Window(scores, batches[0].device)
     kept: list[tuple[Tensor, Tensor]] = []
-    with kept_modes(network):
-        network.eval()
-        source.announce(batches)
-        for rows in batches:
-            batch = source.gather(rows)
-            with matmul_precision(device, autocast):
-                outputs = network(batch.inputs)
+    with forward.over(source, batches) as answers:
+        for batch, outputs in answers:
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
                 kept.append((outputs, batch.targets))
@@ -55,10 +158,3 @@ def evaluate_split(
         outputs, targets = (torch.cat(part).cpu() for part in zip(*kept, strict=True))
         values |= {key: score.value(outputs, targets) for key, score in stored.items()}
     return values
-
-
-def matmul_precision(
-    device: torch.device, dtype: torch.dtype | None
-) -> AbstractContextManager[Any]:
-    """Inside, matrix products are computed in this precision; None leaves all as it is."""
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

@@ -10,7 +10,7 @@ from rich.console import Console
 from nnlab.core.contracts import Reading
 from nnlab.core.finding import Finding
 from nnlab.core.text import render_text
-from nnlab.display.dashboard import CHART_POINTS, Curves, Room, decades, draw_dashboard, norms_of
+from nnlab.display.dashboard import CHART_POINTS, Curves, Room, decades, draw_dashboard
 from nnlab.display.notebook import NotebookView
 from nnlab.display.views import RunAbout
 
@@ -29,8 +29,14 @@ VALUES = {
 SICK = Finding("vanishing_gradient", "fault", "hidden1", 1e-6, "ratio", 0, "does not learn")
 
 
+def layers_in(values: dict[str, float]) -> dict[str, str]:
+    """What a run says of its layers before it begins."""
+    keys = [key for key in values if key.startswith("grad_norm/") and key.endswith(".weight")]
+    return {key: key.partition("_norm/")[2][3:].removesuffix(".weight") for key in keys}
+
+
 def told(values: dict[str, float] = VALUES) -> Curves:
-    curves = Curves()
+    curves = Curves(layers=layers_in(values))
     for step in range(1, 11):
         falling = {**values, "loss": 2.0 / step, "accuracy": step / 10}
         curves.add(Reading(step, step / 5, "train", falling), ["loss", "accuracy"])
@@ -96,7 +102,16 @@ def test_of_many_layers_some_are_drawn_and_always_the_first_and_the_last() -> No
 
 
 def test_layers_are_those_of_the_weights_in_the_order_of_depth() -> None:
-    assert norms_of(VALUES) == {"hidden1": 1e-6, "hidden2": 1e-2, "output": 1.0}
+    assert told().norms == {"hidden1": 1e-6, "hidden2": 1e-2, "output": 1.0}
+
+
+def test_a_weight_of_another_name_has_a_bar_of_its_own() -> None:
+    keys = ["grad_norm/00_lstm.weight_ih_l0", "grad_norm/00_lstm.weight_hh_l0"]
+    curves = Curves(layers={key: key[13:] for key in keys})
+    values = {**dict.fromkeys(keys, 0.1), "loss": 1.0}
+    curves.add(Reading(1, 0.2, "train", values), ["loss"])
+    drawn = [line.split()[0] for line in screen(curves) if line.startswith("lstm")]
+    assert drawn == ["lstm.weight_ih_l0", "lstm.weight_hh_l0"]
 
 
 def test_a_long_run_keeps_its_ends_and_no_more_points_than_are_drawn() -> None:

@@ -24,6 +24,7 @@ from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.losses.classes import BceConfig, CrossEntropyConfig
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.losses.regression import MseConfig
+from nnlab.training.probes.sight import trailed
 
 READ: Any = TypeAdapter(Model)
 ZEROS = ZerosConfig()
@@ -135,7 +136,9 @@ class TestEveryNetwork:
     def test_gives_the_shapes_of_its_plan(self, inputs: Shape, keys: dict[str, Any]) -> None:
         network = designed(inputs, **keys)
         seen: dict[str, Tensor] = {}
-        outputs = build_network(network, seed=0)(torch.zeros(2, *inputs), seen.__setitem__)
+        module = build_network(network, seed=0)
+        with trailed(module, seen.__setitem__):
+            outputs = module(torch.zeros(2, *inputs))
         assert outputs.shape == (2, 10)
         for plan in network.plans:
             # The last module of a layer, hidden1_dropout, gives its output.

@@ -32,6 +32,7 @@ from nnlab.parts.layers.pools import (
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import ConvConfig, LinearConfig
 from nnlab.parts.norms import BatchConfig, GroupConfig, NoNormConfig, Norm
+from nnlab.training.probes.sight import trailed
 
 KINDS = kinds_of(AnyLayer)
 DEFAULTS = Defaults(NoNormConfig(), IdentityConfig(), "auto", ZerosConfig(), 0.0)
@@ -333,30 +334,44 @@ class TestContainers:
         )
         return Stack({"block1": outer, "output": nn.Linear(3, 2)})
 
-    def test_a_tap_sees_every_module(self) -> None:
+    def test_a_trail_tells_every_module_in_the_order_of_the_pass(self) -> None:
         seen: dict[str, Tensor] = {}
-        self.network()(torch.zeros(1, 4), seen.__setitem__)
+        network = self.network()
+        with trailed(network, seen.__setitem__):
+            network(torch.zeros(1, 4))
         assert list(seen) == [
             "block1.block1.hidden1",
+            "block1.block1.skip",
+            "block1.block1.activation",
             "block1.block1",
             "block1.hidden1",
+            "block1.skip",
+            "block1.activation",
             "block1",
             "output",
         ]
 
-    def test_a_tap_sees_what_each_module_gives(self) -> None:
+    def test_a_trail_tells_what_each_module_gives(self) -> None:
         network, x = self.network(), torch.randn(3, 4)
-        hooked: dict[str, Tensor] = {}
-        for name, module in network.named_modules():
+        weights = dict(network.named_parameters())
 
-            def keep(_: nn.Module, __: object, output: Tensor, name: str = name) -> None:
-                hooked[name] = output
+        def linear(name: str, x: Tensor) -> Tensor:
+            return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-            module.register_forward_hook(keep)
         seen: dict[str, Tensor] = {}
-        network(x, seen.__setitem__)
-        assert all(torch.equal(value, hooked[name]) for name, value in seen.items())
+        with trailed(network, seen.__setitem__):
+            network(x)
+        inner = linear("block1.block1.hidden1", x) + x
+        outer = (linear("block1.hidden1", inner) + linear("block1.skip", x)).relu()
+        torch.testing.assert_close(seen["block1.block1"], inner)
+        torch.testing.assert_close(seen["block1"], outer)
+        torch.testing.assert_close(seen["output"], linear("output", outer))
 
-    def test_a_tap_changes_nothing(self) -> None:
+    def test_a_trail_changes_nothing_and_ends(self) -> None:
         network, x = self.network(), torch.randn(3, 4)
-        assert torch.equal(network(x), network(x, {}.__setitem__))
+        seen: dict[str, Tensor] = {}
+        with trailed(network, seen.__setitem__):
+            found = network(x)
+        seen.clear()
+        assert torch.equal(network(x), found)
+        assert not seen

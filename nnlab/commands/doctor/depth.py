@@ -1,6 +1,6 @@
 """Signal and gradient by depth in a network that has not been trained, beside the theory's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.commands.doctor import theory
-from nnlab.core.contracts import Batch, LossFn, Seen
+from nnlab.core.contracts import Batch, LossFn
 from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.parts.layers.weighted import LinearConfig
-from nnlab.training.probes.no_trace import without_side_effects
+from nnlab.training.probes.labels import Site
+from nnlab.training.probes.sight import Sight
 
 _PAIRS = 64
 """So many examples are compared, each with each."""
@@ -29,19 +30,19 @@ class DepthMeasure(NamedTuple):
 
 
 def by_depth(
-    network: nn.Module, batch: Batch, loss: LossFn, seen: Sequence[Seen], facts: Facts
+    network: nn.Module, batch: Batch, loss: LossFn, facts: Facts
 ) -> dict[str, dict[str, float | None]]:
     """One forward and backward pass: the numbers of each layer, from input to output.
 
     Leaves no gradient and no changed buffer behind.
     """
-    measured = _measure(network, batch, loss, seen)
+    measured = _measure(Sight(network, facts.experiment.design.layers), batch, loss)
     weights = dict(network.named_parameters())
     expected = _expected(facts, measured, weights)
     found: dict[str, dict[str, float | None]] = {}
     last = next((m.gradient for m in reversed(list(measured.values())) if m.gradient), None)
     for layer in facts.layers:
-        one = measured.get(layer.name)
+        one = measured.get(layer.module)
         if one is None:
             continue
         row: dict[str, float | None] = {
@@ -53,21 +54,21 @@ def by_depth(
     return found
 
 
-def _measure(
-    network: nn.Module, batch: Batch, loss: LossFn, seen: Sequence[Seen]
-) -> dict[str, DepthMeasure]:
-    names = {one.before: one.layer for one in seen if one.before is not None}
+def _measure(sight: Sight, batch: Batch, loss: LossFn) -> dict[str, DepthMeasure]:
     kept: dict[str, Tensor] = {}
+    alone = {place.layer for place in sight.layers.places.values() if place.role == "preactivation"}
 
-    def tap(name: str, x: Tensor) -> None:
-        if name in names and x.requires_grad:
+    def tap(place: Site, x: Tensor) -> None:
+        # What has its activation inside (a recurrent layer) shows that alone.
+        wanted = place.role == "preactivation" or place.layer not in alone
+        if wanted and x.requires_grad:
             x.retain_grad()
-            kept[names[name]] = x
+            kept[place.layer] = x
 
-    with without_side_effects(network), torch.enable_grad():
-        outputs = network(batch.inputs, tap=tap)
+    with sight.still(), sight.open(tap, whole=True), torch.enable_grad():
+        outputs = sight.network(batch.inputs)
         loss(outputs, batch).mean().backward()
-    network.zero_grad(set_to_none=True)
+    sight.network.zero_grad(set_to_none=True)
     return {name: _of(x) for name, x in kept.items()}
 
 

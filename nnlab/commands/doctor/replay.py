@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,12 @@ from nnlab.core.contracts import Examples, LossFn, ObservingFn
 from nnlab.core.errors import CheckpointError
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import BuiltRun, build_trainer
+from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.folder import checkpoint
 from nnlab.training import device as devices
-from nnlab.training.probes.no_trace import without_side_effects
+from nnlab.training.evaluate import Forward
+from nnlab.training.probes.sight import trailed
 from nnlab.training.progress import FAR, Progress
 
 MOST_STEPS = 20_000
@@ -81,7 +83,8 @@ def replay_updates(
         built.step.load(found.tensors)
         progress = Progress.of(found.state["progress"])
         loss = loss_of(experiment, examples, built.network)
-        return _first(built, loss, progress, until)
+        forward = forward_of(experiment, built.network)
+        return _first(built, forward, loss, progress, until)
 
 
 def without_compiler(experiment: Experiment) -> Experiment:
@@ -90,7 +93,9 @@ def without_compiler(experiment: Experiment) -> Experiment:
     return replace(experiment, config=experiment.config.model_copy(update={"train": train}))
 
 
-def _first(built: BuiltRun, loss: LossFn, progress: Progress, until: int) -> Broken | None:
+def _first(
+    built: BuiltRun, forward: Forward, loss: LossFn, progress: Progress, until: int
+) -> Broken | None:
     trainer, network = built.trainer, built.network
     schedule = trainer.schedule
     if isinstance(schedule, ObservingFn) and progress.schedule:
@@ -99,7 +104,7 @@ def _first(built: BuiltRun, loss: LossFn, progress: Progress, until: int) -> Bro
     for step in range(progress.step, until):
         epoch, position = divmod(step, trainer.order.per_epoch)
         rows = trainer.order.batches(epoch)[position]
-        losses, layer = _losses(built, loss, rows)
+        losses, layer = _losses(built, forward, loss, rows)
         if not bool(torch.isfinite(losses).all()) or losses.mean().item() > far:
             return _broken(step, layer, rows, losses, "the loss")
         trainer.fill(step)
@@ -110,20 +115,20 @@ def _first(built: BuiltRun, loss: LossFn, progress: Progress, until: int) -> Bro
     return None
 
 
-def _losses(built: BuiltRun, loss: LossFn, rows: Tensor) -> tuple[Tensor, str | None]:
+def _losses(
+    built: BuiltRun, forward: Forward, loss: LossFn, rows: Tensor
+) -> tuple[Tensor, str | None]:
     """(N,) of the batch, without dropout; and the first layer that is not finite."""
     first: list[str] = []
 
     def tap(name: str, x: Tensor) -> None:
-        if not first and not bool(torch.isfinite(x).all()):
+        if not first and x.is_floating_point() and not bool(torch.isfinite(x).all()):
             first.append(name)
 
-    network = built.network
     built.source.announce([rows])
-    with without_side_effects(network), torch.no_grad():
+    with trailed(forward.network, tap), torch.no_grad():
         batch = built.source.gather(rows)
-        taps: dict[str, Any] = {"tap": tap} if type(network).__module__.startswith("nnlab.") else {}
-        return loss(network(batch.inputs, **taps), batch).double(), first[0] if first else None
+        return loss(forward.as_trained(batch.inputs), batch).double(), first[0] if first else None
 
 
 def _not_finite(network: nn.Module) -> str | None:

@@ -108,9 +108,8 @@ def _layers(
     parameter = next(built.network.parameters())
     source = source_of(examples, device=parameter.device, dtype=parameter.dtype)
     batch = source.gather(probe_rows(examples, split))
-    seen = [s for placed in experiment.design.placed for s in placed.config.seen(placed.name)]
     loss = loss_of(experiment, examples, built.network)
-    found = by_depth(built.network, batch, loss, seen, facts)
+    found = by_depth(built.network, batch, loss, facts)
     for layer in facts.layers:
         for name in ("dead_units", "saturated"):
             if layer.name in found:

@@ -10,12 +10,11 @@ from nnlab.core.contracts import Shape, Split
 from nnlab.core.lazy import NDArray, np
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
-from nnlab.parts.activations.textbook import IdentityConfig
+from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, TanhConfig
 from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
-from nnlab.training.probes.labels import parameter_labels
-from nnlab.training.probes.readings import SATURATED
+from nnlab.training.probes.labels import SATURATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,12 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """A layer with a weight matrix.
+    """A weight matrix and what stands behind it; a recurrent layer has two of them or more.
 
     Attributes:
-        name: hidden1, block1.conv2, output.
-        weight: the key of its weight in readings: 00_hidden1.weight.
+        name: hidden1, block1.conv2, output; lstm.weight_ih_l0 where its name is not `weight`.
+        module: what it belongs to: hidden1, lstm.
+        weight: its key in readings: 00_hidden1.weight.
         shape: of the weight.
         activation: behind it; the identity where there is none.
         norm: the kind of the norm between.
@@ -71,6 +71,7 @@ class LayerFacts:
     """
 
     name: str
+    module: str
     weight: str
     shape: Shape
     activation: ActivationConfig
@@ -79,7 +80,7 @@ class LayerFacts:
 
     @property
     def key(self) -> str:
-        """Of its activations in readings: 00_hidden1."""
+        """Of the activations behind it in readings: 00_hidden1."""
         return self.weight.rpartition(".")[0]
 
 
@@ -168,8 +169,18 @@ class Facts:
 
     @property
     def hidden(self) -> Sequence[LayerFacts]:
-        """All others."""
-        return self.layers[:-1]
+        """All that do not belong to the output layer."""
+        return [layer for layer in self.layers if layer.module != self.layers[-1].module]
+
+    @property
+    def handed(self) -> bool:
+        """Whether the network is a module from Python, whose activations nobody has written."""
+        return self.experiment.design.module is not None
+
+    @property
+    def depth(self) -> int:
+        """How many layers with weights stand behind each other."""
+        return len({layer.module for layer in self.layers})
 
     @property
     def followed(self) -> bool:
@@ -190,20 +201,25 @@ class Facts:
 
 
 def _layers(experiment: Experiment) -> Iterator[LayerFacts]:
-    named = parameter_labels(experiment.design.plans)
+    layers = experiment.design.layers
+    bounds = {place.layer: place.bounds for place in layers.places.values()}
     configs = {placed.name: placed.config for placed in _flat(experiment.design.placed)}
-    shapes = {n: s for plan in experiment.design.plans for n, s in plan.parameters.items()}
-    for parameter, label in named.items():
-        name, _, last = parameter.rpartition(".")
-        if last != "weight" or len(shapes[parameter]) < 2:
-            continue
-        config = configs.get(name)
+    for each in layers.weights:
+        config = configs.get(each.module)
         activation: ActivationConfig = IdentityConfig()
-        norm = "none"
+        flat, norm = _LIKE.get(bounds.get(each.module), activation), "none"
         if isinstance(config, WeightedConfig):
-            activation = config.activation or activation
+            activation = flat = config.activation or activation
             norm = config.norm.kind if config.norm else norm
-        yield LayerFacts(name, label, shapes[parameter], activation, norm, at_rest(activation))
+        yield LayerFacts(each.name, each.module, each.key, each.shape, activation, norm,
+                    at_rest(flat))  # fmt: skip
+
+
+_LIKE: Mapping[tuple[float, float] | None, ActivationConfig] = {
+    (-1.0, 1.0): TanhConfig(),
+    (0.0, 1.0): SigmoidConfig(),
+}
+"""What an activation is like at rest of which only its bounds are known."""
 
 
 def _flat(placed: Sequence[Placed], block: str = "") -> Iterator[Placed]:

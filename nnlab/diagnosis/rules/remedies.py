@@ -26,7 +26,9 @@ def try_init(facts: Facts) -> tuple[str, ...]:
 
 def output_init(facts: Facts) -> tuple[str, ...]:
     """The initialization that follows the output's link; none where the model has no such field."""
-    return ("model.output.init=auto",) if model_has_field(facts, "output") else ()
+    return (
+        ("model.output.init=auto",) if model_has_field(facts, "output") and not facts.handed else ()
+    )
 
 
 def try_norm(facts: Facts) -> tuple[str, ...]:

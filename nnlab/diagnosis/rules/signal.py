@@ -32,7 +32,7 @@ def per_weight(point: HistoryPoint, layer: LayerFacts) -> float | None:
 
 def first_over_last(point: HistoryPoint, facts: Facts) -> float | None:
     """The gradient of the first layer, per weight, over that of the last."""
-    if len(facts.layers) < _DEEP:
+    if facts.depth < _DEEP:
         return None
     first, last = (per_weight(point, layer) for layer in (facts.layers[0], facts.layers[-1]))
     return None if first is None or not last else first / last
@@ -58,6 +58,7 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
     times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
     kinds = {layer.activation.kind for layer in facts.hidden} - {"identity"}
     names = " and ".join(sorted(kinds)) or "linear"
+    between = f"{facts.depth - 1} layers" if facts.handed else f"{facts.depth - 1} {names} layers"
     return Finding(
         name="vanishing_gradient",
         level=level,
@@ -65,8 +66,8 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
         measured=ratio,
         quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
         since=since_step(history.train, lambda p: below(limit, p)),
-        meaning=f"on its way back through {len(facts.hidden)} {names} layers the gradient "
-        f"shrinks {times} from the last layer to the first, so the first layers do not learn",
+        meaning=f"on its way back through {between} the gradient shrinks {times} from the last "
+        "layer to the first, so the first layers do not learn",
         remedy=(
             *remedies.try_activation(facts, "relu"),
             *remedies.try_init(facts),

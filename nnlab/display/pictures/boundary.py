@@ -62,10 +62,7 @@ class DecisionBoundary(Picture):
         return experiment.shape.inputs == (2,) and experiment.shape.task == "classes"
 
     def collect(self) -> Arrays:
-        from nnlab.training.probes.no_trace import evaluation_mode
-
-        with evaluation_mode(self.scene.network):
-            outputs = self.scene.network(self._grid)
+        outputs = self.scene.outputs(self._grid)
         regions = predicted_class(outputs)
         sure = torch.ones(len(outputs), device=outputs.device)
         if self._shares is not None:

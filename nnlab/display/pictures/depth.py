@@ -35,8 +35,7 @@ class GradientByDepth(Picture):
 
     @classmethod
     def fits(cls, experiment: "Experiment") -> bool:
-        shapes = [s for plan in experiment.design.plans for s in plan.parameters.values()]
-        return experiment.config.rule.optimized and sum(len(shape) >= 2 for shape in shapes) >= 2
+        return experiment.config.rule.optimized and len(experiment.design.layers.weights) >= 2
 
     def see(self, reading: Reading) -> None:
         keys = self.scene.norms
@@ -53,8 +52,8 @@ class GradientByDepth(Picture):
             return None
         step, norms = self._last
         kept = {**{s: n for s, n in self._kept.items() if 2 * s <= step}, step: norms}
-        names = [key.partition("_norm/")[2].partition("_")[2] for key in self.scene.norms]
-        layers = [name.removesuffix(".weight") for name in names]
+        names = self.scene.experiment.design.layers.names
+        layers = [names[key] for key in self.scene.norms]
         return {"steps": np.array([*kept]), "norms": np.array([*kept.values()]),
                 "layers": text_array(layers)}  # fmt: skip
 

@@ -10,6 +10,8 @@ from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
+    from nnlab.training.evaluate import Forward
+    from nnlab.training.probes.sight import Sight
     from nnlab.training.sources import RowSource
 
 Arrays = Mapping[str, "NDArray[Any]"]
@@ -34,7 +36,8 @@ class Scene:
     Attributes:
         experiment: settled.
         examples: the data, as stored.
-        network: that is trained, on its device.
+        forward: asks the network that is trained, on its device.
+        sight: looks between its layers.
         source: gives the batch of rows, scaled.
         probe: (N,) rows on the device, the same for the whole run.
         norms: keys of the weights' gradient norms in readings, from input to output.
@@ -42,10 +45,21 @@ class Scene:
 
     experiment: "Experiment"
     examples: Examples
-    network: "nn.Module"
+    forward: "Forward"
+    sight: "Sight"
     source: "RowSource"
     probe: "Tensor"
     norms: tuple[str, ...]
+
+    @property
+    def network(self) -> "nn.Module":
+        """What is trained."""
+        return self.forward.network
+
+    def outputs(self, inputs: "Tensor") -> "Tensor":
+        """(N, K): what the network says of scaled inputs (N, *shape), as an evaluation asks it."""
+        with torch.no_grad():
+            return self.forward(inputs)
 
     def scaled(self, stored: "NDArray[Any]") -> "Tensor":
         """(N, *shape) as stored to what the network sees, on its device and in its precision."""

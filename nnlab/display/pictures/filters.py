@@ -59,13 +59,13 @@ class FirstWeights(Picture):
 
 def first_weight(experiment: "Experiment") -> tuple[str, Shape] | None:
     """Name and shape of the first weight, if it can be seen as images."""
-    shapes = [item for plan in experiment.design.plans for item in plan.parameters.items()]
-    name, shape = next(((n, s) for n, s in shapes if len(s) >= 2), ("", ()))
-    if len(shape) == 4 and min(shape[2:]) > 1:
-        return name, shape
-    if len(shape) == 2 and shape[1] == prod(experiment.shape.inputs):
-        return name, shape
-    return None
+    first = next(iter(experiment.design.layers.weights), None)
+    if first is None:
+        return None
+    shape = first.shape
+    filters = len(shape) == 4 and min(shape[2:]) > 1
+    whole = len(shape) == 2 and shape[1] == prod(experiment.shape.inputs)
+    return (first.parameter, shape) if filters or whole else None
 
 
 def mosaic(tiles: "NDArray[Any]") -> "NDArray[Any]":

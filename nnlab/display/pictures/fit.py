@@ -53,10 +53,7 @@ class FittedFunction(Picture):
         return shape.inputs == (1,) and shape.task == "regression" and not shape.start
 
     def collect(self) -> Arrays:
-        from nnlab.training.probes.no_trace import evaluation_mode
-
-        with evaluation_mode(self.scene.network):
-            outputs = self.scene.network(self._grid)
+        outputs = self.scene.outputs(self._grid)
         y = copy_to_host(self.scene.experiment.loss.predictions(outputs))
         if (scale := self.scene.examples.target_scale) is not None:
             y = y * np.array(scale.deviation) + np.array(scale.mean)

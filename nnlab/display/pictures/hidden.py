@@ -9,7 +9,6 @@ from nnlab.display.pictures.family import (
     Picture,
     Scene,
     copy_to_host,
-    layers_with_weights,
     text_array,
     thin_rows,
 )
@@ -44,19 +43,14 @@ class HiddenSpace(Picture):
 
     @classmethod
     def fits(cls, experiment: "Experiment") -> bool:
-        layers = layers_with_weights(experiment.design.plans)
-        last = [plan for plan in layers if plan.name == "output"]
-        return (
-            experiment.shape.task == "classes"
-            and len(layers) >= 2
-            and bool(last)
-            and last[0].inputs[0] >= 2
-        )
+        found = last_layer(experiment)
+        several = len({each.module for each in experiment.design.layers.weights}) >= 2
+        return experiment.shape.task == "classes" and several and found is not None
 
     def collect(self) -> Arrays:
         if self._inputs is None:
             self._inputs = self.scene.source.gather(self._rows).inputs
-        activations = last_hidden(self.scene.network, self._inputs)
+        activations = last_hidden(self.scene, self._inputs)
         places, explained = principal(copy_to_host(activations))
         if self._before is not None:
             places = places @ turn(places, self._before)
@@ -78,20 +72,26 @@ class HiddenSpace(Picture):
         figure.legend(fontsize=7, loc="center right", markerscale=1.3)
 
 
-def last_hidden(network: Any, inputs: "Tensor") -> "Tensor":
+def last_layer(experiment: "Experiment") -> str | None:
+    """The module that maps a row of two numbers or more to the outputs; None where none does."""
+    design = experiment.design
+    if not design.layers.weights:
+        return None
+    last, name = design.plans[-1], design.layers.weights[-1].module
+    row = name == last.name and len(last.inputs) == len(last.output) == 1 and last.inputs[0] >= 2
+    # What a network of ours ends in may be no layer of this form: a single unit, a point.
+    return name if row and (design.module is not None or name == "output") else None
+
+
+def last_hidden(scene: Scene, inputs: "Tensor") -> "Tensor":
     """(N, D): what comes into the output layer, in evaluation mode."""
-    from nnlab.training.probes.no_trace import evaluation_mode
+    from nnlab.training.probes.sight import first_inputs
 
-    seen = [inputs]
-
-    def tap(name: str, x: "Tensor") -> None:
-        # Inner layers of a block are named block1.conv1; behind the output nothing counts.
-        if not name.startswith("output"):
-            seen[0] = x
-
-    with evaluation_mode(network):
-        network(inputs, tap=tap)
-    return seen[0].flatten(1)
+    name, kept = last_layer(scene.experiment), list["Tensor"]()
+    assert name is not None
+    with first_inputs(scene.network.get_submodule(name), kept):
+        scene.outputs(inputs)
+    return kept[0].flatten(1)
 
 
 def principal(x: "Floats") -> "tuple[Floats, Floats]":

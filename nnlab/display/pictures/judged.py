@@ -27,12 +27,14 @@ class Judged:
 
     Attributes:
         probabilities: (N, K).
+        predicted: (N,) class numbers, as the accuracy counts them.
         targets: (N,) class numbers.
         classes: the K names.
         images: (N, channels, height, width) as stored; None where the inputs are none.
     """
 
     probabilities: "Floats"
+    predicted: "NDArray[np.int64]"
     targets: "NDArray[np.int64]"
     classes: tuple[str, ...]
     images: "NDArray[Any] | None" = None
@@ -62,8 +64,7 @@ class ConfusionMatrix(Judgement):
     @classmethod
     def collect(cls, judged: Judged) -> Arrays:
         return {
-            "counts": confusion_shares(judged.probabilities.argmax(axis=1), judged.targets,
-                                len(judged.classes)),
+            "counts": confusion_shares(judged.predicted, judged.targets, len(judged.classes)),
             "classes": text_array(judged.classes),
         }  # fmt: skip
 
@@ -142,10 +143,10 @@ class WorstMistakes(Judgement):
     def collect(cls, judged: Judged) -> Arrays | None:
         if judged.images is None:
             return None
-        worst = worst_mistakes(judged.probabilities, judged.targets)
+        worst = worst_mistakes(judged)
         if not len(worst):
             return None
-        said = judged.probabilities[worst].argmax(axis=1)
+        said = judged.predicted[worst]
         return {
             "images": judged.images[worst],
             "is": text_array([judged.classes[index] for index in judged.targets[worst]]),
@@ -196,10 +197,10 @@ def calibration_bins(
     return mean, share, counts
 
 
-def worst_mistakes(probabilities: "Floats", targets: "NDArray[np.int64]") -> "NDArray[np.int64]":
+def worst_mistakes(judged: Judged) -> "NDArray[np.int64]":
     """Numbers of the wrong examples whose own class is the least probable, the worst first."""
-    own = probabilities[np.arange(len(targets)), targets]
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != targets)
+    own = judged.probabilities[np.arange(len(judged.targets)), judged.targets]
+    wrong = np.flatnonzero(judged.predicted != judged.targets)
     return wrong[np.argsort(own[wrong], kind="stable")][:_WORST]
 
 

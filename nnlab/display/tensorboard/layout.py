@@ -5,18 +5,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnlab.core.contracts import Seen
 from nnlab.training.probes.labels import number_of
+from nnlab.training.probes.readings import READINGS
 
 ChartCategory = tuple[str, Mapping[str, Sequence[str]]]
 """A title, and for each of its charts the patterns of the tags in it."""
 
 LEARNING = "is it learning?"
 DEPTH = "layer by layer"
-_LAYERS = {
-    "pre-activations: standard deviation": "preactivation_std",
-    "activations: standard deviation": "activation_std",
-    "dead units": "dead_units",
-    "saturated activations": "saturated",
-}
 
 
 def chart_categories(
@@ -41,15 +36,19 @@ def chart_categories(
         ratios = [key.replace("grad_norm", "update_ratio") for key in ends]
         first["update ratio of first and last layer"] = _exactly(ratios)
     first["learning rate"] = _exactly(["learning_rate"])
-    deep = {"gradient norms": [r"^grad_norm/\d"]}
+    return [(LEARNING, first), (DEPTH, _deep(seen))]
+
+
+def _deep(seen: Sequence[Seen] | None) -> dict[str, list[str]]:
+    """A chart for each reading that has one and that is there."""
+    there = {"parameter": True}
     if seen is not None:
-        deep["update ratios"] = [r"^update_ratio/\d"]
-        there = {"preactivation_std": any(s.before for s in seen),
-                 "activation_std": any(s.after for s in seen),
-                 "dead_units": any(s.after for s in seen),
-                 "saturated": any(s.after and s.bounds for s in seen)}  # fmt: skip
-        deep |= {title: [rf"^{key}/\d"] for title, key in _LAYERS.items() if there[key]}
-    return [(LEARNING, first), (DEPTH, deep)]
+        there |= {"matrix": True,
+                  "preactivation": any(s.before for s in seen),
+                  "activation": any(s.after for s in seen),
+                  "bounded": any(s.after and s.bounds for s in seen)}  # fmt: skip
+    known = {name: found for name, found in READINGS.items() if found.chart}
+    return {d.chart: [rf"^{name}/\d"] for name, d in known.items() if there.get(d.of)}
 
 
 def depth_order(key: str) -> int:

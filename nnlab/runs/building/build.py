@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Examples, LossFn, Score, Split
@@ -14,25 +14,19 @@ from nnlab.models.network import build_network as build_network
 from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
 from nnlab.runs.building.compiling import compile_step
-from nnlab.runs.building.probing import (
-    EVALUATION_ELEMENTS,
-    build_probes,
-    costly_measures,
-    spread_rows,
-)
+from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.probing import build_probes, costly_measures, spread_rows
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
-from nnlab.training.evaluate import evaluate_split, matmul_precision
+from nnlab.training.evaluate import Forward, evaluate_split
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
-from nnlab.training.probes.labels import cards_of, parameter_labels
 from nnlab.training.progress import Limits, Monitor
 from nnlab.training.sources import ResidentSource, RowSource
 from nnlab.training.step import Step
 from nnlab.training.streams import StreamedSource
 
-MAX_EVALUATION_BATCH = 2000
 CALIBRATION_ROWS = 256
 """So many training examples are seen by an initializer that looks at data."""
 
@@ -124,7 +118,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         optimizer=optimizer,
         source=source,
         scores=scores,
-        labels=parameter_labels(experiment.design.plans),
+        labels=experiment.design.layers.keys,
         learning_rate=rate,
         augment=augment,
         penalty=penalty,
@@ -136,9 +130,9 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
     )
     step, why_eager = compile_step(experiment, examples, step, device)
-    kept = network if averaged is None else averaged.network
+    forward = forward_of(experiment, network if averaged is None else averaged.network)
     measure = split_measures(
-        kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
+        forward, experiment, examples, source=source, loss=loss, scores=scores, device=device
     )
     trainer = Trainer(
         step=step,
@@ -153,7 +147,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         announce=source.announce,
         remedy=rule.remedy,
     )
-    cards = cards_of(experiment.design.plans) if rule.optimized else frozenset[str]()
+    cards = experiment.design.layers.cards if rule.optimized else frozenset[str]()
     return BuiltRun(trainer, step, network, measure, cards, source, why_eager)
 
 
@@ -183,7 +177,7 @@ def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -
 
 
 def split_measures(
-    network: nn.Module,
+    forward: Forward,
     experiment: Experiment,
     examples: Examples,
     *,
@@ -193,36 +187,16 @@ def split_measures(
     device: torch.device,
 ) -> dict[Split, Callable[[], dict[str, float]]]:
     """A function that reads the loss and the scores, for each split."""
-    size = evaluation_batch(experiment)
-    lower = objective.autocast_dtype(experiment.config.train.precision)
     stored = stored_scores_of(experiment, examples)
+    scores = {**scores, **network_scores_of(experiment, forward, loss)}
 
-    def asked(inputs: Tensor) -> Tensor:
-        with matmul_precision(device, lower):
-            return network(inputs)
-
-    scores = {**scores, **network_scores_of(experiment, asked, loss)}
-
-    def measure(rows: Tensor) -> Callable[[], dict[str, float]]:
-        batches = list(rows.to(device).split(size))
+    def measure(rows: NDArray[np.int64]) -> Callable[[], dict[str, float]]:
+        batches = batches_of(experiment, rows, device)
         return lambda: evaluate_split(
-            network,
-            loss=loss,
-            scores=scores,
-            stored=stored,
-            source=source,
-            batches=batches,
-            autocast=lower,
+            forward, loss=loss, scores=scores, stored=stored, source=source, batches=batches
         )
 
-    return {split: measure(torch.from_numpy(rows)) for split, rows in examples.rows.items()}
-
-
-def evaluation_batch(experiment: Experiment) -> int:
-    """How many examples are evaluated at once: by the largest layer, so that it is arithmetic."""
-    widest = max(prod(p.output) for plan in experiment.design.plans for p in (plan, *plan.children))
-    widest = max(widest, prod(experiment.shape.inputs))
-    return max(1, min(MAX_EVALUATION_BATCH, EVALUATION_ELEMENTS // widest))
+    return {split: measure(rows) for split, rows in examples.rows.items()}
 
 
 def _augment(experiment: Experiment) -> AugmentFn | None:

@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from nnlab.core.contracts import Examples, LossFn, Seen, Split
 from nnlab.core.seeds import seed_for
 from nnlab.experiment.experiment import Experiment
+from nnlab.runs.building.forward import EVALUATION_ELEMENTS
 from nnlab.training.loop import BESIDE
 from nnlab.training.pace import Costly
-from nnlab.training.probes.anatomy import Tap, tap_forward
 from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective, Sharpness
-from nnlab.training.probes.labels import layer_labels, parameter_labels
-from nnlab.training.probes.no_trace import without_side_effects
 from nnlab.training.probes.probes import Entropy, Probes
+from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
 from nnlab.training.step import Penalty
 from nnlab.training.streams import StreamedSource
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from numpy import int64
     from numpy.typing import NDArray
 
-EVALUATION_ELEMENTS = 2**22
-"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
 PROBE_ROWS = 256
 """So many validation examples show the activations of a run."""
 
@@ -44,26 +41,13 @@ def build_probes(
     """What looks into the network, on examples of the validation split if there is one."""
     if experiment.pace.closely is None:
         return None
-    design, sizes = experiment.design, experiment.shape.sizes
+    sizes = experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
-    seen = seen_of(experiment) or ()
-    named = parameter_labels(design.plans)
-    layers = layer_labels([s.layer for s in seen], named)
+    sight = Sight(network, experiment.design.layers)
     inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
-
-    def forward(tap: Tap) -> Tensor:
-        if design.anatomy is not None:
-            return tap_forward(network, design.anatomy, lambda: network(inputs()), tap)
-        with without_side_effects(network):
-            return network(inputs(), tap=tap)
-
-    if design.anatomy is not None:
-        layers = {each.layer: each.layer for each in seen}
     return Probes(
-        network,
-        seen=seen,
-        labels=named | layers,
-        forward=forward,
+        sight,
+        run=lambda: network(inputs()),
         entropy=_entropy(experiment),
         # Rows that are read one by one would have to be read once more.
         batches=1 if isinstance(source, StreamedSource) else BESIDE,
@@ -74,10 +58,7 @@ def seen_of(experiment: Experiment) -> Sequence[Seen] | None:
     """The layers that close looks see, from input to output; None where there is no close look."""
     if experiment.pace.closely is None:
         return None
-    design = experiment.design
-    if design.anatomy is not None:
-        return design.anatomy.seen
-    return [s for placed in design.placed for s in placed.config.seen(placed.name)]
+    return tuple(experiment.design.layers.seen.values())
 
 
 def probe_rows(examples: Examples, split: Split) -> Tensor:

@@ -11,6 +11,7 @@ from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.runs.building.build import place_network, source_of, split_measures
+from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.scoring import loss_of, scores_of
 from nnlab.runs.finished.reopen import reopen_run, restore_network
 from nnlab.runs.folder import checkpoint, looks
@@ -73,8 +74,9 @@ def evaluate(
     dtype = next(network.parameters()).dtype
     with devices.torch_settings(threads=experiment.threads, deterministic=False):
         source = source_of(examples, device=chosen, dtype=dtype)
+        forward = forward_of(experiment, network)
         measure = split_measures(
-            network,
+            forward,
             experiment,
             examples,
             source=source,
@@ -84,7 +86,7 @@ def evaluate(
         )[cast("Split", split)]
         values = measure()
         which = cast("Split", split)
-        found = judge_split(experiment, examples, network, source, which) if drawn else None
+        found = judge_split(experiment, examples, forward, source, which) if drawn else None
     if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
     samples = experiment.shape.sizes[cast("Split", split)]

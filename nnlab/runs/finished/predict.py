@@ -15,11 +15,13 @@ from nnlab.core.errors import DataError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import settle
-from nnlab.runs.building.build import evaluation_batch, place_network
+from nnlab.parts.scores.family import predicted_class as greatest
+from nnlab.runs.building.build import place_network
+from nnlab.runs.building.forward import evaluation_batch, forward_of
 from nnlab.runs.finished.reopen import of_run, restore_network
 from nnlab.runs.folder.data_json import read_data, shape_of
 from nnlab.training import device as devices
-from nnlab.training import objective
+from nnlab.training.evaluate import Forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ class Predictor:
     known: dict[str, Any]
     experiment: Experiment
     batch: int
-    _network: torch.nn.Module
-    _device: torch.device
+    _forward: Forward
 
     def __call__(self, inputs: object) -> Prediction:
         """What the network says of rows as they are stored.
@@ -66,24 +67,15 @@ class Predictor:
             DataError: they have another shape, or are not finite numbers.
         """
         rows = torch.from_numpy(_checked(inputs, self.known))
-        train = self.experiment.config.train
-        lower = objective.autocast_dtype(train.precision)
-        with (
-            devices.torch_settings(threads=self.experiment.threads, deterministic=False),
-            torch.inference_mode(),
-            torch.autocast(self._device.type, dtype=lower, enabled=lower is not None),
-        ):
-            outputs = torch.cat([self._outputs(part) for part in rows.split(self.batch)])
+        outputs = self._forward.outputs(rows, batch=self.batch, scale=self._scaled)
         return _told(outputs, self.experiment, self.known.get("target"))
 
-    def _outputs(self, rows: torch.Tensor) -> torch.Tensor:
-        dtype = next(self._network.parameters()).dtype
+    def _scaled(self, rows: torch.Tensor) -> torch.Tensor:
         shift, factor = (
-            torch.tensor(self.known[key], dtype=torch.float32).to(self._device, dtype)
+            torch.tensor(self.known[key], dtype=torch.float32).to(rows)
             for key in ("shift", "factor")
         )
-        found = self._network((rows.to(self._device).to(dtype) - shift) * factor).cpu()
-        return found if found.dtype == torch.float64 else found.float()
+        return (rows - shift) * factor
 
 
 def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING) -> Predictor:
@@ -103,7 +95,8 @@ def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING)
     machine = Machine.here(chosen.type)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
     network = place_network(restore_network(run, experiment), experiment, chosen).eval()
-    return Predictor(known, experiment, evaluation_batch(experiment), network, chosen)
+    forward = forward_of(experiment, network, alone=True)
+    return Predictor(known, experiment, evaluation_batch(experiment), forward)
 
 
 def predict(
@@ -164,8 +157,5 @@ def _told(
     known = None if found is None else found.numpy()
     if experiment.shape.task == "labels":
         return Prediction(outputs.numpy(), classes, known, ())
-    # One output of two classes: its sign decides, as in the accuracy.
-    single = outputs.shape[1] == 1
-    best = (outputs[:, 0] > 0).long() if single else outputs.argmax(dim=1)
-    labels = tuple(classes[index] for index in best.tolist())
+    labels = tuple(classes[index] for index in greatest(outputs).tolist())
     return Prediction(outputs.numpy(), classes, known, labels)

@@ -11,8 +11,7 @@ from torch import Tensor
 from nnlab.core.contracts import Batch, LossFn
 from nnlab.display.pictures.family import Scene, thin_rows
 from nnlab.training.probes import histograms
-from nnlab.training.probes.labels import layer_labels, legible_layers, number_of, parameter_labels
-from nnlab.training.probes.no_trace import without_side_effects
+from nnlab.training.probes.labels import Site
 
 _ROWS = 32
 """So many examples of the probe set are enough for a histogram."""
@@ -33,18 +32,13 @@ class Distributions:
         self._scene = scene
         self._loss = loss
         design = scene.experiment.design
-        self._labels = parameter_labels(design.plans)
-        seen = [s for placed in design.placed for s in placed.config.seen(placed.name)]
-        names = layer_labels([s.layer for s in seen], self._labels)
-        self._after = {s.after: names[s.layer] for s in seen if s.after}
-        shown = legible_layers(design.plans)
-        named = dict(scene.network.named_parameters())
-        self._weights = {
-            name: p
-            for name, p in named.items()
-            if p.ndim >= 2 and number_of(f"weights/{self._labels[name]}") in shown
+        layers = design.layers
+        self._sight = scene.sight
+        shown = {
+            each.parameter: each.key for each in layers.matrices if layers.legible(f"/{each.key}")
         }
-        self._after = {k: v for k, v in self._after.items() if number_of(f"/{v}") in shown}
+        named = dict(scene.network.named_parameters())
+        self._weights = {key: named[name] for name, key in shown.items()}
         each = prod(design.inputs) + sum(prod(plan.output) for plan in design.plans)
         self._batch: Batch | None = None
         self._rows = thin_rows(scene.probe, max(1, min(_ROWS, ELEMENTS // each)))
@@ -52,30 +46,31 @@ class Distributions:
     def collect(self) -> dict[str, NDArray[np.float64]]:
         """Tag -> (k, 3) buckets, as TensorBoard takes them; one copy from the device."""
         network = self._scene.network
-        named = self._weights
         if self._batch is None:
             self._batch = self._scene.source.gather(self._rows)
         batch = self._batch
-        found = {
-            f"weights/{self._labels[n]}": histograms.count_buckets(p) for n, p in named.items()
-        }
+        found = {f"weights/{key}": histograms.count_buckets(p) for key, p in self._weights.items()}
         activations: dict[str, Tensor] = {}
 
-        def tap(name: str, x: Tensor) -> None:
-            if name in self._after:
-                activations[f"activations/{self._after[name]}"] = histograms.count_buckets(x)
+        def tap(place: Site, x: Tensor) -> None:
+            if place.role == "activation" and self._sight.layers.legible(f"/{place.key}"):
+                activations[f"activations/{place.key}"] = histograms.count_buckets(x)
 
-        learned = {n: p for n, p in named.items() if p.requires_grad}
+        learned = {key: p for key, p in self._weights.items() if p.requires_grad}
         wanted = self._loss is not None and bool(learned)
-        with without_side_effects(network), torch.set_grad_enabled(wanted):
-            outputs = network(batch.inputs, tap=tap)
+        with (
+            self._sight.still(),
+            self._sight.open(tap),
+            torch.set_grad_enabled(wanted),
+        ):
+            outputs = network(batch.inputs)
             if self._loss is not None and wanted:
                 mean = self._loss(outputs, batch).mean()
                 # Unlike backward(), it leaves the parameters' own gradients alone.
                 gradients = torch.autograd.grad(mean, [*learned.values()], allow_unused=True)
                 found |= {
-                    f"gradients/{self._labels[name]}": histograms.count_buckets(gradient)
-                    for name, gradient in zip(learned, gradients, strict=True)
+                    f"gradients/{key}": histograms.count_buckets(gradient)
+                    for key, gradient in zip(learned, gradients, strict=True)
                     if gradient is not None  # pyright: ignore[reportUnnecessaryComparison]
                 }
         return histograms.read_histograms({**found, **activations})

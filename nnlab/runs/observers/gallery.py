@@ -9,15 +9,15 @@ from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stop
 from nnlab.display.pictures import JUDGEMENTS, KINDS
 from nnlab.display.pictures.family import Moment, Picture, Scene
 from nnlab.display.pictures.painter import Painter
-from nnlab.display.tensorboard.layout import depth_order
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import source_of
+from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.probing import probe_rows
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.distributions import Distributions
 from nnlab.runs.observers.judged import class_pr_curves, judge_split
-from nnlab.training.probes.labels import cards_of
+from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
 
 
@@ -32,8 +32,9 @@ def scene_of(
     source = source or source_of(examples, device=like.device, dtype=like.dtype)
     split: Split = "validation" if "validation" in experiment.shape.sizes else "train"
     rows = probe_rows(examples, split).to(like.device)
-    norms = sorted(cards_of(experiment.design.plans), key=depth_order)
-    return Scene(experiment, examples, network, source, rows, tuple(norms))
+    layers = experiment.design.layers
+    forward, sight = forward_of(experiment, network), Sight(network, layers)
+    return Scene(experiment, examples, forward, sight, source, rows, tuple(layers.names))
 
 
 def pictures_of(scene: Scene) -> list[Picture]:
@@ -119,7 +120,7 @@ class Gallery:
         if self._painter is None or "validation" not in scene.experiment.shape.sizes:
             return
         found = judge_split(
-            scene.experiment, scene.examples, scene.network, scene.source, "validation"
+            scene.experiment, scene.examples, scene.forward, scene.source, "validation"
         )
         if found is None:
             return

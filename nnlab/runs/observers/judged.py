@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from nnlab.core import files as durable
 from nnlab.core.contracts import Examples, Split
@@ -14,8 +14,9 @@ from nnlab.display.pictures.family import class_probabilities
 from nnlab.display.pictures.judged import Judged, precision_recall_curve
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import evaluation_batch
-from nnlab.training.probes.no_trace import evaluation_mode
+from nnlab.parts.scores.family import predicted_class
+from nnlab.runs.building.forward import batches_of
+from nnlab.training.evaluate import Forward
 from nnlab.training.sources import RowSource
 
 MOST_CURVES = 10
@@ -24,18 +25,21 @@ CURVE = "How precision falls as more of the class is found. High up to the right
 
 
 def judge_split(
-    experiment: Experiment, examples: Examples, network: nn.Module, source: RowSource, split: Split
+    experiment: Experiment, examples: Examples, forward: Forward, source: RowSource, split: Split
 ) -> Judged | None:
     """What the network says of a split; None where its outputs are no probabilities of classes."""
     probabilities = class_probabilities(experiment)
     if experiment.shape.task != "classes" or probabilities is None:
         return None
     rows = examples.rows[split]
-    device = next(network.parameters()).device
-    batches = torch.from_numpy(rows).to(device).split(evaluation_batch(experiment))
-    source.announce(list(batches))
-    with evaluation_mode(network):
-        found = [probabilities(network(source.gather(batch).inputs)) for batch in batches]
+    device = next(forward.network.parameters()).device
+    found: list[Tensor] = []
+    said: list[Tensor] = []
+    with forward.over(source, batches_of(experiment, rows, device)) as answers:
+        for _, outputs in answers:
+            found.append(probabilities(outputs))
+            # As the accuracy: two outputs may differ and round to the same probability.
+            said.append(predicted_class(outputs))
     table = torch.cat(found).double().cpu().numpy()
     stored = examples.inputs
     images = None
@@ -44,7 +48,8 @@ def judge_split(
     # A network that has diverged has no probabilities that could be compared.
     if not np.isfinite(table).all():
         return None
-    return Judged(table, examples.targets[rows], experiment.shape.classes, images)
+    classes = torch.cat(said).cpu().numpy()
+    return Judged(table, classes, examples.targets[rows], experiment.shape.classes, images)
 
 
 def class_pr_curves(board: TensorBoard, found: Judged, *, step: int) -> None:

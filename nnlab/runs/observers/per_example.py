@@ -20,11 +20,11 @@ from nnlab.core.contracts import Event, Examples, Reading
 from nnlab.core.errors import CheckpointError
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import BuiltRun, evaluation_batch
+from nnlab.runs.building.build import BuiltRun
+from nnlab.runs.building.forward import batches_of, forward_of
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.building.session import Session
 from nnlab.training.pace import Due
-from nnlab.training.probes.no_trace import evaluation_mode
 
 FILE = "examples.safetensors"
 _MOST_BYTES = 4 * 2**30
@@ -106,13 +106,10 @@ def row_answers(
     """
     loss = loss_of(experiment, examples, built.network)
     device = next(built.network.parameters()).device
-    chunks = list(torch.from_numpy(rows).to(device).split(evaluation_batch(experiment)))
+    batches = batches_of(experiment, rows, device)
     parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": [], "sure": []}
-    built.source.announce(chunks)
-    with evaluation_mode(built.network):
-        for chunk in chunks:
-            batch = built.source.gather(chunk)
-            outputs = built.network(batch.inputs)
+    with forward_of(experiment, built.network).over(built.source, batches) as found:
+        for batch, outputs in found:
             parts["losses"].append(loss(outputs, batch).float())
             if experiment.shape.task == "classes":
                 parts["margins"].append(margins(outputs, batch.targets))

@@ -1,5 +1,6 @@
 """What is read of a network while it trains: gradients, activations, updates, curvature.
 
-Start with `readings.py`, which names every reading and says what it means; `anatomy.py` knows
-which layers a network has and how to see into them.
+Start with `readings.py`, which names every reading and says what it means. `labels.py` knows which
+layers can be seen, `sight.py` looks between them, `anatomy.py` finds those of a module that a user
+hands in.
 """

@@ -1,45 +1,32 @@
-"""Networks that are not ours: which layers they have, and a way to look between them.
+"""Networks that are not ours: which layers they have, and what of them can be seen.
 
-One forward pass shows the order in which modules are called. Hooks are there for such a pass alone
-and are removed afterwards, so that training runs as if nobody had looked.
+One forward pass shows the order in which modules are called.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.training.probes.labels import Layers, is_matrix
 from nnlab.training.probes.no_trace import kept_generators, without_side_effects
-
-NetworkCall = Callable[[], Any]
-"""A forward pass of the network."""
-Tap = Callable[[str, Tensor], None]
-"""Gets a name and what came into or out of a module, (N, units, ...), while a probe looks."""
+from nnlab.training.probes.sight import NetworkCall, hooked
 
 ACTIVATIONS = tuple(
     getattr(nn, name) for name in nn.modules.activation.__all__ if name != "MultiheadAttention"
 )
 """torch's activation modules."""
-
-
-class Anatomy(NamedTuple):
-    """What a network consists of, by depth.
-
-    Attributes:
-        plans: a layer for each module with a weight of two axes or more; what follows it without
-            one (a norm) belongs to it.
-        seen: what a probe sees, each under its key in readings: 02_layer1.0.conv2.
-        axes: of the units in what is tapped, by the tap's name.
-    """
-
-    plans: tuple[Plan, ...]
-    seen: tuple[Seen, ...]
-    axes: Mapping[str, int]
+NORMS = (
+    nn.modules.batchnorm._NormBase,  # pyright: ignore[reportPrivateUsage]
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+)
+"""torch's normalizing modules."""
 
 
 def unwrap_network(network: nn.Module) -> nn.Module:
@@ -63,86 +50,42 @@ def bounds_of(activation: nn.Module) -> tuple[float, float] | None:
 
 
 @torch.no_grad()
-def tap_forward(network: nn.Module, anatomy: Anatomy, run: NetworkCall, tap: Tap) -> Any:
-    """A forward pass that is tapped wherever `anatomy.seen` says.
-
-    Returns:
-        What the run gave. Buffers, modes and generators are as before.
-    """
-    modules = dict(network.named_modules())
-    chosen = {name: modules[name] for name in {tap.rpartition("#")[0] for tap in anatomy.axes}}
-
-    def told(_: nn.Module, name: str, x: Tensor | None) -> None:
-        axis = anatomy.axes.get(name)
-        if axis is not None and x is not None and x.is_floating_point() and x.ndim > 1:
-            tap(name, x.movedim(axis, 1) if x.ndim > 2 else x)
-
-    with _hooked(chosen, told), without_side_effects(network), kept_generators():
-        return run()
-
-
-@torch.no_grad()
-def dissect_network(network: nn.Module, run: NetworkCall | None) -> Anatomy:
+def dissect_network(network: nn.Module, run: NetworkCall | None) -> Layers:
     """The layers of a network, in the order in which a pass calls them.
 
     Args:
         network: any module.
         run: a forward pass of it; None takes the order in which they are defined, and sees nothing
             between them.
+
+    Returns:
+        A plan for each module with a matrix; what follows it without one (a norm) belongs to it.
+        What a probe sees is named after modules: 02_layer1.0.conv2.
     """
     trace = _Trace(network)
     if run is not None:
-        hooked = _hooked(dict(network.named_modules()), trace.told)
-        with hooked, without_side_effects(network), kept_generators():
+        with (
+            hooked(dict(network.named_modules()), trace.told),
+            without_side_effects(network),
+            kept_generators(),
+        ):
             run()
     plans = tuple(_plans(network, trace))
     numbers = {name.rpartition(".")[0]: n for n, p in enumerate(plans) for name in p.parameters}
-    seen: list[Seen] = []
+    seen: dict[str, Seen] = {}
     axes: dict[str, int] = {}
     for entry in trace.entries:
         shown = entry.name or _root(network)
         label = f"{numbers.get(entry.under, 0):02d}_{shown}"
-        if label in (each.layer for each in seen):
+        if label in seen:
             continue  # the same activation, called twice behind one layer
-        seen.append(Seen(label, entry.before, entry.after, entry.bounds))
+        seen[label] = Seen(shown, entry.before, entry.after, entry.bounds)
         axes |= dict.fromkeys(filter(None, (entry.before, entry.after)), entry.axis)
-    return Anatomy(plans, tuple(seen), axes)
-
-
-@contextmanager
-def _hooked(
-    modules: Mapping[str, nn.Module], told: Callable[[nn.Module, str, Tensor | None], None]
-) -> Generator[None]:
-    """Tells `name#0<` with what comes into the first call of a module, `name#0>` what comes out.
-
-    What comes in is told before the call: a module that works in place overwrites it.
-    """
-    names = {module: name for name, module in modules.items()}
-    calls = dict.fromkeys(names, 0)
-
-    def before(module: nn.Module, args: tuple[Any, ...]) -> None:
-        told(module, f"{names[module]}#{calls[module]}<", _tensor(args))
-
-    def after(module: nn.Module, _: Any, output: Any) -> None:
-        number, calls[module] = calls[module], calls[module] + 1
-        told(module, f"{names[module]}#{number}>", _tensor(output))
-
-    handles: list[Any] = []
-    try:
-        for module in names:
-            handles.append(module.register_forward_pre_hook(before))
-            handles.append(module.register_forward_hook(after))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _tensor(value: Any) -> Tensor | None:
-    """A tensor, or the first thing of a tuple if that is one (recurrent nets, attention)."""
-    if isinstance(value, tuple | list) and value:
-        value = value[0]
-    return value if isinstance(value, Tensor) else None
+    norms = {name for name, each in network.named_modules() if isinstance(each, NORMS)}
+    scales = {
+        full for plan in plans for full in plan.parameters if full.rpartition(".")[0] in norms
+    }
+    return Layers(plans, seen, axes, frozenset(scales))
 
 
 def _root(network: nn.Module) -> str:
@@ -158,7 +101,7 @@ def own_parameters(network: nn.Module) -> dict[str, dict[str, Shape]]:
 
 
 def _is_matrix(parameters: Mapping[str, Shape]) -> bool:
-    return any(len(shape) >= 2 for shape in parameters.values())
+    return any(is_matrix(shape) for shape in parameters.values())
 
 
 @dataclass(slots=True)
@@ -220,9 +163,12 @@ class _Trace:
         entering = self._entering
         self._held.append(y)  # so that no other tensor gets its id
         if name in self._matrices and tap.endswith("#0>"):
-            convolves = any(p.ndim > 2 for p in module.parameters(recurse=False))
-            axis = 1 if convolves else -1
+            axis = 1 if _convolves(module) else -1
             self._last = _Entry(name, name, tap, None, axis)
+            if isinstance(module, nn.RNNBase) and not module.proj_size:
+                # Its activation is inside it: what comes out is o * tanh(c), or tanh, or relu.
+                flat = None if module.mode == "RNN_RELU" else (-1.0, 1.0)
+                self._last = _Entry(name, name, None, tap, axis, flat)
             self.entries.append(self._last)
             self._from[id(y)] = self._last
         elif isinstance(module, ACTIVATIONS):
@@ -258,7 +204,7 @@ def _plans(network: nn.Module, trace: _Trace) -> Iterator[Plan]:
             inputs=inputs,
             output=output,
             parameters={full: shape for name in group for full, shape in own[name].items()},
-            flops=sum(_flops(shape, output) for shape in own[head].values()),
+            flops=_flops(modules[head], own[head], inputs, output),
             buffers={
                 f"{name}.{key}".removeprefix("."): tuple(buffer.shape)
                 for name in group
@@ -267,11 +213,18 @@ def _plans(network: nn.Module, trace: _Trace) -> Iterator[Plan]:
         )
 
 
-def _flops(weight: Shape, output: Shape) -> int:
-    """Of a linear map or a convolution, which applies its weight (units, ...) at each place."""
-    if len(weight) < 2:
-        return 0
-    return 2 * prod(weight) * (prod(output) // weight[0])
+def _convolves(module: nn.Module) -> bool:
+    return any(p.ndim > 2 for p in module.parameters(recurse=False))
+
+
+def _flops(module: nn.Module, own: Mapping[str, Shape], inputs: Shape, output: Shape) -> int:
+    """Of maps and convolutions, which apply their matrices at each place of what they put out."""
+    if not output or isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return 0  # not called; rows are looked up
+    spread = isinstance(module, nn.modules.conv._ConvTransposeNd)  # pyright: ignore[reportPrivateUsage]
+    shape = inputs if spread else output
+    places = prod(shape[1:] if _convolves(module) else shape[:-1])
+    return sum(2 * prod(shape) * places for shape in own.values() if is_matrix(shape))
 
 
 def _ordered(defined: Sequence[str], called: Iterable[str]) -> list[str]:

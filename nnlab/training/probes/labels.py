@@ -1,11 +1,159 @@
-"""How readings call layers and parameters: numbered by depth, 00_hidden1.weight."""
+"""Which layers of a network can be seen, and what readings call them: the one place that knows.
+
+It follows from the plans of the layers alone, without torch, for networks of ours and for modules
+of a user's own. `sight.py` beside it looks between the layers that stand here.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple, final
 
-from nnlab.core.contracts import Plan
+from nnlab.core.contracts import Plan, Seen, Shape
 
 LEGIBLE = 8
 """More layers than that are not shown one by one."""
+
+SATURATED = 0.025
+"""Of the range between an activation's bounds, the share next to each that counts as saturated.
+
+There the slope of sigmoid and tanh is a tenth of its largest: 4 a (1 - a) <= 0.1.
+"""
+
+Role = Literal["preactivation", "activation"]
+
+
+class Matrix(NamedTuple):
+    """A parameter of two axes or more, units first: what moves a network, whatever its name.
+
+    Biases and the parameters of most norms have one axis, and few numbers.
+    """
+
+    parameter: str
+    """Its full name: hidden1.weight, lstm.weight_ih_l0."""
+    key: str
+    """In readings: 00_hidden1.weight."""
+    shape: Shape
+
+    @property
+    def module(self) -> str:
+        """What it belongs to: hidden1, block1.conv2, lstm."""
+        return self.parameter.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: the layer, and the parameter where that is no plain weight."""
+        return self.parameter.removesuffix(".weight")
+
+    @property
+    def layer_key(self) -> str:
+        """Of the layer's activations in readings: 00_hidden1."""
+        return self.key.rpartition(".")[0]
+
+
+class Site(NamedTuple):
+    """Where a probe looks: what comes out of a module."""
+
+    layer: str
+    """The layer's full name."""
+    key: str
+    """The layer in readings: 00_hidden1."""
+    role: Role
+    bounds: tuple[float, float] | None
+    """Where an activation flattens out on both sides."""
+
+
+@final
+@dataclass(frozen=True)
+class Layers:
+    """Which layers of a network can be seen.
+
+    Attributes:
+        plans: of the layers, from input to output.
+        seen: what a probe sees of them, by their key in readings.
+        axes: of the units in what a module puts out, by the tap's name; 1 where there is none.
+        scales: parameters of norms, which multiply or shift each unit alone.
+    """
+
+    plans: tuple[Plan, ...]
+    seen: Mapping[str, Seen]
+    axes: Mapping[str, int] = field(default_factory=dict[str, int])
+    scales: frozenset[str] = frozenset()
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """Parameter name -> its key in readings: 00_hidden1.weight."""
+        return parameter_labels(self.plans)
+
+    @cached_property
+    def matrices(self) -> tuple[Matrix, ...]:
+        """Of all layers, from input to output."""
+        return matrices(self.plans)
+
+    @cached_property
+    def weights(self) -> tuple[Matrix, ...]:
+        """Those that connect units with units: a norm's, one number for a pixel, do not."""
+        return tuple(each for each in self.matrices if each.parameter not in self.scales)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Key of a weight's gradient norm -> what a person calls the weight, in order of depth."""
+        return {f"grad_norm/{each.key}": each.name for each in self.weights}
+
+    @property
+    def cards(self) -> frozenset[str]:
+        """The gradient norms that have a curve of their own in TensorBoard."""
+        return frozenset(f"grad_norm/{each.key}" for each in self.matrices)
+
+    @cached_property
+    def places(self) -> Mapping[str, Site]:
+        """What a probe is shown, by the tap's name."""
+        found: dict[str, Site] = {}
+        for key, seen in self.seen.items():
+            if seen.before:
+                found[seen.before] = Site(seen.layer, key, "preactivation", seen.bounds)
+            if seen.after:
+                found[seen.after] = Site(seen.layer, key, "activation", seen.bounds)
+        return found
+
+    def legible(self, key: str) -> bool:
+        """Whether TensorBoard shows the inside of the layer that a reading's key is of."""
+        number = number_of(key)
+        return number is None or number in self._shown
+
+    @cached_property
+    def _shown(self) -> frozenset[int]:
+        return legible_layers(self.plans)
+
+
+def layers_of(plans: Sequence[Plan], seen: Sequence[Seen]) -> Layers:
+    """The layers of a network of ours.
+
+    Args:
+        plans: of the layers, from input to output.
+        seen: what the layers say that a probe sees, in the same order.
+    """
+    named = parameter_labels(plans)
+    names = layer_labels([each.layer for each in seen], named)
+    # A norm behind a layer is hidden1_norm, one by itself is batch_norm1.
+    norms = {name for name in named if "_norm" in name.rpartition(".")[0].rpartition(".")[2]}
+    return Layers(tuple(plans), {names[each.layer]: each for each in seen}, scales=frozenset(norms))
+
+
+def matrices(plans: Sequence[Plan]) -> tuple[Matrix, ...]:
+    """The matrices of layers, from input to output."""
+    named = parameter_labels(plans)
+    return tuple(
+        Matrix(name, named[name], shape)
+        for plan in plans
+        for name, shape in plan.parameters.items()
+        if is_matrix(shape)
+    )
+
+
+def is_matrix(shape: Shape) -> bool:
+    """Whether a parameter of this shape connects units with units."""
+    return len(shape) >= 2
 
 
 def parameter_labels(plans: Sequence[Plan]) -> dict[str, str]:
@@ -25,13 +173,6 @@ def layer_labels(layers: Sequence[str], named: Mapping[str, str]) -> dict[str, s
         number = numbers.get(layer.split(".")[0], number)
         found[layer] = f"{number}_{layer}"
     return found
-
-
-def cards_of(plans: Sequence[Plan]) -> frozenset[str]:
-    """The per-layer readings that have a card of their own in TensorBoard."""
-    names = parameter_labels(plans)
-    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
-    return frozenset(f"grad_norm/{names[n]}" for n, shape in shapes.items() if len(shape) >= 2)
 
 
 def legible_layers(plans: Sequence[Plan]) -> frozenset[int]:

@@ -42,22 +42,6 @@ def kept_buffers(network: nn.Module) -> Generator[None]:
 
 
 @contextmanager
-def evaluation_mode(network: nn.Module) -> Generator[None]:
-    """As evaluation sees it: running statistics, no dropout, no gradients.
-
-    Afterwards each module is in the mode that it was in. No buffer changes.
-    """
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
 def kept_generators() -> Generator[None]:
     """Puts torch's default generators back: a module of a user's own may draw in any mode."""
     cpu = torch.get_rng_state()
@@ -71,14 +55,17 @@ def kept_generators() -> Generator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
+def foreign(network: nn.Module) -> bool:
+    """Whether it is a module of a user's own, of which nothing is known."""
+    return not type(network).__module__.startswith("nnlab.")
+
+
 def may_draw(network: nn.Module) -> bool:
     """Whether a forward pass in training may draw random numbers; of a foreign network: always.
 
     Modules of a user's own may call whatever they like.
     """
-    if not type(network).__module__.startswith("nnlab."):
-        return True
-    return any(
+    return foreign(network) or any(
         isinstance(module, nn.RReLU) or (isinstance(module, nn.Dropout) and module.p > 0)
         for module in network.modules()
     )

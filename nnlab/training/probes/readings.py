@@ -1,15 +1,23 @@
 """What every number of a reading means: its formula, on which data, its unit, its source.
 
-`nnlab menu readings` shows the table, TensorBoard the line of each curve. A key is the part before
-the slash, which stands in front of a layer, a parameter or `total`; losses and scores are not here:
-their menus define them.
+`nnlab menu readings` shows the table, TensorBoard the line of each curve, `expect:` takes what is
+read. A key is the part before the slash, which stands in front of a layer, a parameter or `total`;
+losses and scores are not here: their menus define them.
+
+To add one: an entry of READINGS, with a function of what `measured.py` holds of a close look.
 """
 
 import ctypes
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, final
 
 from nnlab.core.contracts import Split
+from nnlab.core.lazy import Tensor
+
+if TYPE_CHECKING:
+    from nnlab.training.probes.labels import Layers, Site
+    from nnlab.training.probes.measured import Gradients, Matrices, Units
 
 _WHOLE_RUN = {"learning_rate": "learning_rate", "samples_per_second": "speed/samples_per_second"}
 
@@ -48,15 +56,17 @@ DATA: Mapping[MeasuredOn, str] = {
 }
 """On what a number is measured, in a sentence."""
 
+Subject = Literal["run", "parameter", "matrix", "preactivation", "activation", "bounded", "output"]
+"""What a reading is a number of: the run, each parameter, each matrix, what comes into or out of
+each activation, out of each that has bounds, what the network puts out."""
+Needs = Literal["gradient", "penalty", "clip_norm", "probabilities"]
+"""What a run must have besides: a rule that follows a gradient, a regularization term, a limit of
+the gradient, outputs that are probabilities of classes."""
 
-SATURATED = 0.025
-"""Of the range between an activation's bounds, the share next to each that counts as saturated.
 
-There the slope of sigmoid and tanh is a tenth of its largest: 4 a (1 - a) <= 0.1.
-"""
-
-
-class Definition(NamedTuple):
+@final
+@dataclass(frozen=True, slots=True)
+class Definition:
     """One kind of number in a reading."""
 
     plain: str
@@ -69,6 +79,25 @@ class Definition(NamedTuple):
     """Whether TensorBoard shows it; all of them stand in metrics.jsonl."""
     when: str = "log.probes"
     """The field of the config that says when it is read; log.every: at each reading."""
+    of: Subject = "run"
+    also: tuple[str, ...] = ()
+    """Names behind the slash besides those of layers: total, output."""
+    needs: tuple[Needs, ...] = ()
+    chart: str = ""
+    """Its title on TensorBoard's page of all layers; none is not there."""
+    from_gradients: "Callable[[Gradients], Tensor | None] | None" = None
+    """Of a close look, (P,), one number for each matrix; None where there is nothing to measure."""
+    from_weights: "Callable[[Matrices], Tensor | None] | None" = None
+    """The same, after the update."""
+    from_units: "Callable[[Units], Tensor | tuple[Tensor, Tensor]] | None" = None
+    """Of what comes into or out of a layer, (); or how many units, and how many there are, so that
+    layers can be added up to the total."""
+
+    def fits(self, place: "Site") -> bool:
+        """Whether it is read of what is seen there."""
+        if self.of == "bounded":
+            return place.role == "activation" and place.bounds is not None
+        return self.of == place.role
 
 
 _SPREAD = {
@@ -81,14 +110,30 @@ _SPREAD = {
 _GLOROT = "Glorot & Bengio 2010"
 
 
-def _spread(role: str, what: str) -> dict[str, Definition]:
+def _part(name: str) -> "Callable[[Units], Tensor]":
+    return lambda units: units.spread[name]
+
+
+def _spread(role: Literal["preactivation", "activation"], what: str) -> dict[str, Definition]:
     return {
         f"{role}_{name}": Definition(
-            f"{what}: {plain}", formula, "probe set", source=_GLOROT, card=name == "std"
+            f"{what}: {plain}",
+            formula,
+            "probe set",
+            source=_GLOROT,
+            card=name == "std",
+            of=role,
+            chart=_CHARTS[role] if name == "std" else "",
+            from_units=_part(name),
         )
         for name, (plain, formula) in _SPREAD.items()
     }
 
+
+_CHARTS = {
+    "preactivation": "pre-activations: standard deviation",
+    "activation": "activations: standard deviation",
+}
 
 READINGS: Mapping[str, Definition] = {
     "learning_rate": Definition(
@@ -103,6 +148,7 @@ READINGS: Mapping[str, Definition] = {
         "window",
         card=True,
         when="log.every",
+        needs=("gradient", "penalty"),
     ),
     "clipped": Definition(
         "share of updates whose gradient was cut to clip_norm",
@@ -111,6 +157,7 @@ READINGS: Mapping[str, Definition] = {
         source="Pascanu et al. 2013, arXiv:1211.5063",
         card=True,
         when="log.every",
+        needs=("gradient", "clip_norm"),
     ),
     "grad_norm": Definition(
         "length of the gradient, before clipping",
@@ -118,19 +165,52 @@ READINGS: Mapping[str, Definition] = {
         "last batch",
         card=True,
         when="log.every",
+        of="parameter",
+        also=("total",),
+        needs=("gradient",),
+        chart="gradient norms",
     ),
     "grad_rms": Definition(
-        "size of a gradient's entry, comparable between layers", "|g|_2 / sqrt(n)", "last batch"
+        "size of a gradient's entry, comparable between layers",
+        "|g|_2 / sqrt(n)",
+        "last batch",
+        of="matrix",
+        needs=("gradient",),
+        from_gradients=lambda gradients: gradients.rms,
     ),
     "grad_agreement": Definition(
         "whether batches pull the same way: 1 all alike, 1/sqrt(M) only noise",
         "|mean g_i| / mean |g_i|, i = 1..M",
         "batches of the window",
         source="compare McCandlish et al. 2018, arXiv:1812.06162",
+        of="matrix",
+        needs=("gradient",),
+        from_gradients=lambda gradients: gradients.agreement,
     ),
-    "weight_norm": Definition("length of the weights", "|w|_2", "weights"),
+    "weight_norm": Definition(
+        "length of the weights",
+        "|w|_2",
+        "weights",
+        of="matrix",
+        needs=("gradient",),
+        from_weights=lambda weights: weights.norms,
+    ),
     "distance": Definition(
-        "how far the weights are from the first ones", "|w - w_0| / |w_0|", "weights"
+        "how far the weights are from the first ones",
+        "|w - w_0| / |w_0|",
+        "weights",
+        of="matrix",
+        needs=("gradient",),
+        from_weights=lambda weights: weights.distance,
+    ),
+    "unit_spread": Definition(
+        "how much the weights of a layer's units differ; 0 where all units are one",
+        "|W - mean of its rows|_F / |W|_F",
+        "weights",
+        source="Goodfellow et al. 2016, section 8.4",
+        of="matrix",
+        needs=("gradient",),
+        from_weights=lambda weights: weights.spread,
     ),
     "update_ratio": Definition(
         "how much the last update changed the weights; near 1e-3 is usual",
@@ -138,12 +218,10 @@ READINGS: Mapping[str, Definition] = {
         "weights",
         source="Bottou 2015, cited in Stanford's CS231n notes",
         card=True,
-    ),
-    "unit_spread": Definition(
-        "how much the weights of a layer's units differ; 0 where all units are one",
-        "|W - mean of its rows|_F / |W|_F",
-        "weights",
-        source="Goodfellow et al. 2016, section 8.4",
+        of="matrix",
+        needs=("gradient",),
+        chart="update ratios",
+        from_weights=lambda weights: weights.update_ratio,
     ),
     "update_angle": Definition(
         "how far the last update turned the weights",
@@ -151,6 +229,9 @@ READINGS: Mapping[str, Definition] = {
         "weights",
         "degrees",
         "Wan et al. 2021, arXiv:2006.08419",
+        of="matrix",
+        needs=("gradient",),
+        from_weights=lambda weights: weights.update_angle,
     ),
     **_spread("preactivation", "what comes into the activation"),
     **_spread("activation", "what comes out of the activation"),
@@ -160,12 +241,18 @@ READINGS: Mapping[str, Definition] = {
         "probe set",
         source="Maas et al. 2013",
         card=True,
+        of="activation",
+        also=("total",),
+        chart="dead units",
+        from_units=lambda units: units.dead,
     ),
     "dormant_units": Definition(
         "share of units that do next to nothing",
         "mean over units [E|a| <= 0.025 E|a| of the layer]",
         "probe set",
         source="Sokar et al. 2023, arXiv:2302.12902",
+        of="activation",
+        from_units=lambda units: units.dormant,
     ),
     "saturated": Definition(
         "share of activations within 2.5 % of a bound, where the slope is below a tenth",
@@ -173,6 +260,9 @@ READINGS: Mapping[str, Definition] = {
         "probe set",
         source=_GLOROT,
         card=True,
+        of="bounded",
+        chart="saturated activations",
+        from_units=lambda units: units.saturated,
     ),
     "sharpness": Definition(
         "curvature of the objective: above its edge the optimizer is unstable",
@@ -182,6 +272,8 @@ READINGS: Mapping[str, Definition] = {
         source="Cohen et al. 2021, arXiv:2103.00065; 2022, arXiv:2207.14484",
         card=True,
         when="log.sharpness",
+        also=("hessian", "preconditioned", "edge"),
+        needs=("gradient",),
     ),
     "gradient_noise": Definition(
         "the batch size at which the gradient is as much noise as signal",
@@ -191,6 +283,8 @@ READINGS: Mapping[str, Definition] = {
         "McCandlish et al. 2018, arXiv:1812.06162, appendix A.1",
         card=True,
         when="log.noise_scale",
+        also=("scale", "signal", "variance"),
+        needs=("gradient",),
     ),
     "entropy": Definition(
         "how undecided the outputs are: ln K knows nothing, 0 is certain",
@@ -198,9 +292,41 @@ READINGS: Mapping[str, Definition] = {
         "probe set",
         "nats",
         card=True,
+        of="output",
+        also=("output",),
+        needs=("probabilities",),
     ),
 }
 """By the key before the slash."""
+
+
+def reading_keys(
+    layers: "Layers", *, when: "Collection[str]", has: "Collection[Needs]"
+) -> list[str]:
+    """The keys of a run's readings, but for losses and scores.
+
+    Args:
+        layers: of its network.
+        when: the fields of the config that something is read by: log.every, log.probes.
+        has: what the run has of all that a reading may need.
+    """
+    return [
+        key
+        for name, found in READINGS.items()
+        if found.when in when and all(need in has for need in found.needs)
+        for key in _keys(name, found, layers)
+    ]
+
+
+def _keys(name: str, found: Definition, layers: "Layers") -> list[str]:
+    if found.from_units is not None:
+        named = [place.key for place in layers.places.values() if found.fits(place)]
+        return [f"{name}/{one}" for one in (*named, *found.also)] if named else []
+    if found.of == "parameter":
+        named = [*layers.keys.values()]
+    else:
+        named = [each.key for each in layers.matrices] if found.of == "matrix" else []
+    return [f"{name}/{one}" for one in (*named, *found.also)] or [name]
 
 
 def reading_definition(key: str) -> Definition | None:

@@ -82,9 +82,8 @@ def test_a_wide_random_network_follows_it(activation: str) -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(64, 20, generator=generator)
     batch = Batch(inputs, torch.arange(64) % 3, made.rows[:64])
-    seen = [s for p in made.experiment.design.placed for s in p.config.seen(p.name)]
     loss = loss_of(made.experiment, made.examples, made.built.network)
-    rows = by_depth(made.built.network, batch, loss, seen, facts)
+    rows = by_depth(made.built.network, batch, loss, facts)
     for name in ("hidden2", "hidden4", "hidden6"):
         row = rows[name]
         assert row["signal"] == pytest.approx(row["signal_theory"], rel=0.08)

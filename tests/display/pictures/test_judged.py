@@ -1,5 +1,7 @@
 """What evaluation shows, against scikit-learn and definitions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
@@ -25,7 +27,8 @@ def judged() -> Judged:
     logits = random.normal(size=(200, 3)) + 1.5 * np.eye(3)[targets]
     p = np.exp(logits)
     images = random.integers(0, 255, (200, 1, 5, 5))
-    return Judged(p / p.sum(axis=1, keepdims=True), targets, ("a", "b", "c"), images)
+    p /= p.sum(axis=1, keepdims=True)
+    return Judged(p, p.argmax(axis=1), targets, ("a", "b", "c"), images)
 
 
 def test_confusion_is_that_of_scikit_learn(judged: Judged) -> None:
@@ -61,7 +64,7 @@ def test_precision_and_recall_are_those_of_scikit_learn(judged: Judged) -> None:
 
 
 def test_the_worst_mistakes_are_wrong_and_sorted(judged: Judged) -> None:
-    worst = worst_mistakes(judged.probabilities, judged.targets)
+    worst = worst_mistakes(judged)
     own = judged.probabilities[worst, judged.targets[worst]]
     assert len(worst) == 16
     assert (np.diff(own) >= 0).all()
@@ -71,13 +74,21 @@ def test_the_worst_mistakes_are_wrong_and_sorted(judged: Judged) -> None:
 @pytest.mark.parametrize("kind", [ConfusionMatrix, Reliability, WorstMistakes])
 def test_each_is_drawn(judged: Judged, kind: type) -> None:
     found = kind.collect(judged)
-    other = kind.collect(
-        Judged(judged.probabilities[::-1], judged.targets, judged.classes, judged.images)
+    turned = replace(
+        judged, probabilities=judged.probabilities[::-1], predicted=judged.predicted[::-1]
     )
+    other = kind.collect(turned)
     assert figure_png(kind, found) != figure_png(kind, other)
 
 
 def test_without_mistakes_there_is_nothing_to_show() -> None:
-    sure = Judged(np.eye(2), np.arange(2), ("a", "b"), np.zeros((2, 1, 3, 3)))
+    both = np.arange(2)
+    sure = Judged(np.eye(2), both, both, ("a", "b"), np.zeros((2, 1, 3, 3)))
     assert WorstMistakes.collect(sure) is None
-    assert WorstMistakes.collect(Judged(np.eye(2), 1 - np.arange(2), ("a", "b"))) is None
+    assert WorstMistakes.collect(Judged(np.eye(2), both, 1 - both, ("a", "b"))) is None
+
+
+def test_what_is_predicted_is_what_the_accuracy_counts() -> None:
+    # Outputs that differ and round to one probability: the greater output is the answer.
+    close = Judged(np.full((1, 2), 0.5), np.array([1]), np.array([1]), ("a", "b"))
+    assert ConfusionMatrix.collect(close)["counts"].tolist() == [[0, 0], [0, 1]]

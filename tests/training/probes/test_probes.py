@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nnlab.runs.building.probing import probe_rows
 from nnlab.training.probes.labels import layer_labels
-from nnlab.training.probes.probes import asleep, saturated, spread_of_values, weight_angles
+from nnlab.training.probes.measured import angles, asleep, saturated, spread
 from nnlab.training.probes.readings import READINGS, describe_reading, reading_definition
 
 DIGITS: dict[str, Any] = {"data": "digits", "model": {"kind": "mlp", "hidden": [16, 12]}}
@@ -116,7 +116,7 @@ class TestWeights:
     def test_small_angles_keep_their_digits(self) -> None:
         u = torch.tensor([1.0, 0.0])
         v = torch.tensor([1.0, 1e-5])
-        found = weight_angles([u], [v], u.norm().view(1), v.norm().view(1))
+        found = angles([u], [v], u.norm().view(1), v.norm().view(1))
         assert float(found) == pytest.approx(np.degrees(1e-5), rel=1e-4)
 
     def test_the_first_reading_has_no_update(self) -> None:
@@ -174,9 +174,7 @@ class TestActivations:
         x = torch.randn(64, 10, generator=torch.Generator().manual_seed(0))
         for name, q in (("q05", 0.05), ("q50", 0.5), ("q95", 0.95)):
             expected = np.quantile(x.numpy(), q, method="nearest")
-            assert float(spread_of_values("activation", x)[f"activation_{name}"]) == pytest.approx(
-                float(expected), abs=1e-6
-            )
+            assert float(spread(x)[name]) == pytest.approx(float(expected), abs=1e-6)
 
 
 @pytest.mark.parametrize("sections", [DIGITS, CNN, RESIDUAL], ids=["mlp", "cnn", "residual"])
