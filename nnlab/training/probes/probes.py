@@ -15,7 +15,7 @@ from torch import Tensor
 from nnlab.training.probes.labels import Site
 from nnlab.training.probes.measured import Gradients, Matrices, Units
 from nnlab.training.probes.readings import READINGS
-from nnlab.training.probes.sight import Run, Sight
+from nnlab.training.probes.sight import NetworkCall, Sight
 
 Entropy = Callable[[Tensor], Tensor]
 """(N, K) outputs to (N,): the entropy of what they say about the classes, in nats."""
@@ -36,7 +36,7 @@ class Probes:
         self,
         sight: Sight,
         *,
-        run: Run | None,
+        run: NetworkCall | None,
         entropy: Entropy | None = None,
         batches: int = 4,
     ) -> None:
@@ -93,7 +93,7 @@ class Probes:
                 found |= zip(keys, each.unbind(), strict=True)
         return found
 
-    def _of_activations(self, run: Run) -> dict[str, Tensor]:
+    def _of_activations(self, run: NetworkCall) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         counts: dict[str, list[tuple[Tensor, Tensor]]] = {}
 
