@@ -29,7 +29,7 @@ from nnlab.training.order import Order
 from nnlab.training.probes.labels import cards_of, parameter_labels
 from nnlab.training.progress import Limits, Monitor
 from nnlab.training.sources import ResidentSource, RowSource
-from nnlab.training.step import Step
+from nnlab.training.step import Parts, Step
 from nnlab.training.streams import StreamedSource
 
 MAX_EVALUATION_BATCH = 2000
@@ -117,7 +117,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         higher_is_better=_higher_is_better(experiment),
     )
     scores = scores_of(experiment, examples)
-    step = rule.build(
+    parts = Parts(
         closure=config.optimizer.closure,
         network=network,
         loss=loss,
@@ -135,7 +135,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
     )
-    step, why_eager = compile_step(experiment, examples, step, device)
+    step, why_eager = compile_step(experiment, examples, rule.build(parts), device)
     kept = network if averaged is None else averaged.network
     measure = split_measures(
         kept, experiment, examples, source=source, loss=loss, scores=scores, device=device
