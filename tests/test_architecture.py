@@ -133,6 +133,7 @@ class TestRooms:
         }
         assert found == {
             ("commands.train", "commands.smoke"),
+            ("commands.new", "commands.schema"),
             ("commands.eval", "commands.report.command"),
         }
 
