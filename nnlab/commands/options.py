@@ -121,6 +121,11 @@ def complete_run(incomplete: str) -> list[str]:
     return words_beginning(known_runs(), incomplete)
 
 
+def complete_run_or_config(incomplete: str) -> list[str]:
+    """RUN or CONFIG."""
+    return [*complete_run(incomplete), *complete_config(incomplete)]
+
+
 def words_beginning(words: Iterable[str], incomplete: str) -> list[str]:
     """Those of the words that begin so."""
     return [word for word in words if word.startswith(incomplete)]

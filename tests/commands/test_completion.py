@@ -65,6 +65,9 @@ def test_runs_are_those_that_are_there() -> None:
     assert completed("nnlab eval ") == ["flower", "flower/1", "flower/2", "last"]
     assert completed("nnlab compare flower/1 flower/") == ["flower/1", "flower/2"]
     assert completed("nnlab resume l") == ["last"]
+    assert completed("nnlab runs rm flower/2") == ["flower/2"]
+    assert completed("nnlab doctor last") == ["last"]
+    assert completed("nnlab doctor xo") == ["xor"]
 
 
 def test_words_of_the_menus() -> None:
