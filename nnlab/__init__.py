@@ -21,11 +21,25 @@ if TYPE_CHECKING:
         train,
         train_group,
     )
+    from nnlab.core.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DivergedError,
+        NnlabError,
+        ResourceError,
+    )
 
     __version__: str
 
 __all__ = [
+    "CheckpointError",
     "Comparison",
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "NnlabError",
+    "ResourceError",
     "Summary",
     "Watch",
     "__version__",
@@ -47,7 +61,9 @@ def __getattr__(name: str) -> object:
     if name in __all__:
         from importlib import import_module
 
-        return getattr(import_module("nnlab.api"), name)
+        # The errors have a home without torch: who only catches them does not wait for it.
+        home = "nnlab.core.errors" if name.endswith("Error") else "nnlab.api"
+        return getattr(import_module(home), name)
     raise AttributeError(f"module 'nnlab' has no attribute {name!r}")
 
 

@@ -50,7 +50,6 @@ app = typer.Typer(
     epilog="A first run: nnlab train digits_mlp",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=HELP,
 )

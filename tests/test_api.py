@@ -1,10 +1,13 @@
 """nnlab from Python."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import nnlab
+from nnlab.core import errors
 from nnlab.core.contracts import EpochEnd, Reading
 
 CONFIG = {"data": "iris", "model": {"kind": "mlp", "hidden": [8]}, "train": {"epochs": 2}}
@@ -47,3 +50,21 @@ def test_a_text_in_set_stays_a_text(tmp_path: Path) -> None:
 def test_a_bare_kind_in_set_is_a_section(tmp_path: Path) -> None:
     summary = nnlab.train(CONFIG, set={"optimizer": "sgd"}, run_dir=tmp_path / "run")
     assert "kind: sgd" in (summary.run / "config.yaml").read_text()
+
+
+def test_errors_are_there_without_torch_and_pydantic() -> None:
+    code = (
+        "import sys, nnlab\n"
+        "assert issubclass(nnlab.ConfigError, nnlab.NnlabError)\n"
+        "print(sorted({'torch', 'pydantic', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_error_that_a_call_can_raise_is_exported() -> None:
+    for kind in (errors.NnlabError, *errors.NnlabError.__subclasses__()):
+        assert getattr(nnlab, kind.__name__) is kind
+        assert kind.__name__ in nnlab.__all__
+    with pytest.raises(nnlab.ConfigError):
+        nnlab.train({"data": "xor"})

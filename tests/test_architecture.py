@@ -140,6 +140,7 @@ class TestRooms:
         }
         assert found == {
             ("commands.train", "commands.smoke"),
+            ("commands.new", "commands.schema"),
             ("commands.eval", "commands.report.command"),
         }
 

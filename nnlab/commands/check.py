@@ -16,7 +16,14 @@ _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)"
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or bundled names.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files or bundled names.",
+            autocompletion=options.complete_config,
+        ),
+    ],
     set_: options.SetOption = None,
     format: Annotated[
         Literal["text", "github"], typer.Option(help="How mistakes are told.")

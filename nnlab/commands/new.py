@@ -3,17 +3,24 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
+from nnlab.commands import options
 from nnlab.config.loading import bundled_configs
 from nnlab.core import files
 from nnlab.core.errors import ConfigError
 
+SCHEMA_FILE = "nnlab.schema.json"
+EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+
 
 def new(
-    name: Annotated[str | None, typer.Argument(help="A bundled config.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A bundled config.", autocompletion=options.complete_bundled),
+    ] = None,
     file: Annotated[Path | None, typer.Argument(help="Where to write it; NAME.yaml here.")] = None,
 ) -> None:
     """Lists the bundled configs, or writes one here to start from."""
@@ -42,7 +49,10 @@ def _about(path: Path) -> str:
 
 
 def write_config(name: str, file: Path | None) -> str:
-    """Writes a bundled config and says where.
+    """Writes a bundled config and says where; beside it the schema, for editors.
+
+    Its first line tells an editor with a YAML language server where the schema is; the rest is the
+    bundled file.
 
     Args:
         name: of the config.
@@ -63,5 +73,30 @@ def write_config(name: str, file: Path | None) -> str:
         target /= own
     if os.path.lexists(target):
         raise ConfigError(f"new {name}: {target} exists (give another name: nnlab new {name} FILE)")
-    files.write_new(target, known[name].read_bytes())
+    from nnlab.commands.schema import schema_text
+
+    # Beside the config and found by a path relative to it: the folder can be moved or shared, and
+    # no editor asks a server. One schema serves all configs of a folder.
+    schema = target.parent / SCHEMA_FILE
+    written = schema_text() + "\n"
+    if _is_foreign(schema):
+        raise ConfigError(f"new {name}: {schema} is no schema of nnlab's (move it away)")
+    files.write_new(target, EDITOR_LINE.encode() + known[name].read_bytes())
+    # Last, and anew each time: an editor then checks with what this version of nnlab accepts.
+    files.write_file(schema, written)
     return str(target)
+
+
+def _is_foreign(schema: Path) -> bool:
+    """Whether something else has the name of the schema."""
+    import json
+
+    from nnlab.commands.schema import TITLE
+
+    if not os.path.lexists(schema):
+        return False
+    try:
+        found = json.loads(schema.read_bytes())
+    except (OSError, ValueError):
+        return True
+    return not isinstance(found, dict) or cast("dict[str, object]", found).get("title") != TITLE

@@ -1,7 +1,7 @@
 """What several commands share: the list of commands and the options of one meaning everywhere."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 HELP = {"help_option_names": ["-h", "--help"]}
+_YAML = (".yaml", ".yml")
 _PIPED = 141
 """128 + SIGPIPE: nobody reads the output any more."""
 
@@ -44,13 +45,33 @@ class Commands(TyperGroup):
             found = alone
         return typer.main.get_command(found)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands that begin so. Of the list by its words: typer would import every one."""
+        if not self.listed:
+            return super().shell_complete(ctx, incomplete)
+        from typer.core import CompletionItem  # pyright: ignore[reportPrivateImportUsage]
+
+        words = {name: line for names in self.listed.values() for name, line in names.items()}
+        return [
+            CompletionItem(n, help=line) for n, line in words.items() if n.startswith(incomplete)
+        ]
+
     def invoke(self, ctx: Any) -> Any:
         """Runs a command."""
+        # Taken before they are parsed: afterwards nobody knows what followed an unknown option.
+        words = [*ctx._protected_args, *ctx.args]
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             # typer would end with 1, which stands for a bug.
             raise typer.Exit(_PIPED) from None
+        except Exception as error:
+            # click's NoSuchOption, whose home differs between versions of typer.
+            if answer := _set_in_place_of(getattr(error, "option_name", ""), error, words):
+                from nnlab.core.errors import ConfigError
+
+                raise ConfigError(answer) from None
+            raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the panels of the list, or the commands of a group."""
@@ -65,19 +86,94 @@ class Commands(TyperGroup):
                 formatter.write_dl([*rows.items()])
 
 
-ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="A file or a bundled name.")]
+def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:
+    """The --set that an unknown option of a command with --set stands for; empty if none does."""
+    if not option.startswith("--") or error.ctx is None:
+        return ""
+    command = error.ctx.command
+    if all(parameter.name != "set_" for parameter in command.params):
+        return ""
+    from nnlab.config.unknown_option import set_in_place_of
+
+    return set_in_place_of(command.name, option, words)
+
+
+# A shell asks at every press of the tab key: nothing below loads torch, and what it imports it
+# imports when it is asked.
+
+
+def complete_bundled(incomplete: str) -> list[str]:
+    """The names of the bundled configs."""
+    from nnlab.config.loading import bundled_configs
+
+    return words_beginning(bundled_configs(), incomplete)
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """CONFIG: the names of the bundled configs, YAML files, and folders on the way to them."""
+    return [*complete_bundled(incomplete), *_yaml_files(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """RUN: the names of experiments, their runs, and last."""
+    from nnlab.runs.folder.find import known_runs
+
+    return words_beginning(known_runs(), incomplete)
+
+
+def complete_run_or_config(incomplete: str) -> list[str]:
+    """RUN or CONFIG."""
+    return [*complete_run(incomplete), *complete_config(incomplete)]
+
+
+def words_beginning(words: Iterable[str], incomplete: str) -> list[str]:
+    """Those of the words that begin so."""
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def _yaml_files(incomplete: str) -> Iterator[str]:
+    # By hand, as it was typed: a Path would lose the "./" that the shell wants to see again.
+    head, slash, start = incomplete.rpartition("/")
+    try:
+        entries = sorted(Path(f"{head}{slash}" or ".").iterdir())
+    except OSError:
+        return
+    for path in entries:
+        if not path.name.startswith(start) or (path.name.startswith(".") and not start):
+            continue
+        if path.is_dir():
+            yield f"{head}{slash}{path.name}/"
+        elif path.suffix in _YAML:
+            yield f"{head}{slash}{path.name}"
+
+
+ConfigArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A file or a bundled name.",
+        autocompletion=complete_config,
+    ),
+]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A path, NAME/3, NAME (its newest), or last.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A path, NAME/3, NAME (its newest), or last.",
+        autocompletion=complete_run,
+    ),
 ]
 MembersArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="A path, NAME/3, NAME (its newest), or last; several: an ensemble."
+        metavar="RUN...",
+        help="A path, NAME/3, NAME (its newest), or last; several: an ensemble.",
+        autocompletion=complete_run,
     ),
 ]
 RunsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="RUN...", help="As RUN in eval."),
+    typer.Argument(metavar="RUN...", help="As RUN in eval.", autocompletion=complete_run),
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -20,7 +20,10 @@ def _list(ctx: typer.Context, json: options.JsonOption = False) -> None:
 
 @runs.command()
 def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...")], yes: options.YesOption = False
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", autocompletion=options.complete_run)
+    ],
+    yes: options.YesOption = False,
 ) -> None:
     """Removes runs. One that is being trained is removed with --yes alone."""
     from nnlab.runs.folder.find import find_run

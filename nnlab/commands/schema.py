@@ -12,6 +12,8 @@ from nnlab.config.run_config import RunConfig
 from nnlab.core.kinds import MENU, Kind, class_place
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TITLE = "nnlab config"
+"""By which a file is known as this schema."""
 
 
 def schema() -> None:
@@ -36,7 +38,7 @@ def build_schema() -> dict[str, Any]:
         _explain(definitions[name], cls)
     found = {**definitions.pop(names[RunConfig]), "$defs": definitions}
     _prune(found, definitions)
-    head = {"$schema": DIALECT, "title": "nnlab config"}
+    head = {"$schema": DIALECT, "title": TITLE}
     return {**head, **{key: value for key, value in found.items() if key not in head}}
 
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nnlab.core.contracts import DataShape, LossFn
 from nnlab.core.kinds import Kind
@@ -13,7 +13,7 @@ from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.parts.scores.family import ScoreConfig
 
 if TYPE_CHECKING:
-    from nnlab.training.step import Step
+    from nnlab.training.step import Parts, Step
 
 
 class RuleConfig(Kind, frozen=True):
@@ -62,8 +62,8 @@ class RuleConfig(Kind, frozen=True):
         return loss.build(shape)
 
     @abstractmethod
-    def build(self, **parts: Any) -> "Step":
-        """The step that trains; `parts` are those of `EagerStep`, the optimizer may be None."""
+    def build(self, parts: "Parts") -> "Step":
+        """The step that trains; there is an optimizer where the rule is `optimized`."""
 
 
 def without_gradient(rule: str) -> Mapping[str, str]:

@@ -1,14 +1,14 @@
 """The step of `rule: none`: it measures and changes nothing."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from nnlab.core.contracts import Batch
 from nnlab.rules.rule_step import RuleStep
-from nnlab.training.step import Conclusion
+from nnlab.training.step import Conclusion, Parts
 
 _SHOWN = 16
 """A table of so many rows is shown whole: all of four bits."""
@@ -18,8 +18,8 @@ _SHOWN = 16
 class FixedStep(RuleStep):
     """One pass over the data measures all there is."""
 
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
         self._epochs = torch.zeros((), dtype=torch.int64)
 
     def learn(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,12 @@
 """`gradient`: backpropagation and an optimizer."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.rules.family import RuleConfig
 
 if TYPE_CHECKING:
-    from nnlab.training.step import Step
+    from nnlab.training.step import Parts, Step
 
 
 @final
@@ -20,14 +20,14 @@ class GradientConfig(RuleConfig, frozen=True):
     def base_lr(self, optimizer: OptimizerConfig) -> float:
         return optimizer.lr
 
-    def build(self, *, closure: bool = False, **parts: Any) -> "Step":
-        if closure:
+    def build(self, parts: "Parts") -> "Step":
+        if parts.closure:
             from nnlab.training.closure_step import LbfgsStep
 
-            return LbfgsStep(**parts)
+            return LbfgsStep(parts)
         from nnlab.training.eager_step import EagerStep
 
-        return EagerStep(**parts)
+        return EagerStep(parts)
 
 
 KINDS = (GradientConfig,)

@@ -7,7 +7,7 @@ mean over the batch; `train.batch_size: 1` is the rule as it was published.
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, final
+from typing import TYPE_CHECKING, ClassVar, Literal, cast, final
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -21,7 +21,7 @@ from nnlab.rules.family import RuleConfig, without_gradient
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnlab.training.step import Step
+    from nnlab.training.step import Parts, Step
 
 
 class _HebbianConfig(RuleConfig, frozen=True):
@@ -67,10 +67,10 @@ class _HebbianConfig(RuleConfig, frozen=True):
     def loss_of(self, network: "nn.Module", loss: LossConfig, shape: DataShape) -> LossFn:
         return reconstruction(cast("Tensor", network.get_parameter("output.weight")))
 
-    def build(self, **parts: Any) -> "Step":
+    def build(self, parts: "Parts") -> "Step":
         from nnlab.rules.hebbian_step import HebbianStep
 
-        return HebbianStep(**parts, bounded=self.bounded)
+        return HebbianStep(parts, bounded=self.bounded)
 
 
 @final

@@ -1,14 +1,14 @@
 """The step of Hebb's, Oja's and Sanger's rules."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch
 from nnlab.rules.rule_step import RuleStep
-from nnlab.training.step import Conclusion
+from nnlab.training.step import Conclusion, Parts
 
 # N batch, d inputs, K components: x_Nd, y_NK, W_Kd
 
@@ -21,12 +21,12 @@ class HebbianStep(RuleStep):
     left. With K = 1 it is Oja's rule.
 
     Args:
+        parts: what it is made of.
         bounded: whether there is the second term.
-        parts: those of `RuleStep`.
     """
 
-    def __init__(self, *, bounded: bool, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, parts: Parts, *, bounded: bool) -> None:
+        super().__init__(parts)
         self._bounded = bounded
         layer = self.network.get_submodule("output")
         assert isinstance(layer, nn.Linear)

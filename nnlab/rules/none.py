@@ -1,13 +1,13 @@
 """`none`: the network is run as it is."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.rules.family import RuleConfig, without_gradient
 
 if TYPE_CHECKING:
-    from nnlab.training.step import Step
+    from nnlab.training.step import Parts, Step
 
 
 @final
@@ -25,10 +25,10 @@ class NoneConfig(RuleConfig, frozen=True):
     def base_lr(self, optimizer: OptimizerConfig) -> float:
         return 0.0
 
-    def build(self, **parts: Any) -> "Step":
+    def build(self, parts: "Parts") -> "Step":
         from nnlab.rules.fixed_step import FixedStep
 
-        return FixedStep(**parts)
+        return FixedStep(parts)
 
 
 KINDS = (NoneConfig,)

@@ -1,7 +1,7 @@
 """`perceptron`: Rosenblatt's rule, which learns from mistakes alone."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
@@ -14,7 +14,7 @@ from nnlab.parts.optimizers.family import OptimizerConfig
 from nnlab.rules.family import RuleConfig, without_gradient
 
 if TYPE_CHECKING:
-    from nnlab.training.step import Step
+    from nnlab.training.step import Parts, Step
 
 
 @final
@@ -48,10 +48,10 @@ class PerceptronConfig(RuleConfig, frozen=True):
     def base_lr(self, optimizer: OptimizerConfig) -> float:
         return self.lr
 
-    def build(self, **parts: Any) -> "Step":
+    def build(self, parts: "Parts") -> "Step":
         from nnlab.rules.perceptron_step import PerceptronStep
 
-        return PerceptronStep(**parts)
+        return PerceptronStep(parts)
 
 
 KINDS = (PerceptronConfig,)

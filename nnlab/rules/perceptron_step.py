@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite, sqrt
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch
 from nnlab.rules.rule_step import RuleStep
-from nnlab.training.step import Conclusion
+from nnlab.training.step import Conclusion, Parts
 
 _MOST_NUMBERS = 1_000_000
 """Linear programming decides within seconds whether a line separates so many."""
@@ -30,8 +30,8 @@ class PerceptronStep(RuleStep):
 
     counted = ("mistakes",)
 
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
         layer = self.network.get_submodule("output")
         assert isinstance(layer, nn.Linear)
         self._weight, self._bias = layer.weight.detach(), layer.bias.detach()

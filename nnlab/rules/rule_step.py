@@ -5,15 +5,14 @@ A step of another rule says how it learns from a batch (`learn`); all else is he
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nnlab.core.contracts import AugmentFn, Batch, LossFn, Score
+from nnlab.core.contracts import Batch
 from nnlab.core.seeds import seed_for
-from nnlab.training.sources import RowSource
-from nnlab.training.step import Conclusion
+from nnlab.training.step import Conclusion, Parts
 from nnlab.training.window import Window
 
 
@@ -21,41 +20,24 @@ class RuleStep(ABC):
     """A step that follows no gradient.
 
     Args:
-        network: (N, *shape) to (N, K), on the device.
-        loss: (N, K) outputs and their batch to (N,): what is read as loss.
-        source: gives the batch of any rows.
-        scores: by their key.
-        learning_rate: the 0-dim tensor that the rule multiplies by.
-        augment: changes the inputs before the forward pass.
-        seeds: of "augment".
-        others: parts that a gradient alone has a use for.
+        parts: what it is made of. The network is on the device, the loss is what is read as loss;
+            what a gradient alone has a use for is left aside.
     """
 
     counted: tuple[str, ...] = ()
     """The readings of the rule that add up over the windows of an epoch."""
 
-    def __init__(
-        self,
-        *,
-        network: nn.Module,
-        loss: LossFn,
-        source: RowSource,
-        scores: Mapping[str, Score],
-        learning_rate: Tensor,
-        augment: AugmentFn | None = None,
-        seeds: Mapping[str, int],
-        **others: Any,
-    ) -> None:
+    def __init__(self, parts: Parts) -> None:
         # Nothing here draws or keeps statistics in training mode.
-        self.network = network.eval()
-        self.loss = loss
-        self.source = source
-        self.rate = learning_rate
-        self.augment = augment
-        self._seeds = seeds
-        self._scores = scores
-        self.device = next(network.parameters()).device
-        self.window = Window(scores, self.device)
+        self.network = parts.network.eval()
+        self.loss = parts.loss
+        self.source = parts.source
+        self.rate = parts.learning_rate
+        self.augment = parts.augment
+        self._seeds = parts.seeds
+        self._scores = parts.scores
+        self.device = next(parts.network.parameters()).device
+        self.window = Window(parts.scores, self.device)
         self._seen: Window | None = None
         self.count = 0
 

@@ -1,12 +1,13 @@
 """The step of an optimizer that evaluates the loss several times in an update: L-BFGS."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.step import Parts
 
 
 @final
@@ -17,13 +18,13 @@ class LbfgsStep:
     Rows, network and objective are the same in all evaluations of an update, and nothing is drawn.
 
     Args:
-        optimizer: its `step` takes a closure.
-        parts: the others of `EagerStep`, without clipping, augmentation and autocast to fp16.
+        parts: what it is made of, without clipping, augmentation and autocast to fp16; the
+            optimizer's `step` takes a closure.
     """
 
-    def __init__(self, *, optimizer: torch.optim.Optimizer, **parts: Any) -> None:
-        self._eager = EagerStep(optimizer=optimizer, **parts)
-        self._optimizer = optimizer
+    def __init__(self, parts: Parts) -> None:
+        self._eager = EagerStep(parts)
+        self._optimizer = self._eager.optimizer
         self.window = self._eager.window
 
     def fill_learning_rate(self, value: float) -> None:

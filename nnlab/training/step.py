@@ -1,10 +1,16 @@
 """One training step. The loop calls it and knows nothing of what happens inside."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from nnlab.core.contracts import AugmentFn, LossFn, Score
+from nnlab.training.averaging import Averaged
+from nnlab.training.probes.probes import Probes
+from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
 
 
@@ -40,6 +46,48 @@ Penalty = Callable[[], Tensor]
 """The regularization term of the objective, ()."""
 Constraint = Callable[[], None]
 """Puts the weights back to where they may be, after an update."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a step is made of. A rule takes what it has a use for.
+
+    Attributes:
+        network: (N, *shape) to (N, K), on the device.
+        loss: (N, K) outputs and their batch to (N,).
+        source: gives the batch of any rows.
+        scores: by their key.
+        labels: parameter name -> its key in readings ("00_hidden1.weight").
+        learning_rate: the 0-dim tensor that the optimizer reads where it can, and that a rule
+            without an optimizer multiplies by.
+        seeds: of "augment" and "dropout".
+        optimizer: over the network's parameters; None where the rule has no use for one.
+        closure: whether the optimizer evaluates the loss several times in an update.
+        augment: changes the batch before the forward pass.
+        penalty: added to the mean loss.
+        clip_norm: the largest allowed norm of the whole gradient.
+        constraint: after each update.
+        averaged: follows the network; what is evaluated, and the model of a checkpoint.
+        probes: see into the network where a full look is asked for.
+        autocast: the lower precision of the forward pass; None computes in the parameters' own.
+    """
+
+    network: nn.Module
+    loss: LossFn
+    source: RowSource
+    scores: Mapping[str, Score]
+    labels: Mapping[str, str]
+    learning_rate: Tensor
+    seeds: Mapping[str, int]
+    optimizer: torch.optim.Optimizer | None = None
+    closure: bool = False
+    augment: AugmentFn | None = None
+    penalty: Penalty | None = None
+    clip_norm: float | None = None
+    constraint: Constraint | None = None
+    averaged: Averaged | None = None
+    probes: Probes | None = None
+    autocast: torch.dtype | None = None
 
 
 class Step(Protocol):

@@ -11,7 +11,11 @@ from nnlab.commands import options
 def compare(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Two or more; a comparison stands for its runs."),
+        typer.Argument(
+            metavar="RUN...",
+            help="Two or more; a comparison stands for its runs.",
+            autocompletion=options.complete_run,
+        ),
     ],
     x: Annotated[
         Literal["epoch", "step", "samples", "seconds"],

@@ -14,7 +14,9 @@ def doctor(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|CONFIG", help="A run: what it recorded. A config: before it is trained."
+            metavar="RUN|CONFIG",
+            help="A run: what it recorded. A config: before it is trained.",
+            autocompletion=options.complete_run_or_config,
         ),
     ] = "last",
     set_: options.SetOption = None,

@@ -7,9 +7,20 @@ import typer
 from nnlab.commands import options
 
 
+def complete_menu(incomplete: str) -> list[str]:
+    """What there is a page for, as far as it begins so."""
+    from nnlab.commands.menu.page import page_names
+
+    return options.words_beginning(page_names(), incomplete)
+
+
 def menu(
     name: Annotated[
-        str | None, typer.Argument(help="A menu: losses, a kind: relu, or a field: lr.")
+        str | None,
+        typer.Argument(
+            help="A menu: losses, a kind: relu, or a field: lr.",
+            autocompletion=complete_menu,
+        ),
     ] = None,
     plot: options.PlotOption = None,
 ) -> None:

@@ -1,21 +1,17 @@
 """`nnlab menu`: what a config can choose from, read from the unions themselves."""
 
-from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import cache
-from typing import Any, get_args
-
-from pydantic import BaseModel
+from typing import Any
 
 from nnlab.commands.menu import regularization
 from nnlab.config import synonyms
-from nnlab.config.described import MENUS, Described, fields_of, help_of, language_sections
+from nnlab.config.described import MENUS, Described, fields_of, help_of
 from nnlab.config.diagnose import DiagnoseConfig
-from nnlab.config.run_config import RunConfig
+from nnlab.config.every_field import every_field
 from nnlab.config.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
 from nnlab.config.synonyms import VALUE_SYNONYMS
 from nnlab.core.errors import ConfigError
-from nnlab.core.kinds import Config, Kind, annotation_of, is_menu, kinds_of
+from nnlab.core.kinds import Config, Kind, kinds_of
 from nnlab.core.text import render_text, text_grid
 from nnlab.training.probes.readings import DATA, READINGS
 
@@ -64,6 +60,13 @@ def _hint(name: str) -> str:
         return f"{name} is called {known} here"
     near = get_close_matches(name, [*MENUS, *SECTIONS, *kinds, *field_names()], n=1)
     return f"did you mean {near[0]}?" if near else f"menus are {', '.join(MENUS)}"
+
+
+def page_names() -> list[str]:
+    """What there is a page for: menus, topics, sections, kinds, fields; each once."""
+    kinds = [kind for union, _ in MENUS.values() for kind in kinds_of(union)]
+    words = [*MENUS, regularization.TOPIC, "readings", *SECTIONS, *kinds, *field_names()]
+    return list(dict.fromkeys(words))
 
 
 def _menus() -> str:
@@ -136,7 +139,7 @@ def _fields(cls: type[Config]) -> Any:
 def field_page(name: str) -> str:
     """Every field of this name, those that are alike together; empty if there is none."""
     found: dict[tuple[str, Described], list[str]] = {}
-    for home, owner, field in _every_field():
+    for home, owner, field in every_field():
         if field.name == name:
             found.setdefault((home, field), []).append(owner)
     if not found:
@@ -150,7 +153,7 @@ def field_page(name: str) -> str:
 
 def field_names() -> list[str]:
     """The names of all fields, each once."""
-    return list(dict.fromkeys(field.name for _, _, field in _every_field()))
+    return list(dict.fromkeys(field.name for _, _, field in every_field()))
 
 
 def called_here(word: str) -> str:
@@ -163,44 +166,3 @@ def called_here(word: str) -> str:
 
 def _cells(field: Described) -> tuple[str, str, str]:
     return field.type, field.default or "must be given", field.help
-
-
-@cache
-def _every_field() -> tuple[tuple[str, str, Described], ...]:
-    """Menu (or nothing), kind (or the place of a section), field."""
-    menus = {kind: menu for menu, (union, _) in MENUS.items() for kind in kinds_of(union).values()}
-    places = _places()
-    return tuple(
-        (menus[cls], cls.name(), field) if issubclass(cls, Kind) else ("", places[cls], field)
-        for cls in language_sections()
-        for field in fields_of(cls)
-    )
-
-
-def _places() -> dict[type[BaseModel], str]:
-    """Where a section stands that is no kind: train, train.early_stopping, optimizer.groups."""
-    chosen = {
-        kind: where.partition(",")[0]
-        for union, where in MENUS.values()
-        for kind in kinds_of(union).values()
-    }
-    places: dict[type[BaseModel], str] = {RunConfig: "the top level"}
-    for cls in language_sections():
-        above = chosen[cls] if issubclass(cls, Kind) else places[cls]
-        for name, field in cls.model_fields.items():
-            for inner in _classes(annotation_of(field)):
-                path = name if cls is RunConfig else f"{above}.{name}"
-                places.setdefault(inner, path)
-    return places
-
-
-def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The classes in an annotation that no menu offers."""
-    if is_menu(annotation):
-        return
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if not issubclass(annotation, Kind):
-            yield annotation
-        return
-    for inner in get_args(annotation):
-        yield from _classes(inner)

@@ -24,7 +24,7 @@ from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
 from nnlab.training.sources import ResidentSource, RowSource
-from nnlab.training.step import Step
+from nnlab.training.step import Parts, Step
 from nnlab.training.streams import StreamedSource
 
 CALIBRATION_ROWS = 256
@@ -111,7 +111,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         higher_is_better=_higher_is_better(experiment),
     )
     scores = scores_of(experiment, examples)
-    step = rule.build(
+    parts = Parts(
         closure=config.optimizer.closure,
         network=network,
         loss=loss,
@@ -129,7 +129,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
     )
-    step, why_eager = compile_step(experiment, examples, step, device)
+    step, why_eager = compile_step(experiment, examples, rule.build(parts), device)
     forward = forward_of(experiment, network if averaged is None else averaged.network)
     measure = split_measures(
         forward, experiment, examples, source=source, loss=loss, scores=scores, device=device

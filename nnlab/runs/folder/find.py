@@ -60,18 +60,19 @@ def find_run(text: str) -> Path:
             numbers := [n for n in _numbers(folder) if is_run(folder / str(n))]
         ):
             return folder / str(max(numbers))
-    if Path(text).is_dir() and text not in _known():
+    if Path(text).is_dir() and text not in known_runs():
         raise ConfigError(f"{text}: is no run, it has no summary.json (nnlab runs lists the runs)")
     raise ConfigError(f"{text}: no such run ({_hint(text)})")
 
 
-def _known() -> list[str]:
+def known_runs() -> list[str]:
+    """What RUN can be besides a path: names, name/number, and last."""
     names = [f"{run.parent.name}/{run.name}" for run in all_runs()]
     return [*dict.fromkeys(name.partition("/")[0] for name in names), *names, "last"]
 
 
 def _hint(text: str) -> str:
-    known = _known()
+    known = known_runs()
     if known == ["last"]:
         return f"there are none in {runs_home()}; nnlab train makes one"
     name, _, _ = text.partition("/")

@@ -68,8 +68,8 @@ class CapturedStep:
             place.copy_(argument, non_blocking=True)
         self._graph.replay()
         self.launches += 1
-        if eager.glances:
-            eager.glanced(self._program.norms)
+        if eager.observation.awaits_norms:
+            eager.observation.note_norms(self._program.norms)
         self.window.count(self._size)
         eager.finish()
 

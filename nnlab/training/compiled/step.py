@@ -129,8 +129,8 @@ class CompiledStep:
             self._held = self._bound()
         eager.seed()
         self._run([*program.arguments(rows), *self._held])
-        if eager.glances:
-            eager.glanced(program.norms)
+        if eager.observation.awaits_norms:
+            eager.observation.note_norms(program.norms)
         eager.window.count(self._size)
         eager.finish()
 

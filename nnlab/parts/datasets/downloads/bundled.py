@@ -1,6 +1,9 @@
-"""Small real data sets that come with scikit-learn, read from its files without importing it."""
+"""Small real data sets, in scikit-learn's files: they lie in `scikit_learn/` with its licence.
 
-from importlib.util import find_spec
+Copies, because importing scikit-learn to read 200 kB takes a second, and where it keeps its files
+is its own affair. `test_bundled.py` holds every number to what scikit-learn itself loads.
+"""
+
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
@@ -8,22 +11,16 @@ from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 
-
-def _file(name: str) -> Path:
-    """A data file of scikit-learn. Finding a top-level package does not run it."""
-    spec = find_spec("sklearn")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "datasets" / "data" / name
-        if path.is_file():
-            return path
-    raise DataError(f"data: scikit-learn's file {name} is missing (install scikit-learn)")
+_FOLDER = Path(__file__).parent / "scikit_learn"
 
 
 def _numbers(name: str, *, delimiter: str | None = ",", header: int = 0) -> "NDArray[Any]":
     try:
-        found = np.loadtxt(_file(name), delimiter=delimiter, skiprows=header, dtype=np.float64)
+        found = np.loadtxt(_FOLDER / name, delimiter=delimiter, skiprows=header, dtype=np.float64)
     except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"data: scikit-learn's file {name} is damaged: {error}") from error
+        raise DataError(
+            f"data: the file {name} of nnlab is missing or damaged: {error} (install nnlab anew)"
+        ) from error
     return found
 
 
