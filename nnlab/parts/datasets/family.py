@@ -89,6 +89,13 @@ class DataConfig(Kind, frozen=True):
         """Whether the source itself says which rows are in a split. Default: no."""
         return False
 
+    def own_validation(self, place: Place) -> bool:
+        """Whether the source's own validation split is taken where the config names none.
+
+        Default: no.
+        """
+        return False
+
     def split_size(self, split: Literal["validation", "test"]) -> object:
         """What is asked for a split. Default: what is written."""
         return self.validation if split == "validation" else self.test
@@ -120,8 +127,7 @@ class DataConfig(Kind, frozen=True):
     def resolved(self, place: Place) -> Self:
         """This config with every auto replaced and absolute paths."""
         fields: dict[str, object] = {
-            "validation": _absolute(self.validation, place),
-            "test": _absolute(self._asked(place)["test"], place),
+            **{split: _absolute(size, place) for split, size in self._asked(place).items()},
             "scale": self._scale(place),
             "exclude": self.exclude and str(place.folder / self.exclude),
             **self.settled(place),
@@ -247,7 +253,10 @@ class DataConfig(Kind, frozen=True):
         test = self.split_size("test")
         if test == "auto":
             test = "official" if self.has_split("test", place) else 0.2
-        return {"validation": self.split_size("validation"), "test": test}
+        validation = self.split_size("validation")
+        if "validation" not in self.model_fields_set and self.own_validation(place):
+            validation = "official"
+        return {"validation": validation, "test": test}
 
     def _scale(self, place: Place) -> _Scale:
         return _AUTO_SCALE[self.form(place)] if self.scale == "auto" else self.scale
