@@ -1,6 +1,8 @@
 """`nnlab lr`: the words of the learning-rate range test."""
 
 from pathlib import Path
+from shlex import quote
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -44,9 +46,12 @@ def lr(
 
         typer.echo(dumps(found.plain()))
     else:
-        typer.echo(rates_page(found), err=True, nl=False)
+        width = min(120, max(60, get_terminal_size().columns))
+        typer.echo(rates_page(found, width=width), err=True, nl=False)
     if found.valley is None:
         text = f"the loss never fell between {start:g} and {end:g}"
         raise DivergedError(f"lr: {text} (try other --from and --to, or more --steps)")
     if not json:
-        typer.echo(f"--set optimizer.lr={two_digits(found.valley.rate)}")
+        change = f"optimizer.lr={two_digits(found.valley.rate)}"
+        changes = "".join(f" --set {quote(text)}" for text in [*(set_ or []), change])
+        typer.echo(f"nnlab train {quote(str(config))}{changes}")
