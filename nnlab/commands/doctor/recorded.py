@@ -2,6 +2,7 @@
 
 from os import cpu_count
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nnlab.commands.doctor.cross_validation import predict_unseen
@@ -156,4 +157,4 @@ def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _source(folder: Path) -> str:
-    return str(Path(short_path(folder)) / "config.yaml")
+    return quote(str(Path(short_path(folder)) / "config.yaml"))

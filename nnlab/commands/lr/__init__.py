@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from shlex import quote
-from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -27,6 +26,7 @@ def lr(
     """Which learning rate? Tries growing ones on a fresh network; leaves nothing behind."""
     from nnlab.comparison.group import settle_source
     from nnlab.core.errors import ConfigError, DivergedError
+    from nnlab.core.wrap import terminal_width
 
     if not 0.0 < start < end < float("inf"):
         raise ConfigError(f"--from {start:g} --to {end:g}: needs 0 < from < to")
@@ -46,8 +46,7 @@ def lr(
 
         typer.echo(dumps(found.plain()))
     else:
-        width = min(120, max(60, get_terminal_size().columns))
-        typer.echo(rates_page(found, width=width), err=True, nl=False)
+        typer.echo(rates_page(found, width=terminal_width()), err=True, nl=False)
     if found.valley is None:
         text = f"the loss never fell between {start:g} and {end:g}"
         raise DivergedError(f"lr: {text} (try other --from and --to, or more --steps)")
