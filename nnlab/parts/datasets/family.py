@@ -107,7 +107,7 @@ class DataConfig(Kind, frozen=True):
     def files(self, place: Place) -> dict[Split, Path]:
         """The splits that are files of their own."""
         return {
-            split: place.folder / size.file
+            split: place.find(size.file)
             for split, size in self._asked(place).items()
             if isinstance(size, FromFile)
         }
@@ -129,7 +129,7 @@ class DataConfig(Kind, frozen=True):
         fields: dict[str, object] = {
             **{split: _absolute(size, place) for split, size in self._asked(place).items()},
             "scale": self._scale(place),
-            "exclude": self.exclude and str(place.folder / self.exclude),
+            "exclude": self.exclude and str(place.find(self.exclude)),
             **self.settled(place),
         }
         return self.model_copy(update=fields)
@@ -162,7 +162,7 @@ class DataConfig(Kind, frozen=True):
         rows = self._rows(table, place)
         drawn = rows["train"]  # of them labels are made wrong, whichever are left out
         if self.exclude:
-            rows["train"] = rows_without(drawn, place.folder / self.exclude)
+            rows["train"] = rows_without(drawn, place.find(self.exclude))
         checks.check_rows(rows, targets, shape)
         fill = None
         if table.gaps and isinstance(inputs, np.ndarray):
@@ -225,7 +225,7 @@ class DataConfig(Kind, frozen=True):
             classes=len(source.classes) if source.task == "classes" else 0,
         )
         if self.exclude:
-            sizes["train"] -= len(excluded_rows(place.folder / self.exclude))
+            sizes["train"] -= len(excluded_rows(place.find(self.exclude)))
             if sizes["train"] < 1:
                 wrong.append("data.exclude: leaves no training row")
         if noise_of(self.label_noise) is not None:
@@ -302,4 +302,4 @@ def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:
 
 def _absolute(size: object, place: Place) -> object:
     """`{file: ...}` with its path made absolute; every other size as it is."""
-    return FromFile(file=str(place.folder / size.file)) if isinstance(size, FromFile) else size
+    return FromFile(file=str(place.find(size.file))) if isinstance(size, FromFile) else size

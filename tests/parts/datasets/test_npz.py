@@ -261,3 +261,16 @@ def test_a_guess_is_told_where_it_could_be_the_other_one(
         way = made.model_copy(update={"task": asked[1]})
         assert way.describe(place).task == asked[1]
         assert way.remarks(place) == ()
+
+
+def test_a_path_can_begin_with_the_home(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = config(place, inputs=np.ones((40, 2)), targets=LABELS)
+    monkeypatch.setenv("HOME", str(place.folder))
+    away = Place(place.folder / "elsewhere", place.root, place.cache)
+    assert made.model_copy(update={"path": "~/a.npz"}).describe(away).inputs == (2,)
+
+
+@pytest.mark.parametrize("path", ["https://a.org/x/a.npz", "s3://a/a.npz", "HTTP://a.org/a.npz"])
+def test_an_address_is_refused_with_the_way_to_a_file(place: Place, path: str) -> None:
+    with pytest.raises(DataError, match=r"is an address, .*curl -L -o a\.npz"):
+        NpzConfig(path=path).describe(place)

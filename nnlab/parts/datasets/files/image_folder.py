@@ -157,7 +157,7 @@ class ImageFolderConfig(DataConfig, frozen=True):
         return found, given
 
     def _root(self, place: Place) -> Path:
-        return place.folder / self.path
+        return place.find(self.path)
 
     def _layout(self, place: Place) -> Layout:
         return layout_of(self._root(place))

@@ -67,7 +67,7 @@ class NpzConfig(DataConfig, frozen=True):
 
     def settled(self, place: Place) -> dict[str, object]:
         task = self.source(place).task if self.task == "auto" else self.task
-        return {"path": str(place.folder / self.path), "task": task}
+        return {"path": str(place.find(self.path)), "task": task}
 
     def source(self, place: Place) -> TableSource:
         path = self._file(place)
@@ -126,7 +126,7 @@ class NpzConfig(DataConfig, frozen=True):
         return array_rules.target_remark(targets, self.task, where=f"data: {self.targets}")
 
     def _file(self, place: Place) -> Path:
-        return place.folder / self.path
+        return place.find(self.path)
 
     def _others(self, place: Place) -> list[tuple[Split, Path, str, str]]:
         """Splits with arrays of their own: file, inputs, targets."""
