@@ -86,7 +86,7 @@ def log_y_axis(axes: Any, low: float, high: float) -> None:
         low: the smallest value, positive.
         high: the largest.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -95,4 +95,4 @@ def log_y_axis(axes: Any, low: float, high: float) -> None:
     # Below a decade there may be no power of ten at all: round numbers at equal distances.
     few = MaxNLocator(5) if high < 10 * low else LogLocator(subs=(1.0, 2.0, 5.0), numticks=8)
     axes.yaxis.set_major_locator(few)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
