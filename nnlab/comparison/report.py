@@ -1,6 +1,7 @@
 """The closing lines of a comparison: one table, the differences, what was expected."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from nnlab.comparison.result import (
@@ -72,9 +73,9 @@ def comparison_report(comparison: Comparison, lesson: Mapping[str, str] | None =
         parts += ["", lesson["Change next"]]
     where = short_path(comparison.run)
     left = _left(comparison)
-    commands = [f"nnlab {name} {where}" for name in ("eval", "tensorboard")]
+    commands = [f"nnlab {name} {quote(where)}" for name in ("eval", "tensorboard")]
     if left:
-        commands.insert(0, f"nnlab resume {where}")
+        commands.insert(0, f"nnlab resume {quote(where)}")
     picture = [f"picture  {where}/{PICTURE}"] if comparison.ended else []
     parts += [*left, "", f"run      {where}", *picture]
     parts.append("next     " + "\n         ".join(commands))

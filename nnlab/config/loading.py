@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
@@ -13,7 +14,7 @@ from nnlab.config import yaml
 from nnlab.config.mistakes import mistakes_of
 from nnlab.config.origins import Origins, error_at_places
 from nnlab.config.overrides import Change, apply_changes, parse_change
-from nnlab.config.run_config import RunConfig
+from nnlab.config.run_config import NAME_LETTERS, RunConfig
 from nnlab.config.variants import COMPARISON_KEYS
 from nnlab.core.errors import ConfigError, Mistake
 from nnlab.core.package import FOLDER
@@ -246,10 +247,21 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
     except ValidationError as error:
         raise error_at_places(mistakes_of(error, RunConfig), origins) from None
     if config.name is None:
-        fitting = "".join(c if re.match(r"[A-Za-z0-9_.-]", c) else "-" for c in document.name)
-        fitting = fitting.lstrip("_.-")[:100] or "run"
-        config = config.model_copy(update={"name": fitting})
+        config = config.model_copy(update={"name": fitting_name(document.name)})
     return config.written(origins)
+
+
+def fitting_name(text: str) -> str:
+    """A name for a run's folder: letters and digits of any script stay, all else becomes -.
+
+    Two texts that would be the same but for other signs may get the same name; a text without any
+    letter or digit is "run".
+    """
+    # Decomposed letters (macOS writes file names so) and composed ones are the same name.
+    whole = unicodedata.normalize("NFC", text)
+    fitting = re.sub(rf"[^{NAME_LETTERS}_.-]", "-", whole).lstrip("_.-")
+    # A folder's name holds 255 bytes; 200 leave room for what is put behind it.
+    return fitting[:100].encode()[:200].decode(errors="ignore") or "run"
 
 
 def place_for(folder: pathlib.Path) -> Place:

@@ -27,11 +27,19 @@ from nnlab.parts.scores import AnyScore
 from nnlab.parts.scores.family import ScoreConfig
 from nnlab.rules import DEFAULT, LearningRule
 
+NAME_LETTERS = (
+    "A-Za-z0-9\u00c0-\u061b\u061d-\u167f\u1681-\u180d\u180f-\u1fff"
+    "\u2c00-\u2dff\u3005-\ud7ff\uf900-\ufdcf"
+)
+"""Letters and digits of the scripts in use, with their marks, as a class of a pattern: no spaces,
+no signs that turn the direction of writing, no control characters."""
+RUN_NAME = rf"[{NAME_LETTERS}][{NAME_LETTERS}_.-]{{0,99}}"
+
 if TYPE_CHECKING:
     RunName = str
 else:
     RunName = spelled_as(
-        r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}",
+        RUN_NAME,
         "up to 100 letters, digits, _, . or -, a letter or digit first",
     )
 

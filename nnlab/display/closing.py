@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import TextIO
 
 from nnlab.core.contracts import Split
@@ -82,10 +83,11 @@ def write_closing(outcome: Outcome, *, stream: TextIO) -> None:
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += outcome.remarks
     split = f" --split {held}" if held != "test" else ""
-    commands = [f"nnlab doctor {outcome.run}"] if outcome.sick else []
-    commands += [f"nnlab resume {outcome.run}"] if outcome.resumable else []
+    run = quote(str(outcome.run))
+    commands = [f"nnlab doctor {run}"] if outcome.sick else []
+    commands += [f"nnlab resume {run}"] if outcome.resumable else []
     if held is not None:
-        commands.append(f"nnlab eval {outcome.run}{split}")
-    commands.append(f"nnlab tensorboard {outcome.run}")
+        commands.append(f"nnlab eval {run}{split}")
+    commands.append(f"nnlab tensorboard {run}")
     lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
     write_wrapped(stream, "\n".join(lines))

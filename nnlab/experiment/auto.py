@@ -11,14 +11,18 @@ from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import Machine, Plan
 from nnlab.models.family import Design
 
-SINGLE_THREAD_FLOPS = 7e6
-"""Below this many floating-point operations for each layer with weights, a step runs on one thread:
-sharing them costs as much.
+SINGLE_THREAD_FLOPS = 2e8
+"""Below this many floating-point operations for each layer with weights, a step runs on one thread.
 
-On 2 cores a second thread takes 10 % off a compiled step of 784-16-16-10 at batch 64 (2e6 a layer),
-and makes it ten times as long where another process wants a core; it takes 33 % off one of
-784-256-128-10 (3e7), 40 % off LeNet-5 (4e7). Thirty layers of 50 units (1e6 a layer, 4e7 in all)
-gain nothing by it, and take 12 times as long beside other work.
+That is about ten milliseconds of one core: a layer that a second thread clearly shortens, and
+longer than what a thread waits for a core that others use too. Two runs at once, or a browser, are
+normal, and nothing in a config says that a machine is idle; so the small gain is left.
+
+Idle, on 2 cores at batch 64, the second thread takes 10 % off a compiled step of 784-16-16-10 (2e6
+a layer), 33 % off 784-256-128-10 (3e7), 40 % off LeNet-5 (4e7). Beside other work (a load of 12 on
+2 cores) an eager step takes, on 1 thread and on 2, as the mean: 784-128-10 2.0 and 47 ms,
+784-256-128-10 3.0 and 39, LeNet-5 16 and 273, 784-512-512-10 19 and 140, 784-2048-2048-10 (7e8)
+115 and 599. `train.threads` takes the number that suits an idle machine.
 """
 STEP_SECONDS = 200e-6
 """What a compiled step saves of an eager one, whatever the network: gather, loss, sums."""

@@ -1,12 +1,14 @@
 """Whether what trains fits together: targets, loss, scores, augmentations and optimizer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.core.contracts import DataShape, Task
 from nnlab.core.errors import Mistake
+from nnlab.core.kinds import kinds_of
 from nnlab.models.family import Design
+from nnlab.parts.losses import Loss
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.schedules.decays import ConstantScheduleConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, ScoreConfig, StoredScoreConfig
@@ -73,7 +75,9 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         if text := augment.misfit(shape.inputs):
             yield Mistake(path, text)
     if config.train.sampling == "balanced" and shape.task != "classes":
-        yield Mistake(("train", "sampling"), "balanced needs classes, the targets are real numbers")
+        text = f"balanced needs classes, the targets are {_WORDS[shape.task]}"
+        ways = {"labels": "loss: {kind: bce, pos_weight: balanced} weights rare ones"}
+        yield Mistake(("train", "sampling"), f"{text} ({ways.get(shape.task, 'shuffled')})")
 
 
 _WORDS: dict[Task, str] = {
@@ -100,7 +104,11 @@ def target_mistakes(
 def _loss_mistakes(config: RunConfig, loss: LossConfig, shape: DataShape) -> Iterator[Mistake]:
     if shape.task not in loss.tasks:
         text = f"{loss.kind} cannot be trained on targets that are {_WORDS[shape.task]}"
-        yield Mistake(("loss",), text)
+        kinds = cast("Iterable[tuple[str, type[LossConfig]]]", kinds_of(Loss).items())
+        can = [name for name, kind in kinds if shape.task in kind.tasks and not kind.handed]
+        rare = "; bce with pos_weight: balanced, if labels are rare"
+        more = rare if shape.task == "labels" else ""
+        yield Mistake(("loss",), f"{text} ({', '.join(can)} can{more})")
     elif mistake := loss.mistake(shape):
         yield mistake
     if config.data.scale_target == "none":

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, final
 import torch
 from torch import Tensor, nn
 
+from nnlab.config.run_config import RUN_NAME
 from nnlab.core.contracts import Reading, Split, Status
 from nnlab.core.errors import ConfigError, NnlabError
 from nnlab.display.tensorboard.layout import chart_categories
@@ -279,7 +280,7 @@ def _folder(folder: str | Path | None, name: str | None) -> Path:
     """
     if folder is None:
         name = name or "watch"
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        if not re.fullmatch(RUN_NAME, name):
             raise ConfigError(f"nnlab.Watch: name needs letters, digits, _, . or -, got {name!r}")
         return create_folder(name)
     path = Path(folder)

@@ -33,6 +33,22 @@ def test_small_steps_take_one_thread_and_large_ones_all() -> None:
     assert settled(model=wide, train={"threads": 2}).config.train.threads == 2
 
 
+@pytest.mark.parametrize(
+    ("data", "model", "threads"),
+    [
+        ("digits", {"kind": "cnn", "channels": [8], "dense": [16]}, 1),
+        ("digits", {"kind": "mlp", "hidden": [512, 512]}, 1),
+        ("digits", {"kind": "mlp", "hidden": [256, 128]}, 1),
+        ("digits", {"kind": "mlp", "hidden": [4096, 4096, 4096]}, 4),
+    ],
+)
+def test_one_thread_unless_a_layer_is_worth_sharing(
+    data: str, model: dict[str, Any], threads: int
+) -> None:
+    for busy in (MACHINE, MACHINE):  # no clock, no load: the same twice
+        assert settled(busy, data=data, model=model).config.train.threads == threads
+
+
 def test_many_small_layers_are_small_however_many() -> None:
     """Of 100 layers of 50 units no product is worth sharing, though a step has 1e8 operations."""
     deep = {"kind": "mlp", "hidden": {"width": 50, "depth": 100}}

@@ -110,7 +110,6 @@ class TestData:
         [
             (X, "needs a pair"),
             ((X, Y[:-1]), "N = 400"),
-            ((X, Y + 1), "classes without gaps"),
             ((X.transpose(1, 2, 0), Y), "N = 8"),
             ((np.array([["a"]] * 400), Y), "not numbers"),
             ((X, np.array([object()] * 400)), "neither numbers nor class names"),

@@ -424,5 +424,6 @@ class TestLabels:
         lines = refusal(tmp_path, **labels_config(tmp_path), loss="cross_entropy")
         assert lines == [
             "loss: cross_entropy cannot be trained on targets that are labels, of which an "
-            "example can have several"
+            "example can have several (bce, hinge, squared_hinge can; bce with pos_weight: "
+            "balanced, if labels are rare)"
         ]

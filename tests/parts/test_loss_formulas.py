@@ -40,6 +40,8 @@ VARIANTS: list[LossConfig] = [
     CrossEntropyConfig(label_smoothing=0.2),
     CrossEntropyConfig(class_weights=WEIGHTS),
     CrossEntropyConfig(class_weights=WEIGHTS, label_smoothing=0.1),
+    BceConfig(pos_weight=WEIGHTS),
+    BceConfig(pos_weight=3.0),
     FocalConfig(gamma=0.0),
     FocalConfig(gamma=0.5, class_weights=WEIGHTS),
     HingeConfig(margin=0.3),
@@ -84,7 +86,8 @@ def cases() -> Iterator[Any]:
 
 
 def has_weights(config: LossConfig) -> bool:
-    return not isinstance(getattr(config, "class_weights", "none"), str)
+    weights = (getattr(config, name, "none") for name in ("class_weights", "pos_weight"))
+    return any(isinstance(found, tuple) for found in weights)
 
 
 CASES = list(cases())
@@ -398,3 +401,39 @@ def test_every_loss_is_the_same_on_a_cuda_device() -> None:
             for device in ("cpu", "cuda")
         )
         torch.testing.assert_close(here, there)
+
+
+@pytest.mark.parametrize("given", [WEIGHTS, 2.5])
+def test_pos_weight_is_that_of_torch(given: Any) -> None:
+    y = torch.from_numpy(LABELS)
+    weights = torch.tensor(given if isinstance(given, tuple) else [given] * 4).double()
+    torch_s = torch.nn.BCEWithLogitsLoss(pos_weight=weights, reduction="none")
+    found = ours(BceConfig(pos_weight=given), "labels", y)
+    torch.testing.assert_close(found, torch_s(Z, y).sum(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "expected"),
+    [
+        (np.array([[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 1, 0]], float), "labels", [3, 3, 1 / 3]),
+        (np.array([[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]], float), "labels", [3, 4, 1 / 4]),
+        (np.array([0, 0, 0, 1]), "classes", [3]),
+        (np.array([0, 1, 2, 2]), "classes", [3, 3, 1]),
+    ],
+)
+def test_balanced_pos_weight_is_negatives_by_positives(
+    targets: Any, task: Task, expected: list[float]
+) -> None:
+    """As torch's documentation of BCEWithLogitsLoss has it: 300 negatives of 100 positives: 3."""
+    outputs = targets.shape[1] if task == "labels" else int(targets.max()) + 1
+    found = BceConfig(pos_weight="balanced").fitted(targets, shape_of(task, outputs))
+    assert found.pos_weight == pytest.approx(expected)
+
+
+def test_a_pos_weight_of_another_length_is_refused() -> None:
+    assert BceConfig(pos_weight=(1.0, 2.0)).mistake(shape_of("labels", 4)) is not None
+    assert BceConfig(pos_weight=(1.0, 2.0)).mistake(shape_of("labels", 2)) is None
+    two = shape_of("classes", 2)
+    mistake = BceConfig(pos_weight=(1.0, 2.0)).mistake(two)
+    assert mistake is not None
+    assert "one number, or balanced" in str(mistake)

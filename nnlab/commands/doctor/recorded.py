@@ -1,6 +1,7 @@
 """What is wrong with a run that has been trained, from what it recorded."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nnlab.commands.doctor.cross_validation import predict_unseen
@@ -155,4 +156,4 @@ def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _source(folder: Path) -> str:
-    return str(Path(short_path(folder)) / "config.yaml")
+    return quote(str(Path(short_path(folder)) / "config.yaml"))

@@ -1,6 +1,7 @@
 """`nnlab lr`: the words of the learning-rate range test."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ def lr(
     """Which learning rate? Tries growing ones on a fresh network; leaves nothing behind."""
     from nnlab.comparison.group import settle_source
     from nnlab.core.errors import ConfigError, DivergedError
+    from nnlab.core.wrap import terminal_width
 
     if not 0.0 < start < end < float("inf"):
         raise ConfigError(f"--from {start:g} --to {end:g}: needs 0 < from < to")
@@ -43,9 +45,11 @@ def lr(
 
         typer.echo(dumps(found.plain()))
     else:
-        typer.echo(rates_page(found), err=True, nl=False)
+        typer.echo(rates_page(found, width=terminal_width()), err=True, nl=False)
     if found.valley is None:
         text = f"the loss never fell between {start:g} and {end:g}"
         raise DivergedError(f"lr: {text} (try other --from and --to, or more --steps)")
     if not json:
-        typer.echo(f"--set optimizer.lr={two_digits(found.valley.rate)}")
+        change = f"optimizer.lr={two_digits(found.valley.rate)}"
+        changes = "".join(f" --set {quote(text)}" for text in [*(set_ or []), change])
+        typer.echo(f"nnlab train {quote(str(config))}{changes}")

@@ -3,8 +3,9 @@
 Nothing is written but the picture that is asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
+from math import log10
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -17,6 +18,7 @@ from nnlab.commands.lr.rate_range import (
     judged_points,
     steepest_point,
     sweep_rates,
+    turned_up,
     valley_point,
 )
 from nnlab.core.contracts import Machine
@@ -46,6 +48,7 @@ class Found(NamedTuple):
             "lr": self.valley and float(two_digits(self.valley.rate)),
             "valley": self.valley and self.valley.rate,
             "steepest": self.steepest and self.steepest.rate,
+            "turned_up_at": (low := turned_up(self.sweep)) and low.rate,
             "diverged_at": self.sweep.diverged_at,
             "points": [point._asdict() for point in self.sweep.points],
         }
@@ -105,8 +108,13 @@ def _batches(trainer: Trainer, steps: int) -> Iterator[Tensor]:
             return
 
 
-def rates_page(found: Found) -> str:
-    """The curve, and what it suggests."""
+def rates_page(found: Found, *, width: int = 80) -> str:
+    """The curve, and what it suggests.
+
+    Args:
+        found: the test.
+        width: of the page, in characters.
+    """
     from nnlab.core.text import render_text, text_grid
 
     rows = [
@@ -119,27 +127,36 @@ def rates_page(found: Found) -> str:
     ]
     head = ("suggestion", "lr", "loss", "")
     table = text_grid(rows, head=head, right=(1, 2), whole=(0, 1, 2))
-    diverged = found.sweep.diverged_at
-    last = f"diverged at {diverged:.2g}" if diverged else "did not diverge (try a larger --to)"
-    marks = [point for point in (found.valley, found.steepest) if point is not None]
-    return render_text(_chart(found.sweep.points, marks), "", *([table] if rows else []), last)
+    chart = _chart(found, width=width)
+    return render_text(chart, "", *([table] if rows else []), _end_of(found.sweep))
 
 
-def _chart(points: Sequence[RatePoint], marks: Sequence[RatePoint], *, width: int = 64) -> str:
-    """The smoothed loss over the rate, drawn with characters; the marked points as `o`."""
-    height = 12
-    low = min(point.smoothed for point in points)
-    high = max(point.smoothed for point in points)
-    cells = [[" "] * width for _ in range(height)]
-    for sign, drawn in (("·", points), ("o", marks)):
-        for point in drawn:
-            column = points.index(point) * (width - 1) // (len(points) - 1)
-            share = (high - point.smoothed) / (high - low) if high > low else 0.5
-            cells[round(share * (height - 1))][column] = sign
-    labels = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
-    lines = [f"{labels.get(row, ''):>8} |{''.join(line)}" for row, line in enumerate(cells)]
-    first, last = f"{points[0].rate:.1e}", f"{points[-1].rate:.1e}"
-    return "\n".join([*lines, f"{'lr':>8}  {first}{last:>{width - len(first)}}"])
+def _end_of(sweep: Sweep) -> str:
+    """How the curve ends, in a line."""
+    low, points = turned_up(sweep), sweep.points
+    if low is None and sweep.diverged_at is None:
+        text = f"the loss falls up to {two_digits(points[-1].rate)}, and did not turn up"
+        return f"{text} (try a larger --to)"
+    lowest = min(points, key=lambda point: point.smoothed)
+    text = f"lowest at {two_digits(lowest.rate)} (loss {lowest.smoothed:.4g})"
+    if sweep.diverged_at is not None:
+        return f"{text}, diverged at {two_digits(sweep.diverged_at)}"
+    top = max((p for p in points if p.rate >= lowest.rate), key=lambda point: point.smoothed)
+    return f"{text}, turned up behind it: {top.smoothed:.4g} at {two_digits(top.rate)}"
+
+
+def _chart(found: Found, *, width: int, height: int = 12) -> str:
+    """The smoothed loss over the rate, both axes by their range; V the valley, S the steepest."""
+    from nnlab.display.text_chart import Drawn, Line, text_chart
+
+    points = found.sweep.points
+    places = [log10(point.rate) for point in points]
+    curves = [Drawn("·", Line(places, [point.smoothed for point in points]), 0)]
+    for letter, point in (("S", found.steepest), ("V", found.valley)):
+        if point is not None:
+            curves.append(Drawn(letter, Line([log10(point.rate)], [point.smoothed]), 1))
+    label = "log10(lr)   V valley  S steepest" if len(curves) > 1 else "log10(lr)"
+    return text_chart(curves, width=width, height=height, label=label).plain.rstrip("\n")
 
 
 def draw_rates(found: Found, file: Path) -> None:

@@ -75,6 +75,22 @@ def sweep_rates(step: Step, batches: Iterable[Tensor], growing: Sequence[float])
     return Sweep(tuple(points), None)
 
 
+TURNED = 0.1
+"""A rise by this share of the whole fall is one: below it is noise of the running mean."""
+
+
+def turned_up(found: Sweep) -> RatePoint | None:
+    """Where the loss was lowest, if it rose again behind it; None if it fell to the end.
+
+    A rise counts from a tenth of what the loss fell before it, or of the lowest loss.
+    """
+    points = found.points
+    lowest = min(points, key=lambda point: point.smoothed)
+    first, last = points[0].smoothed, max(p.smoothed for p in points if p.rate >= lowest.rate)
+    scale = max(first - lowest.smoothed, abs(lowest.smoothed))
+    return lowest if last - lowest.smoothed > TURNED * scale else None
+
+
 def judged_points(found: Sweep) -> tuple[RatePoint, ...]:
     """The points that suggestions look at."""
     points = found.points

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from os import cpu_count
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -20,16 +21,27 @@ from nnlab.training import device as devices
 PICTURE_NAMES: tuple[checkpoint.Pointer, ...] = ("init", "best", "last")
 
 
-def draw_all(runs: Sequence[Path], out: Path | None = None) -> list[Path]:
+class FileForm(NamedTuple):
+    """How pictures are written."""
+
+    dpi: int = 200
+    """Pixels an inch: 840 x 680 pixels in all."""
+    format: Literal["png", "svg"] = "png"
+
+
+_USUAL = FileForm()
+
+
+def draw_all(runs: Sequence[Path], out: Path | None = None, form: FileForm = _USUAL) -> list[Path]:
     """`draw` of each run; of several, `out` gets a folder for each."""
     several = len(runs) > 1
     found: list[Path] = []
     for run in runs:
-        found += draw(run, out / run.name if out is not None and several else out)
+        found += draw(run, out / run.name if out is not None and several else out, form)
     return found
 
 
-def draw(run: Path, out: Path | None = None) -> list[Path]:
+def draw(run: Path, out: Path | None = None, form: FileForm = _USUAL) -> list[Path]:
     """Draws all pictures that fit a run, of its first, best and last weights.
 
     Those that show the whole past are drawn once, of the last.
@@ -37,9 +49,10 @@ def draw(run: Path, out: Path | None = None) -> list[Path]:
     Args:
         run: the run's folder.
         out: where to; None is `run`/eval/pictures/.
+        form: of the files.
 
     Returns:
-        The PNG files: "decision-boundary.best.png".
+        The files: "decision-boundary.best.png".
 
     Raises:
         CheckpointError: the run has no sound checkpoint, or the data are not those of the run.
@@ -70,8 +83,11 @@ def draw(run: Path, out: Path | None = None) -> list[Path]:
                 if picture.cumulative and name != "last":
                     continue
                 if (arrays := picture.collect()) is not None:
-                    file = folder / f"{slug(picture.title)}.{name}.png"
-                    files.write_file(file, figure_png(type(picture), arrays, moment))
+                    file = folder / f"{slug(picture.title)}.{name}.{form.format}"
+                    image = figure_png(
+                        type(picture), arrays, moment, dpi=form.dpi, format=form.format
+                    )
+                    files.write_file(file, image)
                     written.append(file)
     return written
 

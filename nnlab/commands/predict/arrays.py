@@ -9,6 +9,7 @@ from typing import Any
 from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.array_rules import plain_targets
 
 _BROKEN = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError)
 
@@ -27,7 +28,7 @@ def read_arrays(path: Path, wanted: Wanted, rows: int) -> Iterator[Piece]:
     names = _names(path)
     inputs = _chosen(path, names, wanted)
     target = next((name for name in wanted.target_arrays if name in names and name != inputs), None)
-    targets = _parts(path, target, rows) if target else None
+    targets = _parts(path, target, rows, words=True) if target else None
     start = 0
     for part in _parts(path, inputs, rows):
         shaped = _shaped(path, inputs, part, wanted)
@@ -60,8 +61,8 @@ def _chosen(path: Path, names: Sequence[str], wanted: Wanted) -> str:
     )
 
 
-def _parts(path: Path, name: str, rows: int) -> "Iterator[NDArray[Any]]":
-    """An array in pieces of so many rows; only one is in memory at a time."""
+def _parts(path: Path, name: str, rows: int, *, words: bool = False) -> "Iterator[NDArray[Any]]":
+    """An array in pieces of so many rows; only one is in memory at a time. Targets can be words."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
             version = np.lib.format.read_magic(file)
@@ -71,7 +72,7 @@ def _parts(path: Path, name: str, rows: int) -> "Iterator[NDArray[Any]]":
                 else np.lib.format.read_array_header_2_0
             )
             shape, by_column, dtype = read(file)
-            if dtype.kind not in "buif":
+            if dtype.kind not in ("buifUS" if words else "buif"):
                 raise DataError(f"{path}: {name} holds {dtype}, not numbers")
             if not shape or not shape[0]:
                 raise DataError(
@@ -105,15 +106,28 @@ def _shaped(path: Path, name: str, part: "NDArray[Any]", wanted: Wanted) -> "NDA
 
 
 def _targets(path: Path, part: "NDArray[Any]", wanted: Wanted) -> tuple[TargetColumn, ...]:
-    flat = part.reshape(len(part), -1)
+    flat = plain_targets(part, where=f"{path}: targets are").reshape(len(part), -1)
+    if wanted.task == "classes" and flat.shape[1] == wanted.outputs > 1:
+        flat = _from_one_hot(path, flat, wanted)
     expected = 1 if wanted.task == "classes" else wanted.outputs
     if flat.shape[1] != expected:
         text = f"targets have shape {part.shape[1:]} for each row, expected {expected} number(s)"
         raise DataError(f"{path}: {text}")
     if wanted.task != "classes":
         return tuple(tuple(map(float, row)) for row in flat)
-    names = [class_named(str(v), wanted.classes, float(v)) for v in flat[:, 0].tolist()]
+    names = [
+        class_named(str(v), wanted.classes, None if isinstance(v, str) else float(v))
+        for v in flat[:, 0].tolist()
+    ]
     if None in names:
         bad = flat[names.index(None), 0]
         raise DataError(f"{path}: target {bad} is not one of the classes")
     return tuple(names)
+
+
+def _from_one_hot(path: Path, flat: "NDArray[Any]", wanted: Wanted) -> "NDArray[Any]":
+    """(N, 1) class names of rows of 0 with one 1."""
+    bad = np.flatnonzero(((flat != 0).sum(axis=1) != 1) | (flat.max(axis=1) != 1))
+    if len(bad):
+        raise DataError(f"{path}: targets of row {bad[0]} are not one 1 among 0 (one-hot)")
+    return np.array(wanted.classes)[flat.argmax(axis=1)][:, None]

@@ -1,7 +1,7 @@
 """What the files of a prediction must look like, from what a run knows of its data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +9,9 @@ from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Shape, Task
 from nnlab.core.lazy import NDArray
 from nnlab.parts.datasets.files.csv_table import CsvConfig
+from nnlab.parts.datasets.files.image_folder import ImageFolderConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
+from nnlab.parts.datasets.files.pixels import Pixels
 from nnlab.parts.datasets.split_sizes import FromColumn
 
 TargetColumn = str | tuple[float, ...] | None
@@ -48,6 +50,7 @@ class Wanted:
         decimal: the decimal mark of a csv file.
         arrays: what inputs may be called in an npz file.
         target_arrays: what targets may be called there.
+        pixels: how deep and transparent images are read.
     """
 
     inputs: Shape
@@ -63,6 +66,7 @@ class Wanted:
     decimal: str = "."
     arrays: tuple[str, ...] = ("x", "X", "inputs")
     target_arrays: tuple[str, ...] = ("y", "targets")
+    pixels: Pixels = field(default_factory=lambda: Pixels(pixel_range="by_mode", ground="white"))
 
     @property
     def said(self) -> str:
@@ -91,6 +95,8 @@ def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
             "delimiter": data.delimiter,
             "decimal": data.decimal,
         }
+    elif isinstance(data, ImageFolderConfig):
+        more = {"pixels": Pixels(pixel_range=data.pixel_range, ground=data.background)}
     elif isinstance(data, NpzConfig):
         more = {
             "arrays": (data.inputs, "x", "X"),

@@ -7,6 +7,7 @@ from nnlab.commands.predict.expected_inputs import Piece, Wanted
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import np
 from nnlab.parts.datasets.files.image_files import read_image
+from nnlab.parts.datasets.files.pixels import is_deep, is_transparent
 
 _STRETCHED = 1.1
 """How much more one side changes than the other, before it is worth a word."""
@@ -44,7 +45,7 @@ def _image(file: Path, wanted: Wanted) -> "np.ndarray":
     if wanted.peak is None:
         why = "whose range an image file does not say (give them as npz)"
         raise DataError(f"{file}: is an image, this run takes numbers {why}")
-    image = read_image(file, wanted.inputs)
+    image = read_image(file, wanted.inputs, **wanted.pixels)
     if wanted.peak == 255:
         return image
     return np.rint(image.astype(np.float32) * (wanted.peak / 255)).astype(np.uint8)
@@ -57,6 +58,7 @@ def _change(file: Path, wanted: Wanted) -> str:
     with Image.open(file) as image:
         upright = ImageOps.exif_transpose(image)
         (width, height), mode = upright.size, image.mode
+        deep, transparent = is_deep(image), is_transparent(image)
     channels, rows, columns = wanted.inputs
     color = "gray" if channels == 1 else "color (RGB)"
     words: list[str] = []
@@ -66,8 +68,13 @@ def _change(file: Path, wanted: Wanted) -> str:
         if max(stretch, 1 / stretch) > _STRETCHED:
             words[0] += " (stretched)"
     if mode != ("L" if channels == 1 else "RGB"):
-        alpha = ", without its transparency" if mode in ("RGBA", "LA", "PA") else ""
-        words.append(f"{mode} becomes {color}{alpha}")
+        words.append(f"{mode} becomes {color}")
+    if deep:
+        asked = wanted.pixels["pixel_range"]
+        words.append("its 16 bits become 8" if asked == "by_mode" else f"{asked} becomes 0 to 255")
+    if transparent:
+        ground = wanted.pixels["ground"]
+        words.append(f"it is transparent, laid on {ground}")
     if wanted.peak not in (None, 255):
         words.append(f"0 to 255 becomes 0 to {wanted.peak}")
     return "; ".join(words)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading
 from nnlab.core.lazy import np
-from nnlab.display.pictures.drawing import axes_of, moment_color
+from nnlab.display.pictures.drawing import axes_of, log_y_axis, moment_color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class GradientByDepth(Picture):
             positive = np.where(norms > 0, norms, np.nan)
             shade = moment_color(number, len(steps))
             axes.plot(places, positive, "o-", ms=3, lw=1.2, color=shade, label=f"step {step:,}")
-        if (np.isfinite(arrays["norms"]) & (arrays["norms"] > 0)).any():
-            axes.set_yscale("log")
+        drawn = arrays["norms"][np.isfinite(arrays["norms"]) & (arrays["norms"] > 0)]
+        if drawn.size:
+            log_y_axis(axes, float(drawn.min()), float(drawn.max()))
         if len(layers) <= _NAMED:
             axes.set_xticks(places, layers, fontsize=7, rotation=0 if len(layers) <= 6 else 40)
         else:

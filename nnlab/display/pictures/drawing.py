@@ -1,6 +1,6 @@
 """From arrays to a PNG: matplotlib's objects on an Agg canvas, no global state."""
 
-from typing import Any
+from typing import Any, Literal
 
 from nnlab.display.pictures.family import Arrays, Drawing, Moment
 
@@ -13,14 +13,29 @@ COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
 """Of classes and curves, as matplotlib's tab10; repeated where there are more."""
 
 
-def figure_png(picture: type[Drawing], arrays: Arrays, moment: Moment | None = None) -> bytes:
-    """The picture as the bytes of a PNG file, with the moment in its corner."""
+def figure_png(
+    picture: type[Drawing],
+    arrays: Arrays,
+    moment: Moment | None = None,
+    *,
+    dpi: int = DPI,
+    format: Literal["png", "svg"] = "png",
+) -> bytes:
+    """The picture as the bytes of a file, with the moment in its corner.
+
+    Args:
+        picture: what to draw.
+        arrays: what it collected.
+        moment: when.
+        dpi: pixels an inch, of 4.2 x 3.4 inches; of an svg file those of images in it.
+        format: of the file.
+    """
     figure = new_figure()
     picture.draw(figure, arrays)
     if moment is not None:
         when = f"step {moment.step:,}, epoch {moment.epoch:.3g}"
         figure.text(0.99, 0.985, when, ha="right", va="top", fontsize=8, color="#555555")
-    return save_figure(figure)
+    return save_figure(figure, dpi=dpi, format=format)
 
 
 def new_figure(size: tuple[float, float] = _SIZE) -> Any:
@@ -33,12 +48,13 @@ def new_figure(size: tuple[float, float] = _SIZE) -> Any:
     return figure
 
 
-def save_figure(figure: Any) -> bytes:
-    """The bytes of a PNG file."""
+def save_figure(figure: Any, *, dpi: int = DPI, format: Literal["png", "svg"] = "png") -> bytes:
+    """The bytes of a file; of the same figure they are the same."""
     from io import BytesIO
 
     content = BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
+    unsaid = {"Software": None} if format == "png" else {"Date": None, "Creator": None}
+    figure.savefig(content, format=format, dpi=dpi, metadata=unsaid)
     return content.getvalue()
 
 
@@ -60,3 +76,23 @@ def moment_color(index: int, count: int) -> tuple[float, float, float]:
     pale, dark = (0.78, 0.85, 0.93), (0.03, 0.19, 0.42)
     red, green, blue = (p + (d - p) * share for p, d in zip(pale, dark, strict=True))
     return (red, green, blue)
+
+
+def log_y_axis(axes: Any, low: float, high: float) -> None:
+    """A logarithmic y-axis whose labels do not lie on one another, also below a decade.
+
+    Args:
+        axes: what is drawn on.
+        low: the smallest value, positive.
+        high: the largest.
+    """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    if high >= 100 * low:
+        return  # powers of ten, as matplotlib writes them
+    # Below a decade there may be no power of ten at all: round numbers at equal distances.
+    few = MaxNLocator(5) if high < 10 * low else LogLocator(subs=(1.0, 2.0, 5.0), numticks=8)
+    axes.yaxis.set_major_locator(few)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

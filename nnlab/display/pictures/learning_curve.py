@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.contracts import Reading, Split
 from nnlab.core.lazy import np
-from nnlab.display.pictures.drawing import class_color
+from nnlab.display.pictures.drawing import class_color, log_y_axis
 from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array
 
 if TYPE_CHECKING:
@@ -81,6 +81,6 @@ def _panel(axes: Any, arrays: Arrays, column: int, key: str) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     if key == "loss" and shown and min(shown) > 0 and max(shown) > 30 * min(shown):
-        axes.set_yscale("log")
+        log_y_axis(axes, min(shown), max(shown))
     if shown and column == 1:
         axes.legend(fontsize=7)

@@ -89,6 +89,13 @@ class DataConfig(Kind, frozen=True):
         """Whether the source itself says which rows are in a split. Default: no."""
         return False
 
+    def own_validation(self, place: Place) -> bool:
+        """Whether the source's own validation split is taken where the config names none.
+
+        Default: no.
+        """
+        return False
+
     def split_size(self, split: Literal["validation", "test"]) -> object:
         """What is asked for a split. Default: what is written."""
         return self.validation if split == "validation" else self.test
@@ -100,7 +107,7 @@ class DataConfig(Kind, frozen=True):
     def files(self, place: Place) -> dict[Split, Path]:
         """The splits that are files of their own."""
         return {
-            split: place.folder / size.file
+            split: place.find(size.file)
             for split, size in self._asked(place).items()
             if isinstance(size, FromFile)
         }
@@ -120,10 +127,9 @@ class DataConfig(Kind, frozen=True):
     def resolved(self, place: Place) -> Self:
         """This config with every auto replaced and absolute paths."""
         fields: dict[str, object] = {
-            "validation": _absolute(self.validation, place),
-            "test": _absolute(self._asked(place)["test"], place),
+            **{split: _absolute(size, place) for split, size in self._asked(place).items()},
             "scale": self._scale(place),
-            "exclude": self.exclude and str(place.folder / self.exclude),
+            "exclude": self.exclude and str(place.find(self.exclude)),
             **self.settled(place),
         }
         return self.model_copy(update=fields)
@@ -171,7 +177,7 @@ class DataConfig(Kind, frozen=True):
         rows = self._rows(table, place)
         drawn = rows["train"]  # of them labels are made wrong, whichever are left out
         if self.exclude:
-            rows["train"] = rows_without(drawn, place.folder / self.exclude)
+            rows["train"] = rows_without(drawn, place.find(self.exclude))
         checks.check_rows(rows, targets, shape)
         fill = None
         if table.gaps and isinstance(inputs, np.ndarray):
@@ -234,7 +240,7 @@ class DataConfig(Kind, frozen=True):
             classes=len(source.classes) if source.task == "classes" else 0,
         )
         if self.exclude:
-            sizes["train"] -= len(excluded_rows(place.folder / self.exclude))
+            sizes["train"] -= len(excluded_rows(place.find(self.exclude)))
             if sizes["train"] < 1:
                 wrong.append("data.exclude: leaves no training row")
         if noise_of(self.label_noise) is not None:
@@ -262,7 +268,10 @@ class DataConfig(Kind, frozen=True):
         test = self.split_size("test")
         if test == "auto":
             test = "official" if self.has_split("test", place) else 0.2
-        return {"validation": self.split_size("validation"), "test": test}
+        validation = self.split_size("validation")
+        if "validation" not in self.model_fields_set and self.own_validation(place):
+            validation = "official"
+        return {"validation": validation, "test": test}
 
     def _scale(self, place: Place) -> _Scale:
         return _AUTO_SCALE[self.form(place)] if self.scale == "auto" else self.scale
@@ -308,4 +317,4 @@ def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:
 
 def _absolute(size: object, place: Place) -> object:
     """`{file: ...}` with its path made absolute; every other size as it is."""
-    return FromFile(file=str(place.folder / size.file)) if isinstance(size, FromFile) else size
+    return FromFile(file=str(place.find(size.file))) if isinstance(size, FromFile) else size

@@ -1,11 +1,14 @@
 """Where data lie, what a source says of itself, and a source that has been read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from nnlab.core.contracts import RowReader, Shape, Split, Task
+from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 
 Form = Literal["images", "table", "points"]
@@ -25,6 +28,21 @@ class Place:
     folder: Path
     root: Path
     cache: Path
+
+    def find(self, path: str) -> Path:
+        """Where a path of the config leads: from the config's folder on; ~ is the user's home.
+
+        Raises:
+            DataError: it is an address of the web.
+        """
+        if re.match(r"[a-z][a-z0-9+]+://", path, re.IGNORECASE):
+            name = path.rstrip("/").rpartition("/")[2] or "data"
+            way = f"curl -L -o {quote(name)} {quote(path)}, then path: {name}"
+            raise DataError(f"data: {path} is an address, files are read from the disk ({way})")
+        try:
+            return self.folder / Path(path).expanduser()
+        except RuntimeError as error:
+            raise DataError(f"data: {path}: {error} (write the whole path)") from None
 
 
 @dataclass(frozen=True, slots=True)

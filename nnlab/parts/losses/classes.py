@@ -29,6 +29,13 @@ ClassWeights = Annotated[
 """A factor for each class, in the order of the classes."""
 
 
+PosWeight = Annotated[
+    Literal["none", "balanced"] | NonNegativeFloat | tuple[NonNegativeFloat, ...],
+    Forms(),
+]
+"""A factor for the 1 of each output."""
+
+
 def _weights_mistake(weights: ClassWeights, shape: DataShape) -> Mistake | None:
     if isinstance(weights, str) or len(weights) == shape.outputs:
         return None
@@ -47,6 +54,13 @@ def _balanced(weights: ClassWeights, targets: "Targets", shape: DataShape) -> Cl
 
 def _numbers(weights: ClassWeights) -> "tuple[float, ...] | None":
     assert weights != "balanced", "fitted() makes numbers of it"
+    return None if isinstance(weights, str) else weights
+
+
+def _pos_numbers(weights: PosWeight, outputs: int) -> "tuple[float, ...] | None":
+    assert weights != "balanced", "fitted() makes numbers of it"
+    if isinstance(weights, float | int):
+        return (float(weights),) * outputs
     return None if isinstance(weights, str) else weights
 
 
@@ -118,37 +132,82 @@ class CrossEntropyConfig(LossConfig, frozen=True):
 
 @final
 class BceConfig(LossConfig, frozen=True):
-    """-y log p - (1 - y) log(1 - p) with p = sigmoid(z): binary cross-entropy.
+    """-w y log p - (1 - y) log(1 - p) with p = sigmoid(z): binary cross-entropy.
 
     One logit for two classes; for more, one logit against all others for each class, summed; one
     logit for each label. Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x.
+
+    w is `pos_weight`, 1 if none is given, as in torch.nn.BCEWithLogitsLoss: above 1 a rare label
+    that is missed costs more than one that is not there. Probabilities grow with it.
     """
 
     kind: Literal["bce"] = "bce"
+    pos_weight: PosWeight = "none"
+    """w of each output: a list in the order of the labels, one number for all, or balanced:
+    training examples without the label / those with it."""
     link: ClassVar[Link] = "sigmoid"
     link_inside: ClassVar[bool] = True
     links: ClassVar[tuple[str, ...] | None] = ("sigmoid",)
     tasks: ClassVar[tuple[Task, ...]] = ("classes", "labels")
     one_for_two: ClassVar[bool] = True
     formula: ClassVar[str] = (
-        "-y log p - (1 - y) log(1 - p), p = sigmoid(z); sum over outputs, mean over examples; "
+        "-w y log p - (1 - y) log(1 - p), p = sigmoid(z); sum over outputs, mean over examples; "
         "targets: 0 or 1 for each output (two classes: one output); link: sigmoid"
     )
 
+    def mistake(self, shape: DataShape) -> Mistake | None:
+        given, outputs = self.pos_weight, self.outputs(shape)
+        if not isinstance(given, tuple) or len(given) == outputs:
+            return None
+        if outputs == 1:
+            text = f"{len(given)} numbers for one output, that of class {shape.classes[-1]!r}"
+            return Mistake(("loss", "pos_weight"), f"{text} (one number, or balanced)")
+        text = f"{len(given)} numbers for {outputs} outputs (one for each, in their order)"
+        return Mistake(("loss", "pos_weight"), text)
+
+    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
+        outputs = self.outputs(shape)
+        if isinstance(self.pos_weight, float | int):
+            return self.model_copy(update={"pos_weight": (self.pos_weight,) * outputs})
+        if self.pos_weight != "balanced":
+            return self
+        columns = self.columns(targets, shape)
+        # A label without an example counts as if it had one, and so does one without a 0.
+        ones = columns.sum(axis=0)
+        factors = np.maximum(len(columns) - ones, 1) / np.maximum(ones, 1)
+        return self.model_copy(update={"pos_weight": tuple(factors.tolist())})
+
     def build(self, shape: DataShape) -> LossFn:
+        factors = _pos_numbers(self.pos_weight, self.outputs(shape))
+        weights = None if factors is None else Constant(factors)
+
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
             z = at_least_float32(outputs)
             y = target_columns(batch, z, shape)
-            return F.binary_cross_entropy_with_logits(z, y, reduction="none").sum(dim=1)
+            return F.binary_cross_entropy_with_logits(
+                z, y, pos_weight=None if weights is None else weights.like(z), reduction="none"
+            ).sum(dim=1)
 
         return loss
 
     def value(self, outputs: "Floats", targets: "Floats") -> "Floats":
         # -log p = softplus(-z), -log(1 - p) = softplus(z) = softplus(-z) + z.
-        return (numpy_softplus_of_logits(outputs) - targets * outputs).sum(axis=1)
+        losses = numpy_softplus_of_logits(outputs) - targets * outputs
+        more = self._more(outputs)
+        if more is not None:
+            losses = losses + more * targets * numpy_softplus_of_logits(-outputs)
+        return losses.sum(axis=1)
 
     def gradient(self, outputs: "Floats", targets: "Floats") -> "Floats":
-        return numpy_sigmoid_of_logits(outputs) - targets
+        slope, more = numpy_sigmoid_of_logits(outputs) - targets, self._more(outputs)
+        if more is None:
+            return slope
+        return slope - more * targets * numpy_sigmoid_of_logits(-outputs)
+
+    def _more(self, outputs: "Floats") -> "Floats | None":
+        """What w is above 1 for each output; None without weights."""
+        factors = _pos_numbers(self.pos_weight, outputs.shape[1])
+        return None if factors is None else np.array(factors) - 1.0
 
 
 @final

@@ -1,6 +1,7 @@
 """`nnlab lr`: the command, its words and its codes."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,14 @@ def test_prints_a_line_to_paste_and_leaves_nothing_behind(
 ) -> None:
     assert main(WORDS) == 0
     out, err = capsys.readouterr()
-    key, equals, value = out.rstrip("\n").partition("=")
-    assert (key, equals) == ("--set optimizer.lr", "=")
+    program, *words = shlex.split(out)
+    assert (program, words[:3]) == ("nnlab", ["train", "iris", "--set"])
+    key, equals, value = words[3].partition("=")
+    assert (key, equals) == ("optimizer.lr", "=")
     assert 1e-4 < float(value) < 10
     assert "valley" in err
     assert list(tmp_path.iterdir()) == []
-    assert main(["show", "iris", *out.split()]) == 0
+    assert main(["show", *words[1:]]) == 0
 
 
 def test_json_is_one_object_with_the_points(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,3 +72,33 @@ def test_codes_are_as_documented(
 ) -> None:
     assert main(["lr", "iris", "--steps", "10", *words]) == code
     assert said in capsys.readouterr().err
+
+
+def test_the_command_to_paste_keeps_what_was_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a b.yaml").write_text("data: iris\nmodel: {kind: mlp, hidden: [8]}\n")
+    sets = ["--set", "model={kind: mlp, hidden: [5]}", "--set", "seed=3"]
+    assert main(["lr", "a b.yaml", *WORDS[2:], *sets]) == 0
+    words = shlex.split(capsys.readouterr().out)
+    assert words[:7] == ["nnlab", "train", "a b.yaml", *sets]
+    assert main(["check", *words[2:]]) == 0
+
+
+def test_the_chart_is_the_braille_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(WORDS) == 0
+    page = capsys.readouterr().err
+    assert any(0x2800 < ord(sign) < 0x2900 for sign in page)
+    assert "V valley  S steepest" in page
+    assert max(map(len, page.splitlines())) <= 120
+
+
+def test_says_where_the_loss_turned_up(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lr", "digits_mlp", "--device", "cpu", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    lowest = min(found["points"], key=lambda point: point["smoothed"])
+    assert found["turned_up_at"] == lowest["rate"] < 10.0
+    assert main(["lr", "digits_mlp", "--device", "cpu"]) == 0
+    page = capsys.readouterr().err
+    assert f"lowest at {lowest['rate']:.2g} (loss {lowest['smoothed']:.4g})" in page
+    assert "did not diverge" not in page

@@ -16,6 +16,7 @@ from nnlab.commands.lr.rate_range import (
     judged_points,
     steepest_point,
     sweep_rates,
+    turned_up,
     valley_point,
 )
 from nnlab.training.window import Window
@@ -140,3 +141,20 @@ def test_suggestions_leave_out_the_first_tenth_and_the_last_five() -> None:
     curve = points([float(n) for n in range(40)])
     assert judged_points(Sweep(curve, None)) == curve[4:35]
     assert judged_points(Sweep(curve[:6], None)) == curve[:6]
+
+
+@pytest.mark.parametrize(
+    ("losses", "lowest"),
+    [
+        ([2.0, 1.0, 0.5, 1.2], 2),  # doubles behind the lowest
+        ([2.0, 1.0, 0.5, 0.52], None),  # less than a tenth of the fall
+        ([2.0, 1.0, 0.5, 0.4], None),
+        ([1.0, 1.0, 1.0, 2.0], 0),  # never fell, rose
+        ([-1.0, -3.0, -2.0, -1.5], 1),  # a log-likelihood
+    ],
+)
+def test_turning_up_is_a_rise_behind_the_lowest_loss(
+    losses: list[float], lowest: int | None
+) -> None:
+    points = tuple(RatePoint(10.0**i, loss, loss) for i, loss in enumerate(losses))
+    assert turned_up(Sweep(points, None)) == (None if lowest is None else points[lowest])

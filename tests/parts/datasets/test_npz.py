@@ -1,3 +1,4 @@
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
+from nnlab.parts.datasets.files.arrays import ArraysConfig, held_of
+from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
 
 RANDOM = np.random.default_rng(0)
@@ -103,8 +106,7 @@ def test_classes_can_be_more_than_occur(place: Place) -> None:
         ({"inputs": np.ones((39, 2)), "targets": LABELS}, "39 inputs, but 40 targets"),
         ({"inputs": np.ones((0, 2)), "targets": LABELS[:0]}, r"shape \(0, 2\)"),
         ({"inputs": np.array(["a"] * 40), "targets": LABELS}, "inputs holds <U1, not numbers"),
-        ({"inputs": np.ones((40, 2)), "targets": LABELS - 1}, "label -1 in row 0"),
-        ({"inputs": np.ones((40, 2)), "targets": LABELS * 2}, "label 4 in row 2 .*0 to 3"),
+        ({"inputs": np.ones((40, 2)), "targets": np.array(["a", ""] * 20)}, "row 1 .*empty name"),
         ({"inputs": np.ones((40, 2)), "targets": np.ones((40, 2, 2))}, r"not \(N,\) or \(N, K\)"),
         ({"inputs": np.ones((40, 8, 9, 3)), "targets": LABELS}, r"looks like \(N, H, W, C\)"),
         ({"inputs": np.full((40, 2), np.nan), "targets": LABELS}, "80 values of the inputs"),
@@ -117,11 +119,12 @@ def test_refuses_arrays_that_do_not_fit(place: Place, arrays: dict[str, Any], wo
         config(place, **arrays).load(place)
 
 
-def test_refuses_float_labels(place: Place) -> None:
-    made = config(
-        place, {"task": "classes"}, inputs=np.ones((40, 2)), targets=LABELS.astype(np.float32)
-    )
-    with pytest.raises(DataError, match="targets are float32"):
+def test_float_labels_are_classes_if_asked_and_whole(place: Place) -> None:
+    fields = {"task": "classes"}
+    made = config(place, fields, inputs=np.ones((40, 2)), targets=LABELS.astype(np.float32))
+    np.testing.assert_array_equal(made.load(place).targets, LABELS)
+    made = config(place, fields, inputs=np.ones((40, 2)), targets=LABELS + 0.5)
+    with pytest.raises(DataError, match="targets are float64"):
         made.describe(place)
 
 
@@ -166,3 +169,108 @@ def test_test_inputs_go_together_with_test_targets(place: Place) -> None:
     made = config(place, {"test_inputs": "x"}, inputs=np.ones((40, 2)), targets=LABELS)
     with pytest.raises(ConfigError, match="goes together with test_targets"):
         made.describe(place)
+
+
+NAMES = np.array(["lily", "iris", "rose"])
+
+
+@pytest.mark.parametrize(
+    ("targets", "fields", "classes"),
+    [
+        (np.arange(40) % 3 + 1, {}, ("1", "2", "3")),
+        (np.arange(40) % 3 + 1, {"classes": 3}, ("1", "2", "3")),
+        (np.arange(40) % 3 + 1, {"classes": 4}, ("0", "1", "2", "3")),
+        (np.arange(40) % 2 * 2 - 1, {}, ("-1", "1")),
+        (np.arange(40) % 2 * 2 - 1, {"classes": 2}, ("-1", "1")),
+        (np.array([1005, 5])[np.arange(40) % 2], {}, ("5", "1005")),
+        (LABELS * 2, {}, ("0", "2", "4", "6")),
+        (NAMES[np.arange(40) % 3], {}, ("iris", "lily", "rose")),
+        (NAMES.astype("S")[np.arange(40) % 3], {}, ("iris", "lily", "rose")),
+        (np.array(["10", "9"])[np.arange(40) % 2], {}, ("9", "10")),
+        (np.eye(4)[LABELS], {}, ("0", "1", "2", "3")),
+        (np.eye(4, dtype=np.int64)[LABELS], {}, ("0", "1", "2", "3")),
+        (LABELS > 1, {}, ("0", "1")),
+    ],
+)
+def test_labels_are_the_classes_as_they_are(
+    place: Place, targets: Any, fields: dict[str, Any], classes: tuple[str, ...]
+) -> None:
+    """As in a csv file, in npz and in arrays from Python alike."""
+    made = config(place, fields, inputs=np.ones((40, 2)), targets=targets)
+    handed = ArraysConfig.model_validate({"validation": "none", "test": "none", **fields}).holding(
+        held_of({"train": (np.ones((40, 2)), targets)})
+    )
+    one = targets.argmax(1) if targets.ndim == 2 else targets
+    one = one.astype(str) if one.dtype.kind in "US" else one.astype(np.int64).astype(str)
+    for kind in (made, handed):
+        examples = kind.load(place)
+        assert examples.shape.task == "classes"
+        assert examples.shape.classes == classes
+        np.testing.assert_array_equal(np.array(classes)[examples.targets], one)
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"], [1, 2, 3], [-1, 1], [5, 1005], [0, 1, 3]])
+def test_csv_npz_and_arrays_agree_on_labels(place: Place, labels: list[Any]) -> None:
+    rows = [labels[row % len(labels)] for row in range(40)]
+    text = "".join(f"{row},{label}\n" for row, label in enumerate(rows))
+    (place.folder / "a.csv").write_text(f"x,y\n{text}")
+    given = {"validation": "none", "test": "none"}
+    table = CsvConfig.model_validate({"path": "a.csv", "target": "y", **given}).load(place)
+    arrays = config(place, inputs=np.arange(40.0), targets=np.array(rows)).load(place)
+    assert table.shape.classes == arrays.shape.classes
+    np.testing.assert_array_equal(table.targets, arrays.targets)
+
+
+def test_a_number_of_classes_that_cannot_be_is_refused_with_a_way_out(place: Place) -> None:
+    made = config(place, {"classes": 3}, inputs=np.ones((40, 2)), targets=LABELS * 2)
+    with pytest.raises(DataError, match=r"says 3, and there are 4 .*remove data.classes"):
+        made.describe(place)
+    assert made.model_copy(update={"classes": None}).describe(place).outputs == 4
+
+
+def test_names_with_gaps_in_the_type_are_refused_with_a_way_out(place: Place) -> None:
+    targets = np.array(["a", None] * 20, object)
+    with pytest.raises(DataError, match=r"y is: object, neither .*y\.astype\(str\)"):
+        held_of({"train": (np.ones((40, 2)), targets)})
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (np.arange(400) % 30, "30 different whole numbers, taken for classes .task: regression"),
+        (np.arange(400) % 3 * 50, "3 different whole numbers, taken for classes"),
+        (np.arange(400.0) % 3, "3 different whole .*taken for a regression .task: classes"),
+        (np.eye(4)[np.arange(400) % 4], "taken for 4 classes .task: regression"),
+        (np.tile([[1, 1], [0, 1]], (200, 1)), "taken for a regression .task: labels"),
+        (np.arange(400) % 10, None),
+        (np.arange(400) % 3 + 1, None),
+        (np.linspace(0, 1, 400), None),
+        (NAMES[np.arange(400) % 3], None),
+    ],
+)
+def test_a_guess_is_told_where_it_could_be_the_other_one(
+    place: Place, targets: Any, words: str | None
+) -> None:
+    made = config(place, inputs=np.ones((400, 2)), targets=targets)
+    found = made.remarks(place)
+    assert len(found) == (words is not None)
+    if words:
+        assert re.search(words, found[0])
+        asked = re.search(r"task: (\w+)", found[0])
+        assert asked
+        way = made.model_copy(update={"task": asked[1]})
+        assert way.describe(place).task == asked[1]
+        assert way.remarks(place) == ()
+
+
+def test_a_path_can_begin_with_the_home(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = config(place, inputs=np.ones((40, 2)), targets=LABELS)
+    monkeypatch.setenv("HOME", str(place.folder))
+    away = Place(place.folder / "elsewhere", place.root, place.cache)
+    assert made.model_copy(update={"path": "~/a.npz"}).describe(away).inputs == (2,)
+
+
+@pytest.mark.parametrize("path", ["https://a.org/x/a.npz", "s3://a/a.npz", "HTTP://a.org/a.npz"])
+def test_an_address_is_refused_with_the_way_to_a_file(place: Place, path: str) -> None:
+    with pytest.raises(DataError, match=r"is an address, .*curl -L -o a\.npz"):
+        NpzConfig(path=path).describe(place)

@@ -1,6 +1,7 @@
 """What arrays of inputs and targets mean, whether they lie in a file or come from Python."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 from nnlab.core.contracts import Shape, Task
 from nnlab.core.errors import DataError
@@ -9,6 +10,8 @@ from nnlab.parts.datasets.tables import Form
 
 MOST_CLASSES = 100_000
 AskedTask = Literal["auto", "classes", "regression", "labels"]
+_FEW = 20
+"""So many different whole numbers are classes in a csv file; of more it is worth a word."""
 
 
 def form_of(shape: Shape, dtype: "np.dtype[Any]") -> Form:
@@ -46,43 +49,165 @@ def columns_of(one: Shape) -> tuple[str, ...]:
 
 
 def task_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Task:
-    """What targets (N,) or (N, K) are: whole numbers (N,) are classes, unless said otherwise.
+    """What targets (N,) or (N, K) are.
+
+    Names and whole numbers (N,) are classes, and so are rows of 0 with one 1 (N, K), one-hot;
+    everything else is a regression, unless said otherwise.
 
     Raises:
         DataError: they cannot be what is asked for.
     """
-    whole = targets.dtype.kind in "biu" and targets.ndim == 1
-    if asked == "classes" and not whole:
+    one_hot = is_one_hot(targets)
+    named = targets.dtype.kind == "U"
+    whole = targets.ndim == 1 and (named or _are_whole(targets))
+    if named and asked in ("regression", "labels"):
+        raise DataError(f"{where} are names ({targets[0]!r}, ...), which are classes (task: auto)")
+    if asked == "classes" and not (whole or one_hot):
         raise DataError(
-            f"{where} are {targets.dtype} {targets.shape}, classes "
-            "are whole numbers (N,) (task: regression)"
+            f"{where} are {targets.dtype} {targets.shape}, classes are whole numbers or names (N,) "
+            "or one-hot (N, K) (task: regression)"
         )
     if asked == "labels" and targets.ndim == 1:
         raise DataError(
             f"{where} are {targets.shape}, labels are 0 and 1 (N, K), K at least 2 (task: classes)"
         )
     if asked == "auto":
-        return "classes" if whole else "regression"
+        return "classes" if one_hot or (whole and targets.dtype.kind != "f") else "regression"
     return asked
 
 
-def class_names(targets: "NDArray[Any]", classes: int | None, *, where: str) -> tuple[str, ...]:
-    """0 to K - 1; without `classes`, each of them must occur.
+def is_one_hot(targets: "NDArray[Any]") -> bool:
+    """Whether each row of (N, K) is 0 with one 1, and each column has a 1 somewhere."""
+    if targets.ndim != 2 or targets.shape[1] < 2 or targets.dtype.kind not in "buif":
+        return False
+    ones = targets == 1
+    marks = bool((ones | (targets == 0)).all())
+    return marks and bool((ones.sum(axis=1) == 1).all()) and bool(ones.any(axis=0).all())
+
+
+def _are_whole(targets: "NDArray[Any]") -> bool:
+    if targets.dtype.kind == "f":
+        return bool((np.isfinite(targets) & (targets == np.floor(targets))).all())
+    return targets.dtype.kind in "biu"
+
+
+class ClassNumbers(NamedTuple):
+    """Targets as classes.
+
+    Attributes:
+        names: of the K classes, in their order.
+        numbers: (N,) int64, 0 to K - 1.
+    """
+
+    names: tuple[str, ...]
+    numbers: "NDArray[np.int64]"
+
+
+def class_numbers(targets: "NDArray[Any]", classes: int | None, *, where: str) -> ClassNumbers:
+    """Class numbers of names, of whole numbers (N,) or of one-hot rows (N, K).
+
+    Labels 0 to K - 1 are the class numbers. Any others (1 to K, -1 and 1, names) are the classes as
+    they occur, numbers by value and names by the alphabet, as in a csv file.
+
+    Args:
+        targets: as `task_of` takes them for classes.
+        classes: how many there are, where some may not occur: 0 to K - 1, or 1 to K.
+        where: how to call them in errors.
 
     Raises:
-        DataError: with the first label that is out of range.
+        DataError: there are more than may be, or `classes` does not go with them.
     """
-    labels, first = np.unique(targets, return_index=True)
+    if targets.ndim == 2:
+        targets = targets.argmax(axis=1)
+    values = targets
+    if targets.dtype.kind == "U" and (read := _numbers_of(targets)) is not None:
+        values = read
+    found, numbers = np.unique(values, return_inverse=True)
+    numbers = numbers.reshape(-1).astype(np.int64)
+    if max(len(found), classes or 0) > MOST_CLASSES:
+        raise DataError(f"{where}: {max(len(found), classes or 0)} classes (task: regression)")
+    if found.dtype.kind == "U":
+        _check_named(found, numbers, where)
+        _check_count(len(found), classes, where)
+        return ClassNumbers(tuple(map(str, found)), numbers)
+    labels = [int(value) if float(value).is_integer() else float(value) for value in found.tolist()]
     count = classes or len(labels)
-    bad = np.flatnonzero((labels < 0) | (labels >= count))
-    if len(bad):
+    for first in (0, 1):
+        if labels[0] >= first and labels[-1] < first + count and _all_int(labels):
+            whole = values.astype(np.int64) - first
+            return ClassNumbers(tuple(map(str, range(first, first + count))), whole)
+    _check_count(len(labels), classes, where)
+    return ClassNumbers(tuple(map(str, labels)), numbers)
+
+
+def _all_int(labels: Sequence[float]) -> bool:
+    return all(isinstance(label, int) for label in labels)
+
+
+def _numbers_of(names: "NDArray[Any]") -> "NDArray[np.float64] | None":
+    """Names that are all numbers, as numbers, so that 10 comes behind 9; else None."""
+    try:
+        values = names.astype(np.float64)
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
+
+
+def _check_named(found: "NDArray[Any]", numbers: "NDArray[np.int64]", where: str) -> None:
+    empty = [place for place, name in enumerate(found.tolist()) if not name.strip()]
+    if empty:
+        row = int(np.flatnonzero(numbers == empty[0])[0])
+        raise DataError(f"{where}: row {row} (rows count from 0) has an empty name (leave it out)")
+
+
+def _check_count(found: int, classes: int | None, where: str) -> None:
+    if classes not in (None, found):
         raise DataError(
-            f"{where}: label {labels[bad[0]]} in row {first[bad[0]]} (rows count from 0), "
-            f"expected 0 to {count - 1}: {count} classes without gaps (say data.classes)"
+            f"{where}: data.classes says {classes}, and there are {found} different labels, which "
+            "are neither 0 to K - 1 nor 1 to K (remove data.classes: the labels are the classes)"
         )
-    if count > MOST_CLASSES:
-        raise DataError(f"{where}: {count} classes (task: regression)")
-    return tuple(str(label) for label in range(count))
+
+
+def plain_targets(targets: "NDArray[Any]", *, where: str) -> "NDArray[Any]":
+    """Targets as numbers or as words (dtype U), whatever type holds them.
+
+    Raises:
+        DataError: they are neither, or some of them are.
+    """
+    if targets.dtype.kind in "buifU":
+        return targets
+    if targets.dtype.kind == "S":
+        return np.char.decode(targets, "utf-8", "replace")
+    cells = targets.reshape(-1).tolist()
+    if targets.ndim == 1 and all(isinstance(cell, str) for cell in cells):
+        return targets.astype(str)
+    if all(isinstance(cell, bool | int | float) for cell in cells):
+        return np.array(cells).reshape(targets.shape)
+    raise DataError(f"{where}: {targets.dtype}, neither numbers nor class names (y.astype(str))")
+
+
+def target_remark(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> tuple[str, ...]:
+    """What `task: auto` took targets for, wherever they could be something else too."""
+    if asked != "auto" or targets.dtype.kind == "U" or not len(targets):
+        return ()
+    if is_one_hot(targets):
+        text = f"one 1 in every row (one-hot), taken for {targets.shape[1]} classes"
+        return (f"{where}: {text} (task: regression, if they are quantities)",)
+    if targets.ndim == 2:
+        marks = targets.shape[1] > 1 and bool(((targets == 0) | (targets == 1)).all())
+        text = "only 0 and 1, taken for a regression (task: labels, if an example can have several)"
+        return (f"{where}: {text}",) if marks else ()
+    if not _are_whole(targets):
+        return ()
+    count = len(np.unique(targets))
+    if targets.dtype.kind == "f":
+        few = count <= max(_FEW, len(targets) // 10)
+        text = f"{count} different whole numbers of type {targets.dtype}, taken for a regression"
+        return (f"{where}: {text} (task: classes, if they name something)",) if few else ()
+    if count <= _FEW and targets.min() in (0, 1) and targets.max() < count + 1:
+        return ()  # 0 to K - 1 and 1 to K, of few: nobody writes quantities so
+    text = f"{count} different whole numbers, taken for classes"
+    return (f"{where}: {text} (task: regression, if they are quantities)",)
 
 
 def flat_targets(targets: "NDArray[Any]") -> "NDArray[Any]":
@@ -97,7 +222,7 @@ def stored_inputs(inputs: "NDArray[Any]", one: Shape) -> "NDArray[Any]":
 
 
 def stored_targets(targets: "NDArray[Any]", task: Task, outputs: int) -> "NDArray[Any]":
-    """(N,) int64 classes, else (N, K) float32."""
+    """(N,) int64 class numbers as they are, else (N, K) float32."""
     if task == "classes":
         return targets.astype(np.int64).reshape(len(targets))
     return as_float(targets.reshape(len(targets), outputs))

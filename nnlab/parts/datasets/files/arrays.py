@@ -23,14 +23,12 @@ class Held:
 
     Attributes:
         inputs: (N, ...).
-        targets: (N,) or (N, K) numbers; class names have become numbers.
-        names: of the classes, in order; empty where they have none.
+        targets: (N,) or (N, K) numbers, or (N,) class names.
         counts: rows of each split.
     """
 
     inputs: "NDArray[Any]"
     targets: "NDArray[Any]"
-    names: tuple[str, ...]
     counts: Mapping[Split, int]
 
     @property
@@ -114,9 +112,7 @@ class ArraysConfig(DataConfig, frozen=True):
         inputs, targets = held.inputs, held.targets
         one = array_rules.example_shape(inputs.shape, inputs.dtype, where="data: X")
         task = array_rules.task_of(targets, self.task, where="data: y")
-        classes = held.names if task == "classes" else ()
-        if task == "classes" and not classes:
-            classes = array_rules.class_names(targets, self.classes, where="data: y")
+        classes = self._classes().names if task == "classes" else ()
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
         return TableSource(
@@ -132,13 +128,23 @@ class ArraysConfig(DataConfig, frozen=True):
     def read(self, place: Place) -> Table:
         source, held = self.source(place), self.held
         inputs = array_rules.stored_inputs(held.inputs, source.inputs)
-        targets = array_rules.stored_targets(held.targets, source.task, source.outputs)
+        targets = self._classes().numbers if source.task == "classes" else held.targets
+        targets = array_rules.stored_targets(targets, source.task, source.outputs)
         rows: dict[Split, NDArray[np.int64]] = {}
         start = source.pool
         for split, count in held.given.items():
             rows[split] = np.arange(start, start + count)
             start += count
         return Table(source, inputs, targets, given=rows)
+
+    def remarks(self, place: Place) -> tuple[str, ...]:
+        """Says what `task: auto` took, where the targets could be something else."""
+        if self._held is None:
+            return ()
+        return array_rules.target_remark(self._held.targets, self.task, where="data: y")
+
+    def _classes(self) -> array_rules.ClassNumbers:
+        return array_rules.class_numbers(self.held.targets, self.classes, where="data: y")
 
 
 def held_of(parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]") -> Held:
@@ -165,12 +171,16 @@ def held_of(parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]") -> Held:
     if len(shapes) > 1 or len({inputs.dtype == np.uint8 for inputs, _ in ordered.values()}) > 1:
         found = ", ".join(f"{s}: {x.dtype} {x.shape}" for s, (x, _) in ordered.items())
         raise DataError(f"data: the splits' X differ in shape or type, {found}")
-    every = [array_rules.flat_targets(targets) for _, targets in ordered.values()]
+    every = [
+        array_rules.plain_targets(array_rules.flat_targets(targets), where="data: y is")
+        for _, targets in ordered.values()
+    ]
     if len({part.shape[1:] for part in every}) > 1:
         raise DataError(f"data: the splits' y have shapes {', '.join(str(y.shape) for y in every)}")
-    numbers, names = _numbered(np.concatenate(every))
+    if len({part.dtype.kind == "U" for part in every}) > 1:
+        raise DataError("data: y holds names in one split and numbers in another (give the same)")
     counts: dict[Split, int] = {split: len(y) for split, (_, y) in ordered.items()}
-    return Held(np.concatenate([x for x, _ in ordered.values()]), numbers, names, counts)
+    return Held(np.concatenate([x for x, _ in ordered.values()]), np.concatenate(every), counts)
 
 
 def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:
@@ -181,17 +191,6 @@ def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> 
     if targets.ndim not in (1, 2) or len(targets) != len(inputs):
         text = f"y has shape {targets.shape}, expected (N,) or (N, K)"
         raise DataError(f"{where}: {text} with N = {len(inputs)}, as X has")
-
-
-def _numbered(targets: "NDArray[Any]") -> "tuple[NDArray[Any], tuple[str, ...]]":
-    """Class names as numbers, in the order of the alphabet; numbers as they are."""
-    if targets.dtype.kind in "buif":
-        return targets, ()
-    words = targets.ndim == 1 and all(isinstance(target, str) for target in targets.tolist())
-    if not words:
-        raise DataError(f"data: y is {targets.dtype}, neither numbers nor class names (N,)")
-    names, numbers = np.unique(targets.astype(str), return_inverse=True)
-    return numbers, tuple(map(str, names))
 
 
 KINDS = (ArraysConfig,)

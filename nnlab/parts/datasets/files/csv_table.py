@@ -90,7 +90,7 @@ class CsvConfig(DataConfig, frozen=True):
 
     def settled(self, place: Place) -> dict[str, object]:
         task = self.source(place).task if self.task == "auto" else self.task
-        return {"path": str(place.folder / self.path), "task": task}
+        return {"path": str(place.find(self.path)), "task": task}
 
     def opened(self, place: Place, tables: Tables) -> Self:
         self._refuse(place)
@@ -160,7 +160,7 @@ class CsvConfig(DataConfig, frozen=True):
         return Table(source, inputs, values, given=rows, gaps=self.missing == "mean")
 
     def _file(self, place: Place) -> Path:
-        return place.folder / self.path
+        return place.find(self.path)
 
     def _sheet(self, place: Place) -> tuple[Sheet, dict[Split, list[int]]]:
         """All files in one, and the rows of those that are a split."""

@@ -1,12 +1,20 @@
 """Image files: finding them by class, reading them one by one or all at once."""
 
+import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.pixels import Ground, PixelRange, Pixels, eight_bits
+from nnlab.parts.datasets.files.split_folders import Unread, folders_in, one_too_many
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -22,26 +30,47 @@ class FolderReader:
         files: the N files.
         shape: (N, C, H, W).
         workers: processes that read while the network trains.
+        pixel_range: black and white of grays with more than 8 bits.
+        ground: what transparent images are laid on.
     """
 
     files: tuple[Path, ...]
     shape: tuple[int, ...]
     workers: int = 0
+    pixel_range: PixelRange = "by_mode"
+    ground: Ground = "white"
 
     def read(self, row: int) -> "NDArray[np.uint8]":
         """One image, (C, H, W)."""
-        return read_image(self.files[row], self.shape[1:])
+        ways: Pixels = {"pixel_range": self.pixel_range, "ground": self.ground}
+        return read_image(self.files[row], self.shape[1:], **ways)
 
     def read_all(self) -> "NDArray[np.uint8]":
-        """All of them, (N, C, H, W)."""
+        """All of them, (N, C, H, W).
+
+        Raises:
+            DataError: some cannot be read; all of them are named.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
         images = np.empty(self.shape, np.uint8)
+        broken: list[tuple[Path, DataError]] = []
         # Pillow decodes without holding the interpreter: threads are enough.
         with ThreadPoolExecutor() as pool:
-            for row, image in enumerate(pool.map(self.read, range(len(self.files)))):
-                images[row] = image
+            for row, image in enumerate(pool.map(self._try, range(len(self.files)))):
+                if isinstance(image, DataError):
+                    broken.append((self.files[row], image))
+                else:
+                    images[row] = image
+        if broken:
+            raise DataError(_all_broken(broken))
         return images
+
+    def _try(self, row: int) -> "NDArray[np.uint8] | DataError":
+        try:
+            return self.read(row)
+        except DataError as error:
+            return error
 
     def digest(self) -> str:
         """SHA-256 over names and sizes: the content would take as long as an epoch."""
@@ -51,15 +80,41 @@ class FolderReader:
         return found.hexdigest()
 
 
-def read_image(path: Path, shape: tuple[int, ...]) -> "NDArray[np.uint8]":
+def _all_broken(broken: "list[tuple[Path, DataError]]") -> str:
+    """All images that cannot be read in one message, with the way to leave them out."""
+    first = str(broken[0][1])
+    if len(broken) == len({path.parent for path, _ in broken}) == 1 and "data." in first:
+        return first
+    names = [f"{path.parent.name}/{path.name}" for path, _ in broken]
+    if "data.pixel_range" in first:
+        return f"{first}; so for {len(broken)} images"
+    more = "" if len(broken) == 1 else f"; {len(broken)} images cannot be read in all"
+    return f"{first}{more} (leave them out: data.skip: {json.dumps(names, ensure_ascii=False)})"
+
+
+def read_image(
+    path: Path,
+    shape: tuple[int, ...],
+    *,
+    pixel_range: PixelRange = "by_mode",
+    ground: Ground = "white",
+) -> "NDArray[np.uint8]":
     """An image file, upright, in color or gray, resized to (C, H, W) with bilinear weights.
 
+    Args:
+        path: the file.
+        shape: (C, H, W), C 1 or 3.
+        pixel_range: black and white of grays with more than 8 bits; by_mode: all of 16 bits.
+        ground: what a transparent image is laid on.
+
     Raises:
-        DataError: it is damaged, truncated, or too large.
+        DataError: it is damaged, truncated, too large, or of an unknown range.
     """
     from PIL import Image, ImageOps
 
     channels, height, width = shape
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no regular file (leave it out: data.skip)")
     try:
         with Image.open(path) as image:
             # The size stands in the header; nothing has been unpacked yet.
@@ -68,7 +123,9 @@ def read_image(path: Path, shape: tuple[int, ...]) -> "NDArray[np.uint8]":
                     f"{path}: {image.width} x {image.height} pixels, at most {_MOST_PIXELS} are "
                     "read (make it smaller)"
                 )
-            upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+            plain = eight_bits(path, image, pixel_range, ground)
+            turned = ImageOps.exif_transpose(plain if plain is image else _with_exif(plain, image))
+            upright = turned.convert("L" if channels == 1 else "RGB")
             resized = upright.resize((width, height), Image.Resampling.BILINEAR)
     except (
         OSError,
@@ -82,42 +139,65 @@ def read_image(path: Path, shape: tuple[int, ...]) -> "NDArray[np.uint8]":
     return np.asarray(resized, np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
 
 
+def _with_exif(plain: "Image.Image", image: "Image.Image") -> "Image.Image":
+    """With the note that says which way is up."""
+    plain.info["exif"] = image.getexif().tobytes()
+    return plain
+
+
 def class_folders(folder: Path) -> tuple[str, ...]:
     """The names of the classes: the folders in a folder, sorted.
 
     Raises:
         DataError: there are fewer than two.
     """
-    try:
-        names = sorted(
-            entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
-        )
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+    names = [path.name for path in folders_in(folder)]
     if len(names) < 2:
-        raise DataError(f"{folder}: has {len(names)} folders, needs one for each class")
+        found = f"{len(names)} folder{'' if len(names) == 1 else 's'}"
+        raise DataError(f"{folder}: has {found}, needs one for each class ({one_too_many(folder)})")
     return tuple(names)
 
 
-def image_files(folder: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
+def image_files(
+    folder: Path,
+    classes: tuple[str, ...],
+    *,
+    skip: Callable[[Path], bool] = lambda _: False,
+    unread: Unread | None = None,
+) -> list[tuple[Path, int]]:
     """The images of each class, sorted, with the number of the class.
 
     Links to folders are not followed.
+
+    Args:
+        folder: holds the class folders.
+        classes: their names.
+        skip: says which images are left out.
+        unread: takes note of what is not read.
 
     Raises:
         DataError: a class is unknown or has no images.
     """
     found: list[tuple[Path, int]] = []
-    for name in class_folders(folder):
+    for path in folders_in(folder):
+        name = path.name
         if name not in classes:
-            raise DataError(f"{folder / name}: is not one of the classes {', '.join(classes)}")
-        files = sorted(
-            Path(parent) / file
-            for parent, _, files in os.walk(folder / name)
-            for file in files
-            if Path(file).suffix.lower() in SUFFIXES and file[0] != "."
-        )
+            way = "move it away, or give train a folder of that name"
+            raise DataError(f"{path}: is not one of the classes {', '.join(classes)} ({way})")
+        files: list[Path] = []
+        for parent, folders, inner in os.walk(path):
+            mine = [file for file in inner if is_image(file)]
+            if unread is not None:
+                unread.look(parent, folders, [file for file in inner if not is_image(file)])
+            files += [Path(parent) / file for file in mine]
+        files = sorted(file for file in files if not skip(file))
         if not files:
-            raise DataError(f"{folder / name}: holds no images ({', '.join(sorted(SUFFIXES))})")
+            way = f"read are {', '.join(sorted(SUFFIXES))}; remove the folder, if it is no class"
+            raise DataError(f"{path}: holds no images ({way})")
         found += [(file, classes.index(name)) for file in files]
     return found
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is read as an image: by the end of its name."""
+    return name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122

@@ -36,7 +36,8 @@ class NpzConfig(DataConfig, frozen=True):
     """Arrays of your own in a file that numpy.savez has written.
 
     Inputs (N, C, H, W) or uint8 (N, H, W) are images, (N, F) or (N,) are a table, anything else
-    stays as it is. Targets are whole numbers (N,) for classes, or numbers (N,) or (N, K).
+    stays as it is. Targets are whole numbers or names (N,) or one-hot (N, K) for
+    classes, or numbers (N,) or (N, K). Labels that are not 0 to K - 1 are the classes as they are.
     `test_inputs` and `test_targets` name arrays that are the test split.
     """
 
@@ -66,7 +67,7 @@ class NpzConfig(DataConfig, frozen=True):
 
     def settled(self, place: Place) -> dict[str, object]:
         task = self.source(place).task if self.task == "auto" else self.task
-        return {"path": str(place.folder / self.path), "task": task}
+        return {"path": str(place.find(self.path)), "task": task}
 
     def source(self, place: Place) -> TableSource:
         path = self._file(place)
@@ -82,7 +83,7 @@ class NpzConfig(DataConfig, frozen=True):
         task = self._task(targets)
         classes = ()
         if task == "classes":
-            classes = array_rules.class_names(targets, self.classes, where=self.path)
+            classes = self._classes(targets).names
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
         return TableSource(
@@ -107,6 +108,8 @@ class NpzConfig(DataConfig, frozen=True):
                 )
         table = array_rules.stored_inputs(np.concatenate(inputs), source.inputs)
         targets, given = self._targets(place)
+        if source.task == "classes":
+            targets = self._classes(targets).numbers
         targets = array_rules.stored_targets(targets, source.task, source.outputs)
         rows: dict[Split, NDArray[np.int64]] = {}
         start = source.pool
@@ -115,8 +118,15 @@ class NpzConfig(DataConfig, frozen=True):
             start += count
         return Table(source, table, targets, given=rows)
 
+    def remarks(self, place: Place) -> tuple[str, ...]:
+        """Says what `task: auto` took, where the targets could be something else."""
+        if self.task != "auto":
+            return ()
+        targets, _ = self._targets(place)
+        return array_rules.target_remark(targets, self.task, where=f"data: {self.targets}")
+
     def _file(self, place: Place) -> Path:
-        return place.folder / self.path
+        return place.find(self.path)
 
     def _others(self, place: Place) -> list[tuple[Split, Path, str, str]]:
         """Splits with arrays of their own: file, inputs, targets."""
@@ -133,23 +143,32 @@ class NpzConfig(DataConfig, frozen=True):
 
     def _targets(self, place: Place) -> "tuple[NDArray[Any], dict[Split, int]]":
         """The targets of all rows as stored, and how many are of which given split."""
-        found = [_array(self._file(place), self.targets)]
+        found = [_array(self._file(place), self.targets, words=True)]
         given: dict[Split, int] = {}
         for split, file, _, name in self._others(place):
-            found.append(_array(file, name))
+            found.append(_array(file, name, words=True))
             given[split] = len(found[-1])
         found = [array_rules.flat_targets(part) for part in found]
         if len({part.shape[1:] for part in found}) > 1 or found[0].ndim > 2:
             shapes = ", ".join(str(part.shape) for part in found)
             raise DataError(f"{self._file(place)}: targets have shape {shapes}, not (N,) or (N, K)")
+        if len({part.dtype.kind == "U" for part in found}) > 1:
+            raise DataError(
+                f"{self._file(place)}: targets are names in one split, numbers in "
+                "another (write the same in both)"
+            )
         return np.concatenate(found), given
+
+    def _classes(self, targets: "NDArray[Any]") -> array_rules.ClassNumbers:
+        where = f"{self.path}: {self.targets}"
+        return array_rules.class_numbers(targets, self.classes, where=where)
 
     def _task(self, targets: "NDArray[Any]") -> Task:
         return array_rules.task_of(targets, self.task, where=f"{self.path}: {self.targets}")
 
 
-def _header(path: Path, name: str) -> _Header:
-    """Shape and type of an array, read from its first bytes."""
+def _header(path: Path, name: str, *, words: bool = False) -> _Header:
+    """Shape and type of an array, read from its first bytes; `words` are fit for targets."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, name)) as file:
             version = np.lib.format.read_magic(file)
@@ -161,8 +180,11 @@ def _header(path: Path, name: str) -> _Header:
             shape, _, dtype = read(file)
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path}: cannot be read as npz: {error}") from error
-    if dtype.kind not in "buif":
-        raise DataError(f"{path}: {name} holds {dtype}, not numbers")
+    if dtype.kind not in ("buifUS" if words else "buif"):
+        way = f"save {name}.astype({'str' if words else 'float'})"
+        kinds = "numbers nor names" if words else "numbers"
+        said = "neither" if words else "not"
+        raise DataError(f"{path}: {name} holds {dtype}, {said} {kinds} ({way})")
     if not shape or shape[0] == 0 or 0 in shape:
         raise DataError(f"{path}: {name} has shape {shape}, expected (N, ...) without a 0")
     if int(np.prod(shape)) * dtype.itemsize > _MOST_BYTES:
@@ -178,13 +200,14 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> str:
     return f"{name}.npy"
 
 
-def _array(path: Path, name: str) -> "NDArray[Any]":
-    _header(path, name)
+def _array(path: Path, name: str, *, words: bool = False) -> "NDArray[Any]":
+    _header(path, name, words=words)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return archive[name]
+            found = archive[name]
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path}: {name} cannot be read: {error}") from error
+    return array_rules.plain_targets(found, where=f"{path}: {name}") if words else found
 
 
 KINDS = (NpzConfig,)
