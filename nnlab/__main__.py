@@ -80,11 +80,32 @@ def _explained(error: Exception, words: list[str]) -> tuple[list[str], int]:
     if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
         what = f"out of memory{f': {first}' if first else ''}"
         return [f"{what} (try a smaller train.batch_size or model)"], 6
+    if (told := _of_the_system(error)) is not None:
+        return told
     again = " ".join(["nnlab", "--debug", *words])
     return [
         f"{type(error).__name__}: {first}"[:1000],
         f"this is a bug in nnlab, please report it with what this prints: {again}",
     ], 1
+
+
+def _of_the_system(error: Exception) -> tuple[list[str], int] | None:
+    """What to say of a file that could not be opened, named, read or written; None for others.
+
+    Every place that opens one says more of it; this is for the paths that nobody foresaw.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        why = (error.strerror or str(error)).lower()
+        name = error.filename if error.filename is not None else error.filename2
+        if isinstance(name, bytes):
+            name = os.fsdecode(name)
+        return [f"{name}: {why}" if isinstance(name, str) else why], 6
+    if isinstance(error, UnicodeEncodeError):
+        what = "holds characters that neither a file's name nor a text can have"
+        return [f"{error.object[:100]!r}: {what} (write the name in UTF-8)"], 2
+    if isinstance(error, ValueError) and "null" in str(error) and "embedded" in str(error):
+        return ["a path holds NUL, which no file's name can have (take it out)"], 2
+    return None
 
 
 def _tell(lines: list[str], code: int, *, debug: bool) -> int:

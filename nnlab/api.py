@@ -1,5 +1,6 @@
 """nnlab from Python: the same functions that the commands call."""
 
+import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -63,8 +64,10 @@ def train(
 
     Raises:
         NnlabError: ConfigError, DataError, ..., with the lines that the command prints.
+        KeyboardInterrupt: Ctrl-C ended it, after it was saved. Other signals, such as SIGTERM, too
+            do then what they would have done without a run.
     """
-    return runs_.train(
+    summary = runs_.train(
         config,
         overrides=_overrides(set),
         run_dir=None if run_dir is None else Path(run_dir),
@@ -72,6 +75,7 @@ def train(
         view=_view(quiet),
         handed=Handed(data, model, loss),
     )
+    return _signal_passed_on(summary)
 
 
 def resume(
@@ -96,13 +100,14 @@ def resume(
             the checkpoint.
         loss: the loss, where it was handed in.
     """
-    return runs_.resume(
+    summary = runs_.resume(
         _folder(run),
         overrides=_overrides(set),
         device=device,
         view=_view(quiet),
         handed=Handed(data, model, loss),
     )
+    return _signal_passed_on(summary)
 
 
 def train_group(
@@ -120,12 +125,15 @@ def train_group(
     Returns:
         The comparison: `.runs` with their curves, `.verdicts`, and `.run`, its folder.
     """
-    return grouped.train_group(
+    comparison = grouped.train_group(
         settle_source(config, _overrides(set)),
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
         view=GroupView(quiet=quiet, stream=sys.stderr),
     )
+    for one in comparison.runs:
+        _signal_passed_on(one.summary)
+    return comparison
 
 
 def stream(
@@ -198,6 +206,16 @@ def load(
     network.target_deviation + network.target_mean` are in their own unit.
     """
     return load_network(_folder(run), Handed(None, model, loss))
+
+
+def _signal_passed_on(summary: Summary) -> Summary:
+    """Lets a signal that ended a run, which is saved, do what it would have done without a run.
+
+    It was meant for the whole program: a loop over runs must not go on with the next one.
+    """
+    if summary.signal and summary.status == "interrupted":
+        signal.raise_signal(summary.signal)
+    return summary
 
 
 def _folder(run: str | Path | Summary) -> Path:

@@ -25,7 +25,10 @@ def rm(
     ],
     yes: options.YesOption = False,
 ) -> None:
-    """Removes runs. One that is being trained is removed with --yes alone."""
+    """Removes runs. One that is being trained is removed with --yes alone.
+
+    What is no run, or holds files that no run writes, is named and left as it is.
+    """
     from nnlab.runs.folder.find import find_run
     from nnlab.runs.folder.listing import remove_runs
 
@@ -46,7 +49,9 @@ def prune(
     """Removes old or failed runs, after asking. Those in training stay."""
     from nnlab.runs.folder.listing import confirm_removal, prunable_runs, remove_runs
 
-    folders = prunable_runs(keep=keep, failed=failed)
+    folders, left = prunable_runs(keep=keep, failed=failed)
+    for line in left:
+        typer.echo(line, err=True)
     if not folders:
         typer.echo("nothing to remove", err=True)
     elif yes or confirm_removal(folders):

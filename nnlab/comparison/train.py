@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.sums import seal_json, seal_text
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import data_notes
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import GROUP_FILE, create_folder
+from nnlab.runs.folder.find import GROUP_FILE, create_folder, read_group
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.run import last_of, stream_run
 from nnlab.training import device as devices
@@ -67,7 +68,7 @@ def train_group(
         stack.enter_context(view.open(group, folder, question_before(lesson)))
         found = _train_members(settled, folder, begun, device, deterministic, view)
         comparison = _compared(group, folder, found, device)
-        files.write_file(folder / GROUP_FILE, json.dumps(comparison.plain(), indent=2) + "\n")
+        files.write_file(folder / GROUP_FILE, seal_json(comparison.plain(), indent=2))
         if comparison.ended:
             keys = group_report.reported_keys(comparison.ended)
             draw_comparison(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
@@ -86,6 +87,7 @@ def resume_group(
     if not (folder / "config.yaml").exists():
         what = "was killed before any of its runs began"
         raise CheckpointError(f"{folder}: {what} (nnlab train CONFIG begins anew)")
+    folders.check_config(folder)
     settled = settle_source(folder / "config.yaml", overrides)
     # What its author wrote is in source.yaml already.
     settled = settled._replace(group=replace(settled.group, text=None))
@@ -105,7 +107,7 @@ def _train_members(
     shared: dict[str, Examples] = {}
     for member in settled.group.members:
         run, experiment = folder / member.name, settled.of(member)
-        done = read_summary(run) if (run / "summary.json").exists() else None
+        done = _summary_of(run)
         if (
             done is not None
             and done.status in _ENDED
@@ -130,6 +132,13 @@ def _train_members(
         if found[member.name].status == "interrupted":
             break
     return found
+
+
+def _summary_of(run: Path) -> Summary | None:
+    """What a member says of itself; one that cannot be read is written anew when it goes on."""
+    with suppress(CheckpointError):
+        return read_summary(run)
+    return None
 
 
 def _asks_more(begun: RunConfig, experiment: Experiment) -> bool:
@@ -180,8 +189,8 @@ def _write_plan(folder: Path, group: Group) -> None:
     it would look like the run of something else.
     """
     plan = Comparison(folder, group, "running", (), ()).plain()
-    files.write_file(folder / GROUP_FILE, json.dumps(plan, indent=2) + "\n")
-    files.write_file(folder / "config.yaml", to_yaml(group.whole))
+    files.write_file(folder / GROUP_FILE, seal_json(plan, indent=2))
+    files.write_file(folder / "config.yaml", seal_text(to_yaml(group.whole), folders.EDITING))
     if group.text is not None:
         files.write_file(folder / "source.yaml", group.text)
 
@@ -199,7 +208,7 @@ def _begun(folder: Path, settled: SettledGroup) -> dict[str, RunConfig]:
         ConfigError: the folder holds other runs, or some of them under other settings, also those
             that have ended.
     """
-    there = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
+    there = list(read_group(folder)["members"])
     here = [member.name for member in settled.group.members]
     if there != here:
         text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"

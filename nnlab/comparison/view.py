@@ -8,7 +8,7 @@ from typing import Any, TextIO, final
 from nnlab.comparison.group import Group, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
-from nnlab.core.wrap import write_wrapped
+from nnlab.core.wrap import visible_text, write_wrapped
 from nnlab.display.closing import Outcome, four_digits
 from nnlab.display.views import RunAbout, View, calm_stream
 from nnlab.runs.folder.summary import Summary
@@ -93,7 +93,7 @@ class GroupView:
     def write(self, text: str) -> None:
         """Writes a line above the bar."""
         if self._bar is not None:
-            self._bar.print(text)
+            self._bar.print(visible_text(text))
             return
         write_wrapped(self._stream, text)
 

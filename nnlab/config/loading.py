@@ -5,6 +5,7 @@ import pathlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
 
@@ -12,11 +13,12 @@ from pydantic import ValidationError
 
 from nnlab.config import yaml
 from nnlab.config.mistakes import mistakes_of
-from nnlab.config.origins import Origins, error_at_places
+from nnlab.config.origins import Origins, error_at_places, line_position
 from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import NAME_LETTERS, RunConfig
 from nnlab.config.variants import COMPARISON_KEYS
-from nnlab.core.errors import ConfigError, Mistake
+from nnlab.core.errors import ConfigError, Mistake, Path
+from nnlab.core.files import refuse_irregular
 from nnlab.core.package import FOLDER
 from nnlab.parts.datasets.family import Place
 
@@ -62,9 +64,11 @@ def read_text(source: str | pathlib.Path) -> Text:
     path = pathlib.Path(source)
     known = bundled_configs()
     try:
-        if str(source) in known and not path.exists():
+        if str(source) in known and not os.path.lexists(path):
             path = known[str(source)]
-        # Not the whole file, which may be large, or a device without an end.
+        with suppress(FileNotFoundError):  # said below
+            refuse_irregular(path)
+        # Not the whole file, which may be large.
         with path.open("rb") as file:
             data = file.read(yaml.MAX_BYTES + 1)
     except FileNotFoundError:
@@ -75,6 +79,9 @@ def read_text(source: str | pathlib.Path) -> Text:
         raise ConfigError(f"{source}: is a folder, needs a YAML file") from None
     except OSError as error:
         raise ConfigError(f"{source}: {error.strerror or error}") from None
+    except ValueError as error:
+        way = "use a file, or - for standard input"
+        raise ConfigError(f"{source}: {error}, perhaps larger than 1 MB ({way})") from None
     shown = str(source) if str(source) not in known else _shown(path)
     return Text(_decoded(data, shown), shown, path.resolve().parent, path.stem)
 
@@ -153,19 +160,24 @@ def document_of(
     Raises:
         ConfigError: it cannot be read, or is no mapping.
     """
+    changes = [parse_change(override) for override in overrides]
     if isinstance(source, Document):
         document = source
     elif isinstance(source, Mapping):
         document = Document(_tuples(source), Origins("config", {}, {}), "run")
     else:
-        document = _parsed(source if isinstance(source, Text) else read_text(source))
-    changes = [parse_change(override) for override in overrides]
+        text = source if isinstance(source, Text) else read_text(source)
+        document = _parsed(text, changes=changes)
+        changes = [change for change in changes if change.key.strip() != "base"]
     tree, origins = apply_changes(document.tree, changes, document.origins)
     return document._replace(tree=tree, origins=origins)
 
 
-def _parsed(text: Text, *, is_base: bool = False) -> Document:
-    """A text with what it is based on; a base has none itself."""
+def _parsed(text: Text, *, is_base: bool = False, changes: Sequence[Change] = ()) -> Document:
+    """A text with what it is based on; a base has none itself.
+
+    A change of `base` counts here: what the file says comes on top of it.
+    """
     document = yaml.parse_yaml(text.text, file=text.file)
     marks = document.marks
     origins = Origins(
@@ -180,6 +192,14 @@ def _parsed(text: Text, *, is_base: bool = False) -> Document:
         what = f"needs a mapping with data and model, found {found}"
         raise ConfigError(origins.line(Mistake((), what)))
     tree = document.tree
+    for change in changes:
+        if change.key.strip() == "base":
+            # As written on the command line: a path from where one stands.
+            value = change.value
+            here = pathlib.Path.cwd() / value if isinstance(value, str) else None
+            value = str(here) if here is not None and here.exists() else value
+            tree = {**tree, "base": value}
+            origins = origins.replaced({("base",): change.where})
     base = tree.get("base")
     if is_base and base is not None:
         raise ConfigError(f"{text.file} has a base itself (a base may have none)")
@@ -192,7 +212,7 @@ def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[st
     """What a file says on top of what its base says."""
     beside = origins.folder / base
     try:
-        text = read_text(beside if beside.exists() else base)
+        text = read_text(beside if _is_there(beside) else base)
         text = text._replace(file=_shown(pathlib.Path(text.file)))
         below = _parsed(text, is_base=True)
     except ConfigError as error:
@@ -205,6 +225,13 @@ def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[st
         with_absolute_paths(lower, text.folder) if text.folder != origins.folder else lower, rest
     )
     return merged, below.origins.under(origins)
+
+
+def _is_there(path: pathlib.Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long
+        return False
 
 
 def on_top(below: Any, above: Any) -> Any:
@@ -245,7 +272,11 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise error_at_places(mistakes_of(error, RunConfig), origins) from None
+
+        def line_of(path: Path, at_key: bool) -> object:
+            return line_position(origins.line(Mistake(path, "", at_key)))
+
+        raise error_at_places(mistakes_of(error, RunConfig, line_of), origins) from None
     if config.name is None:
         config = config.model_copy(update={"name": fitting_name(document.name)})
     return config.written(origins)

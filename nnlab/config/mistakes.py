@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,33 +13,49 @@ from nnlab.config.synonyms import VALUE_SYNONYMS
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors
 
+_EXPLAINED = 100
+"""Mistakes that get a sentence of their own; ten are printed, and each costs a search for the word
+that was meant."""
 
-def mistakes_of(error: ValidationError, root: type[BaseModel]) -> list[Mistake]:
+
+def mistakes_of(
+    error: ValidationError,
+    root: type[BaseModel],
+    line_of: Callable[[Path, bool], object] | None = None,
+) -> list[Mistake]:
     """All mistakes of a config, in the order of pydantic's report.
 
     Args:
         error: from `root.model_validate`.
         root: the class of the whole config, to name the keys that are valid at a place.
+        line_of: sorts places, with whether the key is meant, as they will be printed: of very many
+            mistakes only those that come first are explained.
     """
     found = list(open_errors(error.errors(include_url=False)))
     places = [_path(details) for details in found]
-
-    def repeated(details: ErrorDetails, path: Path) -> bool:
-        # A list whose items are wrong also counts as too short.
-        inside = any(len(p) > len(path) and p[: len(path)] == path for p in places)
-        return details["type"] == "too_short" and inside
-
+    # A list whose items are wrong also counts as too short.
+    above = {path[:depth] for path in places for depth in range(len(path))}
+    unknown = [details["type"] == "extra_forbidden" for details in found]
+    order = list(range(len(found)))
+    if line_of is not None and len(found) > _EXPLAINED:
+        order.sort(key=lambda i: cast("Any", line_of(places[i], unknown[i])))
+    explained = set(order[:_EXPLAINED])
     # A key that is only misspelled is not told as missing too.
     meant = {
-        (*path[:-1], near[0])
-        for details, path in zip(found, places, strict=True)
-        if details["type"] == "extra_forbidden" and (near := _near_key(details, root))
+        (*places[i][:-1], near[0])
+        for i in order[:_EXPLAINED]
+        if unknown[i] and (near := _near_key(found[i], root))
     }
-    return [
-        _mistake(details, root)
-        for details, path in zip(found, places, strict=True)
-        if not repeated(details, path) and not (details["type"] == "missing" and path in meant)
-    ]
+    mistakes: list[Mistake] = []
+    for i, (details, path) in enumerate(zip(found, places, strict=True)):
+        kind = details["type"]
+        if (kind == "too_short" and path in above) or (kind == "missing" and path in meant):
+            continue
+        if i in explained:
+            mistakes.append(_mistake(details, root))
+        else:
+            mistakes.append(Mistake(path, details["msg"], at_key=unknown[i]))
+    return mistakes
 
 
 def _path(details: ErrorDetails) -> Path:

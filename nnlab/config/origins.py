@@ -85,12 +85,12 @@ def error_at_places(mistakes: Sequence[Mistake], origins: Origins) -> ConfigErro
 
 def error_of_lines(lines: Sequence[str]) -> ConfigError:
     """The error of these lines, from top to bottom, each once; at most ten are told."""
-    lines = sorted(dict.fromkeys(lines), key=_position)
+    lines = sorted(dict.fromkeys(lines), key=line_position)
     more = len(lines) - _SHOWN
     return ConfigError([*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])])
 
 
-def _position(line: str) -> tuple[int, int]:
+def line_position(line: str) -> tuple[int, int]:
     """Line and column of a message, so that it is read from top to bottom; --set comes first."""
     found = re.match(r"[^\n]*?:(\d+):(\d+): ", line)
     return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -24,6 +24,7 @@ from nnlab.core.kinds import Config, Forms
 
 COMPARISON_KEYS = ("base", "variants", "seeds", "expect")
 """Keys of a file that make it a comparison, or build it on another."""
+MOST_VARIANTS = 100
 EVERY = "all"
 """The word for every variant; for the runs of a file without variants."""
 
@@ -96,6 +97,11 @@ class ComparisonConfig(Config, frozen=True):
     def _not_empty(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value == {}:
             raise PydanticCustomError("value", "is empty (name one, or leave the key out)")
+        if value is not None and len(value) > MOST_VARIANTS:
+            # Each is checked as a whole config; nobody reads a table of more.
+            text = "has {count} entries, at most {most} go into one comparison (use several files)"
+            facts = {"count": len(value), "most": MOST_VARIANTS}
+            raise PydanticCustomError("value", text, facts)
         return value
 
     @field_validator("seeds")

@@ -19,6 +19,13 @@ Task = Literal["classes", "regression", "labels"]
 Status = Literal["completed", "early_stopped", "time_limit", "interrupted", "diverged", "failed"]
 
 
+SATURATED = 0.025
+"""Of the range between an activation's bounds, the share next to each that counts as saturated.
+
+There the slope of sigmoid and tanh is a tenth of its largest: 4 a (1 - a) <= 0.1.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class DataShape:
     """What a data set looks like, known before it is loaded.

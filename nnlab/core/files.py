@@ -1,18 +1,20 @@
 """Files that survive a crash: whole or not there at all, and a full disk said in words."""
 
 import errno
+import json
 import os
 import shutil
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from nnlab.core.errors import ResourceError
 
 # Windows has only some of these.
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-_NO_TRICKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_NO_LINK, _NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 """How to open a file for writing that must not exist yet."""
 
@@ -105,27 +107,88 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def read_regular(path: Path, *, limit: int) -> bytes:
-    """The bytes of a regular file: no link is followed, no pipe waited for.
+def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Opens a regular file to read it: no pipe is waited for, no device read without an end.
+
+    Args:
+        path: the file.
+        follow: whether a link may lead to it. What a person names may be a link; what nnlab
+            itself wrote never is one.
+
+    Raises:
+        ValueError: it is no regular file, or the path can name none: it holds NUL, or characters
+            that no file's name has.
+        OSError: it cannot be opened.
+    """
+    tricks = _NO_WAIT if follow else _NO_WAIT | _NO_LINK
+    if not follow and path.is_symlink():  # where the system has no O_NOFOLLOW
+        raise ValueError("is a link, not a regular file")
+    try:
+        handle = os.open(path, _READ | tricks)
+    except UnicodeError:
+        raise ValueError("has characters that no file's name can have") from None
+    except ValueError:
+        raise ValueError("has a NUL in its name") from None
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise ValueError("is not a regular file")
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def refuse_irregular(path: Path) -> None:
+    """Refuses a path that leads to something else than a file or a folder: a pipe, a device.
+
+    For what another library opens by its name; a folder's turn comes when it is opened.
+
+    Raises:
+        ValueError: it is none, or the path can name none.
+        OSError: it is not there.
+    """
+    try:
+        mode = path.stat().st_mode
+    except UnicodeError:
+        raise ValueError("has characters that no file's name can have") from None
+    except ValueError:
+        raise ValueError("has a NUL in its name") from None
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("is not a regular file")
+
+
+def read_regular(path: Path, *, limit: int, follow: bool = False) -> bytes:
+    """The bytes of a regular file: no pipe is waited for.
 
     Args:
         path: the file.
         limit: the most bytes that it may hold.
+        follow: whether a link may lead to it.
 
     Raises:
         ValueError: it is not a regular file, or too large.
         OSError: it cannot be read.
     """
-    if path.is_symlink():  # where the system has no O_NOFOLLOW
-        raise ValueError("is a link, not a regular file")
-    handle = os.open(path, _READ | _NO_TRICKS)
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError("is not a regular file")
-        if about.st_size > limit:
-            raise ValueError(f"has {about.st_size} bytes, expected at most {limit}")
+    with open_regular(path, follow=follow) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise ValueError(f"has {size} bytes, expected at most {limit}")
         return file.read(limit + 1)
+
+
+def parse_json(data: str | bytes) -> Any:
+    """What a JSON text says; whatever is wrong with it is a ValueError.
+
+    Raises:
+        ValueError: it is not JSON, nested too deeply, or a number in it is too long.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
 
 
 def _free(path: Path) -> str:

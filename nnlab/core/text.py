@@ -5,7 +5,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
-from nnlab.core.wrap import terminal_width, wrap_text
+from nnlab.core.wrap import terminal_width, visible_text, wrap_text
 
 
 def short_path(folder: Path) -> str:
@@ -39,7 +39,7 @@ def render_text(*parts: Any, width: int | None = None, colors: bool = False) -> 
     )
     for part in parts:
         if isinstance(part, str):
-            console.print(wrap_text(part, columns), soft_wrap=True)
+            console.print(wrap_text(visible_text(part), columns), soft_wrap=True)
         else:
             console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
@@ -65,11 +65,11 @@ def text_grid(
     table = Table(box=None, show_header=bool(head), show_edge=False, pad_edge=False)
     count = len(head) or max(map(len, rows), default=0)
     for index in range(count):
-        title = head[index] if head else ""
+        title = visible_text(head[index]) if head else ""
         justify = "right" if index in right else "left"
         table.add_column(title, justify=justify, no_wrap=index in whole, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible_text, row))
     return table
 
 
@@ -79,8 +79,9 @@ def text_list(values: Mapping[str, Any]) -> str:
     for key, value in values.items():
         inner = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         rows |= {f"{key} {name}": part for name, part in inner.items()} or {key: value}
-    width = max(map(len, rows))
-    return "".join(f"{key:<{width}}  {_cell(value)}\n" for key, value in rows.items())
+    shown = [(visible_text(key), visible_text(_cell(value))) for key, value in rows.items()]
+    width = max(len(key) for key, _ in shown)
+    return "".join(f"{key:<{width}}  {value}\n" for key, value in shown)
 
 
 def _cell(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Prose as wide as the terminal: broken between words, with commands and paths left whole."""
+"""Text on its way to a terminal: as wide as that is, and with nothing in it that acts on it."""
 
 import os
 import re
@@ -15,6 +15,22 @@ _COMMANDS = (
 # A command to paste ends where its sentence goes on; a setting is one word though it has a space.
 _WHOLE = re.compile(rf"nnlab (?:{_COMMANDS})\b[^`(),;]*[^`(),;\s]|--set \S+|\S+")
 _FIELDS = re.compile(r"\S.*?\s{2,}(?=\S)")
+
+
+def visible_text(text: str) -> str:
+    r"""A text of others, in which nothing acts on what shows it: the one way to any terminal.
+
+    Class names, headers of columns, file names and what stands in a config come from elsewhere.
+    Control characters (escape sequences begin with one), those that turn the direction of writing,
+    and halves of characters become what Python writes for them: \x1b. Line breaks and tabs stay.
+    """
+    return _ACTING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+# C0 without tab and line feed, DEL, C1; directions (CVE-2021-42574); separators; surrogates.
+_ACTING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def terminal_width() -> int:
@@ -68,5 +84,5 @@ def _wrap_line(line: str, width: int) -> str:
 
 def write_wrapped(stream: TextIO, text: str) -> None:
     """Writes a line, or several, as wide as the stream's terminal, and flushes."""
-    stream.write(wrap_text(text, stream_width(stream)) + "\n")
+    stream.write(wrap_text(visible_text(text), stream_width(stream)) + "\n")
     stream.flush()

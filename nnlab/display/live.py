@@ -20,7 +20,7 @@ from rich.text import Text
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
-from nnlab.core.wrap import wrap_text, write_wrapped
+from nnlab.core.wrap import visible_text, wrap_text, write_wrapped
 from nnlab.display.closing import Outcome, epoch_of, four_digits, two_decimals, write_closing
 from nnlab.display.dashboard import Curves, Room, draw_dashboard
 from nnlab.display.views import RunAbout, pace_text, run_heading, score_names, shown_values
@@ -82,7 +82,8 @@ class LiveView:
             write_wrapped(self._stream, text)
         else:
             console = self._live.console
-            console.print(wrap_text(text, console.width), markup=False, soft_wrap=True)
+            wrapped = wrap_text(visible_text(text), console.width)
+            console.print(wrapped, markup=False, soft_wrap=True)
 
     def finding(self, finding: Finding) -> None:
         """Writes it above the view, and colours its layer."""

@@ -1,8 +1,10 @@
 """Opens a session of a run: data, torch objects, and where an earlier session left off."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
+from typing import Any
 
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples
@@ -17,6 +19,7 @@ from nnlab.runs.building.session import Session
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
+from nnlab.runs.folder.metrics import RecordPosition, check_record
 from nnlab.runs.outcome import summarize_run
 from nnlab.runs.prefetch import Prefetch
 from nnlab.training import device as devices
@@ -87,7 +90,10 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     now, age = time(), perf_counter() - wish.began
     seconds = {"startup": started - wish.began, "build": perf_counter() - started}
     began = {"session": now - age, "training": now}
-    return Session(experiment, examples, built, folder, wish.why, found, progress, seconds, began)
+    continues = begun is not None
+    return Session(
+        experiment, examples, built, folder, wish.why, found, continues, progress, seconds, began
+    )
 
 
 def make_ready(session: Session, view: View) -> None:
@@ -125,8 +131,20 @@ def _continue_from(
         text = f"{found.path}: has no {missing[0]}, another version of nnlab saved it"
         raise CheckpointError(f"{text} (train anew; nnlab eval and predict still read the run)")
     built.step.load(found.tensors)
+    _check_record(folder, found.state)
     view.note(f"resumed at step {found.step}, from {found.path.name}")
     return found
+
+
+def _check_record(folder: Path, state: Mapping[str, Any]) -> None:
+    """Refuses a record that is not what the checkpoint knows of; it may be gone as a whole.
+
+    Raises:
+        CheckpointError: with the way out.
+    """
+    path = folder / "metrics.jsonl"
+    if path.exists() and "metrics_sha256" in state:
+        check_record(path, RecordPosition(state["metrics_bytes"], state["metrics_sha256"]))
 
 
 def _goes_on(

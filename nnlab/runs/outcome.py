@@ -7,6 +7,7 @@ from typing import Any
 from nnlab.config.described import help_of
 from nnlab.config.run_config import dump_config
 from nnlab.core.contracts import Split, Stopped
+from nnlab.core.errors import CheckpointError
 from nnlab.core.kinds import Kind
 from nnlab.core.text import short_path
 from nnlab.display.closing import Outcome, epoch_of, two_decimals
@@ -20,6 +21,7 @@ from nnlab.runs.building.forward import batches_of
 from nnlab.runs.building.probing import seen_of
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.folder import flat_config
+from nnlab.runs.folder.pointers import pointed_to
 from nnlab.runs.folder.summary import Summary
 from nnlab.training.probes.readings import tag_of
 from nnlab.training.progress import Progress
@@ -121,6 +123,7 @@ def summarize_run(session: Session, stopped: Stopped | None, signal: int) -> Sum
         signal=signal,
         conclusion=_finite(session.conclusion.plain()),
         findings=[finding.brief() for finding in session.findings],
+        record=session.record._asdict(),
     )
 
 
@@ -184,7 +187,7 @@ def _way_back(session: Session, summary: Summary) -> tuple[str, ...]:
     """Where a run that has diverged was still sound."""
     if summary.status != "diverged":
         return ()
-    with suppress(OSError):
-        last = (session.folder / "checkpoints" / "last").read_text().strip()
-        return (f"last good checkpoint: {last}",)
+    with suppress(CheckpointError):
+        if (last := pointed_to(session.folder / "checkpoints", "last")) is not None:
+            return (f"last good checkpoint: {last}",)
     return ()

@@ -1,7 +1,7 @@
 """What a run leaves behind: each event goes to every writer and observer, in one order."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import final
 
 from nnlab.core.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
@@ -53,8 +53,10 @@ class Recorder:
     def begin(self, about: RunAbout) -> None:
         """What is shown, written and saved before the first step of the session."""
         self._view.start(about)
-        if self._session.found is None:
+        if self._session.progress.step == 0:
+            # Also again: it stands at step 0, which a resume takes back.
             describe_run(self._board, self._session)
+        if self._session.found is None:
             # The beginning is kept: pictures and the doctor compare with it.
             self._saver.initial()
         else:
@@ -67,9 +69,10 @@ class Recorder:
             self._sinks.write(event)
             view.reading(event)
             # Behind the sinks: a checkpoint remembers how many bytes of readings belong to it.
-            self._saver.keep_best(event)
+            self._saver.keep_best(event.step)
         elif isinstance(event, EpochEnd):
             view.epoch(event)
+            self._saver.keep_best(event.step)
         elif isinstance(event, SaveDue):
             self._saver.save(stays=event.stays)
             # A run that is killed later still says how far it came.
@@ -84,27 +87,33 @@ class Recorder:
             self._board.text(f"findings/{finding.name}", finding.line)
 
     def end(self, stopped: Stopped, signal: int) -> Summary:
-        """The last save and the summary; also of a run that an error has ended.
+        """The last save and the summary.
 
         Args:
             stopped: how the run ended.
             signal: that ended it, or 0.
         """
         self._board.hparams_end(stopped.status)
-        try:
-            self._saver.save_best()
-        finally:
-            # Where the disk is full, the summary may still find room to say so.
-            summary = summarize_run(self._session, stopped, signal)
-            summary.write()
-            self._board.text("summary", summary_card(summary))
+        self._saver.save_best()
+        self._sinks.flush()
+        summary = summarize_run(self._session, stopped, signal)
+        summary.write()
+        self._board.text("summary", summary_card(summary))
         return summary
+
+    def break_off(self, stopped: Stopped) -> None:
+        """Saves what can still be saved of a run that an error ends; others tell the error."""
+        self._board.hparams_end(stopped.status)
+        self._board.text("summary", summary_card(summarize_run(self._session, stopped, 0)))
+        with suppress(Exception):
+            self._saver.save_best()
 
 
 @contextmanager
 def open_recorder(session: Session, view: View) -> Generator[Recorder]:
     """The recorder of a session; at its end everything is on disk."""
     lines, board = _sinks_of(session, view)
+    session.lines = lines
     # The gallery closes before the sinks: its last pictures go through them.
     with Sinks([lines, board], view.note) as sinks, _gallery(session, board, view) as gallery:
         built = session.built
@@ -122,11 +131,13 @@ def open_recorder(session: Session, view: View) -> Generator[Recorder]:
 def _sinks_of(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     """The places that readings go to, cut back to where the checkpoint stood."""
     found = session.found
-    length = found.state["metrics_bytes"] if found else None
+    length = found.state["metrics_bytes"] if found and session.progress.step else None
     lines = JsonLines(session.folder / "metrics.jsonl", length=length)
     if lines.lost:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
-    purge = session.progress.step + 1 if found else None
+    # The next step to be read: step 0 is read again, all others were read before they were saved.
+    step = session.progress.step
+    purge = (step + 1 if step else 0) if session.continues else None
     layers = session.experiment.design.layers
     board = TensorBoard(
         session.folder,

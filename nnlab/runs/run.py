@@ -12,6 +12,7 @@ from time import perf_counter, time
 
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Event, Examples, Machine, Stopped
+from nnlab.core.errors import NnlabError
 from nnlab.core.signals import stop_signals
 from nnlab.core.text import short_path
 from nnlab.display.open_view import open_view
@@ -24,7 +25,7 @@ from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.find import create_folder
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.open_session import Wish, make_ready, open_session
-from nnlab.runs.outcome import closing_outcome
+from nnlab.runs.outcome import closing_outcome, summarize_run
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.recorder import open_recorder
 from nnlab.training import device as devices
@@ -191,13 +192,39 @@ def _as_guests(
 def _events(
     session: Session, about: RunAbout, view: View, received: list[int]
 ) -> Generator[Event, None, Summary]:
-    """Trains, writes, saves; the run folder is complete when it returns."""
+    """Trains, writes, saves; the run folder is complete when it returns.
+
+    Whatever ends the run is in its summary: also what comes before the first step. An error while
+    that is written does not take the place of the first one, which says what went wrong.
+    """
+    try:
+        summary = yield from _train_and_record(session, about, view, received)
+    except BaseException as error:
+        stopped = _broken_off(error)
+        number = received[0] if received and stopped.status == "interrupted" else 0
+        with suppress(Exception):
+            summarize_run(session, stopped, number).write()
+        raise
+    view.finish()
+    return summary
+
+
+def _broken_off(error: BaseException) -> Stopped:
+    if isinstance(error, GeneratorExit | KeyboardInterrupt):
+        return Stopped("interrupted", "ended at once, at the last checkpoint")
+    why = str(error).partition("\n")[0] if isinstance(error, NnlabError) else ""
+    return Stopped("failed", f"an error ended it{why and f': {why}'}")
+
+
+def _train_and_record(
+    session: Session, about: RunAbout, view: View, received: list[int]
+) -> Generator[Event, None, Summary]:
+    """The events of the loop, each recorded before it is handed out."""
     trainer, progress = session.built.trainer, session.progress
     with open_recorder(session, view) as recorder:
-        recorder.begin(about)
-        # What ends the loop without a word of its own is an error.
-        stopped = Stopped("failed", "an error ended it")
+        stopped = Stopped("failed", "it ended without a word")
         try:
+            recorder.begin(about)
             for event in trainer.run(progress):
                 if isinstance(event, Stopped):
                     stopped = event
@@ -207,13 +234,11 @@ def _events(
                 if progress.step == 0:
                     # What came before the first update was building, not training.
                     session.began["training"] = time()
-        except (GeneratorExit, KeyboardInterrupt):
-            stopped = Stopped("interrupted", "ended at once, at the last checkpoint")
+        except BaseException as error:
+            recorder.break_off(_broken_off(error))
             raise
-        finally:
-            number = received[0] if received and stopped.status == "interrupted" else 0
-            summary = recorder.end(stopped, number)
-    view.finish()
+        number = received[0] if received and stopped.status == "interrupted" else 0
+        summary = recorder.end(stopped, number)
     return summary
 
 

@@ -2,13 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 from torch import Tensor
 
-from nnlab.core.contracts import Reading
 from nnlab.runs.folder import checkpoint
-from nnlab.runs.folder.metrics import JsonLines, Sinks
+from nnlab.runs.folder.metrics import START, JsonLines, RecordPosition, Sinks
 from nnlab.training.progress import Monitor, Progress
 from nnlab.training.step import Step
 
@@ -18,7 +17,25 @@ class Snapshot(NamedTuple):
 
     step: int
     tensors: dict[str, Tensor]
-    state: dict[str, Any]
+    progress: dict[str, Any]
+    position: "_Mark"
+
+
+@final
+class _Mark:
+    """Where metrics.jsonl stands behind the readings of a snapshot.
+
+    The loop hands readings over and goes on; only the thread that writes them knows how long the
+    file is between two of them. So that thread fills this in, in the order of the readings.
+    """
+
+    def __init__(self, sinks: Sinks, lines: JsonLines) -> None:
+        self.found: RecordPosition | None = None
+        self._lines = lines
+        sinks.when_written(self._fill)
+
+    def _fill(self) -> None:
+        self.found = self._lines.position
 
 
 @final
@@ -56,13 +73,16 @@ class Saver:
         for name in ("init", "last", "best"):
             checkpoint.point_to(self._folder, name, path.name)
 
-    def keep_best(self, reading: Reading) -> None:
-        """Remembers the state of a reading that is the best so far; `save` writes it."""
-        watched = self._monitor
-        if watched is None or reading.split != watched.split:
-            return
+    def keep_best(self, step: int) -> None:
+        """Remembers the state after this many updates if it is the best so far; `save` writes it.
+
+        To be called for whatever happens at a step: each time takes the place of the last, so that
+        the snapshot has all readings of its step. That of step 0 is `init`, where `best` points
+        from the start.
+        """
         best = self._progress.best
-        if best is not None and best.step == reading.step:
+        if self._monitor is not None and best is not None and best.step == step > 0:
+            self._best = None  # its memory first: of a large network there is none for a third
             self._best = self._snapshot()
 
     def save(self, *, stays: bool = False) -> None:
@@ -77,34 +97,53 @@ class Saver:
         else:
             self.save_best()
             best_is_last = self._monitor is None
-        self._sinks.flush()
         path = self._write(self._snapshot())
         if best_is_last:
             checkpoint.point_to(self._folder, "best", path.name)
-        checkpoint.point_to(self._folder, "last", path.name)
         if stays:
+            # Before `last`: whoever goes on from there does not come by this step again.
             checkpoint.keep_checkpoint(self._folder, path.name)
+        checkpoint.point_to(self._folder, "last", path.name)
         checkpoint.prune_checkpoints(self._folder)
 
     def save_best(self) -> None:
         """Writes the best that waits for the next save, where there is none: the run has failed."""
         best, self._best = self._best, None
         if best is not None:
-            self._sinks.flush()
             checkpoint.point_to(self._folder, "best", self._write(best).name)
 
     def go_back(self) -> None:
-        """After a resume: `best` is what was best at that step, not what came behind it."""
-        best = self._progress.best
-        if best is not None and (self._folder / checkpoint.checkpoint_name(best.step)).is_dir():
-            checkpoint.point_to(self._folder, "best", checkpoint.checkpoint_name(best.step))
+        """After a resume: `best` is what was best at that step, not what came behind it.
+
+        A start that was cut may have left the first weights without their names.
+        """
+        first = checkpoint.checkpoint_name(0)
+        best = 0 if self._progress.best is None else self._progress.best.step
+        named = {"best": checkpoint.checkpoint_name(best), "init": first}
+        if self._progress.step == 0:
+            named["last"] = first
+        for name, target in named.items():
+            if (self._folder / target).is_dir():
+                checkpoint.point_to(self._folder, cast("checkpoint.Pointer", name), target)
 
     def _snapshot(self) -> Snapshot:
         tensors = {name: t.detach().clone() for name, t in self._step.state().items()}
-        state = {"progress": asdict(self._progress), "metrics_bytes": self._lines.length}
-        return Snapshot(self._progress.step, tensors, state)
+        mark = _Mark(self._sinks, self._lines)
+        return Snapshot(self._progress.step, tensors, asdict(self._progress), mark)
 
     def _write(self, snapshot: Snapshot) -> Path:
+        position = START  # of step 0: a run that goes on from there reads that step again
+        if snapshot.step > 0:
+            self._sinks.flush()
+            assert snapshot.position.found is not None  # the flush came behind it, or has raised
+            position = snapshot.position.found
         return checkpoint.save_checkpoint(
-            self._folder, step=snapshot.step, tensors=snapshot.tensors, state=snapshot.state
+            self._folder,
+            step=snapshot.step,
+            tensors=snapshot.tensors,
+            state={
+                "progress": snapshot.progress,
+                "metrics_bytes": position.bytes,
+                "metrics_sha256": position.sha256,
+            },
         )

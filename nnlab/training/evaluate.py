@@ -25,6 +25,9 @@ from nnlab.training.window import Window
 
 _NONE: Mapping[str, StoredScore] = {}
 
+EVALUATION_ELEMENTS = 2**22
+"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
+
 
 class Answer(NamedTuple):
     """What a network says of one batch."""

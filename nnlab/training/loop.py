@@ -148,11 +148,13 @@ class Trainer:
                 break
         if progress.step < end and not late:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
+            progress.train_seconds += perf_counter() - start - looked
+            progress.examples += examples
             return
         values = self.step.read()
         progress.epoch_means = self.step.window.over_epoch()
         progress.epoch_means_step = progress.step
-        seconds = perf_counter() - start - looked
+        seconds = perf_counter() - start - looked  # after the read, which waits for the device
         progress.train_seconds += seconds
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import nnlab
 from nnlab.config.sections import LogConfig
 from nnlab.runs.folder import checkpoint
-from nnlab.runs.observers.per_example import read_record
+from nnlab.runs.folder.examples import read_record
 from nnlab.training.probes.anatomy import dissect_network
 from nnlab.training.probes.labels import Layers
 

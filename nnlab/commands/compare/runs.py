@@ -1,6 +1,5 @@
 """The runs that are compared: what each folder holds, and how to call it in a table."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from nnlab.comparison.result import Curve, curves_of
 from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.runs.finished.reopen import of_run
-from nnlab.runs.folder.find import find_run, in_use, is_group, members_of
+from nnlab.runs.folder.data_json import read_data
+from nnlab.runs.folder.find import find_run, in_use, is_group, members_of, read_group
 from nnlab.runs.folder.folder import flat_tree, read_env
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.folder.summary import Summary, read_summary
@@ -97,7 +97,7 @@ def _variants(folder: Path) -> dict[str, str]:
     """Member -> variant of a comparison; nothing for a run."""
     if not is_group(folder):
         return {}
-    members: dict[str, Any] = json.loads((folder / "group.json").read_bytes())["members"]
+    members: dict[str, Any] = read_group(folder)["members"]
     return {name: str(entry.get("variant", "")) for name, entry in members.items()}
 
 
@@ -118,8 +118,6 @@ def _side(folder: Path, label: str, group: str) -> Side:
         history = read_history(folder / "metrics.jsonl")
     except FileNotFoundError:
         history = []
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'metrics.jsonl'}: cannot be read: {error}") from None
     if not history:
         raise CheckpointError(f"{folder}: has no readings (wait until it trains, or leave it out)")
     config = of_run(folder)
@@ -138,7 +136,4 @@ def _side(folder: Path, label: str, group: str) -> Side:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    try:
-        return dict(json.loads((folder / "data.json").read_bytes())["sizes"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    return dict(read_data(folder)["sizes"]) if (folder / "data.json").exists() else {}

@@ -21,10 +21,10 @@ from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.runs.finished.reopen import of_run
+from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
-from nnlab.runs.observers.per_example import record_of
 
 _COLUMNS = (
     Column("gradient", "gradient"),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from nnlab.commands import options
+from nnlab.core.wrap import visible_text
 
 
 def predict(
@@ -43,6 +44,6 @@ def predict(
         asked=PredictOptions(proba=proba, top=top),
         format=format,
         device=device,
-        write=lambda text: typer.echo(text, nl=False),
+        write=lambda text: typer.echo(visible_text(text), nl=False),
         note=options.tell,
     )

@@ -8,10 +8,14 @@ from typing import Any
 
 from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
+from nnlab.core.files import refuse_irregular
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files.array_rules import plain_targets
 
-_BROKEN = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError)
+_BROKEN = (
+    *(OSError, ValueError, EOFError, LookupError, RuntimeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def read_arrays(path: Path, wanted: Wanted, rows: int) -> Iterator[Piece]:
@@ -43,6 +47,7 @@ def read_arrays(path: Path, wanted: Wanted, rows: int) -> Iterator[Piece]:
 
 def _names(path: Path) -> list[str]:
     try:
+        refuse_irregular(path)
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
     except _BROKEN as error:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import final
 
 from nnlab.config.diagnose import DiagnoseConfig
-from nnlab.core.contracts import Shape, Split
+from nnlab.core.contracts import SATURATED, Shape, Split
 from nnlab.core.lazy import NDArray, np
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
@@ -14,7 +14,6 @@ from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, Tanh
 from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
-from nnlab.training.probes.labels import SATURATED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 
 from nnlab.experiment.experiment import Experiment
 from nnlab.training import objective
-from nnlab.training.evaluate import Forward
+from nnlab.training.evaluate import EVALUATION_ELEMENTS, Forward
 
 MAX_EVALUATION_BATCH = 2000
-EVALUATION_ELEMENTS = 2**22
-"""An evaluation batch holds about this many numbers in its largest layer: 16 MB of float32."""
 
 
 def forward_of(experiment: Experiment, network: nn.Module, *, alone: bool = False) -> Forward:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nnlab.core.contracts import Examples, LossFn, Seen, Split
 from nnlab.core.seeds import seed_for
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.forward import EVALUATION_ELEMENTS
+from nnlab.training.evaluate import EVALUATION_ELEMENTS
 from nnlab.training.loop import BESIDE
 from nnlab.training.pace import Costly
 from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective, Sharpness

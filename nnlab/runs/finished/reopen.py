@@ -20,7 +20,7 @@ from nnlab.models.network import build_network as build_network
 from nnlab.runs.building.build import place_network
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.data_json import read_data, shape_of
-from nnlab.runs.folder.folder import read_env
+from nnlab.runs.folder.folder import check_config, read_env
 from nnlab.runs.folder.summary import read_summary
 
 
@@ -148,7 +148,8 @@ def of_run(run: Path, handed: Handed = NOTHING) -> RunConfig:
     """The config that a run was trained by, with what was handed in.
 
     Raises:
-        CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded.
+        CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded; or its
+            config was changed since.
         ConfigError: as `load_config`.
     """
     return configs_of_run(run, (), handed)[0]
@@ -160,13 +161,15 @@ def configs_of_run(
     """The config that a run was trained by, and the same with overrides; its file is read once.
 
     Raises:
-        CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded.
+        CheckpointError: the folder is no run, or one that `nnlab.Watch` has recorded; or its
+            config was changed since.
         ConfigError: as `load_config`.
     """
     read_summary(run)
     if not (run / "config.yaml").exists():
         text = "nnlab.Watch recorded it, its network and data are in the code that trained it"
         raise CheckpointError(f"{run}: has no config.yaml: {text} (runs, tensorboard show it)")
+    check_config(run)
     document = document_of(run / "config.yaml")
     begun = load_config_with(document, (), handed)
     return begun, load_config_with(document, overrides, handed) if overrides else begun

@@ -3,6 +3,7 @@
     step-00000123/    model.safetensors  optimizer.safetensors  state.json  manifest.json
     last, best, init  text files that hold the name of such a folder
     kept              the names of such folders, one a line: those that `log.checkpoints` asks for
+    pointers.json     what nnlab wrote into these four
 
 A folder is written under a temporary name, flushed to disk and renamed. `manifest.json` is written
 last and holds size and SHA-256 of the others, so that a folder whose manifest agrees is complete.
@@ -13,7 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -26,11 +27,12 @@ from nnlab.runs.folder.checkpoint_files import (
     checkpoint_contents,
     read_checkpoint,
 )
+from nnlab.runs.folder.pointers import POINTERS, STEP_FOLDER, has_record, pointed_to
+from nnlab.runs.folder.pointers import Pointer as Pointer
+from nnlab.runs.folder.pointers import keep_checkpoint as keep_checkpoint
+from nnlab.runs.folder.pointers import kept_checkpoints as kept_checkpoints
+from nnlab.runs.folder.pointers import point_to as point_to
 
-Pointer = Literal["last", "best", "init"]
-
-_POINTERS: tuple[Pointer, ...] = ("last", "best", "init")
-_FOLDER = re.compile(r"step-([0-9]{8,15})")
 _TEMPORARY = re.compile(r"(step-[0-9]{8,15})\.tmp-.*")
 
 
@@ -87,45 +89,15 @@ def checkpoint_name(step: int) -> str:
     return f"step-{step:08d}"
 
 
-def point_to(folder: Path, name: Pointer, target: str) -> None:
-    """Makes `last`, `best` or `init` name a checkpoint's folder, all at once.
-
-    Raises:
-        ResourceError: the disk is full, or the like; the old pointer still stands.
-    """
-    assert _FOLDER.fullmatch(target), target
-    files.write_file(folder / name, target + "\n")
-
-
-def keep_checkpoint(folder: Path, target: str) -> None:
-    """Keeps a checkpoint's folder for good.
-
-    Raises:
-        ResourceError: the disk is full, or the like.
-    """
-    assert _FOLDER.fullmatch(target), target
-    files.write_file(
-        folder / "kept", "".join(f"{name}\n" for name in [*kept_checkpoints(folder), target])
-    )
-
-
-def kept_checkpoints(folder: Path) -> list[str]:
-    """The names of the folders that stay, in the order of their steps; [] where none does."""
-    try:
-        names = files.read_regular(folder / "kept", limit=10**6).decode().split()
-    except (OSError, ValueError):
-        return []
-    found = {name for name in names if _FOLDER.fullmatch(name)}
-    return sorted(found, key=lambda name: int(name[5:]))
-
-
 def prune_checkpoints(folder: Path, *, newest: int = 2) -> None:
     """Removes checkpoints that no pointer names, except the newest, and what is half-done.
 
     Raises:
         ResourceError: something could not be removed.
+        CheckpointError: a pointer or the list of what is kept cannot be read; then nothing is
+            removed, for it may be what is named there.
     """
-    named = {*(_target(folder, pointer) for pointer in _POINTERS), *kept_checkpoints(folder)}
+    named = {*(pointed_to(folder, pointer) for pointer in POINTERS), *kept_checkpoints(folder)}
     with files.storage_errors(folder):
         for path in _steps(folder)[newest:]:
             if path.name not in named:
@@ -144,7 +116,7 @@ def named_checkpoint(folder: Path, name: Pointer) -> Checkpoint:
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    target = _target(folder, name)
+    target = pointed_to(folder, name)
     if target is None:
         raise CheckpointError(f"{folder / name}: names no checkpoint (has the run saved one?)")
     return read_checkpoint(folder / target)
@@ -156,11 +128,18 @@ def newest_checkpoint(folder: Path) -> Newest:
     For the process that owns the run: a complete folder that a crash kept from its name gets it.
 
     Raises:
-        CheckpointError: there are checkpoints, but none is sound.
+        CheckpointError: there are checkpoints, but none is sound; or `last` is not what nnlab
+            wrote: from another checkpoint, what came behind it would be cut from the record.
     """
     _adopt(folder)
     warnings: list[str] = []
-    for path in _candidates(folder):
+    try:
+        last = pointed_to(folder, "last")
+    except CheckpointError as error:
+        if has_record(folder):
+            raise
+        last, warnings = None, [f"{line} (passed over)" for line in error.lines]
+    for path in _candidates(folder, last):
         try:
             return Newest(read_checkpoint(path), tuple(warnings))
         except CheckpointError as error:
@@ -241,21 +220,10 @@ def _adopt(folder: Path) -> None:
 
 def _steps(folder: Path) -> list[Path]:
     """The folders of saved steps, the newest first."""
-    found = [path for path in folder.glob("step-*") if _FOLDER.fullmatch(path.name)]
+    found = [path for path in folder.glob("step-*") if STEP_FOLDER.fullmatch(path.name)]
     return sorted(found, key=lambda path: int(path.name[5:]), reverse=True)
 
 
-def _candidates(folder: Path) -> list[Path]:
-    steps = _steps(folder)
-    last = _target(folder, "last")
+def _candidates(folder: Path, last: str | None) -> list[Path]:
     first = [] if last is None else [folder / last]
-    return first + [path for path in steps if path.name != last]
-
-
-def _target(folder: Path, name: Pointer) -> str | None:
-    """The folder's name in a pointer file; None when there is no file or no such name in it."""
-    try:
-        text = files.read_regular(folder / name, limit=100).decode().strip()
-    except (OSError, ValueError):
-        return None
-    return text if _FOLDER.fullmatch(text) else None
+    return first + [path for path in _steps(folder) if path.name != last]

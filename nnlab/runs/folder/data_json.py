@@ -1,14 +1,15 @@
 """data.json of a run: what a row looks like, how it is scaled, what the classes are called."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from nnlab.core import files
 from nnlab.core.contracts import DataShape, Examples
 from nnlab.core.errors import CheckpointError
+from nnlab.core.sums import read_sealed, seal_json
 
 _FORMAT = 1
+_KEYS = {"format", "inputs", "task", "outputs", "classes", "sizes", "columns", "shift", "factor"}
 
 
 def write_data(folder: Path, examples: Examples) -> None:
@@ -29,35 +30,43 @@ def write_data(folder: Path, examples: Examples) -> None:
         "fill": None if examples.fill is None else examples.fill.tolist(),
         "peak": examples.peak,
     }
-    files.write_file(folder / "data.json", json.dumps(found) + "\n")
+    files.write_file(folder / "data.json", seal_json(found))
 
 
 def read_data(folder: Path) -> dict[str, Any]:
     """What `write_data` wrote.
 
     Raises:
-        CheckpointError: it is missing, or cannot be read.
+        CheckpointError: it is missing, cannot be read, or was changed.
     """
     path = folder / "data.json"
+    way = "nnlab resume writes it anew, from the data"
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
+        found = read_sealed(path, way=way)
     except FileNotFoundError:
         text = f"{folder}: does not hold the scale of its data (it is of an older nnlab)"
         raise CheckpointError(text) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    if missing := _KEYS - found.keys():
+        raise CheckpointError(f"{path}: has no {min(missing)} ({way})")
     if found.get("format") != _FORMAT:
         raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {_FORMAT}")
     return found
 
 
 def shape_of(known: dict[str, Any]) -> DataShape:
-    """The shape of the data as the run saw them."""
-    return DataShape(
-        inputs=tuple(known["inputs"]),
-        task=known["task"],
-        outputs=known["outputs"],
-        classes=tuple(known["classes"]),
-        sizes=known["sizes"],
-        columns=tuple(known["columns"]),
-    )
+    """The shape of the data as the run saw them.
+
+    Raises:
+        CheckpointError: what stands there is no shape.
+    """
+    try:
+        return DataShape(
+            inputs=tuple(known["inputs"]),
+            task=known["task"],
+            outputs=known["outputs"],
+            classes=tuple(known["classes"]),
+            sizes=known["sizes"],
+            columns=tuple(known["columns"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"data.json: does not say what an example is: {error}") from None

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.sums import read_sealed
 
 GROUP_FILE = "group.json"
 """What makes a folder a comparison: its runs are folders in it."""
+_MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST = 255
+"""Bytes of a file's name; 16 times as much is a path."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -54,12 +60,16 @@ def find_run(text: str) -> Path:
             raise ConfigError(f"last: no run in {runs_home()} (nnlab train makes one)")
         return runs[-1]
     for folder in (Path(text), runs_home() / text):
+        if len(folder.name) > _LONGEST or len(text) > 16 * _LONGEST:
+            continue  # no system has such a name, and would say so of everything that is asked
         if is_run(folder):
             return folder
         if folder.is_dir() and (
             numbers := [n for n in _numbers(folder) if is_run(folder / str(n))]
         ):
             return folder / str(max(numbers))
+    if len(Path(text).name) > _LONGEST:
+        raise ConfigError(f"{text[:60]}...: no such run ({_hint('')})")
     if Path(text).is_dir() and text not in known_runs():
         raise ConfigError(f"{text}: is no run, it has no summary.json (nnlab runs lists the runs)")
     raise ConfigError(f"{text}: no such run ({_hint(text)})")
@@ -115,13 +125,26 @@ def members_of(folder: Path) -> list[Path]:
     """The runs of a comparison that have begun, in its order; of a run itself."""
     if not is_group(folder):
         return [folder]
-    import json
+    return [folder / name for name in read_group(folder)["members"] if is_run(folder / name)]
 
+
+def read_group(folder: Path) -> dict[str, Any]:
+    """The content of a comparison's group.json.
+
+    Raises:
+        CheckpointError: it cannot be read, or was changed.
+    """
+    path = folder / GROUP_FILE
     try:
-        names: list[str] = list(json.loads((folder / GROUP_FILE).read_bytes())["members"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / GROUP_FILE}: cannot be read: {error}") from None
-    return [folder / name for name in names if is_run(folder / name)]
+        found = read_sealed(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    members = found.get("members")
+    if not isinstance(members, dict) or not all(isinstance(m, dict) for m in members.values()):
+        raise CheckpointError(f"{path}: does not say which runs it compares")
+    if wrong := [name for name in members if not _MEMBER.fullmatch(name)]:
+        raise CheckpointError(f"{path}: {wrong[0][:60]!r} is no run's name")
+    return found
 
 
 def started_at(run: Path) -> tuple[float, int]:
@@ -134,6 +157,10 @@ def started_at(run: Path) -> tuple[float, int]:
 
 def in_use(run: Path) -> bool:
     """Whether a process trains into it: its lock dies with it."""
+    try:
+        release_folder(hold_folder(run))
+    except OSError:
+        return True
     if not (run / "lock").exists():
         return False
     from filelock import FileLock, Timeout
@@ -145,3 +172,45 @@ def in_use(run: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def hold_folder(folder: Path, *, patience: float = 0.0) -> int | None:
+    """Locks a folder itself, where the system can; the lock dies with its process.
+
+    Args:
+        folder: it must be there.
+        patience: seconds to wait for one who only looks.
+
+    Returns:
+        A handle for `release_folder`; None where folders cannot be locked.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nobody can remove a file that is open
+        return None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    until = monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if monotonic() >= until:
+                os.close(handle)
+                raise
+            sleep(0.02)
+        except OSError:  # a file system that locks no folders
+            os.close(handle)
+            return None
+
+
+def release_folder(handle: int | None) -> None:
+    """Gives back what `hold_folder` locked."""
+    if handle is not None:
+        os.close(handle)

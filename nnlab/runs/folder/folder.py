@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import socket
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,15 @@ from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError, ResourceError
 from nnlab.core.package import package_version
-from nnlab.runs.folder.find import runs_home
+from nnlab.core.sums import open_text, read_sealed, seal_json, seal_text
+from nnlab.runs.folder.find import hold_folder, release_folder, runs_home
+from nnlab.runs.folder.git_state import git_commit
+from nnlab.runs.folder.ownership import left_by_a_start, remove_temporaries
+
+_PATIENCE = 0.3
+"""Seconds to wait for a lock that somebody only looks at."""
+_LIMIT = 64 << 20
+"""Bytes of config.yaml; far above any."""
 
 
 @contextmanager
@@ -34,16 +41,25 @@ def lock_folder(folder: Path) -> Generator[None]:
     with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock")
+        handle = None
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            # Not at once: `nnlab runs` looks whether it can have the lock, and gives it back.
+            lock.acquire(timeout=_PATIENCE, poll_interval=0.02)
+            # The file can be removed, and another process would then lock another file: the
+            # folder itself stays the same.
+            handle = hold_folder(folder, patience=_PATIENCE)
+        except (Timeout, BlockingIOError):
+            lock.release()
             owner = _owner(folder)
             way = "wait, or use another --run-dir"
             raise ResourceError(f"{folder}: in use by {owner} ({way})") from None
     try:
+        with files.storage_errors(folder):
+            remove_temporaries(folder)
         yield
     finally:
         _tidy(folder, ours=ours)
+        release_folder(handle)
         lock.release()
 
 
@@ -85,7 +101,7 @@ def _owner(folder: Path) -> str:
     try:
         env = json.loads((folder / "env.json").read_text())
         return f"pid {env['pid']} on host {env['host']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 
@@ -99,7 +115,7 @@ def refuse_used(folder: Path) -> None:
         raise ConfigError(f"--run-dir {folder}: holds a run (add --resume to continue it)")
     if folder.exists() and not folder.is_dir():
         raise ResourceError(f"--run-dir {folder}: is a file, needs a folder")
-    if folder.is_dir() and any(path.name != "lock" for path in folder.iterdir()):
+    if folder.is_dir() and not all(map(left_by_a_start, folder.iterdir())):
         raise ConfigError(f"--run-dir {folder}: is not empty (use a new folder)")
 
 
@@ -107,9 +123,37 @@ def write_run_config(folder: Path, config: RunConfig, source: str | None) -> Non
     """Writes config.yaml, and source.yaml as its author wrote it."""
     named = [s for s in ("data", "model", "loss") if getattr(getattr(config, s), "handed", False)]
     head = f"# From Python: {', '.join(named)} handed in; this file alone cannot be trained again."
-    files.write_file(folder / "config.yaml", (f"{head}\n" if named else "") + dump_config(config))
+    text = (f"{head}\n" if named else "") + dump_config(config)
+    files.write_file(folder / "config.yaml", seal_text(text, EDITING))
     if source is not None:
         files.write_file(folder / "source.yaml", source)
+
+
+EDITING = "to train what you changed: nnlab train THIS_FILE; to keep it here: remove this line"
+
+
+def check_config(folder: Path) -> None:
+    """Refuses a config.yaml that was changed behind nnlab's back: the run was not trained by it.
+
+    Raises:
+        CheckpointError: with what to do for those who meant it.
+    """
+    path = folder / "config.yaml"
+    try:
+        sound = open_text(files.read_regular(path, limit=_LIMIT, follow=True)).sound
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: is damaged, it is not UTF-8") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    if sound is False:
+        raise CheckpointError(
+            [
+                f"{path}: has changed since nnlab wrote it, this run's network and data may be "
+                "others",
+                f"  to train the changed config: nnlab train {path}",
+                "  to use the run with it all the same: remove the file's last line, its SHA-256",
+            ]
+        )
 
 
 def write_env(folder: Path, facts: dict[str, Any]) -> None:
@@ -131,22 +175,22 @@ def write_env(folder: Path, facts: dict[str, Any]) -> None:
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "git": _git(),
+        "git": git_commit(Path.cwd()),
         **now,
         **facts,
     }
-    files.write_file(folder / "env.json", json.dumps(env, indent=2) + "\n")
+    files.write_file(folder / "env.json", seal_json(env, indent=2))
 
 
 def read_env(folder: Path) -> dict[str, Any]:
     """What `write_env` wrote.
 
     Raises:
-        CheckpointError: if it cannot be read.
+        CheckpointError: if it cannot be read, or was changed.
     """
     try:
-        return json.loads((folder / "env.json").read_bytes())
-    except (OSError, ValueError) as error:
+        return read_sealed(folder / "env.json")
+    except FileNotFoundError as error:
         raise CheckpointError(f"{folder / 'env.json'}: cannot be read: {error}") from None
 
 
@@ -157,7 +201,10 @@ def begun_config(folder: Path) -> RunConfig | None:
         ConfigError: an nnlab of another language wrote it.
     """
     file = folder / "config.yaml"
-    return load_config(file) if file.exists() else None
+    if not file.exists():
+        return None
+    check_config(folder)
+    return load_config(file)
 
 
 def refuse_changes(folder: Path, begun: RunConfig, config: RunConfig) -> None:
@@ -205,18 +252,3 @@ def flat_tree(value: Any, path: str = "") -> dict[str, Any]:
     else:
         return {path: str(value) if isinstance(value, list) else value}
     return {key: found for name, inner in items for key, found in flat_tree(inner, name).items()}
-
-
-def _git() -> str | None:
-    """The commit of the folder one works in, with a mark if it has changes; None without git."""
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            timeout=2,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip() or None

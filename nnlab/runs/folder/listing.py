@@ -9,21 +9,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from nnlab.core import files
 from nnlab.core.errors import ConfigError, NnlabError, ResourceError
 from nnlab.runs.folder.find import (
-    GROUP_FILE,
     all_runs,
     in_use,
     is_group,
     is_run,
     members_of,
+    read_group,
     run_folders,
     runs_home,
     started_at,
 )
+from nnlab.runs.folder.ownership import why_not_removable
 from nnlab.runs.folder.summary import Summary, read_summary
 
 _BAD = ("failed", "diverged", "killed", "damaged", "empty")
@@ -83,7 +84,7 @@ def _group(folder: Path) -> tuple[str, dict[str, float]]:
     Runs that were cut short are in no average.
     """
     try:
-        group: dict[str, Any] = json.loads((folder / GROUP_FILE).read_bytes())
+        group = read_group(folder)
         found: dict[str, list[float]] = {}
         for run in members_of(folder):
             summary = read_summary(run)
@@ -158,9 +159,13 @@ def remove_runs(runs: Sequence[Path], *, yes: bool) -> list[Path]:
         yes: remove even those that a process trains into.
 
     Raises:
+        ConfigError: one is not a run, or holds what no run writes; then none is removed.
         ResourceError: one is in use (then none is removed), or cannot be removed.
     """
     unique = list(dict.fromkeys(run.resolve() for run in runs))
+    reasons = {run: why_not_removable(run) for run in unique}
+    if any(reasons.values()):
+        raise ConfigError([f"{run}: {why}; left as it is" for run, why in reasons.items() if why])
     busy = [] if yes else [run for run in unique if in_use(run)]
     if busy:
         raise ResourceError([f"{run}: is being trained (wait, or add --yes)" for run in busy])
@@ -176,8 +181,16 @@ def remove_runs(runs: Sequence[Path], *, yes: bool) -> list[Path]:
     return unique
 
 
-def prunable_runs(*, keep: int | None, failed: bool) -> list[Path]:
-    """The runs that `prune` removes.
+class Prunable(NamedTuple):
+    """What `prune` removes, and what it leaves although it was chosen."""
+
+    runs: list[Path]
+    left: list[str]
+    """A line each: which folder, and why it is not removed."""
+
+
+def prunable_runs(*, keep: int | None, failed: bool) -> Prunable:
+    """The runs that `prune` removes, and the folders that only look like one.
 
     Args:
         keep: all but so many of each name, the newest.
@@ -198,7 +211,9 @@ def prunable_runs(*, keep: int | None, failed: bool) -> list[Path]:
             by_name.setdefault(run.parent.name, []).append(run)
         for runs in by_name.values():
             chosen |= set(runs[: max(0, len(runs) - keep)])
-    return [run for run in idle if run in chosen]
+    reasons = {run: why_not_removable(run) for run in idle if run in chosen}
+    left = [f"{run}: {why}; left as it is" for run, why in reasons.items() if why]
+    return Prunable([run for run, why in reasons.items() if not why], left)
 
 
 def confirm_removal(runs: Sequence[Path]) -> bool:

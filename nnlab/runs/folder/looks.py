@@ -4,7 +4,6 @@ Every scoring of a run on its test split is written down in the run's own folder
 the runs beside it that have the same test rows when it is told.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from nnlab.core import files
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ResourceError
+from nnlab.core.sums import read_sealed, seal_json
 from nnlab.runs.folder.find import is_group
 
 _FORMAT = 1
@@ -66,8 +66,7 @@ def count_look(run: Path, examples: Examples, *, command: str) -> None:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         looks = [*_read(path), {"at": now, "command": command, "rows": fingerprint(examples)}]
-        text = json.dumps({"format": _FORMAT, "looks": looks}, indent=1)
-        files.write_file(path, text + "\n")
+        files.write_file(path, seal_json({"format": _FORMAT, "looks": looks}, indent=1))
     finally:
         lock.release()
 
@@ -108,14 +107,14 @@ def _beside(run: Path) -> list[Path]:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        found = json.loads(path.read_bytes())
+        found = read_sealed(path, way="remove it to count from 0")
         if found["format"] != _FORMAT:
             text = f"format {found['format']}, this nnlab reads {_FORMAT}"
             raise CheckpointError(f"{path}: {text}")
         return [{**look, "rows": str(look["rows"])} for look in found["looks"]]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         text = f"cannot be read: {error} (remove it to count from 0)"
         raise CheckpointError(f"{path}: {text}") from None
 

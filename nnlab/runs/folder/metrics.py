@@ -8,15 +8,17 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Protocol, Self, final
+from typing import Any, NamedTuple, Protocol, Self, final
 
 from nnlab.core import files
 from nnlab.core.contracts import Reading
-from nnlab.core.errors import NnlabError
+from nnlab.core.errors import CheckpointError, NnlabError
+from nnlab.core.sums import read_sealed
 from nnlab.training.probes.readings import float32
 
 _WHEN = ("step", "epoch", "split")
@@ -43,6 +45,51 @@ class Sink(Protocol):
         ...
 
 
+class RecordPosition(NamedTuple):
+    """A place in metrics.jsonl: what a checkpoint and the summary say of the record before it."""
+
+    bytes: int
+    sha256: str
+    """Of so many bytes from its beginning."""
+
+
+START = RecordPosition(0, sha256(b"").hexdigest())
+"""Before the first reading. A run that goes on from step 0 reads step 0 once more."""
+
+
+def check_record(path: Path, position: RecordPosition) -> None:
+    """Refuses a metrics.jsonl that does not begin with what was written up to a position.
+
+    Raises:
+        CheckpointError: it is shorter, or its bytes are others.
+    """
+    try:
+        with files.open_regular(path) as file:
+            data = file.read(position.bytes)
+    except FileNotFoundError:
+        data = b""
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    refuse_other_record(path, data, position)
+
+
+def refuse_other_record(path: Path, data: bytes, position: RecordPosition) -> None:
+    """Refuses bytes of `path` that do not begin with what was written up to a position.
+
+    Raises:
+        CheckpointError: they are fewer, or others.
+    """
+    data = data[: position.bytes]
+    if len(data) < position.bytes:
+        what = f"has {len(data)} of the {position.bytes} bytes that nnlab wrote"
+        raise CheckpointError(f"{path}: {what} ({_WITHOUT})")
+    if sha256(data).hexdigest() != position.sha256:
+        raise CheckpointError(f"{path}: is damaged, its SHA-256 is another ({_WITHOUT})")
+
+
+_WITHOUT = "remove it to go on without the readings so far"
+
+
 @final
 class JsonLines:
     """metrics.jsonl, the file of record: one strict JSON object per line and reading.
@@ -55,7 +102,7 @@ class JsonLines:
         length: None to start it; to resume, how many bytes of it to keep.
 
     Attributes:
-        length: bytes written; what the checkpoint remembers after a flush.
+        length: bytes written. The writer thread moves it: ask `Sinks.when_written` for the moment.
         lost: bytes that were to be kept and are not there any more.
 
     Raises:
@@ -68,11 +115,21 @@ class JsonLines:
         self._path = path
         with files.storage_errors(path):
             self._file = path.open("ab", buffering=0)
-            found = os.fstat(self._file.fileno()).st_size
-            self.length = min(length or 0, found)
-            self.lost = (length or 0) - self.length
-            self._file.truncate(self.length)
-            self._mend()
+            try:
+                found = os.fstat(self._file.fileno()).st_size
+                self.length = min(length or 0, found)
+                self.lost = (length or 0) - self.length
+                self._file.truncate(self.length)
+                self._mend()
+                self._sum = sha256(path.read_bytes() if self.length else b"")
+            except BaseException:
+                self._file.close()
+                raise
+
+    @property
+    def position(self) -> "RecordPosition":
+        """How much has been written, and its sum."""
+        return RecordPosition(self.length, self._sum.hexdigest())
 
     def _mend(self) -> None:
         """Cuts a torn last line; there is one only where the file was changed by others."""
@@ -91,6 +148,7 @@ class JsonLines:
                 self._file.truncate(self.length)  # the part that still found room
                 raise
         self.length += len(line)
+        self._sum.update(line)
 
     def flush(self) -> None:
         """Waits for the disk."""
@@ -118,16 +176,45 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     """The readings of metrics.jsonl; one torn line at its end is passed over.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: another line is damaged.
+        FileNotFoundError: it is not there.
+        CheckpointError: it cannot be read, a line is damaged, or it is not the summary's.
     """
-    history: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
-        try:
-            history.append(json.loads(line))
-        except ValueError as error:
-            raise ValueError(f"{path}: line {number} is not JSON, {error}") from error
-    return history
+    try:
+        with files.open_regular(path, follow=True) as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    if (position := _known_position(path.with_name("summary.json"))) is not None:
+        refuse_other_record(path, data, position)
+    return [_record(path, number, line) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
+
+
+def _known_position(summary: Path) -> RecordPosition | None:
+    """What a summary says of the record; None where it says nothing, or cannot be read itself."""
+    with suppress(OSError, CheckpointError):
+        match read_sealed(summary).get("record"):
+            case {"bytes": int(length), "sha256": str(digest)}:
+                return RecordPosition(length, digest)
+            case _:
+                pass
+    return None
+
+
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    where = f"{path}: line {number}"
+    try:
+        found = files.parse_json(line)
+    except ValueError as error:
+        raise CheckpointError(f"{where} is not JSON, {error}") from None
+    match found:
+        case {"step": int(), "epoch": int() | float(), "split": str(), **values} if all(
+            value is None or isinstance(value, int | float) for value in values.values()
+        ):
+            return found
+        case _:
+            raise CheckpointError(f"{where} is not a reading")
 
 
 def readings_of(history: Sequence[dict[str, Any]]) -> list[Reading]:
@@ -167,7 +254,7 @@ class Sinks:
         self._warn = warn
         self._together = together
         self._error: BaseException | None = None
-        self._queue: SimpleQueue[Reading | Event | None] = SimpleQueue()
+        self._queue: SimpleQueue[Reading | Event | Callable[[], None] | None] = SimpleQueue()
         self._hurry = Event()
         self._thread = Thread(target=self._work, name="nnlab-sinks", daemon=True)
         self._thread.start()
@@ -176,6 +263,13 @@ class Sinks:
         """Takes a reading; does not wait until it is written."""
         self._raise_stored()
         self._queue.put(reading)
+
+    def when_written(self, act: Callable[[], None]) -> None:
+        """Calls `act` on the writer thread, between the readings so far and those that follow.
+
+        For what the writer moves, such as the length of a file; after a `flush` it has been called.
+        """
+        self._queue.put(act)
 
     def flush(self) -> None:
         """Waits until all readings so far are on disk: to be called before a checkpoint."""
@@ -219,10 +313,12 @@ class Sinks:
                 self._each(lambda sink, reading=item: sink.write(reading))
                 if self._queue.empty():
                     self._hurry.wait(self._together)
-            else:
+            elif isinstance(item, Event):
                 self._hurry.clear()
                 self._each(lambda sink: sink.flush())
                 item.set()
+            else:
+                item()
         self._each(lambda sink: sink.close())
 
     def _each(self, act: Callable[[Sink], None]) -> None:

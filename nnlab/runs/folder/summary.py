@@ -1,12 +1,12 @@
 """`Summary`: what a run has reached, as summary.json holds it."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
+from nnlab.core.sums import read_sealed, seal_json
 
 _FORMAT = 1
 EXIT_CODES = {"diverged": 5, "failed": 1}
@@ -40,6 +40,7 @@ class Summary:
         signal: the number of the signal that stopped it, or 0.
         conclusion: what the learning rule says of the run: {mistakes, bound, ..., text}.
         findings: what is wrong with it: {name, level, layer, since} each; findings.jsonl says more.
+        record: {bytes, sha256}: how long metrics.jsonl was at least, and the sum of so much of it.
     """
 
     run: Path
@@ -60,6 +61,7 @@ class Summary:
     signal: int = 0
     conclusion: dict[str, Any] = field(default_factory=dict[str, Any])
     findings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    record: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def exit_code(self) -> int:
@@ -81,24 +83,25 @@ class Summary:
 
     def write(self) -> None:
         """Writes summary.json into the run's folder, atomically."""
-        text = json.dumps(self.plain(), indent=2, allow_nan=False, default=str)
-        files.write_file(self.run / "summary.json", text + "\n")
+        files.write_file(self.run / "summary.json", seal_json(self.plain(), indent=2))
 
 
 def read_summary(run: Path) -> Summary:
     """The summary of a run.
 
     Raises:
-        CheckpointError: if the folder holds none that can be read.
+        CheckpointError: if the folder holds none that can be read, or it was changed.
     """
     path = run / "summary.json"
+    way = f"nnlab train {run / 'config.yaml'} --run-dir {run} --resume writes it anew"
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
-        known = values.pop("format", None)
-        if known != _FORMAT:
-            raise CheckpointError(f"{path}: format {known}, this nnlab reads {_FORMAT}")
-        return Summary(run=run, **values)
+        values = read_sealed(path, way=way)
     except FileNotFoundError:
         raise CheckpointError(f"{run}: is no run, it has no summary.json") from None
-    except (OSError, ValueError, TypeError) as error:
+    known = values.pop("format", None)
+    if known != _FORMAT:
+        raise CheckpointError(f"{path}: format {str(known)[:20]}, this nnlab reads {_FORMAT}")
+    try:
+        return Summary(run=run, **values)
+    except TypeError as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from None

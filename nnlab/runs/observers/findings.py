@@ -1,6 +1,5 @@
 """What is wrong with the run at hand: each finding is told once and stays in findings.jsonl."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +7,20 @@ from typing import Any, final
 
 from nnlab.core import files
 from nnlab.core.contracts import Event, Examples, Stopped
+from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
+from nnlab.core.sums import KEY, json_is_sound, seal_json
 from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
+from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.metrics import read_history
-from nnlab.runs.observers.per_example import record_of
 
 _FILE = "findings.jsonl"
+_LIMIT = 64 << 20
 
 
 @final
@@ -46,7 +48,7 @@ class Examiner:
         found = self._watcher.observe(event)
         if found:
             self._session.findings.extend(found)
-            self._append("".join(json.dumps(finding.plain()) + "\n" for finding in found))
+            self._append("".join(seal_json(finding.plain()) for finding in found))
         return found
 
     def _append(self, lines: str) -> None:
@@ -83,17 +85,27 @@ def facts_of(
 
 
 def read_findings(folder: Path) -> list[Finding]:
-    """What a run has told so far; lines that cannot be read are passed over."""
+    """What a run has told so far; lines that are torn or were changed are passed over.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    path = folder / _FILE
     found: list[Finding] = []
     try:
-        lines = (folder / _FILE).read_text().splitlines()
+        data = files.read_regular(path, limit=_LIMIT, follow=True)
     except FileNotFoundError:
         return []
-    for line in lines:
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    for line in data.split(b"\n"):
         try:
-            found.append(Finding.of(json.loads(line)))
-        except (ValueError, TypeError, KeyError):
-            continue  # a torn line, or one of another version: it is told anew
+            values = files.parse_json(line)
+            if json_is_sound(values) is not False:
+                values.pop(KEY, None)
+                found.append(Finding.of(values))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue  # of another version, or damaged: it is told anew
     return found
 
 
@@ -101,5 +113,5 @@ def _before(path: Path, step: int) -> list[dict[str, Any]]:
     """The readings up to a step."""
     try:
         return [record for record in read_history(path) if record["step"] <= step]
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return []

@@ -5,29 +5,22 @@ What a network learns late and answers against its label for long may be labelle
 updates: no weight, no buffer and no random stream changes.
 """
 
-from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 from torch import Tensor
 
-from nnlab.core import files
 from nnlab.core.contracts import Event, Examples, Reading
-from nnlab.core.errors import CheckpointError
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import BuiltRun
 from nnlab.runs.building.forward import batches_of, forward_of
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.building.session import Session
+from nnlab.runs.folder.examples import record_of, write_record
 from nnlab.training.pace import Due
-
-FILE = "examples.safetensors"
-_MOST_BYTES = 4 * 2**30
 
 
 @final
@@ -43,9 +36,9 @@ class PerExample:
         surface = bool(session.experiment.shape.start)
         self._due = Due() if surface else session.experiment.pace.examples
         self._kept: dict[int, dict[str, np.ndarray]] = {}
-        path = session.folder / FILE
-        if session.found and self._due.ever and path.exists():
-            self._recall(read_record(session.folder), session.progress.step)
+        kept = record_of(session.folder) if session.found and self._due.ever else None
+        if kept is not None:
+            self._recall(kept, session.progress.step)
 
     def _recall(self, record: ExampleRecord, step: int) -> None:
         for n, at in enumerate(record.steps.tolist()):
@@ -86,7 +79,7 @@ class PerExample:
         if examples.shape.task == "classes":
             numbers["labels"] = examples.targets[rows]
         numbers = {key: np.ascontiguousarray(value) for key, value in numbers.items()}
-        files.write_file(self._session.folder / FILE, to_bytes({**numbers, **tables}))
+        write_record(self._session.folder, {**numbers, **tables})
 
 
 def row_answers(
@@ -112,6 +105,8 @@ def row_answers(
         for batch, outputs in found:
             parts["losses"].append(loss(outputs, batch).float())
             if experiment.shape.task == "classes":
+                if outputs.shape[1] == 1:  # one logit z of two classes: as two, 0 and z
+                    outputs = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
                 parts["margins"].append(margins(outputs, batch.targets))
                 parts["predicted"].append(outputs.argmax(1).to(torch.int32))
                 first, second = outputs.topk(2, dim=1).values.float().unbind(1)
@@ -132,31 +127,3 @@ def margins(outputs: Tensor, labels: Tensor) -> Tensor:
     own = outputs.gather(1, labels[:, None])[:, 0]
     others = outputs.scatter(1, labels[:, None], float("-inf"))
     return (own - others.max(1).values).float()
-
-
-def read_record(folder: Path) -> ExampleRecord:
-    """What a run kept.
-
-    Raises:
-        CheckpointError: there is nothing, or it is damaged.
-    """
-    path = folder / FILE
-    try:
-        found = from_bytes(files.read_regular(path, limit=_MOST_BYTES))
-        return ExampleRecord(
-            rows=found["rows"],
-            labels=found.get("labels", np.empty(0, np.int64)),
-            steps=found["steps"],
-            losses=found["losses"],
-            margins=found.get("margins"),
-            predicted=found.get("predicted"),
-            held=found.get("held"),
-            sure=found.get("sure"),
-        )
-    except Exception as error:  # safetensors raises its own kinds
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
-
-
-def record_of(folder: Path) -> ExampleRecord | None:
-    """What a run kept of its examples; None where it kept nothing."""
-    return read_record(folder) if (folder / FILE).exists() else None

@@ -9,12 +9,14 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from nnlab.training.compiled.recording import Recording
+if TYPE_CHECKING:
+    from nnlab.training.compiled.recording import Recording
+
 
 _FORMAT = 2
 """Of what is built; another number makes every kept step a stranger."""
@@ -32,7 +34,7 @@ def build_surroundings(threads: int) -> tuple[str, ...]:
     return (str(_FORMAT), *parts, str(threads))
 
 
-def key_of(recording: Recording, threads: int) -> str:
+def key_of(recording: "Recording", threads: int) -> str:
     """A name for what is computed: graph, shapes, constants, surroundings."""
     digest = sha256()
     for part in (*build_surroundings(threads), recording.graph.code):
@@ -46,7 +48,7 @@ def key_of(recording: Recording, threads: int) -> str:
     return digest.hexdigest()
 
 
-def build_package(recording: Recording, path: Path, *, threads: int, scratch: Path) -> None:
+def build_package(recording: "Recording", path: Path, *, threads: int, scratch: Path) -> None:
     """Writes the package; takes about half a minute.
 
     Args:

@@ -14,11 +14,6 @@ from nnlab.core.contracts import Plan, Seen, Shape
 LEGIBLE = 8
 """More layers than that are not shown one by one."""
 
-SATURATED = 0.025
-"""Of the range between an activation's bounds, the share next to each that counts as saturated.
-
-There the slope of sigmoid and tanh is a tenth of its largest: 4 a (1 - a) <= 0.1.
-"""
 
 Role = Literal["preactivation", "activation"]
 

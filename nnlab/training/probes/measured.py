@@ -11,8 +11,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nnlab.core.contracts import SATURATED
 from nnlab.training.probes.gradients import gradient_agreement, tensor_norms
-from nnlab.training.probes.labels import SATURATED
 
 QUANTILES = (0.05, 0.5, 0.95)
 DORMANT = 0.025

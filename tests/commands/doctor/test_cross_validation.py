@@ -15,7 +15,7 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
-from nnlab.runs.observers.per_example import read_record
+from nnlab.runs.folder.examples import read_record
 
 STEPS = 60
 

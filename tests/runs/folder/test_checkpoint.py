@@ -97,7 +97,8 @@ def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:
     save(tmp_path, 3)
     checkpoint.save_checkpoint(tmp_path, step=3, tensors=small(), state={"again": True})
     assert checkpoint.named_checkpoint(tmp_path, "last").state == {"again": True}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "step-00000003"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["last", "pointers.json", "step-00000003"]
 
 
 def flip(path: Path, at: int) -> None:
@@ -240,6 +241,9 @@ def test_a_pointer_that_names_nothing_is_no_way_in(tmp_path: Path, text: str) ->
     (tmp_path / "last").write_text(text)
     with pytest.raises(CheckpointError):
         checkpoint.named_checkpoint(tmp_path, "last")
+    with pytest.raises(CheckpointError, match=r"last: is damaged, .* nnlab wrote step-00000001"):
+        checkpoint.newest_checkpoint(tmp_path)
+    (tmp_path / "pointers.json").unlink()  # as of an older nnlab
     found = checkpoint.newest_checkpoint(tmp_path).checkpoint
     assert found is not None
     assert found.step == 1
@@ -254,7 +258,8 @@ def test_prune_keeps_what_is_pointed_to_and_the_newest_two(tmp_path: Path) -> No
     (tmp_path / "last.tmp-1").touch()
     checkpoint.prune_checkpoints(tmp_path)
     steps = [f"step-0000000{step}" for step in (0, 2, 4, 5)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "init", "last", *steps]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["best", "init", "last", "pointers.json", *steps]
 
 
 def test_tensors_that_fit_are_accepted() -> None:
@@ -284,3 +289,78 @@ def test_says_at_most_ten_differences() -> None:
         checkpoint.check_fits(many, {})
     assert len(caught.value.lines) == 10
     assert "and 21 more" in caught.value.lines[-1]
+
+
+class TestKept:
+    """What `kept` names stays, also where it cannot be read."""
+
+    def kept(self, folder: Path) -> list[str]:
+        for step in (1, 2, 3, 4, 5, 6):
+            save(folder, step)
+            if step < 4:
+                checkpoint.keep_checkpoint(folder, checkpoint.checkpoint_name(step))
+        return checkpoint.kept_checkpoints(folder)
+
+    @pytest.mark.parametrize("record", [True, False], ids=["", "of an older nnlab"])
+    @pytest.mark.parametrize("fault", ["flip", "letters", "folder", "bytes"])
+    def test_that_is_damaged_keeps_everything(
+        self, tmp_path: Path, fault: str, record: bool
+    ) -> None:
+        names = self.kept(tmp_path)
+        path = tmp_path / "kept"
+        data = path.read_bytes()
+        if fault == "flip":
+            path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        elif fault == "letters":
+            path.write_bytes(b"x" + data)
+        elif fault == "bytes":
+            path.write_bytes(b"\xff" + data)
+        else:
+            path.unlink()
+            path.mkdir()
+        if not record:
+            (tmp_path / "pointers.json").unlink()
+        before = sorted(p.name for p in tmp_path.iterdir())
+        with pytest.raises(CheckpointError, match="kept: "):
+            checkpoint.prune_checkpoints(tmp_path)
+        with pytest.raises(CheckpointError, match="kept: "):
+            checkpoint.keep_checkpoint(tmp_path, "step-00000006")
+        assert sorted(p.name for p in tmp_path.iterdir()) == before
+        assert set(names) <= set(before)
+
+    def test_that_is_gone_keeps_everything_and_says_what_it_named(self, tmp_path: Path) -> None:
+        names = self.kept(tmp_path)
+        (tmp_path / "kept").unlink()
+        with pytest.raises(CheckpointError, match="named step-00000001, step-00000002, step-0000"):
+            checkpoint.prune_checkpoints(tmp_path)
+        assert all((tmp_path / name).is_dir() for name in names)
+
+    @pytest.mark.parametrize("name", ["best", "last", "init"])
+    def test_so_does_a_pointer(self, tmp_path: Path, name: checkpoint.Pointer) -> None:
+        for step in range(6):
+            save(tmp_path, step)
+        checkpoint.point_to(tmp_path, name, "step-00000002")
+        (tmp_path / name).write_text("step-00000009\n")
+        before = sorted(p.name for p in tmp_path.iterdir())
+        with pytest.raises(CheckpointError, match=f"{name}: is damaged"):
+            checkpoint.prune_checkpoints(tmp_path)
+        assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_every_flip_in_a_pointer_or_its_record_is_refused(tmp_path: Path) -> None:
+    for step in (0, 1, 2, 3):
+        save(tmp_path, step)  # so that flips lead to folders that are there
+    checkpoint.point_to(tmp_path, "best", "step-00000002")
+    for name in ("best", "pointers.json"):
+        data = (tmp_path / name).read_bytes()
+        for bit in range(8 * len(data)):
+            changed = bytearray(data)
+            changed[bit // 8] ^= 1 << bit % 8
+            (tmp_path / name).write_bytes(changed)
+            try:
+                assert checkpoint.named_checkpoint(tmp_path, "best").step == 2
+            except CheckpointError:
+                continue
+            # Blanks between the values of the record are nobody's number.
+            assert name == "pointers.json", bit
+        (tmp_path / name).write_bytes(data)

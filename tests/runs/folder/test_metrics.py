@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnlab.core.contracts import Reading, Split
-from nnlab.core.errors import ResourceError
+from nnlab.core.errors import CheckpointError, ResourceError
 from nnlab.runs.folder.metrics import JsonLines, Sinks, read_history
 from nnlab.training.probes.readings import float32, tag_of
 
@@ -64,14 +64,16 @@ def test_lines_are_strict_json_in_float32(tmp_path: Path) -> None:
 
 def test_reads_past_a_torn_last_line(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3, "lo')
-    assert read_history(path) == [{"step": 1}, {"step": 2}]
+    whole = [{"step": step, "epoch": 0.5, "split": "train", "loss": 0.1} for step in (1, 2)]
+    path.write_text("".join(json.dumps(r) + "\n" for r in whole) + '{"step": 3, "lo')
+    assert read_history(path) == whole
 
 
 def test_refuses_a_damaged_line_in_the_middle(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
-    with pytest.raises(ValueError, match="line 2"):
+    line = json.dumps({"step": 1, "epoch": 0.5, "split": "train"})
+    path.write_text(f'{line}\n{{"st\n{line}\n')
+    with pytest.raises(CheckpointError, match="line 2"):
         read_history(path)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from nnlab.__main__ import main
 from nnlab.core.errors import ConfigError, ResourceError
 from nnlab.runs.folder import find as runs
 from nnlab.runs.folder import listing
@@ -165,7 +166,7 @@ class TestPrunable:
         for number in (1, 2, 10):
             make("net", number)
         make("other", 1)
-        assert [str(run) for run in listing.prunable_runs(keep=1, failed=False)] == [
+        assert [str(run) for run in listing.prunable_runs(keep=1, failed=False).runs] == [
             "runs/net/1",
             "runs/net/2",
         ]
@@ -176,13 +177,100 @@ class TestPrunable:
             make("net", number, status=status)
         runs.create_folder("net")
         found = listing.prunable_runs(keep=None, failed=True)
-        assert [run.name for run in found] == ["2", "3", "4", "5"]
+        assert [run.name for run in found.runs] == ["2", "3", "4", "5"]
 
     def test_leaves_what_is_in_use(self) -> None:
         run = make("net", 1, status="running")
         with FileLock(run / "lock"):
-            assert listing.prunable_runs(keep=0, failed=True) == []
+            assert listing.prunable_runs(keep=0, failed=True).runs == []
 
     def test_needs_a_reason(self) -> None:
         with pytest.raises(ConfigError, match="--keep N or --failed"):
             listing.prunable_runs(keep=None, failed=False)
+
+
+def tree_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+class TestWhatIsNoRun:
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"summary.json": "{}", "thesis.tex": "all of it"},
+            {"group.json": "{}", "a/b.txt": "x"},
+            {"summary.json": '{"format": 2, "status": "sent"}', "2019.jpg": "x"},
+            {"summary.json": "{"},
+            {"config.yaml": "data: xor\n", "data.json": "[1, 2]"},
+            {"lock": "", "summary.json": "[]", "checkpoints/mine.pt": "x"},
+        ],
+        ids=lambda files: "+".join(files),
+    )
+    def test_is_named_and_left(self, home: Path, files: dict[str, str]) -> None:
+        folder = home / "net" / "1"
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        before = tree_of(home)
+        with pytest.raises(ConfigError, match=r"net/1: .*left as it is"):
+            listing.remove_runs([folder], yes=True)
+        found = listing.prunable_runs(keep=0, failed=True)
+        assert found.runs == []
+        assert "net/1: " in found.left[0]
+        assert tree_of(home) == before
+
+    @pytest.mark.parametrize(
+        "name", ["notes.md", "eval.zip", "checkpoints/best.pt", "photos/1.png"]
+    )
+    def test_beside_a_runs_own_files_keeps_the_run(self, home: Path, name: str) -> None:
+        run = make("net", 1, status="failed")
+        other = make("net", 2, status="failed")
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_text("mine")
+        before = tree_of(run)
+        with pytest.raises(ConfigError, match=r"net/1: holds .*, which no run writes"):
+            listing.remove_runs([other, run], yes=True)
+        assert listing.prunable_runs(keep=None, failed=True).runs == [Path("runs/net/2")]
+        assert tree_of(run) == before
+
+    def test_in_numbered_folders_is_not_pruned(
+        self, home: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run = make("net", 1, status="failed")
+        photos = home / "photos" / "2019"
+        photos.mkdir(parents=True)
+        (photos / "beach.jpg").write_bytes(b"jpg")
+        assert main(["runs", "prune", "--failed", "--yes"]) == 0
+        err = capsys.readouterr().err
+        assert "photos/2019: is not a run of nnlab" in err
+        assert (photos / "beach.jpg").exists()
+        assert not run.exists()
+
+    def test_links_lead_to_nothing_that_is_removed(self, home: Path, tmp_path: Path) -> None:
+        run = make("net", 1)
+        (tmp_path / "precious").mkdir()
+        (tmp_path / "precious" / "file").write_text("x")
+        (run / "eval").symlink_to(tmp_path / "precious")
+        with pytest.raises(ConfigError, match="holds eval/"):
+            listing.remove_runs([run], yes=True)
+        assert (tmp_path / "precious" / "file").exists()
+
+    def test_a_comparison_with_a_stranger_in_it_stays(self, home: Path) -> None:
+        group = home / "pair" / "1"
+        member = make("pair/1", 7)  # any name may be a member's
+        plan = {"format": 1, "status": "completed", "members": {"7": {"variant": "a"}}}
+        (group / "group.json").write_text(json.dumps(plan))
+        (group / "mine").mkdir()
+        with pytest.raises(ConfigError, match="holds mine/"):
+            listing.remove_runs([group], yes=True)
+        assert member.exists()
+        (group / "mine").rmdir()
+        listing.remove_runs([group], yes=False)
+        assert not group.exists()
+
+    def test_a_run_whose_summary_is_damaged_is_known_by_its_other_files(self, home: Path) -> None:
+        run = make("net", 1)
+        (run / "summary.json").write_text("{")
+        (run / "env.json").write_text(json.dumps({"nnlab": "1", "pid": 1, "command": []}))
+        listing.remove_runs([run], yes=False)
+        assert not run.exists()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from nnlab.core.contracts import Task
 from nnlab.core.errors import DataError
+from nnlab.core.files import refuse_irregular
 from nnlab.core.kinds import Config
 from nnlab.core.lazy import NDArray, np
 
@@ -91,6 +92,7 @@ def sheets_of(path: Path, delimiter: str, *, rows: int | None = None) -> Iterato
         DataError: it cannot be read, or a line does not fit the header.
     """
     try:
+        refuse_irregular(path)
         if rows is None and path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{path}: larger than {_MOST_BYTES >> 20} MB (store it as npz)")
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -112,6 +114,8 @@ def sheets_of(path: Path, delimiter: str, *, rows: int | None = None) -> Iterato
         raise DataError(f"{path}: is not UTF-8 text, at byte {error.start}") from error
     except csv.Error as error:
         raise DataError(f"{path}: is not csv: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: {error} (name a csv file)") from error
 
 
 def _lines(path: Path, reader: Any, width: int, delimiter: str) -> Iterator[tuple[int, list[str]]]:

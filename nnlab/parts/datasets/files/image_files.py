@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnlab.core.errors import DataError
+from nnlab.core.files import refuse_irregular
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files.pixels import Ground, PixelRange, Pixels, eight_bits
 from nnlab.parts.datasets.files.split_folders import Unread, folders_in, one_too_many
@@ -116,6 +117,7 @@ def read_image(
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: is no regular file (leave it out: data.skip)")
     try:
+        refuse_irregular(path)
         with Image.open(path) as image:
             # The size stands in the header; nothing has been unpacked yet.
             if image.width * image.height > _MOST_PIXELS:

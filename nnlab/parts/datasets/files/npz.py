@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple,
 
 from pydantic import Field
 
+from nnlab.core import files
 from nnlab.core.contracts import Shape, Split, Task
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Forms
@@ -167,9 +168,23 @@ class NpzConfig(DataConfig, frozen=True):
         return array_rules.task_of(targets, self.task, where=f"{self.path}: {self.targets}")
 
 
+def broken_archives() -> tuple[type[Exception], ...]:
+    """What zipfile and NumPy raise for what is damaged, encrypted or packed as they do not know.
+
+    Asked for only when something was raised: the modules are imported late.
+    """
+    from lzma import LZMAError
+    from struct import error as struct_error
+
+    # NotImplementedError is a RuntimeError; headers of arrays are read as Python literals.
+    plain = (OSError, ValueError, EOFError, LookupError, RuntimeError, SyntaxError, OverflowError)
+    return (*plain, zipfile.BadZipFile, zlib.error, LZMAError, struct_error)
+
+
 def _header(path: Path, name: str, *, words: bool = False) -> _Header:
     """Shape and type of an array, read from its first bytes; `words` are fit for targets."""
     try:
+        files.refuse_irregular(path)
         with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive, name)) as file:
             version = np.lib.format.read_magic(file)
             read = (
@@ -178,7 +193,7 @@ def _header(path: Path, name: str, *, words: bool = False) -> _Header:
                 else np.lib.format.read_array_header_2_0
             )
             shape, _, dtype = read(file)
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except broken_archives() as error:
         raise DataError(f"{path}: cannot be read as npz: {error}") from error
     if dtype.kind not in ("buifUS" if words else "buif"):
         way = f"save {name}.astype({'str' if words else 'float'})"
@@ -205,7 +220,7 @@ def _array(path: Path, name: str, *, words: bool = False) -> "NDArray[Any]":
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = archive[name]
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except broken_archives() as error:
         raise DataError(f"{path}: {name} cannot be read: {error}") from error
     return array_rules.plain_targets(found, where=f"{path}: {name}") if words else found
 

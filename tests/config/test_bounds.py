@@ -1,0 +1,72 @@
+"""Large and odd files: refused or told in time, and nothing is opened that is no file."""
+
+import json
+import os
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from nnlab.__main__ import main
+from nnlab.config.loading import load_config
+from nnlab.core.errors import ConfigError
+
+HEAD = "data: xor\nmodel: linear\n"
+
+
+def config_of(folder: Path, lines: list[str]) -> Path:
+    path = folder / "large.yaml"
+    path.write_text(HEAD + "\n".join(lines) + "\n")
+    assert path.stat().st_size < 1 << 20
+    return path
+
+
+LARGE = {
+    "unknown keys": [f"key_number_{i}: 1" for i in range(19_990)],
+    "nearly known keys": [f"optimizer{i}: 1" for i in range(19_990)],
+    "unknown keys in a section": ["train:", *(f"  epochs_{i}: 1" for i in range(19_990))],
+    "variants": ["variants:", *(f"  v{i}: {{optimizer.lr: 0.1}}" for i in range(5_000))],
+    "wrong variants": ["variants:", *(f"  v{i}: {{optimiser.lr: 0.1}}" for i in range(5_000))],
+    "expectations": ["expect:", *(f"  v{i}: {{loss/train: above 1}}" for i in range(5_000))],
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_a_large_file_is_judged_in_time(tmp_path: Path, what: str) -> None:
+    path = config_of(tmp_path, LARGE[what])
+    main(["check", str(path)])  # what is imported is not what is measured
+    start = process_time()
+    assert main(["check", str(path)]) == 2
+    # A second on a machine of one's own. Each took more than thirty.
+    assert process_time() - start < 4.0
+
+
+def test_of_very_many_mistakes_the_first_in_the_file_are_explained(tmp_path: Path) -> None:
+    lines = [f"unknown_{i}: 1" for i in range(500)]
+    path = config_of(tmp_path, [*lines[:250], "optimizr: adam", *lines[250:]])
+    text = path.read_text().replace("data: xor\n", "datta: xor\n")
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert "large.yaml:1:1: datta: unknown key (did you mean data?)" in caught.value.lines[0]
+    assert all("known are" in line for line in caught.value.lines[1:10])
+    assert caught.value.lines[10] == "... and 492 more"
+    assert not any("is missing" in line for line in caught.value.lines)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such files")
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "folder", "a\0b", "\ud800", "x" * 300])
+@pytest.mark.parametrize("where", ["config", "base", "run"])
+def test_what_is_no_file_is_no_file(
+    tmp_path: Path, name: str, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    path = name if name.startswith("/") else f"{tmp_path}/{name}"
+    if where == "base":
+        top = tmp_path / "top.yaml"
+        top.write_text(f"base: {json.dumps(path)}\n{HEAD}")
+        path = str(top)
+    words = ["runs", "rm", path] if where == "run" else ["check", path]
+    assert main(words) == 2
+    assert "bug" not in capsys.readouterr().err
