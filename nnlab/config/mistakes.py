@@ -128,6 +128,11 @@ def unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     if "." in key and key.partition(".")[0] in valid:
         first, _, rest = key.partition(".")
         return f"unknown key (write {first}: {{{rest}: ...}})"
+    place = synonyms.ELSEWHERE.get(synonyms.plain_word(key))
+    if place and synonyms.known_as(key, valid, synonyms.KEY_SYNONYMS) is None:
+        if others := kinds_with(key, location, root):
+            return f"{str(location[-2])[1:-1]} has no {key} ({' and '.join(others)} can; {place})"
+        return f"unknown key here ({place})"
     match nearest(key, valid, synonyms.KEY_SYNONYMS):
         case (known, False):
             return f"{key} is called {known} here"

@@ -91,6 +91,9 @@ class Examples:
         fill: of a table that misses values, what stands in their place: (F,), the mean of each
             column over the training rows; None where none may miss.
         peak: the largest value that a pixel can have; None where inputs are no bytes.
+        base: what was taken off the inputs, in float64, before they were stored: far from 0,
+            float32 would merge values; broadcastable to (N, *shape). None where nothing was.
+        merged: where float32 still cannot tell values apart, a line each.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -104,6 +107,12 @@ class Examples:
     clean: "NDArray[Any] | None" = None
     fill: "NDArray[np.float32] | None" = None
     peak: int | None = None
+    base: "NDArray[np.float64] | None" = None
+    merged: tuple[str, ...] = ()
+
+    def own(self, stored: "NDArray[Any]") -> "NDArray[Any]":
+        """Inputs (N, *shape) as stored in the data's own numbers: in float64 where a base is."""
+        return stored if self.base is None else stored.astype(np.float64) + self.base
 
 
 class Batch(NamedTuple):

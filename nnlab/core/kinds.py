@@ -319,6 +319,7 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
         float: "a number",
         str: "text",
         tuple: "a list",
+        dict: "a mapping",
         NoneType: "null",
     }
     covered = int if float in map(_base, arms) else None

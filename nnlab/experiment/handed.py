@@ -26,6 +26,7 @@ from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.models.module import ModuleConfig
+from nnlab.parts.datasets.files import frames
 from nnlab.parts.datasets.files.arrays import ArraysConfig, Held, held_of
 from nnlab.parts.losses.function import FunctionConfig
 
@@ -162,14 +163,28 @@ def arrays_of(data: object) -> Held:
     """
     parts = data if isinstance(data, Mapping) else {"train": data}
     found: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    tables: dict[str, object] = {}
     for split, pair in cast("Mapping[str, Any]", parts).items():
         if not isinstance(pair, tuple | list) or len(cast("Sequence[Any]", pair)) != 2:
             where = "data" if parts is not data else f"data[{split!r}]"
             text = f"needs a pair (X, y), got {type(pair).__name__}"
             raise ConfigError(f"{where}: {text} (or {{'train': (X, y), 'test': ...}})")
         inputs, targets = cast("Sequence[Any]", pair)
-        found[split] = (_array(inputs, "X"), _array(targets, "y"))
-    return held_of(found)
+        if frames.is_frame(inputs):
+            tables[split] = inputs
+        found[split] = (
+            np.empty(0) if split in tables else _array(inputs, "X"),
+            _array(targets, "y"),
+        )
+    if not tables:
+        return held_of(found)
+    if len(tables) < len(found):
+        raise DataError("data: X is a frame in some splits and an array in others")
+    framed = frames.frames_as_arrays(tables)
+    return held_of(
+        {split: (framed.arrays[split], targets) for split, (_, targets) in found.items()},
+        framed.columns,
+    )
 
 
 def _array(values: Any, name: str) -> "NDArray[Any]":
@@ -177,6 +192,8 @@ def _array(values: Any, name: str) -> "NDArray[Any]":
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    if name == "y" and (frames.is_series(values) or frames.is_frame(values)):
+        return frames.column_as_array(values)
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:

@@ -89,5 +89,7 @@ def targets_of(examples: Examples, dtype: torch.dtype) -> Tensor:
         return targets
     if examples.target_scale is None:
         return targets.to(dtype)
-    mean, deviation = (torch.tensor(part).double() for part in examples.target_scale)
+    # Targets far from 0 stay in float64 until here; a mean in float32 would be beside theirs.
+    exact = torch.float64 if targets.dtype == torch.float64 else torch.float32
+    mean, deviation = (torch.tensor(part, dtype=exact).double() for part in examples.target_scale)
     return ((targets.double() - mean) / deviation).to(dtype)

@@ -1,6 +1,7 @@
 """Wrong configs: each is refused quickly, with its place, its path and the way out."""
 
 import io
+import re
 import sys
 from pathlib import Path
 from time import process_time
@@ -67,6 +68,46 @@ KEYS = [
         "a word of Keras",
         one("optimizer: {kind: adam, learning_rate: 1}"),
         "3:25: optimizer.learning_rate: learning_rate is called lr here",
+    ),
+    (
+        "scikit-learn's alpha on top",
+        one("alpha: 0.0001"),
+        "3:1: alpha: unknown key here (an L2 penalty is regularize.l2, scikit-learn's",
+    ),
+    (
+        "scikit-learn's alpha where another alpha can stand",
+        one("optimizer: {kind: adam, alpha: 0.0001}"),
+        "3:25: optimizer.alpha: adam has no alpha (asgd and rmsprop can; an L2 penalty is",
+    ),
+    (
+        "scikit-learn's max_iter",
+        one("max_iter: 200"),
+        "3:1: max_iter: unknown key here (write train.epochs, as scikit-learn's adam and sgd",
+    ),
+    (
+        "scikit-learn's tol",
+        one("train: {tol: 0.001}"),
+        "3:9: train.tol: unknown key here (write train.early_stopping: {patience: ..., min_delta",
+    ),
+    (
+        "Lightning's seed",
+        one("seed_everything: 1"),
+        "3:1: seed_everything: unknown key here (write seed)",
+    ),
+    (
+        "Keras' callback",
+        one("train: {restore_best_weights: true}"),
+        "3:9: train.restore_best_weights: unknown key here (always so: eval and predict take",
+    ),
+    (
+        "a key of another schedule",
+        one("schedule: {kind: cosine, patience: 3}"),
+        "3:26: schedule.patience: cosine has no patience (plateau can; write train.early_stopping",
+    ),
+    (
+        "a word of pandas",
+        "name: x\ndata: {kind: csv, path: a.csv, target: y, na_values: [x]}\nmodel: linear\n",
+        "2:43: data.na_values: na_values is called missing_as here",
     ),
     ("a word of PyTorch", one("criterion: mse"), "3:1: criterion: criterion is called loss here"),
     (
@@ -799,3 +840,13 @@ def test_a_valid_word_is_nearest_to_itself_mistyped() -> None:
         "dropout",
         False,
     )
+
+
+def test_places_that_hints_name_are_there() -> None:
+    named = re.findall(
+        r"\b(train|data|optimizer|model|regularize|loss|schedule)\.([a-z_]+[a-z0-9])",
+        " ".join(synonyms.ELSEWHERE.values()),
+    )
+    assert len(named) > 20
+    for section, key in set(named):
+        assert f"{section}.{key}" in fields.sections_with(key, RunConfig), (section, key)

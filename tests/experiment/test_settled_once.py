@@ -20,14 +20,14 @@ from nnlab.core.contracts import Machine
 from nnlab.core.errors import NnlabError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
-from nnlab.parts.datasets.files.csv_sheet import read_sheet
+from nnlab.parts.datasets.files.csv_table import CsvConfig
 
 PARSE, VALIDATE, SETTLE, READ = "parse", "validate", "settle", "read"
 NAMES: dict[CodeType, str] = {
     yaml.parse_yaml.__code__: PARSE,
     validate_document.__code__: VALIDATE,
     settle.__code__: SETTLE,
-    read_sheet.__code__: READ,
+    CsvConfig._read.__code__: READ,  # pyright: ignore[reportPrivateUsage]
 }
 ONE = "data: xor\nmodel: {kind: mlp, hidden: [2]}\ntrain: {steps: 3}\n"
 ONCE = {PARSE: 1, VALIDATE: 1, SETTLE: 1}

@@ -408,7 +408,7 @@ class TestLabels:
         config = labels_config(tmp_path)
         config["data"]["target"] = "a"
         assert refusal(tmp_path, **config) == [
-            "data.task: labels needs several target columns, got 1 (classes)"
+            "data.task: labels needs several target columns, got 1 (task: classes)"
         ]
 
     def test_come_from_npz_too(self, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +18,53 @@ _BROKEN = (
 )
 
 
-def read_arrays(path: Path, wanted: Wanted, rows: int) -> Iterator[Piece]:
+def read_arrays(
+    path: Path, wanted: Wanted, rows: int, note: Callable[[str], None]
+) -> Iterator[Piece]:
     """The examples of an npz file.
 
     Args:
         path: the file.
         wanted: what the run takes.
         rows: in a piece.
+        note: is told of rows that get no answer.
 
     Raises:
-        DataError: it cannot be read, or an array has another shape.
+        DataError: it cannot be read, an array has another shape, or no row can be answered.
     """
     names = _names(path)
     inputs = _chosen(path, names, wanted)
     target = next((name for name in wanted.target_arrays if name in names and name != inputs), None)
     targets = _parts(path, target, rows, words=True) if target else None
     start = 0
+    left: list[int] = []
     for part in _parts(path, inputs, rows):
         shaped = _shaped(path, inputs, part, wanted)
         beside = next(targets, None) if targets else None
         if targets and (beside is None or len(beside) != len(part)):
             raise DataError(f"{path}: {inputs} and {target} have different lengths")
         found = () if beside is None else _targets(path, beside, wanted)
-        places = tuple((path, start + row) for row in range(len(part)))
-        yield Piece(places, shaped, found)
+        kept = _whole(shaped, wanted)
+        left += [start + row for row in range(len(part)) if row not in kept]
+        if kept:
+            places = tuple((path, start + row) for row in kept)
+            yield Piece(places, shaped[list(kept)], tuple(found[row] for row in kept if found))
         start += len(part)
+    if left:
+        some = ", ".join(map(str, left[:5])) + (" ..." if len(left) > 5 else "")
+        text = f"values of row {some} are not finite (rows count from 0)"
+        if len(left) == start:
+            raise DataError(f"{path}: {inputs}: {text}: no row can be answered")
+        note(f"{path}: {inputs}: {text}: {len(left)} of {start} rows have no answer")
+
+
+def _whole(rows: "NDArray[Any]", wanted: Wanted) -> Sequence[int]:
+    """Rows of finite numbers; NaN is a missing value where the run fills those."""
+    if rows.dtype.kind != "f":
+        return range(len(rows))
+    flat = rows.reshape(len(rows), -1)
+    fine = ~np.isinf(flat) if wanted.fills else np.isfinite(flat)
+    return np.flatnonzero(fine.all(axis=1)).tolist()
 
 
 def _names(path: Path) -> list[str]:

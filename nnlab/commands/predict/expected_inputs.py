@@ -1,7 +1,7 @@
 """What the files of a prediction must look like, from what a run knows of its data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,9 @@ from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.parts.datasets.files.image_folder import ImageFolderConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
 from nnlab.parts.datasets.files.pixels import Pixels
+from nnlab.parts.datasets.files.sheets.columns import Columns
+from nnlab.parts.datasets.files.sheets.notation import Notation
+from nnlab.parts.datasets.files.sheets.reading import Layout
 from nnlab.parts.datasets.split_sizes import FromColumn
 
 TargetColumn = str | tuple[float, ...] | None
@@ -46,8 +49,9 @@ class Wanted:
         peak: the largest value of a pixel; None where inputs are no bytes.
         targets: names of a csv file's target columns.
         known: columns of a csv file that are no inputs, and need no word.
-        delimiter: of a csv file.
-        decimal: the decimal mark of a csv file.
+        layout: of a csv file; columns without a name are left out.
+        notation: how its numbers are written.
+        described: what its columns are, where the config says it.
         arrays: what inputs may be called in an npz file.
         target_arrays: what targets may be called there.
         pixels: how deep and transparent images are read.
@@ -62,8 +66,9 @@ class Wanted:
     peak: int | None
     targets: tuple[str, ...] = ("target",)
     known: frozenset[str] = frozenset()
-    delimiter: str = ","
-    decimal: str = "."
+    layout: Layout = field(default_factory=lambda: Layout(lenient=True))
+    notation: Notation = field(default_factory=Notation)
+    described: Columns = field(default_factory=Columns)
     arrays: tuple[str, ...] = ("x", "X", "inputs")
     target_arrays: tuple[str, ...] = ("y", "targets")
     pixels: Pixels = field(default_factory=lambda: Pixels(pixel_range="by_mode", ground="white"))
@@ -92,8 +97,9 @@ def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
         more = {
             "targets": (data.target,) if isinstance(data.target, str) else data.target,
             "known": frozenset((*data.columns.drop, *marks)),
-            "delimiter": data.delimiter,
-            "decimal": data.decimal,
+            "layout": replace(data.layout, lenient=True),
+            "notation": data.notation,
+            "described": data.columns,
         }
     elif isinstance(data, ImageFolderConfig):
         more = {"pixels": Pixels(pixel_range=data.pixel_range, ground=data.background)}

@@ -96,7 +96,7 @@ def _pieces(
             continue
         for file in some:
             if kind == "npz":
-                yield from ((piece, True) for piece in read_arrays(file, wanted, rows))
+                yield from ((piece, True) for piece in read_arrays(file, wanted, rows, note))
             else:
                 yield from ((piece, True) for piece in read_rows(file, wanted, rows, note))
 

@@ -1,14 +1,18 @@
 """Rows of csv files for a prediction: columns found by name, as the run's data have them."""
 
 from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
-from nnlab.parts.datasets.files.csv_sheet import Sheet, missing, number, plain_numbers, sheets_of
+from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, plain_numbers
+from nnlab.parts.datasets.files.sheets.notation import ISO, day_number
+from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
+from nnlab.parts.datasets.files.sheets.sheet import Sheet
 
 
 class TableColumn(NamedTuple):
@@ -32,24 +36,39 @@ def read_rows(
         path: the file.
         wanted: what the run takes.
         rows: in a piece.
-        note: is told of columns that are not used.
+        note: is told of columns that are not used, and of rows that get no answer.
 
     Raises:
-        DataError: it cannot be read, lacks a column, or a cell does not fit.
+        DataError: it cannot be read, lacks a column, or none of its rows fits.
     """
     if not wanted.columns:
         raise DataError(f"{path}: is a table, this run takes {wanted.said}")
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else wanted.delimiter
+    layout, told = _layout_of(path, wanted), _Told(path)
     columns: list[TableColumn] | None = None
     start = 0
-    for sheet in sheets_of(path, delimiter, rows=rows):
+    for sheet in sheets_of(path, layout, rows=rows):
         if columns is None:
             columns = found_in(sheet, wanted, path)
             _tell_others(sheet, columns, wanted, path, note)
-        parts = [_inputs(sheet, column, wanted) for column in columns]
-        places = tuple((path, start + row) for row in range(len(sheet)))
-        yield Piece(places, np.concatenate(parts, axis=1), _targets(sheet, wanted))
+        inputs = np.concatenate(
+            [_inputs(sheet, column, wanted, told) for column in columns], axis=1
+        )
+        targets = _targets(sheet, wanted, told)
+        kept = [row for row in range(len(sheet)) if row not in told.left]
+        if kept:
+            places = tuple((path, start + row) for row in kept)
+            yield Piece(places, inputs[kept], tuple(targets[row] for row in kept if targets))
         start += len(sheet)
+        told.next_sheet(len(sheet))
+    told.tell(note)
+
+
+def _layout_of(path: Path, wanted: Wanted) -> Layout:
+    """How a file is laid out: as the run's data, but for what the end of its name says."""
+    suffix = path.suffix.lower()
+    if suffix == ".tsv" or (suffix == ".csv" and wanted.layout.delimiter == "\t"):
+        return replace(wanted.layout, delimiter="auto")
+    return wanted.layout
 
 
 def found_in(sheet: Sheet, wanted: Wanted, path: Path) -> list[TableColumn]:
@@ -114,61 +133,172 @@ def _tell_others(
         note(f"{path}: columns that this run does not use: {_some(others)}")
 
 
-def _inputs(sheet: Sheet, column: TableColumn, wanted: Wanted) -> "NDArray[np.float32]":
+def _inputs(
+    sheet: Sheet, column: TableColumn, wanted: Wanted, told: "_Told"
+) -> "NDArray[np.float64]":
     """(N, 1) numbers, NaN where one is missing; or (N, categories) of 0 and 1."""
     if column.categories:
-        return _one_hot(sheet, column)
-    values = plain_numbers(sheet.columns[column.name], wanted.decimal)
+        return _one_hot(sheet, column, wanted, told)
+    name = column.name
+    cells = sheet.texts(name)
+    loose = name in wanted.described.numeric
+    form = wanted.described.form_of(name)
+    plain = not loose and form is None and not wanted.notation.missing
+    values = plain_numbers(cells, wanted.notation) if plain else None
     if values is None:
-        values = np.array([_number(sheet, column.name, row, wanted) for row in range(len(sheet))])
-    return values[:, None].astype(np.float32)
+        found = [_number(sheet, name, row, wanted, told) for row in range(len(sheet))]
+        values = np.array(found, np.float64)
+    return values[:, None]
 
 
-def _number(sheet: Sheet, name: str, row: int, wanted: Wanted) -> float:
-    cell = sheet.columns[name][row]
-    if missing(cell):
+def _number(sheet: Sheet, name: str, row: int, wanted: Wanted, told: "_Told") -> float:
+    """The number of a cell, NaN where it misses or is none."""
+    cell, notation = sheet.texts(name)[row], wanted.notation
+    if notation.is_missing(cell):
         if wanted.fills:
-            return np.nan
-        raise DataError(f"{sheet.gap(row, name)} (this run was trained on complete rows)")
-    value = number(cell, wanted.decimal)
+            told.fill(name)
+        else:
+            told.leave(row, f"{sheet.gap(row, name)} (this run was trained on complete rows)")
+        return np.nan
+    form = wanted.described.form_of(name)
+    if form is not None:
+        value = day_number(cell, form or ISO)
+    elif name in wanted.described.numeric:
+        found = notation.loose(cell)
+        value = None if found is None else found[0]
+    else:
+        value = notation.number(cell)
     if value is None:
-        raise DataError(f"{sheet.where(row)}: column {name!r}: {cell!r} is not a number")
+        what = "a number" if form is None else "a date as this run knows them"
+        told.leave(row, f"{sheet.where(row)}: column {name!r}: {cell!r} is not {what}")
+        return np.nan
     return value
 
 
-def _one_hot(sheet: Sheet, column: TableColumn) -> "NDArray[np.float32]":
+def _one_hot(
+    sheet: Sheet, column: TableColumn, wanted: Wanted, told: "_Told"
+) -> "NDArray[np.float64]":
     index = {category: place for place, category in enumerate(column.categories)}
-    found = np.zeros((len(sheet), len(index)), np.float32)
-    for row, cell in enumerate(sheet.columns[column.name]):
-        if cell not in index:
+    found = np.zeros((len(sheet), len(index)))
+    for row, cell in enumerate(sheet.texts(column.name)):
+        missing = wanted.notation.is_missing(cell) and cell not in index
+        place = index.get(NO_VALUE if missing else cell)
+        if place is not None:
+            found[row, place] = 1.0
+        elif missing:
+            told.leave(row, f"{sheet.gap(row, column.name)} (no row did in training)")
+        else:
             what = f"column {column.name!r}: {cell!r} is not one of {_some(column.categories)}"
-            raise DataError(f"{sheet.where(row)}: {what}")
-        found[row, index[cell]] = 1.0
+            told.leave(row, f"{sheet.where(row)}: {what}")
     return found
 
 
-def _targets(sheet: Sheet, wanted: Wanted) -> tuple[TargetColumn, ...]:
+class _Told:
+    """What is to be said of a file: rows without an answer, and cells that were filled."""
+
+    _SHOWN = 5
+
+    def __init__(self, path: Path) -> None:
+        self.left: set[int] = set()
+        """Rows of the sheet at hand that get no answer."""
+        self._path = path
+        self._rows = 0
+        self._without = 0
+        self._why: list[str] = []
+        self._filled: dict[str, int] = {}
+        self._targets: list[str] = []
+        self._odd = 0
+
+    def leave(self, row: int, why: str) -> None:
+        """A row of the sheet at hand gets no answer."""
+        if row not in self.left and len(self._why) < self._SHOWN:
+            self._why.append(why)
+        self.left.add(row)
+
+    def fill(self, name: str) -> None:
+        """A cell gets the mean of the training rows."""
+        self._filled[name] = self._filled.get(name, 0) + 1
+
+    def odd_target(self, why: str) -> None:
+        """The target of a row cannot be compared."""
+        self._odd += 1
+        if not self._targets:
+            self._targets.append(why)
+
+    def next_sheet(self, rows: int) -> None:
+        """Counts the sheet at hand, and begins another."""
+        self._rows += rows
+        self._without += len(self.left)
+        self.left = set()
+
+    def tell(self, note: Callable[[str], None]) -> None:
+        """Says it all.
+
+        Raises:
+            DataError: no row has an answer.
+        """
+        rest = self._without - len(self._why)
+        more = f"; and {rest} more rows" if rest else ""
+        if self._without == self._rows:
+            raise DataError([*self._why, f"{self._path}: no row can be answered{more}"])
+        for line in self._why:
+            note(line)
+        if self._without:
+            text = f"{self._without} of {self._rows} rows have no answer{more}"
+            note(f"{self._path}: {text}")
+        if self._filled:
+            counts = ", ".join(f"{name} {count}" for name, count in self._filled.items())
+            note(f"{self._path}: cells without a value, which get the training mean: {counts}")
+        if self._odd:
+            text = f"{self._odd} of {self._rows} targets are not known to this run"
+            note(f"{self._targets[0]}; {text}, and not compared")
+
+
+def _targets(sheet: Sheet, wanted: Wanted, told: _Told) -> tuple[TargetColumn, ...]:
     """What the rows should give; nothing where the file does not say."""
     if not all(name in sheet.columns for name in wanted.targets):
         return ()
     if wanted.task != "classes" and len(wanted.targets) != wanted.outputs:
         return ()
-    return tuple(_target(sheet, row, wanted) for row in range(len(sheet)))
+    return tuple(_target(sheet, row, wanted, told) for row in range(len(sheet)))
 
 
-def _target(sheet: Sheet, row: int, wanted: Wanted) -> TargetColumn:
-    cells = [sheet.columns[name][row] for name in wanted.targets]
-    if any(map(missing, cells)):
+def _target(sheet: Sheet, row: int, wanted: Wanted, told: _Told) -> TargetColumn:
+    cells = [sheet.texts(name)[row] for name in wanted.targets]
+    if any(map(wanted.notation.is_missing, cells)):
         return None
-    values = [number(cell, wanted.decimal) for cell in cells]
     if wanted.task == "classes":
-        found: Any = class_named(cells[0], wanted.classes, values[0])
+        found = _class(cells, wanted)
         what = f"is not one of the classes {_some(wanted.classes)}"
+        values: list[float | None] = [None for _ in cells]
     else:
+        values = [
+            _value(cell, name, wanted) for cell, name in zip(cells, wanted.targets, strict=True)
+        ]
         found = None if None in values else tuple(value for value in values if value is not None)
         what = "is not a number"
     if found is None:
-        bad = next((i for i, value in enumerate(values) if value is None), 0)
+        bad = values.index(None)
         where = f"{sheet.where(row)}: column {wanted.targets[bad]!r}: {cells[bad]!r}"
-        raise DataError(f"{where} {what} (leave the column out to predict without it)")
+        told.odd_target(f"{where} {what}")
     return found
+
+
+def _class(cells: list[str], wanted: Wanted) -> str | None:
+    """The class that a row names, or marks in columns of 0 and 1."""
+    values = [wanted.notation.number(cell) for cell in cells]
+    if len(cells) == 1:
+        return class_named(cells[0], wanted.classes, values[0])
+    one = sorted(value if value is not None else -1.0 for value in values)
+    marked = one == [*[0.0] * (len(one) - 1), 1.0]
+    return wanted.classes[values.index(1.0)] if marked else None
+
+
+def _value(cell: str, name: str, wanted: Wanted) -> float | None:
+    """The number of a target's cell."""
+    if (form := wanted.described.form_of(name)) is not None:
+        return day_number(cell, form or ISO)
+    if name in wanted.described.numeric:
+        found = wanted.notation.loose(cell)
+        return None if found is None else found[0]
+    return wanted.notation.number(cell)

@@ -282,11 +282,12 @@ def named_values(examples: Examples, row: int) -> list[dict[str, Any]]:
     train = inputs[examples.rows["train"]].reshape(len(examples.rows["train"]), -1)
     mean, deviation = (part.astype(np.float64) for part in (train.mean(axis=0), train.std(axis=0)))
     here = inputs[row].ravel().astype(np.float64)
+    own = examples.own(inputs[[row]]).ravel()
     away = np.divide(here - mean, deviation, out=np.zeros_like(here), where=deviation > 0)
     names = examples.shape.columns or tuple(f"x{k + 1}" for k in range(len(here)))
     order = np.arange(len(here))
     if len(here) > ALL_COLUMNS:
         order = np.argsort(-np.abs(away), kind="stable")[:ALL_COLUMNS]
     return [
-        {"column": names[k], "value": float(here[k]), "deviations": float(away[k])} for k in order
+        {"column": names[k], "value": float(own[k]), "deviations": float(away[k])} for k in order
     ]

@@ -110,6 +110,8 @@ def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> 
         high = np.maximum(high, block.max(axis=0))
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    if not scaled and flat:  # only now: far from 0 the squares would cancel
+        low, high, mean = (examples.own(part[None])[0] for part in (low, high, mean))
     return [DataSpread(*map(float, four)) for four in zip(low, high, mean, deviation, strict=True)]
 
 

@@ -140,7 +140,8 @@ def _plane(figure: Any, examples: Examples) -> None:
     axes.tick_params(labelsize=8)
     for split, rows in examples.rows.items():
         some = evenly_spaced(rows)
-        points, labels = np.asarray(examples.inputs)[some], examples.targets[some]
+        points = examples.own(np.asarray(examples.inputs)[some])
+        labels = examples.targets[some]
         for number, name in enumerate(examples.shape.classes[:CLASSES]):
             axes.scatter(
                 *points[labels == number].T, s=12, marker=marks[split], c=class_color(number),
@@ -155,7 +156,8 @@ def _function(figure: Any, examples: Examples) -> None:
     axes.tick_params(labelsize=8)
     for number, (split, rows) in enumerate(examples.rows.items()):
         some = evenly_spaced(rows)
-        inputs, targets = np.asarray(examples.inputs)[some, 0], examples.targets[some, 0]
+        inputs = examples.own(np.asarray(examples.inputs)[some])[:, 0]
+        targets = examples.targets[some, 0]
         axes.scatter(
             inputs, targets, s=9, c=class_color(number), linewidths=0, alpha=0.7, label=split
         )
@@ -165,7 +167,7 @@ def _function(figure: Any, examples: Examples) -> None:
 def _columns(figure: Any, examples: Examples) -> None:
     """How the first columns of a table are spread, as stored."""
     rows = evenly_spaced(examples.rows["train"], 2000)
-    table = _read(examples, rows).reshape(len(rows), -1)[:, :_COLUMNS]
+    table = examples.own(_read(examples, rows)).reshape(len(rows), -1)[:, :_COLUMNS]
     names = examples.shape.columns or tuple(f"column {n + 1}" for n in range(table.shape[1]))
     panels = figure.subplots(3, 4).ravel()
     for number, axes in enumerate(panels):

@@ -45,13 +45,16 @@ class DecisionBoundary(Picture):
         self._axes = np.linspace(low - room, high + room, _GRID)
         x, y = np.meshgrid(self._axes[:, 0], self._axes[:, 1])
         self._grid = scene.scaled(np.stack([x.ravel(), y.ravel()], axis=1))
+        self._axes = scene.examples.own(self._axes)
         self._shares = class_probabilities(scene.experiment)
         some = evenly_spaced(rows)
         columns = scene.examples.shape.columns or ("x1", "x2")
         self._still = {
             "x": self._axes[:, 0],
             "y": self._axes[:, 1],
-            "points": np.asarray(scene.examples.inputs)[some].astype(np.float64),
+            "points": scene.examples.own(np.asarray(scene.examples.inputs)[some]).astype(
+                np.float64
+            ),
             "labels": scene.examples.targets[some],
             "classes": text_array(scene.examples.shape.classes),
             "columns": text_array(columns),
@@ -85,6 +88,8 @@ class DecisionBoundary(Picture):
             np.broadcast_to(part.astype(np.float64).reshape(-1), (2,))
             for part in (self.scene.examples.shift, self.scene.examples.factor)
         )
+        if (base := self.scene.examples.base) is not None:
+            shift = shift + base.reshape(-1)
         slopes = weight * factor
         return np.column_stack([slopes, bias - slopes @ shift])
 

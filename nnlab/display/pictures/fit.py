@@ -38,10 +38,11 @@ class FittedFunction(Picture):
         room = _MARGIN * (inputs.max() - inputs.min()) or 1.0
         self._x = np.linspace(inputs.min() - room, inputs.max() + room, _GRID)
         self._grid = scene.scaled(self._x[:, None])
+        self._x = examples.own(self._x[:, None])[:, 0]
         some = evenly_spaced(rows)
         self._still = {
             "x": self._x,
-            "points_x": np.asarray(examples.inputs)[some, 0].astype(np.float64),
+            "points_x": examples.own(np.asarray(examples.inputs)[some])[:, 0].astype(np.float64),
             "points_y": examples.targets[some].astype(np.float64),
             "columns": text_array(examples.shape.columns or ("x",)),
         }

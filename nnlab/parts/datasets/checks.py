@@ -1,6 +1,6 @@
 """What must hold of data before the first step, and what is worth a word."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -12,10 +12,14 @@ _CHUNK = 1 << 22
 """Elements looked at in one go, so that a check needs little memory of its own."""
 
 
-def digest_of(inputs: "NDArray[Any] | RowReader", targets: "NDArray[Any]") -> str:
-    """SHA-256 over type, shape and content of both arrays, hex."""
+def digest_of(
+    inputs: "NDArray[Any] | RowReader",
+    targets: "NDArray[Any]",
+    base: "NDArray[np.float64] | None" = None,
+) -> str:
+    """SHA-256 over type, shape and content of the arrays, hex; of `base` where there is one."""
     found = sha256()
-    for array in (inputs, targets):
+    for array in (inputs, targets, base):
         if isinstance(array, np.ndarray):
             found.update(f"{array.dtype.str}{array.shape}".encode())
             found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
@@ -104,9 +108,20 @@ def _check_finite(
 
 
 def check_rows(
-    rows: "Mapping[Split, NDArray[np.int64]]", targets: "NDArray[Any]", shape: DataShape
+    rows: "Mapping[Split, NDArray[np.int64]]",
+    targets: "NDArray[Any]",
+    shape: DataShape,
+    *,
+    given: Collection[Split] = (),
 ) -> None:
-    """No split is empty, sizes are as told, and there is more than one class to learn."""
+    """No split is empty, sizes are as told, and there is more than one class to learn.
+
+    Args:
+        rows: of each split.
+        targets: of the whole table.
+        shape: what the source said of itself.
+        given: splits that the source assigns itself: most of their classes must be in training.
+    """
     for split, mine in rows.items():
         if not len(mine):
             raise DataError(f"data.{split}: the split is empty")
@@ -119,6 +134,28 @@ def check_rows(
                 f"data: all {len(rows['train'])} training rows are of class "
                 f"{shape.classes[present[0]]!r}: there is nothing to learn"
             )
+        _check_known({split: rows[split] for split in given}, targets, present, shape)
+
+
+def _check_known(
+    rows: "Mapping[Split, NDArray[np.int64]]",
+    targets: "NDArray[Any]",
+    present: "NDArray[Any]",
+    shape: DataShape,
+) -> None:
+    """Refuses a split whose examples are mostly of classes that no training row has."""
+    for split, mine in rows.items():
+        strange = ~np.isin(targets[mine], present)
+        if 2 * int(strange.sum()) <= len(mine):
+            continue
+        names = [shape.classes[i] for i in np.unique(targets[mine][strange]).tolist()]
+        known = [shape.classes[i] for i in present.tolist()]
+        raise DataError(
+            f"data.{split}: {int(strange.sum()):,} of {len(mine):,} examples are of classes that "
+            f"no training example has: {_some([*map(repr, names)])}; training has "
+            f"{_some([*map(repr, known)])} (write them alike in both; or draw {split} from the "
+            f"training data: data.{split}: 0.2)"
+        )
 
 
 def data_notes(examples: Examples) -> tuple[str, ...]:
@@ -127,6 +164,7 @@ def data_notes(examples: Examples) -> tuple[str, ...]:
         *_shared_rows(examples),
         *_missing_classes(examples),
         *_constant_columns(examples),
+        *examples.merged,
         *_label_noise(examples),
     )
 

@@ -5,7 +5,8 @@ To add a data set: write a class with `form`, `source` and `read` and name it in
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -28,7 +29,7 @@ from nnlab.parts.datasets.split_sizes import (
     split_sizes,
 )
 from nnlab.parts.datasets.splits import split_rows
-from nnlab.parts.datasets.tables import Form, Place, Table, Tables, TableSource
+from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
@@ -84,6 +85,13 @@ class DataConfig(Kind, frozen=True):
     @abstractmethod
     def read(self, place: Place) -> Table:
         """The whole source."""
+
+    def at_hand(self, place: Place) -> Table | None:
+        """The table, where reading it costs little: then `check` refuses what training would.
+
+        Its inputs may be left out. Default: None.
+        """
+        return None
 
     def has_split(self, split: Split, place: Place) -> bool:
         """Whether the source itself says which rows are in a split. Default: no."""
@@ -157,7 +165,16 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing or damaged.
         """
         self._refuse(place)
-        return self._shape(self.source(place), place)
+        source = self.source(place)
+        with _hinting(source.guess):
+            shape = self._shape(source, place)
+            if (table := self.at_hand(place)) is not None:
+                rows, _ = self._checked_rows(table, shape, place)
+                if table.gaps and isinstance(table.inputs, np.ndarray):
+                    gaps = np.flatnonzero(np.isnan(table.inputs).any(axis=0))
+                    names = [shape.columns[column] for column in gaps.tolist()]
+                    scaling.missing_fill(table.inputs[:, gaps], rows["train"], names)
+        return shape
 
     def load(self, place: Place) -> Examples:
         """The data, split, checked and with their scale.
@@ -170,25 +187,24 @@ class DataConfig(Kind, frozen=True):
         return self._examples(self.read(place), place)
 
     def _examples(self, table: Table, place: Place) -> Examples:
-        shape = self._shape(table.source, place)
         inputs, targets = table.inputs, table.targets
-        checks.check_table(inputs, targets, shape, gaps=table.gaps)
-        digest = table.digest or checks.digest_of(inputs, targets)
-        rows = self._rows(table, place)
-        drawn = rows["train"]  # of them labels are made wrong, whichever are left out
-        if self.exclude:
-            rows["train"] = rows_without(drawn, place.find(self.exclude))
-        checks.check_rows(rows, targets, shape)
+        with _hinting(table.source.guess):
+            shape = self._shape(table.source, place)
+            checks.check_table(inputs, targets, shape, gaps=table.gaps)
+            rows, drawn = self._checked_rows(table, shape, place)
+        digest = table.digest or checks.digest_of(inputs, targets, table.base)
         fill = None
         if table.gaps and isinstance(inputs, np.ndarray):
             fill = scaling.missing_fill(inputs, rows["train"], shape.columns)
             inputs = np.where(np.isnan(inputs), fill, inputs)
+        base = None if table.base is None else table.base.reshape(1, *shape.inputs)
         fitted = scaling.fit_scale(
             self._scale(place),
             inputs,
             rows["train"],
             peak=table.source.peak,
             by_column=self.form(place) == "table",
+            base=base,
         )
         target_scale = None
         if self.scale_target == "standard" and shape.task == "regression":
@@ -211,7 +227,21 @@ class DataConfig(Kind, frozen=True):
             peak=None
             if isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
             else table.source.peak,
+            base=base,
+            merged=table.merged,
         )
+
+    def _checked_rows(
+        self, table: Table, shape: DataShape, place: Place
+    ) -> "tuple[dict[Split, NDArray[np.int64]], NDArray[np.int64]]":
+        """The rows of each split, and the training rows that were drawn before any are excluded."""
+        rows = self._rows(table, place)
+        drawn = rows["train"]  # of them labels are made wrong, whichever are left out
+        if self.exclude:
+            rows["train"] = rows_without(drawn, place.find(self.exclude))
+        given: list[Split] = [split for split in table.given if split in rows]
+        checks.check_rows(rows, table.targets, shape, given=given)
+        return rows, drawn
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
@@ -308,6 +338,21 @@ class DataConfig(Kind, frozen=True):
         ]
         if wrong:
             raise ConfigError(wrong)
+
+
+@contextmanager
+def _hinting(guess: Guess | None) -> Generator[None]:
+    """Adds to what is said of classes that they are a guess."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        if guess is None:
+            raise
+        lines = [
+            f"{line} (the task is a guess; {guess.way})" if "class" in line else line
+            for line in error.lines
+        ]
+        raise type(error)(lines) from None
 
 
 def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:

@@ -27,6 +27,7 @@ def fit_scale(
     *,
     peak: int,
     by_column: bool,
+    base: "NDArray[np.float64] | None" = None,
 ) -> FittedScale:
     """Shift and factor of a scale.
 
@@ -37,7 +38,12 @@ def fit_scale(
         rows: the training rows.
         peak: the largest value that uint8 inputs can have, for unit.
         by_column: whether unit brings each column to 0..1 by itself.
+        base: what was taken off each place of an example before it was stored, (1, *shape): a scale
+            that does not fit each place by itself puts it back.
     """
+    if base is not None and (scale == "none" or (scale == "unit" and not by_column)):
+        assert isinstance(inputs, np.ndarray)
+        return _put_back(scale, inputs, rows, base)
     axes = len(inputs.shape)
     if scale == "none":
         return _fitted(np.zeros(1), np.ones(1), axes)
@@ -61,6 +67,18 @@ def fit_scale(
         low, high = low.min(keepdims=True).ravel(), high.max(keepdims=True).ravel()
         return _fitted(low, _inverse(high - low, low), axes)
     return _fitted(low, _inverse(high - low, low), axes, axis=None)
+
+
+def _put_back(
+    scale: str, inputs: "Array", rows: "NDArray[np.int64]", base: "NDArray[np.float64]"
+) -> FittedScale:
+    """What the network sees of inputs whose places have no scale of their own."""
+    shift, factor = -base, np.ones_like(base)
+    if scale == "unit":
+        low, high = _range(inputs, rows)
+        lowest, highest = (low + base[0]).min(), (high + base[0]).max()
+        shift, factor = lowest - base, np.full_like(base, _inverse(highest - lowest, lowest))
+    return FittedScale(shift.astype(np.float32), factor.astype(np.float32))
 
 
 def target_scale(targets: "Array", rows: "NDArray[np.int64]") -> TargetScale:
@@ -88,7 +106,9 @@ def missing_fill(
     count = known.sum(axis=0)
     if (count == 0).any():
         name = columns[int(np.argmin(count))]
-        raise DataError(f"data: column {name!r} has no value in the training rows (drop it)")
+        raise DataError(
+            f"data: column {name!r} has no value in the training rows (columns: {{drop: [{name}]}})"
+        )
     mean = np.where(known, train, 0.0).sum(axis=0) / count
     return mean.astype(np.float32)
 

@@ -1,11 +1,11 @@
 """Where data lie, what a source says of itself, and a source that has been read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from nnlab.core.contracts import RowReader, Shape, Split, Task
 from nnlab.core.errors import DataError
@@ -45,6 +45,18 @@ class Place:
             raise DataError(f"data: {path}: {error} (write the whole path)") from None
 
 
+class Guess(NamedTuple):
+    """What `task: auto` took that could be something else.
+
+    Attributes:
+        way: what would make it that: `task: regression, if they are quantities`.
+        remark: the whole sentence.
+    """
+
+    way: str
+    remark: str
+
+
 @dataclass(frozen=True, slots=True)
 class TableSource:
     """What a source holds.
@@ -59,6 +71,7 @@ class TableSource:
         given: how many rows the source itself assigns to a split; they are not in the pool.
         start: where a point begins, if the source is a surface; else empty.
         peak: the largest value that a uint8 input can have.
+        guess: what was guessed of the task, where it could be another one.
     """
 
     inputs: Shape
@@ -70,6 +83,7 @@ class TableSource:
     given: Mapping[Split, int] = field(default_factory=dict[Split, int])
     start: tuple[float, ...] = ()
     peak: int = 255
+    guess: Guess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +93,15 @@ class Table:
     Attributes:
         source: what it holds.
         inputs: (N, *shape), uint8 for images, else float32; or a reader of single rows.
-        targets: (N,) int64 class numbers, or (N, K) float32: numbers, or 0 and 1 for labels.
+        targets: (N,) int64 class numbers, or (N, K) float32: numbers, or 0 and 1 for labels;
+            float64 where float32 would merge numbers.
         given: the rows that the source itself assigns to a split.
         digest: SHA-256 of inputs and targets where it is known already, else empty.
         gaps: NaN in the inputs stands for a missing value, to be filled with the training mean.
+        base: what was taken off each input before it became float32; None where nothing was.
+        remarks: what a user should know of how it was read, a line each.
+        merged: where float32 cannot tell values apart, a line each.
+        dates: of columns that hold dates, how they are written.
     """
 
     source: TableSource
@@ -93,6 +112,10 @@ class Table:
     )
     digest: str = ""
     gaps: bool = False
+    base: "NDArray[np.float64] | None" = None
+    remarks: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 Tables = dict[object, Table]
@@ -114,3 +137,33 @@ class ReadTable:
     def __eq__(self, other: object) -> bool:
         """Always, nothing too: what was read does not make a config another (pydantic compares)."""
         return other is None or isinstance(other, ReadTable)
+
+
+def merging(
+    inputs: Mapping[int, tuple[int, int]],
+    columns: Sequence[str],
+    targets: Mapping[int, tuple[int, int]],
+    names: Sequence[str],
+    scale_target: str,
+) -> tuple[str, ...]:
+    """Says where float32 cannot tell values apart that differ.
+
+    Args:
+        inputs: column -> how many values differ, and how many then.
+        columns: names of the input columns; else they are counted.
+        targets: column -> the same two counts, of the targets as they are.
+        names: of the target columns.
+        scale_target: how the config scales them: `standard` does so before they become float32.
+    """
+    found = [
+        f"data: {columns[place] if columns else f'input {place}'}: {many:,} different values are "
+        f"{left:,} in float32"
+        for place, (many, left) in inputs.items()
+    ]
+    if scale_target == "none":
+        found += [
+            f"data: {names[place] if place < len(names) else f'target {place + 1}'}: {many:,} "
+            f"different values are {left:,} in float32 (scale_target: standard keeps them apart)"
+            for place, (many, left) in targets.items()
+        ]
+    return tuple(found)

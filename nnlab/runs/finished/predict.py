@@ -15,6 +15,7 @@ from nnlab.core.errors import DataError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import settle
+from nnlab.parts.datasets.files import frames
 from nnlab.parts.scores.family import predicted_class as greatest
 from nnlab.runs.building.build import place_network
 from nnlab.runs.building.forward import evaluation_batch, forward_of
@@ -120,6 +121,8 @@ def predict(
 
 
 def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
+    if known["columns"] and frames.is_frame(inputs):
+        inputs = frames.rows_of(inputs, known["columns"])
     rows = np.ascontiguousarray(np.asarray(inputs))
     shape = tuple(known["inputs"])
     if rows.dtype.kind not in "buif":
@@ -128,6 +131,8 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
         wanted = ", ".join(("N", *map(str, shape)))
         names = f" (columns {_some(known['columns'])})" if known["columns"] else ""
         raise DataError(f"inputs: have shape {rows.shape}, expected ({wanted}){names}")
+    if (base := known.get("base")) is not None:
+        rows = (rows.astype(np.float64) - np.array(base)).astype(np.float32)
     if rows.dtype.kind == "f" and known.get("fill") is not None:
         rows = np.where(np.isnan(rows), np.array(known["fill"], np.float32), rows)
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
@@ -136,6 +141,15 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
     if rows.dtype == np.uint8:
         return rows if rows.flags.writeable else rows.copy()  # torch warns of what it cannot write
     return rows.astype(np.float32)
+
+
+def _far_from_zero(target: dict[str, Any]) -> bool:
+    """Whether a deviation of the targets is few steps of float32 at their mean."""
+    return any(
+        deviation < 2**14 * abs(float(np.spacing(np.float32(mean))))
+        for mean, deviation in zip(target["mean"], target["deviation"], strict=True)
+        if mean
+    )
 
 
 def _some(names: Sequence[str]) -> str:
@@ -150,6 +164,8 @@ def _told(
     if experiment.shape.task == "regression":
         numbers = loss.predictions(outputs)
         if target is not None:
+            if _far_from_zero(target):  # float32 would merge what the network keeps apart
+                numbers = numbers.double()
             deviation, mean = (numbers.new_tensor(target[key]) for key in ("deviation", "mean"))
             numbers = numbers * deviation + mean
         return Prediction(numbers.numpy(), (), None, ())

@@ -29,6 +29,7 @@ def write_data(folder: Path, examples: Examples) -> None:
         "target": None if examples.target_scale is None else examples.target_scale._asdict(),
         "fill": None if examples.fill is None else examples.fill.tolist(),
         "peak": examples.peak,
+        "base": None if examples.base is None else examples.base.tolist(),
     }
     files.write_file(folder / "data.json", seal_json(found))
 

@@ -195,7 +195,6 @@ def test_an_own_csv_finds_categories_targets_and_gaps(
         (["size", "color"], ["tall", "r"], "b.csv:2: column 'size': 'tall' is not a number"),
         (["size", "color"], ["", "r"], "column 'size' has no value: the cell is empty (this run"),
         (["size", "color"], ["nan", "r"], "column 'size' has no value: 'nan' stands for none ("),
-        (["size", "color", "good"], ["1", "r", "maybe"], "'maybe' is not one of the classes no"),
     ],
 )
 def test_says_which_cell_does_not_fit(
@@ -208,6 +207,43 @@ def test_says_which_cell_does_not_fit(
 ) -> None:
     assert main(["predict", str(own), str(table(tmp_path / "b.csv", names, [row]))]) == 3
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        (["", "r"], "b.csv:3: column 'size' has no value: the cell is empty (this run was"),
+        (["1", "pink"], "b.csv:3: column 'color': 'pink' is not one of b, g, r"),
+        (["1", "NA"], "b.csv:3: column 'color' has no value: 'NA' stands for none (no row did in"),
+        (["1,5", "r"], "b.csv:3: column 'size': '1,5' is not a number"),
+    ],
+)
+def test_a_row_that_does_not_fit_leaves_the_others_their_answers(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], odd: list[str], says: str
+) -> None:
+    names = ["size", "color"]
+    whole = told(capsys, own, table(tmp_path / "a.csv", names, [["1", "r"], ["2", "g"]]))
+    file = table(tmp_path / "b.csv", names, [["1", "r"], odd, ["2", "g"]])
+    assert main(["predict", str(own), str(file), "--format", "jsonl"]) == 0
+    done = capsys.readouterr()
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["row"] for row in found] == [0, 2]
+    assert [row["probability"] for row in found] == [row["probability"] for row in whole]
+    assert says in done.err
+    assert "b.csv: 1 of 3 rows have no answer" in done.err
+
+
+def test_a_target_that_is_no_class_is_not_compared(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [["1", "r", "maybe"], ["2", "g", "no"], ["2", "g", ""]]
+    file = table(tmp_path / "b.csv", ["size", "color", "good"], rows)
+    assert main(["predict", str(own), str(file), "--format", "jsonl"]) == 0
+    done = capsys.readouterr()
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert ["target" in row for row in found] == [False, True, False]
+    assert "'maybe' is not one of the classes no, yes; 1 of 3 targets are not known" in done.err
+    assert "(2 without target)" in done.err
 
 
 @pytest.fixture(scope="module")
@@ -291,3 +327,22 @@ def test_a_table_for_people(
     assert main(["predict", str(runs["iris"]), *two]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == [two[0]] * 2 + [two[1]] * 2
+
+
+def test_a_row_of_an_array_that_is_not_finite_leaves_the_others(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = examples_of(runs["iris"]).inputs[:6].copy()
+    whole = nnlab.predict(runs["iris"], inputs)
+    inputs[2, 1] = np.nan
+    inputs[4, 0] = np.inf
+    np.savez(tmp_path / "a.npz", x=inputs, y=np.eye(3)[np.zeros(6, int)])
+    assert main(["predict", str(runs["iris"]), str(tmp_path / "a.npz"), "--format", "jsonl"]) == 0
+    done = capsys.readouterr()
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["row"] for row in found] == [0, 1, 3, 5]
+    assert [row["label"] for row in found] == [whole.labels[row] for row in (0, 1, 3, 5)]
+    assert {row["target"] for row in found} == {"setosa"}
+    assert "values of row 2, 4 are not finite (rows count from 0): 2 of 6 rows" in done.err
+    np.savez(tmp_path / "b.npz", x=inputs[2:3])
+    assert main(["predict", str(runs["iris"]), str(tmp_path / "b.npz")]) == 3

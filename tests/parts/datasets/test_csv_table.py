@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.files import csv_table
-from nnlab.parts.datasets.files.csv_sheet import Sheet
 from nnlab.parts.datasets.files.csv_table import CsvConfig
+from nnlab.parts.datasets.files.sheets.reading import Layout
+from nnlab.parts.datasets.files.sheets.sheet import Sheet
 from nnlab.parts.datasets.split_sizes import FromColumn, FromFile
 
 HEADER = "length,color,width,species\n"
@@ -96,35 +97,50 @@ def test_quoted_cells_may_hold_delimiters_and_lines(place: Place) -> None:
 
 
 @pytest.mark.parametrize("cell", ["", "NA", "nan", "?", " "])
-def test_missing_values_are_refused_dropped_or_filled(place: Place, cell: str) -> None:
+def test_missing_values_are_filled_dropped_or_refused(place: Place, cell: str) -> None:
     text = HEADER + ROWS + f"{cell},red,7,rose\n"
     with pytest.raises(DataError) as refused:
-        config(place, text).describe(place)
+        config(place, text, missing="refuse").describe(place)
     told = f"{cell!r} stands for none" if cell.strip() else "the cell is empty"
-    assert str(refused.value).endswith(
-        f"t.csv:6: column 'length' has no value: {told}; 1 cell has none in all "
-        "(missing: drop or mean)"
+    assert (
+        f"t.csv:6: column 'length' has no value: {told}; rows without a value: length 1 ("
+        in str(refused.value)
     )
     assert config(place, text, missing="drop").describe(place).sizes["train"] == 4
-    examples = config(place, text, missing="mean").load(place)
-    assert inputs_of(examples)[4, 0] == 3.0
-    assert np.isfinite(inputs_of(examples)).all()
+    for policy in ("fill", "mean"):
+        examples = config(place, text, missing=policy).load(place)
+        assert inputs_of(examples)[4, 0] == 3.0
+        assert np.isfinite(inputs_of(examples)).all()
 
 
-def test_counts_cells_of_every_spelling_without_a_value(place: Place) -> None:
-    text = HEADER + ROWS + "1,red,nan,rose\n,red,7,rose\n1,NA,7,rose\n"
-    with pytest.raises(DataError, match=r"csv:6: .*: 'nan' stands for none; 3 cells have none"):
-        config(place, text).describe(place)
+def test_says_all_columns_that_miss_values_at_once(place: Place) -> None:
+    text = HEADER + ROWS + "1,red,nan,rose\n,red,7,rose\n1,NA,7,rose\n,red,7,\n"
+    with pytest.raises(DataError, match=r"csv:6: .*: 'nan' stands for none; .*: length 2, width 1"):
+        config(place, text, missing="refuse").describe(place)
+    with pytest.raises(DataError, match="species 1, color 1"):
+        config(place, text, missing="refuse").describe(place)
 
 
-def test_a_missing_target_has_no_mean(place: Place) -> None:
-    with pytest.raises(DataError, match=r"t\.csv:6: column 'species' has no value"):
-        config(place, HEADER + ROWS + "1,red,7,\n", missing="mean").read(place)
+def test_a_row_without_a_target_is_left_out_and_counted(place: Place) -> None:
+    made = config(place, HEADER + ROWS + "1,red,7,\n")
+    assert made.read(place).targets.tolist() == [1, 0, 1, 0]
+    (remark,) = made.remarks(place)
+    assert remark == "warning: data: 1 of 5 rows have no target and were left out: species 1"
 
 
-def test_a_missing_word_has_no_mean(place: Place) -> None:
-    with pytest.raises(DataError, match="categories have no mean"):
-        config(place, HEADER + ROWS + "1,,7,rose\n", missing="mean").read(place)
+def test_a_missing_word_is_a_category_of_its_own(place: Place) -> None:
+    made = config(place, HEADER + ROWS + "1,NA,7,rose\n")
+    found = made.read(place)
+    assert found.source.columns[1:5] == (
+        "color=blue",
+        "color=green",
+        "color=red",
+        "color=(missing)",
+    )
+    assert inputs_of(found)[:, 4].tolist() == [0, 0, 0, 0, 1]
+    assert made.remarks(place) == (
+        "warning: data: rows without a value, which get a category of its own: color 1 (of 5)",
+    )
 
 
 def test_the_mean_is_that_of_the_training_rows(place: Place) -> None:
@@ -243,12 +259,12 @@ class TestReadOnce:
         place, count = Place(tmp_path, tmp_path, tmp_path), list[Path]()
         parse = csv_table.read_sheet
 
-        def counted(path: Path, delimiter: str) -> Sheet:
+        def counted(path: Path, layout: Layout) -> Sheet:
             count.append(path)
-            return parse(path, delimiter)
+            return parse(path, layout)
 
         monkeypatch.setattr(csv_table, "read_sheet", counted)
-        config = CsvConfig(path="t.csv", target="y")
+        config = CsvConfig(path="t.csv", target="y").opened(place, {})
         config.describe(place)
         config.resolved(place).load(place)
         assert len(count) == 1

@@ -1,11 +1,12 @@
 """What arrays of inputs and targets mean, whether they lie in a file or come from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from nnlab.core.contracts import Shape, Task
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.precision import Narrowed, merged_values, narrowed
 from nnlab.parts.datasets.tables import Form
 
 MOST_CLASSES = 100_000
@@ -215,17 +216,27 @@ def flat_targets(targets: "NDArray[Any]") -> "NDArray[Any]":
     return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
 
 
-def stored_inputs(inputs: "NDArray[Any]", one: Shape) -> "NDArray[Any]":
-    """(N, *shape): uint8 images as they are, all else float32."""
+def stored_inputs(inputs: "NDArray[Any]", one: Shape) -> Narrowed:
+    """(N, *shape): uint8 images as they are, all else float32.
+
+    Numbers far from 0 that float32 would merge become distances from a base, but in images.
+    """
     table = inputs.reshape(-1, *one)
-    return table if table.dtype == np.uint8 and len(one) == 3 else as_float(table)
+    if len(one) == 3:
+        return Narrowed(table if table.dtype == np.uint8 else as_float(table), None, {})
+    found = narrowed(table.reshape(len(table), -1))
+    return found._replace(values=found.values.reshape(-1, *one))
 
 
-def stored_targets(targets: "NDArray[Any]", task: Task, outputs: int) -> "NDArray[Any]":
-    """(N,) int64 class numbers as they are, else (N, K) float32."""
+def stored_targets(
+    targets: "NDArray[Any]", task: Task, outputs: int
+) -> "tuple[NDArray[Any], Mapping[int, tuple[int, int]]]":
+    """(N,) int64 classes, else (N, K) float32, or as they are where that merges numbers; which."""
     if task == "classes":
-        return targets.astype(np.int64).reshape(len(targets))
-    return as_float(targets.reshape(len(targets), outputs))
+        return targets.astype(np.int64).reshape(len(targets)), {}
+    table = targets.reshape(len(targets), outputs)
+    merged = merged_values(table) if task == "regression" else {}
+    return (table.astype(np.float64) if merged else as_float(table)), merged
 
 
 def as_float(array: "NDArray[Any]") -> "NDArray[np.float32]":

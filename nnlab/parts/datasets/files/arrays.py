@@ -12,7 +12,7 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
-from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
+from nnlab.parts.datasets.tables import Form, Place, Table, TableSource, merging
 
 _ORDER: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -25,11 +25,13 @@ class Held:
         inputs: (N, ...).
         targets: (N,) or (N, K) numbers, or (N,) class names.
         counts: rows of each split.
+        columns: what the inputs of a table are called; empty where they have no names.
     """
 
     inputs: "NDArray[Any]"
     targets: "NDArray[Any]"
     counts: Mapping[Split, int]
+    columns: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[Split, int]:
@@ -120,22 +122,32 @@ class ArraysConfig(DataConfig, frozen=True):
             task=task,
             outputs=len(classes) or (targets.shape[1] if targets.ndim > 1 else 1),
             classes=classes,
-            columns=array_rules.columns_of(one),
+            columns=held.columns or array_rules.columns_of(one),
             pool=held.counts["train"],
             given=held.given,
         )
 
+    def at_hand(self, place: Place) -> Table | None:
+        return self.read(place)
+
     def read(self, place: Place) -> Table:
         source, held = self.source(place), self.held
-        inputs = array_rules.stored_inputs(held.inputs, source.inputs)
+        stored = array_rules.stored_inputs(held.inputs, source.inputs)
         targets = self._classes().numbers if source.task == "classes" else held.targets
-        targets = array_rules.stored_targets(targets, source.task, source.outputs)
+        targets, merged = array_rules.stored_targets(targets, source.task, source.outputs)
         rows: dict[Split, NDArray[np.int64]] = {}
         start = source.pool
         for split, count in held.given.items():
             rows[split] = np.arange(start, start + count)
             start += count
-        return Table(source, inputs, targets, given=rows)
+        return Table(
+            source,
+            stored.values,
+            targets,
+            given=rows,
+            base=stored.base,
+            merged=merging(stored.merged, source.columns, merged, (), self.scale_target),
+        )
 
     def remarks(self, place: Place) -> tuple[str, ...]:
         """Says what `task: auto` took, where the targets could be something else."""
@@ -147,11 +159,14 @@ class ArraysConfig(DataConfig, frozen=True):
         return array_rules.class_numbers(self.held.targets, self.classes, where="data: y")
 
 
-def held_of(parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]") -> Held:
+def held_of(
+    parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]", columns: tuple[str, ...] = ()
+) -> Held:
     """The arrays of some splits as one table.
 
     Args:
         parts: (X, y) by split; "train" must be there.
+        columns: what the inputs of a table are called, where they have names.
 
     Raises:
         ConfigError: the splits are not those that there are.
@@ -180,7 +195,8 @@ def held_of(parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]") -> Held:
     if len({part.dtype.kind == "U" for part in every}) > 1:
         raise DataError("data: y holds names in one split and numbers in another (give the same)")
     counts: dict[Split, int] = {split: len(y) for split, (_, y) in ordered.items()}
-    return Held(np.concatenate([x for x, _ in ordered.values()]), np.concatenate(every), counts)
+    inputs = np.concatenate([x for x, _ in ordered.values()])
+    return Held(inputs, np.concatenate(every), counts, columns)
 
 
 def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:

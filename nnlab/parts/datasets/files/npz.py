@@ -12,7 +12,7 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, lazy, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
-from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
+from nnlab.parts.datasets.tables import Form, Place, Table, TableSource, merging
 
 if TYPE_CHECKING:
     import zipfile
@@ -97,6 +97,14 @@ class NpzConfig(DataConfig, frozen=True):
             given=given,
         )
 
+    def at_hand(self, place: Place) -> Table | None:
+        source = self.source(place)
+        targets, _ = self._targets(place)
+        if source.task == "classes":
+            targets = self._classes(targets).numbers
+        targets, _ = array_rules.stored_targets(targets, source.task, source.outputs)
+        return Table(source, np.zeros((len(targets), 0)), targets, given=_given_rows(source))
+
     def read(self, place: Place) -> Table:
         source = self.source(place)
         inputs = [_array(self._file(place), self.inputs)]
@@ -107,17 +115,19 @@ class NpzConfig(DataConfig, frozen=True):
                     f"{self._file(place)}: inputs have shape {inputs[0].shape[1:]} and "
                     f"{array.shape[1:]}"
                 )
-        table = array_rules.stored_inputs(np.concatenate(inputs), source.inputs)
-        targets, given = self._targets(place)
+        stored = array_rules.stored_inputs(np.concatenate(inputs), source.inputs)
+        targets, _ = self._targets(place)
         if source.task == "classes":
             targets = self._classes(targets).numbers
-        targets = array_rules.stored_targets(targets, source.task, source.outputs)
-        rows: dict[Split, NDArray[np.int64]] = {}
-        start = source.pool
-        for split, count in given.items():
-            rows[split] = np.arange(start, start + count)
-            start += count
-        return Table(source, table, targets, given=rows)
+        targets, merged = array_rules.stored_targets(targets, source.task, source.outputs)
+        return Table(
+            source,
+            stored.values,
+            targets,
+            given=_given_rows(source),
+            base=stored.base,
+            merged=merging(stored.merged, source.columns, merged, (), self.scale_target),
+        )
 
     def remarks(self, place: Place) -> tuple[str, ...]:
         """Says what `task: auto` took, where the targets could be something else."""
@@ -166,6 +176,16 @@ class NpzConfig(DataConfig, frozen=True):
 
     def _task(self, targets: "NDArray[Any]") -> Task:
         return array_rules.task_of(targets, self.task, where=f"{self.path}: {self.targets}")
+
+
+def _given_rows(source: TableSource) -> "dict[Split, NDArray[np.int64]]":
+    """The rows of splits with arrays of their own, which follow those of the pool."""
+    rows: dict[Split, NDArray[np.int64]] = {}
+    start = source.pool
+    for split, count in source.given.items():
+        rows[split] = np.arange(start, start + count)
+        start += count
+    return rows
 
 
 def broken_archives() -> tuple[type[Exception], ...]:

@@ -1,0 +1,56 @@
+"""What targets seem to be, where the config does not say: the same rule for files and arrays."""
+
+from typing import Any
+
+from nnlab.core.contracts import Task
+from nnlab.core.lazy import NDArray, np
+
+_REPEATED = 2
+"""Whole numbers that occur so often on average could be names as well."""
+
+
+def is_one_hot(targets: "NDArray[Any]") -> bool:
+    """Whether (N, K) targets, K at least 2, hold one 1 in every row and else 0."""
+    return targets.ndim == 2 and targets.shape[1] > 1 and are_marks(targets) and _ones(targets)
+
+
+def _ones(targets: "NDArray[Any]") -> bool:
+    return bool((targets.sum(axis=1, dtype=np.int64) == 1).all())
+
+
+def are_marks(targets: "NDArray[Any]") -> bool:
+    """Whether targets hold nothing but 0 and 1."""
+    return targets.dtype.kind in "buif" and bool(((targets == 0) | (targets == 1)).all())
+
+
+def of_numbers(
+    values: "NDArray[Any]", said: str, *, most: int, stored: str = ""
+) -> tuple[Task, str, str]:
+    """Whether numbers are classes or quantities.
+
+    Args:
+        values: (N,).
+        said: how a sentence about them begins: "data: price holds".
+        most: so many different whole numbers are classes, more are quantities.
+        stored: how they are stored, where that decided.
+
+    Returns:
+        The task; what would make them the other one; and a sentence where they could be that.
+    """
+    whole = bool((values == np.rint(values)).all())
+    different = len(np.unique(values)) if whole else 0
+    if whole and different <= most:
+        way = "task: regression, if they are quantities"
+        text = f"{different} different whole numbers, taken for classes"
+        return "classes", way, f"{said} {text} ({way})"
+    if not whole or different < 2 or _REPEATED * different > len(values):
+        return "regression", "", ""
+    way = "task: classes, if they are names of something"
+    what = f" as {stored}" if stored else ""
+    text = f"{different} different whole numbers{what}, taken for numbers"
+    return "regression", way, f"{said} {text} ({way})"
+
+
+def label_of(number: float) -> str:
+    """What a class is called that a number names: 1 and 1.0 are the same."""
+    return str(int(number)) if float(number).is_integer() else str(number)

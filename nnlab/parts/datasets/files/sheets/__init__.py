@@ -1,0 +1,1 @@
+"""Tables of text: reading csv files, and what their columns and cells mean."""
