@@ -1,6 +1,6 @@
 """Learning rules: which step trains; `LearningRule` is the menu.
 
-To add one: see `family.py`, write a class with its step in `nnlab/training/`, and name its file
+To add one: see `family.py`, write a class, its step beside it, and name its file
 here.
 """
 
