@@ -92,10 +92,11 @@ def nearest(
     """The valid word that was meant by an unknown one, and whether it is only a guess."""
     if known := synonyms.known_as(word, valid, table):
         return known, False
-    if close := get_close_matches(word.lower(), valid, n=3, cutoff=0.7):
-        # Letters that changed places (adma) say more than a likeness: adam before adamax.
-        swapped = [name for name in close if sorted(name) == sorted(word.lower())]
-        return (swapped or close)[0], True
+    # Letters that changed places (adma, mpl) say more than a likeness: adam before adamax; and a
+    # short word is hardly like itself then.
+    swapped = [name for name in valid if sorted(name) == sorted(word.lower())]
+    if close := swapped or get_close_matches(word.lower(), valid, n=1, cutoff=0.7):
+        return close[0], True
     # Mistyped, and from elsewhere at that: learning_rte.
     others = get_close_matches(synonyms.plain_word(word), table, n=1, cutoff=0.85)
     known = synonyms.known_as(others[0], valid, table) if others else None

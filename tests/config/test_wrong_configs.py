@@ -835,6 +835,12 @@ def test_swapped_letters_are_nearer_than_a_longer_word() -> None:
     assert mistakes.nearest("adma", valid, {}) == ("adam", True)
 
 
+@pytest.mark.parametrize(("word", "meant"), [("mpl", "mlp"), ("ncn", "cnn"), ("adma", "adam")])
+def test_letters_that_changed_places_are_found_in_short_words_too(word: str, meant: str) -> None:
+    valid = ["adamax", "adam", "mlp", "cnn", "alexnet"]
+    assert mistakes.nearest(word, valid, {}) == (meant, True)
+
+
 def test_a_valid_word_is_nearest_to_itself_mistyped() -> None:
     assert mistakes.nearest("drop_out", ["dropout", "norm"], synonyms.KEY_SYNONYMS) == (
         "dropout",

@@ -14,7 +14,7 @@ from nnlab.parts.datasets.files.sheets.columns import (
     numbers_and_words,
     read_dates,
 )
-from nnlab.parts.datasets.files.sheets.notation import looks_like, named
+from nnlab.parts.datasets.files.sheets.notation import looks_like
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
 
 _FEW = 20
@@ -161,8 +161,3 @@ def _numbers(sheet: Sheet, name: str, reader: Reader) -> "NDArray[np.float64]":
             f"({way}task: classes, if it names one)"
         )
     return values
-
-
-def shown_target(names: Sequence[str]) -> str:
-    """The target columns as a config has them."""
-    return named(names[0]) if len(names) == 1 else f"[{', '.join(map(named, names))}]"
