@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nnlab.api import (
-        Comparison,
+        ComparisonResult,
         Summary,
         Watch,
         evaluate,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         resume,
         stream,
         train,
-        train_group,
+        train_comparison,
     )
     from nnlab.core.errors import (
         CheckpointError,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointError",
-    "Comparison",
+    "ComparisonResult",
     "ConfigError",
     "DataError",
     "DivergedError",
@@ -49,7 +49,7 @@ __all__ = [
     "resume",
     "stream",
     "train",
-    "train_group",
+    "train_comparison",
 ]
 
 

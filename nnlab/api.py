@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from nnlab.comparison import train as grouped
-from nnlab.comparison.group import settle_source
-from nnlab.comparison.result import Comparison
-from nnlab.comparison.view import GroupView
+from nnlab.comparison.comparison import settle_source
+from nnlab.comparison.result import ComparisonResult
+from nnlab.comparison.view import ComparisonView
 from nnlab.core.contracts import Event
 from nnlab.display.open_view import open_view
 from nnlab.display.views import View
@@ -110,14 +110,14 @@ def resume(
     return _signal_passed_on(summary)
 
 
-def train_group(
+def train_comparison(
     config: Source,
     *,
     set: Mapping[str, Any] = _NO_SETTINGS,
     run_dir: str | Path | None = None,
     device: str = "auto",
     quiet: bool = True,
-) -> Comparison:
+) -> ComparisonResult:
     """Trains a comparison: a config with `variants`, `seeds` or `expect`.
 
     Args and errors as `train`.
@@ -125,11 +125,11 @@ def train_group(
     Returns:
         The comparison: `.runs` with their curves, `.verdicts`, and `.run`, its folder.
     """
-    comparison = grouped.train_group(
+    comparison = grouped.train_comparison(
         settle_source(config, _overrides(set)),
         run_dir=None if run_dir is None else Path(run_dir),
         device=device,
-        view=GroupView(quiet=quiet, stream=sys.stderr),
+        view=ComparisonView(quiet=quiet, stream=sys.stderr),
     )
     for one in comparison.runs:
         _signal_passed_on(one.summary)

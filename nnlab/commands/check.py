@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from nnlab.commands import options
-from nnlab.comparison.group import SettledGroup, settle_source
+from nnlab.comparison.comparison import SettledComparison, settle_source
 from nnlab.config.loading import read_text
 from nnlab.core.errors import ConfigError, DataError, NnlabError
 from nnlab.experiment.experiment import Experiment
@@ -71,7 +71,7 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
     return 0
 
 
-def _remarks(settled: SettledGroup) -> list[str]:
+def _remarks(settled: SettledComparison) -> list[str]:
     """What `auto` took that one may not expect, of all its runs, each once."""
     found = (one.remarks() for one in settled.experiments.values())
     return list(dict.fromkeys(remark for remarks in found for remark in remarks))
@@ -83,10 +83,10 @@ def _told(error: NnlabError, file: str) -> list[str]:
     return [line if line.startswith(known) else f"{file}: {line}" for line in error.lines]
 
 
-def describe_experiments(settled: SettledGroup) -> str:
+def describe_experiments(settled: SettledComparison) -> str:
     """One line; of a comparison how many runs there are, and the first."""
-    first, group = _described(settled.first), settled.group
-    return f"{len(group.members)} runs; {first}" if group.compares else first
+    first, comparison = _described(settled.first), settled.comparison
+    return f"{len(comparison.members)} runs; {first}" if comparison.compares else first
 
 
 def _described(experiment: Experiment) -> str:

@@ -12,16 +12,16 @@ def resume(
     json: options.JsonOption = False,
 ) -> None:
     """Continues a run; only durations and logging may change."""
-    from nnlab.runs.folder.find import find_run, is_group
+    from nnlab.runs.folder.find import find_run, is_comparison
 
     options.check_device(device)
     folder = find_run(run)
-    if is_group(folder):
-        from nnlab.comparison.train import resume_group
+    if is_comparison(folder):
+        from nnlab.comparison.train import resume_comparison
 
         options.collect_garbage_again()
         view = comparison_view_of(quiet)
-        print_summary(resume_group(folder, set_ or [], device=device, view=view), json=json)
+        print_summary(resume_comparison(folder, set_ or [], device=device, view=view), json=json)
         return
     from nnlab.runs.run import resume as resume_run
 

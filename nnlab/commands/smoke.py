@@ -5,7 +5,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from nnlab.comparison.group import SettledGroup
+from nnlab.comparison.comparison import SettledComparison
 from nnlab.core.contracts import Examples
 from nnlab.core.durations import Duration
 from nnlab.core.errors import CheckpointError
@@ -18,13 +18,13 @@ from nnlab.runs.run import last_of, stream_run
 STEPS = 8
 
 
-def smoke_all(settled: SettledGroup, *, device: str = "cpu", view: View) -> dict[str, Any]:
+def smoke_all(settled: SettledComparison, *, device: str = "cpu", view: View) -> dict[str, Any]:
     """`smoke_run` of a run; of a comparison, of the first seed of each variant, by their names."""
     found = {
         name: smoke_run(experiment, device=device, view=view)
         for name, experiment in settled.experiments.items()
     }
-    several = settled.group.compares and any(found)
+    several = settled.comparison.compares and any(found)
     return found if several else next(iter(found.values()))
 
 

@@ -15,7 +15,7 @@ import typer
 from nnlab.commands import options
 from nnlab.core import files
 from nnlab.core.errors import ConfigError, ResourceError
-from nnlab.runs.folder.find import find_run, is_group, members_of, runs_home
+from nnlab.runs.folder.find import find_run, is_comparison, members_of, runs_home
 from nnlab.runs.folder.listing import list_runs
 
 NEWEST = 10
@@ -111,7 +111,7 @@ def shelf_names(folders: Sequence[Path]) -> list[str]:
 
 def _short(folder: Path) -> str:
     """mnist-mlp/3; of a comparison's run mnist-mlp/3/relu-s0."""
-    parts = folder.parts[-3:] if is_group(folder.parent) else folder.parts[-2:]
+    parts = folder.parts[-3:] if is_comparison(folder.parent) else folder.parts[-2:]
     return "/".join(parts)
 
 

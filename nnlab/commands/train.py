@@ -9,7 +9,7 @@ from nnlab.commands import options
 from nnlab.commands.eval import print_scores
 
 if TYPE_CHECKING:
-    from nnlab.comparison.view import GroupView
+    from nnlab.comparison.view import ComparisonView
     from nnlab.display.views import View
 
 
@@ -25,7 +25,7 @@ def train(
     json: options.JsonOption = False,
 ) -> None:
     """Trains. The last line on stdout is the run's folder."""
-    from nnlab.comparison.group import settle_source
+    from nnlab.comparison.comparison import settle_source
     from nnlab.core.errors import ConfigError
 
     if resume and run_dir is None:
@@ -40,11 +40,11 @@ def train(
         options.collect_garbage_again()
         print_scores(smoke_all(settled, device=device, view=view_of(quiet)), json=json)
         return
-    if settled.group.compares:
-        from nnlab.comparison.train import train_group
+    if settled.comparison.compares:
+        from nnlab.comparison.train import train_comparison
 
         options.collect_garbage_again()
-        comparison = train_group(
+        comparison = train_comparison(
             settled,
             run_dir=run_dir,
             resume=resume,
@@ -79,11 +79,11 @@ def view_of(quiet: bool) -> "View":
     return open_view(quiet=quiet, stream=sys.stderr)
 
 
-def comparison_view_of(quiet: bool) -> "GroupView":
+def comparison_view_of(quiet: bool) -> "ComparisonView":
     """Where a comparison shows itself: on stderr."""
-    from nnlab.comparison.view import GroupView
+    from nnlab.comparison.view import ComparisonView
 
-    return GroupView(quiet=quiet, stream=sys.stderr)
+    return ComparisonView(quiet=quiet, stream=sys.stderr)
 
 
 def print_summary(summary: Any, *, json: bool) -> None:

@@ -5,7 +5,7 @@ from shlex import quote
 from typing import Any
 
 from nnlab.comparison.result import (
-    Comparison,
+    ComparisonResult,
     Estimate,
     MeasuredQuantity,
     estimate_mean,
@@ -34,9 +34,9 @@ def _split_of(runs: Sequence[MeasuredQuantity]) -> str:
     return "validation" if has else "train"
 
 
-def comparison_table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
+def comparison_table(result: ComparisonResult) -> dict[str, dict[str, Estimate]]:
     """Variant -> tag -> mean and interval of the last readings of the runs that have ended."""
-    runs, split = comparison.ended, _split_of(comparison.ended)
+    runs, split = result.ended, _split_of(result.ended)
     tags = [f"{key}/{split}" for key in reported_keys(runs)]
     return {
         variant: {
@@ -47,65 +47,65 @@ def comparison_table(comparison: Comparison) -> dict[str, dict[str, Estimate]]:
     }
 
 
-def comparison_report(comparison: Comparison, lesson: Mapping[str, str] | None = None) -> str:
+def comparison_report(result: ComparisonResult, lesson: Mapping[str, str] | None = None) -> str:
     """What a person reads at the end; of a lesson, what it said one would see stands beside it."""
     lesson = lesson or {}
-    found = comparison_table(comparison)
+    found = comparison_table(result)
     parts: list[Any] = []
     if found:
         tags = list(next(iter(found.values())))
         rows = [
             (
                 variant or "runs",
-                str(_count(comparison, variant)),
+                str(_count(result, variant)),
                 *map(mean_with_interval, values.values()),
             )
             for variant, values in found.items()
         ]
         parts += ["", text_grid(rows, head=("variant", "runs", *tags), whole=(0,))]
-        parts += _differences(comparison, tags)
+        parts += _differences(result, tags)
         parts.append("mean +- 95 % interval over seeds (Student's t)")
-    if comparison.status == "completed" and "Observe" in lesson:
+    if result.status == "completed" and "Observe" in lesson:
         parts += ["", lesson["Observe"]]
-    if comparison.verdicts:
-        parts += ["", *(verdict.line for verdict in comparison.verdicts)]
-    if comparison.status == "completed" and "Change next" in lesson:
+    if result.verdicts:
+        parts += ["", *(verdict.line for verdict in result.verdicts)]
+    if result.status == "completed" and "Change next" in lesson:
         parts += ["", lesson["Change next"]]
-    where = short_path(comparison.run)
-    left = _left(comparison)
+    where = short_path(result.run)
+    left = _left(result)
     commands = [f"nnlab {name} {quote(where)}" for name in ("eval", "tensorboard")]
     if left:
         commands.insert(0, f"nnlab resume {quote(where)}")
-    picture = [f"picture  {where}/{PICTURE}"] if comparison.ended else []
+    picture = [f"picture  {where}/{PICTURE}"] if result.ended else []
     parts += [*left, "", f"run      {where}", *picture]
     parts.append("next     " + "\n         ".join(commands))
     return render_text(*parts)
 
 
-def _left(comparison: Comparison) -> list[str]:
+def _left(result: ComparisonResult) -> list[str]:
     """What is still to be trained, and is in no mean."""
     lines = [
         f"interrupted: {run.name} at step {run.summary.steps:,}, not in the means"
-        for run in comparison.runs
+        for run in result.runs
         if run.summary.status == "interrupted"
     ]
-    members = comparison.group.members
-    waiting = len(members) - len(comparison.runs)
+    members = result.comparison.members
+    waiting = len(members) - len(result.runs)
     if waiting:
         lines.append(f"not begun: {waiting} of {len(members)} runs")
     return ["", *lines] if lines else []
 
 
-def _count(comparison: Comparison, variant: str) -> int:
-    return sum(run.variant == variant for run in comparison.ended)
+def _count(result: ComparisonResult, variant: str) -> int:
+    return sum(run.variant == variant for run in result.ended)
 
 
-def _differences(comparison: Comparison, tags: Sequence[str]) -> list[Any]:
+def _differences(result: ComparisonResult, tags: Sequence[str]) -> list[Any]:
     """Each variant minus the first, in pairs of the same seed."""
-    variants = list(dict.fromkeys(run.variant for run in comparison.ended))
+    variants = list(dict.fromkeys(run.variant for run in result.ended))
     if len(variants) < 2:
         return []
-    by_name = {v: [run for run in comparison.ended if run.variant == v] for v in variants}
+    by_name = {v: [run for run in result.ended if run.variant == v] for v in variants}
     first = by_name[variants[0]]
     rows = [
         (

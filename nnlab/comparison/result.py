@@ -6,7 +6,7 @@ from math import inf, isfinite, isnan, nan, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnlab.comparison.group import Group, same_tag
+from nnlab.comparison.comparison import Comparison, same_tag
 from nnlab.config.variants import STATUSES, Expectation, parse_interval
 from nnlab.runs.folder.summary import Summary
 from nnlab.training.probes.readings import tag_of
@@ -162,14 +162,18 @@ class Verdict:
         }
 
 
-def judge_expectations(group: Group, runs: Sequence[MeasuredQuantity]) -> tuple[Verdict, ...]:
+def judge_expectations(
+    comparison: Comparison, runs: Sequence[MeasuredQuantity]
+) -> tuple[Verdict, ...]:
     """Holds every expectation against the runs."""
-    return tuple(_verdict(group, line, runs) for line in group.expectations)
+    return tuple(_verdict(comparison, line, runs) for line in comparison.expectations)
 
 
-def _verdict(group: Group, line: Expectation, runs: Sequence[MeasuredQuantity]) -> Verdict:
+def _verdict(
+    comparison: Comparison, line: Expectation, runs: Sequence[MeasuredQuantity]
+) -> Verdict:
     def of(side: str) -> list[MeasuredQuantity]:
-        names = {member.name for member in group.of(side)}
+        names = {member.name for member in comparison.of(side)}
         return [run for run in runs if run.name in names]
 
     if line.bound in STATUSES:
@@ -190,19 +194,19 @@ def _ratio(above: float, below: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparisonResult:
     """What a finished comparison has to show.
 
     Attributes:
-        run: the group's folder.
-        group: what was asked for.
+        run: the comparison's folder.
+        comparison: what was asked for.
         status: running, completed, interrupted or failed.
         runs: one for each member that was trained.
         verdicts: one for each expectation.
     """
 
     run: Path
-    group: Group
+    comparison: Comparison
     status: str
     runs: tuple[MeasuredQuantity, ...]
     verdicts: tuple[Verdict, ...]
@@ -232,16 +236,16 @@ class Comparison:
         ended = {run.name: run.summary for run in self.runs}
         return {
             "format": _FORMAT,
-            "name": self.group.name,
+            "name": self.comparison.name,
             "status": self.status,
-            "variants": list(self.group.comparison.names),
+            "variants": list(self.comparison.config.names),
             "members": {
                 member.name: {
                     "variant": member.variant,
                     "seed": member.seed,
                     **(ended[member.name].plain() if member.name in ended else {}),
                 }
-                for member in self.group.members
+                for member in self.comparison.members
             },
             "expect": [verdict.plain() for verdict in self.verdicts],
         }

@@ -7,12 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnlab.comparison import report as group_report
+from nnlab.comparison import report as comparison_report
+from nnlab.comparison.comparison import Comparison, Member, SettledComparison, settle_source
 from nnlab.comparison.curves import draw_comparison
-from nnlab.comparison.group import Group, Member, SettledGroup, settle_source
 from nnlab.comparison.lesson import lesson_of, question_before
-from nnlab.comparison.result import Comparison, MeasuredQuantity, curves_of, judge_expectations
-from nnlab.comparison.view import GroupView
+from nnlab.comparison.result import (
+    ComparisonResult,
+    MeasuredQuantity,
+    curves_of,
+    judge_expectations,
+)
+from nnlab.comparison.view import ComparisonView
 from nnlab.config.run_config import RunConfig, to_yaml
 from nnlab.config.sections import LENGTHS
 from nnlab.core import files
@@ -23,7 +28,7 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import data_notes
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.find import GROUP_FILE, create_folder, read_group
+from nnlab.runs.folder.find import COMPARISON_FILE, create_folder, read_comparison_file
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.run import last_of, stream_run
 from nnlab.training import device as devices
@@ -32,15 +37,15 @@ _ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 """A member with one of these is not trained again."""
 
 
-def train_group(
-    settled: SettledGroup,
+def train_comparison(
+    settled: SettledComparison,
     *,
     run_dir: Path | None = None,
     resume: bool = False,
     device: str = "auto",
     deterministic: bool = False,
-    view: GroupView,
-) -> Comparison:
+    view: ComparisonView,
+) -> ComparisonResult:
     """Trains the members one after the other; those that have ended are not trained again.
 
     Args:
@@ -55,30 +60,32 @@ def train_group(
         NnlabError: what one of the runs raises.
     """
     settled = settled.on(Machine.here(devices.choose_device(device)[0].type))
-    group = settled.group
-    folder = (run_dir or create_folder(group.name)).absolute()
-    continues = resume and (folder / GROUP_FILE).exists()
+    comparison = settled.comparison
+    folder = (run_dir or create_folder(comparison.name)).absolute()
+    continues = resume and (folder / COMPARISON_FILE).exists()
     with ExitStack() as stack:
         if not continues:
             folders.refuse_used(folder)
         stack.enter_context(folders.lock_folder(folder))
         begun = _begun(folder, settled) if continues else {}
-        _write_plan(folder, group)
+        _write_plan(folder, comparison)
         lesson = lesson_of(_source_of(folder))
-        stack.enter_context(view.open(group, folder, question_before(lesson)))
+        stack.enter_context(view.open(comparison, folder, question_before(lesson)))
         found = _train_members(settled, folder, begun, device, deterministic, view)
-        comparison = _compared(group, folder, found, device)
-        files.write_file(folder / GROUP_FILE, seal_json(comparison.plain(), indent=2))
-        if comparison.ended:
-            keys = group_report.reported_keys(comparison.ended)
-            draw_comparison(comparison.ended, keys, folder / group_report.PICTURE, title=group.name)
-    view.outcome(group_report.comparison_report(comparison, lesson))
-    return comparison
+        result = _compared(comparison, folder, found, device)
+        files.write_file(folder / COMPARISON_FILE, seal_json(result.plain(), indent=2))
+        if result.ended:
+            keys = comparison_report.reported_keys(result.ended)
+            draw_comparison(
+                result.ended, keys, folder / comparison_report.PICTURE, title=comparison.name
+            )
+    view.outcome(comparison_report.comparison_report(result, lesson))
+    return result
 
 
-def resume_group(
-    folder: Path, overrides: Sequence[str] = (), *, device: str = "auto", view: GroupView
-) -> Comparison:
+def resume_comparison(
+    folder: Path, overrides: Sequence[str] = (), *, device: str = "auto", view: ComparisonView
+) -> ComparisonResult:
     """Continues a comparison: runs that have ended stay, the others go on or begin.
 
     Raises:
@@ -90,22 +97,22 @@ def resume_group(
     folders.check_config(folder)
     settled = settle_source(folder / "config.yaml", overrides)
     # What its author wrote is in source.yaml already.
-    settled = settled._replace(group=replace(settled.group, text=None))
-    return train_group(settled, run_dir=folder, resume=True, device=device, view=view)
+    settled = settled._replace(comparison=replace(settled.comparison, text=None))
+    return train_comparison(settled, run_dir=folder, resume=True, device=device, view=view)
 
 
 def _train_members(
-    settled: SettledGroup,
+    settled: SettledComparison,
     folder: Path,
     begun: Mapping[str, RunConfig],
     device: str,
     deterministic: bool,
-    view: GroupView,
+    view: ComparisonView,
 ) -> dict[str, Summary]:
     """The summaries by member; stops at the first that a signal interrupts."""
     found: dict[str, Summary] = {}
     shared: dict[str, Examples] = {}
-    for member in settled.group.members:
+    for member in settled.comparison.members:
         run, experiment = folder / member.name, settled.of(member)
         done = _summary_of(run)
         if (
@@ -148,7 +155,7 @@ def _asks_more(begun: RunConfig, experiment: Experiment) -> bool:
 
 
 def _examples(
-    member: Member, experiment: Experiment, shared: dict[str, Examples], view: GroupView
+    member: Member, experiment: Experiment, shared: dict[str, Examples], view: ComparisonView
 ) -> Examples:
     """The data of a member: loaded, and their notes told, once for all that say the same."""
     data = experiment.written.data
@@ -160,10 +167,12 @@ def _examples(
     return shared[key]
 
 
-def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: str) -> Comparison:
-    tested = any(line.tag.endswith("/test") for line in group.expectations)
+def _compared(
+    comparison: Comparison, folder: Path, found: Mapping[str, Summary], device: str
+) -> ComparisonResult:
+    tested = any(line.tag.endswith("/test") for line in comparison.expectations)
     runs: list[MeasuredQuantity] = []
-    for member in group.members:
+    for member in comparison.members:
         summary = found.get(member.name)
         if summary is None:
             continue
@@ -175,24 +184,24 @@ def _compared(group: Group, folder: Path, found: Mapping[str, Summary], device: 
         runs.append(
             MeasuredQuantity(member.name, member.variant, member.seed, summary, curves, test)
         )
-    complete = len(runs) == len(group.members)
+    complete = len(runs) == len(comparison.members)
     interrupted = not complete or any(run.summary.status == "interrupted" for run in runs)
     status = "interrupted" if interrupted else "completed"
-    judged = () if interrupted else judge_expectations(group, runs)
-    return Comparison(folder, group, status, tuple(runs), judged)
+    judged = () if interrupted else judge_expectations(comparison, runs)
+    return ComparisonResult(folder, comparison, status, tuple(runs), judged)
 
 
-def _write_plan(folder: Path, group: Group) -> None:
-    """What the group is to be, before its first run.
+def _write_plan(folder: Path, comparison: Comparison) -> None:
+    """What the comparison is to be, before its first run.
 
     `group.json` comes first: with it alone the folder can be begun anew, with `config.yaml` alone
     it would look like the run of something else.
     """
-    plan = Comparison(folder, group, "running", (), ()).plain()
-    files.write_file(folder / GROUP_FILE, seal_json(plan, indent=2))
-    files.write_file(folder / "config.yaml", seal_text(to_yaml(group.whole), folders.EDITING))
-    if group.text is not None:
-        files.write_file(folder / "source.yaml", group.text)
+    plan = ComparisonResult(folder, comparison, "running", (), ()).plain()
+    files.write_file(folder / COMPARISON_FILE, seal_json(plan, indent=2))
+    files.write_file(folder / "config.yaml", seal_text(to_yaml(comparison.whole), folders.EDITING))
+    if comparison.text is not None:
+        files.write_file(folder / "source.yaml", comparison.text)
 
 
 def _source_of(folder: Path) -> str | None:
@@ -201,20 +210,20 @@ def _source_of(folder: Path) -> str | None:
     return source.read_text("utf-8") if source.exists() else None
 
 
-def _begun(folder: Path, settled: SettledGroup) -> dict[str, RunConfig]:
+def _begun(folder: Path, settled: SettledComparison) -> dict[str, RunConfig]:
     """The configs of the runs that have begun, by their names.
 
     Raises:
         ConfigError: the folder holds other runs, or some of them under other settings, also those
             that have ended.
     """
-    there = list(read_group(folder)["members"])
-    here = [member.name for member in settled.group.members]
+    there = list(read_comparison_file(folder)["members"])
+    here = [member.name for member in settled.comparison.members]
     if there != here:
         text = f"{folder}: holds other runs ({', '.join(there)}; now {', '.join(here)})"
         raise ConfigError(f"{text} (use a new --run-dir)")
     found: dict[str, RunConfig] = {}
-    for member in settled.group.members:
+    for member in settled.comparison.members:
         run = folder / member.name
         begun = folders.begun_config(run)
         if begun is not None:

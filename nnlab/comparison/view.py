@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, final
 
-from nnlab.comparison.group import Group, Member
+from nnlab.comparison.comparison import Comparison, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.core.wrap import visible_text, write_wrapped
@@ -15,7 +15,7 @@ from nnlab.runs.folder.summary import Summary
 
 
 @final
-class GroupView:
+class ComparisonView:
     """Shows the runs of a comparison on a stream.
 
     Args:
@@ -33,16 +33,14 @@ class GroupView:
         self._noted: set[str] = set()
 
     @contextmanager
-    def open(self, group: Group, folder: Path, asked: str = "") -> Generator[None]:
+    def open(self, comparison: Comparison, folder: Path, asked: str = "") -> Generator[None]:
         """Begins to show, of a lesson with what it asks; stops at the end of the block."""
-        self._total = len(group.members)
-        self._width = max(len(member.name) for member in group.members)
-        variants, seeds = len(group.comparison.names), self._total // len(group.comparison.names)
-        runs = f"{self._total} runs" if self._total > 1 else "1 run"
+        self._total = len(comparison.members)
+        self._width = max(len(member.name) for member in comparison.members)
+        variants = len(comparison.config.names)
+        sizes = f"{_count(variants, 'variant')}, {_count(self._total // variants, 'seed')}"
         if not self._quiet:
-            self.write(
-                f"{group.name}: {runs} ({_count(variants, 'variant')}, {_count(seeds, 'seed')})"
-            )
+            self.write(f"{comparison.name}: {_count(self._total, 'run')} ({sizes})")
             self.write(str(folder))
             if asked:
                 self.write(f"\n{asked}\n")
@@ -118,29 +116,29 @@ def _numbers(summary: Summary) -> list[str]:
 
 
 def _bar(stream: TextIO) -> Any:
-    from nnlab.display.live import GroupBar
+    from nnlab.display.live import ComparisonBar
 
-    return GroupBar(stream)
+    return ComparisonBar(stream)
 
 
 @final
 class _MemberView:
     """One run: its notes are told, its readings are not."""
 
-    def __init__(self, group: GroupView, member: Member) -> None:
-        self._group = group
+    def __init__(self, comparison: ComparisonView, member: Member) -> None:
+        self._comparison = comparison
         self._member = member
 
     def start(self, about: RunAbout) -> None:
         """Moves the bar."""
-        self._group.began(self._member, about)
+        self._comparison.began(self._member, about)
 
     def reading(self, reading: Reading) -> None:
         """Says nothing."""
 
     def note(self, text: str) -> None:
         """Writes it, with the run's name."""
-        self._group.write(f"{self._member.name}: {text}")
+        self._comparison.write(f"{self._member.name}: {text}")
 
     def finding(self, finding: Finding) -> None:
         """Says nothing: the line of the run counts them."""
@@ -149,7 +147,7 @@ class _MemberView:
         """Says nothing."""
 
     def finish(self) -> None:
-        """Says nothing: the group does."""
+        """Says nothing: the comparison does."""
 
     def outcome(self, outcome: Outcome) -> None:
         """Says nothing."""

@@ -1,14 +1,14 @@
-"""Watches a run: asks the rules after its readings, says each finding once."""
+"""Watches a run: asks the checks after its readings, says each finding once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 from nnlab.core.contracts import Event, Reading, Split, Stopped
 from nnlab.core.finding import LEVELS, Finding
+from nnlab.diagnosis.checks import data, label_noise, learning_rate, loss, signal, weights
+from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules import data, label_noise, learning_rate, loss, signal, weights
-from nnlab.diagnosis.rules.rule import Check
 
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
@@ -21,7 +21,7 @@ CHECKS: tuple[Check, ...] = (
 )
 """Causes before what they cause: data, weights, signal, rate, loss."""
 _ALL, _PACE = 30, 1.1
-"""So many readings are all judged, later ones at growing distances: rules cost time."""
+"""So many readings are all judged, later ones at growing distances: checks cost time."""
 _ENDED = ("completed", "early_stopped", "time_limit")
 
 
@@ -42,7 +42,7 @@ class Watcher:
         self._history = History()
         followed = facts.followed and not facts.experiment.shape.start
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
-        self._rules = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
+        self._checks = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
         self._readings = 0
         self._next = 0
         self.findings: dict[str, Finding] = {finding.name: finding for finding in told}
@@ -80,7 +80,7 @@ class Watcher:
             return list(self._new(at_end=False))
         found = list(self._new(at_end=True))
         # A note that holds no more was a phase.
-        passed = [rule.name for rule in self._rules if self._passed(rule)]
+        passed = [check.name for check in self._checks if self._passed(check)]
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
         return found
 
@@ -89,10 +89,10 @@ class Watcher:
         """Where the validation loss is lowest so far."""
         return label_noise.best_step(self._history)
 
-    def _passed(self, rule: Check) -> bool:
-        known = self.findings.get(rule.name)
+    def _passed(self, check: Check) -> bool:
+        known = self.findings.get(check.name)
         mild = known is not None and not known.worse_than("note")
-        return mild and rule.look(self._history, self._facts) is None
+        return mild and check.look(self._history, self._facts) is None
 
     def _take(self, step: int, split: Split, values: Mapping[str, float | None]) -> bool:
         """Adds a reading; whether it is one to be judged."""
@@ -104,24 +104,24 @@ class Watcher:
         return due
 
     def _new(self, *, at_end: bool) -> Iterator[Finding]:
-        for rule in self._rules:
-            if (rule.at_end and not at_end) or rule.name in self._facts.limits.ignore:
+        for check in self._checks:
+            if (check.at_end and not at_end) or check.name in self._facts.limits.ignore:
                 continue
-            if self._explained(rule):
+            if self._explained(check):
                 continue
-            known = self.findings.get(rule.name)
+            known = self.findings.get(check.name)
             if known is not None and known.level == LEVELS[-1]:
                 continue
-            finding = rule.look(self._history, self._facts)
+            finding = check.look(self._history, self._facts)
             if finding is not None and (known is None or finding.worse_than(known.level)):
-                self.findings[rule.name] = finding
+                self.findings[check.name] = finding
                 yield finding
 
-    def _explained(self, rule: Check) -> bool:
+    def _explained(self, check: Check) -> bool:
         """Whether a finding that counts has this one as its consequence."""
         known = {name: f for name, f in self.findings.items() if f.worse_than("note")}
-        return any(name in known for name in rule.explained_by) or any(
-            name in known and known[name].since == 0 for name in rule.begun_by
+        return any(name in known for name in check.explained_by) or any(
+            name in known and known[name].since == 0 for name in check.begun_by
         )
 
 

@@ -180,7 +180,7 @@ def _below(latest: Mapping[Split, Reading]) -> Text:
 
 
 @final
-class GroupBar:
+class ComparisonBar:
     """One bar below the lines of a comparison: the steps of the run at hand."""
 
     def __init__(self, stream: TextIO) -> None:

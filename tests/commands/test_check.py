@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nnlab.commands.check import annotation, check_files
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 from nnlab.config.loading import bundled_configs
 
 GOOD = "data: xor\nmodel: {kind: mlp, hidden: [4]}\n"

@@ -5,7 +5,7 @@ import jsonschema
 import pytest
 
 from nnlab.commands.schema import schema_text
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 from nnlab.config import yaml
 from nnlab.config.described import MENUS, language_sections
 from nnlab.config.loading import bundled_configs, load_config

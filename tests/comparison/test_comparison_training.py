@@ -13,18 +13,18 @@ from scipy import stats
 
 import nnlab
 from nnlab.__main__ import main
-from nnlab.comparison import report as group_report
-from nnlab.comparison.group import settle_source
+from nnlab.comparison import report as comparison_report
+from nnlab.comparison.comparison import settle_source
 from nnlab.comparison.result import (
-    Comparison,
+    ComparisonResult,
     Curve,
     MeasuredQuantity,
     curves_of,
     estimate_mean,
     paired_by_seed,
 )
-from nnlab.comparison.train import resume_group, train_group
-from nnlab.comparison.view import GroupView
+from nnlab.comparison.train import resume_comparison, train_comparison
+from nnlab.comparison.view import ComparisonView
 from nnlab.config.loading import load_config
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import Stopped
@@ -46,16 +46,16 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def view(stream: StringIO | None = None) -> GroupView:
-    return GroupView(quiet=stream is None, stream=stream or StringIO())
+def view(stream: StringIO | None = None) -> ComparisonView:
+    return ComparisonView(quiet=stream is None, stream=stream or StringIO())
 
 
-def trained(folder: Path, **sections: Any) -> Comparison:
-    return train_group(settle_source({**CONFIG, **sections}), run_dir=folder, view=view())
+def trained(folder: Path, **sections: Any) -> ComparisonResult:
+    return train_comparison(settle_source({**CONFIG, **sections}), run_dir=folder, view=view())
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> ComparisonResult:
     expect = {
         "quick": {"accuracy/validation": "at_least 0.9", "accuracy/test": "at_least 0.8"},
         "quick minus slow": {"accuracy/validation": "above 0.1"},
@@ -63,10 +63,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         "all": {"status": "completed", "first grad_norm/hidden1.weight": "above 0"},
         "slow": {"accuracy/validation": "at_least 0.99"},
     }
-    return trained(tmp_path_factory.mktemp("group") / "run", expect=expect)
+    return trained(tmp_path_factory.mktemp("comparison") / "run", expect=expect)
 
 
-def test_the_members_stand_in_the_folder_of_the_group(finished: Comparison) -> None:
+def test_the_members_stand_in_the_folder_of_the_comparison(finished: ComparisonResult) -> None:
     names = ["slow-s0", "slow-s1", "quick-s0", "quick-s1"]
     assert [run.name for run in finished.runs] == names
     assert all((finished.run / name / "summary.json").exists() for name in names)
@@ -75,15 +75,17 @@ def test_the_members_stand_in_the_folder_of_the_group(finished: Comparison) -> N
 
 
 def test_a_member_is_the_run_that_its_config_gives_alone(
-    finished: Comparison, tmp_path: Path
+    finished: ComparisonResult, tmp_path: Path
 ) -> None:
-    alone = nnlab.train(settle_source(CONFIG).group.members[3].config, run_dir=tmp_path / "alone")
+    alone = nnlab.train(
+        settle_source(CONFIG).comparison.members[3].config, run_dir=tmp_path / "alone"
+    )
     ours = checkpoint.named_checkpoint(finished.run / "quick-s1" / "checkpoints", "last").tensors
     theirs = checkpoint.named_checkpoint(alone.run / "checkpoints", "last").tensors
     assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
 
 
-def test_an_expectation_is_held_against_the_mean_over_seeds(finished: Comparison) -> None:
+def test_an_expectation_is_held_against_the_mean_over_seeds(finished: ComparisonResult) -> None:
     found = {(v.expectation.sides, v.expectation.quantity): v for v in finished.verdicts}
 
     def mean(variant: str, key: str) -> float:
@@ -100,16 +102,16 @@ def test_an_expectation_is_held_against_the_mean_over_seeds(finished: Comparison
     assert found["all", "status"].value == "completed"
 
 
-def test_a_missed_expectation_is_exit_code_8(finished: Comparison) -> None:
+def test_a_missed_expectation_is_exit_code_8(finished: ComparisonResult) -> None:
     assert finished.exit_code == 8
     assert (
         "MISSED slow: accuracy/validation at_least 0.99, found 0."
-        in group_report.comparison_report(finished)
+        in comparison_report.comparison_report(finished)
     )
 
 
-def test_the_report_has_a_table_and_differences(finished: Comparison) -> None:
-    text = group_report.comparison_report(finished)
+def test_the_report_has_a_table_and_differences(finished: ComparisonResult) -> None:
+    text = comparison_report.comparison_report(finished)
     assert "variant  runs  loss/validation" in text
     assert "not begun" not in text
     assert "nnlab resume" not in text
@@ -118,7 +120,7 @@ def test_the_report_has_a_table_and_differences(finished: Comparison) -> None:
 
 
 def test_the_commands_know_a_group(
-    finished: Comparison, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    finished: ComparisonResult, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert runs.find_run(str(finished.run)) == finished.run
     assert main(["eval", str(finished.run), "--json"]) == 0
@@ -132,7 +134,7 @@ def test_the_commands_know_a_group(
 
 
 def test_eval_takes_a_group_beside_a_run_as_all_of_its_runs(
-    finished: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: ComparisonResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone = {k: v for k, v in CONFIG.items() if k not in ("seeds", "variants")}
     other = train({**alone, "seed": 7}, run_dir=tmp_path / "other").run
@@ -142,14 +144,14 @@ def test_eval_takes_a_group_beside_a_run_as_all_of_its_runs(
 
 
 def test_eval_refuses_a_group_beside_a_run_of_it(
-    finished: Comparison, capsys: pytest.CaptureFixture[str]
+    finished: ComparisonResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["eval", str(finished.run), str(finished.runs[0].summary.run)]) == 2
     assert "(a comparison stands for all of its runs)" in capsys.readouterr().err
 
 
-def test_a_group_is_listed_found_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    comparison = train_group(settle_source({**CONFIG, "train": {"steps": 1}}), view=view())
+def test_a_comparison_is_listed_found_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison = train_comparison(settle_source({**CONFIG, "train": {"steps": 1}}), view=view())
     assert runs.find_run("pair") == runs.find_run("last") == runs.runs_home() / "pair" / "1"
     assert runs.find_run("pair/1/quick-s0") == runs.runs_home() / "pair" / "1" / "quick-s0"
     (row,) = listing.list_runs()
@@ -178,7 +180,7 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole")
     part = trained(tmp_path / "part", seeds=1)
     # As a kill leaves it: the first run whole, the second in its middle, the others not begun.
-    group = settle_source(CONFIG).group
+    comparison = settle_source(CONFIG).comparison
     folder = tmp_path / "part"
     plan = json.loads((whole.run / "group.json").read_text())
     (folder / "group.json").write_text(json.dumps(plan))
@@ -186,8 +188,8 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
     summary = json.loads((folder / "quick-s0" / "summary.json").read_text())
     summary["status"] = "running"
     (folder / "quick-s0" / "summary.json").write_text(json.dumps(summary))
-    resumed = resume_group(folder, view=view())
-    assert [run.name for run in resumed.runs] == [member.name for member in group.members]
+    resumed = resume_comparison(folder, view=view())
+    assert [run.name for run in resumed.runs] == [member.name for member in comparison.members]
     assert part.status == resumed.status == "completed"
     for run in whole.runs:
         ours = checkpoint.named_checkpoint(folder / run.name / "checkpoints", "last").tensors
@@ -195,7 +197,7 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
 
 
-def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop_the_second(self: Trainer, progress: Progress) -> Stopped | None:
         if next(stops, None):
             signal.raise_signal(signal.SIGTERM)
@@ -207,46 +209,48 @@ def test_a_group_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) 
         settle_source({**CONFIG, "train": {"epochs": 2}}),
         runs.runs_home() / "pair" / "1",
     )
-    stopped = train_group(settled, run_dir=folder, view=view())
+    stopped = train_comparison(settled, run_dir=folder, view=view())
     assert (stopped.status, len(stopped.runs)) == ("interrupted", 2)
     whole, cut = (run.value("loss/validation", "last") for run in stopped.runs)
     assert whole != cut
-    assert group_report.comparison_table(stopped)["slow"]["loss/validation"].mean == whole
+    assert comparison_report.comparison_table(stopped)["slow"]["loss/validation"].mean == whole
     (row,) = (row for row in listing.list_runs() if row.run == folder)
     accuracy = stopped.runs[0].value("accuracy/validation", "best")  # float32 in the file
     assert row.scores == {"slow accuracy": pytest.approx(accuracy, rel=1e-6)}
-    text = group_report.comparison_report(stopped)
+    text = comparison_report.comparison_report(stopped)
     assert f"interrupted: slow-s1 at step {stopped.runs[1].summary.steps}, not in the mea" in text
     assert "not begun: 2 of 4 runs" in text
     assert "next     nnlab resume " in text
-    resumed = resume_group(folder, view=view())
+    resumed = resume_comparison(folder, view=view())
     assert resumed.status == "completed"
-    assert [run.name for run in resumed.runs] == [member.name for member in settled.group.members]
+    assert [run.name for run in resumed.runs] == [
+        member.name for member in settled.comparison.members
+    ]
 
 
-def test_a_group_that_was_killed_within_its_plan_can_be_begun(
+def test_a_comparison_that_was_killed_within_its_plan_can_be_begun(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settled, folder = settle_source({**CONFIG, "train": {"steps": 1}}), tmp_path / "part"
-    whole = train_group(settled, run_dir=tmp_path / "whole", view=view())
+    whole = train_comparison(settled, run_dir=tmp_path / "whole", view=view())
     folder.mkdir()
     (folder / "group.json").write_text((whole.run / "group.json").read_text())
     assert main(["resume", str(folder)]) == 4
     assert "was killed before any of its runs began" in capsys.readouterr().err
-    assert train_group(settled, run_dir=folder, resume=True, view=view()).status == "completed"
+    assert train_comparison(settled, run_dir=folder, resume=True, view=view()).status == "completed"
 
 
 @pytest.mark.slow
-def test_a_group_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
+def test_a_comparison_goes_on_for_longer_as_a_whole(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole", train={"epochs": 4})
     folder = trained(tmp_path / "part", train={"epochs": 2}).run
-    longer = resume_group(folder, ["train.epochs=4"], view=view())
+    longer = resume_comparison(folder, ["train.epochs=4"], view=view())
     assert [run.summary.steps for run in longer.runs] == [run.summary.steps for run in whole.runs]
     for run in whole.runs:
         ours = checkpoint.named_checkpoint(folder / run.name / "checkpoints", "last").tensors
         theirs = checkpoint.named_checkpoint(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
-    assert settle_source(folder / "config.yaml").group.members[0].config.train.epochs == 4
+    assert settle_source(folder / "config.yaml").comparison.members[0].config.train.epochs == 4
 
 
 def test_what_auto_took_stays_when_a_run_goes_on(
@@ -261,27 +265,29 @@ def test_what_auto_took_stays_when_a_run_goes_on(
         return "contiguous" if train.layout == "auto" else train.layout
 
     monkeypatch.setattr("nnlab.experiment.auto._layout", other)
-    longer = resume_group(folder, ["train.epochs=2"], view=view())
+    longer = resume_comparison(folder, ["train.epochs=2"], view=view())
     assert {run.summary.epochs for run in longer.runs} == {2}
     for run in longer.runs:
         assert load_config(folder / run.name / "config.yaml").train.layout == "channels_last"
 
 
-def test_a_group_that_has_ended_is_not_resumed_with_other_settings(finished: Comparison) -> None:
+def test_a_comparison_that_has_ended_is_not_resumed_with_other_settings(
+    finished: ComparisonResult,
+) -> None:
     with pytest.raises(ConfigError, match="holds another experiment"):
-        resume_group(finished.run, ["model.hidden=[5]"], view=view())
+        resume_comparison(finished.run, ["model.hidden=[5]"], view=view())
 
 
-def test_a_group_is_not_resumed_with_other_runs(finished: Comparison) -> None:
+def test_a_comparison_is_not_resumed_with_other_runs(finished: ComparisonResult) -> None:
     with pytest.raises(ConfigError, match="holds other runs"):
-        train_group(
+        train_comparison(
             settle_source({**CONFIG, "seeds": 3}), run_dir=finished.run, resume=True, view=view()
         )
 
 
 def test_each_run_gets_a_line_as_it_ends(tmp_path: Path) -> None:
     stream = StringIO()
-    train_group(
+    train_comparison(
         settle_source({**CONFIG, "train": {"steps": 1}}), run_dir=tmp_path / "r", view=view(stream)
     )
     lines = stream.getvalue().splitlines()
@@ -294,7 +300,7 @@ def test_what_is_noted_of_the_data_is_told_once(tmp_path: Path) -> None:
     stream = StringIO()
     config = {**CONFIG, "data": "and", "variants": {"and": {}, "xor": {"data": "xor"}}}
     settled = settle_source({**config, "train": {"steps": 1}})
-    train_group(settled, run_dir=tmp_path / "run", view=view(stream))
+    train_comparison(settled, run_dir=tmp_path / "run", view=view(stream))
     (line,) = (line for line in stream.getvalue().splitlines() if "use the rows of train" in line)
     assert line.startswith("and-s0: validation and test use the rows of train: ")
     assert line.endswith(" (told for the first run alone)")
@@ -375,7 +381,7 @@ def test_findings_of_the_runs_are_counted_and_kept(tmp_path: Path) -> None:
         "variants": {"sick": {}, "well": {"model.hidden": {"width": 6, "depth": 1}}},
     }
     stream = StringIO()
-    train_group(settle_source(config), run_dir=tmp_path / "run", view=view(stream))
+    train_comparison(settle_source(config), run_dir=tmp_path / "run", view=view(stream))
     told = stream.getvalue()
     assert "vanishing gradient" not in told
     (line,) = [line for line in told.splitlines() if "sick-s0  completed" in line]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.comparison.group import load_group, settle_group, settle_source
+from nnlab.comparison.comparison import load_comparison, settle_comparison, settle_source
 from nnlab.comparison.lesson import lesson_of
-from nnlab.comparison.train import train_group
-from nnlab.comparison.view import GroupView
+from nnlab.comparison.train import train_comparison
+from nnlab.comparison.view import ComparisonView
 from nnlab.config import loading
 from nnlab.core.contracts import Machine
 
@@ -42,21 +42,21 @@ class TestEveryLesson:
         assert " ".join(lesson.values()).split() == " ".join(line[2:] for line in head).split()
 
     def test_expects_something_and_means_something(self, name: str) -> None:
-        group = load_group(name)
-        assert group.expectations
-        settle_group(group, Machine("cpu", 2))
+        comparison = load_comparison(name)
+        assert comparison.expectations
+        settle_comparison(comparison, Machine("cpu", 2))
 
     def test_is_trained_with_five_seeds_where_anything_is_drawn(self, name: str) -> None:
-        group = load_group(name)
+        comparison = load_comparison(name)
         drawn = name.removeprefix("lessons/") not in DRAWN_NOWHERE
-        assert len(group.members) == len(group.comparison.names) * (5 if drawn else 1)
+        assert len(comparison.members) == len(comparison.config.names) * (5 if drawn else 1)
 
 
 def test_a_lesson_asks_before_and_shows_what_came_after(tmp_path: Path) -> None:
     stream = StringIO()
     text = loading.read_text("lessons/xor_by_hand")
-    view = GroupView(quiet=False, stream=stream)
-    train_group(settle_source(text), run_dir=tmp_path / "run", view=view)
+    view = ComparisonView(quiet=False, stream=stream)
+    train_comparison(settle_source(text), run_dir=tmp_path / "run", view=view)
     found = stream.getvalue()
     order = ("Question     ", "Predict      ", "1/", "Observe      ", "holds ", "Change next  ")
     places = [found.index(f"\n{start}") for start in order]
@@ -69,8 +69,8 @@ def test_any_other_config_is_no_lesson(text: str | None) -> None:
 
 
 def holds(name: str, folder: Path) -> None:
-    view = GroupView(quiet=True, stream=StringIO())
-    comparison = train_group(settle_source(name), run_dir=folder, view=view)
+    view = ComparisonView(quiet=True, stream=StringIO())
+    comparison = train_comparison(settle_source(name), run_dir=folder, view=view)
     assert [verdict.line for verdict in comparison.verdicts if not verdict.holds] == []
     assert comparison.exit_code == 0
 

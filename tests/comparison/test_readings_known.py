@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import nnlab
-from nnlab.comparison.group import readable_tags, settle_first
+from nnlab.comparison.comparison import readable_tags, settle_first
 from nnlab.core.files import write_file
 from nnlab.display.tensorboard.layout import chart_categories
 from nnlab.runs.building.probing import seen_of

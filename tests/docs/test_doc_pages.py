@@ -27,7 +27,7 @@ from documents import (
 from nnlab import __version__
 from nnlab.__main__ import main
 from nnlab.cli import app
-from nnlab.comparison.group import settle_source
+from nnlab.comparison.comparison import settle_source
 from nnlab.config.loading import Text, bundled_configs
 from nnlab.runs.folder.listing import list_runs
 

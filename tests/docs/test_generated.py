@@ -9,7 +9,7 @@ from generate import EXAMPLES, LESSONS_ABOUT, ROOMS, generate
 from test_architecture import ROOMS as ROOMS_OF_THE_HOUSE
 
 from nnlab.cli import COMMANDS, app
-from nnlab.comparison.group import settle_source
+from nnlab.comparison.comparison import settle_source
 from nnlab.config.described import MENUS, fields_of
 from nnlab.config.loading import Text, bundled_configs
 from nnlab.core.kinds import kinds_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnlab.commands.menu.page import menu_page
-from nnlab.comparison.group import load_group, settle_group
+from nnlab.comparison.comparison import load_comparison, settle_comparison
 from nnlab.core.contracts import Machine
 
 ROOT = Path(__file__).parents[2]
@@ -48,4 +48,4 @@ def test_every_command_named_means_something(command: str) -> None:
         return
     assert verb in ("train", "show", "backprop", "lr")
     assert words[::2] == ["--set"] * (len(words) // 2)
-    assert settle_group(load_group(name, words[1::2]), Machine("cpu", 1))
+    assert settle_comparison(load_comparison(name, words[1::2]), Machine("cpu", 1))

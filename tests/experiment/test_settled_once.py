@@ -191,11 +191,11 @@ def whole(experiment: Experiment) -> tuple[object, ...]:
 @pytest.mark.parametrize("name", bundled_configs())
 def test_what_is_settled_for_one_machine_is_settled_for_all(name: str) -> None:
     """`on`, `seeded` and `going_on` give what settling anew would have given."""
-    from nnlab.comparison.group import load_group
+    from nnlab.comparison.comparison import load_comparison
 
     place = place_for(Path.cwd())
     cpu, cuda = Machine("cpu", 2), Machine("cuda", 8)
-    first, *_ = members = load_group(name).members
+    first, *_ = members = load_comparison(name).members
     try:
         experiment = settle(first.config, place, cpu)
     except NnlabError:
@@ -214,7 +214,7 @@ def test_what_is_settled_for_one_machine_is_settled_for_all(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lessons/perceptron", "lessons/zero_init"])
 def test_each_run_of_a_comparison_is_what_its_own_config_means(name: str) -> None:
-    from nnlab.comparison.group import settle_source
+    from nnlab.comparison.comparison import settle_source
 
     group, _ = settled = settle_source(name)
     for member in group.members:

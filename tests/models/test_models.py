@@ -478,7 +478,7 @@ def test_the_same_seed_gives_the_first_weights_of_earlier_versions(
 def test_building_leaves_the_default_generator_alone_and_imports_no_tracing() -> None:
     code = (
         "import sys, torch\n"
-        "from nnlab.comparison.group import settle_first\n"
+        "from nnlab.comparison.comparison import settle_first\n"
         "from nnlab.models.network import build_network\n"
         "from nnlab.training.device import torch_settings\n"
         "design = settle_first('digits_cnn').design\n"

@@ -15,7 +15,7 @@ from nnlab.commands.menu.page import menu_page
 from nnlab.commands.schema import build_schema
 from nnlab.commands.show.expand import brief
 from nnlab.commands.show.page import show_page
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 from nnlab.config.loading import Text, load_config, place_for
 from nnlab.core.contracts import DataShape, Shape
 from nnlab.core.errors import ConfigError, MistakeError
@@ -444,7 +444,7 @@ class TestFields:
 def test_an_mlp_imports_no_network_and_no_layer_that_it_does_not_have() -> None:
     code = """
 import sys
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 settle_first("mnist_mlp")
 print(sorted(name for name in sys.modules if name.startswith(("nnlab.models.", "nnlab.parts.lay"))))
 """

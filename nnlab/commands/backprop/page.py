@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nnlab.commands.backprop.equations import Pass
 from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work_example
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 from nnlab.config.origins import error_at_places
 from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError, DivergedError, MistakeError

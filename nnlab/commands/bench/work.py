@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from nnlab.comparison.group import settle_source
+from nnlab.comparison.comparison import settle_source
 from nnlab.config.run_config import to_plain
 from nnlab.core.errors import ConfigError
 from nnlab.experiment.experiment import Experiment
@@ -108,7 +108,7 @@ def work_of(source: str, overrides: Sequence[str]) -> Work:
     if source == "-":
         raise ConfigError("bench -: needs a file or a bundled name (each run reads it again)")
     settled = settle_source(source, overrides)
-    if settled.group.compares:
+    if settled.comparison.compares:
         raise ConfigError(f"bench {source}: holds several runs (give the config of one)")
     experiment = settled.first
     long, short = _lengths(experiment, source)

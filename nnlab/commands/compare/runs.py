@@ -10,7 +10,7 @@ from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.runs.finished.reopen import of_run
 from nnlab.runs.folder.data_json import read_data
-from nnlab.runs.folder.find import find_run, in_use, is_group, members_of, read_group
+from nnlab.runs.folder.find import find_run, in_use, is_comparison, members_of, read_comparison_file
 from nnlab.runs.folder.folder import flat_tree, read_env
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.folder.summary import Summary, read_summary
@@ -23,7 +23,7 @@ class Side:
     Attributes:
         label: what the tables call it; the shortest end of its path that tells it apart.
         folder: of the run.
-        group: what its variant is called in the comparison that it belongs to, else empty.
+        variant: what its variant is called in the comparison that it belongs to, else empty.
         config: settled, as it was trained.
         fields: the config by dotted keys.
         summary: what it has reached.
@@ -35,7 +35,7 @@ class Side:
 
     label: str
     folder: Path
-    group: str
+    variant: str
     config: RunConfig
     fields: Mapping[str, Any]
     summary: Summary
@@ -79,25 +79,25 @@ def gather_runs(runs: Sequence[str]) -> list[Side]:
     found: dict[Path, tuple[Path, str]] = {}
     for name in runs:
         folder = find_run(name)
-        groups = _variants(folder)
+        variants = _variants(folder)
         for member in members_of(folder):
-            found.setdefault(member.resolve(), (member, groups.get(member.name, "")))
+            found.setdefault(member.resolve(), (member, variants.get(member.name, "")))
     if len(found) < 2:
         got = "one run" if found else "none that has begun"
         way = "name another, or a comparison; nnlab runs lists them"
         raise ConfigError(f"compare: needs two runs or more, got {got} ({way})")
     labels = _labels(list(found))
     return [
-        _side(member, label, group)
-        for label, (member, group) in zip(labels, found.values(), strict=True)
+        _side(member, label, variant)
+        for label, (member, variant) in zip(labels, found.values(), strict=True)
     ]
 
 
 def _variants(folder: Path) -> dict[str, str]:
     """Member -> variant of a comparison; nothing for a run."""
-    if not is_group(folder):
+    if not is_comparison(folder):
         return {}
-    members: dict[str, Any] = read_group(folder)["members"]
+    members: dict[str, Any] = read_comparison_file(folder)["members"]
     return {name: str(entry.get("variant", "")) for name, entry in members.items()}
 
 
@@ -112,7 +112,7 @@ def _labels(folders: Sequence[Path]) -> list[str]:
         counts = [n + (found.count(one) > 1) for n, one in zip(counts, found, strict=True)]
 
 
-def _side(folder: Path, label: str, group: str) -> Side:
+def _side(folder: Path, label: str, variant: str) -> Side:
     summary = read_summary(folder)
     try:
         history = read_history(folder / "metrics.jsonl")
@@ -124,7 +124,7 @@ def _side(folder: Path, label: str, group: str) -> Side:
     return Side(
         label=label,
         folder=folder,
-        group=group,
+        variant=variant,
         config=config,
         fields=flat_tree(to_plain(config)),
         summary=summary,

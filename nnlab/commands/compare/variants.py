@@ -72,8 +72,8 @@ def variants_of(sides: Sequence[Side]) -> list[Variant]:
     found: dict[tuple[tuple[str, str], ...], list[Side]] = {}
     for side in sides:
         found.setdefault(_experiment(side), []).append(side)
-    groups = list(found.values())
-    labels, differences = _labels(groups), _differences(groups)
+    variants = list(found.values())
+    labels, differences = _labels(variants), _differences(variants)
     # Of all or of none: `exclude` is a path.
     fit = max(map(len, differences), default=0) <= _LONGEST
     return [
@@ -84,7 +84,9 @@ def variants_of(sides: Sequence[Side]) -> list[Variant]:
             sides=tuple(mine),
             repeated=_repeated(mine),
         )
-        for number, (label, said, mine) in enumerate(zip(labels, differences, groups, strict=True))
+        for number, (label, said, mine) in enumerate(
+            zip(labels, differences, variants, strict=True)
+        )
     ]
 
 
@@ -100,23 +102,23 @@ def _repeated(sides: Sequence[Side]) -> tuple[str, ...]:
     return tuple(s.label for s in sides if s.seed in seen or seen.add(s.seed))
 
 
-def _labels(groups: Sequence[Sequence[Side]]) -> list[str]:
+def _labels(variants: Sequence[Sequence[Side]]) -> list[str]:
     """A name for each: the comparison's own, that of its only run, or what it differs in."""
-    alone = all(len(sides) == 1 for sides in groups)
+    alone = all(len(sides) == 1 for sides in variants)
     found: list[str] = []
-    for sides, said in zip(groups, _differences(groups), strict=True):
-        if len({side.group for side in sides}) == 1 and sides[0].group:
-            found.append(sides[0].group)
+    for sides, said in zip(variants, _differences(variants), strict=True):
+        if len({side.variant for side in sides}) == 1 and sides[0].variant:
+            found.append(sides[0].variant)
         else:
             found.append(sides[0].label if alone or not 0 < len(said) <= _LONGEST else said)
     if len(set(found)) == len(found):
         return found
-    return [sides[0].label for sides in groups]
+    return [sides[0].label for sides in variants]
 
 
-def _differences(groups: Sequence[Sequence[Side]]) -> list[str]:
+def _differences(variants: Sequence[Sequence[Side]]) -> list[str]:
     """Each experiment's values of the fields that differ: lr=0.1, hidden=[16, 16]."""
-    firsts = [sides[0] for sides in groups]
+    firsts = [sides[0] for sides in variants]
     keys = [key for key in differing_fields(firsts) if not key.startswith(_APART)]
     short = {key: key.removesuffix(".kind").rpartition(".")[2] for key in keys}
     names = {k: s if [*short.values()].count(s) == 1 else k for k, s in short.items()}

@@ -32,7 +32,7 @@ def doctor(
         options.collect_garbage_again()
         reports = examine_all(what)
     else:
-        from nnlab.comparison.group import settle_source
+        from nnlab.comparison.comparison import settle_source
 
         settled = settle_source(what, set_ or [])
         from nnlab.commands.doctor.untrained import examine_config

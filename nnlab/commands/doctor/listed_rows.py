@@ -9,8 +9,8 @@ from nnlab.commands.doctor.replay import Broken
 from nnlab.core import files
 from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
+from nnlab.diagnosis.checks.label_noise import Suspect
 from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.rules.label_noise import Suspect
 
 
 def with_suspects(

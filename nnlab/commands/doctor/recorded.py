@@ -13,10 +13,10 @@ from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
+from nnlab.diagnosis.checks.label_noise import label_noise_finding, suspect_labels
+from nnlab.diagnosis.checks.signal import per_weight
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import HistoryPoint
-from nnlab.diagnosis.rules.label_noise import label_noise_finding, suspect_labels
-from nnlab.diagnosis.rules.signal import per_weight
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle

@@ -9,12 +9,12 @@ import torch
 
 from nnlab.commands.doctor.depth import by_depth
 from nnlab.commands.doctor.report import Column, DoctorReport
-from nnlab.comparison.group import SettledGroup
+from nnlab.comparison.comparison import SettledComparison
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks.weights import symmetric_units
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules.weights import symmetric_units
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import counts_of, data_notes
@@ -40,7 +40,9 @@ _COLUMNS = (
 )
 
 
-def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str) -> DoctorReport:
+def examine_config(
+    settled: SettledComparison, overrides: Sequence[str], *, name: str
+) -> DoctorReport:
     """Looks at an experiment on the CPU: nothing is written, nothing that training draws is drawn.
 
     Args:
@@ -51,8 +53,8 @@ def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str
     Raises:
         DataError: its data are missing or damaged.
     """
-    group, experiment = settled.group, settled.first
-    file = group.origins.file
+    comparison, experiment = settled.comparison, settled.first
+    file = comparison.origins.file
     device = torch.device("cpu")
     examples = experiment.load()
     facts = facts_of(experiment, examples, doubles=True)
@@ -75,7 +77,9 @@ def examine_config(settled: SettledGroup, overrides: Sequence[str], *, name: str
             watcher.read(0, "train", {})
             findings += watcher.findings.values()
             first = {}
-    several = f"; of {len(group.members)} runs the first" if len(group.members) > 1 else ""
+    several = (
+        f"; of {len(comparison.members)} runs the first" if len(comparison.members) > 1 else ""
+    )
     return DoctorReport(
         about=(f"{file}: not trained{several}", *_about(experiment, examples, facts, first)),
         findings=tuple(findings),

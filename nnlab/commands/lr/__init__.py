@@ -24,7 +24,7 @@ def lr(
     json: options.JsonOption = False,
 ) -> None:
     """Which learning rate? Tries growing ones on a fresh network; leaves nothing behind."""
-    from nnlab.comparison.group import settle_source
+    from nnlab.comparison.comparison import settle_source
     from nnlab.core.errors import ConfigError, DivergedError
     from nnlab.core.wrap import terminal_width
 

@@ -13,7 +13,7 @@ from nnlab.commands.predict.records import PredictOptions, Tally, prediction_rec
 from nnlab.commands.predict.tables import read_rows
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.files.image_files import SUFFIXES
-from nnlab.runs.folder.find import is_group, members_of
+from nnlab.runs.folder.find import is_comparison, members_of
 
 if TYPE_CHECKING:
     from nnlab.runs.finished.predict import Predictor
@@ -49,7 +49,7 @@ def predict_files(
         DataError: a file cannot be read, or does not fit the run.
         CheckpointError: the run has no sound checkpoint.
     """
-    if is_group(run):
+    if is_comparison(run):
         some = [f"{run.parent.name}/{run.name}/{member.name}" for member in members_of(run)[:3]]
         raise ConfigError(f"{run}: is a comparison (name one of its runs: {', '.join(some)}, ...)")
     for file in files:

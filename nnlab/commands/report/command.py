@@ -24,7 +24,7 @@ from nnlab.core.errors import ConfigError
 from nnlab.runs.finished.evaluate import eval_folder
 from nnlab.runs.finished.reopen import open_run
 from nnlab.runs.folder import looks
-from nnlab.runs.folder.find import GROUP_FILE
+from nnlab.runs.folder.find import COMPARISON_FILE
 from nnlab.runs.folder.looks import LookCounts
 from nnlab.training import device as devices
 
@@ -70,7 +70,7 @@ def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "
         page, name = page_of(content, config_text(runs[0])), f"{split}.html"
     else:
         page, name = page_of_comparison(content), f"{split}-comparison.html"
-    folder = runs[0].parent if _one_group(runs) else runs[0]
+    folder = runs[0].parent if _one_comparison(runs) else runs[0]
     path = eval_folder(folder) / name
     files.write_file(path, page)
     for one in content.get("worst", ()):
@@ -78,10 +78,14 @@ def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "
     return _Report(path, {"page": str(path), **content})
 
 
-def _one_group(runs: Sequence[Path]) -> bool:
+def _one_comparison(runs: Sequence[Path]) -> bool:
     """Whether several runs are those of one comparison: its folder is the place for their page."""
     folder = runs[0].parent
-    return len(runs) > 1 and (folder / GROUP_FILE).exists() and {r.parent for r in runs} == {folder}
+    return (
+        len(runs) > 1
+        and (folder / COMPARISON_FILE).exists()
+        and {r.parent for r in runs} == {folder}
+    )
 
 
 def report_text(runs: Sequence[Path], *, split: Split, device: str, as_json: bool) -> str:

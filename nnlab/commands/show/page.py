@@ -7,7 +7,7 @@ from typing import Any
 
 from nnlab.commands.show.formulas import bound_formulas, objective_formula, penalty_formula
 from nnlab.commands.show.layers import count_parameters, layer_table, shape_text
-from nnlab.comparison.group import Group, settle_source
+from nnlab.comparison.comparison import Comparison, settle_source
 from nnlab.config.described import plain_text
 from nnlab.config.run_config import to_plain
 from nnlab.core.contracts import Plan, flat_plans
@@ -55,9 +55,9 @@ def show_page(
     experiment = settled.first
     facts = _facts_of(experiment)
     head = ""
-    if settled.group.compares:
-        facts["comparison"] = group_facts(*settled)
-        head = group_page(*settled)
+    if settled.comparison.compares:
+        facts["comparison"] = comparison_facts(*settled)
+        head = comparison_page(*settled)
     if not data:
         return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts)
     from nnlab.commands.show.data import data_page, shown_data_facts
@@ -215,11 +215,13 @@ def amount(size: int) -> str:
     return f"{size} B"
 
 
-def group_facts(group: Group, experiments: Mapping[str, Experiment]) -> dict[str, Any]:
+def comparison_facts(
+    comparison: Comparison, experiments: Mapping[str, Experiment]
+) -> dict[str, Any]:
     """The comparison, as `--json` prints it."""
-    variants = group.comparison.variants or {}
+    variants = comparison.config.variants or {}
     return {
-        "runs": [member.name for member in group.members],
+        "runs": [member.name for member in comparison.members],
         "variants": {
             name: {
                 "differences": {key: plain_text(value) for key, value in own.items()},
@@ -227,14 +229,14 @@ def group_facts(group: Group, experiments: Mapping[str, Experiment]) -> dict[str
             }
             for name, own in variants.items()
         },
-        "expect": [f"{e.sides}: {e.quantity} {e.bound}" for e in group.expectations],
+        "expect": [f"{e.sides}: {e.quantity} {e.bound}" for e in comparison.expectations],
     }
 
 
-def group_page(group: Group, experiments: Mapping[str, Experiment]) -> str:
+def comparison_page(comparison: Comparison, experiments: Mapping[str, Experiment]) -> str:
     """The variants with their differences, the seeds, what is expected."""
-    facts = group_facts(group, experiments)
-    seeds = sorted({member.seed for member in group.members})
+    facts = comparison_facts(comparison, experiments)
+    seeds = sorted({member.seed for member in comparison.members})
     rows = [
         (
             name,
@@ -243,7 +245,10 @@ def group_page(group: Group, experiments: Mapping[str, Experiment]) -> str:
         )
         for name in facts["variants"]
     ]
-    parts: list[Any] = [f"{group.name}: {len(group.members)} runs, seeds {plain_text(seeds)}", ""]
+    parts: list[Any] = [
+        f"{comparison.name}: {len(comparison.members)} runs, seeds {plain_text(seeds)}",
+        "",
+    ]
     if rows:
         parts += [text_grid(rows, head=("variant", "parameters", "differs in"), right=(1,)), ""]
     parts += [f"expects {line}" for line in facts["expect"]]

@@ -1,4 +1,4 @@
-"""What the rules know beside the readings: the network's layers, the settled config, the data."""
+"""What the checks know beside the readings: the network's layers, the settled config, the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

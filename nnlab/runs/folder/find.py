@@ -1,4 +1,4 @@
-"""The folders of runs and of groups of runs: makes and finds runs/<name>/<number>/."""
+"""The folders of runs and of comparisons: makes and finds runs/<name>/<number>/."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.core.sums import read_sealed
 
-GROUP_FILE = "group.json"
+COMPARISON_FILE = "group.json"
 """What makes a folder a comparison: its runs are folders in it."""
 _MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 255
@@ -113,28 +113,30 @@ def all_runs() -> list[Path]:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run or a comparison."""
-    return any((folder / name).is_file() for name in ("summary.json", GROUP_FILE))
+    return any((folder / name).is_file() for name in ("summary.json", COMPARISON_FILE))
 
 
-def is_group(folder: Path) -> bool:
+def is_comparison(folder: Path) -> bool:
     """Whether a folder is a comparison."""
-    return (folder / GROUP_FILE).is_file()
+    return (folder / COMPARISON_FILE).is_file()
 
 
 def members_of(folder: Path) -> list[Path]:
     """The runs of a comparison that have begun, in its order; of a run itself."""
-    if not is_group(folder):
+    if not is_comparison(folder):
         return [folder]
-    return [folder / name for name in read_group(folder)["members"] if is_run(folder / name)]
+    return [
+        folder / name for name in read_comparison_file(folder)["members"] if is_run(folder / name)
+    ]
 
 
-def read_group(folder: Path) -> dict[str, Any]:
+def read_comparison_file(folder: Path) -> dict[str, Any]:
     """The content of a comparison's group.json.
 
     Raises:
         CheckpointError: it cannot be read, or was changed.
     """
-    path = folder / GROUP_FILE
+    path = folder / COMPARISON_FILE
     try:
         found = read_sealed(path)
     except FileNotFoundError as error:
@@ -149,7 +151,7 @@ def read_group(folder: Path) -> dict[str, Any]:
 
 def started_at(run: Path) -> tuple[float, int]:
     """When it was started or resumed last: config.yaml is written then and at no other time."""
-    for name in ("config.yaml", "summary.json", GROUP_FILE, ""):
+    for name in ("config.yaml", "summary.json", COMPARISON_FILE, ""):
         with suppress(OSError):
             return (run / name).stat().st_mtime, int(run.name) if run.name.isdigit() else 0
     return 0.0, 0

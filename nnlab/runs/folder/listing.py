@@ -16,10 +16,10 @@ from nnlab.core.errors import ConfigError, NnlabError, ResourceError
 from nnlab.runs.folder.find import (
     all_runs,
     in_use,
-    is_group,
+    is_comparison,
     is_run,
     members_of,
-    read_group,
+    read_comparison_file,
     run_folders,
     runs_home,
     started_at,
@@ -64,7 +64,7 @@ def list_runs() -> list[ListedRun]:
 
 def _row(run: Path) -> ListedRun:
     status, scores = "empty", {}
-    if is_group(run):
+    if is_comparison(run):
         status, scores = _group(run)
     elif is_run(run):
         try:
@@ -84,15 +84,15 @@ def _group(folder: Path) -> tuple[str, dict[str, float]]:
     Runs that were cut short are in no average.
     """
     try:
-        group = read_group(folder)
+        comparison = read_comparison_file(folder)
         found: dict[str, list[float]] = {}
         for run in members_of(folder):
             summary = read_summary(run)
             scores = {} if summary.status in _UNFINISHED else _scores(summary)
             for key, value in list(scores.items())[-1:]:
-                variant = str(group["members"][run.name]["variant"])
+                variant = str(comparison["members"][run.name]["variant"])
                 found.setdefault(f"{variant} {key}".strip(), []).append(value)
-        return str(group["status"]), {key: sum(v) / len(v) for key, v in found.items()}
+        return str(comparison["status"]), {key: sum(v) / len(v) for key, v in found.items()}
     except (NnlabError, OSError, ValueError, KeyError, TypeError):
         return "damaged", {}
 

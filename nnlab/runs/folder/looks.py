@@ -14,7 +14,7 @@ from nnlab.core import files
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ResourceError
 from nnlab.core.sums import read_sealed, seal_json
-from nnlab.runs.folder.find import is_group
+from nnlab.runs.folder.find import is_comparison
 
 _FORMAT = 1
 _FILE = Path("eval") / "looks.json"
@@ -100,7 +100,7 @@ def _matching(found: Iterable[list[dict[str, Any]]], rows: set[str]) -> int:
 def _beside(run: Path) -> list[Path]:
     """The records of the runs of the same name; a run of a comparison stands one folder deeper."""
     folder = run.absolute().parent
-    if is_group(folder):
+    if is_comparison(folder):
         folder = folder.parent
     return [*folder.glob(f"*/{_FILE}"), *folder.glob(f"*/*/{_FILE}")]
 

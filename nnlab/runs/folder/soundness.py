@@ -8,7 +8,7 @@ from nnlab.core import files
 from nnlab.core.errors import CheckpointError, NnlabError
 from nnlab.core.sums import KEY, json_is_sound, open_text
 from nnlab.runs.folder.data_json import read_data
-from nnlab.runs.folder.find import GROUP_FILE, members_of, read_group
+from nnlab.runs.folder.find import COMPARISON_FILE, members_of, read_comparison_file
 from nnlab.runs.folder.folder import check_config, read_env
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.folder.pointers import (
@@ -41,7 +41,7 @@ def file_states(run: Path) -> list[FileState]:
     `no sum` is what an older nnlab wrote, or what was edited on purpose: it is read all the same.
     """
     found = list(_of_one(run))
-    if (run / GROUP_FILE).exists() and all(s.state != "damaged" for s in found):
+    if (run / COMPARISON_FILE).exists() and all(s.state != "damaged" for s in found):
         for member in members_of(run):
             found += [s._replace(file=f"{member.name}/{s.file}") for s in _of_one(member)]
     return found
@@ -49,7 +49,7 @@ def file_states(run: Path) -> list[FileState]:
 
 def _of_one(run: Path) -> Iterator[FileState]:
     readers: dict[str, Callable[[Path], object]] = {
-        GROUP_FILE: read_group,
+        COMPARISON_FILE: read_comparison_file,
         "summary.json": read_summary,
         "env.json": read_env,
         "data.json": read_data,

@@ -1,7 +1,7 @@
 """The losses and margins of all training examples, kept at a few moments of a run.
 
 What a network learns late and answers against its label for long may be labelled wrongly: see
-`nnlab.diagnosis.rules.label_noise`. A pass over the training split in evaluation mode, between two
+`nnlab.diagnosis.checks.label_noise`. A pass over the training split in evaluation mode, between two
 updates: no weight, no buffer and no random stream changes.
 """
 

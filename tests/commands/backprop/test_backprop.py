@@ -10,7 +10,7 @@ import torch
 
 from nnlab.__main__ import main
 from nnlab.commands.backprop.proof import LIMIT, relative_error, work_example
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 from nnlab.config.loading import Text
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import kinds_of

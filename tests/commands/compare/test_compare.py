@@ -46,7 +46,7 @@ def trained(folder: Path, **sections: Any) -> str:
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A comparison: two learning rates, three seeds."""
-    return nnlab.train_group(
+    return nnlab.train_comparison(
         {
             "data": "moons",
             "model": {"kind": "mlp", "hidden": [4]},

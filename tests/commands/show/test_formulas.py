@@ -5,7 +5,7 @@ import pytest
 
 from nnlab.commands.show.formulas import bound_formulas, objective_formula, penalty_formula
 from nnlab.commands.show.page import show_page
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 
 
 def formula(*sets: str, name: str = "mnist_mlp16") -> str:

@@ -8,7 +8,7 @@ import pytest
 from nnlab.commands.show.data import images, shown_data_facts
 from nnlab.commands.show.layers import large, shape_text
 from nnlab.commands.show.page import amount, show_page
-from nnlab.comparison.group import settle_first
+from nnlab.comparison.comparison import settle_first
 from nnlab.config.loading import place_for
 from nnlab.experiment.memory import memory_needs
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nnlab.comparison.group import Group, load_group, same_tag, settle_group
+from nnlab.comparison.comparison import Comparison, load_comparison, same_tag, settle_comparison
 from nnlab.config.loading import Text, load_config, on_top
 from nnlab.config.variants import parse_interval
 from nnlab.core.contracts import Machine
@@ -19,32 +19,32 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
 
-def group(text: str, *sets: str) -> Group:
-    return load_group(Text(BASE + text, "f.yaml", Path.cwd(), "f"), sets)
+def comparison(text: str, *sets: str) -> Comparison:
+    return load_comparison(Text(BASE + text, "f.yaml", Path.cwd(), "f"), sets)
 
 
 def refusal(text: str, *sets: str) -> list[str]:
     """The lines that refuse it; the text begins in line 3."""
     with pytest.raises(ConfigError) as caught:
-        settle_group(group(text, *sets), Machine("cpu", 2))
+        settle_comparison(comparison(text, *sets), Machine("cpu", 2))
     return list(caught.value.lines)
 
 
 def test_a_config_without_these_keys_is_one_run() -> None:
-    found = group("")
+    found = comparison("")
     assert not found.compares
     assert [member.name for member in found.members] == ["s0"]
     assert found.members[0].config.name == "f"
 
 
 def test_each_variant_is_trained_with_each_seed() -> None:
-    found = group("seeds: 2\nvariants: {a: {}, b: {model.activation: relu}}\n")
+    found = comparison("seeds: 2\nvariants: {a: {}, b: {model.activation: relu}}\n")
     assert [member.name for member in found.members] == ["a-s0", "a-s1", "b-s0", "b-s1"]
     assert [member.config.seed for member in found.members] == [0, 1, 0, 1]
 
 
 def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
-    found = group("variants: {a: {}, b: {model.activation: relu, optimizer.lr: 0.5}}\n")
+    found = comparison("variants: {a: {}, b: {model.activation: relu, optimizer.lr: 0.5}}\n")
     a, b = (member.config for member in found.members)
     expected = load_config(
         Text(BASE, "f.yaml", Path.cwd(), "f"), ["model.activation=relu", "optimizer.lr=0.5"]
@@ -55,28 +55,28 @@ def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
 
 def test_a_variant_may_give_a_section_that_the_file_leaves_out() -> None:
     text = Text("data: moons\nvariants: {a: {model: linear}}\n", "f.yaml", Path.cwd(), "f")
-    assert load_group(text).members[0].config.model.kind == "linear"
+    assert load_comparison(text).members[0].config.model.kind == "linear"
 
 
 def test_counted_seeds_begin_at_the_seed_of_the_file() -> None:
-    assert [m.seed for m in group("seed: 7\nseeds: 3\n").members] == [7, 8, 9]
-    assert [m.seed for m in group("seed: 7\nseeds: [5, 1]\n").members] == [5, 1]
+    assert [m.seed for m in comparison("seed: 7\nseeds: 3\n").members] == [7, 8, 9]
+    assert [m.seed for m in comparison("seed: 7\nseeds: [5, 1]\n").members] == [5, 1]
 
 
 def test_a_seed_of_one_purpose_stays() -> None:
-    found = group("seed: {all: 3, init: 9}\nseeds: 2\n")
+    found = comparison("seed: {all: 3, init: 9}\nseeds: 2\n")
     assert [m.config.seed_of("init") for m in found.members] == [9, 9]
     assert [m.config.seed_of("order") for m in found.members] == [3, 4]
 
 
 def test_set_has_the_last_word_in_every_variant() -> None:
-    found = group("variants: {a: {optimizer.lr: 0.1}, b: {}}\n", "optimizer.lr=0.5", "seeds=2")
+    found = comparison("variants: {a: {optimizer.lr: 0.1}, b: {}}\n", "optimizer.lr=0.5", "seeds=2")
     assert [member.config.optimizer.lr for member in found.members] == [0.5] * 4
 
 
-def test_the_whole_file_gives_the_same_group_again() -> None:
-    found = group("seeds: 2\nvariants: {a: {optimizer.lr: 0.1}, b: {}}\n", "optimizer.lr=0.5")
-    again = load_group(found.tree)
+def test_the_whole_file_gives_the_same_comparison_again() -> None:
+    found = comparison("seeds: 2\nvariants: {a: {optimizer.lr: 0.1}, b: {}}\n", "optimizer.lr=0.5")
+    again = load_comparison(found.tree)
     assert [(m.name, m.config) for m in again.members] == [
         (m.name, m.config) for m in found.members
     ]
@@ -276,10 +276,12 @@ expect: {all: {dead_units/hidden1: at_most 1, dead_units/total: at_most 1}}
 
 
 def test_expects_what_the_probes_read_of_units() -> None:
-    settle_group(load_group(Text(UNITS % "auto", "f.yaml", Path.cwd(), "f")), Machine("cpu", 1))
+    settle_comparison(
+        load_comparison(Text(UNITS % "auto", "f.yaml", Path.cwd(), "f")), Machine("cpu", 1)
+    )
 
 
 def test_refuses_to_expect_of_units_what_no_probe_reads() -> None:
-    group = load_group(Text(UNITS % "off", "f.yaml", Path.cwd(), "f"))
+    comparison = load_comparison(Text(UNITS % "off", "f.yaml", Path.cwd(), "f"))
     with pytest.raises(ConfigError, match=r"dead_units/total: is not read"):
-        settle_group(group, Machine("cpu", 1))
+        settle_comparison(comparison, Machine("cpu", 1))

@@ -1,10 +1,12 @@
-"""Rules of the learning rate: updates that overshoot, and such that lead nowhere."""
+"""Checks of the learning rate: updates that overshoot, and such that lead nowhere."""
 
 from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
 from nnlab.core.finding import Finding, Level
+from nnlab.diagnosis.checks import remedies
+from nnlab.diagnosis.checks.check import CAUSES, Check
 from nnlab.diagnosis.evidence.course import (
     USUAL_UPDATE,
     leap_from_start,
@@ -19,8 +21,6 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
-from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import CAUSES, Check
 
 _BLOCKS = 8
 

@@ -1,9 +1,11 @@
-"""Rules of the loss: how it falls, or does not."""
+"""Checks of the loss: how it falls, or does not."""
 
 from statistics import fmean
 
 from nnlab.core.contracts import Split
 from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks import remedies
+from nnlab.diagnosis.checks.check import CAUSES, Check
 from nnlab.diagnosis.evidence.course import (
     USUAL_UPDATE,
     costs_something,
@@ -17,8 +19,6 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import CAUSES, Check
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks.label_noise import Suspect, suspect_labels
 from nnlab.diagnosis.evidence.contradicted_labels import (
     fit_wrong_share,
     held_shares,
@@ -19,7 +20,6 @@ from nnlab.diagnosis.evidence.contradicted_labels import (
     places_beyond_chance,
 )
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Unseen
-from nnlab.diagnosis.rules.label_noise import Suspect, suspect_labels
 
 
 def record(margins: Any, *, moments: int = 3, held: Any = None) -> ExampleRecord:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.finding import Finding
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.evidence.contradicted_labels import (
     fit_wrong_share,
     held_shares,
@@ -20,7 +21,6 @@ from nnlab.diagnosis.evidence.contradicted_labels import (
 )
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Unseen
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules.rule import Check
 
 
 class Suspect(NamedTuple):

@@ -53,20 +53,20 @@ class Member:
 
     @property
     def name(self) -> str:
-        """Its folder below that of the group: relu-s0."""
+        """Its folder below that of the comparison: relu-s0."""
         return f"{self.variant}-s{self.seed}" if self.variant else f"s{self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Comparison:
     """What a file asks for: one run, or several that are compared.
 
     Attributes:
         compares: whether it is more than the config of one run.
         name: of the experiment.
-        comparison: `variants`, `seeds`, `expect`.
+        config: `variants`, `seeds`, `expect`.
         members: the runs, variant by variant.
-        tree: the whole file, its base and `--set` in it; read again it gives the same group. Empty
+        tree: the whole file, its base and `--set` in it; read again it gives the same. Empty
             where it is the config of one run.
         origins: where everything was written.
         text: the file as its author wrote it; None where there was no file.
@@ -74,7 +74,7 @@ class Group:
 
     compares: bool
     name: str
-    comparison: ComparisonConfig
+    config: ComparisonConfig
     members: tuple[Member, ...]
     tree: Mapping[str, Any]
     origins: Origins
@@ -83,11 +83,11 @@ class Group:
     @property
     def expectations(self) -> tuple[Expectation, ...]:
         """The lines of `expect`."""
-        return read_expectations(self.comparison)
+        return read_expectations(self.config)
 
     @property
     def whole(self) -> Mapping[str, Any]:
-        """All that was asked for, as `config.yaml` of the group holds it."""
+        """All that was asked for, as `config.yaml` of the comparison holds it."""
         return self.tree if self.compares else to_plain(self.members[0].config)
 
     def of(self, variant: str) -> tuple[Member, ...]:
@@ -95,9 +95,9 @@ class Group:
         return tuple(m for m in self.members if variant in (m.variant, EVERY))
 
 
-def load_group(
+def load_comparison(
     source: str | Path | Text | Mapping[str, Any] | RunConfig, overrides: Sequence[str] = ()
-) -> Group:
+) -> Comparison:
     """Reads a config of one run or of several.
 
     `--set` has the last word: it changes every variant, also where that says something else.
@@ -132,13 +132,13 @@ def load_group(
         raise error_of_lines(wrong)
     name = members[0].config.name or "run"
     tree = _whole({**document.tree, "name": name}, comparison, changes, document.origins)
-    return Group(True, name, comparison, tuple(members), tree, document.origins, text)
+    return Comparison(True, name, comparison, tuple(members), tree, document.origins, text)
 
 
-def _alone(config: RunConfig, text: str | None) -> Group:
+def _alone(config: RunConfig, text: str | None) -> Comparison:
     member = Member("", config.first_seed, config)
     name = config.name or "run"
-    return Group(False, name, ComparisonConfig(), (member,), {}, config.origins, text)
+    return Comparison(False, name, ComparisonConfig(), (member,), {}, config.origins, text)
 
 
 def _whole(
@@ -177,27 +177,27 @@ def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:
     return Change(key, value, where, inside)
 
 
-class SettledGroup(NamedTuple):
+class SettledComparison(NamedTuple):
     """A file whose meaning is known: made once by `settle_source`, then handed on.
 
     Attributes:
-        group: its runs.
+        comparison: its runs.
         experiments: variant -> what each of its runs trains, that of its first seed.
     """
 
-    group: Group
+    comparison: Comparison
     experiments: Mapping[str, Experiment]
 
     @property
     def first(self) -> Experiment:
         """What its first run trains; of a file of one run, that one."""
-        return self.of(self.group.members[0])
+        return self.of(self.comparison.members[0])
 
     def of(self, member: Member) -> Experiment:
         """What a run trains."""
         return self.experiments[member.variant].seeded(member.seed)
 
-    def on(self, machine: Machine) -> "SettledGroup":
+    def on(self, machine: Machine) -> "SettledComparison":
         """These runs on another machine; what hangs on it is decided anew."""
         moved = {name: experiment.on(machine) for name, experiment in self.experiments.items()}
         return self._replace(experiments=moved)
@@ -208,17 +208,17 @@ class SettledGroup(NamedTuple):
         Raises:
             ConfigError: the file is a comparison.
         """
-        if self.group.compares:
+        if self.comparison.compares:
             said = [
-                key for key in COMPARISON_KEYS if getattr(self.group.comparison, key) is not None
+                key for key in COMPARISON_KEYS if getattr(self.comparison.config, key) is not None
             ]
             keys = [key for key in said if key != "base"]
-            raise error_at_places([comparison_mistake(keys)], self.group.origins)
+            raise error_at_places([comparison_mistake(keys)], self.comparison.origins)
         return self.first
 
 
-def settle_group(group: Group, machine: Machine) -> SettledGroup:
-    """What the runs of a group mean, so that a mistake is told before the first is trained.
+def settle_comparison(comparison: Comparison, machine: Machine) -> SettledComparison:
+    """What the runs of a comparison mean, so that a mistake is told before the first is trained.
 
     The runs of a variant differ in their seed alone: each variant is settled once.
 
@@ -229,7 +229,7 @@ def settle_group(group: Group, machine: Machine) -> SettledGroup:
     found: dict[str, Experiment] = {}
     wrong: list[str] = []
     tables: Tables = {}
-    for member in group.members:
+    for member in comparison.members:
         if member.variant in found:
             continue
         place = place_for(member.config.origins.folder)
@@ -237,24 +237,24 @@ def settle_group(group: Group, machine: Machine) -> SettledGroup:
             found[member.variant] = settle(member.config, place, machine, tables=tables)
         except ConfigError as error:
             wrong += error.lines
-    wrong += [group.origins.line(mistake) for mistake in _unread(group, found)]
+    wrong += [comparison.origins.line(mistake) for mistake in _unread(comparison, found)]
     if wrong:
         raise error_of_lines(wrong)
-    if not group.compares:
-        found = {name: replace(one, text=group.text) for name, one in found.items()}
-    return SettledGroup(group, found)
+    if not comparison.compares:
+        found = {name: replace(one, text=comparison.text) for name, one in found.items()}
+    return SettledComparison(comparison, found)
 
 
-def _unread(group: Group, experiments: Mapping[str, Experiment]) -> list[Mistake]:
+def _unread(comparison: Comparison, experiments: Mapping[str, Experiment]) -> list[Mistake]:
     """Expectations of something that the runs do not read, as far as they could be settled."""
     wrong: list[Mistake] = []
-    for line in group.expectations:
+    for line in comparison.expectations:
         place = ("expect", line.sides, line.quantity)
         if (line.tag == "status") != (line.bound in STATUSES):
             text = f"{line.quantity} cannot be {line.bound} (status is {', '.join(STATUSES)})"
             wrong.append(Mistake(place, text))
             continue
-        sides = {member.variant for member in group.of(line.left) + group.of(line.right)}
+        sides = {member.variant for member in comparison.of(line.left) + comparison.of(line.right)}
         for variant in [name for name in experiments if name in sides]:
             known = readable_tags(experiments[variant])
             if line.tag != "status" and not any(same_tag(name, line.tag) for name in known):
@@ -325,8 +325,8 @@ def settle_first(source: str | Path | Text, overrides: Sequence[str] = ()) -> Ex
 
 def settle_source(
     source: str | Path | Text | Mapping[str, Any] | RunConfig, overrides: Sequence[str] = ()
-) -> SettledGroup:
-    """What a config means, on the CPU of this machine; `SettledGroup.on` takes it to a device.
+) -> SettledComparison:
+    """What a config means, on the CPU of this machine; `SettledComparison.on` takes it to a device.
 
     Args:
         source: a file, a bundled name, `-`, or a text that has been read.
@@ -336,4 +336,4 @@ def settle_source(
         ConfigError: it is wrong, or there is no such file.
         DataError: its data are missing or damaged (those of a named set may be missing).
     """
-    return settle_group(load_group(source, overrides), Machine.here())
+    return settle_comparison(load_comparison(source, overrides), Machine.here())

@@ -1,6 +1,8 @@
-"""Rules of the weights: how they begin and how far an update moves them."""
+"""Checks of the weights: how they begin and how far an update moves them."""
 
 from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks import remedies
+from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.evidence.course import (
     USUAL_UPDATE,
     costs_something,
@@ -13,8 +15,6 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
-from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Check
 
 
 def symmetric_units(history: History, facts: Facts) -> Finding | None:

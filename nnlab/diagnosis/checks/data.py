@@ -1,10 +1,10 @@
-"""Rules of the data: scale, constant columns, classes of very different size, rows seen twice."""
+"""Checks of the data: scale, constant columns, classes of very different size, rows seen twice."""
 
 from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks import remedies
+from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Check
 
 _JUDGES_ALL = ("accuracy", "error_rate", "top_k")
 """Scores that a guess of the largest class does well in."""

@@ -1,8 +1,10 @@
-"""Rules of the signal: what comes forward through the layers, and what comes back."""
+"""Checks of the signal: what comes forward through the layers, and what comes back."""
 
 from math import sqrt
 
 from nnlab.core.finding import Finding, Level
+from nnlab.diagnosis.checks import remedies
+from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.evidence.course import (
     costs_something,
     held_at_readings,
@@ -14,8 +16,6 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
-from nnlab.diagnosis.rules import remedies
-from nnlab.diagnosis.rules.rule import Check
 
 _DEEP = 4
 """Fewer layers with weights than this have no gradient that could vanish on its way."""
