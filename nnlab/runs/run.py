@@ -5,7 +5,7 @@ session, `_events` trains and records, `_report` says how it went.
 """
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, time
@@ -114,12 +114,16 @@ def stream_run(
     alone: bool = False,
     handed: Handed = NOTHING,
     ahead: Prefetch | None = None,
+    opened: Callable[[Session], None] | None = None,
 ) -> Generator[Event, None, Summary]:
     """Trains as `train` does, as a stream of events; each is handed to the writers first.
 
     While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
     and the first signal ends the run softly. `examples` take the place of the config's data (a
     smoke run without them); without `shown` the view is told neither folder nor outcome.
+
+    `opened` is called with the session when all is built and nothing is trained: who wants to stop
+    the run, hold it up or look into its network later keeps what it needs.
     """
     began = perf_counter()
     experiment = experiment_of(asked, overrides, handed)
@@ -141,6 +145,8 @@ def stream_run(
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
         with _settings(wish):
             make_ready(session, view)
+            if opened is not None:
+                opened(session)
         about = _about(session, folder if shown else None)
         summary = yield from _as_guests(_events(session, about, view, received), wish, alone=alone)
         if shown:
