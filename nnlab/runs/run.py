@@ -114,7 +114,7 @@ def stream_run(
     alone: bool = False,
     handed: Handed = NOTHING,
     ahead: Prefetch | None = None,
-    opened: Callable[[Session], None] | None = None,
+    opened: Callable[[Session], None] = lambda _: None,
 ) -> Generator[Event, None, Summary]:
     """Trains as `train` does, as a stream of events; each is handed to the writers first.
 
@@ -122,16 +122,15 @@ def stream_run(
     and the first signal ends the run softly. `examples` take the place of the config's data (a
     smoke run without them); without `shown` the view is told neither folder nor outcome.
 
-    `opened` is called with the session when all is built and nothing is trained: who wants to stop
-    the run, hold it up or look into its network later keeps what it needs.
+    `opened` gets the session when all is built and nothing is trained yet: for who wants to stop
+    the run, hold it up or look into its network.
     """
     began = perf_counter()
     experiment = experiment_of(asked, overrides, handed)
     if begun is None and resume and run_dir is not None:
         begun = folders.begun_config(run_dir)
-    if begun is not None:
-        # Before the device is asked: a run that goes on takes the path on which it began.
-        experiment = experiment.going_on(begun)
+    # Before the device is asked: a run that goes on takes the path on which it began.
+    experiment = experiment if begun is None else experiment.going_on(begun)
     chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
@@ -145,8 +144,7 @@ def stream_run(
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
         with _settings(wish):
             make_ready(session, view)
-            if opened is not None:
-                opened(session)
+            opened(session)
         about = _about(session, folder if shown else None)
         summary = yield from _as_guests(_events(session, about, view, received), wish, alone=alone)
         if shown:
