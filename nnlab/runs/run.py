@@ -122,8 +122,7 @@ def stream_run(
     and the first signal ends the run softly. `examples` take the place of the config's data (a
     smoke run without them); without `shown` the view is told neither folder nor outcome.
 
-    `opened` gets the session when all is built and nothing is trained yet: for who wants to stop
-    the run, hold it up or look into its network.
+    `opened` gets the session before the first update: to stop the run, hold it up, look inside.
     """
     began = perf_counter()
     experiment = experiment_of(asked, overrides, handed)
@@ -145,8 +144,8 @@ def stream_run(
         with _settings(wish):
             make_ready(session, view)
             opened(session)
-        about = _about(session, folder if shown else None)
-        summary = yield from _as_guests(_events(session, about, view, received), wish, alone=alone)
+        events = _events(session, _about(session, folder if shown else None), view, received)
+        summary = yield from _as_guests(events, wish, alone=alone)
         if shown:
             _report(session, summary, view)
         return summary
