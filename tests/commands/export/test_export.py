@@ -43,7 +43,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layers = [
         {"kind": "conv", "channels": 4, "kernel": 3, "norm": "batch"},
         {"kind": "max_pool", "kernel": 2},
-        {"kind": "residual", "layers": [{"kind": "conv", "channels": 4, "kernel": 3, "padding": 1}]},
+        {
+            "kind": "residual",
+            "layers": [{"kind": "conv", "channels": 4, "kernel": 3, "padding": 1}],
+        },
         "flatten",
         {"kind": "dropout", "p": 0.5},
         {"kind": "linear", "units": 8},
@@ -73,6 +76,7 @@ def test_onnx_of_images_takes_bytes(images: Path, tmp_path: Path) -> None:
     assert json.loads(written.facts["inputs"]) == ["uint8", 1, 8, 8]
     rows = DRAW.integers(0, 17, (5, 1, 8, 8)).astype(np.uint8)
     wanted = nnlab.predict(images, rows).probabilities
+    assert wanted is not None
     np.testing.assert_allclose(opened(written, "onnx")(rows), wanted, atol=1e-6)
 
 
@@ -82,14 +86,19 @@ def test_an_exported_program_needs_torch_alone(images: Path, tmp_path: Path) -> 
     module = torch.export.load(written.path, extra_files=extra).module()
     rows = DRAW.integers(0, 17, (7, 1, 8, 8)).astype(np.uint8)
     wanted = nnlab.predict(images, rows).probabilities
+    assert wanted is not None
     np.testing.assert_allclose(module(torch.from_numpy(rows)).detach(), wanted, atol=1e-6)
     assert json.loads(extra["nnlab.json"])["answer"] == "probabilities"
 
 
-REGRESSION = {"model": MLP, "loss": "mse"}
+SCALED = {"model": MLP, "loss": "mse", "data": {"scale_target": "standard"}}
 MEANINGS: dict[str, tuple[dict[str, Any], Any, Any]] = {
-    "scaled_targets": ({**REGRESSION, "data": {"scale_target": "standard"}}, X, X[:, :2] * 50 + 300),
-    "targets_far_from_0": ({**REGRESSION, "data": {"scale_target": "standard"}}, X, 1e7 + X[:, 0]),
+    "scaled_targets": (
+        SCALED,
+        X,
+        X[:, :2] * 50 + 300,
+    ),
+    "targets_far_from_0": (SCALED, X, 1e7 + X[:, 0]),
     "inputs_far_from_0": ({"model": MLP}, X.astype(np.float64) + 1.7e9, Y),
     "counts": ({"model": MLP, "loss": "poisson_nll"}, X, np.abs(X[:, 0]).round()),
     "mean_and_variance": ({"model": MLP, "loss": "gaussian_nll"}, X, X[:, 0]),
@@ -150,9 +159,13 @@ def test_a_file_that_disagrees_is_not_kept(
     iris: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = formats.FORMATS["exported"]
-    wrong = right._replace(open=lambda path: lambda rows: right.open(path)(rows) + 1e-3)
-    monkeypatch.setitem(formats.FORMATS, "exported", wrong)
-    with pytest.raises(DataError, match="up to 1.0e-03 away"):
+
+    def open_wrong(path: Path) -> formats.Answers:
+        answers = right.open(path)
+        return lambda rows: answers(rows) + 1e-3
+
+    monkeypatch.setitem(formats.FORMATS, "exported", right._replace(open=open_wrong))
+    with pytest.raises(DataError, match=r"up to 1\.0e-03 away"):
         export_run(iris, "exported", tmp_path / "iris.pt2")
     assert not list(tmp_path.iterdir())
 
