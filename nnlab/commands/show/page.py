@@ -205,7 +205,7 @@ def _readings(pace: Pace) -> str:
     every = "readings in proportion to the step"
     if pace.every is not None:
         every = f"a reading every {pace.every:,}"
-    return every if pace.closely is None else f"{every}, a close look every {pace.closely:,}"
+    return every if pace.probes is None else f"{every}, a full probe every {pace.probes:,}"
 
 
 def _first_line(kind: Kind) -> str:

@@ -1,4 +1,4 @@
-"""What a run looks at inside its network: which layers, on which examples, under which names."""
+"""What a run probes inside its network: which layers, on which examples, under which names."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -33,8 +33,8 @@ def build_probes(
     source: RowSource,
     device: torch.device,
 ) -> Probes | None:
-    """What looks into the network, on examples of the validation split if there is one."""
-    if experiment.pace.closely is None:
+    """What probes the network, on examples of the validation split if there is one."""
+    if experiment.pace.probes is None:
         return None
     sizes = experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
@@ -50,8 +50,8 @@ def build_probes(
 
 
 def seen_of(experiment: Experiment) -> Sequence[Seen] | None:
-    """The layers that close looks see, from input to output; None where there is no close look."""
-    if experiment.pace.closely is None:
+    """The layers that full probes see, from input to output; None where there are none."""
+    if experiment.pace.probes is None:
         return None
     return tuple(experiment.design.layers.seen.values())
 
