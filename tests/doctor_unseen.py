@@ -109,8 +109,8 @@ def bases(folder: Path) -> dict[str, Sections]:
                  "train": {"epochs": 24, "batch_size": 36}},
         "squares": {"data": csv(_squares(folder)), "model": mlp(30, 14),
                     "optimizer": momentum(0.06), "train": {"epochs": 25, "batch_size": 22}},
-        "arrows": {"data": arrows, "model": {"kind": "cnn", "channels": [7, 11], "dense": [26]},
-                   "optimizer": adam(3e-3), "train": {"epochs": 9, "batch_size": 36}},
+        "arrows": {"data": arrows, "model": {"kind": "cnn", "channels": [7, 14], "dense": [36]},
+                   "optimizer": adam(5e-3), "train": {"epochs": 22, "batch_size": 25}},
         "digits": {"data": {"kind": "digits", "limit": 1000, "validation": 350},
                    "model": mlp(52, 18, activation="elu"), "optimizer": adam(2e-3),
                    "train": {"epochs": 12, "batch_size": 44}},
@@ -210,15 +210,16 @@ def sick(folder: Path, seed: int) -> list[Case]:
     add("warmup_too_long", {"schedule": {"kind": "constant", "warmup": pick("96 %", "100 %")}},
         fields=("schedule",), base=plain)  # fmt: skip
     slow = {"optimizer": {"kind": "sgd", "lr": 0.02}}
-    add("early_stopping", {"train": {"early_stopping": {"patience": 1, "min_delta": grow(0.1, 0.3)}}},
+    hasty = {"patience": 1, "min_delta": grow(0.1, 0.3)}
+    add("early_stopping", {"train": {"early_stopping": hasty}},
         fields=("train.early_stopping",), base=slow)  # fmt: skip
     add("frozen_layers", {"optimizer": {"groups": {"hidden*": {"lr": 0.0}}}},
         fields=("optimizer.groups",), on=("squares", "waves", "teacher"))  # fmt: skip
     add("nearly_frozen", {"optimizer": {"groups": {pick("hidden1", "hidden*"): {
         "lr": grow(1e-8, 1e-6)}}}}, fields=("optimizer.groups",),
         on=("squares", "waves"), base={"model": mlp(10, 8, activation="tanh")})  # fmt: skip
-    turned = pick([{"kind": "rotation", "degrees": 180}], [{"kind": "flip", "direction": "vertical"},
-                  {"kind": "flip", "direction": "horizontal"}])  # fmt: skip
+    flips = [{"kind": "flip", "direction": way} for way in ("vertical", "horizontal")]
+    turned = pick([{"kind": "rotation", "degrees": 180}], flips)
     add("augment", {"data": {"augment": turned}}, fields=("data.augment",), on=("arrows",))
     add("input_noise", {"data": {"augment": [{"kind": "noise", "deviation": grow(8.0, 40.0)}]}},
         fields=("data.augment",), on=("counts", "teacher", "waves", "digits"))  # fmt: skip
@@ -227,8 +228,9 @@ def sick(folder: Path, seed: int) -> list[Case]:
         "train.batch_size"))  # fmt: skip
     add("full_batch", {"train": {"batch_size": "full"}}, "batch_too_large", "too_few_updates",
         fields=("train.batch_size", "train.epochs"))  # fmt: skip
-    add("label_smoothing", {"loss": {"kind": "cross_entropy", "label_smoothing": grow(0.97, 0.998)}},
-        fields=("loss",), on=("counts", "teacher", "digits"))  # fmt: skip
+    smooth = {"kind": "cross_entropy", "label_smoothing": grow(0.97, 0.998)}
+    add("label_smoothing", {"loss": smooth}, fields=("loss",),
+        on=("counts", "teacher", "digits"))  # fmt: skip
     add("wrong_loss", {"loss": {"kind": "mae"}}, fields=("loss",), on=("digits", "counts"))
     add("tiny_init", {"model": {"init": {"kind": "normal", "std": grow(1e-7, 1e-5)}}},
         "poor_initialization", "vanishing_gradient", fields=("model.init",),
