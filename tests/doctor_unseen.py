@@ -152,7 +152,7 @@ _DROP = ("counts", "teacher", "digits", "arrows", "squares", "waves")
 
 def sick(folder: Path, seed: int) -> list[Case]:
     """One case of each kind; the seed moves its degree and the experiment it befalls."""
-    known = bases(folder)
+    known: dict[str, Sections] = bases(folder)
     draw = np.random.default_rng(seed + 90_000)
     cases: list[Case] = []
 
@@ -166,8 +166,9 @@ def sick(folder: Path, seed: int) -> list[Case]:
             fields: tuple[str, ...] = (), base: Mapping[str, Any] | None = None,
             whole: tuple[str, ...] = (), compared: bool = True) -> None:  # fmt: skip
         """A base with a section changed: merged into what stands there, unless named in whole."""
-        well = {**known[pick(*on)], **(base or {}), "seed": 700 + seed}
-        ill = {**well}
+        base = base or {}
+        well: Sections = {**known[pick(*on)], **base, "seed": 700 + seed}
+        ill: Sections = {**well}
         for section, changed in change.items():
             before = {} if section in whole else well.get(section, {})
             ill[section] = {**before, **changed}
@@ -183,7 +184,9 @@ def sick(folder: Path, seed: int) -> list[Case]:
             )
         )
 
-    sgd = lambda low, high: {"kind": "sgd", "lr": grow(low, high), "momentum": 0.9}  # noqa: E731
+    def sgd(low: float, high: float) -> Sections:
+        return {"kind": "sgd", "lr": grow(low, high), "momentum": 0.9}
+
     add("l2", {"regularize": {"l2": grow(0.4, 4.0)}}, fields=("regularize.l2",))
     add("l1", {"regularize": {"l1": grow(0.03, 0.3)}}, fields=("regularize.l1",))
     add("max_norm", {"regularize": {"max_norm": grow(0.01, 0.06)}}, fields=("regularize.max_norm",))

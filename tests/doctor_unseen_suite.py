@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import doctor_unseen
 from doctor_data import Case
+from doctor_settings import setting_cases
 from doctor_suite import trained
 
 from nnlab.core.finding import Finding
@@ -56,10 +57,10 @@ def judged(work: tuple[Case, Path]) -> Result:
     """What the doctor says of one case, whether that is right, and what its first remedy does."""
     case, folder = work
     from nnlab.commands.doctor.recorded import examine_run
-    from nnlab.commands.doctor.report import sorted_
+    from nnlab.diagnosis.story import tell_story
 
     run = trained(folder / case.name, case.sections)
-    told = sorted_(examine_run(run).findings)
+    told = tell_story(examine_run(run).findings)
     warned = [finding for finding in told if finding.worse_than("note")]
     result: Result = {
         "name": case.name,
@@ -122,8 +123,22 @@ def told(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def cases_of(kind: str, tables: Path, count: int, first: int) -> list[Case]:
+    """All cases of a set: settings, on which checks are set, or unseen."""
+    if kind == "settings":
+        return setting_cases(tables, seeds=count, first=first)
+    seeds = range(first, first + count)
+    chosen = [case for seed in seeds for case in doctor_unseen.sick(tables, seed)]
+    return chosen + [
+        Case(f"healthy-{n}-{seed}", "", frozenset(), {**sections, "seed": 800 + seed})
+        for seed in seeds
+        for n, sections in enumerate(doctor_unseen.healthy(tables))
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", default="unseen", choices=["unseen", "settings"])
     parser.add_argument("--out", type=Path, default=Path("runs/doctor-unseen"))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first", type=int, default=0)
@@ -133,13 +148,7 @@ def main() -> None:
     folder = words.out.absolute()
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
-    seeds = range(words.first, words.first + words.seeds)
-    chosen = [case for seed in seeds for case in doctor_unseen.sick(tables, seed)]
-    chosen += [
-        Case(f"healthy-{n}-{seed}", "", frozenset(), {**sections, "seed": 800 + seed})
-        for seed in seeds
-        for n, sections in enumerate(doctor_unseen.healthy(tables))
-    ]
+    chosen = cases_of(words.set, tables, words.seeds, words.first)
     work = [(case, folder) for case in chosen if case.name.startswith(words.only)]
     results: list[Result] = []
     with ProcessPoolExecutor(words.jobs, mp_context=get_context("spawn")) as pool:
