@@ -18,7 +18,7 @@ class Check(NamedTuple):
 
     Attributes:
         name: of its finding.
-        look: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
+        judge: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
         explained_by: findings whose consequence this one is: where one of them has been made, this
             one would say nothing new.
         begun_by: findings whose consequence this one is, but only where it was there before the
@@ -28,7 +28,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    look: Callable[[History, Facts], Finding | None]
+    judge: Callable[[History, Facts], Finding | None]
     explained_by: tuple[str, ...] = ()
     begun_by: tuple[str, ...] = ()
     at_end: bool = False
@@ -87,7 +87,7 @@ class Setting(NamedTuple):
     proof: Callable[[History, Facts], Proof | None]
     source: str = ""
 
-    def look(self, history: History, facts: Facts) -> Finding | None:
+    def judge(self, history: History, facts: Facts) -> Finding | None:
         """The finding, where the config has it and the run shows it."""
         found = self.far(facts)
         seen = self.proof(history, facts) if found is not None else None
@@ -102,7 +102,7 @@ class Setting(NamedTuple):
 
     def check(self) -> Check:
         """As the watcher asks it."""
-        return Check(self.name, self.look, at_end=True, of_config=True)
+        return Check(self.name, self.judge, at_end=True, of_config=True)
 
     def _finding(self, found: Far, seen: Proof | None) -> Finding:
         return Finding(

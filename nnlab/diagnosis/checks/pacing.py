@@ -48,7 +48,7 @@ def _epsilon(facts: Facts) -> Far | None:
 
 def _drowned(history: History, facts: Facts) -> Proof | None:
     eps = getattr(facts.config.optimizer, "eps", 0.0)
-    sizes = [v for p in history.close for _, v in of_layers(p, "grad_rms", facts.layers) if p.step]
+    sizes = [v for p in history.probed for _, v in of_layers(p, "grad_rms", facts.layers) if p.step]
     if not sizes or eps < 3.0 * median(sizes) or not little_is_learned(history, facts):
         return None
     return Proof(eps / max(1e-30, median(sizes)), "eps over the size of a gradient's entry")
@@ -220,10 +220,10 @@ def _frozen(facts: Facts) -> Far | None:
 def _stayed(history: History, facts: Facts) -> Proof | None:
     """The weights of the slow layers stayed where they were, and the run came to rest high up."""
     slow = facts.slow_layers
-    looks = [point for point in history.close if point.step]
-    if not looks or not little_is_learned(history, facts):
+    probed = [point for point in history.probed if point.step]
+    if not probed or not little_is_learned(history, facts):
         return None
-    ways = [way for layer, way in of_layers(looks[-1], "distance", facts.layers) if layer in slow]
+    ways = [way for layer, way in of_layers(probed[-1], "distance", facts.layers) if layer in slow]
     if ways and max(ways) > 0.05:
         return None
     return Proof(
@@ -265,7 +265,7 @@ def _unfinished(history: History, facts: Facts) -> Proof | None:
     if history.status != "completed" or not little_is_learned(history, facts):
         return None
     total, fall = facts.experiment.total or 0, still_falls(history, facts)
-    known = [r for p in history.close if p.step and (r := middle_update(p, facts)) is not None]
+    known = [r for p in history.probed if p.step and (r := middle_update(p, facts)) is not None]
     ratio = fmean(known) if known else None
     if ratio is not None and not facts.limits.update_low <= ratio <= facts.limits.update_high:
         return None

@@ -22,11 +22,11 @@ _SHRUNK = 0.5
 
 def _weights_left(history: History, facts: Facts) -> float | None:
     """Length of the last weights over that of the first, median of the layers."""
-    looks = history.close
-    if len(looks) < 2 or looks[0].step:
+    probed = history.probed
+    if len(probed) < 2 or probed[0].step:
         return None
-    first = dict(of_layers(looks[0], "weight_norm", facts.layers))
-    last = of_layers(looks[-1], "weight_norm", facts.layers)
+    first = dict(of_layers(probed[0], "weight_norm", facts.layers))
+    last = of_layers(probed[-1], "weight_norm", facts.layers)
     found = [length / first[layer] for layer, length in last if first.get(layer)]
     return median(found) if found else None
 
