@@ -11,6 +11,7 @@ from nnlab.core.contracts import Batch
 from nnlab.core.seeds import seed_for
 from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
+from nnlab.training import objective
 from nnlab.training.probes.gradients import tensor_norms
 from nnlab.training.probes.no_trace import may_draw
 from nnlab.training.probes.observation import Observation
@@ -72,20 +73,34 @@ class EagerStep:
         """Gather, scale, augment, forward, backward, clip, optimizer, constraint, average, sums."""
         self._pass(rows, self.window)
         self.clip()
+        self.descend()
+        self.finish()
+
+    def descend(self) -> None:
+        """The optimizer's step, by the gradients that are there; leaves none behind."""
         if self._scaler.is_enabled():
             self._scaler.step(self.optimizer)
             self._scaler.update()
         else:
             optimizer_step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)
-        self.finish()
 
-    def clip(self, *, foreach: bool = True) -> None:
-        """Shortens the whole gradient to `clip_norm`, and counts it; `foreach`: in one kernel."""
+    def clip(self, *, recorded: bool = False) -> None:
+        """Shortens the whole gradient to `clip_norm`, and counts it.
+
+        Args:
+            recorded: by operations that can be recorded, and with the limit as a tensor.
+        """
         limit = self._parts.clip_norm
         if limit is not None:
             self._scaler.unscale_(self.optimizer)
-            norm = nn.utils.clip_grad_norm_(self._parameters, limit, foreach=foreach)
+            if recorded:
+                limit = self._parts.numbers["clip_norm"]
+                norm = objective.clip_gradients(
+                    [p.grad for p in self._parameters if p.grad is not None], limit
+                )
+            else:
+                norm = nn.utils.clip_grad_norm_(self._parameters, limit, foreach=True)
             # Added as a tensor: a branch on the norm would wait for the device in every step.
             self.observation.clipped += norm > limit
 
@@ -108,11 +123,16 @@ class EagerStep:
         """Forward and backward: leaves the (scaled) gradients in the parameters."""
         batch = self.batch(rows)
         self.seed()
-        objective = self.differentiate(batch, window)
+        found = self.differentiate(batch, window)
         # Of the update alone, not of a look: those are what the reading is about.
         if window is self.window and self.observation.awaits_norms:
             self.observation.note_norms(tensor_norms(self._found()))
-        return objective
+        return found
+
+    def gradients(self, rows: Tensor) -> list[Tensor]:
+        """Those of an update of these rows, one for each parameter; they stay there for `clip`."""
+        self._pass(rows, self.window)
+        return self._found()
 
     def batch(self, rows: Tensor) -> Batch:
         """Gathered, scaled, augmented for the update at hand."""
@@ -135,14 +155,19 @@ class EagerStep:
         with self._autocast():
             outputs = self.network(batch.inputs)
         losses = self._parts.loss(outputs, batch)
-        objective = losses.mean()
+        total = losses.mean()
         penalty = None if self._parts.penalty is None else self._parts.penalty()
         if penalty is not None:
-            objective = objective + penalty
-        self._scaler.scale(objective).backward()
+            total = total + penalty
+        self._scaler.scale(total).backward()
         if window is not None:
             window.add(losses.detach(), outputs.detach(), batch, penalty)
-        return objective.detach()
+        return total.detach()
+
+    @property
+    def lower_precision(self) -> bool:
+        """Whether matrix products are computed in fewer digits than the weights have."""
+        return self._parts.autocast is not None
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._parts.autocast is None:
@@ -182,7 +207,8 @@ class EagerStep:
         network = {**self._named, **dict(self.network.named_buffers())}
         found = {f"model/{name}": tensor for name, tensor in network.items()}
         sums = {"window/sums": self.window.sums, "window/clipped": self.observation.clipped}
-        return found | optimizer_state(self.optimizer, self._named) | sums
+        numbers = {f"number/{name}": number for name, number in self._parts.numbers.items()}
+        return found | optimizer_state(self.optimizer, self._named) | sums | numbers
 
     def state(self) -> dict[str, Tensor]:
         """model/..., optimizer/<parameter>/<name>, scaler/..., window/..., step/count.

@@ -8,23 +8,26 @@ from torch import Tensor, nn
 from nnlab.training.step import Constraint, Penalty
 
 
-def penalty_term(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Penalty | None:
+def penalty_term(
+    parameters: Sequence[nn.Parameter], *, l2: float | Tensor, l1: float | Tensor
+) -> Penalty | None:
     """l2 / 2 * sum of w^2 + l1 * sum of |w| over these parameters; None if both are 0.
 
     Args:
         parameters: at least one.
-        l2: so that its gradient is l2 * w.
-        l1: so that its gradient is l1 * sign(w).
+        l2: so that its gradient is l2 * w; as a 0-dim tensor a compiled step reads it anew.
+        l1: so that its gradient is l1 * sign(w); as `l2`.
     """
-    if not l2 and not l1:
+    squared, absolute = (isinstance(each, Tensor) or each != 0 for each in (l2, l1))
+    if not squared and not absolute:
         return None
 
     def term() -> Tensor:
         total = parameters[0].new_zeros(())
         for parameter in parameters:
-            if l2:
+            if squared:
                 total = total + l2 / 2 * parameter.square().sum()
-            if l1:
+            if absolute:
                 total = total + l1 * parameter.abs().sum()
         return total
 
@@ -52,6 +55,26 @@ def max_norm(parameters: Sequence[nn.Parameter], limit: float) -> Constraint:
             weight.mul_(factors.view(-1, *[1] * (weight.ndim - 1)))
 
     return constrain
+
+
+def clip_gradients(gradients: Sequence[Tensor], limit: Tensor) -> Tensor:
+    """Shortens the whole gradient to at most `limit`, as torch.nn.utils.clip_grad_norm_ does.
+
+    torch's reads a limit that is a tensor back to the host.
+
+    Args:
+        gradients: changed in place.
+        limit: (), in their precision.
+
+    Returns:
+        () the L2 norm of all of them together, before.
+    """
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+    # 1e-6 as in torch, so that a gradient of 0 stays 0.
+    factor = (limit / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor)
+    return norm
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:

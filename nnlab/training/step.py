@@ -1,7 +1,7 @@
 """One training step. The loop calls it and knows nothing of what happens inside."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -68,6 +68,9 @@ class Parts:
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
         averaged: follows the network; what is evaluated, and the model of a checkpoint.
+        numbers: hyperparameters as 0-dim tensors, by name: those that the loss and the penalty
+            hold, and `clip_norm`. A compiled step takes them as inputs, so that it serves other
+            numbers too; empty where there is none.
         probes: see into the network where a full look is asked for.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
     """
@@ -86,6 +89,7 @@ class Parts:
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None
+    numbers: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     probes: Probes | None = None
     autocast: torch.dtype | None = None
 

@@ -28,6 +28,8 @@ class LossConfig(Kind, frozen=True):
         link_inside: whether the loss computes that link itself, so that the network ends in logits.
         links: the output activations that may be written; None for any.
         tasks: the tasks it can be trained on.
+        tuned: fields that are numbers and that `build` may meet as 0-dim tensors where they are
+            not 0: so that a compiled step is not built anew for another number.
         formula: one line: formula, reduction, targets, link.
     """
 
@@ -35,6 +37,7 @@ class LossConfig(Kind, frozen=True):
     link_inside: ClassVar[bool] = False
     links: ClassVar[tuple[str, ...] | None] = None
     tasks: ClassVar[tuple[Task, ...]] = ("classes", "regression")
+    tuned: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str]
     one_for_two: ClassVar[bool] = False
     """Whether two classes share one output, which is high for the second class."""

@@ -15,6 +15,7 @@ from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
 from nnlab.runs.building.compiling import compile_step
 from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.numbers import penalty_share, tuned_numbers
 from nnlab.runs.building.probing import build_probes, costly_measures, spread_rows
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
@@ -83,7 +84,8 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         lambda: source.gather(calibration_rows(examples).to(device)).inputs,
     )
     averaged = _averaged(experiment, network)
-    loss = loss_of(experiment, examples, network)
+    numbers = tuned_numbers(experiment, device)
+    loss = loss_of(experiment, examples, network, numbers)
     base_lr = rule.base_lr(config.optimizer)
     rate = torch.tensor(base_lr, dtype=torch.float64 if device.type == "cpu" else torch.float32).to(
         device
@@ -91,7 +93,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     optimizer = None
     if rule.optimized:
         optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
-    penalty = _penalty(experiment, network)
+    penalty = _penalty(experiment, network, numbers)
     measures_of = {}
     if optimizer is not None:
         measures_of = costly_measures(
@@ -125,6 +127,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         clip_norm=train.clip_norm,
         constraint=_constraint(experiment, network),
         averaged=averaged,
+        numbers=numbers,
         probes=build_probes(experiment, examples, network, source, device),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
@@ -218,11 +221,13 @@ def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None
     return objective.max_norm(objective.regularized_parameters(network, "weights"), limit)
 
 
-def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
-    terms = experiment.config.regularize
-    share = experiment.shape.sizes["train"] if terms.per == "dataset" else 1
+def _penalty(
+    experiment: Experiment, network: nn.Module, numbers: Mapping[str, Tensor]
+) -> "Callable[[], Tensor] | None":
+    terms, share = experiment.config.regularize, penalty_share(experiment)
     parameters = objective.regularized_parameters(network, terms.on)
-    return objective.penalty_term(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
+    l2, l1 = (numbers.get(n, getattr(terms, n) / share) for n in ("l2", "l1"))
+    return objective.penalty_term(parameters, l2=l2, l1=l1)
 
 
 def _limits(experiment: Experiment) -> Limits:
