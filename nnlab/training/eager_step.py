@@ -7,13 +7,13 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Batch
+from nnlab.core.contracts import Batch, Noise
 from nnlab.core.seeds import seed_for
 from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
 from nnlab.training import objective
 from nnlab.training.probes.gradients import tensor_norms
-from nnlab.training.probes.no_trace import may_draw
+from nnlab.training.probes.no_trace import foreign
 from nnlab.training.probes.observation import Observation
 from nnlab.training.step import Parts
 from nnlab.training.window import Window
@@ -22,6 +22,9 @@ from nnlab.training.window import Window
 @final
 class EagerStep:
     """Backpropagation, one operation at a time: the page that one reads.
+
+    An update has three stages: `gradient` of a batch, in parts where it is accumulated; `clip`, on
+    the whole of it; `descend`, the optimizer. A compiled step records the same stages.
 
     Args:
         parts: what it is made of; its optimizer is there.
@@ -42,8 +45,11 @@ class EagerStep:
         self._scaler = torch.amp.GradScaler(
             self.device.type, enabled=parts.autocast is torch.float16, init_scale=2.0**10
         )
-        # Seeding is work in every step: it is done only where a layer may draw.
-        self._draws = may_draw(parts.network)
+        # A layer of ours draws by row. A module of a user's own may draw as it likes: for it alone
+        # torch's generators are seeded, which is work in every step.
+        self._noise = Noise(torch.zeros((), dtype=torch.int64, device=self.device))
+        self._draws = self._noise.attach(parts.network)
+        self._foreign = foreign(parts.network)
         penalized = parts.penalty is not None
         self.window = Window(parts.scores, self.device, penalized=penalized)
         self.observation = Observation(
@@ -123,7 +129,7 @@ class EagerStep:
         """Forward and backward: leaves the (scaled) gradients in the parameters."""
         batch = self.batch(rows)
         self.seed()
-        found = self.differentiate(batch, window)
+        found = self.gradient(batch, window)
         # Of the update alone, not of a look: those are what the reading is about.
         if window is self.window and self.observation.awaits_norms:
             self.observation.note_norms(tensor_norms(self._found()))
@@ -145,23 +151,47 @@ class EagerStep:
 
     def seed(self) -> None:
         """Begins what the forward pass of the update at hand draws."""
-        if self._draws:
-            devices.seed_generators(
-                self.device, seed_for(self._parts.seeds["dropout"], "dropout", self.count)
-            )
+        if self._draws or self._foreign:
+            seed = seed_for(self._parts.seeds["dropout"], "dropout", self.count)
+            self._noise.seed.fill_(seed)
+            if self._foreign:
+                devices.seed_generators(self.device, seed)
 
-    def differentiate(self, batch: Batch, window: Window | None) -> Tensor:
-        """Forward and backward on a batch; returns the objective ()."""
+    def gradient(self, batch: Batch, window: Window | None) -> Tensor:
+        """Forward and backward on a batch; returns the objective ().
+
+        In parts, each with every n-th example, it is the same gradient up to rounding: a part
+        counts by its share of the examples, and the penalty falls once. What looks at a batch as a
+        whole, as batch norm does, sees a part.
+        """
+        count = self._parts.accumulate
+        if count == 1:
+            return self._differentiate(batch, window, None, penalized=True)
+        objective = self._parts.learning_rate.new_zeros((), dtype=self._parameters[0].dtype)
+        for number in range(min(count, len(batch.rows))):
+            part = Batch(*(tensor[number::count] for tensor in batch))
+            share = len(batch.targets)
+            objective += self._differentiate(part, window, share, penalized=number == 0)
+        return objective
+
+    def _differentiate(
+        self, batch: Batch, window: Window | None, whole: int | None, *, penalized: bool
+    ) -> Tensor:
+        """Adds the gradient of a batch, or of a part of one of `whole` examples."""
+        self._noise.rows = batch.rows
         with self._autocast():
             outputs = self.network(batch.inputs)
+        self._noise.rows = None
         losses = self._parts.loss(outputs, batch)
-        total = losses.mean()
-        penalty = None if self._parts.penalty is None else self._parts.penalty()
+        total = losses.mean() if whole is None else losses.sum() / whole
+        penalty = self._parts.penalty() if penalized and self._parts.penalty else None
         if penalty is not None:
             total = total + penalty
         self._scaler.scale(total).backward()
         if window is not None:
             window.add(losses.detach(), outputs.detach(), batch, penalty)
+            if not penalized:  # a later part of a batch that has been counted
+                window.batches -= 1
         return total.detach()
 
     @property
@@ -208,7 +238,8 @@ class EagerStep:
         found = {f"model/{name}": tensor for name, tensor in network.items()}
         sums = {"window/sums": self.window.sums, "window/clipped": self.observation.clipped}
         numbers = {f"number/{name}": number for name, number in self._parts.numbers.items()}
-        return found | optimizer_state(self.optimizer, self._named) | sums | numbers
+        drawn = {"noise/seed": self._noise.seed} if self._draws else {}
+        return found | optimizer_state(self.optimizer, self._named) | sums | numbers | drawn
 
     def state(self) -> dict[str, Tensor]:
         """model/..., optimizer/<parameter>/<name>, scaler/..., window/..., step/count.

@@ -65,6 +65,7 @@ class Parts:
         closure: whether the optimizer evaluates the loss several times in an update.
         augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
+        accumulate: in how many parts the gradient of a batch is computed, one after the other.
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
         averaged: follows the network; what is evaluated, and the model of a checkpoint.
@@ -86,6 +87,7 @@ class Parts:
     closure: bool = False
     augment: AugmentFn | None = None
     penalty: Penalty | None = None
+    accumulate: int = 1
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None

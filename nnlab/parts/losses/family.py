@@ -1,7 +1,7 @@
 """What every loss says of itself, and what they share."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
@@ -106,6 +106,15 @@ class LossConfig(Kind, frozen=True):
     def predictions(self, outputs: "Tensor") -> "Tensor":
         """The real targets that raw outputs predict, (N, K). Default: the outputs themselves."""
         return outputs
+
+    def tuned_by(self, numbers: "Mapping[str, Tensor]") -> Self:
+        """This loss with 0-dim tensors in the place of what it is `tuned` by, for `build` alone.
+
+        Args:
+            numbers: by the field's name; others are left aside.
+        """
+        taken = {name: numbers[name] for name in self.tuned if name in numbers}
+        return self.model_copy(update=taken) if taken else self
 
     @abstractmethod
     def build(self, shape: DataShape) -> LossFn:

@@ -292,16 +292,14 @@ def given(number: "float | torch.Tensor") -> bool:
 def scalars_of(
     like: "torch.Tensor", *numbers: "float | torch.Tensor"
 ) -> "tuple[float | torch.Tensor, ...]":
-    """Numbers as factors of a tensor: those that are tensors in its precision, computed once.
+    """Numbers as factors of a tensor: those that are tensors in its precision.
 
     Args:
         like: what they will be multiplied with.
         numbers: plain ones stay what they are; differences such as 1 - b2 come computed, as they
             would lose digits in the precision of `like`.
     """
-    tensors = [n.to(like.dtype) for n in numbers if isinstance(n, torch.Tensor)]
-    made = iter(scalar_once(*tensors) if tensors else ())
-    return tuple(next(made) if isinstance(n, torch.Tensor) else n for n in numbers)
+    return tuple(n.to(like.dtype) if isinstance(n, torch.Tensor) else n for n in numbers)
 
 
 def numel_of(shape: Shape) -> int:

@@ -124,6 +124,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
         learning_rate=rate,
         augment=augment,
         penalty=penalty,
+        accumulate=train.accumulate,
         clip_norm=train.clip_norm,
         constraint=_constraint(experiment, network),
         averaged=averaged,

@@ -1,12 +1,9 @@
 """Hyperparameters as tensors: what a compiled step takes as inputs, so that it serves them all."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from nnlab.experiment.experiment import Experiment
-from nnlab.parts.losses.family import LossConfig
 
 
 def tuned_numbers(experiment: Experiment, device: torch.device) -> dict[str, Tensor]:
@@ -41,9 +38,3 @@ def tuned_numbers(experiment: Experiment, device: torch.device) -> dict[str, Ten
 def penalty_share(experiment: Experiment) -> int:
     """What the factors of the penalty are divided by."""
     return experiment.shape.sizes["train"] if experiment.config.regularize.per == "dataset" else 1
-
-
-def tuned_loss(loss: LossConfig, numbers: Mapping[str, Tensor]) -> LossConfig:
-    """The loss with tensors in the place of the numbers that it is tuned by, for `build` alone."""
-    taken = {name: numbers[name] for name in loss.tuned if name in numbers}
-    return loss.model_copy(update=taken) if taken else loss

@@ -28,7 +28,6 @@ from nnlab.parts.scores.family import (
     SumScoreConfig,
     sum_dtype,
 )
-from nnlab.runs.building.numbers import tuned_loss
 
 _Seen = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Raw outputs and targets to those that a score compares."""
@@ -51,7 +50,7 @@ def loss_of(
     """
     targets = examples.targets[examples.rows["train"]]
     fitted = experiment.loss.fitted(targets, experiment.shape)
-    tuned = tuned_loss(fitted, numbers or {})
+    tuned = fitted.tuned_by(numbers or {})
     return experiment.config.rule.loss_of(network, tuned, experiment.shape)
 
 

@@ -167,6 +167,14 @@ def test_a_short_last_batch_and_a_penalty_are_those_of_the_eager_step() -> None:
 
 
 @pytest.mark.usefixtures("graphs")
+def test_accumulated_gradients_are_those_of_the_eager_step() -> None:
+    sections: dict[str, Any] = {"model": NETWORKS["cnn"], "regularize": {"l2": 0.01}}
+    ours, theirs = pair(**sections, train={"accumulate": 3, "clip_norm": 0.5})
+    assert distance(updates(ours, 12), updates(theirs, 12)) <= 1e-9
+    assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
+
+
+@pytest.mark.usefixtures("graphs")
 def test_groups_with_rates_of_their_own_follow_the_schedule() -> None:
     groups = {"hidden1": {"lr": 0.0}, "output": {"lr": 0.5, "weight_decay": 0.1}}
     optimizer = {"kind": "rmsprop", "groups": groups}
