@@ -53,9 +53,9 @@ class LbfgsStep:
                 buffer.copy_(after_first)
         eager.finish()
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of these rows, as the first evaluation will see them."""
-        self._eager.look(rows, beside=beside)
+        self._eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """Means of the window, gradient norms."""

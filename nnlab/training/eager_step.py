@@ -11,8 +11,7 @@ from nnlab.core.contracts import Batch, Noise
 from nnlab.core.seeds import seed_for
 from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
-from nnlab.training import objective
-from nnlab.training.probes.gradients import tensor_norms
+from nnlab.training.probes.gradients import clip_gradients, tensor_norms
 from nnlab.training.probes.no_trace import foreign
 from nnlab.training.probes.observation import Observation
 from nnlab.training.step import Parts
@@ -102,7 +101,7 @@ class EagerStep:
             self._scaler.unscale_(self.optimizer)
             if recorded:
                 limit = self._parts.numbers["clip_norm"]
-                norm = objective.clip_gradients(
+                norm = clip_gradients(
                     [p.grad for p in self._parameters if p.grad is not None], limit
                 )
             else:
@@ -130,7 +129,7 @@ class EagerStep:
         batch = self.batch(rows)
         self.seed()
         found = self.gradient(batch, window)
-        # Of the update alone, not of a look: those are what the reading is about.
+        # Of the update alone, not of a probe: those are what the reading is about.
         if window is self.window and self.observation.awaits_norms:
             self.observation.note_norms(tensor_norms(self._found()))
         return found
@@ -204,9 +203,9 @@ class EagerStep:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self._parts.autocast)
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of this batch, before clipping; with `beside`, what probes see too."""
-        self.observation.look(rows, beside, self._gradients)
+        self.observation.probe(rows, beside, self._gradients)
 
     def _gradients(self, rows: Tensor, window: Window | None) -> list[Tensor]:
         """Of the objective at these rows, one for each parameter; leaves none behind."""
@@ -224,7 +223,7 @@ class EagerStep:
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
 
     def read(self) -> dict[str, float]:
-        """Means of the window (if there was no update, of the batch looked at), what was probed."""
+        """Means of the window (if there was no update, of the batch probed), what was probed."""
         return self.observation.read(self._gradients)
 
     @property

@@ -21,7 +21,7 @@ from nnlab.training.pace import Costly, Pace
 from nnlab.training.progress import Best, Limits, Monitor, Progress, what_is_lost
 from nnlab.training.step import Concluding, Step
 
-BESIDE = 4  # batches whose gradients a close look compares
+BESIDE = 4  # batches whose gradients a full probe compares
 SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
 
@@ -114,7 +114,7 @@ class Trainer:
         self.fill(0)
         batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
-        self.step.look(batch, beside=others if self._pace.close(0) else None)
+        self.step.probe(batch, beside=others if self._pace.probes_fully(0) else None)
         values = {**self.step.read(), **self._measured(0), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
@@ -130,7 +130,7 @@ class Trainer:
         self.announce(whole[position : None if limit is None else position + limit - progress.step])
         if position == 0:
             self.step.window.begin_epoch()
-        start, looked, examples, late = perf_counter(), 0.0, 0, False
+        start, probing, examples, late = perf_counter(), 0.0, 0, False
         for rows in batches:
             self.fill(progress.step)
             if progress.step == end - 1:
@@ -138,8 +138,8 @@ class Trainer:
                 # A session that begins within a window sees the batches before it too.
                 first = end - 1 - epoch * self.order.per_epoch - self.step.window.batches
                 window = whole[max(first, 0) : position + len(batches)]
-                self.step.look(rows, beside=self._beside(window, end))
-                looked = perf_counter() - before
+                self.step.probe(rows, beside=self._beside(window, end))
+                probing = perf_counter() - before
             self.step.update(rows)
             progress.step += 1
             examples += rows.numel()  # len() of a tensor takes 3 us
@@ -148,13 +148,13 @@ class Trainer:
                 break
         if progress.step < end and not late:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
-            progress.train_seconds += perf_counter() - start - looked
+            progress.train_seconds += perf_counter() - start - probing
             progress.examples += examples
             return
         values = self.step.read()
         progress.epoch_means = self.step.window.over_epoch()
         progress.epoch_means_step = progress.step
-        seconds = perf_counter() - start - looked  # after the read, which waits for the device
+        seconds = perf_counter() - start - probing  # after the read, which waits for the device
         progress.train_seconds += seconds
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
@@ -171,10 +171,10 @@ class Trainer:
             yield from self._evaluations(progress)
 
     def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
-        """Batches of the window beside its last, at equal distances; None where a glance does."""
+        """For a full probe: batches beside the window's last, at equal distances; else None."""
         pace = self._pace
-        ends = pace.closely is not None and end in (pace.next(0), self._limits.steps)
-        if not ends and not pace.close(end):
+        ends = pace.probes is not None and end in (pace.next(0), self._limits.steps)
+        if not ends and not pace.probes_fully(end):
             return None
         stride = max(1, (len(batches) - 1) // (BESIDE - 1))
         return batches[-1 - stride :: -stride][: BESIDE - 1]

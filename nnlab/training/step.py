@@ -72,7 +72,7 @@ class Parts:
         numbers: hyperparameters as 0-dim tensors, by name: those that the loss and the penalty
             hold, and `clip_norm`. A compiled step takes them as inputs, so that it serves other
             numbers too; empty where there is none.
-        probes: see into the network where a full look is asked for.
+        probes: see into the network where a full probe is asked for.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
     """
 
@@ -110,12 +110,13 @@ class Step(Protocol):
         """Learns from these rows (N,): no host read, no branch on a tensor."""
         ...
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """Probes these rows; changes neither weights nor buffers nor random streams.
 
         Args:
             rows: (N,) of the next update.
-            beside: other batches of the window, for a close look; None for a glance.
+            beside: other batches of the window, for a full probe; None for a cheap one, of the
+                gradient norms alone.
         """
         ...
 

@@ -13,7 +13,7 @@ class Check(NamedTuple):
 
     Attributes:
         name: of its finding.
-        look: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
+        judge: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
         explained_by: findings whose consequence this one is: where one of them has been made, this
             one would say nothing new.
         begun_by: findings whose consequence this one is, but only where it was there before the
@@ -22,7 +22,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    look: Callable[[History, Facts], Finding | None]
+    judge: Callable[[History, Facts], Finding | None]
     explained_by: tuple[str, ...] = ()
     begun_by: tuple[str, ...] = ()
     at_end: bool = False

@@ -37,7 +37,7 @@ class Scene:
         experiment: settled.
         examples: the data, as stored.
         forward: asks the network that is trained, on its device.
-        sight: looks between its layers.
+        sight: observes what passes between its layers.
         source: gives the batch of rows, scaled.
         probe: (N,) rows on the device, the same for the whole run.
         norms: keys of the weights' gradient norms in readings, from input to output.

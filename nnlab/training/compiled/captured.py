@@ -128,9 +128,9 @@ class CapturedStep:
     def _addresses(self) -> list[int]:
         return [tensor.data_ptr() for tensor in self._program.held().values()]
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """Looks as the eager step does."""
-        self.eager.look(rows, beside=beside)
+        self.eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """As of the eager step."""

@@ -156,9 +156,9 @@ class CompiledStep:
         names = [name for name in self.built.inputs if not name.startswith("argument/")]
         return [held[name].detach() for name in names]
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """Looks as the eager step does."""
-        self.eager.look(rows, beside=beside)
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+        """Probes as the eager step does."""
+        self.eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """As of the eager step."""

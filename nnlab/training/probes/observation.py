@@ -21,7 +21,7 @@ window, and leaves the parameters without a gradient."""
 
 @final
 class Observation:
-    """What a step of backpropagation remembers between `look` and `read`.
+    """What a step of backpropagation remembers between `probe` and `read`.
 
     An update is probed in one of two ways. The cheap one costs no pass: the batch is remembered,
     and the update that follows hands over the norms of the gradients that it computes anyway. The
@@ -33,7 +33,7 @@ class Observation:
         window: sums of the updates.
         scores: by their key.
         labels: parameter name -> its key in readings ("00_hidden1.weight").
-        probes: what a full look sees beside the gradients' norms; None for nothing.
+        probes: what a full probe sees beside the gradients' norms; None for nothing.
         penalized: whether batches come with a penalty.
         scaled: whether the gradients of an update are scaled up, so that their norms are of no use.
         clips: whether `clipped` is read.
@@ -66,20 +66,20 @@ class Observation:
         self._seen: Window | None = None
         self._probing: Probes | None = None
 
-    def look(
+    def probe(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn
     ) -> None:
         """Probes the batch of the next update, before it is made.
 
         Args:
             rows: (N,) of the next update.
-            beside: other batches of the window, for a full look; None for a cheap one.
+            beside: other batches of the window, for a full probe; None for a cheap one.
             gradients_at: runs forward and backward.
         """
         if beside is None and not self._scaled:
             self._awaited = rows
         else:
-            self._look_now(rows, beside, gradients_at)
+            self._probe_now(rows, beside, gradients_at)
 
     @property
     def awaits_norms(self) -> bool:
@@ -90,7 +90,7 @@ class Observation:
         """Takes the gradient norms (P,) of the update at hand, before clipping."""
         self._norms, self._awaited = norms.float(), None
 
-    def _look_now(
+    def _probe_now(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn
     ) -> None:
         # Sums of its own: the update will add the same batch to the step's window once more.
@@ -106,11 +106,11 @@ class Observation:
         self._probing = probing
 
     def read(self, gradients_at: GradientsFn) -> dict[str, float]:
-        """Means of the window (if there was no update, of the batch looked at), what was probed."""
+        """Means of the window (if there was no update, of the batch probed), what was probed."""
         if (rows := self._awaited) is not None:
-            # No update followed the cheap look, as before the first one: it needs its own pass.
+            # No update followed the cheap probe, as before the first one: it needs its own pass.
             self._awaited = None
-            self._look_now(rows, None, gradients_at)
+            self._probe_now(rows, None, gradients_at)
         window, updated = self._window, self._window.examples > 0
         if not updated and self._seen is not None:
             window = self._seen
@@ -123,7 +123,7 @@ class Observation:
         numbers = iter(torch.cat([part.to(window.sums.dtype) for part in parts]).tolist())
         batches = window.batches
         # From here on in the order in which they were put together: each takes its numbers.
-        values = window.close(list(islice(numbers, len(window.sums))))
+        values = window.end(list(islice(numbers, len(window.sums))))
         clipped = next(numbers)
         if self._clips and updated:
             values["clipped"] = clipped / batches

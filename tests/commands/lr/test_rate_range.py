@@ -39,7 +39,7 @@ class ScriptedStep:
     def update(self, rows: Tensor) -> None:
         self.updates += 1
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None: ...
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None: ...
 
     def read(self) -> dict[str, float]:
         return {"loss": self._losses[self.updates - 1]}
