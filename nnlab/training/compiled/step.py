@@ -11,6 +11,7 @@ from nnlab.training.compiled.cache import BuiltStep, StepCache
 from nnlab.training.compiled.proof import find_fault, first_line
 from nnlab.training.compiled.recording import Program, UpdateFn, begun, record_graph
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.observation import Observation
 from nnlab.training.sources import ResidentSource
 
 
@@ -127,6 +128,11 @@ class CompiledStep:
         if self._recipe is not None:
             self._cache.remember(self._recipe, key)
         return built
+
+    @property
+    def observation(self) -> Observation:
+        """As of the eager step."""
+        return self.eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
         """Of both steps."""
