@@ -191,7 +191,7 @@ def _gradients(
     picture = GradientByDepth(scene)
     for reading in readings:
         picture.see(reading)
-    arrays = picture.collect()
+    arrays = picture.arrays()
     if arrays is None:
         return (), ()
     lines = zip(arrays["steps"].tolist(), arrays["norms"].tolist(), strict=True)

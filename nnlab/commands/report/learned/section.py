@@ -72,10 +72,13 @@ def _finding(finding: Finding, again: str) -> Markup:
     title = f"{finding.title}{where}".capitalize()
     since = f" {finding.level}, since step {finding.since:,}{number}"
     way = [tag("p", "Try ", command_text(f"{again} {finding.flags}"))] if finding.remedy else []
-    advice = [tag("p", finding.advice)] if finding.advice else []
+    rest = [tag("p", text) for text in (finding.tried, finding.advice) if text]
+    if finding.because:
+        causes = ", ".join(name.replace("_", " ") for name in finding.because)
+        rest.append(tag("p", f"Follows from: {causes}."))
     source = [tag("p", finding.source, class_="soft")] if finding.source else []
     head = tag("p", tag("strong", title), tag("span", since, class_="soft"))
-    return tag("li", head, tag("p", finding.meaning), way, advice, source, class_=finding.level)
+    return tag("li", head, tag("p", finding.meaning), way, rest, source, class_=finding.level)
 
 
 def _curves(learned: Learned) -> list[Markup]:

@@ -47,7 +47,7 @@ def draw_task(scene: Scene, moment: Moment) -> TaskPicture | None:
     when = f"Weights of epoch {moment.epoch:.4g} (step {moment.step:,})."
     for kind, draw in _DRAWN.items():
         if kind.fits(scene.experiment):
-            arrays = kind(scene).collect()
+            arrays = kind(scene).arrays()
             if arrays is not None:
                 title, about = kind.title.capitalize(), _ABOUT[kind]
                 return TaskPicture(title, f"{about} {when}", draw(arrays))
