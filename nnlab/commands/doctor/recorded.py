@@ -9,7 +9,7 @@ from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_su
 from nnlab.commands.doctor.remedied import try_remedies
 from nnlab.commands.doctor.replay import replay_updates
 from nnlab.commands.doctor.report import Column, DoctorReport
-from nnlab.commands.doctor.trials import Trials
+from nnlab.commands.doctor.trials import SHARE, Trials
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError
@@ -44,15 +44,19 @@ _READ = {
 }
 
 
-def examine_all(run: str) -> list[DoctorReport]:
+def examine_all(run: str, *, trials: bool = True) -> list[DoctorReport]:
     """What is wrong with a run; with each run of a comparison.
+
+    Args:
+        run: as RUN says it.
+        trials: whether remedies are tried on copies of the run.
 
     Raises:
         ConfigError: there is no such run.
         CheckpointError: its records cannot be read.
         DataError: its data are not there any more, or are others.
     """
-    return [examine_run(folder) for folder in members_of(find_run(run))]
+    return [examine_run(folder, trials=trials) for folder in members_of(find_run(run))]
 
 
 def examine_run(folder: Path, *, trials: bool = True) -> DoctorReport:
@@ -176,7 +180,8 @@ def _cost(tried: Trials, summary: Summary) -> tuple[str, ...]:
     if not tried.updates:
         return ()
     share = tried.updates / max(1, summary.steps)
-    return (f"remedies were tried in {tried.updates:,} updates, {share:.0%} of the run's",)
+    text = f"changes were tried in {tried.updates:,} updates, {share:.0%} of the run's"
+    return (f"{text} (--no-trials: none)" if share > SHARE else text,)
 
 
 def _source(folder: Path) -> str:

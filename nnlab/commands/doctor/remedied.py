@@ -7,7 +7,7 @@ from nnlab.commands.doctor.trials import Trial, Trials
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks.remedies import effective
 from nnlab.diagnosis.evidence.facts import Facts
-from nnlab.diagnosis.story import tell_story
+from nnlab.diagnosis.story import effects_of, tell_story
 from nnlab.diagnosis.watcher import SETTINGS, Watcher
 
 _MOST = 3
@@ -49,7 +49,9 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
     for root in [f for f in story if not f.because and f.worse_than("note") and f.remedy][:_MOST]:
         if root.name in helped:
             continue
-        found, gain = _tried(root, facts, trials)
+        effects = effects_of(root, story)
+        further = [known[f.name].remedy for f in effects if known[f.name].remedy]
+        found, gain = _tried(root, facts, trials, further)
         known[found.name] = found
         if gain is not None:
             helped[found.name] = gain
@@ -76,15 +78,25 @@ def _confirmed_suspects(
     return found[:1]
 
 
-def _tried(root: Finding, facts: Facts, trials: Trials) -> tuple[Finding, float | None]:
-    """A finding with the best remedy that was tried, and the gain where it clearly helps."""
+def _tried(
+    root: Finding, facts: Facts, trials: Trials, further: Sequence[tuple[str, ...]]
+) -> tuple[Finding, float | None]:
+    """A finding with the best remedy that was tried, and the gain where it clearly helps.
+
+    Args:
+        root: with a remedy of its own.
+        facts: of the run.
+        trials: of the run.
+        further: remedies of what follows from it, which may heal more.
+    """
     first = trials.try_change(root.remedy, share=0.4)
     if first is None or first.verdict == "unknown":
         return root, None
-    if first.verdict == "helps":
-        return replace(root, tried=first.text), first.gain
-    best: Trial | None = None
-    for other in _alternatives(root, facts):
+    best: Trial | None = first if first.verdict == "helps" else None
+    if best is not None and best.gain >= _CLEAR:
+        return replace(root, tried=best.text), best.gain
+    others = list(further) if best else [*further, *_alternatives(root, facts)]
+    for other in others:
         trial = trials.try_change(other, share=0.5)
         if (
             trial is not None

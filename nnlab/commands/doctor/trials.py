@@ -6,7 +6,7 @@ what the trial is held against, at the same epochs. Nothing is written.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isclose, isfinite
 from typing import Literal
 
 import torch
@@ -150,10 +150,8 @@ class Trials:
             before = Point(before.epoch, float("inf"), None)
         same_loss = not any(change.startswith(("loss", "data.scale_target")) for change in remedy)
         verdict, gain = _compare(before, after, rows=self._rows, same_loss=same_loss)
-        identical = [(p.loss, p.score) for p in curve] == [
-            (p.loss, p.score) for p in own[: len(curve)]
-        ]
-        verdict = "the same" if identical else verdict
+        if _alike(curve, own):
+            verdict, gain = "the same", 0.0
         where = "to its end" if ended else f"for {steps:,} updates"
         text = f"tried {where}: validation {_told(after, self._score, same_loss)} instead of " + (
             "a run that diverges"
@@ -161,6 +159,12 @@ class Trials:
             else _told(before, self._score, same_loss, bare=True)
         )
         return Trial(remedy, verdict, steps, ended, text, gain)
+
+
+def _alike(curve: Sequence[Point], own: Sequence[Point]) -> bool:
+    """Whether two runs are the same but for rounding, as far as both go."""
+    pairs = zip(curve, own, strict=False)
+    return all(isclose(a.loss, b.loss, rel_tol=1e-5) and a.score == b.score for a, b in pairs)
 
 
 def _score_of(facts: Facts) -> str | None:
