@@ -68,7 +68,7 @@ class Watcher:
         if isinstance(event, Reading):
             return self.read(event.step, event.split, event.values)
         if isinstance(event, Stopped):
-            return self.conclude(event.status)
+            return self.finish(event.status)
         return []
 
     def recall(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -88,7 +88,7 @@ class Watcher:
             return []
         return list(self._new(at_end=False))
 
-    def conclude(self, status: str) -> list[Finding]:
+    def finish(self, status: str) -> list[Finding]:
         """The new findings when the run has ended with this status."""
         self._history.diverged = status == "diverged"
         self._history.ended = status in _ENDED

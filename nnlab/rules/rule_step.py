@@ -27,6 +27,9 @@ class RuleStep(ABC):
     counted: tuple[str, ...] = ()
     """The readings of the rule that add up over the windows of an epoch."""
 
+    observation: None = None
+    """There are no gradients to see."""
+
     def __init__(self, parts: Parts) -> None:
         # Nothing here draws or keeps statistics in training mode.
         self.network = parts.network.eval()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from nnlab.training.averaging import Averaged
 from nnlab.training.probes.probes import Probes
 from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
+
+if TYPE_CHECKING:
+    from nnlab.training.probes.observation import Observation
 
 
 class Conclusion(NamedTuple):
@@ -95,6 +98,11 @@ class Step(Protocol):
 
     window: Window
     """What is summed between two readings, and over an epoch."""
+
+    @property
+    def observation(self) -> "Observation | None":
+        """What is read of the gradients; None where a rule follows none."""
+        ...
 
     def fill_learning_rate(self, value: float) -> None:
         """Sets the rate of the next updates."""

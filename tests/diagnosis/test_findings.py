@@ -425,7 +425,7 @@ class TestWatcher:
         for n in range(20, 60):
             watcher.read(10 * n, "train", {"loss": 0.69, **dead})
         assert watcher.findings["dead_units"].level == "note"
-        watcher.conclude("completed")
+        watcher.finish("completed")
         assert watcher.findings["dead_units"].level == "warning"
 
     def test_is_silent_about_what_the_config_ignores(self) -> None:

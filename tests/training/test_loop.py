@@ -19,6 +19,8 @@ from nnlab.training.window import Window
 class CountingStep:
     """Counts calls; its loss is what the test says."""
 
+    observation = None
+
     def __init__(self, losses: dict[int, float] | None = None) -> None:
         self.window = Window({}, torch.device("cpu"))
         self.rows: list[list[int]] = []

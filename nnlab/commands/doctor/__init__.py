@@ -1,13 +1,10 @@
 """`nnlab doctor`: the words of the examination."""
 
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from nnlab.commands import options
-from nnlab.config.loading import bundled_configs
-from nnlab.runs.folder.find import find_run, is_run, members_of
 
 
 def doctor(
@@ -30,7 +27,7 @@ def doctor(
     json: options.JsonOption = False,
 ) -> None:
     """What is wrong, where, since when, and what to change. Exit code 7: something is."""
-    if is_run_name(what):
+    if options.is_run_name(what):
         from nnlab.commands.doctor.recorded import examine_all
         from nnlab.core.errors import ConfigError
 
@@ -68,6 +65,7 @@ def _cure(what: str, *, trials: bool, json: bool) -> NoReturn:
     from nnlab.commands.doctor.recorded import examine_run
     from nnlab.commands.train import view_of
     from nnlab.core.errors import ConfigError
+    from nnlab.runs.folder.find import find_run, members_of
 
     folder = find_run(what)
     if members_of(folder) != [folder]:
@@ -86,25 +84,3 @@ def _cure(what: str, *, trials: bool, json: bool) -> NoReturn:
     else:
         typer.echo(cured.page(), nl=False)
     raise typer.Exit(cured.after.exit_code)
-
-
-def is_run_name(what: str) -> bool:
-    """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
-
-    A name that is both is a config: its runs are NAME/1, NAME/2.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    path = Path(what)
-    if path.is_dir() or is_run(path):
-        return True
-    if (
-        what == "-"
-        or path.is_file()
-        or what in bundled_configs()
-        or path.suffix in (".yaml", ".yml")
-    ):
-        return False
-    find_run(what)
-    return True

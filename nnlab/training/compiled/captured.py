@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nnlab.training.compiled.recording import Program, UpdateFn
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.observation import Observation
 from nnlab.training.sources import ResidentSource
 
 
@@ -42,6 +43,11 @@ class CapturedStep:
     def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:  # noqa: ARG002
         """Nothing is built beforehand; `note` is told if a capture fails."""
         self._note = note
+
+    @property
+    def observation(self) -> Observation:
+        """As of the eager step."""
+        return self.eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
         """Of both steps."""

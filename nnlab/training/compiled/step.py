@@ -10,6 +10,7 @@ from nnlab.training.compiled import building
 from nnlab.training.compiled.cache import BuiltStep, StepCache
 from nnlab.training.compiled.recording import Program, UpdateFn, keep_state, record_graph
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.observation import Observation
 from nnlab.training.sources import ResidentSource
 
 
@@ -112,6 +113,11 @@ class CompiledStep:
         if self._recipe is not None:
             self._cache.remember(self._recipe, key)
         return built
+
+    @property
+    def observation(self) -> Observation:
+        """As of the eager step."""
+        return self.eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
         """Of both steps."""

@@ -65,6 +65,18 @@ class Observation:
         self._awaited: Tensor | None = None
         self._seen: Window | None = None
         self._probing: Probes | None = None
+        self.glanced_norms: Tensor | None = None
+        """(P,): gradient norms of the update that was glanced at last, before clipping."""
+        self._glancing = False
+
+    def glance(self) -> None:
+        """Asks the next update for its gradient norms, without a pass and without a reading.
+
+        For who watches between the readings, as often as it likes: what is read stays the same
+        bits. `glanced_norms` are there after the update; where gradients are scaled up there are
+        none.
+        """
+        self._glancing = not self._scaled
 
     def probe(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn
@@ -84,11 +96,15 @@ class Observation:
     @property
     def awaits_norms(self) -> bool:
         """Whether the next update is to hand over its gradient norms."""
-        return self._awaited is not None
+        return self._glancing or self._awaited is not None
 
     def note_norms(self, norms: Tensor) -> None:
         """Takes the gradient norms (P,) of the update at hand, before clipping."""
-        self._norms, self._awaited = norms.float(), None
+        if self._glancing:
+            self.glanced_norms, self._glancing = norms.float().clone(), False
+        # A reading takes its own, or after a full probe none at all: those are of another pass.
+        if self._awaited is not None:
+            self._norms, self._awaited = norms.float(), None
 
     def _probe_now(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn

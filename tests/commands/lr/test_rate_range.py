@@ -27,6 +27,8 @@ ROWS = torch.arange(3)
 class ScriptedStep:
     """A step whose losses are given."""
 
+    observation = None
+
     def __init__(self, losses: list[float]) -> None:
         self.window = Window({}, torch.device("cpu"))
         self._losses = losses
