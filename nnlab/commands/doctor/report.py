@@ -8,7 +8,7 @@ from typing import Any
 from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
-from nnlab.diagnosis.story import effects_of, tell_story
+from nnlab.diagnosis.story import effects_of
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -36,7 +36,7 @@ class DoctorReport:
 
     Attributes:
         about: what was looked at, line by line.
-        findings: what is wrong, in any order; causes are told first.
+        findings: what is wrong, in the order in which it is told: causes first.
         columns: of the table.
         layers: their names and numbers, from input to output.
         remarks: what else to know, line by line, behind the table.
@@ -66,7 +66,7 @@ class DoctorReport:
         return {
             **self.facts,
             "healthy": self.exit_code == 0,
-            "findings": [finding.plain() for finding in tell_story(self.findings)],
+            "findings": [finding.plain() for finding in self.findings],
             "layers": {name: dict(values) for name, values in self.layers.items()},
             "remarks": list(self.remarks),
         }
@@ -79,11 +79,10 @@ class DoctorReport:
         if self.remarks:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
-        story = tell_story(self.findings)
-        for finding in story:
+        for finding in self.findings:
             if not finding.because:
                 parts += ["", *_told(finding, self.command, self.changes)]
-                parts += _explained(effects_of(finding, story))
+                parts += _explained(effects_of(finding, self.findings))
         if not self.findings:
             parts += ["", "nothing found: all is as it should be"]
         text = render_text(*parts[:at])
