@@ -88,7 +88,7 @@ class Commands(TyperGroup):
 
 def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:
     """The --set that an unknown option of a command with --set stands for; empty if none does."""
-    if not option.startswith("--") or error.ctx is None:
+    if not option.startswith("-") or error.ctx is None:
         return ""
     command = error.ctx.command
     if all(parameter.name != "set_" for parameter in command.params):

@@ -51,7 +51,7 @@ def spelled_as(text: str, form: str, *, number: bool = False) -> Any:
             raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
         return value
 
-    pattern: Any = {"pattern": f"^{text}$"}
+    pattern: Any = {"pattern": f"^(?:{text})$"}
     return Annotated[str, BeforeValidator(check), Field(json_schema_extra=pattern)]
 
 
