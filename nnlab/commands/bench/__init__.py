@@ -24,12 +24,13 @@ def bench(
     against: Annotated[
         str, typer.Option(help="Peers with commas: hand-loop,lightning,keras-jax,jax,sklearn.")
     ] = "",
-    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Turns.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often each program runs.")] = 5,
     peer_python: Annotated[
-        Path | None, typer.Option(help="The interpreter that runs peers; else this one.")
+        Path | None, typer.Option(help="The Python of the peers; default: this one.")
     ] = None,
     peer_threads: Annotated[
-        int | None, typer.Option(min=0, help="Of peers; else as the run's; 0 leaves it to them.")
+        int | None,
+        typer.Option(min=0, help="Threads of peers; default: as the run; 0: they choose."),
     ] = None,
     build: _BuildOption = False,
     json: options.JsonOption = False,
