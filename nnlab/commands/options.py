@@ -205,9 +205,7 @@ ResumeOption = Annotated[
 ]
 DeterministicOption = Annotated[
     bool,
-    typer.Option(
-        "--deterministic", help="Deterministic algorithms on a GPU too, which are slower."
-    ),
+    typer.Option("--deterministic", help="Deterministic algorithms on a GPU too (slower)."),
 ]
 SmokeOption = Annotated[
     bool, typer.Option("--smoke", help="A quick test of every stage, in a temporary folder.")

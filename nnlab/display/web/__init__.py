@@ -1,1 +1,1 @@
-"""Pages for a browser: markup, small plots, how a run learned; one file that loads nothing from the network."""
+"""Pages for a browser: markup, small plots, how a run learned. None loads from the network."""
