@@ -54,8 +54,8 @@ def bench(
         from nnlab.commands.bench.build_step import build_missing_step, build_sentence
 
         options.collect_garbage_again()
-        filled = build_missing_step(work)
-        typer.echo(json_lines.dumps(filled) if json else build_sentence(filled))
+        built = build_missing_step(work)
+        typer.echo(json_lines.dumps(built.plain()) if json else build_sentence(built))
         return
     from nnlab.commands.bench.facts import bench_facts
     from nnlab.commands.bench.measuring import BenchOptions, measure_programs
@@ -67,4 +67,4 @@ def bench(
     found = bench_facts(work, asked, measure_programs(work, asked))
     typer.echo(bench_page(found), err=json, nl=False)
     if json:
-        typer.echo(json_lines.dumps(found))
+        typer.echo(json_lines.dumps(found.plain()))
