@@ -71,6 +71,7 @@ def examine_run(folder: Path) -> DoctorReport:
         columns=_COLUMNS,
         layers=_layers(facts, first, last),
         remarks=_remarks(first, last),
+        looked=watcher.looked(),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
     )
