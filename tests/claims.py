@@ -105,6 +105,7 @@ def no_better_than_baseline(finding: Finding, records: Records) -> None:
     key, _, split, *_ = finding.quantity.split()
     base = number_after(finding.quantity, "the inputs:")
     value = records.curve(key, split)[-3:, 1].mean()
+    assert finding.measured is not None
     assert np.isclose(value, finding.measured)
     rows = records.rows[split]
     if finding.worse_than("note") and 0.0 < base < 1.0:
@@ -142,6 +143,7 @@ def poor_initialization(finding: Finding, records: Records) -> None:
     first = next(one["loss"] for one in records.lines if one["split"] == "train")
     assert np.isclose(number_after(finding.meaning, "begins at"), first, rtol=0.01)
     guess = number_after(finding.meaning, "guess without looking has")
+    assert finding.measured is not None
     assert np.isclose(first / guess, finding.measured, rtol=0.02)
 
 
@@ -149,7 +151,9 @@ def divergence(_: Finding, records: Records) -> None:
     losses = [one.get("loss") for one in records.lines if one["split"] == "train"]
     finite = [loss for loss in losses if loss is not None]
     broken = any(value is None for one in records.lines for value in one.values())
-    assert broken or finite[-1] > 1e3 * finite[0]
+    # Weights of a million are no better, however finite: no reading of theirs may be there.
+    status = json.loads((records.folder / "summary.json").read_text())["status"]
+    assert broken or status == "diverged" or finite[-1] > 1e3 * finite[0]
 
 
 CLAIMS: dict[str, Callable[[Finding, Records], None]] = {

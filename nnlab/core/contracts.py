@@ -292,7 +292,7 @@ class EpochEnd:
 
 @dataclass(frozen=True, slots=True)
 class SaveDue:
-    """A good moment to save: the window is closed and all readings of this step are out."""
+    """A good moment to save: the window has ended and all readings of this step are out."""
 
     step: int
     stays: bool = False

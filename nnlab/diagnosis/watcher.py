@@ -121,7 +121,7 @@ class Watcher:
     def _passed(self, check: Check) -> bool:
         known = self.findings.get(check.name)
         mild = known is not None and (check.passes or not known.worse_than("note"))
-        return mild and check.look(self._history, self._facts) is None
+        return mild and check.judge(self._history, self._facts) is None
 
     def _take(self, step: int, split: Split, values: Mapping[str, float | None]) -> bool:
         """Adds a reading; whether it is one to be judged."""
@@ -141,7 +141,7 @@ class Watcher:
             known = self.findings.get(check.name)
             if known is not None and known.level == LEVELS[-1]:
                 continue
-            finding = check.look(self._history, self._facts)
+            finding = check.judge(self._history, self._facts)
             if finding is not None and (known is None or finding.worse_than(known.level)):
                 self.findings[check.name] = finding
                 yield finding

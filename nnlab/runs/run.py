@@ -5,7 +5,7 @@ session, `_events` trains and records, `_report` says how it went.
 """
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, time
@@ -114,20 +114,22 @@ def stream_run(
     alone: bool = False,
     handed: Handed = NOTHING,
     ahead: Prefetch | None = None,
+    opened: Callable[[Session], None] = lambda _: None,
 ) -> Generator[Event, None, Summary]:
     """Trains as `train` does, as a stream of events; each is handed to the writers first.
 
     While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
     and the first signal ends the run softly. `examples` take the place of the config's data (a
     smoke run without them); without `shown` the view is told neither folder nor outcome.
+
+    `opened` gets the session before the first update: to stop the run, hold it up, look inside.
     """
     began = perf_counter()
     experiment = experiment_of(asked, overrides, handed)
     if begun is None and resume and run_dir is not None:
         begun = folders.begun_config(run_dir)
-    if begun is not None:
-        # Before the device is asked: a run that goes on takes the path on which it began.
-        experiment = experiment.going_on(begun)
+    # Before the device is asked: a run that goes on takes the path on which it began.
+    experiment = experiment if begun is None else experiment.going_on(begun)
     chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
@@ -141,8 +143,9 @@ def stream_run(
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
         with _settings(wish):
             make_ready(session, view)
-        about = _about(session, folder if shown else None)
-        summary = yield from _as_guests(_events(session, about, view, received), wish, alone=alone)
+            opened(session)
+        events = _events(session, _about(session, folder if shown else None), view, received)
+        summary = yield from _as_guests(events, wish, alone=alone)
         if shown:
             _report(session, summary, view)
         return summary

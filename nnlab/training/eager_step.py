@@ -109,7 +109,7 @@ class EagerStep:
         batch = self.batch(rows)
         self.seed()
         objective = self.differentiate(batch, window)
-        # Of the update alone, not of a look: those are what the reading is about.
+        # Of the update alone, not of a probe: those are what the reading is about.
         if window is self.window and self.observation.awaits_norms:
             self.observation.note_norms(tensor_norms(self._found()))
         return objective
@@ -149,9 +149,9 @@ class EagerStep:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self._parts.autocast)
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of this batch, before clipping; with `beside`, what probes see too."""
-        self.observation.look(rows, beside, self._gradients)
+        self.observation.probe(rows, beside, self._gradients)
 
     def _gradients(self, rows: Tensor, window: Window | None) -> list[Tensor]:
         """Of the objective at these rows, one for each parameter; leaves none behind."""
@@ -169,7 +169,7 @@ class EagerStep:
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
 
     def read(self) -> dict[str, float]:
-        """Means of the window (if there was no update, of the batch looked at), what was probed."""
+        """Means of the window (if there was no update, of the batch probed), what was probed."""
         return self.observation.read(self._gradients)
 
     @property

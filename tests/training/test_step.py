@@ -140,9 +140,9 @@ class TestEveryStep:
             rows = torch.from_numpy(examples.rows["train"][start : start + 16])
             for built in (watched, unwatched):
                 built.step.fill_learning_rate(0.01)
-            watched.step.look(rows)
+            watched.step.probe(rows)
             watched.step.read()
-            watched.step.look(rows)
+            watched.step.probe(rows)
             watched.step.update(rows)
             unwatched.step.update(rows)
         for name, tensor in weights(unwatched).items():
@@ -188,7 +188,7 @@ def test_every_optimizer_goes_on_from_its_state_with_the_same_bits(kind: str) ->
 def test_gradient_norms_equal_those_of_autograd() -> None:
     experiment, examples, built = make()
     rows = rows_of(examples)
-    built.step.look(rows)
+    built.step.probe(rows)
     values = built.step.read()
     inputs, targets = inputs_of(examples, rows)
     from nnlab.models.network import build_network
@@ -228,7 +228,7 @@ def test_clipping_bounds_the_update_and_leaves_small_gradients_alone() -> None:
         _, examples, built = make(optimizer=section, train=train)
         before = weights(built)
         built.step.fill_learning_rate(1.0)
-        built.step.look(rows_of(examples))
+        built.step.probe(rows_of(examples))
         norm = built.step.read()["grad_norm/total"]
         built.step.update(rows_of(examples))
         after = weights(built)
@@ -278,7 +278,7 @@ def test_fp16_scales_its_loss_and_reads_unscaled_norms() -> None:
     _, _, full = make()
     for each in (built, full):
         each.step.fill_learning_rate(0.1)
-        each.step.look(rows_of(examples))
+        each.step.probe(rows_of(examples))
     norms = [each.step.read()["grad_norm/total"] for each in (built, full)]
     assert norms[0] == pytest.approx(norms[1], rel=0.01)
     before = weights(built)

@@ -1,13 +1,10 @@
 """`nnlab doctor`: the words of the examination."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nnlab.commands import options
-from nnlab.config.loading import bundled_configs
-from nnlab.runs.folder.find import find_run, is_run
 
 
 def doctor(
@@ -23,7 +20,7 @@ def doctor(
     json: options.JsonOption = False,
 ) -> None:
     """What is wrong, where, since when, and what to change. Exit code 7: something is."""
-    if is_run_name(what):
+    if options.is_run_name(what):
         from nnlab.commands.doctor.recorded import examine_all
         from nnlab.core.errors import ConfigError
 
@@ -47,25 +44,3 @@ def doctor(
     else:
         typer.echo("\n".join(report.page() for report in reports), nl=False)
     raise typer.Exit(max(report.exit_code for report in reports))
-
-
-def is_run_name(what: str) -> bool:
-    """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
-
-    A name that is both is a config: its runs are NAME/1, NAME/2.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    path = Path(what)
-    if path.is_dir() or is_run(path):
-        return True
-    if (
-        what == "-"
-        or path.is_file()
-        or what in bundled_configs()
-        or path.suffix in (".yaml", ".yml")
-    ):
-        return False
-    find_run(what)
-    return True

@@ -63,8 +63,8 @@ def examine_run(folder: Path) -> DoctorReport:
     watcher.replay(history)
     watcher.conclude(summary.status)
     kept = [point for point in history if point["split"] == "train"]
-    looks = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
-    first, last = (looks[0], looks[-1]) if looks else ({}, {})
+    probed = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
+    first, last = (probed[0], probed[-1]) if probed else ({}, {})
     return DoctorReport(
         about=_about(folder, summary, experiment),
         findings=_detailed(watcher, folder, facts, examples, summary.steps),
@@ -148,7 +148,7 @@ def _layers(
 
 def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
     if not last:
-        return ("no look into the layers was recorded (log.probes: auto records them)",)
+        return ("no probe of the layers was recorded (log.probes: auto records them)",)
     return (
         f"gradient per weight at step {last['step']:,} and at step {first['step']:,}; update: its "
         "length over",

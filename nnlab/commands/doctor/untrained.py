@@ -72,8 +72,7 @@ def examine_config(
             layers = _layers(facts, experiment, examples, built, first)
             watcher.read(0, "train", first)
             findings += watcher.findings.values()
-            small = _small_batch(facts, examples, built, watcher)
-            findings += small
+            findings += _small_batch(facts, examples, built, watcher)
         else:
             watcher.read(0, "train", {})
             findings += watcher.findings.values()
@@ -106,11 +105,11 @@ def _looked(watcher: Watcher, facts: Facts) -> Looked:
 
 
 def _first_reading(built: BuiltRun) -> dict[str, float]:
-    """The close look of step 0, as training would record it."""
+    """The full probe of step 0, as training would record it."""
     trainer = built.trainer
     batch, *others = trainer.order.batches(0)[:4]
     trainer.announce([batch])
-    built.step.look(batch, beside=others)
+    built.step.probe(batch, beside=others)
     return built.step.read()
 
 
@@ -142,12 +141,12 @@ def _small_batch(
     rows = torch.from_numpy(examples.rows["train"])
     rows = rows[torch.arange(min(SMALL, len(rows))) * len(rows) // min(SMALL, len(rows))]
     step.fill_learning_rate(facts.config.optimizer.lr)
-    step.look(rows, beside=[])
+    step.probe(rows, beside=[])
     before = step.read()
     for _ in range(UPDATES - 1):
         step.update(rows)
     step.read()
-    step.look(rows, beside=[])
+    step.probe(rows, beside=[])
     step.update(rows)
     after = step.read()
     history.add(0, "train", before)

@@ -16,14 +16,14 @@ def needs_layers(history: History, facts: Facts) -> str | None:
     """For checks of what happens in the layers."""
     if not facts.layers or not facts.followed:
         return ""
-    return None if history.close else "no look into the layers was recorded (log.probes=auto does)"
+    return None if history.probed else "no look into the layers was recorded (log.probes=auto does)"
 
 
 def needs_updates(history: History, facts: Facts) -> str | None:
     """For checks of how far updates move the weights."""
     if why := needs_layers(history, facts):
         return why
-    moved = any(point.step for point in history.close)
+    moved = any(point.step for point in history.probed)
     return None if moved else "no update was recorded yet"
 
 
@@ -76,7 +76,7 @@ class Check(NamedTuple):
 
     Attributes:
         name: of its finding.
-        look: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
+        judge: what is wrong at the newest reading, or None. Reads the history, keeps nothing.
         explained_by: findings whose consequence this one is: where one of them has been made, this
             one would say nothing new.
         begun_by: findings whose consequence this one is, but only where it was there before the
@@ -89,7 +89,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    look: Callable[[History, Facts], Finding | None]
+    judge: Callable[[History, Facts], Finding | None]
     explained_by: tuple[str, ...] = ()
     begun_by: tuple[str, ...] = ()
     at_end: bool = False

@@ -51,7 +51,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     late = facts.share(history.step) >= 2 * facts.limits.patience
     if share is None or trend is None or not late or not should_have_begun(history, facts):
         return None
-    if share >= facts.limits.stuck or len(history.train) < 8 or trend.falls:
+    if share >= facts.limits.stuck or len(history.train) < 8 or not trend.rests:
         return None
     if beats_a_guess(history, facts):
         return None
@@ -122,7 +122,7 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
     trend, losses = loss_trend(history), history.curve("loss")
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    if trend is None or trend.falls:
+    if trend is None or not trend.rests:
         return None
     return Finding(
         name="underfitting",

@@ -63,8 +63,8 @@ def middle_update(point: HistoryPoint, facts: Facts) -> float | None:
 
 
 def typical_update(history: History, facts: Facts) -> float | None:
-    """|update| / |weights|, median over the layers and the last looks."""
-    found = [middle_update(point, facts) for point in history.close[-5:] if point.step]
+    """|update| / |weights|, median over the layers and the last probes."""
+    found = [middle_update(point, facts) for point in history.probed[-5:] if point.step]
     known = [ratio for ratio in found if ratio is not None]
     return median(known) if known else None
 
@@ -83,12 +83,12 @@ def leap(history: History, facts: Facts) -> Leap | None:
 
     First weights that are smaller than usual count as usual: of N(0, 1 / n_in).
     """
-    if not history.close or history.close[0].step:
+    if not history.probed or history.probed[0].step:
         return None
-    first = dict(of_layers(history.close[0], "weight_norm", facts.layers))
-    looks = [point for point in history.close if point.step]
+    first = dict(of_layers(history.probed[0], "weight_norm", facts.layers))
+    probed = [point for point in history.probed if point.step]
     early = [
-        p for n, p in enumerate(looks) if n < 2 or facts.share(p.step) <= facts.limits.patience
+        p for n, p in enumerate(probed) if n < 2 or facts.share(p.step) <= facts.limits.patience
     ]
     found: list[Leap] = []
     for point in early:

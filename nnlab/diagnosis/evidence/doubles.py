@@ -56,7 +56,7 @@ def _chance(examples: Examples, inputs: "NDArray[Any]", rows: "NDArray[np.int64]
     some = train[:: -(-len(train) // _ROWS)]
     log_p = np.zeros(len(rows))
     for column in source_columns(examples.shape.columns, inputs[some[:1000]]):
-        places = list(column.inputs)
+        places = np.array(column.inputs)
         values, counts = np.unique(inputs[np.ix_(some, places)], axis=0, return_counts=True)
         share = {
             value.tobytes(): count / len(some) for value, count in zip(values, counts, strict=True)

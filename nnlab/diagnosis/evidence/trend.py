@@ -32,6 +32,11 @@ class Trend(NamedTuple):
         return self.drop <= self.error
 
     @property
+    def rests(self) -> bool:
+        """It has next to stopped: whatever fall there is may be chance, or is below one percent."""
+        return self.drop <= max(1.5 * self.error, 2.0 * LEAST * abs(self.before))
+
+    @property
     def falls(self) -> bool:
         """By more than chance, and by more than half a percent."""
         return self.drop > max(LUCK * self.error, LEAST * abs(self.before))

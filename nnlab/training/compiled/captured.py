@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nnlab.training.compiled.recording import Program, UpdateFn
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.observation import Observation
 from nnlab.training.sources import ResidentSource
 
 
@@ -42,6 +43,11 @@ class CapturedStep:
     def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:  # noqa: ARG002
         """Nothing is built beforehand; `note` is told if a capture fails."""
         self._note = note
+
+    @property
+    def observation(self) -> Observation:
+        """As of the eager step."""
+        return self.eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
         """Of both steps."""
@@ -106,9 +112,9 @@ class CapturedStep:
     def _addresses(self) -> list[int]:
         return [tensor.data_ptr() for tensor in self._program.held().values()]
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """Looks as the eager step does."""
-        self.eager.look(rows, beside=beside)
+        self.eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """As of the eager step."""

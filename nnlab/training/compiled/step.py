@@ -10,6 +10,7 @@ from nnlab.training.compiled import building
 from nnlab.training.compiled.cache import BuiltStep, StepCache
 from nnlab.training.compiled.recording import Program, UpdateFn, keep_state, record_graph
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.observation import Observation
 from nnlab.training.sources import ResidentSource
 
 
@@ -113,6 +114,11 @@ class CompiledStep:
             self._cache.remember(self._recipe, key)
         return built
 
+    @property
+    def observation(self) -> Observation:
+        """As of the eager step."""
+        return self.eager.observation
+
     def fill_learning_rate(self, value: float) -> None:
         """Of both steps."""
         self.eager.fill_learning_rate(value)
@@ -141,9 +147,9 @@ class CompiledStep:
         names = [name for name in self.built.inputs if not name.startswith("argument/")]
         return [held[name].detach() for name in names]
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """Looks as the eager step does."""
-        self.eager.look(rows, beside=beside)
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+        """Probes as the eager step does."""
+        self.eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """As of the eager step."""

@@ -35,7 +35,9 @@ def test_the_error_of_r2_is_its_deviation(strength: float) -> None:
         x = draw.normal(size=200)
         y = strength * x + draw.normal(size=200)
         found.append(metrics.r2_score(y, strength * x))
-    assert standard_error("r2", np.mean(found), 200) == pytest.approx(np.std(found), rel=0.35)
+    assert standard_error("r2", float(np.mean(found)), 200) == pytest.approx(
+        np.std(found), rel=0.35
+    )
 
 
 def test_a_network_that_knows_nothing_hardly_ever_beats_the_guess() -> None:

@@ -266,7 +266,7 @@ def test_looks_read_what_the_eager_step_reads(graphs: dict[str, Recording]) -> N
     for made in (ours, theirs):
         batches = made.built.trainer.order.batches(0)
         updates(made, 5)
-        made.built.step.look(batches[5], beside=batches[6:9])
+        made.built.step.probe(batches[5], beside=batches[6:9])
         made.built.step.update(batches[5])
         readings.append(made.built.step.read())
     assert graphs
