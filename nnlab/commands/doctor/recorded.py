@@ -61,7 +61,7 @@ def examine_run(folder: Path) -> DoctorReport:
     history = _history(summary)
     watcher = Watcher(facts)
     watcher.replay(history)
-    watcher.conclude(summary.status)
+    watcher.finish(summary.status)
     kept = [point for point in history if point["split"] == "train"]
     probed = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
     first, last = (probed[0], probed[-1]) if probed else ({}, {})

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from nnlab.core.finding import LEVELS, Finding
+from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
+from nnlab.diagnosis.story import effects_of, tell_story
 from nnlab.diagnosis.watcher import Looked
 
 FINDINGS = 7
@@ -36,7 +37,7 @@ class DoctorReport:
 
     Attributes:
         about: what was looked at, line by line.
-        findings: what is wrong; the worst come first.
+        findings: what is wrong, in any order; causes are told first.
         columns: of the table.
         layers: their names and numbers, from input to output.
         remarks: what else to know, line by line, behind the table.
@@ -68,7 +69,7 @@ class DoctorReport:
         return {
             **self.facts,
             "healthy": self.exit_code == 0,
-            "findings": [finding.plain() for finding in sorted_(self.findings)],
+            "findings": [finding.plain() for finding in tell_story(self.findings)],
             "layers": {name: dict(values) for name, values in self.layers.items()},
             "remarks": list(self.remarks),
             "looked_for": list(self.looked.done) if self.looked else [],
@@ -83,8 +84,11 @@ class DoctorReport:
         if self.remarks:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
-        for finding in sorted_(self.findings):
-            parts += ["", *_told(finding, self.command, self.changes)]
+        story = tell_story(self.findings)
+        for finding in story:
+            if not finding.because:
+                parts += ["", *_told(finding, self.command, self.changes)]
+                parts += _explained(effects_of(finding, story))
         parts += self._looked()
         text = render_text(*parts[:at])
         return text + "".join(f"{line}\n" for line in parts[at:])
@@ -114,9 +118,12 @@ class DoctorReport:
         return text_grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
 
 
-def sorted_(findings: Sequence[Finding]) -> list[Finding]:
-    """The worst first; those of one level as they were made."""
-    return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+def _explained(effects: Sequence[Finding]) -> list[str]:
+    """What follows from a finding, in a sentence."""
+    if not effects:
+        return []
+    named = [f"{one.title}{f' in {one.layer}' if one.layer else ''}" for one in effects]
+    return wrapped(f"which explains: {', '.join(named)}")
 
 
 def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
@@ -131,6 +138,8 @@ def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[s
         lines += pasted(command, changes, finding)
     if finding.advice:
         lines += wrapped(finding.advice)
+    if finding.tried:
+        lines += wrapped(finding.tried)
     if finding.source:
         lines += wrapped(f"({finding.source})")
     return lines
