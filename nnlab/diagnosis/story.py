@@ -93,9 +93,22 @@ def tell_story(findings: Iterable[Finding]) -> list[Finding]:
         else:
             roots.append(finding)
     told: list[Finding] = []
-    for root in roots:
+    for root in _agreeing(roots):
         told += [root, *(effect for effect in effects if effect.because[0] == root.name)]
     return told
+
+
+def _agreeing(roots: Sequence[Finding]) -> list[Finding]:
+    """Causes without advice that contradicts an earlier one: of each field one value stays."""
+    advised: dict[str, str] = {}
+    found: list[Finding] = []
+    for root in roots:
+        pairs = [change.partition("=") for change in root.remedy]
+        kept = [
+            f"{key}={value}" for key, _, value in pairs if advised.setdefault(key, value) == value
+        ]
+        found.append(replace(root, remedy=tuple(kept)))
+    return found
 
 
 def _leads_to(cause: Finding, effect: Finding) -> bool:
