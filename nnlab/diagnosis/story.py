@@ -43,6 +43,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "warmup_too_long": (*_SLOW, *_SHORT),
     "schedule_ends_too_early": (*_SLOW, *_SHORT),
     "momentum_too_large": (*_SLOW, *_LONG),
+    "layer_too_narrow": _HELD,
+    "unusual_setting": (*_HELD, "divergence", "poor_initialization"),
     "early_stopping_too_early": (*_SLOW, *_SHORT),
     "batch_too_large": _SHORT,
     "too_few_updates": _SHORT,
@@ -65,8 +67,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "data_not_scaled", "targets_not_scaled", "dropout_too_large",
-          "augmentation_too_strong")  # fmt: skip
-"""Causes in what the network is shown: they are there before the first update."""
+          "augmentation_too_strong", "layer_too_narrow", "unusual_setting")  # fmt: skip
+"""Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
 _AT_START = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",

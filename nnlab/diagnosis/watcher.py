@@ -14,6 +14,7 @@ from nnlab.diagnosis.checks import (
     pacing,
     restraint,
     signal,
+    unusual,
     weights,
 )
 from nnlab.diagnosis.checks.check import Check
@@ -22,7 +23,7 @@ from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
-SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING)
+SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING, *unusual.UNUSUAL)
 """Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
