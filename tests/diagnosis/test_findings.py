@@ -11,7 +11,7 @@ from nnlab.config.diagnose import FindingName
 from nnlab.config.loading import load_config
 from nnlab.core.contracts import Reading, Stopped
 from nnlab.core.finding import Finding
-from nnlab.diagnosis.evidence.facts import at_rest
+from nnlab.diagnosis.evidence.facts import SplitDoubles, at_rest
 from nnlab.diagnosis.watcher import CHECKS, Watcher
 from nnlab.parts.activations.textbook import ReluConfig, SigmoidConfig, TanhConfig
 
@@ -404,12 +404,17 @@ class TestData:
         )
 
     def test_rows_in_two_splits_are_counted(self) -> None:
-        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.5})), FALLING)
-        assert found["duplicates_across_splits"].level == "warning"
-        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.06})), FALLING)
-        assert found["duplicates_across_splits"].level == "note"
-        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.0})), FALLING)
-        assert found == {}
+        def found(whole: int, contradicted: int = 0, chance: float = 0.0) -> Finding | None:
+            doubles = {"test": SplitDoubles(whole, contradicted, chance)}
+            facts = facts_of(replace(DATA_FACTS, doubles=doubles))
+            assert facts.experiment.shape.sizes["test"] == 40
+            return watch(facts, FALLING).get("duplicates_across_splits")
+
+        assert found(15).level == "warning"  # pyright: ignore[reportOptionalMemberAccess]
+        assert found(2).level == "note"  # pyright: ignore[reportOptionalMemberAccess]
+        assert found(0) is None
+        assert found(15, contradicted=5) is None  # columns that cannot tell rows apart
+        assert found(15, chance=14.5) is None
 
 
 @pytest.mark.parametrize(("rows", "told"), [(2, True), (4, True), (32, False)])

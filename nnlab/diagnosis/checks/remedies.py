@@ -66,6 +66,10 @@ def _same(one: Experiment, other: Experiment) -> bool:
     ]
 
 
+_MOST_NAMES = 50
+"""More columns than this are not named in a command."""
+
+
 def model_has_field(facts: Facts, field: str) -> bool:
     """Whether the model of the config has a field of this name."""
     return field in type(facts.config.model).model_fields
@@ -135,6 +139,17 @@ def try_scale(facts: Facts) -> tuple[str, ...]:
     """Inputs of mean 0 and deviation 1; of images 0 to 1."""
     table = facts.data is None or facts.data.table
     return ("data.scale=feature",) if table else ("data.scale=unit",)
+
+
+def drop_columns(facts: Facts, names: Sequence[str]) -> tuple[str, ...]:
+    """Columns left out of a table in a file, beside those that are left out already."""
+    known = getattr(facts.config.data, "columns", None)
+    dropped: tuple[str, ...] | None = getattr(known, "drop", None)
+    if dropped is None or not facts.experiment.shape.columns or len(names) > _MOST_NAMES:
+        return ()
+    from json import dumps
+
+    return (f"data.columns.drop={dumps([*dropped, *names], ensure_ascii=False)}",)
 
 
 def try_simpler(facts: Facts) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
-from nnlab.diagnosis.checks.check import Check
+from nnlab.diagnosis.checks.check import Check, needs_updates
 from nnlab.diagnosis.evidence.course import (
     USUAL_UPDATE,
     costs_something,
@@ -186,12 +186,13 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
 
 
 WEIGHT_CHECKS = (
-    Check("symmetric_units", symmetric_units),
+    Check("symmetric_units", symmetric_units, unable=needs_updates),
     Check("poor_initialization", poor_initialization, ("outlier_rows",)),
     Check("batch_norm_with_tiny_batches", batch_norm_rows),
     Check(
         "update_ratio_off",
         update_ratio_off,
         ("symmetric_units", "vanishing_gradient", "dead_units", "divergence"),
+        unable=needs_updates,
     ),
 )
