@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from nnlab.comparison.result import Curve, MeasuredQuantity
 from nnlab.core import files
+from nnlab.display.pictures.drawing import make_visible
 from nnlab.display.text_chart import Line, wants_log_axis
 
 COLUMNS = 3
@@ -69,6 +70,7 @@ def draw_comparison(
     figure = _figure(runs, keys[: min(COLUMNS, max(1, len(keys)))], axis)
     figure.suptitle(title)
     figure.legend(*_legend(figure), loc="outside lower center", ncols=4)
+    make_visible(figure)
     content = BytesIO()
     figure.savefig(content, format="png", dpi=130)
     files.write_file(file, content.getvalue())
@@ -83,6 +85,7 @@ def curve_svg(runs: Sequence[MeasuredQuantity], key: str, *, axis: Axis = EPOCHS
     rows = -(-len(entries[0]) // 2)
     figure.set_figheight(_SIZE[1] + 0.22 * rows)
     figure.legend(*entries, loc="outside lower center", ncols=2, fontsize="small")
+    make_visible(figure)
     content = StringIO()
     figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
     # Without the document type, licences and namespaces: a page needs no such addresses.

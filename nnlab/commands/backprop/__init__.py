@@ -21,6 +21,6 @@ def backprop(
 
     options.collect_garbage_again()
     found = worked(config, set_ or [], example=example, split=split, as_json=json)
-    typer.echo(found.text, nl=False)
+    options.show_text(found.text, nl=False)
     if found.error is not None:
         raise found.error

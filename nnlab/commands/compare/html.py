@@ -1,7 +1,7 @@
 """The page of `nnlab compare`: one file that asks no host for anything."""
 
+import html
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from nnlab.commands.compare.compared import Compared, compared_keys
@@ -17,6 +17,7 @@ from nnlab.commands.compare.page import (
 from nnlab.commands.compare.scores import MOMENTS
 from nnlab.comparison.curves import curve_svg
 from nnlab.core import files
+from nnlab.core.wrap import visible_text
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1a1a1a; --soft: #666; --rule: #ddd; }
@@ -49,6 +50,11 @@ td { max-width: 30rem; } td.long { white-space: normal; min-width: 14rem; }
 }
 """
 _LONG = 40
+
+
+def escape(text: str) -> str:
+    """A text of others for HTML: nothing in it acts on the page or on what shows it."""
+    return html.escape(visible_text(text))
 
 
 def write_html(found: Compared, file: Path) -> None:

@@ -45,7 +45,7 @@ def doctor(
         found = [report.plain() for report in reports]
         typer.echo(dumps(found[0] if len(found) == 1 else {"runs": found}))
     else:
-        typer.echo("\n".join(report.page() for report in reports), nl=False)
+        options.show_text("\n".join(report.page() for report in reports), nl=False)
     raise typer.Exit(max(report.exit_code for report in reports))
 
 
