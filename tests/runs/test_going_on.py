@@ -56,6 +56,14 @@ def test_a_checkpoint_of_another_version_is_refused_in_words(run: Path) -> None:
     assert evaluate(run)["samples"] > 0
 
 
+def test_what_a_kill_left_of_a_checkpoint_goes_also_where_nothing_is_left_to_do(run: Path) -> None:
+    half = run / "checkpoints" / "step-00000001.tmp-99"
+    half.mkdir()
+    (half / "state.json").write_text("{")
+    assert resume(run).status == "completed"
+    assert not half.exists()
+
+
 @pytest.mark.usefixtures("rarely_saved")
 class TestBestWeights:
     def test_of_a_diverged_run_are_those_of_its_summary(self, tmp_path: Path) -> None:
