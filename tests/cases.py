@@ -17,7 +17,7 @@ BASE: dict[str, Any] = {
     "model": {"kind": "mlp", "hidden": [8, 8, 8]},
     "train": {"steps": 1000},
 }
-LOOKED = DataFacts(
+DATA_FACTS = DataFacts(
     counts=(70, 70),
     size=1.0,
     smallest=0.9,
@@ -34,16 +34,16 @@ LOOKED = DataFacts(
 )
 
 
-def facts_of(looked: DataFacts | None = LOOKED, /, **sections: Any) -> Facts:
+def facts_of(looked: DataFacts | None = DATA_FACTS, /, **sections: Any) -> Facts:
     """Of moons, unless the sections say otherwise."""
     config = load_config({**BASE, **sections})
     return Facts(settle(config, place_for(Path.cwd()), Machine("cpu", 1)), looked)
 
 
-def closely(
+def full_probe(
     facts: Facts, own: Mapping[str, Any] | None = None, **numbers: float | None
 ) -> dict[str, float | None]:
-    """A close look: healthy numbers for every layer, others where the test says so.
+    """A close probe: healthy numbers for every layer, others where the test says so.
 
     Args:
         facts: of the run.
@@ -68,21 +68,21 @@ def watch(
     *,
     validation: list[float] | None = None,
     accuracy: float = 0.9,
-    look: Mapping[str, float | None] | None = None,
+    probe: Mapping[str, float | None] | None = None,
     status: str = "completed",
 ) -> dict[str, Finding]:
-    """What is found in a run of these training losses at equal distances, looked at closely."""
+    """What is found in a run of these training losses at equal distances, each probed."""
     watcher, total = Watcher(facts), facts.experiment.total or 100
-    look = closely(facts) if look is None else look
+    probe = full_probe(facts) if probe is None else probe
     for number, loss in enumerate(losses):
         step = number * total // max(1, len(losses) - 1)
-        found = {"loss": loss, **look}
+        found = {"loss": loss, **probe}
         if not step:
             found = {k: v for k, v in found.items() if not k.startswith("update_ratio")}
         watcher.read(step, "train", found)
         if validation is not None:
             watcher.read(step, "validation", {"loss": validation[number], "accuracy": accuracy})
-    watcher.conclude(status)
+    watcher.finish(status)
     return watcher.findings
 
 

@@ -24,7 +24,7 @@ ROOMS = [
 STRANGERS = {("parts", "training"), ("config", "training")}
 """Side by side: a loss cannot reach into the loop, and the language does not know the engine."""
 LOOSE = {"__init__", "__main__", "api", "cli"}
-MAX_FILES, MAX_LINES, MAX_FUNCTION, MAX_CHAIN = 15, 500, 95, 18
+MAX_FILES, MAX_LINES, MAX_FUNCTION, MAX_CHAIN = 15, 500, 50, 18
 TABLES = {"config.synonyms"}
 """Tables of words, which may be as long as they need."""
 SHARED_NAMES = {"KINDS"}
@@ -38,7 +38,7 @@ WITH_TORCH = [
         "runs.run",
         "runs.recorder",
         "runs.open_session",
-        "runs.outcome",
+        "runs.summarizing",
         "runs.saving",
         "runs.watch*",
     ),

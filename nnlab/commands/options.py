@@ -239,6 +239,31 @@ def show_path(path: object) -> None:
     typer.echo(visible_text(str(path)) if sys.stdout.isatty() else str(path))
 
 
+def is_run_name(what: str) -> bool:
+    """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
+
+    A name that is both is a config: its runs are NAME/1, NAME/2.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    from nnlab.config.loading import bundled_configs
+    from nnlab.runs.folder.find import find_run, is_run
+
+    path = Path(what)
+    if path.is_dir() or is_run(path):
+        return True
+    if (
+        what == "-"
+        or path.is_file()
+        or what in bundled_configs()
+        or path.suffix in (".yaml", ".yml")
+    ):
+        return False
+    find_run(what)
+    return True
+
+
 def tell(text: str) -> None:
     """Writes a sentence for a person on stderr, as wide as the terminal."""
     import sys

@@ -1,7 +1,8 @@
 """`nnlab train`: one run, a comparison, or a smoke run."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -9,8 +10,11 @@ from nnlab.commands import options
 from nnlab.commands.eval import print_scores
 
 if TYPE_CHECKING:
+    from nnlab.comparison.comparison import SettledComparison
+    from nnlab.comparison.result import ComparisonResult
     from nnlab.comparison.view import ComparisonView
     from nnlab.display.views import View
+    from nnlab.runs.folder.summary import Summary
 
 
 def train(
@@ -40,27 +44,35 @@ def train(
         options.collect_garbage_again()
         print_scores(smoke_all(settled, device=device, view=view_of(quiet)), json=json)
         return
-    if settled.comparison.compares:
-        from nnlab.comparison.train import train_comparison
+    train_settled = _train_comparison if settled.comparison.compares else _train_one
+    summary = train_settled(
+        settled,
+        run_dir=run_dir,
+        resume=resume,
+        device=device,
+        deterministic=deterministic,
+        quiet=quiet,
+    )
+    print_summary(summary, json=json)
 
-        options.collect_garbage_again()
-        comparison = train_comparison(
-            settled,
-            run_dir=run_dir,
-            resume=resume,
-            device=device,
-            deterministic=deterministic,
-            view=comparison_view_of(quiet),
-        )
-        print_summary(comparison, json=json)
-        return
+
+def _train_one(
+    settled: "SettledComparison",
+    *,
+    run_dir: Path | None,
+    resume: bool,
+    device: str,
+    deterministic: bool,
+    quiet: bool,
+) -> "Summary":
     from nnlab.runs.prefetch import prefetch
 
+    # The data are read while torch is imported.
     ahead = prefetch(settled.first)
     from nnlab.runs.run import train as run_train
 
     options.collect_garbage_again()
-    summary = run_train(
+    return run_train(
         settled.first,
         run_dir=run_dir,
         resume=resume,
@@ -69,7 +81,28 @@ def train(
         view=view_of(quiet),
         ahead=ahead,
     )
-    print_summary(summary, json=json)
+
+
+def _train_comparison(
+    settled: "SettledComparison",
+    *,
+    run_dir: Path | None,
+    resume: bool,
+    device: str,
+    deterministic: bool,
+    quiet: bool,
+) -> "ComparisonResult":
+    from nnlab.comparison.train import train_comparison
+
+    options.collect_garbage_again()
+    return train_comparison(
+        settled,
+        run_dir=run_dir,
+        resume=resume,
+        device=device,
+        deterministic=deterministic,
+        view=comparison_view_of(quiet),
+    )
 
 
 def view_of(quiet: bool) -> "View":
@@ -86,7 +119,7 @@ def comparison_view_of(quiet: bool) -> "ComparisonView":
     return ComparisonView(quiet=quiet, stream=sys.stderr)
 
 
-def print_summary(summary: Any, *, json: bool) -> None:
+def print_summary(summary: "Summary | ComparisonResult", *, json: bool) -> None:
     """Prints the folder, or everything as JSON; ends with the exit code of the run."""
     if json:
         from json import dumps

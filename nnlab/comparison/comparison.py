@@ -299,8 +299,8 @@ def readable_tags(experiment: Experiment) -> list[str]:
 def _when(experiment: Experiment) -> set[str]:
     """The fields of `log` that something is read by."""
     pace = experiment.pace
-    closely = set[str]() if pace.closely is None else {"log.probes"}
-    return {"log.every", *closely, *(f"log.{name}" for name in pace.costly)}
+    probes = set[str]() if pace.probes is None else {"log.probes"}
+    return {"log.every", *probes, *(f"log.{name}" for name in pace.costly)}
 
 
 def _has(experiment: Experiment) -> set[Needs]:

@@ -83,6 +83,9 @@ class TrainConfig(Config, frozen=True):
     sampling: Literal["shuffled", "balanced", "in_order"] = "shuffled"
     """balanced: rows are drawn with replacement, of each class equally many; in_order: as they are
     in the training split, the same in every epoch."""
+    accumulate: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """The gradient of a batch is computed in so many parts, one after the other: a large batch in
+    the memory of a small one. The same gradient up to rounding; batch norm sees the parts."""
     clip_norm: PositiveFloat | None = None
     monitor: Monitored = "auto"
     early_stopping: Annotated[Duration | EarlyStoppingConfig | None, Forms()] = None
@@ -123,9 +126,9 @@ class LogConfig(Config, frozen=True):
     """How often training is read."""
 
     every: Annotated[Literal["auto", "log"] | Duration, Forms()] = "auto"
-    """auto: about 200 readings a run; log: eight for each doubling of the steps, all close."""
+    """auto: about 200 readings a run; log: eight for each doubling of the steps, all probed."""
     probes: Annotated[Literal["auto", "off"] | Duration, Forms()] = "auto"
-    """How often a reading looks into the layers; auto: 10 to 40 times a run, each 1000 steps."""
+    """How often a reading probes the layers; auto: 10 to 40 times a run, each 1000 steps."""
     pictures: Annotated[PictureCount | Literal["auto", "off"], Forms()] = "off"
     """How many times a run its pictures are taken, from the first step to the last; auto: 10, fewer
     in short runs. They take seconds to draw; nnlab pictures RUN draws them of any run."""

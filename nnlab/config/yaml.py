@@ -49,6 +49,16 @@ class Marks(NamedTuple):
 
     keys: dict[Path, Mark]
     values: dict[Path, Mark]
+    spans: dict[Path, "Span"]
+
+
+class Span(NamedTuple):
+    """The letters of a value: `text[start:end]`, without the comments before and behind it."""
+
+    start: int
+    end: int
+    flow: bool = False
+    """Whether it is a list or a mapping in brackets."""
 
 
 class YamlDocument(NamedTuple):
@@ -152,6 +162,10 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
     return f"{file}: not valid YAML: {error}"
 
 
+# Comments and blank lines, then the sign whose value is left out.
+_LEFT_OUT = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*[:-]")
+
+
 class _Composer:
     """Builds the tree from events, without recursion: depth is counted, not suffered."""
 
@@ -160,7 +174,8 @@ class _Composer:
         loader = YAML(typ="safe", pure=True)
         loader.version = (1, 2)
         self._events = self._counted(loader.parse(text))
-        self._marks = Marks({}, {})
+        self._marks = Marks({}, {}, {})
+        self._text, self._end = text, 0
 
     def _counted(self, events: Iterable[Any]) -> Iterator[Any]:
         """The events, which ruamel makes one by one: no text keeps it busy for long."""
@@ -188,6 +203,7 @@ class _Composer:
             ):
                 tree = self._node(event)
         self._marks.values.setdefault((), Mark(1, 1))
+        self._marks.spans.setdefault((), Span(0, 0))
         return YamlDocument(tree, self._marks)
 
     def _node(self, event: Any) -> Tree:
@@ -197,7 +213,12 @@ class _Composer:
         while True:
             ended = isinstance(event, MappingEndEvent | SequenceEndEvent)
             if ended:
-                value: Tree = open_.pop().value()
+                closed = open_.pop()
+                if closed.flow:
+                    self._end = event.end_mark.index
+                # A block ends with its last value, not at the word that made the parser notice.
+                self._marks.spans[path] = Span(closed.start, self._end, closed.flow)
+                value: Tree = closed.value()
                 path = path[:-1] if open_ else ()
             else:
                 self._check(event)
@@ -212,17 +233,29 @@ class _Composer:
                 key_mark = self._marks.keys.get(path) if left_out else None
                 self._marks.values[path] = key_mark or _mark(event)
                 if isinstance(event, MappingStartEvent | SequenceStartEvent):
-                    open_.append(_Open(isinstance(event, SequenceStartEvent)))
+                    open_.append(_Open(isinstance(event, SequenceStartEvent), event))
                     if len(open_) > MAX_DEPTH:
                         self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
                     event = next(self._events)
                     continue
                 value = scalar(event.value) if event.implicit[0] else event.value
+                self._scalar_span(path, event, left_out=left_out)
                 path = path[:-1] if open_ else ()
             if not open_:
                 return value
             open_[-1].add(value)
             event = next(self._events)
+
+    def _scalar_span(self, path: Path, event: Any, *, left_out: bool) -> None:
+        """Notes where a value without others inside stands."""
+        start, end = event.start_mark.index, event.end_mark.index
+        if left_out:
+            # Behind the colon or the dash that it belongs to, which may be lines above.
+            found = _LEFT_OUT.match(self._text, self._end)
+            start = end = found.end() if found else self._end
+        # What is written behind a bar ends with its last letter.
+        end = start + len(self._text[start:end].rstrip())
+        self._marks.spans[path], self._end = Span(start, end), end
 
     def _check(self, event: Any) -> None:
         if isinstance(event, AliasEvent):
@@ -248,6 +281,7 @@ class _Composer:
         mapping.seen.add(key)
         mapping.wants_key = False
         self._marks.keys[(*path, key)] = _mark(event)
+        self._end = event.end_mark.index
         return key
 
     def _refuse(self, event: Any, why: str) -> None:
@@ -258,8 +292,10 @@ class _Composer:
 class _Open:
     """A mapping or sequence whose end has not come yet."""
 
-    def __init__(self, is_sequence: bool) -> None:
+    def __init__(self, is_sequence: bool, event: Any) -> None:
         self.is_sequence = is_sequence
+        self.start: int = event.start_mark.index
+        self.flow = bool(event.flow_style)
         self.wants_key = not is_sequence
         self.keys: list[str] = []
         self.seen: set[str] = set()

@@ -1,6 +1,7 @@
 """A chart of characters: braille dots, eight to a character, and a letter for each curve."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,35 +55,47 @@ def text_chart(curves: Sequence[Drawn], *, width: int, height: int = 15, label: 
     margin = max(map(len, names.values()))
     columns = max(8, width - margin - 2)
 
-    def column(x: float) -> float:
-        return (x - left) / (right - left or 1.0) * (columns * 2 - 1)
+    def dot(x: float, y: float) -> tuple[float, float | None]:
+        across = (x - left) / (right - left or 1.0) * (columns * 2 - 1)
+        down = (1.0 - _share(y, low, high, log=log)) * (height * 4 - 1) if isfinite(y) else None
+        return across, down
 
-    def row(y: float) -> float:
-        share = _share(y, low, high, log=log)
-        return (1.0 - share) * (height * 4 - 1)
-
-    cells: dict[tuple[int, int], int] = {}
-    owners: dict[tuple[int, int], int] = {}
-    letters: dict[tuple[int, int], str] = {}
+    cells: dict[tuple[int, int], _Cell] = {}
     for curve, line in zip(curves, points, strict=True):
-        number = curve.number
-        track = _track([(column(x), row(y) if isfinite(y) else None) for x, y in line])
-        for across, down in track:
-            cell = (across // 2, down // 4)
-            cells[cell] = cells.get(cell, 0) | _DOTS[down % 4][across % 2]
-            owners[cell] = number
-        every = [track[i] for i in _marks(track, number)]
-        letters |= {(x // 2, y // 4): curve.letter for x, y in every}
-        owners |= {(x // 2, y // 4): number for x, y in every}
+        _draw(cells, curve, _track([dot(x, y) for x, y in line]))
     text = Text()
     for line in range(height):
         text.append(f"{names.get(line, ''):>{margin}} │")
         for across in range(columns):
-            cell = (across, line)
-            sign = letters.get(cell) or chr(0x2800 + cells[cell]) if cell in cells else " "
-            text.append(sign, style=curve_color(owners[cell]) if cell in cells else "")
+            cell = cells.get((across, line))
+            text.append(cell.sign if cell else " ", style=curve_color(cell.number) if cell else "")
         text.append("\n")
     return text.append(_axis(left, right, margin, columns, label))
+
+
+@dataclass(slots=True)
+class _Cell:
+    """One character of the chart: its dots, the curve on top, and a letter of one if it has it."""
+
+    dots: int = 0
+    number: int = 0
+    letter: str = ""
+
+    @property
+    def sign(self) -> str:
+        return self.letter or chr(0x2800 + self.dots)
+
+
+def _draw(
+    cells: dict[tuple[int, int], _Cell], curve: Drawn, track: Sequence[tuple[int, int]]
+) -> None:
+    """Draws a curve over those that are there."""
+    for across, down in track:
+        cell = cells.setdefault((across // 2, down // 4), _Cell())
+        cell.dots |= _DOTS[down % 4][across % 2]
+        cell.number = curve.number
+    for across, down in (track[i] for i in _marks(track, curve.number)):
+        cells[across // 2, down // 4].letter = curve.letter
 
 
 def wants_log_axis(values: Sequence[float]) -> bool:
@@ -134,6 +147,7 @@ def _marks(track: Sequence[tuple[int, int]], number: int) -> list[int]:
 
 def _axis(left: float, right: float, margin: int, columns: int, label: str) -> str:
     first, last = f"{left:.4g}", f"{right:.6g}"
-    middle = label[: columns - len(first) - len(last) - 4]
-    line = f"{first}{middle:^{columns - len(first) - len(last)}}{last}"
+    # A narrow chart has no room between its ends, and none for the label.
+    room = max(1, columns - len(first) - len(last))
+    line = f"{first}{label[: max(0, room - 4)]:^{room}}{last}"
     return f"{'':>{margin}} └{'─' * columns}\n{'':>{margin}}  {line}\n"

@@ -11,10 +11,10 @@ from nnlab.training.pace import Costly, Due, Pace, spaced_steps
 _READINGS = 200
 """About how many readings `log.every: auto` makes."""
 
-CLOSE_LOOKS = (10, 40)
-CLOSE_STEPS = 1000
-"""`log.probes: auto` looks about each 1000 updates, at least and at most so often in a run: a close
-look costs as much as about seven eager updates of a small network, or thirty compiled ones."""
+PROBES_OF_A_RUN = (10, 40)
+PROBE_STEPS = 1000
+"""`log.probes: auto` probes about each 1000 updates, at least and at most so often in a run: a full
+probe costs as much as about seven eager updates of a small network, or thirty compiled ones."""
 
 PICTURES = 10
 """`log.pictures: auto` in a run of some length."""
@@ -48,7 +48,7 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
     pictures = Due(spaced_steps(_pictures(config, total), every=unit, total=total))
     return Pace(
         every,
-        _closely(config, unit, per_epoch, total),
+        _probes(config, unit, per_epoch, total),
         costly,
         _kept(config, per_epoch, total),
         pictures,
@@ -60,9 +60,9 @@ def pace_of(config: RunConfig, per_epoch: int, total: int | None) -> Pace:
 def spelled_out(config: RunConfig, pace: Pace, total: int | None) -> dict[str, object]:
     """A pace as fields of `log`."""
     every = "log" if pace.every is None else Duration(pace.every, "steps")
-    closely = "off" if pace.closely is None else Duration(pace.closely, "steps")
+    probes = "off" if pace.probes is None else Duration(pace.probes, "steps")
     costly = {name: Duration(steps, "steps") for name, steps in pace.costly.items()}
-    found: dict[str, object] = {"every": every, "probes": closely, **costly}
+    found: dict[str, object] = {"every": every, "probes": probes, **costly}
     # The number that was asked for, not the fewer moments where readings are few.
     found["pictures"] = _pictures(config, total) or "off"
     found["examples"] = _example_count(config) or "off"
@@ -80,17 +80,17 @@ def _every(config: RunConfig, per_epoch: int, total: int | None) -> int | None:
     return max(1, ceil(total / _READINGS) if total is not None else ceil(per_epoch / 20))
 
 
-def _closely(config: RunConfig, unit: int, per_epoch: int, total: int | None) -> int | None:
+def _probes(config: RunConfig, unit: int, per_epoch: int, total: int | None) -> int | None:
     written = config.log.probes
     if written == "off":
         return None
     if isinstance(written, Duration):
         return _rounded("probes", written, unit, per_epoch, total)
     if total is None:
-        steps = CLOSE_STEPS
+        steps = PROBE_STEPS
     else:
-        fewest, most = CLOSE_LOOKS
-        steps = total / min(most, max(fewest, total / CLOSE_STEPS))
+        fewest, most = PROBES_OF_A_RUN
+        steps = total / min(most, max(fewest, total / PROBE_STEPS))
     return max(1, round(steps / unit)) * unit
 
 

@@ -27,6 +27,9 @@ class RuleStep(ABC):
     counted: tuple[str, ...] = ()
     """The readings of the rule that add up over the windows of an epoch."""
 
+    observation: None = None
+    """There are no gradients to see."""
+
     def __init__(self, parts: Parts) -> None:
         # Nothing here draws or keeps statistics in training mode.
         self.network = parts.network.eval()
@@ -85,7 +88,7 @@ class RuleStep(ABC):
 
     @final
     @torch.no_grad()
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The loss and the scores of this batch."""
         batch, seen = self._batch(rows), Window(self._scores, self.device)
         outputs = self.network(batch.inputs)
@@ -101,7 +104,7 @@ class RuleStep(ABC):
 
     @final
     def read(self) -> dict[str, float]:
-        """Means of the window (if there was no update, of the batch looked at), then the rule's."""
+        """Means of the window (if there was no update, of the batch probed), then the rule's."""
         window = self.window
         if not window.examples and self._seen is not None:
             window = self._seen
@@ -112,7 +115,7 @@ class RuleStep(ABC):
         width = len(window.sums)
         told = dict(zip(own, numbers[width:], strict=True))
         counts = {key: told[key] for key in self.counted}
-        values = {**window.close(numbers[:width], counts=counts), **told}
+        values = {**window.end(numbers[:width], counts=counts), **told}
         self._seen = None
         return values
 

@@ -5,7 +5,7 @@ session, `_events` trains and records, `_report` says how it went.
 """
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, time
@@ -25,9 +25,9 @@ from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.find import create_folder
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.open_session import Wish, make_ready, open_session
-from nnlab.runs.outcome import closing_outcome, summarize_run
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.recorder import open_recorder
+from nnlab.runs.summarizing import shown_summary, summarize_run
 from nnlab.training import device as devices
 
 
@@ -114,20 +114,22 @@ def stream_run(
     alone: bool = False,
     handed: Handed = NOTHING,
     ahead: Prefetch | None = None,
+    opened: Callable[[Session], None] = lambda _: None,
 ) -> Generator[Event, None, Summary]:
     """Trains as `train` does, as a stream of events; each is handed to the writers first.
 
     While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
     and the first signal ends the run softly. `examples` take the place of the config's data (a
-    smoke run without them); without `shown` the view is told neither folder nor outcome.
+    smoke run without them); without `shown` the view is told neither folder nor summary.
+
+    `opened` gets the session before the first update: to stop the run, hold it up, look inside.
     """
     began = perf_counter()
     experiment = experiment_of(asked, overrides, handed)
     if begun is None and resume and run_dir is not None:
         begun = folders.begun_config(run_dir)
-    if begun is not None:
-        # Before the device is asked: a run that goes on takes the path on which it began.
-        experiment = experiment.going_on(begun)
+    # Before the device is asked: a run that goes on takes the path on which it began.
+    experiment = experiment if begun is None else experiment.going_on(begun)
     chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
@@ -141,8 +143,9 @@ def stream_run(
             stack.enter_context(stop_signals(session.built.trainer.stop, received))
         with _settings(wish):
             make_ready(session, view)
-        about = _about(session, folder if shown else None)
-        summary = yield from _as_guests(_events(session, about, view, received), wish, alone=alone)
+            opened(session)
+        events = _events(session, _about(session, folder if shown else None), view, received)
+        summary = yield from _as_guests(events, wish, alone=alone)
         if shown:
             _report(session, summary, view)
         return summary
@@ -264,12 +267,12 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
 
 
 def _report(session: Session, summary: Summary, view: View) -> None:
-    """The closing lines; a closed terminal does not turn a finished run into a failed one."""
+    """The last lines; a closed terminal does not turn a finished run into a failed one."""
     chance: dict[str, float] = {}
     if "scores" not in session.experiment.config.replaced:
         chance = blind_baseline(session.experiment, session.examples)
     with suppress(OSError, ValueError):
-        view.outcome(closing_outcome(session, summary, chance))
+        view.summary(shown_summary(session, summary, chance))
 
 
 def _with_threads(device: str, threads: int) -> str:

@@ -54,7 +54,7 @@ class Watch:
         optimizer: says the learning rate, that of its first group.
         folder: of the run, new or empty; None makes runs/<name>/<number>.
         every: updates between two readings; before the first update there is one more.
-        probes: updates between two close looks, rounded to a multiple of `every`; None for none.
+        probes: updates between two full probes, rounded to a multiple of `every`; None for none.
         inputs: some 32 to 256 examples that stay the same, for the activations: a tensor, or what
             goes into the model as model(*inputs) or model(**inputs). None looks at weights and
             gradients alone.
@@ -89,10 +89,10 @@ class Watch:
         self.steps = 0
         self._began = perf_counter()
         self._every = every
-        self._closely = None if probes is None else max(1, round(probes / every)) * every
+        self._probe_every = None if probes is None else max(1, round(probes / every)) * every
         self._per_epoch = steps_per_epoch
         self._network = unwrap_network(model)
-        self._looks = WatchedReadings(self._network, optimizer, inputs)
+        self._readings = WatchedReadings(self._network, optimizer, inputs)
         self.run = _folder(folder, name).absolute()
         self._name = name or (self.run.parent.name if folder is None else self.run.name)
         self._last: dict[str, dict[str, Any]] = {}
@@ -114,11 +114,11 @@ class Watch:
             }
             folders.write_env(self.run, facts)
             lines = JsonLines(self.run / "metrics.jsonl", length=None)
-            cards = self._looks.cards
+            cards = self._readings.cards
             board = TensorBoard(self.run, purge_step=None, cards=cards)
             board.text("network", f"```\n{self._network}\n```")
             losses = [tag_of("loss", split) for split in ("train", "validation")]
-            board.layout(chart_categories(losses, cards, self._looks.seen))
+            board.layout(chart_categories(losses, cards, self._readings.seen))
             self._sinks = stack.enter_context(Sinks([lines, board], _warn))
             self._summarize("running", "")
             self._open = stack.pop_all()
@@ -136,15 +136,15 @@ class Watch:
             examples: in its batch: then means are over examples, and the speed is read.
         """
         self._refuse_closed("step")
-        if self._looks.pending is not None:
-            self._write(self._looks.pending, "train", self._looks.take())
+        if self._readings.pending is not None:
+            self._write(self._readings.pending, "train", self._readings.take())
         if self.steps == 0:
-            self._write(0, "train", self._looks.first(loss, closely=self._closely is not None))
-        self._looks.add(loss, examples)
+            self._write(0, "train", self._readings.first(loss, full=self._probe_every is not None))
+        self._readings.add(loss, examples)
         self.steps += 1
         if self.steps % self._every == 0:
-            closely = self._closely is not None and self.steps % self._closely == 0
-            self._looks.look(self.steps, closely=closely)
+            full = self._probe_every is not None and self.steps % self._probe_every == 0
+            self._readings.probe(self.steps, full=full)
 
     def log(self, **values: Tensor | float) -> None:
         """Adds numbers of one's own to the update that was told last.
@@ -155,7 +155,7 @@ class Watch:
         self._refuse_closed("log")
         for key, value in values.items():
             _refuse_name("log", key)
-            self._looks.log(key, value)
+            self._readings.log(key, value)
 
     def evaluate(
         self,
@@ -191,10 +191,10 @@ class Watch:
         """Ends the run: writes the last reading and how it went. A second call does nothing."""
         if self._closed:
             return
-        if self._looks.pending is not None:
-            self._write(self._looks.pending, "train", self._looks.take())
-        elif not self._looks.empty:
-            values = self._looks.last(closely=self._closely is not None)
+        if self._readings.pending is not None:
+            self._write(self._readings.pending, "train", self._readings.take())
+        elif not self._readings.empty:
+            values = self._readings.last(full=self._probe_every is not None)
             self._write(self.steps, "train", values)
         if self._last.get("train", {"loss": 0.0})["loss"] is None:
             self._end("diverged", f"the train loss is not finite at step {self.steps}")
@@ -233,9 +233,9 @@ class Watch:
         self._closed = True
         atexit.unregister(self._at_exit)
         try:
-            if not self._looks.empty:
-                step = self.steps if self._looks.pending is None else self._looks.pending
-                self._write(step, "train", self._looks.take(blind=True))
+            if not self._readings.empty:
+                step = self.steps if self._readings.pending is None else self._readings.pending
+                self._write(step, "train", self._readings.take(blind=True))
             self._sinks.close()
         finally:
             self._summarize(status, why, signal=signal)
@@ -265,7 +265,7 @@ class Watch:
             best=self._best,
             last=dict(self._last),
             seconds={"startup": 0.0, "build": 0.0, "train": seconds, "total": seconds},
-            samples_per_second=self._looks.examples / max(seconds, 1e-9),
+            samples_per_second=self._readings.examples / max(seconds, 1e-9),
             signal=signal,
         )
         self.summary.write()

@@ -1,4 +1,4 @@
-"""What `Watch` measures: means between two readings, gradients, and the looks into the layers."""
+"""What `Watch` measures: means between two readings, gradients, and full probes of the layers."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -27,7 +27,7 @@ class WatchedReadings:
 
     Attributes:
         pending: the step whose reading waits for its update; None where none does.
-        seen: the layers that close looks see.
+        seen: the layers that full probes see.
         examples: that all updates before the last reading have seen, where they say so.
     """
 
@@ -48,7 +48,7 @@ class WatchedReadings:
         self.seen = tuple(layers.seen.values())
         self._probes: Probes | None = None
         self._norms: Tensor | None = None
-        self._close = False
+        self._full = False
         self._rate = 0.0
         self._clear()
 
@@ -56,7 +56,7 @@ class WatchedReadings:
         self._sum: Any = 0.0
         self._weight = self._examples = 0
         self._logged: dict[str, tuple[Any, int]] = {}
-        self._began, self._looked = perf_counter(), 0.0
+        self._began, self._probing = perf_counter(), 0.0
 
     def _run(self) -> Any:
         """A pass of the probe set, wherever the network is by now."""
@@ -81,23 +81,23 @@ class WatchedReadings:
         total, count = self._logged.get(key, (0.0, 0))
         self._logged[key] = (total + single_number(value, "log"), count + 1)
 
-    def look(self, step: int, *, closely: bool) -> None:
+    def probe(self, step: int, *, full: bool) -> None:
         """Keeps what the next update starts from; its reading is pending then."""
         began = perf_counter()
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._named.values()]
-        self._norms, self._close = tensor_norms(found).float(), closely
+        self._norms, self._full = tensor_norms(found).float(), full
         self._rate = float(self._optimizer.param_groups[0]["lr"])
-        if closely:
+        if full:
             self._prober().before([found])
         self.pending = step
-        self._looked += perf_counter() - began
+        self._probing += perf_counter() - began
 
-    def first(self, loss: Tensor | float, *, closely: bool) -> dict[str, float]:
+    def first(self, loss: Tensor | float, *, full: bool) -> dict[str, float]:
         """The reading before the first update."""
-        if closely:
+        if full:
             self._prober()  # these are the first weights
         self.add(loss, None)
-        self.look(0, closely=closely)
+        self.probe(0, full=full)
         return self.take(updated=False)
 
     def _prober(self) -> Probes:
@@ -106,9 +106,9 @@ class WatchedReadings:
             self._probes = Probes(self._sight, run=run)
         return self._probes
 
-    def last(self, *, closely: bool) -> dict[str, float]:
+    def last(self, *, full: bool) -> dict[str, float]:
         """The reading behind the last update: of its gradient nothing is left."""
-        self._norms, self._close = None, closely
+        self._norms, self._full = None, full
         self._rate = float(self._optimizer.param_groups[0]["lr"])
         return self.take(updated=False)
 
@@ -121,12 +121,12 @@ class WatchedReadings:
         """The reading; begins a new window. One copy from the device brings all of it.
 
         Args:
-            updated: whether the update has been made that `look` came before.
+            updated: whether the update has been made that `probe` came before.
             blind: leave the network alone, which may be in any state.
         """
         began = perf_counter()
         inside: dict[str, Tensor] = {}
-        if self._close and not blind:
+        if self._full and not blind:
             inside = self._prober().after(updated=updated)
         own = {key: total / count for key, (total, count) in self._logged.items()}
         found = [] if self._norms is None else self._norms.unbind()
@@ -141,9 +141,9 @@ class WatchedReadings:
         values["learning_rate"] = self._rate
         self.examples += self._examples
         if self._examples and found:
-            seconds = began - self._began - self._looked
+            seconds = began - self._began - self._probing
             values["samples_per_second"] = self._examples / max(seconds, 1e-9)
-        self.pending, self._norms, self._close = None, None, False
+        self.pending, self._norms, self._full = None, None, False
         self._clear()
         return values
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nnlab.training.eager_step import EagerStep
+from nnlab.training.probes.observation import Observation
 from nnlab.training.step import Parts
 
 
@@ -26,6 +27,11 @@ class LbfgsStep:
         self._eager = EagerStep(parts)
         self._optimizer = self._eager.optimizer
         self.window = self._eager.window
+
+    @property
+    def observation(self) -> Observation:
+        """As of the eager step."""
+        return self._eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
         """Sets the first step that the line search tries."""
@@ -53,9 +59,9 @@ class LbfgsStep:
                 buffer.copy_(after_first)
         eager.finish()
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of these rows, as the first evaluation will see them."""
-        self._eager.look(rows, beside=beside)
+        self._eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
         """Means of the window, gradient norms."""

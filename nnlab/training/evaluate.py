@@ -156,7 +156,7 @@ def evaluate_split(
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
                 kept.append((outputs, batch.targets))
-    values = window.close(window.sums.tolist())
+    values = window.end(window.sums.tolist())
     if stored:
         outputs, targets = (torch.cat(part).cpu() for part in zip(*kept, strict=True))
         values |= {key: score.value(outputs, targets) for key, score in stored.items()}

@@ -21,7 +21,7 @@ from nnlab.training.pace import Costly, Pace
 from nnlab.training.progress import Best, Limits, Monitor, Progress, what_is_lost
 from nnlab.training.step import Concluding, Step
 
-BESIDE = 4  # batches whose gradients a close look compares
+BESIDE = 4  # batches whose gradients a full probe compares
 SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid for
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
 
@@ -72,6 +72,8 @@ class Trainer:
         self._remedy = remedy
         # Asked once: whether an object fits a protocol takes 0.1 ms.
         self._concluding = step if isinstance(step, Concluding) else None
+        self.clock: Callable[[], float] = perf_counter
+        """Seconds that count as training; who holds the run up hands in one that stands still."""
         self._stop: str | None = None
         self._rate: float | None = None
 
@@ -83,14 +85,14 @@ class Trainer:
         """Trains from where `progress` is to the end; updates `progress` on the way."""
         if isinstance(self.schedule, ObservingFn) and progress.schedule:
             self.schedule.load(progress.schedule)
-        began, before = perf_counter(), progress.seconds
-        saved, save_cost = perf_counter(), 0.0
+        began, before = self.clock(), progress.seconds
+        saved, save_cost = self.clock(), 0.0
         if progress.step == 0:
             yield from self._start(progress)
         stopped = self.ended(progress) if progress.step else None
         while stopped is None:
             yield from self._chunk(progress)
-            progress.seconds = before + perf_counter() - began
+            progress.seconds = before + self.clock() - began
             ended = progress.step % self.order.per_epoch == 0
             if ended and self._concluding is not None:
                 self._concluding.end_epoch()
@@ -98,15 +100,15 @@ class Trainer:
             if ended:
                 progress.epoch = progress.step // self.order.per_epoch
                 yield EpochEnd(progress.epoch, progress.step)
-            waited = perf_counter() - saved
+            waited = self.clock() - saved
             stays = self._pace.keeps(progress.step)
             due = stays or waited >= SAVE_SECONDS or (ended and waited * SAVE_SHARE >= save_cost)
             if (due or stopped is not None) and not (stopped and stopped.status == "diverged"):
-                start = perf_counter()
+                start = self.clock()
                 yield SaveDue(progress.step, stays)
-                saved = perf_counter()
+                saved = self.clock()
                 save_cost = saved - start
-        progress.seconds = before + perf_counter() - began
+        progress.seconds = before + self.clock() - began
         yield stopped
 
     def _start(self, progress: Progress) -> Iterator[Event]:
@@ -114,7 +116,7 @@ class Trainer:
         self.fill(0)
         batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
-        self.step.look(batch, beside=others if self._pace.close(0) else None)
+        self.step.probe(batch, beside=others if self._pace.probes_fully(0) else None)
         values = {**self.step.read(), **self._measured(0), "learning_rate": self._rate_now}
         yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
@@ -130,16 +132,16 @@ class Trainer:
         self.announce(whole[position : None if limit is None else position + limit - progress.step])
         if position == 0:
             self.step.window.begin_epoch()
-        start, looked, examples, late = perf_counter(), 0.0, 0, False
+        start, probing, examples, late = self.clock(), 0.0, 0, False
         for rows in batches:
             self.fill(progress.step)
             if progress.step == end - 1:
-                before = perf_counter()
+                before = self.clock()
                 # A session that begins within a window sees the batches before it too.
                 first = end - 1 - epoch * self.order.per_epoch - self.step.window.batches
                 window = whole[max(first, 0) : position + len(batches)]
-                self.step.look(rows, beside=self._beside(window, end))
-                looked = perf_counter() - before
+                self.step.probe(rows, beside=self._beside(window, end))
+                probing = self.clock() - before
             self.step.update(rows)
             progress.step += 1
             examples += rows.numel()  # len() of a tensor takes 3 us
@@ -148,13 +150,13 @@ class Trainer:
                 break
         if progress.step < end and not late:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
-            progress.train_seconds += perf_counter() - start - looked
+            progress.train_seconds += self.clock() - start - probing
             progress.examples += examples
             return
         values = self.step.read()
         progress.epoch_means = self.step.window.over_epoch()
         progress.epoch_means_step = progress.step
-        seconds = perf_counter() - start - looked  # after the read, which waits for the device
+        seconds = self.clock() - start - probing  # after the read, which waits for the device
         progress.train_seconds += seconds
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
@@ -171,10 +173,10 @@ class Trainer:
             yield from self._evaluations(progress)
 
     def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
-        """Batches of the window beside its last, at equal distances; None where a glance does."""
+        """For a full probe: batches beside the window's last, at equal distances; else None."""
         pace = self._pace
-        ends = pace.closely is not None and end in (pace.next(0), self._limits.steps)
-        if not ends and not pace.close(end):
+        ends = pace.probes is not None and end in (pace.next(0), self._limits.steps)
+        if not ends and not pace.probes_fully(end):
             return None
         stride = max(1, (len(batches) - 1) // (BESIDE - 1))
         return batches[-1 - stride :: -stride][: BESIDE - 1]
@@ -233,7 +235,7 @@ class Trainer:
 
     def _out_of_time(self, progress: Progress, start: float) -> bool:
         limit = self._limits.seconds
-        return limit is not None and progress.seconds + perf_counter() - start >= limit
+        return limit is not None and progress.seconds + self.clock() - start >= limit
 
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""

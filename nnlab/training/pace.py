@@ -63,8 +63,8 @@ class Pace:
     Attributes:
         every: updates between two readings; None spaces them in proportion to the step, eight for
             each doubling: 1, 2, 3, ..., 11, 12, 13, ..., 100, 109, 118.
-        closely: updates between two close looks, a multiple of `every`; None for none. Where
-            readings are spaced in proportion each one is a close look.
+        probes: updates between two full probes, a multiple of `every`; None for none. Where
+            readings are spaced in proportion each one has a full probe.
         costly: updates between two readings of each costly measure.
         kept: updates between two checkpoints that stay; 0 keeps those after 1, 2, 4, 8, ...; None
             keeps none. There is a reading with each of them.
@@ -74,7 +74,7 @@ class Pace:
     """
 
     every: int | None
-    closely: int | None = None
+    probes: int | None = None
     costly: Mapping[Costly, int] = field(default_factory=dict[Costly, int])
     kept: int | None = None
     pictures: Due = field(default_factory=Due)
@@ -97,9 +97,9 @@ class Pace:
             point = max(point + 1, int(point * 2 ** (1 / PER_DOUBLING)))
         return point
 
-    def close(self, step: int) -> bool:
-        """Whether a reading after this update is a close look."""
-        return self.closely is not None and (self.every is None or step % self.closely == 0)
+    def probes_fully(self, step: int) -> bool:
+        """Whether a reading after this update has a full probe."""
+        return self.probes is not None and (self.every is None or step % self.probes == 0)
 
     def keeps(self, step: int) -> bool:
         """Whether a checkpoint after this update stays."""

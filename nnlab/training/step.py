@@ -1,8 +1,8 @@
 """One training step. The loop calls it and knows nothing of what happens inside."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from nnlab.training.averaging import Averaged
 from nnlab.training.probes.probes import Probes
 from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
+
+if TYPE_CHECKING:
+    from nnlab.training.probes.observation import Observation
 
 
 class Conclusion(NamedTuple):
@@ -65,10 +68,14 @@ class Parts:
         closure: whether the optimizer evaluates the loss several times in an update.
         augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
+        accumulate: in how many parts the gradient of a batch is computed, one after the other.
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
         averaged: follows the network; what is evaluated, and the model of a checkpoint.
-        probes: see into the network where a full look is asked for.
+        numbers: hyperparameters as 0-dim tensors, by name: those that the loss and the penalty
+            hold, and `clip_norm`. A compiled step takes them as inputs, so that it serves other
+            numbers too; empty where there is none.
+        probes: see into the network where a full probe is asked for.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
     """
 
@@ -83,9 +90,11 @@ class Parts:
     closure: bool = False
     augment: AugmentFn | None = None
     penalty: Penalty | None = None
+    accumulate: int = 1
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None
+    numbers: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     probes: Probes | None = None
     autocast: torch.dtype | None = None
 
@@ -96,6 +105,11 @@ class Step(Protocol):
     window: Window
     """What is summed between two readings, and over an epoch."""
 
+    @property
+    def observation(self) -> "Observation | None":
+        """What is read of the gradients; None where a rule follows none."""
+        ...
+
     def fill_learning_rate(self, value: float) -> None:
         """Sets the rate of the next updates."""
         ...
@@ -104,12 +118,13 @@ class Step(Protocol):
         """Learns from these rows (N,): no host read, no branch on a tensor."""
         ...
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """Probes these rows; changes neither weights nor buffers nor random streams.
 
         Args:
             rows: (N,) of the next update.
-            beside: other batches of the window, for a close look; None for a glance.
+            beside: other batches of the window, for a full probe; None for a cheap one, of the
+                gradient norms alone.
         """
         ...
 

@@ -61,7 +61,7 @@ class StreamedSource:
         """The batch of these rows; quick if they were announced, or are those of the last call."""
         if self._announced and rows is self._announced[0]:
             stored = self._from_workers()
-            # Kept as it is stored: the update that follows a look asks for the same rows.
+            # Kept as it is stored: the update that follows a probe asks for the same rows.
             self._rows, self._stored = rows, stored
         elif rows is self._rows and self._stored is not None:
             stored = self._stored

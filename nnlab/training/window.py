@@ -13,7 +13,7 @@ _COUNT = "window/epoch/"
 
 @final
 class Window:
-    """Adds up losses, penalties and scores of batches, without a look at any of them.
+    """Adds up losses, penalties and scores of batches, without reading any of them back.
 
     Args:
         scores: by their key.
@@ -33,7 +33,7 @@ class Window:
         self.examples = 0
         self.batches = 0
         self._epoch = torch.zeros(width + 2, dtype=torch.float64)
-        """On the host: the sums, examples and batches of the epoch's closed windows."""
+        """On the host: the sums, examples and batches of the epoch's ended windows."""
         self._counts: dict[str, float] = {}
         """On the host: what a learning rule counts over the epoch."""
 
@@ -61,7 +61,7 @@ class Window:
         self.examples += examples
         self.batches += 1
 
-    def close(
+    def end(
         self, sums: Sequence[float], *, counts: Mapping[str, float] | None = None
     ) -> dict[str, float]:
         """The readings that the read-back sums stand for; begins a new window.
@@ -82,7 +82,7 @@ class Window:
         self._counts.clear()
 
     def over_epoch(self) -> dict[str, float]:
-        """The readings of all closed windows of the epoch together.
+        """The readings of all ended windows of the epoch together.
 
         From added sums, so that also scores that are no means over examples (R^2, F1) are those of
         all examples.

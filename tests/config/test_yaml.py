@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nnlab.config import yaml
+from nnlab.config.loading import bundled_configs
 from nnlab.config.yaml import Mark
 from nnlab.core.errors import ConfigError
 
@@ -190,3 +191,67 @@ def test_refuses_more_than_one_megabyte(size: int) -> None:
 @pytest.mark.parametrize("text", ["9" * 5000, "-" + "9" * 5000, "0x" + "f" * 5000])
 def test_a_number_too_long_for_python_is_infinite(text: str) -> None:
     assert yaml.scalar(text) == math.inf
+
+
+BLOCK = """\
+# a
+model:   # which
+  kind: stack
+  layers:
+    # the first
+    - {kind: conv, channels: 6}  # wide
+    - linear
+
+    - kind: conv
+      text: |
+        several
+        lines
+      empty:
+      last: "quoted # no comment"   # a comment
+  pair: [1, {a: 2, b}]
+behind: 'x'
+"""
+
+
+def test_spans_are_the_letters_of_each_value() -> None:
+    marks = yaml.parse_yaml(BLOCK, file="f").marks
+    found = {path: BLOCK[span.start : span.end] for path, span in marks.spans.items()}
+    layers = ("model", "layers")
+    assert found["behind",] == "'x'"
+    assert found["model", "kind"] == "stack"
+    assert found[*layers, 0] == "{kind: conv, channels: 6}"
+    assert found[*layers, 1] == "linear"
+    assert found[*layers, 2, "text"] == "|\n        several\n        lines"
+    assert found[*layers, 2, "last"] == '"quoted # no comment"'
+    assert found[layers].startswith("- {kind: conv")
+    assert found[layers].endswith('"quoted # no comment"')
+    assert found["model", "pair"] == "[1, {a: 2, b}]"
+    assert marks.spans["model", "pair"].flow
+    assert not marks.spans[layers].flow
+
+
+def test_the_span_of_a_value_that_is_left_out_is_where_it_would_stand() -> None:
+    marks = yaml.parse_yaml(BLOCK, file="f").marks
+    at = marks.spans["model", "layers", 2, "empty"]
+    assert at.start == at.end
+    text = f"{BLOCK[: at.start]} 7{BLOCK[at.end :]}"
+    tree: Any = yaml.parse_yaml(text, file="f").tree
+    assert tree["model"]["layers"][2]["empty"] == 7
+    listed = "a:\n  - 1\n  -\n  # nothing\n  - 3\n"
+    at = yaml.parse_yaml(listed, file="f").marks.spans["a", 1]
+    filled = f"{listed[: at.start]} 2{listed[at.end :]}"
+    assert yaml.parse_yaml(filled, file="f").tree == {"a": (1, 2, 3)}
+
+
+@pytest.mark.parametrize("name", [*bundled_configs()])
+def test_every_value_of_every_config_is_read_back_from_its_span(name: str) -> None:
+    text = bundled_configs()[name].read_text()
+    document = yaml.parse_yaml(text, file=name)
+    for path, span in document.marks.spans.items():
+        value: Any = document.tree
+        for part in path:
+            value = value[part]
+        if isinstance(value, dict | tuple) and not span.flow:
+            continue  # lines of a block hang on their indentation
+        letters = text[span.start : span.end]
+        assert yaml.parse_yaml(f"x: {letters}", file="f").tree == {"x": value}, path

@@ -5,7 +5,7 @@ from math import nan
 from typing import Any, get_args
 
 import pytest
-from cases import BASE, DEEP, FALLING, FLAT, LOOKED, closely, facts_of, watch
+from cases import BASE, DATA_FACTS, DEEP, FALLING, FLAT, facts_of, full_probe, watch
 
 from nnlab.config.diagnose import FindingName
 from nnlab.config.loading import load_config
@@ -30,10 +30,10 @@ class TestVanishingGradient:
         for depth, layer in enumerate(reversed(facts.layers)):
             size = layer.shape[0] * layer.shape[1]
             own[f"grad_norm/{layer.weight}"] = size**0.5 * by**depth
-        return closely(facts, own)
+        return full_probe(facts, own)
 
     def test_is_a_fault_at_once_where_nothing_arrives(self) -> None:
-        found = watch(facts_of(model=DEEP), FLAT, look=self.fading(0.01))["vanishing_gradient"]
+        found = watch(facts_of(model=DEEP), FLAT, probe=self.fading(0.01))["vanishing_gradient"]
         assert found.level == "fault"
         assert found.layer == "hidden1"
         assert found.since == 0
@@ -41,85 +41,85 @@ class TestVanishingGradient:
         assert "shrinks 1e10 times from the last layer to the first" in found.meaning
 
     def test_is_a_warning_where_little_arrives_and_nothing_is_learned(self) -> None:
-        found = watch(facts_of(model=DEEP), FLAT, look=self.fading(0.2))["vanishing_gradient"]
+        found = watch(facts_of(model=DEEP), FLAT, probe=self.fading(0.2))["vanishing_gradient"]
         assert found.level == "warning"
 
     @pytest.mark.parametrize("by", [0.5, 1.0, 2.0])
     def test_is_not_found_where_all_layers_get_some(self, by: float) -> None:
-        found = watch(facts_of(model=DEEP), FLAT, look=self.fading(by))
+        found = watch(facts_of(model=DEEP), FLAT, probe=self.fading(by))
         assert "vanishing_gradient" not in found
 
     def test_is_not_found_where_the_loss_falls_all_the_same(self) -> None:
-        found = watch(facts_of(model=DEEP), FALLING, look=self.fading(0.2))
+        found = watch(facts_of(model=DEEP), FALLING, probe=self.fading(0.2))
         assert "vanishing_gradient" not in found
 
     def test_is_not_found_in_two_layers(self) -> None:
         facts = facts_of(model={"kind": "mlp", "hidden": [8]})
         first = {f"grad_norm/{facts.layers[0].weight}": 1e-12}
-        assert "vanishing_gradient" not in watch(facts, FLAT, look=closely(facts, first))
+        assert "vanishing_gradient" not in watch(facts, FLAT, probe=full_probe(facts, first))
 
     def test_names_another_activation_and_a_norm_as_remedy(self) -> None:
-        found = watch(facts_of(model=DEEP), FLAT, look=self.fading(0.01))["vanishing_gradient"]
+        found = watch(facts_of(model=DEEP), FLAT, probe=self.fading(0.01))["vanishing_gradient"]
         assert found.remedy == ("model.activation=relu", "model.init=auto", "model.norm=batch")
 
 
 class TestExplodingGradient:
     def test_is_found_where_the_gradient_is_far_larger_than_the_weights(self) -> None:
         facts = facts_of()
-        found = watch(facts, FLAT, look=closely(facts, grad_norm=3e4))["exploding_gradient"]
+        found = watch(facts, FLAT, probe=full_probe(facts, grad_norm=3e4))["exploding_gradient"]
         assert found.measured == pytest.approx(1e4)
 
     def test_is_found_where_the_first_layer_gets_far_more_than_the_last(self) -> None:
         facts = facts_of(model=DEEP)
         first = {f"grad_norm/{facts.layers[0].weight}": 100.0,
                  f"grad_norm/{facts.layers[-1].weight}": 1e-3}  # fmt: skip
-        found = watch(facts, FLAT, look=closely(facts, first))["exploding_gradient"]
+        found = watch(facts, FLAT, probe=full_probe(facts, first))["exploding_gradient"]
         assert found.layer == "hidden1"
 
     def test_is_not_found_at_usual_gradients(self) -> None:
         facts = facts_of()
-        look = closely(facts, grad_norm=10.0)
-        assert "exploding_gradient" not in watch(facts, FLAT, look=look)
+        probe = full_probe(facts, grad_norm=10.0)
+        assert "exploding_gradient" not in watch(facts, FLAT, probe=probe)
 
 
 class TestDeadUnits:
     def dead(self, share: float) -> dict[str, float | None]:
         facts = facts_of()
-        return closely(facts, {f"dead_units/{facts.layers[1].key}": share})
+        return full_probe(facts, {f"dead_units/{facts.layers[1].key}": share})
 
     def test_a_layer_that_is_dead_is_a_fault(self) -> None:
-        found = watch(facts_of(), FLAT, look=self.dead(1.0))["dead_units"]
+        found = watch(facts_of(), FLAT, probe=self.dead(1.0))["dead_units"]
         assert (found.level, found.layer) == ("fault", "hidden2")
 
     def test_many_dead_units_are_a_warning_where_nothing_is_learned(self) -> None:
-        assert watch(facts_of(), FLAT, look=self.dead(0.7))["dead_units"].level == "warning"
+        assert watch(facts_of(), FLAT, probe=self.dead(0.7))["dead_units"].level == "warning"
 
     def test_and_a_note_where_it_is(self) -> None:
-        assert watch(facts_of(), FALLING, look=self.dead(0.7))["dead_units"].level == "note"
+        assert watch(facts_of(), FALLING, probe=self.dead(0.7))["dead_units"].level == "note"
 
     def test_a_few_are_nothing(self) -> None:
-        assert "dead_units" not in watch(facts_of(), FLAT, look=self.dead(0.3))
+        assert "dead_units" not in watch(facts_of(), FLAT, probe=self.dead(0.3))
 
 
 class TestSaturation:
     def sat(self, share: float) -> dict[str, float | None]:
         facts = facts_of(model=DEEP)
-        return closely(facts, {f"saturated/{facts.layers[1].key}": share})
+        return full_probe(facts, {f"saturated/{facts.layers[1].key}": share})
 
     def test_is_found_where_most_activations_are_at_a_bound(self) -> None:
-        found = watch(facts_of(model=DEEP), FLAT, look=self.sat(0.8))["saturation"]
+        found = watch(facts_of(model=DEEP), FLAT, probe=self.sat(0.8))["saturation"]
         assert (found.layer, found.measured) == ("hidden2", 0.8)
 
     def test_is_not_found_at_rest(self) -> None:
-        assert "saturation" not in watch(facts_of(model=DEEP), FLAT, look=self.sat(0.2))
+        assert "saturation" not in watch(facts_of(model=DEEP), FLAT, probe=self.sat(0.2))
 
     def test_is_not_found_where_much_is_learned(self) -> None:
         later = self.sat(0.8)
         facts = facts_of(model=DEEP)
         watcher = Watcher(facts)
         for n, loss in enumerate(FALLING):
-            look = closely(facts) if n < 20 else later
-            watcher.read(n * 2, "train", {"loss": loss, **look})
+            probe = full_probe(facts) if n < 20 else later
+            watcher.read(n * 2, "train", {"loss": loss, **probe})
         assert "saturation" not in watcher.findings
 
     @pytest.mark.parametrize(
@@ -133,21 +133,21 @@ class TestSaturation:
 
 class TestSymmetricUnits:
     def test_are_found_after_the_first_update(self) -> None:
-        facts = facts_of()
-        found = watch(facts, FLAT, look=closely(facts, unit_spread=1e-8))["symmetric_units"]
+        facts = facts_of(model={"kind": "mlp", "hidden": [8, 8, 8], "init": "zeros"})
+        found = watch(facts, FLAT, probe=full_probe(facts, unit_spread=1e-8))["symmetric_units"]
         assert (found.level, found.layer) == ("fault", "hidden1")
         assert "model.init=auto" in found.remedy
 
     def test_are_not_looked_for_in_the_output_or_before_an_update(self) -> None:
         facts = facts_of()
         last = {f"unit_spread/{facts.layers[-1].weight}": 0.0}
-        assert "symmetric_units" not in watch(facts, FLAT, look=closely(facts, last))
+        assert "symmetric_units" not in watch(facts, FLAT, probe=full_probe(facts, last))
         watcher = Watcher(facts)
-        assert watcher.read(0, "train", {"loss": 0.7, **closely(facts, unit_spread=0.0)}) == []
+        assert watcher.read(0, "train", {"loss": 0.7, **full_probe(facts, unit_spread=0.0)}) == []
 
     def test_a_layer_of_one_unit_is_none(self) -> None:
         facts = facts_of(model={"kind": "mlp", "hidden": [1]})
-        assert "symmetric_units" not in watch(facts, FLAT, look=closely(facts, unit_spread=0.0))
+        assert "symmetric_units" not in watch(facts, FLAT, probe=full_probe(facts, unit_spread=0.0))
 
 
 def test_a_mild_poor_initialization_is_a_note_that_steps_can_mend() -> None:
@@ -165,9 +165,12 @@ class TestPoorInitialization:
     """Eight units of N(0, 1 / n_in) have a weight of length 8**0.5, about 3."""
 
     def first_loss(self, weight_norm: float, size: float = 1.0) -> Finding:
-        facts = facts_of(replace(LOOKED, size=size))
-        look = closely(facts, weight_norm=weight_norm)
-        return watch(facts, [7.0, *FALLING], look=look)["poor_initialization"]
+        # Set to other values than the remedies: what equals the config is not advised.
+        model = {"kind": "mlp", "hidden": [8, 8, 8], "init": {"kind": "normal", "std": 1.0}}
+        data = {"kind": "moons", "samples": 200, "scale": "none"}
+        facts = facts_of(replace(DATA_FACTS, size=size), model=model, data=data)
+        probe = full_probe(facts, weight_norm=weight_norm)
+        return watch(facts, [7.0, *FALLING], probe=probe)["poor_initialization"]
 
     def test_is_a_warning_at_once_where_the_first_weights_are_large(self) -> None:
         assert self.first_loss(20.0).level == "warning"
@@ -185,9 +188,9 @@ class TestPoorInitialization:
     def test_does_not_hide_a_rate_that_is_too_high_where_the_weights_are_usual(self) -> None:
         def found(weight_norm: float) -> dict[str, Finding]:
             facts = facts_of()
-            look = closely(facts, {f"distance/{layer.weight}": 40.0 for layer in facts.layers},
+            probe = full_probe(facts, {f"distance/{layer.weight}": 40.0 for layer in facts.layers},
                            weight_norm=weight_norm)  # fmt: skip
-            return watch(facts, [7.0, 60.0, 90.0, *[2.0] * 37], look=look)
+            return watch(facts, [7.0, 60.0, 90.0, *[2.0] * 37], probe=probe)
 
         assert found(3.0)["learning_rate_too_high"].level == "warning"
         assert found(3.0)["poor_initialization"].level == "note"
@@ -198,13 +201,15 @@ class TestUpdateRatio:
     @pytest.mark.parametrize(("ratio", "word"), [(0.5, "long"), (1e-6, "short")])
     def test_is_noted_where_it_is_far_from_usual(self, ratio: float, word: str) -> None:
         facts = facts_of()
-        found = watch(facts, FALLING, look=closely(facts, update_ratio=ratio))["update_ratio_off"]
+        found = watch(facts, FALLING, probe=full_probe(facts, update_ratio=ratio))[
+            "update_ratio_off"
+        ]
         assert found.level == "note"
         assert word in found.meaning
 
     def test_brings_it_back_near_the_usual_length(self) -> None:
         facts = facts_of(optimizer={"kind": "sgd", "lr": 1.0})
-        found = watch(facts, FALLING, look=closely(facts, update_ratio=0.3))["update_ratio_off"]
+        found = watch(facts, FALLING, probe=full_probe(facts, update_ratio=0.3))["update_ratio_off"]
         assert found.remedy == ("optimizer.lr=0.01",)
 
     def test_a_usual_one_is_nothing(self) -> None:
@@ -214,21 +219,21 @@ class TestUpdateRatio:
 class TestLearningRate:
     def test_is_too_high_where_updates_are_long_and_nothing_is_learned(self) -> None:
         facts = facts_of()
-        found = watch(facts, FLAT, look=closely(facts, update_ratio=0.4))
+        found = watch(facts, FLAT, probe=full_probe(facts, update_ratio=0.4))
         assert found["learning_rate_too_high"].measured == pytest.approx(0.4)
         assert "loss_not_decreasing" not in found
 
     def test_is_too_high_where_the_loss_jumps_to_and_fro(self) -> None:
         facts = facts_of()
         jumping: list[float | None] = [0.3 if n % 4 > 1 else 0.9 for n in range(40)]
-        look = closely(facts, update_ratio=0.02)
-        assert "learning_rate_too_high" in watch(facts, jumping, look=look)
+        probe = full_probe(facts, update_ratio=0.02)
+        assert "learning_rate_too_high" in watch(facts, jumping, probe=probe)
 
     def test_is_not_too_high_where_only_single_batches_differ(self) -> None:
         facts = facts_of()
         noisy: list[float | None] = [0.4 if n % 2 else 0.6 for n in range(40)]
-        look = closely(facts, update_ratio=0.02)
-        assert "learning_rate_too_high" not in watch(facts, noisy, look=look)
+        probe = full_probe(facts, update_ratio=0.02)
+        assert "learning_rate_too_high" not in watch(facts, noisy, probe=probe)
 
     def test_is_not_too_high_where_a_bad_start_is_being_mended(self) -> None:
         facts = facts_of()
@@ -237,13 +242,15 @@ class TestLearningRate:
 
     def test_is_too_low_where_the_whole_run_would_not_move_the_weights(self) -> None:
         facts = facts_of(optimizer={"kind": "sgd", "lr": 1e-5})
-        found = watch(facts, FLAT, look=closely(facts, update_ratio=1e-5))["learning_rate_too_low"]
+        found = watch(facts, FLAT, probe=full_probe(facts, update_ratio=1e-5))[
+            "learning_rate_too_low"
+        ]
         assert found.remedy == ("optimizer.lr=0.003",)
 
     def test_is_not_too_low_where_the_run_is_long(self) -> None:
         facts = facts_of(train={"steps": 100_000})
-        look = closely(facts, update_ratio=1e-5)
-        assert "learning_rate_too_low" not in watch(facts, FLAT, look=look)
+        probe = full_probe(facts, update_ratio=1e-5)
+        assert "learning_rate_too_low" not in watch(facts, FLAT, probe=probe)
 
 
 def test_a_loss_that_stays_is_found_where_nothing_explains_it() -> None:
@@ -265,7 +272,7 @@ def test_a_flat_loss_asks_for_longer_updates_unless_they_are_long(
     losses: list[float | None], ratio: float, rate: str
 ) -> None:
     facts = facts_of(optimizer={"kind": "adam", "lr": 1e-3}, diagnose={"ignore": TOO_HIGH})
-    found = watch(facts, losses, look=closely(facts, update_ratio=ratio))["loss_not_decreasing"]
+    found = watch(facts, losses, probe=full_probe(facts, update_ratio=ratio))["loss_not_decreasing"]
     assert found.remedy == (f"optimizer.lr={rate}",)
 
 
@@ -277,9 +284,9 @@ class TestDivergence:
     def test_names_the_first_layer_that_is_not_finite(self) -> None:
         facts = facts_of()
         watcher = Watcher(facts)
-        watcher.read(0, "train", {"loss": 0.7, **closely(facts)})
+        watcher.read(0, "train", {"loss": 0.7, **full_probe(facts)})
         broken = {f"weight_norm/{layer.weight}": nan for layer in facts.layers[1:]}
-        (found,) = watcher.read(7, "train", {"loss": nan, **closely(facts, broken)})
+        (found,) = watcher.read(7, "train", {"loss": nan, **full_probe(facts, broken)})
         assert (found.name, found.layer, found.since) == ("divergence", "hidden2", 7)
         assert "step 0" in found.meaning
 
@@ -287,7 +294,7 @@ class TestDivergence:
         for precision, told in (("fp32", True), ("fp16", False)):
             facts = facts_of(train={"steps": 100, "precision": precision})
             over = {f"grad_norm/{facts.layers[0].weight}": None}
-            found = Watcher(facts).read(0, "train", {"loss": 0.7, **closely(facts, over)})
+            found = Watcher(facts).read(0, "train", {"loss": 0.7, **full_probe(facts, over)})
             assert ("divergence" in [f.name for f in found]) == told
 
     def test_takes_null_for_not_finite_as_metrics_jsonl_has_it(self) -> None:
@@ -342,46 +349,48 @@ def test_a_score_within_the_luck_of_few_rows_is_at_the_baseline() -> None:
 
 class TestData:
     def test_columns_of_different_size_are_not_scaled(self) -> None:
-        found = watch(facts_of(replace(LOOKED, largest=90.0)), FALLING)["data_not_scaled"]
+        found = watch(facts_of(replace(DATA_FACTS, largest=90.0)), FALLING)["data_not_scaled"]
         assert found.remedy == ("data.scale=feature",)
         assert "column x" in found.meaning
 
     def test_large_pixels_are_not_scaled_and_dark_corners_are_nothing(self) -> None:
-        pixels = replace(LOOKED, table=False, size=90.0, smallest=0.01)
+        pixels = replace(DATA_FACTS, table=False, size=90.0, smallest=0.01)
         found = watch(facts_of(pixels), FALLING)["data_not_scaled"]
         assert found.remedy == ("data.scale=unit",)
         assert "data_not_scaled" not in watch(facts_of(replace(pixels, size=0.3)), FALLING)
 
     def test_rows_far_too_large_are_named_and_explain_the_scale(self) -> None:
-        large = replace(LOOKED, largest=1e20, size=1e18, outliers=(7, 31))
+        large = replace(DATA_FACTS, largest=1e20, size=1e18, outliers=(7, 31))
         found = watch(facts_of(large), FALLING)
         assert "row 7, 31" in found["outlier_rows"].meaning
         assert "data_not_scaled" not in found
 
     def test_targets_far_from_0_are_to_be_scaled(self) -> None:
         curve = {"data": "function", "loss": "mse"}
-        far = replace(LOOKED, counts=(), blind=5.0, silent=50.0)
+        far = replace(DATA_FACTS, counts=(), blind=5.0, silent=50.0)
         found = watch(facts_of(far, **curve), FALLING)["targets_not_scaled"]
         assert found.remedy == ("data.scale_target=standard",)
         near = replace(far, silent=6.0)
         assert "targets_not_scaled" not in watch(facts_of(near, **curve), FALLING)
 
     def test_constant_columns_are_named(self) -> None:
-        found = watch(facts_of(replace(LOOKED, constant=("age",), columns=5)), FALLING)
+        found = watch(facts_of(replace(DATA_FACTS, constant=("age",), columns=5)), FALLING)
         assert "age" in found["constant_features"].meaning
         assert found["constant_features"].level == "note"
 
     def test_a_class_that_is_nearly_all_is_found(self) -> None:
-        found = watch(facts_of(replace(LOOKED, counts=(130, 10))), FALLING)["class_imbalance"]
+        found = watch(facts_of(replace(DATA_FACTS, counts=(130, 10))), FALLING)["class_imbalance"]
         assert found.remedy == ("scores=[accuracy, balanced_accuracy]", "train.sampling=balanced")
-        assert "class_imbalance" not in watch(facts_of(replace(LOOKED, counts=(80, 60))), FALLING)
+        assert "class_imbalance" not in watch(
+            facts_of(replace(DATA_FACTS, counts=(80, 60))), FALLING
+        )
 
     def test_rows_in_two_splits_are_counted(self) -> None:
-        found = watch(facts_of(replace(LOOKED, doubles={"test": 0.5})), FALLING)
+        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.5})), FALLING)
         assert found["duplicates_across_splits"].level == "warning"
-        found = watch(facts_of(replace(LOOKED, doubles={"test": 0.06})), FALLING)
+        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.06})), FALLING)
         assert found["duplicates_across_splits"].level == "note"
-        found = watch(facts_of(replace(LOOKED, doubles={"test": 0.0})), FALLING)
+        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.0})), FALLING)
         assert found == {}
 
 
@@ -394,14 +403,14 @@ def test_batch_norm_over_a_few_examples_is_found(rows: int, told: bool) -> None:
 
 class TestWatcher:
     def test_says_each_finding_once(self) -> None:
-        watcher = Watcher(facts_of(replace(LOOKED, largest=90.0)))
+        watcher = Watcher(facts_of(replace(DATA_FACTS, largest=90.0)))
         first = watcher.observe(Reading(0, 0.0, "train", {"loss": 0.7}))
         again = watcher.observe(Reading(5, 0.5, "train", {"loss": 0.6}))
         assert [f.name for f in first] == ["data_not_scaled"]
         assert again == []
 
     def test_does_not_repeat_what_an_earlier_session_told(self) -> None:
-        facts = facts_of(replace(LOOKED, largest=90.0))
+        facts = facts_of(replace(DATA_FACTS, largest=90.0))
         (told,) = Watcher(facts).observe(Reading(0, 0.0, "train", {"loss": 0.7}))
         later = Watcher(facts, told=[Finding.of(told.plain())])
         assert later.observe(Reading(5, 0.5, "train", {"loss": 0.6})) == []
@@ -409,14 +418,14 @@ class TestWatcher:
     def test_says_a_note_again_when_it_has_become_a_warning(self) -> None:
         facts = facts_of()
         watcher = Watcher(facts)
-        dead = closely(facts, {f"dead_units/{facts.layers[0].key}": 0.8})
+        dead = full_probe(facts, {f"dead_units/{facts.layers[0].key}": 0.8})
         for n in range(20):
             watcher.read(10 * n, "train", {"loss": 0.1, **dead})
         assert watcher.findings["dead_units"].level == "note"
         for n in range(20, 60):
             watcher.read(10 * n, "train", {"loss": 0.69, **dead})
         assert watcher.findings["dead_units"].level == "note"
-        watcher.conclude("completed")
+        watcher.finish("completed")
         assert watcher.findings["dead_units"].level == "warning"
 
     def test_is_silent_about_what_the_config_ignores(self) -> None:
@@ -426,7 +435,7 @@ class TestWatcher:
     def test_goes_on_as_if_it_had_not_been_stopped(self) -> None:
         facts = facts_of()
         records = [
-            {"step": n, "epoch": 0.0, "split": "train", "loss": loss, **closely(facts)}
+            {"step": n, "epoch": 0.0, "split": "train", "loss": loss, **full_probe(facts)}
             for n, loss in enumerate(FLAT * 3)
         ]
         whole, second = Watcher(facts), Watcher(facts)
@@ -451,15 +460,15 @@ class TestWatcher:
 
 def test_every_remedy_is_a_config_that_can_be_read() -> None:
     facts = facts_of(model=DEEP, optimizer={"kind": "sgd", "lr": 0.3})
-    looks = [
-        closely(facts, grad_norm=1e4), closely(facts, unit_spread=0.0),
-        closely(facts, dead_units=1.0), closely(facts, saturated=1.0),
-        closely(facts, update_ratio=0.9),
-        closely(facts, update_ratio=1e-7),
-        closely(facts, {f"grad_norm/{facts.layers[0].weight}": 0.0}),
+    probes = [
+        full_probe(facts, grad_norm=1e4), full_probe(facts, unit_spread=0.0),
+        full_probe(facts, dead_units=1.0), full_probe(facts, saturated=1.0),
+        full_probe(facts, update_ratio=0.9),
+        full_probe(facts, update_ratio=1e-7),
+        full_probe(facts, {f"grad_norm/{facts.layers[0].weight}": 0.0}),
     ]  # fmt: skip
     rising = [0.3 + 0.02 * n for n in range(40)]
-    found = [f for look in looks for f in watch(facts, FLAT, look=look).values()]
+    found = [f for probe in probes for f in watch(facts, FLAT, probe=probe).values()]
     found += watch(facts, FALLING, validation=rising).values()
     remedies = [finding.remedy for finding in found if finding.remedy]
     assert len(remedies) >= 7

@@ -61,3 +61,8 @@ def test_never_wider_than_asked() -> None:
     for width in (40, 80, 120):
         lines = drawn(([0.0, 0.5, 123456.0], [1e-7, 5.0, 2.0]), width=width)
         assert max(map(len, lines)) <= width
+
+
+def test_a_chart_narrower_than_its_axis_is_drawn() -> None:
+    lines = drawn(([-1.2345, 123456.0], [0.0, 10.0]), width=8)
+    assert lines[-1].split() == ["-1.234", "123456"]

@@ -36,14 +36,14 @@ def test_such_a_run_is_read_at_these_steps_and_at_every_epoch() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 30, 1000])
-def test_auto_looks_closely_ten_to_forty_times(epochs: int) -> None:
+def test_auto_probes_ten_to_forty_times(epochs: int) -> None:
     made = make(**DATA, train={"epochs": epochs, "batch_size": 10})
     pace, total = made.experiment.pace, made.experiment.total
-    assert pace.closely is not None
+    assert pace.probes is not None
     assert pace.every is not None
     assert total is not None
-    assert pace.closely % pace.every == 0
-    assert 8 <= total / pace.closely <= 45
+    assert pace.probes % pace.every == 0
+    assert 8 <= total / pace.probes <= 45
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,15 @@ def test_what_rich_draws_holds_nothing_that_acts() -> None:
     assert not ACTING.search(re.sub(r"\x1b\[[0-9;]*m", "", coloured))
     assert "cell\\x1b]0;owned" in coloured
     assert "\x1b[31m" in coloured
+
+
+def test_every_command_writes_through_the_one_function() -> None:
+    """What goes past it is JSON, which escapes, or was made visible where it was drawn."""
+    allowed = ("dumps(", "as_json(", "schema_text()", "compare_page(", "visible_text(")
+    found = [
+        f"{path.name}:{number}"
+        for path in sorted((Path(main.__code__.co_filename).parent / "commands").rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if "typer.echo(" in line and not any(word in line for word in allowed)
+    ]
+    assert found == []

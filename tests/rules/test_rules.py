@@ -95,7 +95,7 @@ class TestEveryRule:
         watched, unwatched = make(**config_of(rule)), make(**config_of(rule))
         for start in (0, 16, 32):
             rows = watched.rows[start : start + 16]
-            watched.built.step.look(rows)
+            watched.built.step.probe(rows)
             watched.built.step.update(rows)
             unwatched.built.step.update(rows)
         states = [made.built.step.state() for made in (watched, unwatched)]

@@ -159,7 +159,7 @@ def test_reaches_the_minimum_of_rosenbrocks_valley() -> None:
 def test_a_reading_is_the_loss_before_the_update_once() -> None:
     _, examples, built = make()
     assert isinstance(built.step, LbfgsStep)
-    built.step.look(rows_of(examples))
+    built.step.probe(rows_of(examples))
     before = built.step.read()
     built.step.fill_learning_rate(1.0)
     built.step.update(rows_of(examples))

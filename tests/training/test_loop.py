@@ -19,10 +19,12 @@ from nnlab.training.window import Window
 class CountingStep:
     """Counts calls; its loss is what the test says."""
 
+    observation = None
+
     def __init__(self, losses: dict[int, float] | None = None) -> None:
         self.window = Window({}, torch.device("cpu"))
         self.rows: list[list[int]] = []
-        self.looks: list[int] = []
+        self.probed: list[int] = []
         self.rates: list[float] = []
         self._losses = losses or {}
 
@@ -33,13 +35,13 @@ class CountingStep:
         self.rows.append(rows.tolist())
         self.window.examples += len(rows)
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        self.looks.append(len(self.rows))
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
+        self.probed.append(len(self.rows))
 
     def read(self) -> dict[str, float]:
         loss = self._losses.get(len(self.rows), 1.0)
         if self.window.examples:
-            self.window.close([loss * self.window.examples, 0.0])
+            self.window.end([loss * self.window.examples, 0.0])
         return {"loss": loss}
 
     def state(self) -> dict[str, Tensor]:
@@ -106,10 +108,10 @@ def test_has_at_most_one_reading_per_step_and_split() -> None:
     assert len({(e.step, e.split) for e in readings}) == len(readings)
 
 
-def test_looks_once_before_the_last_update_of_each_window() -> None:
+def test_probes_once_before_the_last_update_of_each_window() -> None:
     step = CountingStep()
     events_of(step)
-    assert step.looks == [0, 2, 3, 5, 7]
+    assert step.probed == [0, 2, 3, 5, 7]
 
 
 def test_an_epoch_sees_every_row_once_and_the_last_batch_is_short() -> None:

@@ -8,7 +8,14 @@ from nnlab.commands import options
 
 
 def backprop(
-    config: options.ConfigArgument,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|CONFIG",
+            help="A run: with its best weights. A config: with its first.",
+            autocompletion=options.complete_run_or_config,
+        ),
+    ],
     set_: options.SetOption = None,
     example: Annotated[int, typer.Option(min=0, help="Which one of the split, from 0.")] = 0,
     split: Annotated[
@@ -20,7 +27,7 @@ def backprop(
     from nnlab.commands.backprop.page import backprop_page as worked
 
     options.collect_garbage_again()
-    found = worked(config, set_ or [], example=example, split=split, as_json=json)
+    found = worked(what, set_ or [], example=example, split=split, as_json=json)
     options.show_text(found.text, nl=False)
     if found.error is not None:
         raise found.error

@@ -1,19 +1,24 @@
 """The worksheet as text and as JSON, and the command that makes it."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nnlab.commands.backprop.equations import Pass
 from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work_example
+from nnlab.commands.options import is_run_name
 from nnlab.comparison.comparison import settle_first
 from nnlab.config.origins import error_at_places
-from nnlab.core.contracts import Split
+from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError, MistakeError
-from nnlab.core.text import render_text, text_grid
+from nnlab.core.text import render_text, short_path, text_grid
 from nnlab.experiment.experiment import Experiment
+from nnlab.runs.finished.reopen import reopen_run, restore_with_step
+from nnlab.runs.folder.find import find_run
 
 _SHOWN = 8
 """Rows and columns of a tensor that are printed."""
@@ -29,10 +34,10 @@ class Worked(NamedTuple):
 def backprop_page(
     source: str, overrides: list[str], *, example: int, split: Split, as_json: bool
 ) -> Worked:
-    """The page of one example of a config's data.
+    """The page of one example: of a config with its first weights, of a run with its best.
 
     Args:
-        source: a file, a bundled name or `-`.
+        source: a config's file, bundled name or `-`; or a run as the commands take it.
         overrides: as `--set` takes them.
         example: its number within the split, from 0.
         split: train, validation or test.
@@ -41,9 +46,9 @@ def backprop_page(
     Raises:
         ConfigError: the config is wrong, or there is no such example.
         DataError: the data are missing or damaged.
+        CheckpointError: the run has no sound checkpoint.
     """
-    experiment = settle_first(source, overrides)
-    examples = experiment.load()
+    experiment, examples, parameters, head = _asked(source, overrides)
     if split not in examples.rows:
         raise ConfigError(f"--split {split}: there are {', '.join(examples.rows)}")
     rows = examples.rows[split]
@@ -55,10 +60,10 @@ def backprop_page(
     shift, factor = examples.shift.astype(np.float64), examples.factor.astype(np.float64)
     x = ((stored.astype(np.float64)[None] - shift) * factor)[0]
     try:
-        sheet = work_example(experiment, x, examples.targets[row])
+        sheet = work_example(experiment, x, examples.targets[row], parameters=parameters)
     except MistakeError as error:
         raise error_at_places([error.mistake], experiment.config.origins) from None
-    shown = json.dumps(_plain(sheet)) + "\n" if as_json else page(sheet, experiment)
+    shown = json.dumps(_plain(sheet)) + "\n" if as_json else page(sheet, experiment, head)
     if sheet.agrees:
         return Worked(shown)
     where = max(sheet.agreements, key=lambda one: max(one.autograd, one.differences))
@@ -66,9 +71,39 @@ def backprop_page(
     return Worked(shown, DivergedError(f"{line} (the limit is {LIMIT:g}; a formula is wrong)"))
 
 
-def page(sheet: Worksheet, experiment: Experiment) -> str:
-    """What a person reads: there, back, the update, the proof."""
-    parts: list[Any] = ["FORWARD   z = W a + b, a = f(z)", f"x {_row(sheet.x)}", ""]
+class _Asked(NamedTuple):
+    """What is worked through.
+
+    Attributes:
+        experiment: settled.
+        examples: its data.
+        parameters: by name; None for the first ones.
+        head: which weights these are, where they are not the first ones.
+    """
+
+    experiment: Experiment
+    examples: Examples
+    parameters: Mapping[str, Tensor] | None = None
+    head: tuple[str, ...] = ()
+
+
+def _asked(source: str, overrides: list[str]) -> _Asked:
+    """A config with its data, or a run with the weights of its best checkpoint."""
+    if not is_run_name(source):
+        experiment = settle_first(source, overrides)
+        return _Asked(experiment, experiment.load())
+    if overrides:
+        raise ConfigError("--set: a run has been trained (give its config instead)")
+    run = find_run(source)
+    experiment, examples = reopen_run(run, "cpu")
+    network, step = restore_with_step(run, experiment)
+    head = f"WEIGHTS   {short_path(run.absolute())}, best, step {step:,}; a fresh optimizer"
+    return _Asked(experiment, examples, dict(network.named_parameters()), (head, ""))
+
+
+def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> str:
+    """What a person reads: there, back, the update, the proof; above it the lines of the head."""
+    parts: list[Any] = [*head, "FORWARD   z = W a + b, a = f(z)", f"x {_row(sheet.x)}", ""]
     for one in sheet.passes:
         parts += [*_forward(one), ""]
     loss = experiment.loss

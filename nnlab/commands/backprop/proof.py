@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from nnlab.commands.backprop.equations import Dense, Pass, backward, dense_layers, example_loss
 from nnlab.core.contracts import Batch
@@ -79,20 +79,32 @@ class Worksheet:
         return self.worst <= LIMIT
 
 
-def work_example(experiment: Experiment, x: _Floats, target: Any) -> Worksheet:
-    """Works one example through the network with its first weights, in float64.
+def work_example(
+    experiment: Experiment,
+    x: _Floats,
+    target: Any,
+    *,
+    parameters: Mapping[str, Tensor] | None = None,
+) -> Worksheet:
+    """Works one example through the network, in float64.
 
     Args:
         experiment: with a fully connected network.
         x: the scaled inputs of one example, any shape.
         target: its class number, or its (K,) numbers.
+        parameters: the weights and biases by name; None for those that the network begins with.
 
     Raises:
         MistakeError: a layer is not a fully connected one.
     """
     network = build_network(experiment.design, seed=experiment.config.seed_of("init"))
     network = network.double().eval()
-    _fill_exactly(network, experiment)
+    if parameters is None:
+        _fill_exactly(network, experiment)
+    else:
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(parameters[name])
     before = {name: p.detach().numpy().copy() for name, p in network.named_parameters()}
     layers = dense_layers(experiment.design.placed, before)
     loss = experiment.loss

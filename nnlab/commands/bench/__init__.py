@@ -8,6 +8,15 @@ import typer
 
 from nnlab.commands import options
 
+_BuildOption = Annotated[
+    bool,
+    typer.Option(
+        "--build",
+        help="Only builds the compiled step, if it is not there; kept in NNLAB_CACHE, up to "
+        "1 GiB and 90 days without use.",
+    ),
+]
+
 
 def bench(
     config: options.ConfigArgument,
@@ -22,14 +31,7 @@ def bench(
     peer_threads: Annotated[
         int | None, typer.Option(min=0, help="Of peers; else as the run's; 0 leaves it to them.")
     ] = None,
-    build: Annotated[
-        bool,
-        typer.Option(
-            "--build",
-            help="Only builds the compiled step, if it is not there; kept in NNLAB_CACHE, up to "
-            "1 GiB and 90 days without use.",
-        ),
-    ] = False,
+    build: _BuildOption = False,
     json: options.JsonOption = False,
 ) -> None:
     """How fast does it train here? Alone, or in turn with peers that do the same work.

@@ -1,13 +1,10 @@
 """`nnlab doctor`: the words of the examination."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from nnlab.commands import options
-from nnlab.config.loading import bundled_configs
-from nnlab.runs.folder.find import find_run, is_run
 
 
 def doctor(
@@ -20,17 +17,30 @@ def doctor(
         ),
     ] = "last",
     set_: options.SetOption = None,
+    cure: Annotated[
+        bool,
+        typer.Option("--cure", help="Train the run again with the first change; show both curves."),
+    ] = False,
+    trials: Annotated[
+        bool, typer.Option(help="Try changes on a copy of the run before they are advised.")
+    ] = True,
     json: options.JsonOption = False,
 ) -> None:
     """What is wrong, where, since when, and what to change. Exit code 7: something is."""
-    if is_run_name(what):
+    if options.is_run_name(what):
         from nnlab.commands.doctor.recorded import examine_all
         from nnlab.core.errors import ConfigError
 
         if set_:
             raise ConfigError("--set: a run has been trained (give its config instead)")
         options.collect_garbage_again()
-        reports = examine_all(what)
+        if cure:
+            _cure(what, trials=trials, json=json)
+        reports = examine_all(what, trials=trials)
+    elif cure:
+        from nnlab.core.errors import ConfigError
+
+        raise ConfigError(f"--cure: {what} is a config (train it first, then give the run)")
     else:
         from nnlab.comparison.comparison import settle_source
 
@@ -49,23 +59,28 @@ def doctor(
     raise typer.Exit(max(report.exit_code for report in reports))
 
 
-def is_run_name(what: str) -> bool:
-    """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
+def _cure(what: str, *, trials: bool, json: bool) -> NoReturn:
+    """Trains a run again with what is advised; ends with the exit code of that training."""
+    from nnlab.commands.doctor.cure import cure_run, remedy_of
+    from nnlab.commands.doctor.recorded import examine_run
+    from nnlab.commands.train import view_of
+    from nnlab.core.errors import ConfigError
+    from nnlab.runs.folder.find import find_run, members_of
 
-    A name that is both is a config: its runs are NAME/1, NAME/2.
+    folder = find_run(what)
+    if members_of(folder) != [folder]:
+        raise ConfigError(f"--cure: {what} is a comparison (give one of its runs)")
+    report = examine_run(folder, trials=trials)
+    finding = remedy_of(report)
+    if finding is None:
+        options.show_text(report.page(), nl=False)
+        options.show_text("\n--cure: no finding has a change of the config that could be tried")
+        raise typer.Exit(report.exit_code)
+    cured = cure_run(folder, finding, view_of(quiet=False))
+    if json:
+        from json import dumps
 
-    Raises:
-        ConfigError: it is neither.
-    """
-    path = Path(what)
-    if path.is_dir() or is_run(path):
-        return True
-    if (
-        what == "-"
-        or path.is_file()
-        or what in bundled_configs()
-        or path.suffix in (".yaml", ".yml")
-    ):
-        return False
-    find_run(what)
-    return True
+        typer.echo(dumps(cured.plain(), default=str))
+    else:
+        options.show_text(cured.page(), nl=False)
+    raise typer.Exit(cured.after.exit_code)

@@ -15,6 +15,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks.weights import symmetric_units
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.story import tell_story
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import counts_of, data_notes
@@ -82,7 +83,7 @@ def examine_config(
     )
     return DoctorReport(
         about=(f"{file}: not trained{several}", *_about(experiment, examples, facts, first)),
-        findings=tuple(findings),
+        findings=tuple(tell_story(findings)),
         columns=_COLUMNS,
         layers=layers,
         remarks=(*_legend(layers), *data_notes(examples)),
@@ -93,11 +94,11 @@ def examine_config(
 
 
 def _first_reading(built: BuiltRun) -> dict[str, float]:
-    """The close look of step 0, as training would record it."""
+    """The full probe of step 0, as training would record it."""
     trainer = built.trainer
     batch, *others = trainer.order.batches(0)[:4]
     trainer.announce([batch])
-    built.step.look(batch, beside=others)
+    built.step.probe(batch, beside=others)
     return built.step.read()
 
 
@@ -129,12 +130,12 @@ def _small_batch(
     rows = torch.from_numpy(examples.rows["train"])
     rows = rows[torch.arange(min(SMALL, len(rows))) * len(rows) // min(SMALL, len(rows))]
     step.fill_learning_rate(facts.config.optimizer.lr)
-    step.look(rows, beside=[])
+    step.probe(rows, beside=[])
     before = step.read()
     for _ in range(UPDATES - 1):
         step.update(rows)
     step.read()
-    step.look(rows, beside=[])
+    step.probe(rows, beside=[])
     step.update(rows)
     after = step.read()
     history.add(0, "train", before)

@@ -82,7 +82,7 @@ def draw(run: Path, out: Path | None = None, form: FileForm = _USUAL) -> list[Pa
             for picture in pictures:
                 if picture.cumulative and name != "last":
                     continue
-                if (arrays := picture.collect()) is not None:
+                if (arrays := picture.arrays()) is not None:
                     file = folder / f"{slug(picture.title)}.{name}.{form.format}"
                     image = figure_png(
                         type(picture), arrays, moment, dpi=form.dpi, format=form.format

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
-from nnlab.commands.report.html import Markup, tag
-from nnlab.commands.report.svg_plot import SvgPlot, covering_range
+from nnlab.display.web.html import Markup, tag
+from nnlab.display.web.svg_plot import SvgPlot, covering_range
 
 UNIT = (0.0, 1.0)
 _NUMBERED = 20

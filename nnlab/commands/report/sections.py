@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnlab.commands.report import charts
-from nnlab.commands.report.html import (
+from nnlab.display.web.html import (
     NONE,
     Markup,
     figure_with_caption,

@@ -10,7 +10,7 @@ from nnlab.commands.show.layers import count_parameters, layer_table, shape_text
 from nnlab.comparison.comparison import Comparison, settle_source
 from nnlab.config.described import plain_text
 from nnlab.config.run_config import to_plain
-from nnlab.core.contracts import Plan, flat_plans
+from nnlab.core.contracts import Examples, Plan, flat_plans
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Kind
 from nnlab.core.text import render_text, text_grid
@@ -58,20 +58,25 @@ def show_page(
     if settled.comparison.compares:
         facts["comparison"] = comparison_facts(*settled)
         head = comparison_page(*settled)
-    if not data:
-        return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts)
-    from nnlab.commands.show.data import data_page, shown_data_facts
+    tail = ""
+    if data:
+        from nnlab.commands.show.data import data_page, shown_data_facts
 
+        examples = _load_and_plot(experiment, plot)
+        if as_json:
+            facts["splits"] = shown_data_facts(examples)
+        else:
+            tail = "\n" + data_page(examples, experiment.config.data.scale)
+    return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts) + tail
+
+
+def _load_and_plot(experiment: Experiment, plot: Path | None) -> Examples:
     examples = experiment.load()
     if plot is not None:
         from nnlab.commands.show.data_plot import plot_data as draw
 
         draw(experiment, examples, plot)
-    if as_json:
-        return json.dumps({**facts, "splits": shown_data_facts(examples)}) + "\n"
-    return (
-        head + _page(experiment, facts) + "\n" + data_page(examples, experiment.config.data.scale)
-    )
+    return examples
 
 
 def _facts_of(experiment: Experiment) -> dict[str, Any]:
@@ -200,7 +205,7 @@ def _readings(pace: Pace) -> str:
     every = "readings in proportion to the step"
     if pace.every is not None:
         every = f"a reading every {pace.every:,}"
-    return every if pace.closely is None else f"{every}, a close look every {pace.closely:,}"
+    return every if pace.probes is None else f"{every}, a full probe every {pace.probes:,}"
 
 
 def _first_line(kind: Kind) -> str:

@@ -83,8 +83,8 @@ def _leapt(history: History, facts: Facts) -> _TooHigh | None:
     """The first updates have thrown the weights far off, whatever came after."""
     found, start = leap_from_start(history, facts), loss_of_blind_guess(history, facts)
     if found is None:
-        lost = history.diverged and all(not p.step for p in history.close if _finite(p, facts))
-        if not lost or not history.close:
+        lost = history.diverged and all(not p.step for p in history.probed if _finite(p, facts))
+        if not lost or not history.probed:
             return None
         return _TooHigh("warning", None, "way of the weights", history.step, None)
     if not history.diverged and not should_have_begun(history, facts):
@@ -135,8 +135,8 @@ def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
 
 def rate_too_low(history: History, facts: Facts) -> Finding | None:
     """The updates of the whole run would hardly move the weights."""
-    # Of all looks, not of the last: a schedule makes updates short when all is learned.
-    found = [middle_update(point, facts) for point in history.close if point.step]
+    # Of all probes, not of the last: a schedule makes updates short when all is learned.
+    found = [middle_update(point, facts) for point in history.probed if point.step]
     known = [ratio for ratio in found if ratio is not None]
     ratio, share = fmean(known) if known else None, share_of_loss_gone(history, facts)
     total = facts.experiment.total
@@ -151,7 +151,7 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="mean |update| / |weights|, median of the layers; 1e-3 is usual",
-        since=next((p.step for p in history.close if p.step), 0),
+        since=next((p.step for p in history.probed if p.step), 0),
         meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
         "run ends before anything is learned",
         remedy=remedies.try_rate(facts, min(1e5, 3.0 * USUAL_UPDATE / ratio)),

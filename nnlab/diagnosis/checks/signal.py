@@ -88,9 +88,9 @@ def exploding_gradient(history: History, facts: Facts) -> Finding | None:
                 found.append((grad / norms[layer], layer))
         return max(found, key=lambda pair: pair[0]) if found else None
 
-    if not history.close or much_is_learned(history, facts):
+    if not history.probed or much_is_learned(history, facts):
         return None
-    point = history.close[-1]
+    point = history.probed[-1]
     pair, limits = worst(point), facts.limits
     ratio = first_over_last(point, facts)
     backward = ratio is not None and ratio > limits.exploding_ratio
@@ -128,16 +128,16 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
         pair = worst(point)
         return pair is not None and pair[0] >= facts.limits.dead_share
 
-    if not history.close or (pair := worst(history.close[-1])) is None:
+    if not history.probed or (pair := worst(history.probed[-1])) is None:
         return None
     whole = pair[0] >= 0.99
-    if not (whole and dead(history.close[-1])) and not held_at_readings(history.close, dead):
+    if not (whole and dead(history.probed[-1])) and not held_at_readings(history.probed, dead):
         return None
     hurts = not much_is_learned(history, facts) if whole else costs_something(history, facts)
     if not whole and not much_is_learned(history, facts) and not should_have_begun(history, facts):
         return None
     share, layer = pair
-    began = since_step(history.close, dead)
+    began = since_step(history.probed, dead)
     long = began > 0 and leap_from_start(history, facts) is not None
     return Finding(
         name="dead_units",
@@ -173,18 +173,18 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         pair = worst(point)
         return pair is not None and pair[0] >= facts.limits.saturated_share
 
-    if not history.close or not high(history.close[-1]) or much_is_learned(history, facts):
+    if not history.probed or not high(history.probed[-1]) or much_is_learned(history, facts):
         return None
-    at_start = history.close[-1].step == 0
+    at_start = history.probed[-1].step == 0
     if not at_start and not (
-        held_at_readings(history.close, high) and should_have_begun(history, facts)
+        held_at_readings(history.probed, high) and should_have_begun(history, facts)
     ):
         return None
-    pair = worst(history.close[-1])
+    pair = worst(history.probed[-1])
     assert pair is not None
     layer = pair[1]
-    share = dict(of_layers(history.close[-1], "saturated", (layer,)))[layer]
-    began = since_step(history.close, high)
+    share = dict(of_layers(history.probed[-1], "saturated", (layer,)))[layer]
+    began = since_step(history.probed, high)
     long = began > 0 and leap_from_start(history, facts) is not None
     return Finding(
         name="saturation",

@@ -25,18 +25,18 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
         limit = facts.limits.symmetric
         return [layer.name for layer, v in of_layers(point, "unit_spread", several) if v <= limit]
 
-    looks = [point for point in history.close if point.step]
-    if not looks or not (names := alike(looks[-1])):
+    probed = [point for point in history.probed if point.step]
+    if not probed or not (names := alike(probed[-1])):
         return None
     return Finding(
         name="symmetric_units",
         level="fault",
         layer=names[0],
-        measured=dict(of_layers(looks[-1], "unit_spread", several))[
+        measured=dict(of_layers(probed[-1], "unit_spread", several))[
             next(layer for layer in several if layer.name == names[0])
         ],
         quantity="how much the weights of its units differ, of their length",
-        since=since_step(history.close, lambda p: bool(alike(p))),
+        since=since_step(history.probed, lambda p: bool(alike(p))),
         meaning=f"all units of {names[0]} have the same weights and get the same gradient: they "
         "learn as one unit, or not at all",
         remedy=(*remedies.try_init(facts), *remedies.output_init(facts)),
@@ -57,7 +57,7 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         return None
     # Some steps mend a mild case: it counts where they have not at the end, or where long updates
     # followed from first weights that were far from usual; from usual ones the rate is the cause.
-    usual = bool(history.close) and not _heavy(history, facts)
+    usual = bool(history.probed) and not _heavy(history, facts)
     far = leap_from_start(history, facts) is not None
     unmended = not usual if far else costs_something(history, facts)
     late = should_have_begun(history, facts) and unmended
@@ -83,7 +83,7 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
 
 def _heavy(history: History, facts: Facts) -> bool:
     """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
-    lengths = of_layers(history.close[0], "weight_norm", facts.layers) if history.close else ()
+    lengths = of_layers(history.probed[0], "weight_norm", facts.layers) if history.probed else ()
     limit = facts.limits.initial_loss
     return any(length > limit * layer.shape[0] ** 0.5 for layer, length in lengths)
 
@@ -96,10 +96,10 @@ def update_ratio_off(history: History, facts: Facts) -> Finding | None:
         ratio = middle_update(point, facts)
         return ratio is not None and not low <= ratio <= high
 
-    looks = [point for point in history.close if point.step]
-    if not held_at_readings(looks, off) or not _constant(facts):
+    probed = [point for point in history.probed if point.step]
+    if not held_at_readings(probed, off) or not _constant(facts):
         return None
-    ratio = middle_update(looks[-1], facts)
+    ratio = middle_update(probed[-1], facts)
     assert ratio is not None
     if ratio == 0.0:
         return None
@@ -111,7 +111,7 @@ def update_ratio_off(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
-        since=since_step(looks, off),
+        since=since_step(probed, off),
         meaning=f"updates are very {word} beside the weights: the learning rate is too "
         f"{'large' if long else 'small'} for this network",
         remedy=remedies.try_rate(facts, _factor(ratio)),

@@ -26,15 +26,17 @@ class History:
 
     Attributes:
         points: by split.
-        close: those of train that looked into the layers.
+        probed: those of train that have a full probe of the layers.
         diverged: whether the run was stopped because its numbers went off.
         ended: whether it came to its end.
+        status: how it ended, as summary.json has it; empty until then.
     """
 
     def __init__(self) -> None:
         self.diverged = self.ended = False
+        self.status = ""
         self.points: dict[Split, list[HistoryPoint]] = {"train": [], "validation": []}
-        self.close: list[HistoryPoint] = []
+        self.probed: list[HistoryPoint] = []
         # The same curve is asked for by many rules between two readings.
         self._curves: dict[tuple[str, Split], list[tuple[int, float]]] = {}
 
@@ -47,8 +49,8 @@ class History:
         points.append(point)
         _thin(points)
         if split == "train" and any(key.startswith("weight_norm/") for key in finite):
-            self.close.append(point)
-            _thin(self.close)
+            self.probed.append(point)
+            _thin(self.probed)
 
     @property
     def train(self) -> Sequence[HistoryPoint]:

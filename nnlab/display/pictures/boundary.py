@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import NDArray, np, torch
+from nnlab.core.lazy import NDArray, Tensor, np, torch
 from nnlab.display.pictures.drawing import axes_of, class_color
 from nnlab.display.pictures.family import (
     Arrays,
@@ -42,16 +42,13 @@ class DecisionBoundary(Picture):
         points = np.asarray(scene.examples.inputs)[rows].astype(np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
         room = np.where(high > low, _MARGIN * (high - low), 1.0)
-        self._axes = np.linspace(low - room, high + room, _GRID)
-        x, y = np.meshgrid(self._axes[:, 0], self._axes[:, 1])
-        self._grid = scene.scaled(np.stack([x.ravel(), y.ravel()], axis=1))
-        self._axes = scene.examples.own(self._axes)
+        self._box = (low - room, high + room)
+        self._grid: Tensor | None = None
+        self._axes: NDArray[np.float64] = np.zeros((0, 2))
         self._shares = class_probabilities(scene.experiment)
         some = evenly_spaced(rows)
         columns = scene.examples.shape.columns or ("x1", "x2")
         self._still = {
-            "x": self._axes[:, 0],
-            "y": self._axes[:, 1],
             "points": scene.examples.own(np.asarray(scene.examples.inputs)[some]).astype(
                 np.float64
             ),
@@ -64,15 +61,29 @@ class DecisionBoundary(Picture):
     def fits(cls, experiment: "Experiment") -> bool:
         return experiment.shape.inputs == (2,) and experiment.shape.task == "classes"
 
-    def collect(self) -> Arrays:
-        outputs = self.scene.outputs(self._grid)
+    def still(self) -> Arrays:
+        return self._still
+
+    def points(self, grid: int) -> "Tensor":
+        """(grid * grid, 2) points of the plane as the network sees them, row by row upwards."""
+        if self._grid is None or len(self._grid) != grid * grid:
+            axes = np.linspace(*self._box, grid)
+            x, y = np.meshgrid(axes[:, 0], axes[:, 1])
+            self._grid = self.scene.scaled(np.stack([x.ravel(), y.ravel()], axis=1))
+            self._axes = self.scene.examples.own(axes)
+        return self._grid
+
+    def collect(self, *, grid: int | None = None) -> Arrays:
+        grid = grid or _GRID
+        outputs = self.scene.outputs(self.points(grid))
         regions = predicted_class(outputs)
         sure = torch.ones(len(outputs), device=outputs.device)
         if self._shares is not None:
             sure = self._shares(outputs).amax(dim=1).float()
         # One copy from the device.
-        found = copy_to_host(torch.stack([regions.float(), sure])).reshape(2, _GRID, _GRID)
-        return {**self._still, "regions": found[0], "sure": found[1], "lines": self._lines()}
+        found = copy_to_host(torch.stack([regions.float(), sure])).reshape(2, grid, grid)
+        axes = {"x": self._axes[:, 0], "y": self._axes[:, 1]}
+        return {**axes, "regions": found[0], "sure": found[1], "lines": self._lines()}
 
     def _lines(self) -> "NDArray[np.float64]":
         """(units, 3): a, b, c of a x + b y + c = 0 in the data's own units."""

@@ -47,7 +47,7 @@ class GradientByDepth(Picture):
         if latest < 1 or reading.step >= APART * latest:
             self._kept[reading.step] = norms
 
-    def collect(self) -> Arrays | None:
+    def collect(self, *, grid: int | None = None) -> Arrays | None:
         if self._last is None:
             return None
         step, norms = self._last

@@ -43,7 +43,7 @@ class Descent(Picture):
             if len(self._way) > _MOST:
                 self._way = [self._way[0], *self._way[1:-1:2], self._way[-1]]
 
-    def collect(self) -> Arrays:
+    def collect(self, *, grid: int | None = None) -> Arrays:
         from nnlab.parts.datasets.synthetic.surface import SURFACES, SurfaceConfig
 
         data = self.scene.experiment.config.data
@@ -58,7 +58,7 @@ class Descent(Picture):
         reach = 5.0 * np.maximum(np.abs([self.scene.experiment.shape.start, minima[0]]).max(), 1.0)
         low, high = np.maximum(low, -reach), np.minimum(high, reach)
         room = np.maximum(_MARGIN * (high - low), 0.25 * (high - low).max() + 1e-3)
-        x, y = np.linspace(low - room, high + room, _GRID).T
+        x, y = np.linspace(low - room, high + room, grid or _GRID).T
         heights = surface.height(torch.from_numpy(x)[None, :], torch.from_numpy(y)[:, None])
         return {"x": x, "y": y, "heights": heights.numpy(), "way": way, "minima": minima}
 

@@ -38,17 +38,21 @@ class Diagram(Picture):
             and all(plan.kind == "linear" and plan.output[0] <= MOST_UNITS for plan in layers)
         )
 
-    def collect(self) -> Arrays:
-        named = {n: copy_to_host(p) for n, p in self.scene.network.named_parameters()}
+    def still(self) -> Arrays:
         shape = self.scene.experiment.shape
         layers = layers_with_weights(self.scene.experiment.design.plans)
-        found: dict[str, NDArray[Any]] = {
+        return {
             "layers": text_array([plan.name for plan in layers]),
             "columns": text_array(shape.columns),
             "classes": text_array(
                 shape.classes if len(shape.classes) == layers[-1].output[0] else ()
             ),
         }
+
+    def collect(self, *, grid: int | None = None) -> Arrays:
+        named = {n: copy_to_host(p) for n, p in self.scene.network.named_parameters()}
+        layers = layers_with_weights(self.scene.experiment.design.plans)
+        found: dict[str, NDArray[Any]] = {}
         for number, plan in enumerate(layers):
             weight = named[f"{plan.name}.weight"]
             found[f"weight{number}"] = weight

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 from nnlab.core.contracts import Examples, Plan, Reading
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
@@ -37,7 +37,7 @@ class Scene:
         experiment: settled.
         examples: the data, as stored.
         forward: asks the network that is trained, on its device.
-        sight: looks between its layers.
+        sight: observes what passes between its layers.
         source: gives the batch of rows, scaled.
         probe: (N,) rows on the device, the same for the whole run.
         norms: keys of the weights' gradient norms in readings, from input to output.
@@ -108,9 +108,24 @@ class Picture(Drawing):
     def fits(cls, experiment: "Experiment") -> bool:
         """Whether there is something to see in such a run."""
 
+    def still(self) -> "Arrays":
+        """What does not change while the network trains: points, classes. Default: nothing."""
+        return {}
+
     @abstractmethod
-    def collect(self) -> "Arrays | None":
-        """The network as it is now; None where there is nothing to show yet."""
+    def collect(self, *, grid: int | None = None) -> "Arrays | None":
+        """The network as it is now; None where there is nothing to show yet.
+
+        Args:
+            grid: points along each axis, where the picture asks the network at points of its own;
+                None takes as many as a small picture needs.
+        """
+
+    @final
+    def arrays(self) -> "Arrays | None":
+        """All that `draw` takes: what stays and what is now; None where nothing can be shown."""
+        found = self.collect()
+        return None if found is None else {**self.still(), **found}
 
     def see(self, reading: Reading) -> None:
         """Takes note of a reading. Default: it needs none."""

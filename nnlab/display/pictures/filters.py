@@ -29,7 +29,7 @@ class FirstWeights(Picture):
     def fits(cls, experiment: "Experiment") -> bool:
         return len(experiment.shape.inputs) == 3 and first_weight(experiment) is not None
 
-    def collect(self) -> Arrays:
+    def collect(self, *, grid: int | None = None) -> Arrays:
         found = first_weight(self.scene.experiment)
         assert found is not None
         name, shape = found

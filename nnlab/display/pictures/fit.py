@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import NDArray, np
+from nnlab.core.lazy import NDArray, Tensor, np
 from nnlab.display.pictures.drawing import axes_of, class_color
 from nnlab.display.pictures.family import (
     Arrays,
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _GRID = 256
 _MARGIN = 0.05
+_MOST = 64
+"""So many earlier moments are kept; of more every second."""
 
 
 @final
@@ -36,12 +38,11 @@ class FittedFunction(Picture):
         rows = examples.rows["train"]
         inputs = np.asarray(examples.inputs)[rows, 0].astype(np.float64)
         room = _MARGIN * (inputs.max() - inputs.min()) or 1.0
-        self._x = np.linspace(inputs.min() - room, inputs.max() + room, _GRID)
-        self._grid = scene.scaled(self._x[:, None])
-        self._x = examples.own(self._x[:, None])[:, 0]
+        self._ends = (inputs.min() - room, inputs.max() + room)
+        self._x: NDArray[np.float64] = np.zeros(0)
+        self._grid: Tensor | None = None
         some = evenly_spaced(rows)
         self._still = {
-            "x": self._x,
             "points_x": examples.own(np.asarray(examples.inputs)[some])[:, 0].astype(np.float64),
             "points_y": examples.targets[some].astype(np.float64),
             "columns": text_array(examples.shape.columns or ("x",)),
@@ -53,14 +54,24 @@ class FittedFunction(Picture):
         shape = experiment.shape
         return shape.inputs == (1,) and shape.task == "regression" and not shape.start
 
-    def collect(self) -> Arrays:
+    def still(self) -> Arrays:
+        return self._still
+
+    def collect(self, *, grid: int | None = None) -> Arrays:
+        grid = grid or _GRID
+        if self._grid is None or len(self._grid) != grid:
+            x = np.linspace(*self._ends, grid)[:, None]
+            self._grid, self._x = self.scene.scaled(x), self.scene.examples.own(x)[:, 0]
+            self._earlier = []
         outputs = self.scene.outputs(self._grid)
         y = copy_to_host(self.scene.experiment.loss.predictions(outputs))
         if (scale := self.scene.examples.target_scale) is not None:
             y = y * np.array(scale.deviation) + np.array(scale.mean)
         earlier = np.array(self._earlier).reshape(len(self._earlier), *y.shape)
         self._earlier.append(y)
-        return {**self._still, "y": y, "earlier": earlier}
+        if len(self._earlier) > _MOST:
+            self._earlier = self._earlier[::2]
+        return {"x": self._x, "y": y, "earlier": earlier}
 
     @staticmethod
     def draw(figure: Any, arrays: Arrays) -> None:

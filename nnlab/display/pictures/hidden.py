@@ -47,7 +47,10 @@ class HiddenSpace(Picture):
         several = len({each.module for each in experiment.design.layers.weights}) >= 2
         return experiment.shape.task == "classes" and several and found is not None
 
-    def collect(self) -> Arrays:
+    def still(self) -> Arrays:
+        return self._still
+
+    def collect(self, *, grid: int | None = None) -> Arrays:
         if self._inputs is None:
             self._inputs = self.scene.source.gather(self._rows).inputs
         activations = last_hidden(self.scene, self._inputs)
@@ -55,7 +58,7 @@ class HiddenSpace(Picture):
         if self._before is not None:
             places = places @ turn(places, self._before)
         self._before = places
-        return {**self._still, "places": places, "explained": explained}
+        return {"places": places, "explained": explained}
 
     @staticmethod
     def draw(figure: Any, arrays: Arrays) -> None:

@@ -46,7 +46,7 @@ class LearningCurve(Picture):
         if len(kept) > _MOST:
             kept[:-1] = kept[:-1:2]
 
-    def collect(self) -> Arrays | None:
+    def collect(self, *, grid: int | None = None) -> Arrays | None:
         if max((len(found) for found in self._found.values()), default=0) < 2:
             return None
         columns = 1 + len(self._keys)

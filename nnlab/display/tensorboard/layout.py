@@ -22,7 +22,7 @@ def chart_categories(
     Args:
         tags: of losses and scores, by split.
         cards: keys of the gradient norms that have a curve; none where the rule follows none.
-        seen: the layers that close looks see; None where there is none.
+        seen: the layers that full probes see; None where there is none.
     """
     names = dict.fromkeys(tag.rpartition("/")[0] for tag in tags)
     first = {name: _exactly(t for t in tags if t.rpartition("/")[0] == name) for name in names}

@@ -39,7 +39,9 @@ class DropoutConfig(LayerConfig, frozen=True):
         return Plan(name, self.kind, path, inputs, inputs, note=f"p = {self.p}")
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
-        return {"": nn.Dropout(self.p)}
+        from nnlab.parts.modules import RowDropout
+
+        return {"": RowDropout(self.p)}
 
 
 @final

@@ -131,7 +131,9 @@ class WeightedConfig(LayerConfig, frozen=True):
         if self.activation is not None and self.activation.kind != "identity":
             modules["_activation"] = self.activation.build_for(self.output(inputs, ())[0])
         if self.dropout:
-            modules["_dropout"] = nn.Dropout(self.dropout)
+            from nnlab.parts.modules import RowDropout
+
+            modules["_dropout"] = RowDropout(self.dropout)
         return modules
 
     def seen(self, name: str) -> tuple[Seen, ...]:

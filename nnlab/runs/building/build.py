@@ -15,6 +15,7 @@ from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
 from nnlab.runs.building.compiling import compile_step
 from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.numbers import penalty_share, tuned_numbers
 from nnlab.runs.building.probing import build_probes, costly_measures, spread_rows
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
@@ -56,92 +57,35 @@ class BuiltRun:
 
 def build_trainer(experiment: Experiment, examples: Examples, device: torch.device) -> BuiltRun:
     """Makes the torch objects of an experiment on a device."""
-    config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
+    config, rule = experiment.config, experiment.config.rule
     config.model.check(examples)
-    dtype = torch.float64 if train.precision == "fp64" else torch.float32
-
-    source = source_of(examples, device=device, dtype=dtype)
-    rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
-    order = Order(
-        rows,
-        batch_size=experiment.batch_size,
-        drop_last=train.drop_last,
-        seed=config.seed_of("order"),
-        device=device,
-        sampling=train.sampling,
-        labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
-    )
-    augment = _augment(experiment)
-    network = place_network(
-        build_network(experiment.design, seed=config.seed_of("init")), experiment, device
-    )
-    if not network.training:  # a module of the user's own that was evaluated before
-        network.train()
-    calibrate_weights(
-        network,
-        experiment.design,
-        lambda: source.gather(calibration_rows(examples).to(device)).inputs,
-    )
-    averaged = _averaged(experiment, network)
-    loss = loss_of(experiment, examples, network)
-    base_lr = rule.base_lr(config.optimizer)
-    rate = torch.tensor(base_lr, dtype=torch.float64 if device.type == "cpu" else torch.float32).to(
-        device
-    )
-    optimizer = None
-    if rule.optimized:
-        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
-    penalty = _penalty(experiment, network)
-    measures_of = {}
-    if optimizer is not None:
-        measures_of = costly_measures(
-            experiment,
-            examples.rows["train"],
-            network=network,
-            loss=loss,
-            penalty=penalty,
-            optimizer=optimizer,
-            source=source,
-            rate=rate,
-            batch=experiment.batch_size,
-        )
-    schedule = config.schedule.build(
-        per_epoch=experiment.per_epoch,
-        total=experiment.total,
-        higher_is_better=_higher_is_better(experiment),
-    )
-    scores = scores_of(experiment, examples)
-    parts = Parts(
-        closure=config.optimizer.closure,
-        network=network,
-        loss=loss,
-        optimizer=optimizer,
-        source=source,
-        scores=scores,
-        labels=experiment.design.layers.keys,
-        learning_rate=rate,
-        augment=augment,
-        penalty=penalty,
-        clip_norm=train.clip_norm,
-        constraint=_constraint(experiment, network),
-        averaged=averaged,
-        probes=build_probes(experiment, examples, network, source, device),
-        autocast=objective.autocast_dtype(train.precision),
-        seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
-    )
+    source = source_of(examples, device=device, dtype=_dtype(experiment))
+    order = _order(experiment, examples, device)
+    network = _network(experiment, examples, source, device)
+    parts = _parts(experiment, examples, network, source, device)
     step, why_eager = compile_step(experiment, examples, rule.build(parts), device)
-    forward = forward_of(experiment, network if averaged is None else averaged.network)
+    evaluated = network if parts.averaged is None else parts.averaged.network
     measure = split_measures(
-        forward, experiment, examples, source=source, loss=loss, scores=scores, device=device
+        forward_of(experiment, evaluated),
+        experiment,
+        examples,
+        source=source,
+        loss=parts.loss,
+        scores=parts.scores,
+        device=device,
     )
     trainer = Trainer(
         step=step,
         order=order,
-        schedule=schedule,
-        base_lr=base_lr,
+        schedule=config.schedule.build(
+            per_epoch=experiment.per_epoch,
+            total=experiment.total,
+            higher_is_better=_higher_is_better(experiment),
+        ),
+        base_lr=rule.base_lr(config.optimizer),
         evaluate={s: m for s, m in measure.items() if s == "validation"},
         pace=experiment.pace,
-        costly=measures_of,
+        costly=costly_measures(experiment, examples.rows["train"], parts),
         limits=_limits(experiment),
         monitor=_monitor(experiment),
         announce=source.announce,
@@ -149,6 +93,74 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     )
     cards = experiment.design.layers.cards if rule.optimized else frozenset[str]()
     return BuiltRun(trainer, step, network, measure, cards, source, why_eager)
+
+
+def _order(experiment: Experiment, examples: Examples, device: torch.device) -> Order:
+    """Which training rows come when."""
+    train = experiment.config.train
+    rows = torch.from_numpy(np.ascontiguousarray(examples.rows["train"]))
+    return Order(
+        rows,
+        batch_size=experiment.batch_size,
+        drop_last=train.drop_last,
+        seed=experiment.config.seed_of("order"),
+        device=device,
+        sampling=train.sampling,
+        labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
+    )
+
+
+def _network(
+    experiment: Experiment, examples: Examples, source: RowSource, device: torch.device
+) -> nn.Module:
+    """The network with its first weights, on the device, in training mode."""
+    design = experiment.design
+    network = build_network(design, seed=experiment.config.seed_of("init"))
+    network = place_network(network, experiment, device)
+    if not network.training:  # a module of the user's own that was evaluated before
+        network.train()
+    calibrate_weights(
+        network, design, lambda: source.gather(calibration_rows(examples).to(device)).inputs
+    )
+    return network
+
+
+def _parts(
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    source: RowSource,
+    device: torch.device,
+) -> Parts:
+    """What the step is made of, part by part of the config."""
+    config, train, rule = experiment.config, experiment.config.train, experiment.config.rule
+    # float64 on the CPU, so that a rate of float64 training is not rounded; mps has none.
+    wide = torch.float64 if device.type == "cpu" else torch.float32
+    rate = torch.tensor(rule.base_lr(config.optimizer), dtype=wide).to(device)
+    optimizer = None
+    if rule.optimized:
+        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    numbers = tuned_numbers(experiment, device)
+    return Parts(
+        closure=config.optimizer.closure,
+        network=network,
+        loss=loss_of(experiment, examples, network, numbers),
+        optimizer=optimizer,
+        source=source,
+        scores=scores_of(experiment, examples),
+        labels=experiment.design.layers.keys,
+        learning_rate=rate,
+        augment=_augment(experiment),
+        penalty=_penalty(experiment, network, numbers),
+        accumulate=train.accumulate,
+        clip_norm=train.clip_norm,
+        numbers=numbers,
+        constraint=_constraint(experiment, network),
+        averaged=_averaged(experiment, network),
+        probes=build_probes(experiment, examples, network, source, device),
+        autocast=objective.autocast_dtype(train.precision),
+        seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
+    )
 
 
 def calibration_rows(examples: Examples) -> Tensor:
@@ -161,12 +173,15 @@ def calibration_rows(examples: Examples) -> Tensor:
 
 def place_network(network: nn.Module, experiment: Experiment, device: torch.device) -> nn.Module:
     """The network on its device, in its precision and memory layout."""
-    train = experiment.config.train
-    dtype = torch.float64 if train.precision == "fp64" else torch.float32
-    network = network.to(device=device, dtype=dtype)
-    if train.layout == "channels_last":
+    network = network.to(device=device, dtype=_dtype(experiment))
+    if experiment.config.train.layout == "channels_last":
         network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return network
+
+
+def _dtype(experiment: Experiment) -> torch.dtype:
+    """Of weights and data; the lower precisions compute under autocast, with float32 weights."""
+    return torch.float64 if experiment.config.train.precision == "fp64" else torch.float32
 
 
 def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -> RowSource:
@@ -218,11 +233,13 @@ def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None
     return objective.max_norm(objective.regularized_parameters(network, "weights"), limit)
 
 
-def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
-    terms = experiment.config.regularize
-    share = experiment.shape.sizes["train"] if terms.per == "dataset" else 1
+def _penalty(
+    experiment: Experiment, network: nn.Module, numbers: Mapping[str, Tensor]
+) -> "Callable[[], Tensor] | None":
+    terms, share = experiment.config.regularize, penalty_share(experiment)
     parameters = objective.regularized_parameters(network, terms.on)
-    return objective.penalty_term(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
+    l2, l1 = (numbers.get(n, getattr(terms, n) / share) for n in ("l2", "l1"))
+    return objective.penalty_term(parameters, l2=l2, l1=l1)
 
 
 def _limits(experiment: Experiment) -> Limits:

@@ -1,16 +1,15 @@
-"""What a run looks at inside its network: which layers, on which examples, under which names."""
+"""What a run probes inside its network: which layers, on which examples, under which names."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Examples, LossFn, Seen, Split
+from nnlab.core.contracts import Examples, Seen, Split
 from nnlab.core.seeds import seed_for
 from nnlab.experiment.experiment import Experiment
 from nnlab.training.evaluate import EVALUATION_ELEMENTS
@@ -20,12 +19,8 @@ from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective
 from nnlab.training.probes.probes import Entropy, Probes
 from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
-from nnlab.training.step import Penalty
+from nnlab.training.step import Parts
 from nnlab.training.streams import StreamedSource
-
-if TYPE_CHECKING:
-    from numpy import int64
-    from numpy.typing import NDArray
 
 PROBE_ROWS = 256
 """So many validation examples show the activations of a run."""
@@ -38,8 +33,8 @@ def build_probes(
     source: RowSource,
     device: torch.device,
 ) -> Probes | None:
-    """What looks into the network, on examples of the validation split if there is one."""
-    if experiment.pace.closely is None:
+    """What probes the network, on examples of the validation split if there is one."""
+    if experiment.pace.probes is None:
         return None
     sizes = experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
@@ -55,8 +50,8 @@ def build_probes(
 
 
 def seen_of(experiment: Experiment) -> Sequence[Seen] | None:
-    """The layers that close looks see, from input to output; None where there is no close look."""
-    if experiment.pace.closely is None:
+    """The layers that full probes see, from input to output; None where there are none."""
+    if experiment.pace.probes is None:
         return None
     return tuple(experiment.design.layers.seen.values())
 
@@ -91,72 +86,71 @@ def spread_rows(rows: NDArray[np.int64], most: int) -> Tensor:
 
 
 SHARPNESS_ROWS = 1000
+"""So many training examples show the sharpness of the objective."""
 
 
 def costly_measures(
-    experiment: Experiment,
-    rows: "NDArray[int64]",
-    *,
-    network: nn.Module,
-    loss: LossFn,
-    penalty: Penalty | None,
-    optimizer: torch.optim.Optimizer,
-    source: RowSource,
-    rate: Tensor,
-    batch: int,
+    experiment: Experiment, rows: NDArray[np.int64], parts: Parts
 ) -> Mapping[Costly, Callable[[], Mapping[str, float]]]:
     """The measures by name; their data are training rows that stay the same for the whole run.
 
     Args:
         experiment: says which are due, and when.
         rows: of the training split.
-        network: that is trained.
-        loss: of outputs and their batch.
-        penalty: the regularization term.
-        optimizer: that trains.
-        source: gives the batch of any rows.
-        rate: the learning rate of the moment, ().
-        batch: examples in a training batch.
+        parts: what is trained. A rule without an optimizer has no measures.
     """
+    if parts.optimizer is None:
+        return {}
     wanted = experiment.pace.costly
     found: dict[Costly, Callable[[], Mapping[str, float]]] = {}
-    objective = _objective(network, loss, penalty, source)
-    seed = experiment.config.seed_of("init")
     if "sharpness" in wanted:
-        kind = experiment.config.optimizer
-        own_rates = any("own_lr" in group for group in optimizer.param_groups)
-        trained = [p for p in network.parameters() if p.requires_grad]
-
-        def scales() -> list[Tensor] | None:
-            each = [kind.scales(optimizer.state.get(p, {})) for p in trained]
-            known = [scale for scale in each if scale is not None]
-            return known if len(known) == len(trained) else None
-
-        found["sharpness"] = Sharpness(
-            network,
-            objective,
-            spread_rows(rows, SHARPNESS_ROWS).to(rate.device),
-            edge=lambda: None if own_rates or not float(rate) else kind.edge(float(rate)),
-            scales=scales,
-            seed=seed_for(seed, "sharpness"),
-        )
+        found["sharpness"] = _sharpness(experiment, rows, parts, parts.optimizer)
     if "noise_scale" in wanted:
-        count = min(NOISE_BATCHES, len(rows) // batch)
-        generator = torch.Generator().manual_seed(seed_for(seed, "noise_scale"))
-        drawn = torch.randperm(len(rows), generator=generator)[: count * batch]
-        chosen = torch.from_numpy(rows)[drawn].to(rate.device)
-        found["noise_scale"] = NoiseScale(network, objective, chosen.split(batch))
+        found["noise_scale"] = _noise_scale(experiment, rows, parts)
     return found
 
 
-def _objective(
-    network: nn.Module, loss: LossFn, penalty: Penalty | None, source: RowSource
-) -> Objective:
+def _sharpness(
+    experiment: Experiment,
+    rows: NDArray[np.int64],
+    parts: Parts,
+    optimizer: torch.optim.Optimizer,
+) -> Sharpness:
+    kind, rate = experiment.config.optimizer, parts.learning_rate
+    # With a rate of its own in some group there is no one edge for the whole network.
+    own_rates = any("own_lr" in group for group in optimizer.param_groups)
+    trained = [p for p in parts.network.parameters() if p.requires_grad]
+
+    def scales() -> list[Tensor] | None:
+        each = [kind.scales(optimizer.state.get(p, {})) for p in trained]
+        known = [scale for scale in each if scale is not None]
+        return known if len(known) == len(trained) else None
+
+    return Sharpness(
+        parts.network,
+        _objective(parts),
+        spread_rows(rows, SHARPNESS_ROWS).to(rate.device),
+        edge=lambda: None if own_rates or not float(rate) else kind.edge(float(rate)),
+        scales=scales,
+        seed=seed_for(experiment.config.seed_of("init"), "sharpness"),
+    )
+
+
+def _noise_scale(experiment: Experiment, rows: NDArray[np.int64], parts: Parts) -> NoiseScale:
+    batch = experiment.batch_size
+    count = min(NOISE_BATCHES, len(rows) // batch)
+    seed = seed_for(experiment.config.seed_of("init"), "noise_scale")
+    drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    chosen = torch.from_numpy(rows)[drawn[: count * batch]].to(parts.learning_rate.device)
+    return NoiseScale(parts.network, _objective(parts), chosen.split(batch))
+
+
+def _objective(parts: Parts) -> Objective:
     """What training minimizes, of rows as they are stored: without augmentation and dropout."""
 
     def objective(rows: Tensor) -> Tensor:
-        batch = source.gather(rows)
-        value = loss(network(batch.inputs), batch).mean()
-        return value if penalty is None else value + penalty()
+        batch = parts.source.gather(rows)
+        value = parts.loss(parts.network(batch.inputs), batch).mean()
+        return value if parts.penalty is None else value + parts.penalty()
 
     return objective

@@ -58,11 +58,7 @@ def evaluate_together(
         ConfigError: the runs do not share data, split and the form of their outputs.
         DivergedError: a member's loss is not finite.
     """
-    places = [run.resolve() for run in runs]
-    twice = next((run for run in runs if places.count(run.resolve()) > 1), None)
-    if twice is not None:
-        text = "is given twice, an ensemble needs different runs"
-        raise ConfigError(f"{short_path(twice)}: {text} (a comparison stands for all of its runs)")
+    _refuse_twice(runs)
     chosen, _ = devices.choose_device(device)
     members = [_member(run, split, chosen) for run in runs]
     _refuse_others(members, split)
@@ -76,24 +72,36 @@ def evaluate_together(
     if split == "test":
         for run, member in zip(runs, members, strict=True):
             looks.count_look(run, member.examples, command="ensemble")
+    higher = {score.key for score in first.experiment.scores if score.higher_is_better}
     shared = [key for key in alone[0] if all(key in values for values in alone)]
-    better = {score.key: score.higher_is_better for score in first.experiment.scores}
     together = _together(members, targets, shared)
     mean = {key: sum(values[key] for values in alone) / len(alone) for key in shared}
-    best = {
-        key: (max if better.get(key, False) else min)(values[key] for values in alone)
-        for key in shared
-    }
-    gain = {
-        how: {
-            over: {k: (v - base[k]) * (1 if better.get(k, False) else -1) for k, v in found.items()}
-            for over, base in (("over_mean", mean), ("over_best", best))
-        }
-        for how, found in together.items()
-    }
+    best = {key: (max if key in higher else min)(values[key] for values in alone) for key in shared}
+    gain = {how: _gain(found, mean, best, higher) for how, found in together.items()}
     names = [{"run": m.name, **values} for m, values in zip(members, alone, strict=True)]
     head = {"split": split, "samples": len(rows), "members": names, "mean": mean, "best": best}
     return {**head, **together, "gain": gain}
+
+
+def _gain(
+    found: Mapping[str, float],
+    mean: Mapping[str, float],
+    best: Mapping[str, float],
+    higher: set[str],
+) -> dict[str, dict[str, float]]:
+    """By how much an ensemble is better than its members' mean and best; of a loss, lower."""
+    return {
+        over: {k: (v - base[k]) * (1 if k in higher else -1) for k, v in found.items()}
+        for over, base in (("over_mean", mean), ("over_best", best))
+    }
+
+
+def _refuse_twice(runs: Sequence[Path]) -> None:
+    places = [run.resolve() for run in runs]
+    twice = next((run for run in runs if places.count(run.resolve()) > 1), None)
+    if twice is not None:
+        text = "is given twice, an ensemble needs different runs"
+        raise ConfigError(f"{short_path(twice)}: {text} (a comparison stands for all of its runs)")
 
 
 def _member(run: Path, split: Split, device: torch.device) -> EnsembleMember:

@@ -6,9 +6,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
+from torch import nn
+
 from nnlab.core import files
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import ConfigError, DivergedError
+from nnlab.display.pictures.judged import Judged
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.runs.building.build import place_network, source_of, split_measures
 from nnlab.runs.building.forward import forward_of
@@ -66,43 +70,56 @@ def evaluate(
     """
     chosen, _ = devices.choose_device(device)
     experiment, examples = reopen_run(run, chosen.type, examples, handed)
-    if split not in experiment.shape.sizes:
-        known = list(experiment.shape.sizes)
-        text = f"this run has no {split} split, only {', '.join(known)} (use --split {known[-1]})"
-        raise ConfigError(f"--split {split}: {text}")
+    which = _known_split(experiment, split)
     network = place_network(restore_network(run, experiment), experiment, chosen)
-    dtype = next(network.parameters()).dtype
-    with devices.torch_settings(threads=experiment.threads, deterministic=False):
-        source = source_of(examples, device=chosen, dtype=dtype)
-        forward = forward_of(experiment, network)
-        measure = split_measures(
-            forward,
-            experiment,
-            examples,
-            source=source,
-            loss=loss_of(experiment, examples, network),
-            scores=scores_of(experiment, examples),
-            device=chosen,
-        )[cast("Split", split)]
-        values = measure()
-        which = cast("Split", split)
-        found = judge_split(experiment, examples, forward, source, which) if drawn else None
+    values, judged = _measured(experiment, examples, network, which, drawn=drawn)
     if not isfinite(values["loss"]):
         raise DivergedError(f"{run}: the {split} loss is not finite (the weights have diverged)")
-    samples = experiment.shape.sizes[cast("Split", split)]
     # R^2 of a single example is not defined, and JSON has no word for that but null.
     known = {key: value if isfinite(value) else None for key, value in values.items()}
-    result: dict[str, Any] = {"split": split, "samples": samples, **known}
+    result: dict[str, Any] = {"split": split, "samples": experiment.shape.sizes[which], **known}
     if examples.target_scale is not None:
         result["target"] = examples.target_scale._asdict()
     folder = eval_folder(run)
     if split == "test":
         looks.count_look(run, examples, command="eval")
     files.write_file(folder / f"{split}.json", json.dumps(result, indent=2) + "\n")
-    if found is not None:
+    if judged is not None:
         step = checkpoint.named_checkpoint(run / "checkpoints", "best").step
-        write_judged(found, run, split=cast("Split", split), step=step)
+        write_judged(judged, run, split=which, step=step)
     return result
+
+
+def _known_split(experiment: Experiment, split: str) -> Split:
+    """The split, if the run has it."""
+    known = experiment.shape.sizes
+    if split not in known:
+        last = [*known][-1]
+        text = f"this run has no {split} split, only {', '.join(known)} (use --split {last})"
+        raise ConfigError(f"--split {split}: {text}")
+    return cast("Split", split)
+
+
+def _measured(
+    experiment: Experiment, examples: Examples, network: nn.Module, split: Split, *, drawn: bool
+) -> tuple[dict[str, float], Judged | None]:
+    """The loss and the scores; where they are to be drawn, what the network says of each class."""
+    first = next(network.parameters())
+    with devices.torch_settings(threads=experiment.threads, deterministic=False):
+        source = source_of(examples, device=first.device, dtype=first.dtype)
+        forward = forward_of(experiment, network)
+        measures = split_measures(
+            forward,
+            experiment,
+            examples,
+            source=source,
+            loss=loss_of(experiment, examples, network),
+            scores=scores_of(experiment, examples),
+            device=first.device,
+        )
+        values = measures[split]()
+        judged = judge_split(experiment, examples, forward, source, split) if drawn else None
+    return values, judged
 
 
 def eval_folder(run: Path) -> Path:

@@ -111,7 +111,7 @@ class Gallery:
         self._turn += 1
         for picture in self._pictures:
             wanted = last or self._turn % 3 == 0 if picture.cumulative else fresh
-            if wanted and (arrays := picture.collect()) is not None:
+            if wanted and (arrays := picture.arrays()) is not None:
                 self._painter.paint(picture.title, arrays, self._now)
 
     def _judge(self) -> None:

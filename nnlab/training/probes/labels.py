@@ -1,7 +1,7 @@
 """Which layers of a network can be seen, and what readings call them: the one place that knows.
 
 It follows from the plans of the layers alone, without torch, for networks of ours and for modules
-of a user's own. `sight.py` beside it looks between the layers that stand here.
+of a user's own. `sight.py` beside it observes what passes between the layers that stand here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class Matrix(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Where a probe looks: what comes out of a module."""
+    """Where a probe is put: what comes out of a module."""
 
     layer: str
     """The layer's full name."""

@@ -1,4 +1,4 @@
-"""What the readings of a close look are computed from, each part once for all that need it.
+"""What the readings of a full probe are computed from, each part once for all that need it.
 
 `readings.py` says of each reading which of these numbers it is.
 """

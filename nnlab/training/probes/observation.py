@@ -21,7 +21,7 @@ window, and leaves the parameters without a gradient."""
 
 @final
 class Observation:
-    """What a step of backpropagation remembers between `look` and `read`.
+    """What a step of backpropagation remembers between `probe` and `read`.
 
     An update is probed in one of two ways. The cheap one costs no pass: the batch is remembered,
     and the update that follows hands over the norms of the gradients that it computes anyway. The
@@ -33,7 +33,7 @@ class Observation:
         window: sums of the updates.
         scores: by their key.
         labels: parameter name -> its key in readings ("00_hidden1.weight").
-        probes: what a full look sees beside the gradients' norms; None for nothing.
+        probes: what a full probe sees beside the gradients' norms; None for nothing.
         penalized: whether batches come with a penalty.
         scaled: whether the gradients of an update are scaled up, so that their norms are of no use.
         clips: whether `clipped` is read.
@@ -65,32 +65,48 @@ class Observation:
         self._awaited: Tensor | None = None
         self._seen: Window | None = None
         self._probing: Probes | None = None
+        self.glanced_norms: Tensor | None = None
+        """(P,): gradient norms of the update that was glanced at last, before clipping."""
+        self._glancing = False
 
-    def look(
+    def glance(self) -> None:
+        """Asks the next update for its gradient norms, without a pass and without a reading.
+
+        For who watches between the readings, as often as it likes: what is read stays the same
+        bits. `glanced_norms` are there after the update; where gradients are scaled up there are
+        none.
+        """
+        self._glancing = not self._scaled
+
+    def probe(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn
     ) -> None:
         """Probes the batch of the next update, before it is made.
 
         Args:
             rows: (N,) of the next update.
-            beside: other batches of the window, for a full look; None for a cheap one.
+            beside: other batches of the window, for a full probe; None for a cheap one.
             gradients_at: runs forward and backward.
         """
         if beside is None and not self._scaled:
             self._awaited = rows
         else:
-            self._look_now(rows, beside, gradients_at)
+            self._probe_now(rows, beside, gradients_at)
 
     @property
     def awaits_norms(self) -> bool:
         """Whether the next update is to hand over its gradient norms."""
-        return self._awaited is not None
+        return self._glancing or self._awaited is not None
 
     def note_norms(self, norms: Tensor) -> None:
         """Takes the gradient norms (P,) of the update at hand, before clipping."""
-        self._norms, self._awaited = norms.float(), None
+        if self._glancing:
+            self.glanced_norms, self._glancing = norms.float().clone(), False
+        # A reading takes its own, or after a full probe none at all: those are of another pass.
+        if self._awaited is not None:
+            self._norms, self._awaited = norms.float(), None
 
-    def _look_now(
+    def _probe_now(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn
     ) -> None:
         # Sums of its own: the update will add the same batch to the step's window once more.
@@ -106,11 +122,11 @@ class Observation:
         self._probing = probing
 
     def read(self, gradients_at: GradientsFn) -> dict[str, float]:
-        """Means of the window (if there was no update, of the batch looked at), what was probed."""
+        """Means of the window (if there was no update, of the batch probed), what was probed."""
         if (rows := self._awaited) is not None:
-            # No update followed the cheap look, as before the first one: it needs its own pass.
+            # No update followed the cheap probe, as before the first one: it needs its own pass.
             self._awaited = None
-            self._look_now(rows, None, gradients_at)
+            self._probe_now(rows, None, gradients_at)
         window, updated = self._window, self._window.examples > 0
         if not updated and self._seen is not None:
             window = self._seen
@@ -123,7 +139,7 @@ class Observation:
         numbers = iter(torch.cat([part.to(window.sums.dtype) for part in parts]).tolist())
         batches = window.batches
         # From here on in the order in which they were put together: each takes its numbers.
-        values = window.close(list(islice(numbers, len(window.sums))))
+        values = window.end(list(islice(numbers, len(window.sums))))
         clipped = next(numbers)
         if self._clips and updated:
             values["clipped"] = clipped / batches

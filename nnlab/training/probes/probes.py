@@ -108,7 +108,7 @@ class Probes:
                     value = value[0] / value[1]
                 found[f"{name}/{place.key}"] = value
 
-        outputs = self._sight.look(run, tap)
+        outputs = self._sight.observe(run, tap)
         for name, each in counts.items():
             some, every = (torch.stack(part).sum() for part in zip(*each, strict=True))
             found[f"{name}/total"] = some / every

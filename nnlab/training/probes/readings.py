@@ -4,7 +4,7 @@
 read. A key is the part before the slash, which stands in front of a layer, a parameter or `total`;
 losses and scores are not here: their menus define them.
 
-To add one: an entry of READINGS, with a function of what `measured.py` holds of a close look.
+To add one: an entry of READINGS, with a function of what `measured.py` holds of a full probe.
 """
 
 import ctypes
@@ -86,7 +86,7 @@ class Definition:
     chart: str = ""
     """Its title on TensorBoard's page of all layers; none is not there."""
     from_gradients: "Callable[[Gradients], Tensor | None] | None" = None
-    """Of a close look, (P,), one number for each matrix; None where there is nothing to measure."""
+    """Of a full probe, (P,), one number for each matrix; None where there is nothing to measure."""
     from_weights: "Callable[[Matrices], Tensor | None] | None" = None
     """The same, after the update."""
     from_units: "Callable[[Units], Tensor | tuple[Tensor, Tensor]] | None" = None

@@ -1,7 +1,7 @@
-"""How to look between the layers of a network, ours or anybody's: hooks, for one pass alone.
+"""Observes what passes between the layers of a network, ours or anybody's: hooks for one pass.
 
-Outside of such a pass a network runs as if nobody had looked. Which layers there are and what they
-are called stands in `labels.py`.
+Outside of such a pass a network runs as if there were no hooks. Which layers there are and what
+they are called stands in `labels.py`.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -62,7 +62,7 @@ class Sight:
             yield
 
     @torch.no_grad()
-    def look(self, run: NetworkCall, tap: Tap) -> Any:
+    def observe(self, run: NetworkCall, tap: Tap) -> Any:
         """What the run gives; buffers, modes and generators are as before.
 
         Args:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import nnlab
 from nnlab.__main__ import main
 from nnlab.commands.backprop.proof import LIMIT, relative_error, work_example
 from nnlab.comparison.comparison import settle_first
@@ -263,3 +264,34 @@ def test_autograd_agrees_with_the_four_equations_written_out_by_hand() -> None:
             assert found is not None
             np.testing.assert_allclose(found.numpy(), ours, rtol=1e-10, atol=1e-15)
         delta = (p[f"{name}.weight"].T @ delta) * a[number] * (1 - a[number])  # BP2
+
+
+def test_of_a_run_the_weights_are_those_of_its_best_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"data": "iris", "model": {"kind": "mlp", "hidden": [5]}, "train": {"epochs": 3}}
+    run = nnlab.train(config, run_dir=tmp_path / "run").run
+    assert main(["backprop", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    network = nnlab.load(run).double()
+    x = torch.tensor(found["inputs"], dtype=torch.float64)[None]
+    target = torch.tensor(found["target"]).argmax()[None]
+    loss = torch.nn.functional.cross_entropy(network(x), target)
+    loss.backward()
+    assert found["agrees"]
+    assert found["loss"] == pytest.approx(loss.item(), rel=1e-12)
+    for layer in found["layers"]:
+        module: Any = network.get_submodule(layer["name"])
+        assert layer["weight"] == module.weight.tolist()
+        np.testing.assert_allclose(layer["weight_gradient"], module.weight.grad, rtol=1e-9)
+    assert main(["backprop", str(run)]) == 0
+    assert "WEIGHTS" in capsys.readouterr().out
+
+
+def test_of_a_run_nothing_can_be_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"data": "iris", "model": "linear", "train": {"epochs": 1}}
+    run = nnlab.train(config, run_dir=tmp_path / "run").run
+    assert main(["backprop", str(run), "--set", "loss=mse"]) == 2
+    assert "give its config" in capsys.readouterr().err

@@ -27,6 +27,8 @@ ROWS = torch.arange(3)
 class ScriptedStep:
     """A step whose losses are given."""
 
+    observation = None
+
     def __init__(self, losses: list[float]) -> None:
         self.window = Window({}, torch.device("cpu"))
         self._losses = losses
@@ -39,7 +41,7 @@ class ScriptedStep:
     def update(self, rows: Tensor) -> None:
         self.updates += 1
 
-    def look(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None: ...
+    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None: ...
 
     def read(self) -> dict[str, float]:
         return {"loss": self._losses[self.updates - 1]}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nnlab.__main__ import main
-from nnlab.commands.report.html import VOID, Markup, tag
-from nnlab.commands.report.svg_plot import ticks
+from nnlab.display.web.html import VOID, Markup, tag
+from nnlab.display.web.svg_plot import ticks
 from nnlab.runs.run import train
 
 EVIL = '<script>alert("1")</script>'

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from cases import FALLING, FLAT, closely, facts_of
+from cases import FALLING, FLAT, facts_of, full_probe
 
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import Facts
@@ -20,13 +20,13 @@ def told(
     later: dict[str, Any] | None = None,
     status: str = "completed",
 ) -> dict[str, Finding]:
-    """Findings of a run whose look at step 0 is one, and each later look another."""
+    """Findings of a run whose probe at step 0 is one, and each later probe another."""
     watcher, total = Watcher(facts), facts.experiment.total or 100
-    start = {k: v for k, v in closely(facts).items() if not k.startswith("update_ratio")}
+    start = {k: v for k, v in full_probe(facts).items() if not k.startswith("update_ratio")}
     for number, loss in enumerate(losses):
-        look = {**start, **(first or {})} if not number else {**closely(facts), **(later or {})}
-        watcher.read(number * total // (len(losses) - 1), "train", {"loss": loss, **look})
-    watcher.conclude(status)
+        probe = {**start, **(first or {})} if not number else {**full_probe(facts), **(later or {})}
+        watcher.read(number * total // (len(losses) - 1), "train", {"loss": loss, **probe})
+    watcher.finish(status)
     return watcher.findings
 
 
@@ -88,9 +88,9 @@ class TestPlateau:
         late = [0.69] * 24 + [0.69 * 0.8**n for n in range(16)]
         watcher = Watcher(facts)
         for number, loss in enumerate(late):
-            watcher.read(number * 25, "train", {"loss": loss, **closely(facts)})
+            watcher.read(number * 25, "train", {"loss": loss, **full_probe(facts)})
         assert watcher.findings["loss_not_decreasing"].level == "note"
-        watcher.conclude("completed")
+        watcher.finish("completed")
         assert "loss_not_decreasing" not in watcher.findings
 
     def test_a_loss_that_never_falls_is_a_warning_at_the_end(self) -> None:
@@ -108,7 +108,7 @@ def test_a_schedule_that_ends_at_0_is_no_rate_that_is_too_low() -> None:
     facts = facts_of()
     watcher = Watcher(facts)
     for number in range(40):
-        look = closely(facts, update_ratio=5e-3 * (1.0 - number / 39) ** 4)
-        watcher.read(number * 25, "train", {"loss": 0.69 - 0.005 * number, **look})
-    watcher.conclude("completed")
+        probe = full_probe(facts, update_ratio=5e-3 * (1.0 - number / 39) ** 4)
+        watcher.read(number * 25, "train", {"loss": 0.69 - 0.005 * number, **probe})
+    watcher.finish("completed")
     assert "learning_rate_too_low" not in watcher.findings

@@ -16,7 +16,7 @@ from nnlab.display.pictures.boundary import DecisionBoundary, segments
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.descent import Descent
 from nnlab.display.pictures.diagram import Diagram
-from nnlab.display.pictures.family import Picture, Scene
+from nnlab.display.pictures.family import Arrays, Picture, Scene
 from nnlab.display.pictures.filters import FirstWeights, mosaic
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace, principal, turn
@@ -38,6 +38,12 @@ CNN: dict[str, Any] = {
     "model": {"kind": "cnn", "channels": [4], "dense": [6], "norm": "batch", "dropout": 0.5},
 }
 POINT: dict[str, Any] = {"data": "surface", "model": "point", "train": {"steps": 10}}
+
+
+def shown(picture: Picture) -> Arrays:
+    found = picture.arrays()
+    assert found is not None
+    return found
 
 
 def scene(made: Made) -> Scene:
@@ -69,7 +75,7 @@ def test_pictures_apply_by_data_and_model() -> None:
 class TestBoundary:
     def test_the_grid_is_the_softmax_of_the_network(self) -> None:
         made = make(**MOONS)
-        found = DecisionBoundary(scene(made)).collect()
+        found = shown(DecisionBoundary(scene(made)))
         x, y = np.meshgrid(found["x"], found["y"])
         stored = np.stack([x, y], axis=-1).reshape(-1, 2)
         seen = (stored - made.examples.shift) * made.examples.factor
@@ -82,7 +88,7 @@ class TestBoundary:
         made = make(**MOONS)
         with torch.no_grad():
             made.built.network.get_parameter("hidden1.bias").uniform_(-1.0, 1.0)
-        found = DecisionBoundary(scene(made)).collect()
+        found = shown(DecisionBoundary(scene(made)))
         box = (found["x"][0], found["x"][-1], found["y"][0], found["y"][-1])
         ends = segments(found["lines"], box)
         seen = torch.from_numpy((ends - made.examples.shift) * made.examples.factor).double()
@@ -94,7 +100,7 @@ class TestBoundary:
 
     def test_the_points_are_training_examples_as_stored(self) -> None:
         made = make(**MOONS)
-        found = DecisionBoundary(scene(made)).collect()
+        found = shown(DecisionBoundary(scene(made)))
         rows = made.examples.rows["train"]
         assert np.allclose(found["points"], np.asarray(made.examples.inputs)[rows])
         assert np.array_equal(found["labels"], made.examples.targets[rows])
@@ -102,7 +108,7 @@ class TestBoundary:
 
 def test_the_fit_is_in_the_data_s_own_units() -> None:
     made = make(**SINC)
-    found = FittedFunction(scene(made)).collect()
+    found = shown(FittedFunction(scene(made)))
     network, scale = made.built.network.eval(), made.examples.target_scale
     assert scale is not None
     seen = (found["x"][:, None] - made.examples.shift) * made.examples.factor
@@ -115,10 +121,10 @@ def test_the_fit_is_in_the_data_s_own_units() -> None:
 def test_earlier_fits_are_remembered() -> None:
     made = make(**SINC)
     picture = FittedFunction(scene(made))
-    first = picture.collect()["y"]
+    first = shown(picture)["y"]
     with torch.no_grad():
         made.built.network.get_parameter("output.bias").add_(1.0)
-    second = picture.collect()
+    second = shown(picture)
     assert np.array_equal(second["earlier"][0], first)
     assert not np.allclose(second["y"], first)
 
@@ -127,7 +133,7 @@ def test_the_descent_shows_the_height_of_the_surface_and_the_way() -> None:
     made = make(**POINT)
     picture = Descent(scene(made))
     picture.see(reading(1, x=-1.0, y=0.25))
-    found = picture.collect()
+    found = shown(picture)
     x, y = np.meshgrid(found["x"], found["y"])
     assert np.allclose(found["heights"], (x**2 + 50 * y**2) / 2)  # the ravine
     assert found["way"].tolist() == [[-2.0, 0.5], [-1.0, 0.25], [-2.0, 0.5]]
@@ -136,7 +142,7 @@ def test_the_descent_shows_the_height_of_the_surface_and_the_way() -> None:
 class TestFirstWeights:
     def test_dense_weights_are_images_of_the_inputs_size(self) -> None:
         made = make(**DIGITS)
-        tiles = FirstWeights(scene(made)).collect()["tiles"]
+        tiles = shown(FirstWeights(scene(made)))["tiles"]
         weight = made.weights()["hidden1.weight"].numpy()
         assert tiles.shape == (12, 1, 8, 8)
         assert np.array_equal(tiles[3, 0], weight[3].reshape(8, 8))
@@ -158,7 +164,7 @@ class TestHiddenSpace:
         hook = made.built.network.get_submodule("output").register_forward_hook(
             lambda _, inputs, __: seen.append(inputs[0])
         )
-        places = picture.collect()["places"]
+        places = shown(picture)["places"]
         hook.remove()
         expected = PCA(2).fit_transform(seen[0].double().numpy())
         assert np.allclose(np.abs(places), np.abs(expected), atol=1e-6)
@@ -190,11 +196,11 @@ def test_gradients_stand_from_input_to_output() -> None:
     made = make(data="xor", model={"kind": "mlp", "hidden": hidden})
     looked = scene(made)
     picture = GradientByDepth(looked)
-    assert picture.collect() is None
+    assert picture.arrays() is None
     for step in (0, 5, 10, 100):
         values = {key: step + depth for depth, key in enumerate(looked.norms)}
         picture.see(Reading(step, step, "train", values))
-    found = picture.collect()
+    found = shown(picture)
     assert found is not None
     assert found["layers"].tolist() == [*(f"hidden{n}" for n in range(1, 102)), "output"]
     assert found["steps"].tolist() == [0, 5, 100]  # 10 is too near to 5
@@ -207,7 +213,7 @@ def test_curves_keep_all_readings_of_both_splits() -> None:
     readings, _ = make(**{**MOONS, "train": {"epochs": 2}}).run()
     for one in readings:
         picture.see(one)
-    found = picture.collect()
+    found = shown(picture)
     assert found is not None
     for split in ("train", "validation"):
         expected = [[r.epoch, r.values["loss"], r.values["accuracy"]]
@@ -220,7 +226,7 @@ class TestEveryPicture:
     def test_collects_copies(self, sections: dict[str, Any]) -> None:
         made = make(**sections)
         pictures = seeing(made)
-        before = {type(p): p.collect() for p in pictures}
+        before = {type(p): p.arrays() for p in pictures}
         kept = {kind: {k: v.copy() for k, v in (found or {}).items()}
                 for kind, found in before.items()}  # fmt: skip
         with torch.no_grad():
@@ -235,7 +241,7 @@ class TestEveryPicture:
         before, state = made.weights(), torch.get_rng_state()
         modes = [module.training for module in made.built.network.modules()]
         for picture in seeing(made):
-            picture.collect()
+            picture.arrays()
         assert torch.equal(torch.get_rng_state(), state)
         assert modes == [module.training for module in made.built.network.modules()]
         for name, value in made.weights().items():
@@ -255,8 +261,26 @@ def seeing(made: Made) -> list[Picture]:
 
 def test_a_network_s_diagram_holds_its_weights() -> None:
     made = make(**MOONS)
-    found = Diagram(scene(made)).collect()
+    found = shown(Diagram(scene(made)))
     for number, name in enumerate(("hidden1", "hidden2", "output")):
         assert np.array_equal(found[f"weight{number}"], made.weights()[f"{name}.weight"].numpy())
         assert np.array_equal(found[f"bias{number}"], made.weights()[f"{name}.bias"].numpy())
     assert found["classes"].tolist() == ["upper", "lower"]
+
+
+def test_what_stays_and_what_changes_have_no_name_in_common() -> None:
+    linear = {"model": "linear", "train": {"epochs": 1}}
+    for sections in (MOONS, {"data": "digits", **linear}, {"data": "diabetes", **linear}):
+        made = make(**sections)
+        for picture in pictures_of(scene(made)):
+            still, now = picture.still(), picture.collect() or {}
+            assert not still.keys() & now.keys(), picture.title
+            assert (picture.arrays() or {}).keys() == ({**still, **now}.keys() if now else set())
+
+
+def test_a_finer_grid_is_the_same_function_at_more_points() -> None:
+    picture = DecisionBoundary(scene(make(**MOONS)))
+    coarse, fine = picture.collect(grid=9), picture.collect(grid=17)
+    assert fine["sure"].shape == (17, 17)
+    assert fine["x"][::2] == pytest.approx(coarse["x"])
+    assert fine["sure"][::2, ::2] == pytest.approx(coarse["sure"], abs=1e-6)

@@ -31,7 +31,7 @@ def sections_of(title: str) -> dict[str, Any]:
 def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
     made = make(**sections_of(kind.title))
     (picture,) = (p for p in seeing(made) if isinstance(p, kind))
-    first = figure_png(kind, picture.collect() or {}, NOW)
+    first = figure_png(kind, picture.arrays() or {}, NOW)
     image = Image.open(BytesIO(first))
     assert image.size == PIXELS
     assert len(set(image.convert("L").tobytes())) > 10  # something is drawn
@@ -42,7 +42,7 @@ def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
 
     values = {"x": 0.5, "y": 0.3, "loss": 0.1, **dict.fromkeys(picture.scene.norms, 0.01)}
     picture.see(Reading(50, 5.0, "train", values))
-    assert figure_png(kind, picture.collect() or {}, NOW) != first
+    assert figure_png(kind, picture.arrays() or {}, NOW) != first
 
 
 @pytest.mark.parametrize("sections", [MOONS, SINC, DIGITS, POINT])
@@ -53,7 +53,7 @@ def test_a_diverged_network_can_be_drawn(sections: dict[str, Any]) -> None:
         for parameter in made.built.network.parameters():
             parameter.fill_(float("nan"))
     for picture in pictures:
-        found = picture.collect()
+        found = picture.arrays()
         assert found is not None
         assert figure_png(type(picture), found, NOW)
 
@@ -64,7 +64,7 @@ def test_the_painter_delivers_records_in_order() -> None:
     records: list[bytes] = []
     painter = Painter(records.append, pytest.fail)
     for step, picture in enumerate(pictures):
-        found = picture.collect()
+        found = picture.arrays()
         assert found is not None
         painter.paint(picture.title, found, Moment(step, 0.0))
     painter.close()
@@ -92,7 +92,7 @@ def test_leaving_at_once_does_not_wait(tmp_path: Path) -> None:
     (picture, *_) = seeing(made)
     painter = Painter(lambda _: None, pytest.fail)
     for step in range(200):
-        painter.paint(picture.title, picture.collect() or {}, Moment(step, 0.0))
+        painter.paint(picture.title, picture.arrays() or {}, Moment(step, 0.0))
     painter.close(at_once=True)  # else this test takes minutes
 
 

@@ -46,10 +46,10 @@ def batches(made: Made, count: int, size: int = 32) -> list[Tensor]:
     return list(made.rows[: count * size].split(size))
 
 
-def looked(made: Made, *, update: bool = True, beside: int = 3) -> dict[str, float]:
+def probed(made: Made, *, update: bool = True, beside: int = 3) -> dict[str, float]:
     rows, *others = batches(made, beside + 1)
     made.built.step.fill_learning_rate(0.1)
-    made.built.step.look(rows, beside=others)
+    made.built.step.probe(rows, beside=others)
     if update:
         made.built.step.update(rows)
     return made.built.step.read()
@@ -72,14 +72,14 @@ def scaled(made: Made, rows: Tensor) -> Tensor:
 class TestGradients:
     def test_the_root_mean_square_is_that_of_the_entries(self) -> None:
         made = make(**DIGITS)
-        values = looked(made)
+        values = probed(made)
         expected = gradient(batches(made, 1)[0], "hidden2.weight")
         rms = float(expected.square().mean().sqrt())
         assert values["grad_rms/01_hidden2.weight"] == pytest.approx(rms, rel=1e-4)
 
     def test_the_agreement_is_the_norm_of_the_mean_over_the_mean_of_the_norms(self) -> None:
         made = make(**DIGITS)
-        values = looked(made)
+        values = probed(made)
         each = [gradient(rows, "hidden1.weight") for rows in batches(made, 4)]
         expected = torch.stack(each).mean(0).norm() / torch.stack([g.norm() for g in each]).mean()
         assert values["grad_agreement/00_hidden1.weight"] == pytest.approx(
@@ -89,21 +89,21 @@ class TestGradients:
     def test_equal_batches_agree_wholly(self) -> None:
         made = make(**DIGITS)
         rows = batches(made, 1)[0]
-        made.built.step.look(rows, beside=[rows, rows, rows])
+        made.built.step.probe(rows, beside=[rows, rows, rows])
         assert made.built.step.read()["grad_agreement/00_hidden1.weight"] == pytest.approx(1.0)
 
     def test_the_share_of_clipped_updates_is_counted(self) -> None:
         made = make(**DIGITS, train={"clip_norm": 1e-6})
-        assert looked(made)["clipped"] == 1.0
+        assert probed(made)["clipped"] == 1.0
         made = make(**DIGITS, train={"clip_norm": 1e6})
-        assert looked(made)["clipped"] == 0.0
+        assert probed(made)["clipped"] == 0.0
 
 
 class TestWeights:
     def test_ratio_angle_norm_and_distance_are_those_of_the_update(self) -> None:
         made = make(**DIGITS, optimizer={"kind": "sgd", "lr": 0.1})
         before = made.weights()["hidden1.weight"].double()
-        values = looked(made)
+        values = probed(made)
         after = made.weights()["hidden1.weight"].double()
         step = float((after - before).norm())
         label = "00_hidden1.weight"
@@ -120,7 +120,7 @@ class TestWeights:
         assert float(found) == pytest.approx(np.degrees(1e-5), rel=1e-4)
 
     def test_the_first_reading_has_no_update(self) -> None:
-        values = looked(make(**DIGITS), update=False)
+        values = probed(make(**DIGITS), update=False)
         assert not [key for key in values if key.startswith("update_")]
         assert values["distance/00_hidden1.weight"] == 0.0
 
@@ -128,7 +128,7 @@ class TestWeights:
 class TestActivations:
     def test_are_those_of_the_probe_set_after_the_update(self) -> None:
         made = make(**DIGITS, optimizer={"kind": "sgd", "lr": 0.1})
-        values = looked(made)
+        values = probed(made)
         rows = probe_rows(made.examples, "validation")
         inputs = scaled(made, rows)
         weights = made.weights()
@@ -151,7 +151,7 @@ class TestActivations:
         )
 
     def test_a_layer_of_zeros_is_dead_and_undecided(self) -> None:
-        values = looked(make(data="digits", model=SILENT), update=False)
+        values = probed(make(data="digits", model=SILENT), update=False)
         assert values["dead_units/00_hidden1"] == 1.0
         assert values["dead_units/total"] == 1.0
         assert values["entropy/output"] == pytest.approx(log(10), rel=1e-5)
@@ -193,7 +193,7 @@ class TestEveryNetwork:
             assert torch.equal(watched[name], tensor), name
 
     def test_every_number_is_finite_and_defined(self, sections: dict[str, Any]) -> None:
-        values = looked(make(**sections))
+        values = probed(make(**sections))
         scores = {"loss", "accuracy"}
         for key, value in values.items():
             assert np.isfinite(value), key
@@ -201,7 +201,7 @@ class TestEveryNetwork:
 
 
 def test_a_blocks_own_activation_is_seen_after_its_layers() -> None:
-    values = looked(make(**RESIDUAL))
+    values = probed(make(**RESIDUAL))
     names = [key.partition("/")[2] for key in values if key.startswith("saturated/")]
     assert names == ["00_conv1", "01_block1.conv1", "01_block1"] or names == [
         "00_conv1",
@@ -218,8 +218,8 @@ def test_labels_number_a_layer_without_weights_like_the_one_before() -> None:
 def test_close_looks_come_at_their_steps_at_the_first_reading_and_at_both_ends() -> None:
     made = make(**DIGITS, train={"steps": 50}, log={"every": "5 steps", "probes": "20 steps"})
     readings, _ = made.run()
-    closely = [r.step for r in readings if "weight_norm/00_hidden1.weight" in r.values]
-    assert closely == [0, 5, 20, 40, 50]
+    probed_at = [r.step for r in readings if "weight_norm/00_hidden1.weight" in r.values]
+    assert probed_at == [0, 5, 20, 40, 50]
 
 
 def test_probes_can_be_turned_off() -> None:

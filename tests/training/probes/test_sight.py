@@ -12,13 +12,13 @@ from nnlab.training.probes.labels import Layers, Site
 from nnlab.training.probes.sight import Sight
 
 
-def looked(network: nn.Module, layers: Layers, x: Tensor) -> dict[tuple[str, str], Tensor]:
+def observed(network: nn.Module, layers: Layers, x: Tensor) -> dict[tuple[str, str], Tensor]:
     seen: dict[tuple[str, str], Tensor] = {}
 
     def tap(place: Site, x: Tensor) -> None:
         seen[place.key, place.role] = x.clone()
 
-    Sight(network, layers).look(lambda: network(x), tap)
+    Sight(network, layers).observe(lambda: network(x), tap)
     return seen
 
 
@@ -29,8 +29,8 @@ def test_ours_and_torchs_twin_are_seen_alike() -> None:
     children = dict(ours.named_children())
     twin = nn.Sequential(*children.values())
     x = torch.randn(9, *design.inputs)
-    found = [*looked(ours, design.layers, x).values()]
-    expected = [*looked(twin, dissect_network(twin, lambda: twin(x)), x).values()]
+    found = [*observed(ours, design.layers, x).values()]
+    expected = [*observed(twin, dissect_network(twin, lambda: twin(x)), x).values()]
     assert len(found) == 5
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     names = [each.shape for each in design.layers.weights]
@@ -68,7 +68,7 @@ def test_what_comes_out_of_a_recurrent_layer_is_its_activation(
         assert place.role == "preactivation"
     else:
         assert (place.role, place.bounds) == ("activation", bounds)
-        (seen,) = looked(net, layers, x).values()
+        (seen,) = observed(net, layers, x).values()
         assert torch.equal(seen, net(x)[0].movedim(-1, 1)), "units stand on the second axis"
     assert [each.parameter for each in layers.weights][:2] == ["weight_ih_l0", "weight_hh_l0"]
 

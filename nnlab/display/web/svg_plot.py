@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import ceil, floor, isfinite, log10
 from typing import final
 
-from nnlab.commands.report.html import Markup, tag
+from nnlab.display.web.html import Markup, tag
 
 WIDTH, HEIGHT = 380, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 44
