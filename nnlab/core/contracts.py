@@ -17,7 +17,9 @@ Shape = tuple[int, ...]
 
 Split = Literal["train", "validation", "test"]
 Task = Literal["classes", "regression", "labels"]
-Status = Literal["completed", "early_stopped", "time_limit", "interrupted", "diverged", "failed"]
+Status = Literal[
+    "completed", "early_stopped", "time_limit", "pruned", "interrupted", "diverged", "failed"
+]
 
 
 SATURATED = 0.025
