@@ -55,7 +55,11 @@ def settle(
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
     written, config = config, take_rule_autos(config)
-    wrong = owner_mistakes(config, shape, place)
+    wrong: list[Mistake] = []
+    model = _try(lambda: config.model.settled_for(shape), wrong) or config.model
+    if model is not config.model:
+        config = config.model_copy(update={"model": model}).written(config.origins)
+    wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
     wrong += find_misfits(config, shape)

@@ -21,7 +21,7 @@ from nnlab.training.probes.no_trace import (
     without_side_effects,
 )
 from nnlab.training.sources import RowSource
-from nnlab.training.window import Window
+from nnlab.training.window import Window, flat_places
 
 _NONE: Mapping[str, StoredScore] = {}
 
@@ -95,7 +95,8 @@ class Forward:
         like = next(self.network.parameters())
 
         def asked(part: Tensor) -> Tensor:
-            moved = part.to(like.device).to(like.dtype)
+            moved = part.to(like.device)
+            moved = moved.to(like.dtype) if moved.is_floating_point() else moved
             return self._outputs(moved if scale is None else scale(moved)).cpu()
 
         with self._asked():
@@ -118,7 +119,7 @@ class Forward:
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         with matmul_precision(inputs.device, self.autocast):
-            outputs = self.network(inputs)
+            outputs = flat_places(self.network(inputs))
         # Whatever follows (losses, probabilities, sums) needs float32's digits.
         return outputs if outputs.dtype == torch.float64 else outputs.float()
 

@@ -36,10 +36,10 @@ def data_facts(
         doubles: whether to look for rows that are in two splits, and for such as are far larger
             than the others: that reads all of them.
     """
-    shape, train = experiment.shape, examples.rows["train"]
+    shape = experiment.shape
     counts: tuple[int, ...] = ()
     if shape.task == "classes":
-        found = np.bincount(examples.targets[train], minlength=shape.outputs)
+        found = np.bincount(examples.answers("train"), minlength=shape.outputs)
         counts = tuple(int(count) for count in found)
     same = _same_rows(examples)
     seen = _seen(examples)
@@ -56,13 +56,15 @@ def data_facts(
         widest=names[widest],
         constant=tuple(names[int(column)] for column in np.flatnonzero(~moves)),
         columns=seen.shape[1],
-        table=len(shape.inputs) == 1,
+        table=len(shape.inputs) == 1 and not shape.tokens,
         doubles=_doubles(examples, same) if doubles else {},
         same_rows=same,
         blind=blind_loss(experiment, examples),
         silent=blind_loss(experiment, examples, silent=True),
         baseline=baseline or {},
-        outliers=_outliers(examples, experiment.config.diagnose.outlying) if doubles else (),
+        outliers=_outliers(examples, experiment.config.diagnose.outlying)
+        if doubles and not shape.tokens
+        else (),
     )
 
 

@@ -35,11 +35,19 @@ from nnlab.parts.scores.family import ScoreConfig
 
 _Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
 
-_AUTO_SCALE: Mapping[Form, _Scale] = {"images": "unit", "table": "feature", "points": "none"}
+_AUTO_SCALE: Mapping[Form, _Scale] = {
+    "images": "unit",
+    "table": "feature",
+    "points": "none",
+    "series": "feature",
+    "tokens": "none",
+}
 _SCALES: Mapping[Form, tuple[_Scale, ...]] = {
     "images": ("none", "unit", "channel", "center"),
     "table": ("none", "unit", "feature", "center"),
     "points": ("none", "unit", "feature", "center"),
+    "series": ("none", "feature"),
+    "tokens": ("none",),
 }
 
 
@@ -204,6 +212,7 @@ class DataConfig(Kind, frozen=True):
             rows["train"],
             peak=table.source.peak,
             by_column=self.form(place) == "table",
+            over_time=self.form(place) == "series",
             base=base,
         )
         target_scale = None
@@ -229,6 +238,7 @@ class DataConfig(Kind, frozen=True):
             else table.source.peak,
             base=base,
             merged=table.merged,
+            windows=table.windows,
         )
 
     def _checked_rows(
@@ -245,12 +255,14 @@ class DataConfig(Kind, frozen=True):
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
+        if source.blocks is not None:
+            return {split: np.arange(b.start, b.stop) for split, b in source.blocks.items()}
         rows = split_rows(
             _drawn(asked),
             self.limit,
             count=len(table.targets),
             given=table.given,
-            labels=table.targets if source.task == "classes" else None,
+            labels=table.targets if _one_class_each(source) else None,
             names=source.classes,
             split_seed=self.split_seed,
         )
@@ -267,15 +279,17 @@ class DataConfig(Kind, frozen=True):
             self.limit,
             pool=source.pool,
             given=source.given,
-            classes=len(source.classes) if source.task == "classes" else 0,
+            classes=len(source.classes) if _one_class_each(source) else 0,
         )
+        if source.blocks is not None:
+            sizes = {split: len(block) for split, block in source.blocks.items()}
         if self.exclude:
             sizes["train"] -= len(excluded_rows(place.find(self.exclude)))
             if sizes["train"] < 1:
                 wrong.append("data.exclude: leaves no training row")
         if noise_of(self.label_noise) is not None:
-            if source.task != "classes":
-                wrong.append("data.label_noise: needs classes, the targets are real numbers")
+            if not _one_class_each(source):
+                wrong.append("data.label_noise: needs a class for each example")
             elif "same" in asked.values():
                 wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
         if wrong:
@@ -291,6 +305,8 @@ class DataConfig(Kind, frozen=True):
             sizes=sizes,
             columns=source.columns,
             start=source.start,
+            places=source.places,
+            naive=source.naive,
         )
 
     def _asked(self, place: Place) -> dict[Split, object]:
@@ -353,6 +369,11 @@ def _hinting(guess: Guess | None) -> Generator[None]:
             for line in error.lines
         ]
         raise type(error)(lines) from None
+
+
+def _one_class_each(source: TableSource) -> bool:
+    """Whether every example has one class, by which rows can be drawn."""
+    return source.task == "classes" and not source.places
 
 
 def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:

@@ -27,6 +27,7 @@ def fit_scale(
     *,
     peak: int,
     by_column: bool,
+    over_time: bool = False,
     base: "NDArray[np.float64] | None" = None,
 ) -> FittedScale:
     """Shift and factor of a scale.
@@ -38,6 +39,8 @@ def fit_scale(
         rows: the training rows.
         peak: the largest value that uint8 inputs can have, for unit.
         by_column: whether unit brings each column to 0..1 by itself.
+        over_time: inputs are (N, time, columns), of which feature scales each column alike at
+            every step.
         base: what was taken off each place of an example before it was stored, (1, *shape): a scale
             that does not fit each place by itself puts it back.
     """
@@ -52,6 +55,9 @@ def fit_scale(
         return _fitted(mean, _inverse(deviation, mean), axes, axis=1)
     if scale == "feature":
         assert isinstance(inputs, np.ndarray)
+        if over_time:
+            mean, deviation = _moments(inputs, rows, axis=(0, 1))
+            return _fitted(mean, _inverse(deviation, mean), axes, axis=2)
         mean, deviation = _moments(inputs, rows, axis=(0,))
         mean, deviation = (part.reshape(inputs.shape[1:]) for part in (mean, deviation))
         return _fitted(mean, _inverse(deviation, mean), axes, axis=None)

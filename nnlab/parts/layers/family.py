@@ -13,6 +13,9 @@ from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import NormConfig
 
+_BARE = ("embedding", "flatten", "global_pool", "last", "mean_time")
+"""Layers whose name has no number where they come once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
@@ -87,7 +90,7 @@ def name_layers(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tup
     placed: list[Placed] = []
     for layer, path in zip(layers, paths, strict=True):
         counts[layer.stem] = counts.get(layer.stem, 0) + 1
-        bare = layer.stem in ("flatten", "global_pool") and counts[layer.stem] == 1
+        bare = layer.stem in _BARE and counts[layer.stem] == 1
         name = layer.stem if bare else f"{layer.stem}{counts[layer.stem]}"
         placed.append(Placed(name, layer, path))
     return tuple(placed)

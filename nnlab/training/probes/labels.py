@@ -130,9 +130,18 @@ def layers_of(plans: Sequence[Plan], seen: Sequence[Seen]) -> Layers:
     """
     named = parameter_labels(plans)
     names = layer_labels([each.layer for each in seen], named)
+    sequences = {plan.name for plan in plans if len(plan.output) == 2}
+    axes = {
+        tap: 2
+        for each in seen
+        if each.layer in sequences
+        for tap in (each.before, each.after)
+        if tap is not None
+    }
     # A norm behind a layer is hidden1_norm, one by itself is batch_norm1.
     norms = {name for name in named if "_norm" in name.rpartition(".")[0].rpartition(".")[2]}
-    return Layers(tuple(plans), {names[each.layer]: each for each in seen}, scales=frozenset(norms))
+    places = {names[each.layer]: each for each in seen}
+    return Layers(tuple(plans), places, axes=axes, scales=frozenset(norms))
 
 
 def matrices(plans: Sequence[Plan]) -> tuple[Matrix, ...]:
