@@ -24,6 +24,8 @@ class Finding:
         remedy: changes as `--set` takes them, to be tried together.
         advice: what else to do, where no change of the config says it.
         source: a paper or a book.
+        because: names of the findings that this one follows from; it has no remedy then.
+        tried: what a short trial of the remedy showed; empty where none was made.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Finding:
     remedy: tuple[str, ...] = ()
     advice: str = ""
     source: str = ""
+    because: tuple[str, ...] = ()
+    tried: str = ""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -46,11 +50,12 @@ class Finding:
         """
         known: dict[str, Any] = {**values}
         known["remedy"] = tuple(known["remedy"])
+        known["because"] = tuple(known.get("because", ()))
         return cls(**known)
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {**asdict(self), "remedy": list(self.remedy)}
+        return {**asdict(self), "remedy": list(self.remedy), "because": list(self.because)}
 
     def brief(self) -> dict[str, Any]:
         """What a summary says of it."""

@@ -1,17 +1,32 @@
 """Watches a run: asks the checks after its readings, says each finding once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 from nnlab.core.contracts import Event, Reading, Split, Stopped
 from nnlab.core.finding import LEVELS, Finding
-from nnlab.diagnosis.checks import data, label_noise, learning_rate, loss, signal, weights
+from nnlab.diagnosis.checks import (
+    data,
+    label_noise,
+    learning_rate,
+    loss,
+    pacing,
+    restraint,
+    signal,
+    weights,
+)
 from nnlab.diagnosis.checks.check import Check
+from nnlab.diagnosis.checks.remedies import effective
+from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
+SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING)
+"""Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
+    *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
@@ -19,7 +34,7 @@ CHECKS: tuple[Check, ...] = (
     *loss.LOSS_CHECKS,
     *label_noise.LABEL_CHECKS,
 )
-"""Causes before what they cause: data, weights, signal, rate, loss."""
+"""Causes before what they cause: data, config, weights, signal, rate, loss."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
 _ENDED = ("completed", "early_stopped", "time_limit")
@@ -41,6 +56,7 @@ class Watcher:
         self._facts = facts
         self._history = History()
         followed = facts.followed and not facts.experiment.shape.start
+        self._follows = followed
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
         self._checks = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
         self._readings = 0
@@ -52,7 +68,7 @@ class Watcher:
         if isinstance(event, Reading):
             return self.read(event.step, event.split, event.values)
         if isinstance(event, Stopped):
-            return self.conclude(event.status)
+            return self.finish(event.status)
         return []
 
     def recall(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -72,10 +88,11 @@ class Watcher:
             return []
         return list(self._new(at_end=False))
 
-    def conclude(self, status: str) -> list[Finding]:
+    def finish(self, status: str) -> list[Finding]:
         """The new findings when the run has ended with this status."""
         self._history.diverged = status == "diverged"
         self._history.ended = status in _ENDED
+        self._history.status = status
         if not self._history.ended:
             return list(self._new(at_end=False))
         found = list(self._new(at_end=True))
@@ -88,6 +105,25 @@ class Watcher:
     def best_step(self) -> int:
         """Where the validation loss is lowest so far."""
         return label_noise.best_step(self._history)
+
+    def suspects(self) -> list[Finding]:
+        """Notes of fields of the config that are far from usual and that nothing recorded confirms.
+
+        None where the config ignores them. Nobody is told of these before one has been tried.
+        """
+        known = {*self.findings, *self._facts.limits.ignore}
+        asked = (one for one in SETTINGS if one.name not in known and self._follows)
+        found = (setting.suspect(self._history, self._facts) for setting in asked)
+        return [one for one in found if one is not None]
+
+    @property
+    def best_share(self) -> float:
+        """How much of a blind guess's loss is gone, of training or validation; 0 where unknown."""
+        shares = (
+            share_of_loss_gone(self._history, self._facts),
+            held_out_gone(self._history, self._facts),
+        )
+        return max((share for share in shares if share is not None), default=0.0)
 
     def _passed(self, check: Check) -> bool:
         known = self.findings.get(check.name)
@@ -105,7 +141,8 @@ class Watcher:
 
     def _new(self, *, at_end: bool) -> Iterator[Finding]:
         for check in self._checks:
-            if (check.at_end and not at_end) or check.name in self._facts.limits.ignore:
+            late = at_end or (check.of_config and self._history.diverged)
+            if (check.at_end and not late) or check.name in self._facts.limits.ignore:
                 continue
             if self._explained(check):
                 continue
@@ -114,6 +151,7 @@ class Watcher:
                 continue
             finding = check.judge(self._history, self._facts)
             if finding is not None and (known is None or finding.worse_than(known.level)):
+                finding = replace(finding, remedy=effective(self._facts, finding.remedy))
                 self.findings[check.name] = finding
                 yield finding
 

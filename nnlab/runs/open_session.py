@@ -20,8 +20,8 @@ from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
 from nnlab.runs.folder.metrics import RecordPosition, check_record
-from nnlab.runs.outcome import summarize_run
 from nnlab.runs.prefetch import Prefetch
+from nnlab.runs.summarizing import summarize_run
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 

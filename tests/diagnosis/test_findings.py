@@ -133,7 +133,7 @@ class TestSaturation:
 
 class TestSymmetricUnits:
     def test_are_found_after_the_first_update(self) -> None:
-        facts = facts_of()
+        facts = facts_of(model={"kind": "mlp", "hidden": [8, 8, 8], "init": "zeros"})
         found = watch(facts, FLAT, probe=full_probe(facts, unit_spread=1e-8))["symmetric_units"]
         assert (found.level, found.layer) == ("fault", "hidden1")
         assert "model.init=auto" in found.remedy
@@ -165,7 +165,10 @@ class TestPoorInitialization:
     """Eight units of N(0, 1 / n_in) have a weight of length 8**0.5, about 3."""
 
     def first_loss(self, weight_norm: float, size: float = 1.0) -> Finding:
-        facts = facts_of(replace(DATA_FACTS, size=size))
+        # Set to other values than the remedies: what equals the config is not advised.
+        model = {"kind": "mlp", "hidden": [8, 8, 8], "init": {"kind": "normal", "std": 1.0}}
+        data = {"kind": "moons", "samples": 200, "scale": "none"}
+        facts = facts_of(replace(DATA_FACTS, size=size), model=model, data=data)
         probe = full_probe(facts, weight_norm=weight_norm)
         return watch(facts, [7.0, *FALLING], probe=probe)["poor_initialization"]
 
@@ -422,7 +425,7 @@ class TestWatcher:
         for n in range(20, 60):
             watcher.read(10 * n, "train", {"loss": 0.69, **dead})
         assert watcher.findings["dead_units"].level == "note"
-        watcher.conclude("completed")
+        watcher.finish("completed")
         assert watcher.findings["dead_units"].level == "warning"
 
     def test_is_silent_about_what_the_config_ignores(self) -> None:

@@ -19,7 +19,7 @@ CASES: dict[str, dict[str, Any]] = {
         "model": {"kind": "mlp", "hidden": [8, 8], "norm": "batch", "dropout": 0.5},
     },
     "clipped": {"train": {"epochs": 2, "batch_size": 16, "clip_norm": 0.1}},
-    "full looks": {"log": {"every": "3 steps", "probes": "6 steps"}},
+    "full probes": {"log": {"every": "3 steps", "probes": "6 steps"}},
     "lbfgs": {"optimizer": "lbfgs", "train": {"epochs": 2, "batch_size": "full"}},
 }
 BASE: dict[str, Any] = {

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from nnlab.core.finding import LEVELS, Finding
+from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
+from nnlab.diagnosis.story import effects_of
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -35,7 +36,7 @@ class DoctorReport:
 
     Attributes:
         about: what was looked at, line by line.
-        findings: what is wrong; the worst come first.
+        findings: what is wrong, in the order in which it is told: causes first.
         columns: of the table.
         layers: their names and numbers, from input to output.
         remarks: what else to know, line by line, behind the table.
@@ -65,7 +66,7 @@ class DoctorReport:
         return {
             **self.facts,
             "healthy": self.exit_code == 0,
-            "findings": [finding.plain() for finding in sorted_(self.findings)],
+            "findings": [finding.plain() for finding in self.findings],
             "layers": {name: dict(values) for name, values in self.layers.items()},
             "remarks": list(self.remarks),
         }
@@ -78,8 +79,10 @@ class DoctorReport:
         if self.remarks:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
-        for finding in sorted_(self.findings):
-            parts += ["", *_told(finding, self.command, self.changes)]
+        for finding in self.findings:
+            if not finding.because:
+                parts += ["", *_told(finding, self.command, self.changes)]
+                parts += _explained(effects_of(finding, self.findings))
         if not self.findings:
             parts += ["", "nothing found: all is as it should be"]
         text = render_text(*parts[:at])
@@ -95,9 +98,12 @@ class DoctorReport:
         return text_grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
 
 
-def sorted_(findings: Sequence[Finding]) -> list[Finding]:
-    """The worst first; those of one level as they were made."""
-    return sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+def _explained(effects: Sequence[Finding]) -> list[str]:
+    """What follows from a finding, in a sentence."""
+    if not effects:
+        return []
+    named = [f"{one.title}{f' in {one.layer}' if one.layer else ''}" for one in effects]
+    return wrapped(f"which explains: {', '.join(named)}")
 
 
 def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
@@ -112,6 +118,8 @@ def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[s
         lines += pasted(command, changes, finding)
     if finding.advice:
         lines += wrapped(finding.advice)
+    if finding.tried:
+        lines += wrapped(finding.tried)
     if finding.source:
         lines += wrapped(f"({finding.source})")
     return lines

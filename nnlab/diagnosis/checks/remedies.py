@@ -1,6 +1,66 @@
 """Remedies: changes of a config, as `--set` takes them, that this config can take."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from nnlab.core.errors import NnlabError
 from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.experiment.experiment import Experiment
+
+
+def changed_experiment(
+    facts: Facts, changes: Sequence[str], *, reopen: bool = False
+) -> Experiment | None:
+    """The experiment with changes, as `--set` would make it; None where it cannot take them.
+
+    Args:
+        facts: of the run.
+        changes: as `--set` takes them.
+        reopen: whether its data are described anew, as changes of its rows need it.
+    """
+    from nnlab.config.loading import load_config
+    from nnlab.config.run_config import to_plain
+    from nnlab.experiment.settle import settle
+
+    experiment = facts.experiment
+    try:
+        config = load_config(to_plain(experiment.config), list(changes))
+        shape = None if reopen else experiment.shape
+        return settle(config, experiment.place, experiment.machine, shape=shape)
+    except (NnlabError, ValueError, OSError):
+        return None
+
+
+def effective(facts: Facts, changes: Sequence[str]) -> tuple[str, ...]:
+    """Those of the changes that make another experiment of this one, together.
+
+    A change that is in force already, that no layer takes over, or that the config refuses beside
+    the others is left out.
+    """
+    if facts.handed or facts.config.data.handed or not changes:
+        return tuple(changes)  # what Python handed in is not written in the config
+    kept: list[str] = []
+    before = facts.experiment
+    for change in changes:
+        after = changed_experiment(facts, [*kept, change])
+        if after is not None and not _same(before, after):
+            kept.append(change)
+            before = after
+    return tuple(kept)
+
+
+def _same(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments train alike: the same layers, and the same of everything else."""
+
+    def rest(experiment: Experiment) -> dict[str, Any]:
+        fields = experiment.config.model_dump(exclude={"name", "model", "diagnose", "log"})
+        # What hangs on the machine is no change, and a range is the same however it is written.
+        return {key: value for key, value in fields.items() if key != "describe"}
+
+    layers = [(placed.name, placed.config) for placed in one.design.placed]
+    return rest(one) == rest(other) and layers == [
+        (placed.name, placed.config) for placed in other.design.placed
+    ]
 
 
 def model_has_field(facts: Facts, field: str) -> bool:
@@ -20,6 +80,12 @@ def try_activation(facts: Facts, kind: str) -> tuple[str, ...]:
 def try_init(facts: Facts) -> tuple[str, ...]:
     """The initialization that follows the activation, and biases of 0."""
     found = ("model.init=auto",) if model_has_field(facts, "init") else ()
+    own = getattr(facts.config.model, "layers", ())
+    pairs = own.items() if isinstance(own, dict) else enumerate(own)
+    # What a layer has of its own hides what the model says for all.
+    found += tuple(
+        f"model.layers.{name}.init=auto" for name, layer in pairs if getattr(layer, "init", None)
+    )
     bias = getattr(facts.config.model, "bias_init", None)
     return (*found, "model.bias_init=zeros") if bias is not None and bias.kind != "zeros" else found
 

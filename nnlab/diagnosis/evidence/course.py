@@ -56,8 +56,9 @@ def not_finite(point: HistoryPoint, facts: Facts) -> str | None:
 
 
 def middle_update(point: HistoryPoint, facts: Facts) -> float | None:
-    """The median over the layers of |update| / |weights|."""
-    found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
+    """The median of |update| / |weights| over the layers that have no low rate of their own."""
+    layers = [layer for layer in facts.layers if layer not in facts.slow_layers] or facts.layers
+    found = [ratio for _, ratio in of_layers(point, "update_ratio", layers)]
     return median(found) if found else None
 
 
@@ -172,3 +173,26 @@ def should_have_begun(history: History, facts: Facts) -> bool:
     """Whether learning should have begun by now."""
     few = history.step < FEWEST or len(history.train) <= 3
     return not few and facts.share(history.step) >= facts.limits.patience
+
+
+def held_out_gone(history: History, facts: Facts) -> float | None:
+    """How much of a blind guess's loss is gone on validation rows, as `share_of_loss_gone` counts.
+
+    None without validation readings, or where a guess's loss is not known.
+    """
+    start = loss_of_blind_guess(history, facts)
+    losses = [value for _, value in history.curve("loss", "validation")][-3:]
+    return 1.0 - sum(losses) / len(losses) / start if start and losses else None
+
+
+def little_is_learned(history: History, facts: Facts) -> bool:
+    """Whether the run failed by its own numbers: diverged, or most of a guess's loss is left.
+
+    The better of training and validation counts: dropout and augmentation make training harder
+    than validation, an average that lags makes validation worse than training.
+    """
+    if history.diverged:
+        return True
+    shares = (share_of_loss_gone(history, facts), held_out_gone(history, facts))
+    known = [share for share in shares if share is not None]
+    return bool(known) and max(known) < facts.limits.learned

@@ -14,6 +14,7 @@ from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, Tanh
 from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
+from nnlab.parts.optimizers.family import GroupedConfig, fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,19 @@ class Facts:
     def followed(self) -> bool:
         """Whether a gradient of the weights is followed: not by the rules of Hebb or Rosenblatt."""
         return self.config.rule.optimized and self.config.model.learns
+
+    @cached_property
+    def slow_layers(self) -> "Mapping[LayerFacts, float]":
+        """Layers whose own rate in optimizer.groups is a hundredth of lr or less, and that rate."""
+        optimizer = self.config.optimizer
+        groups = optimizer.groups if isinstance(optimizer, GroupedConfig) else {}
+        found: dict[LayerFacts, float] = {}
+        for layer in self.layers:
+            name = f"{layer.module}.weight"
+            said = [g.lr for key, g in groups.items() if fits(key, name) and g.lr is not None]
+            if said and said[-1] <= optimizer.lr / 100.0:
+                found[layer] = said[-1]
+        return found
 
     @property
     def batch_size(self) -> int:

@@ -102,7 +102,7 @@ class Observation:
         """Takes the gradient norms (P,) of the update at hand, before clipping."""
         if self._glancing:
             self.glanced_norms, self._glancing = norms.float().clone(), False
-        # A reading takes its own, or after a full look none at all: those are of another pass.
+        # A reading takes its own, or after a full probe none at all: those are of another pass.
         if self._awaited is not None:
             self._norms, self._awaited = norms.float(), None
 
