@@ -95,8 +95,7 @@ class Forward:
         like = next(self.network.parameters())
 
         def asked(part: Tensor) -> Tensor:
-            moved = part.to(like.device)
-            moved = moved.to(like.dtype) if moved.is_floating_point() else moved
+            moved = part.to(like.device).to(like.dtype)
             return self._outputs(moved if scale is None else scale(moved)).cpu()
 
         with self._asked():

@@ -55,12 +55,7 @@ def fit_scale(
         return _fitted(mean, _inverse(deviation, mean), axes, axis=1)
     if scale == "feature":
         assert isinstance(inputs, np.ndarray)
-        if over_time:
-            mean, deviation = _moments(inputs, rows, axis=(0, 1))
-            return _fitted(mean, _inverse(deviation, mean), axes, axis=2)
-        mean, deviation = _moments(inputs, rows, axis=(0,))
-        mean, deviation = (part.reshape(inputs.shape[1:]) for part in (mean, deviation))
-        return _fitted(mean, _inverse(deviation, mean), axes, axis=None)
+        return _by_feature(inputs, rows, over_time=over_time)
     if scale == "center":
         mean = _moments(inputs, rows, axis=(0,))[0].reshape(inputs.shape[1:])
         numbers = isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
@@ -73,6 +68,16 @@ def fit_scale(
         low, high = low.min(keepdims=True).ravel(), high.max(keepdims=True).ravel()
         return _fitted(low, _inverse(high - low, low), axes)
     return _fitted(low, _inverse(high - low, low), axes, axis=None)
+
+
+def _by_feature(inputs: "Array", rows: "NDArray[np.int64]", *, over_time: bool) -> FittedScale:
+    """Mean 0 and deviation 1 of each place of an example, or of each column over all steps."""
+    if over_time:
+        mean, deviation = _moments(inputs, rows, axis=(0, 1))
+        return _fitted(mean, _inverse(deviation, mean), inputs.ndim, axis=2)
+    found = _moments(inputs, rows, axis=(0,))
+    mean, deviation = (part.reshape(inputs.shape[1:]) for part in found)
+    return _fitted(mean, _inverse(deviation, mean), inputs.ndim, axis=None)
 
 
 def _put_back(
