@@ -78,9 +78,8 @@ class RecurrentModelConfig(ModelConfig, frozen=True):
             text = f"({self.kind}): needs a sequence (time, features), gets {inputs}"
             raise MistakeError(("model",), f"{text} (images: data.view: rows)")
         layers += [self.layer(units) for units in self._widths()]
-        ends: dict[str, type[LayerConfig]] = {"last": LastConfig, "mean": MeanTimeConfig}
-        if self.last in ends:
-            layers.append(ends[self.last]())
+        if self.last != "every":
+            layers.append(MeanTimeConfig() if self.last == "mean" else LastConfig())
         return tuple(layers)
 
     def expanded(self, inputs: Shape) -> "StackConfig":
