@@ -200,7 +200,8 @@ class Examples:
     def answers(self, split: Split) -> "NDArray[Any]":
         """The targets of a split, every place by itself: (N * P,) or (N, K)."""
         found = self.targets[self.rows[split]]
-        return found.reshape(-1) if self.shape.places else found
+        # Tokens are stored in the smallest type that holds them; class numbers are int64.
+        return found.reshape(-1).astype(np.int64) if self.shape.places else found
 
     def own(self, stored: "NDArray[Any]") -> "NDArray[Any]":
         """Inputs (N, *shape) as stored in the data's own numbers: in float64 where a base is."""

@@ -78,11 +78,10 @@ def decide_for_machine(
         steps: updates of the run; None where the clock decides.
         recordable: whether there can be a compiled step at all.
     """
-    flops = step_flops(network, batch)
     use, why = _compile(train, machine, network, steps if recordable else None)
     fields = {
         "compile": use,
-        "threads": _threads(train, machine, network, flops),
+        "threads": _threads(train, machine, network, batch),
         "layout": _layout(train, machine, network),
     }
     return Decided(fields, why)
@@ -93,10 +92,12 @@ def step_flops(network: Design, batch: int) -> float:
     return 3.0 * network.flops * batch
 
 
-def _threads(train: TrainConfig, machine: Machine, network: Design, flops: float) -> int:
-    """Of one operation on the CPU."""
+def _threads(train: TrainConfig, machine: Machine, network: Design, batch: int) -> int:
+    """Of one operation on the CPU: of a recurrent layer, that is a single step through time."""
     if not isinstance(train.threads, str):
         return train.threads
+    each = (p.flops / (p.inputs[0] if p.kind in STEP_SAVED else 1) for p in network.plans)
+    flops = 3.0 * sum(each) * batch
     layers = max(1, sum(map(_weighted, network.plans)))
     return 1 if flops / layers < SINGLE_THREAD_FLOPS else machine.cores
 

@@ -58,6 +58,9 @@ class Recurrent(nn.Module):
         self.unrolled = False
         """Whether the steps are written out, as a recorded step needs it: torch's LSTM on a CPU
         records and builds, and dies in its first call."""
+        self.kept: list[tuple[list[State], Tensor]] | None = None
+        """Where a probe asks for it, of each call from the beginning on: the states, and what comes
+        into the gates."""
         self._ends = ("", "_reverse") if bidirectional else ("",)
         rows = gates * units
         for end in self._ends:
@@ -68,8 +71,11 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, T, H), or (N, T, 2 H) for both directions."""
-        if self.unrolled:
-            return self.states(x)[0]
+        if self.unrolled or self.kept is not None:
+            outputs, states = self.states(x)
+            if self.kept is not None:
+                self.kept.append((states[0], self._into_gates(x, states[0])))
+            return outputs
         width = 2 if self.kind == "lstm" else 1
         zeros = x.new_zeros(len(self._ends), len(x), self.units)
         flags = (True, 1, 0.0, False, len(self._ends) == 2, True)
@@ -90,17 +96,37 @@ class Recurrent(nn.Module):
         outputs = [torch.stack([state[0] for state in states], 1) for states in found]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 2), found
 
+    def _into_gates(self, x: Tensor, states: list[State]) -> Tensor:
+        """(N, T, G H) what comes into the gates at every step, inputs and state together."""
+        w, u, b, c = self._weights("")
+        first = torch.zeros_like(states[0][0])
+        before = torch.stack([first, *(state[0] for state in states[:-1])], 1)
+        return x @ w.T + b + before @ u.T + c
+
     def _weights(self, end: str) -> Sequence[Tensor]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return [getattr(self, f"{name}{end}") for name in names]
 
     def _unrolled(self, x: Tensor, end: str, *, backwards: bool) -> list[State]:
+        zeros = x.new_zeros(len(x), self.units)
+        state: State = (zeros, zeros) if self.kind == "lstm" else (zeros,)
+        return self.resumed(x, state, end, backwards=backwards)
+
+    def resumed(
+        self, x: Tensor, state: State, end: str = "", *, backwards: bool = False
+    ) -> list[State]:
+        """The states behind each step of x (N, T, D) where the layer stands in a state before.
+
+        Args:
+            x: what comes in.
+            state: (N, H) each; before the last step where it goes backwards.
+            end: `_reverse` for the weights of the other direction.
+            backwards: begins at the last step.
+        """
         w, u, b, c = self._weights(end)
         step = STEPS[self.kind]
         # One product for the inputs of all steps.
         inputs = (x @ w.T + b).unbind(1)
-        zeros = inputs[0].new_zeros(len(x), self.units)
-        state: State = (zeros, zeros) if self.kind == "lstm" else (zeros,)
         states: list[State] = []
         for each in reversed(inputs) if backwards else inputs:
             state = step(each, state[0] @ u.T + c, state)

@@ -141,10 +141,11 @@ def _parts(
     if rule.optimized:
         optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
     numbers = tuned_numbers(experiment, device)
+    loss = loss_of(experiment, examples, network, numbers)
     return Parts(
         closure=config.optimizer.closure,
         network=network,
-        loss=loss_of(experiment, examples, network, numbers),
+        loss=loss,
         optimizer=optimizer,
         source=source,
         scores=scores_of(experiment, examples),
@@ -158,7 +159,7 @@ def _parts(
         numbers=numbers,
         constraint=_constraint(experiment, network),
         averaged=_averaged(experiment, network),
-        probes=build_probes(experiment, examples, network, source, device),
+        probes=build_probes(experiment, examples, network, source, device, loss),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
     )

@@ -15,6 +15,13 @@ LEGIBLE = 8
 """More layers than that are not shown one by one."""
 
 
+GATES: Mapping[str, Mapping[str, int]] = {
+    "rnn": {},
+    "lstm": {"input": 0, "forget": 1, "output": 3},
+    "gru": {"reset": 0, "update": 1},
+}
+"""Kind of a recurrent layer -> its gates and the place of each among what a unit computes."""
+
 Role = Literal["preactivation", "activation"]
 
 
@@ -94,6 +101,12 @@ class Layers:
     def names(self) -> Mapping[str, str]:
         """Key of a weight's gradient norm -> what a person calls the weight, in order of depth."""
         return {f"grad_norm/{each.key}": each.name for each in self.weights}
+
+    @cached_property
+    def recurrent(self) -> Mapping[str, str]:
+        """Key of each recurrent layer of ours in readings -> its kind."""
+        kinds = {plan.name: plan.kind for plan in self.plans if plan.kind in GATES}
+        return {key: kinds[s.layer] for key, s in self.seen.items() if s.layer in kinds}
 
     @property
     def cards(self) -> frozenset[str]:
