@@ -30,6 +30,7 @@ from nnlab.parts.datasets.split_sizes import (
 )
 from nnlab.parts.datasets.splits import split_rows
 from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource
+from nnlab.parts.datasets.views import View, viewed_source, viewed_table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
@@ -65,6 +66,9 @@ class DataConfig(Kind, frozen=True):
     or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
     scale_target: Literal["none", "standard"] = "none"
     """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
+    view: View = "image"
+    """How images are shown: as they are, or as a sequence, for recurrent networks: row by row or
+    pixel by pixel. Le et al. 2015, arXiv:1504.00941, section 4.2."""
     limit: Limit = None
     exclude: str | None = None
     """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
@@ -173,10 +177,10 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing or damaged.
         """
         self._refuse(place)
-        source = self.source(place)
+        source = viewed_source(self.source(place), self.view)
         with _hinting(source.guess):
             shape = self._shape(source, place)
-            if (table := self.at_hand(place)) is not None:
+            if self.view == "image" and (table := self.at_hand(place)) is not None:
                 rows, _ = self._checked_rows(table, shape, place)
                 if table.gaps and isinstance(table.inputs, np.ndarray):
                     gaps = np.flatnonzero(np.isnan(table.inputs).any(axis=0))
@@ -192,7 +196,7 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing, damaged or not fit to train on.
         """
         self._refuse(place)
-        return self._examples(self.read(place), place)
+        return self._examples(viewed_table(self.read(place), self.view), place)
 
     def _examples(self, table: Table, place: Place) -> Examples:
         inputs, targets = table.inputs, table.targets
@@ -341,6 +345,12 @@ class DataConfig(Kind, frozen=True):
                     "(use a count or a fraction)"
                 )
         form = self.form(place)
+        if self.view != "image":
+            if form != "images":
+                wrong.append(f"data.view: {self.view} is for images, {self.kind} has none")
+            if self._scale(place) not in ("none", "unit"):
+                text = f"data.scale: {self._scale(place)} is for images as they are"
+                wrong.append(f"{text} (view: {self.view} can take none, unit)")
         if (scale := self._scale(place)) not in _SCALES[form]:
             what = "images" if scale == "channel" else "the columns of a table"
             wrong.append(
@@ -350,7 +360,7 @@ class DataConfig(Kind, frozen=True):
         wrong += [
             f"data.augment.{position}: {augment.kind} needs images, {self.kind} has none"
             for position, augment in enumerate(self.augment)
-            if augment.needs_images and form != "images"
+            if augment.needs_images and (form != "images" or self.view != "image")
         ]
         if wrong:
             raise ConfigError(wrong)
