@@ -11,6 +11,14 @@ from nnlab.core.contracts import Batch, Score
 _COUNT = "window/epoch/"
 
 
+def flat_places(outputs: Tensor) -> Tensor:
+    """Outputs (N, *places, K) as (N * P, K): the one place where a place becomes an example.
+
+    Losses, scores and sums see no places; outputs (N, K) stay as they are.
+    """
+    return outputs.flatten(0, -2) if outputs.ndim > 2 else outputs
+
+
 @final
 class Window:
     """Adds up losses, penalties and scores of batches, without reading any of them back.
@@ -68,6 +76,7 @@ class Window:
 
         `counts` are numbers of the window that add up over an epoch.
         """
+        # Sums and not means are kept: windows of an epoch differ in length, scores may be no means.
         ended = [*sums, self.examples, self.batches]
         self._epoch += torch.tensor(ended, dtype=torch.float64)
         for key, count in (counts or {}).items():

@@ -1,4 +1,4 @@
-"""The page of `nnlab compare`: one file that asks no host for anything."""
+"""The page of `nnlab compare`: one file that loads nothing from the network."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import nn
@@ -20,11 +20,10 @@ from nnlab.parts.layers.family import (
     Defaults,
     Fill,
     LayerConfig,
-    activation_parameters,
     needs_image,
     window_places,
 )
-from nnlab.parts.norms import NoNormConfig, Norm
+from nnlab.parts.norms import Norm, NormConfig
 
 AutoInit = Annotated[Literal["auto"] | Initializer, Forms()]
 Pair = Annotated[PositiveInt | tuple[PositiveInt, PositiveInt], Forms()]
@@ -92,20 +91,23 @@ class WeightedConfig(LayerConfig, frozen=True):
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         output = self.output(inputs, path)
-        norm, activation = self.norm or NoNormConfig(), self.activation or IdentityConfig()
-        if why := norm.misfit(output):
+        norm, activation = self._normed_by, self.activation or IdentityConfig()
+        if norm and (why := norm.misfit(output)):
             raise MistakeError((*path, "norm"), why)
         weight = self.weight(inputs)
         self._check_inits(weight, path)
         parameters = {f"{name}.weight": weight}
         if self.bias:
-            parameters[f"{name}.bias"] = output[:1]
-        parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
-        parameters |= activation_parameters(activation, name, output[0])
-        words = (activation.kind, "" if norm.kind == "none" else f"{norm.kind} norm")
+            parameters[f"{name}.bias"] = (units_of(output),)
+        buffers: dict[str, Shape] = {}
+        if norm:
+            parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
+            buffers = {f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()}
+        parameters |= activation.parameters_behind(name, units_of(output))
+        words = (activation.kind, f"{norm.kind} norm" if norm else "")
         init = self.init.kind if isinstance(self.init, InitializerConfig) else ""
         # A norm subtracts what a bias before it would add: there it goes without saying.
-        without = "" if self.bias or norm.kind != "none" else "no bias"
+        without = "" if self.bias or norm else "no bias"
         return Plan(
             name=name,
             kind=self.kind,
@@ -113,10 +115,15 @@ class WeightedConfig(LayerConfig, frozen=True):
             inputs=inputs,
             output=output,
             parameters=parameters,
-            buffers={f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()},
-            flops=2 * prod(weight) * prod(output[1:]),
+            buffers=buffers,
+            flops=2 * prod(weight) * prod(output) // units_of(output),
             note=", ".join(word for word in (*words, init, without) if word and word != "identity"),
         )
+
+    @property
+    def _normed_by(self) -> NormConfig | None:
+        """The norm behind the weights; None where there is none, however that is said."""
+        return None if self.norm is None or self.norm.kind == "none" else self.norm
 
     def _check_inits(self, weight: Shape, path: Path) -> None:
         if isinstance(self.init, InitializerConfig) and (why := self.init.misfit(weight)):
@@ -126,10 +133,10 @@ class WeightedConfig(LayerConfig, frozen=True):
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         modules: dict[str, nn.Module] = {"": self.core(inputs)}
-        if self.norm is not None and self.norm.kind != "none":
-            modules["_norm"] = self.norm.build(self.output(inputs, ()))
+        if norm := self._normed_by:
+            modules["_norm"] = norm.build(self.output(inputs, ()))
         if self.activation is not None and self.activation.kind != "identity":
-            modules["_activation"] = self.activation.build_for(self.output(inputs, ())[0])
+            modules["_activation"] = self.activation.build_for(units_of(self.output(inputs, ())))
         if self.dropout:
             from nnlab.parts.modules import RowDropout
 
@@ -137,8 +144,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         return modules
 
     def seen(self, name: str) -> tuple[Seen, ...]:
-        normed = self.norm is not None and self.norm.kind != "none"
-        before = f"{name}_norm" if normed else name
+        before = f"{name}_norm" if self._normed_by else name
         activation = self.activation or IdentityConfig()
         after = None if activation.kind == "identity" else f"{name}_activation"
         return (Seen(name, before, after, activation.bounds),)
@@ -153,6 +159,11 @@ class WeightedConfig(LayerConfig, frozen=True):
             assert bias_init is not None, "settled() comes before fills()"
             fills["bias"] = Fill(bias_init, fan_in, fan_out, 1.0)
         return fills
+
+
+def units_of(shape: Shape) -> int:
+    """How many units a shape has: of a sequence (time, units) the last axis, else the first."""
+    return shape[-1] if len(shape) == 2 else shape[0]
 
 
 @final
@@ -171,17 +182,33 @@ class LinearConfig(WeightedConfig, frozen=True):
         return "hidden"
 
     def weight(self, inputs: Shape) -> Shape:
-        return (self.units, inputs[0])
+        return (self.units, inputs[-1])
 
     def output(self, inputs: Shape, path: Path) -> Shape:
+        if isinstance(inputs, TokenShape):
+            text = "(linear): needs numbers, gets tokens (put embedding before)"
+            raise MistakeError(path, text)
+        if len(inputs) == 2:
+            self._check_sequence(path)
+            return (inputs[0], self.units)
         if len(inputs) != 1:
             raise MistakeError(
                 path, f"(linear): needs a flat input, gets {inputs} (put flatten before)"
             )
         return (self.units,)
 
+    def _check_sequence(self, path: Path) -> None:
+        """What stands behind a layer at every step must see its units on the last axis."""
+        norm, activation = self.norm, self.activation
+        if norm is not None and norm.kind != "none":
+            text = f"{norm.kind} norm of a sequence (use the layer layer_norm)"
+            raise MistakeError((*path, "norm"), text)
+        if activation is not None and (activation.parameters(2) > 1 or activation.kind == "glu"):
+            text = f"{activation.kind} learns a slope for each unit of a flat layer"
+            raise MistakeError((*path, "activation"), f"{text} (use relu or leaky_relu)")
+
     def core(self, inputs: Shape) -> "nn.Module":
-        return nn.Linear(inputs[0], self.units, bias=self.bias)
+        return nn.Linear(inputs[-1], self.units, bias=self.bias)
 
 
 @final

@@ -323,7 +323,9 @@ def test_usual_names_of_arrays_are_the_way_out(
         NpzConfig(path="named.npz").describe(place)
     assert way in str(error.value)
     fields = dict(pair.split(": ") for pair in way.split(", "))
-    assert NpzConfig.model_validate({"path": "named.npz", **fields}).describe(place).task == "classes"
+    assert (
+        NpzConfig.model_validate({"path": "named.npz", **fields}).describe(place).task == "classes"
+    )
 
 
 def test_one_array_alone_is_no_npz_and_is_told_so(place: Place) -> None:

@@ -501,7 +501,7 @@ class TestWhatPeopleBring:
             assert any("index" in line for line in made.remarks(place))
         other = rows.replace("\n4,", "\n40,", 1)  # counts nothing: a column as any other
         assert "Unnamed: 0" in self.made(place, "Unnamed: 0,a,y\n" + other).describe(place).columns
-        kept = self.made(place, "Unnamed: 0,a,y\n" + rows, columns={"drop": ["Unnamed: 0"]})
+        kept = self.made(place, "Unnamed: 0,a,y\n" + rows, columns={"drop": ("Unnamed: 0",)})
         assert kept.describe(place).columns == ("a",)
 
     def test_the_minus_of_typographers_is_one(self, place: Place) -> None:
