@@ -318,7 +318,7 @@ def test_usual_names_of_arrays_are_the_way_out(
     place: Place, names: tuple[str, ...], way: str
 ) -> None:
     arrays = {n: LABELS if n[0] == "y" else np.ones((40, 2)) for n in names}
-    np.savez(place.folder / "named.npz", **arrays)
+    np.savez(place.folder / "named.npz", **arrays)  # pyright: ignore[reportArgumentType]
     with pytest.raises(DataError) as error:
         NpzConfig(path="named.npz").describe(place)
     assert way in str(error.value)
