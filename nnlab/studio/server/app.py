@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nnlab.config.loading import Text, bundled_configs
+from nnlab.core.errors import ConfigError
 from nnlab.core.package import package_version
 from nnlab.studio.server.defined import define
 from nnlab.studio.server.guard import MOST_BODY, Guard, same_token
@@ -28,6 +29,7 @@ from nnlab.studio.server.session import BusyError, Draft, Session
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
 from nnlab.studio.text.checked import check_text
+from nnlab.studio.text.edits import edit_text
 
 STATIC = Path(__file__).parents[1] / "static"
 MOST_MESSAGE = 2 * MOST_BODY
@@ -77,6 +79,17 @@ async def check(request: Request) -> Response:
         return PlainTextResponse("that is no UTF-8 text", 400)
     # Beside the loop: a large table must not hold up the frames of a run.
     return JSONResponse(await asyncio.to_thread(check_text, text, studio.overrides))
+
+
+async def edit(request: Request) -> Response:
+    """POST {"text", "do", ...}: the text after an edit of `text/edits.py`, or why there is none."""
+    try:
+        asked = json.loads(await request.body())
+        return JSONResponse({"text": edit_text(str(asked["text"]), asked)})
+    except ConfigError as error:
+        return JSONResponse({"why": error.lines[0]})
+    except (ClientDisconnect, ValueError, KeyError, TypeError):
+        return PlainTextResponse("that is no edit", 400)
 
 
 async def definition(request: Request) -> Response:
@@ -158,6 +171,7 @@ async def _message(socket: WebSocket) -> dict[str, Any] | None:
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/", page),
     Route("/api/check", check, methods=["POST"]),
+    Route("/api/edit", edit, methods=["POST"]),
     Route("/api/definition", definition),
     Route("/api/configs", configs),
     Route("/api/config", config),

@@ -54,7 +54,13 @@ def remove_value(text: str, path: Path) -> str:
     if len(places) == 1 and len(path) > 1:
         # A mapping without keys: the braces stay, so that the text can be read.
         return _replaced(text, document.marks.spans[path[:-1]], "{}")
-    return _without(text, places, names.index(key), document.marks.spans[path[:-1]].flow)
+    number = names.index(key)
+    starts = [_start(text, document, child) for child in _children(document, path[:-1])]
+    line = text.rfind("\n", 0, starts[0]) + 1
+    if number == 0 and text[line : starts[0]].strip():
+        # Behind the dash of an item: the next key moves up to it.
+        return text[: starts[0]] + text[starts[1] :]
+    return _without(text, places, number, document.marks.spans[path[:-1]].flow)
 
 
 def insert_item(text: str, path: Path, at: int, value: Any) -> str:

@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any, final
 
 import torch._dynamo  # noqa: F401  the first update of an optimizer would import it
+from torch import Tensor
 
 from nnlab.comparison.comparison import SettledComparison, settle_source
 from nnlab.config.loading import Text
@@ -66,8 +67,8 @@ class Work:
             code = 1
         self._over = True
         self.gate.pause()
-        if self._eyes is not None and self._step is not None:
-            self._eyes.show_held(self._step.made)
+        if self._step is not None:
+            self.show_held(self._step.made)
         self._post.event("over", code=code)
         return code
 
@@ -80,9 +81,24 @@ class Work:
         trainer = session.built.trainer
         self._session = session
         self._eyes = self._view.eyes = Eyes(session, self._post)
-        self._step = GatedStep(trainer.step, self.gate, self._eyes, session.progress.step)
+        self._step = GatedStep(trainer.step, self.gate, self, session.progress.step)
         trainer.clock, trainer.step = self.gate.clock, self._step
         self._post.event("scene", **self._eyes.scenery())
+        self._tell_state()
+
+    def wants_next(self) -> bool:
+        """As the eyes."""
+        return self._eyes is not None and self._eyes.wants_next()
+
+    def show(self, rows: Tensor, step: int) -> None:
+        """As the eyes."""
+        if self._eyes is not None:
+            self._eyes.show(rows, step)
+
+    def show_held(self, step: int) -> None:
+        """The run stands: its picture, and that it does."""
+        if self._eyes is not None:
+            self._eyes.show_held(step)
         self._tell_state()
 
     def carry_out(self, command: Command) -> None:

@@ -40,12 +40,13 @@ class Follower:
         self.chosen: Chosen | None = None
         self.refusal = ""
         """Why the four equations do not hold for this network; empty where they do."""
+        if scene.experiment.design.parameters > MOST:
+            self.refusal = f"more than {MOST:,} weights are too many to show one by one"
+            return
         try:
-            self._layers(self._parameters())
+            self._worked()
         except MistakeError as error:
             self.refusal = str(error)
-        if not self.refusal and scene.experiment.design.parameters > MOST:
-            self.refusal = f"has more than {MOST:,} weights, too many to show one by one"
 
     def choose(self, split: str, number: int) -> None:
         """Follows another example; one that is not there is refused.
@@ -74,18 +75,21 @@ class Follower:
         """Forward and backward by the four equations, in float64; None where nobody follows."""
         if self.chosen is None:
             return None
+        target = self._named(self._scene.examples.targets[self.row])
+        about = {**self.chosen._asdict(), "target": target, "refusal": self.refusal}
+        return about if self.refusal else {**about, **self._worked()}
+
+    def _worked(self) -> dict[str, Any]:
+        """What the four equations say of the example.
+
+        Raises:
+            MistakeError: they do not hold for this network, or its loss is not written out.
+        """
         inputs, target = inputs_of(self._scene.examples, self.row)
-        about: dict[str, Any] = {
-            **self.chosen._asdict(),
-            "target": self._named(target),
-            "refusal": self.refusal,
-        }
-        if self.refusal:
-            return about
         layers, loss = self._layers(self._parameters()), self._experiment.loss
         x, y = inputs.reshape(-1), loss.columns(np.asarray(target)[None], self._experiment.shape)[0]
         found = backward(layers, loss, x, y)
-        about |= {"x": digits(x), "y": digits(y), "loss": example_loss(layers, loss, x, y)}
+        about = {"x": digits(x), "y": digits(y), "loss": example_loss(layers, loss, x, y)}
         return {**about, "kind": loss.kind, "layers": [_plain(one) for one in found]}
 
     def proof(self) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """What each unit does: its map of the inputs, its activation, and the gradient that reaches it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, LossFn
 from nnlab.display.pictures.family import Scene
 from nnlab.studio.worker.columns import MOST_UNITS, Column
 from nnlab.training.probes.labels import Site
+from nnlab.training.probes.no_trace import kept_modes
 
 SIDE = 16
 """Points along each axis of a unit's map."""
@@ -40,7 +42,7 @@ class Units:
 
     @torch.no_grad()
     def maps(self, example: Tensor) -> dict[str, Tensor]:
-        """u1, u2, ...: (units, rows, columns) bytes, or (units,) numbers.
+        """u1, u2, ...: (units, rows, columns) bytes, or (units,) numbers; u0 of an image, itself.
 
         Args:
             example: (1, *inputs), which is asked about where there are no points.
@@ -54,6 +56,8 @@ class Units:
 
         with self._scene.sight.open(tap):
             self._scene.outputs(example if self._points is None else self._points)
+        if self._points is None and example.ndim == 4:
+            seen[0] = example.float()
         shape = (1, 0) if self._points is None else _shape(self._points)
         return {f"u{number}": _shown(x, shape) for number, x in sorted(seen.items())}
 
@@ -62,7 +66,8 @@ class Units:
 
         That is the root of the mean square, over the examples of the batch, of the derivative of
         an example's loss by what comes into the unit's activation. Running statistics and random
-        streams stay as they are; there is no dropout.
+        streams stay as they are; there is no dropout, and an example alone, which has no statistics
+        of its own, is normalized by the running ones.
         """
         seen: dict[int, Tensor] = {}
 
@@ -72,12 +77,22 @@ class Units:
                 seen[number] = x
 
         scene = self._scene
-        with torch.enable_grad(), scene.sight.open(tap, whole=True):
-            losses = self._loss(scene.forward.as_trained(batch.inputs), batch)
+        # Not by `Forward`, which puts running statistics back before the gradient has used them.
+        alone = len(batch.inputs) == 1
+        mode = _evaluating(scene.network) if alone else scene.sight.still()
+        with torch.enable_grad(), mode, scene.sight.open(tap, whole=True):
+            losses = self._loss(scene.network(batch.inputs), batch)
             asked = list(seen.values())
             found = torch.autograd.grad(losses.sum(), asked, allow_unused=True) if asked else ()
         gradients = {n: g for n, g in zip(seen, found, strict=True) if g is not None}
         return {f"g{n}": _lengths(g) for n, g in sorted(gradients.items())}, losses.mean().item()
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Generator[None]:
+    with kept_modes(network):
+        network.eval()
+        yield
 
 
 def _lengths(gradient: Tensor) -> Tensor:
