@@ -82,7 +82,7 @@ def watch(
         watcher.read(step, "train", found)
         if validation is not None:
             watcher.read(step, "validation", {"loss": validation[number], "accuracy": accuracy})
-    watcher.conclude(status)
+    watcher.finish(status)
     return watcher.findings
 
 

@@ -29,6 +29,10 @@ class Case:
     score: str = "-loss"
     rows: frozenset[int] = frozenset()
     """Training rows of which the finding must name one."""
+    fields: tuple[str, ...] = ()
+    """Of the config, where the cause stands: a finding whose remedy changes one names it too."""
+    base: Sections | None = None
+    """The same experiment without the sickness; None where that was not kept."""
 
 
 def table(

@@ -38,7 +38,7 @@ WITH_TORCH = [
         "runs.run",
         "runs.recorder",
         "runs.open_session",
-        "runs.outcome",
+        "runs.summarizing",
         "runs.saving",
         "runs.watch*",
     ),

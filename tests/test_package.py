@@ -84,19 +84,33 @@ def test_a_type_checker_sees_types_of_the_installed_wheel(installed: Path, tmp_p
 
 
 def test_every_package_that_the_code_imports_is_declared() -> None:
-    """A dependency of a dependency may go with any of its releases."""
-    imported: set[str] = set()
+    """A dependency of a dependency may go with any of its releases.
+
+    What a user has to ask for (nnlab-torch[export]) is imported in functions alone.
+    """
+    always, sometimes = set[str](), set[str]()
     for path in (ROOT / "nnlab").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        inner = {
+            id(node)
+            for function in ast.walk(tree)
+            if isinstance(function, ast.FunctionDef)
+            for node in ast.walk(function)
+        }
+        for node in ast.walk(tree):
+            imported = sometimes if id(node) in inner else always
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
-    imported -= {*sys.stdlib_module_names, "nnlab"}
-    declared = {plain(need) for need in requires(DISTRIBUTION) or () if "extra ==" not in need}
+    needs = requires(DISTRIBUTION) or ()
+    declared = {plain(need) for need in needs if "extra ==" not in need}
+    asked_for = {plain(need) for need in needs if re.search(r"extra == .export.", need)}
     providers = packages_distributions()
-    for name in imported:
-        assert declared & {plain(found) for found in providers.get(name, [name])}, name
+    ours = {*sys.stdlib_module_names, "nnlab"}
+    for names, known in ((always, declared), (sometimes, declared | asked_for)):
+        for name in names - ours:
+            assert known & {plain(found) for found in providers.get(name, [name])}, name
 
 
 def test_the_makefile_hands_the_build_of_torch_to_uv() -> None:

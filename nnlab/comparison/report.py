@@ -1,4 +1,4 @@
-"""The closing lines of a comparison: one table, the differences, what was expected."""
+"""What a comparison has come to: one table, the differences, what was expected."""
 
 from collections.abc import Mapping, Sequence
 from shlex import quote

@@ -79,7 +79,7 @@ def train_comparison(
             draw_comparison(
                 result.ended, keys, folder / comparison_report.PICTURE, title=comparison.name
             )
-    view.outcome(comparison_report.comparison_report(result, lesson))
+    view.summary(comparison_report.comparison_report(result, lesson))
     return result
 
 

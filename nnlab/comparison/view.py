@@ -9,7 +9,7 @@ from nnlab.comparison.comparison import Comparison, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.core.wrap import visible_text, write_wrapped
-from nnlab.display.closing import Outcome, four_digits
+from nnlab.display.shown_summary import ShownSummary, four_digits
 from nnlab.display.views import RunAbout, View, calm_stream
 from nnlab.runs.folder.summary import Summary
 
@@ -79,11 +79,11 @@ class ComparisonView:
         """Notes what may hold for several runs at the first of them."""
         if text not in self._noted:
             self._noted.add(text)
-            rest = " (told for the first run alone)" if self._total > 1 else ""
+            rest = " (shown for the first run only)" if self._total > 1 else ""
             self.write(f"{member.name}: {text}{rest}")
 
-    def outcome(self, text: str) -> None:
-        """Writes the closing lines; comes after the runs."""
+    def summary(self, text: str) -> None:
+        """Writes the summary; comes after the runs."""
         if not self._quiet:
             self._stream.write(text)
             self._stream.flush()
@@ -149,5 +149,5 @@ class _MemberView:
     def finish(self) -> None:
         """Says nothing: the comparison does."""
 
-    def outcome(self, outcome: Outcome) -> None:
+    def summary(self, shown: ShownSummary) -> None:
         """Says nothing."""

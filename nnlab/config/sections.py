@@ -83,6 +83,9 @@ class TrainConfig(Config, frozen=True):
     sampling: Literal["shuffled", "balanced", "in_order"] = "shuffled"
     """balanced: rows are drawn with replacement, of each class equally many; in_order: as they are
     in the training split, the same in every epoch."""
+    accumulate: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """The gradient of a batch is computed in so many parts, one after the other: a large batch in
+    the memory of a small one. The same gradient up to rounding; batch norm sees the parts."""
     clip_norm: PositiveFloat | None = None
     monitor: Monitored = "auto"
     early_stopping: Annotated[Duration | EarlyStoppingConfig | None, Forms()] = None

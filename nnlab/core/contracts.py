@@ -9,7 +9,8 @@ from os import cpu_count
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
 
 from nnlab.core.errors import Path
-from nnlab.core.lazy import NDArray, Tensor, np
+from nnlab.core.lazy import NDArray, Tensor, nn, np
+from nnlab.core.seeds import seed_for
 
 Shape = tuple[int, ...]
 """The shape of one example, without the batch: (1, 28, 28) or (784,)."""
@@ -125,6 +126,59 @@ class Batch(NamedTuple):
     examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
+
+
+class Noise:
+    """What the layers of a network draw from in training: no generator, but a counter by row.
+
+    A draw is a hash of the update's seed, the layer's name and the number of the example's row. So
+    an example meets the same mask in whatever part of a batch or process it is computed, eager and
+    compiled steps draw the same bits, and a resumed run draws what it would have drawn.
+
+    Args:
+        seed: () int64 of the update, in [0, 2^63), on the network's device: a tensor, so that a
+            compiled step reads it anew.
+    """
+
+    def __init__(self, seed: "Tensor") -> None:
+        self.seed = seed
+        self.rows: Tensor | None = None
+        """(N,) of the batch that the network sees; None outside of an update."""
+
+    def attach(self, network: "nn.Module") -> bool:
+        """Lets the layers of a network draw from here, each from a stream of its own name.
+
+        Returns:
+            Whether there is such a layer.
+        """
+        found = False
+        for name, module in network.named_modules():
+            if isinstance(module, Drawing):
+                # Half of int64's range, so that the sum with a seed wraps at most once.
+                module.noise, module.stream = self, seed_for(0, f"noise/{name}") >> 1
+                found = True
+        return found
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """A layer that draws in training."""
+
+    noise: Noise | None
+    """Where the step that trains it says what is at hand; None draws as torch does."""
+    stream: int
+    """Of its own draws."""
+
+
+def drawn_for(layer: Drawing, inputs: "Tensor") -> "tuple[Tensor, Tensor] | None":
+    """The rows (N,) and the seed () that a layer hashes for these inputs (N, ...).
+
+    None where no step says of which rows they are: there torch's generator draws.
+    """
+    noise = layer.noise
+    if noise is None or noise.rows is None or len(noise.rows) != len(inputs):
+        return None
+    return noise.rows, noise.seed + layer.stream
 
 
 AugmentFn = Callable[[Batch, int], Batch]

@@ -24,6 +24,8 @@ class Finding:
         remedy: changes as `--set` takes them, to be tried together.
         advice: what else to do, where no change of the config says it.
         source: a paper or a book.
+        because: names of the findings that this one follows from; it has no remedy then.
+        tried: what a short trial of the remedy showed; empty where none was made.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Finding:
     remedy: tuple[str, ...] = ()
     advice: str = ""
     source: str = ""
+    because: tuple[str, ...] = ()
+    tried: str = ""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -46,11 +50,12 @@ class Finding:
         """
         known: dict[str, Any] = {**values}
         known["remedy"] = tuple(known["remedy"])
+        known["because"] = tuple(known.get("because", ()))
         return cls(**known)
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {**asdict(self), "remedy": list(self.remedy)}
+        return {**asdict(self), "remedy": list(self.remedy), "because": list(self.because)}
 
     def brief(self) -> dict[str, Any]:
         """What a summary says of it."""
@@ -74,10 +79,19 @@ class Finding:
         return f"--set {quote(change)}"
 
     @property
+    def number(self) -> str:
+        """What was measured, as a person reads it: a count whole, else three digits."""
+        value = self.measured
+        if value is None:
+            return ""
+        whole = value.is_integer() and abs(value) < 1e15
+        return f"{value:,.0f}" if whole else f"{value:.3g}"
+
+    @property
     def line(self) -> str:
         """All of it in one line, for the course of a run."""
         where = f" in {self.layer}" if self.layer else ""
-        number = "" if self.measured is None else f" ({self.quantity}: {self.measured:.3g})"
+        number = "" if self.measured is None else f" ({self.quantity}: {self.number})"
         way = f"; try {self.flags}" if self.remedy else f"; {self.advice}" if self.advice else ""
         return (
             f"{self.level}: {self.title}{where} since step {self.since:,}{number}: "

@@ -1,28 +1,60 @@
 """Watches a run: asks the checks after its readings, says each finding once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, final
+from dataclasses import replace
+from typing import Any, NamedTuple, final
 
 from nnlab.core.contracts import Event, Reading, Split, Stopped
 from nnlab.core.finding import LEVELS, Finding
-from nnlab.diagnosis.checks import data, label_noise, learning_rate, loss, signal, weights
+from nnlab.diagnosis.checks import (
+    data,
+    label_noise,
+    learning_rate,
+    loss,
+    pacing,
+    restraint,
+    scores,
+    signal,
+    unusual,
+    weights,
+)
 from nnlab.diagnosis.checks.check import Check
+from nnlab.diagnosis.checks.remedies import effective
+from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
+SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING, *unusual.UNUSUAL)
+"""Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
+    *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
     *learning_rate.RATE_CHECKS,
     *loss.LOSS_CHECKS,
+    *scores.SCORE_CHECKS,
     *label_noise.LABEL_CHECKS,
 )
-"""Causes before what they cause: data, weights, signal, rate, loss."""
+"""Causes before what they cause: data, config, weights, signal, rate, loss."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
+_WELL = 0.9
+"""Where so much of a blind guess's loss is gone at the end, nothing that has passed did harm."""
 _ENDED = ("completed", "early_stopped", "time_limit")
+
+
+class Looked(NamedTuple):
+    """What the checks could look at.
+
+    Attributes:
+        done: names of findings that were looked for.
+        missed: those that were not, and why.
+    """
+
+    done: tuple[str, ...]
+    missed: Mapping[str, str]
 
 
 @final
@@ -41,6 +73,7 @@ class Watcher:
         self._facts = facts
         self._history = History()
         followed = facts.followed and not facts.experiment.shape.start
+        self._follows = followed
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
         self._checks = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
         self._readings = 0
@@ -52,7 +85,7 @@ class Watcher:
         if isinstance(event, Reading):
             return self.read(event.step, event.split, event.values)
         if isinstance(event, Stopped):
-            return self.conclude(event.status)
+            return self.finish(event.status)
         return []
 
     def recall(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -72,26 +105,80 @@ class Watcher:
             return []
         return list(self._new(at_end=False))
 
-    def conclude(self, status: str) -> list[Finding]:
+    def finish(self, status: str) -> list[Finding]:
         """The new findings when the run has ended with this status."""
         self._history.diverged = status == "diverged"
         self._history.ended = status in _ENDED
+        self._history.status = status
         if not self._history.ended:
             return list(self._new(at_end=False))
         found = list(self._new(at_end=True))
-        # A note that holds no more was a phase.
+        # A note that holds no more was a phase, and so was a loss that came down in the end.
         passed = [check.name for check in self._checks if self._passed(check)]
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
+        if self._passed_over("overfitting"):
+            del self.findings["overfitting"]  # validation fell again: it was a phase
+        if self.best_share >= _WELL:
+            mended = {name: self.findings[name] for name in self._mended()}
+            self.findings |= {name: replace(one, level="note") for name, one in mended.items()}
         return found
+
+    def looked(self) -> "Looked":
+        """What was looked for, and what could not be."""
+        done: list[str] = []
+        missed: dict[str, str] = {}
+        for check in self._checks:
+            why = check.unable(self._history, self._facts)
+            if check.name in self._facts.limits.ignore:
+                why = "diagnose.ignore names it"
+            elif why is None and check.at_end and not self._history.ended:
+                why = "only a run that came to its end shows it"
+            if why:
+                missed[check.name] = why
+            elif why is None:
+                done.append(check.name)
+        return Looked(tuple(done), missed)
 
     @property
     def best_step(self) -> int:
         """Where the validation loss is lowest so far."""
         return label_noise.best_step(self._history)
 
+    def suspects(self) -> list[Finding]:
+        """Notes of fields of the config that are far from usual and that nothing recorded confirms.
+
+        None where the config ignores them. Nobody is told of these before one has been tried.
+        """
+        known = {*self.findings, *self._facts.limits.ignore}
+        asked = (one for one in SETTINGS if one.name not in known and self._follows)
+        found = (setting.suspect(self._history, self._facts) for setting in asked)
+        return [one for one in found if one is not None]
+
+    @property
+    def best_share(self) -> float:
+        """How much of a blind guess's loss is gone, of training or validation; 0 where unknown."""
+        shares = (
+            share_of_loss_gone(self._history, self._facts),
+            held_out_gone(self._history, self._facts),
+        )
+        return max((share for share in shares if share is not None), default=0.0)
+
+    def _passed_over(self, name: str) -> bool:
+        """Whether what was found once does not hold at the end."""
+        (check,) = (check for check in CHECKS if check.name == name)
+        return name in self.findings and check.judge(self._history, self._facts) is None
+
+    def _mended(self) -> list[str]:
+        """Symptoms that counted once and do not hold at the end of a run that learned well."""
+        return [
+            check.name
+            for check in (*weights.WEIGHT_CHECKS, *signal.SIGNAL_CHECKS, *learning_rate.RATE_CHECKS)
+            if self._passed_over(check.name)
+        ]
+
     def _passed(self, check: Check) -> bool:
         known = self.findings.get(check.name)
-        mild = known is not None and not known.worse_than("note")
+        mild = known is not None and (check.passes or not known.worse_than("note"))
         return mild and check.judge(self._history, self._facts) is None
 
     def _take(self, step: int, split: Split, values: Mapping[str, float | None]) -> bool:
@@ -105,7 +192,8 @@ class Watcher:
 
     def _new(self, *, at_end: bool) -> Iterator[Finding]:
         for check in self._checks:
-            if (check.at_end and not at_end) or check.name in self._facts.limits.ignore:
+            late = at_end or (check.of_config and self._history.diverged)
+            if (check.at_end and not late) or check.name in self._facts.limits.ignore:
                 continue
             if self._explained(check):
                 continue
@@ -114,6 +202,7 @@ class Watcher:
                 continue
             finding = check.judge(self._history, self._facts)
             if finding is not None and (known is None or finding.worse_than(known.level)):
+                finding = replace(finding, remedy=effective(self._facts, finding.remedy))
                 self.findings[check.name] = finding
                 yield finding
 

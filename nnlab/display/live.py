@@ -21,8 +21,14 @@ from rich.text import Text
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
 from nnlab.core.wrap import visible_text, wrap_text, write_wrapped
-from nnlab.display.closing import Outcome, epoch_of, four_digits, two_decimals, write_closing
 from nnlab.display.dashboard import Curves, Room, draw_dashboard
+from nnlab.display.shown_summary import (
+    ShownSummary,
+    epoch_of,
+    four_digits,
+    two_decimals,
+    write_summary,
+)
 from nnlab.display.views import RunAbout, pace_text, run_heading, score_names, shown_values
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
@@ -105,9 +111,9 @@ class LiveView:
         if live is not None:
             live.stop()
 
-    def outcome(self, outcome: Outcome) -> None:
-        """Writes the closing lines."""
-        write_closing(outcome, stream=self._stream)
+    def summary(self, shown: ShownSummary) -> None:
+        """Writes the summary."""
+        write_summary(shown, stream=self._stream)
 
     def render(self) -> Group:
         """What stands on the screen now."""

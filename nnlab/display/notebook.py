@@ -10,8 +10,8 @@ from rich.console import Console
 
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome, write_closing
 from nnlab.display.live import LiveView
+from nnlab.display.shown_summary import ShownSummary, write_summary
 from nnlab.display.views import RunAbout, run_heading
 
 Show = Callable[[str], None]
@@ -76,20 +76,20 @@ class NotebookView:
             self._draw()
         self._running = False
 
-    def outcome(self, outcome: Outcome) -> None:
-        """Writes the closing lines below."""
+    def summary(self, shown: ShownSummary) -> None:
+        """Writes the summary below."""
         text = StringIO()
-        write_closing(outcome, stream=text)
+        write_summary(shown, stream=text)
         self._draw(text.getvalue())
 
-    def _draw(self, closing: str = "") -> None:
+    def _draw(self, last_lines: str = "") -> None:
         paper = _paper(record=True, force_terminal=True)
         for line in self._lines:
             paper.print(line, markup=False, soft_wrap=True)
         if self._screen.begun:
             paper.print(self._screen.render())
-        if closing:
-            paper.print(closing, markup=False, soft_wrap=True)
+        if last_lines:
+            paper.print(last_lines, markup=False, soft_wrap=True)
         page = paper.export_html(inline_styles=True, code_format=_FRAME)
         self._show(_DOTS.sub(lambda found: _CELL.format(found[0]), page))
         self._shown = monotonic()

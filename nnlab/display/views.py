@@ -12,7 +12,7 @@ from typing import Protocol, TextIO, cast, final
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
 from nnlab.core.wrap import write_wrapped
-from nnlab.display.closing import Outcome, epoch_of, four_digits, write_closing
+from nnlab.display.shown_summary import ShownSummary, epoch_of, four_digits, write_summary
 from nnlab.training.probes.readings import reading_definition
 
 _LINES = 40
@@ -66,7 +66,7 @@ class View(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """A sentence that must not be lost: a warning, what `auto` took."""
+        """A sentence that is always shown: a warning, what `auto` chose."""
         ...
 
     def finding(self, finding: Finding) -> None:
@@ -81,7 +81,7 @@ class View(Protocol):
         """The run is over, in whichever way. May be called more than once, and without a start."""
         ...
 
-    def outcome(self, outcome: Outcome) -> None:
+    def summary(self, shown: ShownSummary) -> None:
         """What was reached; comes after `finish`."""
         ...
 
@@ -143,7 +143,7 @@ class QuietView:
     def finish(self) -> None:
         """Says nothing."""
 
-    def outcome(self, outcome: Outcome) -> None:
+    def summary(self, shown: ShownSummary) -> None:
         """Says nothing."""
 
 
@@ -193,9 +193,9 @@ class PlainView:
         if self._waiting and self._latest:
             self._write_waiting()
 
-    def outcome(self, outcome: Outcome) -> None:
-        """Writes the closing lines."""
-        write_closing(outcome, stream=self._stream)
+    def summary(self, shown: ShownSummary) -> None:
+        """Writes the summary."""
+        write_summary(shown, stream=self._stream)
 
     def _write_waiting(self) -> None:
         self.note("  ".join([self._waiting, *_numbers(self._latest)]))

@@ -22,13 +22,14 @@ def memory_needs(experiment: Experiment) -> dict[str, int]:
     numbers = prod(shape.inputs) + sum(prod(plan.output) for plan in leaves)
     # Images are kept as they are stored, a byte a value.
     stored = 1 if config.data.form(experiment.place) == "images" else 4
+    part = -(-experiment.batch_size // train.accumulate)
     rows = max(shape.sizes.values()) if _shared(experiment) else sum(shape.sizes.values())
     return {
         "weights": weights,
         "gradients": weights if config.rule.optimized else 0,
         "optimizer": _state(experiment) if config.rule.optimized else 0,
         **({} if train.averaging == "none" else {"average": weights}),
-        "activations": numbers * experiment.batch_size * _WIDTHS.get(train.precision, 2),
+        "activations": numbers * part * _WIDTHS.get(train.precision, 2),
         "data": rows * prod(shape.inputs) * stored,
     }
 

@@ -74,6 +74,11 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         path = ("data", "augment", position)
         if text := augment.misfit(shape.inputs):
             yield Mistake(path, text)
+    size = config.train.batch_size
+    most = shape.sizes["train"] if size == "full" else min(size, shape.sizes["train"])
+    if config.train.accumulate > most:
+        text = f"a batch of {most} examples has no {config.train.accumulate} parts (at most {most})"
+        yield Mistake(("train", "accumulate"), text)
     if config.train.sampling == "balanced" and shape.task != "classes":
         text = f"balanced needs classes, the targets are {_WORDS[shape.task]}"
         ways = {"labels": "loss: {kind: bce, pos_weight: balanced} weights rare ones"}

@@ -59,6 +59,9 @@ def _of_training(config: RunConfig) -> list[Mistake]:
     if train.clip_norm is not None:
         text = f"{rule} follows no gradient that could be clipped (remove it)"
         wrong.append(Mistake(("train", "clip_norm"), text))
+    if train.accumulate > 1:
+        text = f"{rule} follows no gradient that could be accumulated (remove it)"
+        wrong.append(Mistake(("train", "accumulate"), text))
     if train.precision in ("bf16", "fp16"):
         text = f"{rule} computes in fp32 or fp64, got {train.precision} (write fp32)"
         wrong.append(Mistake(("train", "precision"), text))

@@ -1,9 +1,14 @@
 """Modules of our own that torch does not have; imported by the `build()` that needs one."""
 
+from math import prod
 from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nnlab.core.contracts import Noise, drawn_for
+from nnlab.parts.row_random import kept_share, rows_kept, uniform_rows
 
 
 @final
@@ -40,3 +45,44 @@ class ScaledTanh(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape, between -scale and scale."""
         return self._scale * torch.tanh(self._slope * x)
+
+
+@final
+class RowDropout(nn.Dropout):
+    """Sets a share p of the units to 0 and divides the others by 1 - p; masks by row.
+
+    p is rounded to a multiple of 2^-16, and the units are divided by what that leaves, so that the
+    mean stays exactly what it was.
+    """
+
+    noise: Noise | None = None
+    stream: int = 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, ...) to the same."""
+        if not self.training or self.p == 0.0:
+            return input
+        drawn = drawn_for(self, input)
+        if drawn is None:
+            return F.dropout(input, self.p, training=True)
+        rows, seed = drawn
+        kept = rows_kept(rows, seed, prod(input.shape[1:]), self.p).view(input.shape)
+        return torch.where(kept, input / kept_share(self.p), torch.zeros_like(input))
+
+
+@final
+class RowRReLU(nn.RReLU):
+    """x for x >= 0, else x times a slope between `lower` and `upper` that is drawn by row."""
+
+    noise: Noise | None = None
+    stream: int = 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, ...) to the same."""
+        drawn = drawn_for(self, input) if self.training else None
+        if drawn is None:
+            return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+        rows, seed = drawn
+        draws = uniform_rows(rows, seed, prod(input.shape[1:])).view(input.shape).to(input.dtype)
+        slope = self.lower + (self.upper - self.lower) * draws
+        return torch.where(input >= 0, input, input * slope)

@@ -26,20 +26,52 @@ def _shifted(z: "Tensor", bits: int) -> "Tensor":
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def uniform_rows(rows: "Tensor", seed: int, count: int) -> "Tensor":
+def _row_bits(rows: "Tensor", seed: "int | Tensor", count: int) -> "Tensor":
+    """(N, count) int64 of drawn bits: each (seed, row) starts a SplitMix64 stream of its own."""
+    start = _mix(_mix(rows + _STRIDE) ^ seed)
+    index = torch.arange(1, count + 1, device=rows.device)
+    return _mix(start[:, None] + index * _STRIDE)
+
+
+def kept_share(p: float) -> float:
+    """1 - p as `rows_kept` draws it: a multiple of 2^-16 that is neither 0 nor 1."""
+    return 1.0 - _dropped(p) / 65536
+
+
+def _dropped(p: float) -> int:
+    """How many of 65536 draws are dropped."""
+    return min(max(round(p * 65536), 1), 65535)
+
+
+def rows_kept(rows: "Tensor", seed: "int | Tensor", count: int, p: float) -> "Tensor":
+    """Which of `count` units each row keeps where a share p is dropped.
+
+    Args:
+        rows: (N,) int64 row numbers.
+        seed: in [0, 2^63); as a 0-dim tensor a compiled step reads it anew.
+        count: how many draws each row takes.
+        p: above 0 and below 1, rounded to a multiple of 2^-16: one hash serves four draws.
+
+    Returns:
+        (N, count) booleans on the rows' device; nothing waits for the device.
+    """
+    bits = _row_bits(rows, seed, -(-count // 4))
+    fourths = torch.stack([(bits >> shift) & 0xFFFF for shift in (0, 16, 32, 48)], dim=2)
+    return fourths.flatten(1)[:, :count] >= _dropped(p)
+
+
+def uniform_rows(rows: "Tensor", seed: "int | Tensor", count: int) -> "Tensor":
     """Draws from [0, 1): each (seed, row) starts a SplitMix64 stream of its own.
 
     Args:
         rows: (N,) int64 row numbers.
-        seed: in [0, 2^63).
+        seed: in [0, 2^63); as a 0-dim tensor a compiled step reads it anew.
         count: how many draws each row takes.
 
     Returns:
         (N, count) float32 on the rows' device, multiples of 2^-24; nothing waits for the device.
     """
-    start = _mix(_mix(rows + _STRIDE) ^ seed)
-    index = torch.arange(1, count + 1, device=rows.device)
-    bits = _mix(start[:, None] + index * _STRIDE)
+    bits = _row_bits(rows, seed, count)
     # 24 bits are what float32 holds exactly: no draw is rounded up to 1.
     return _shifted(bits, 40).to(torch.float32) * 2.0**-24
 

@@ -84,7 +84,7 @@ class HebbianStep(RuleStep):
 
 
 _SHOWN = 10
-"""The most components with a closing line."""
+"""The most components that get a line of the summary."""
 
 
 def angles_between(first: Tensor, second: Tensor) -> Tensor:

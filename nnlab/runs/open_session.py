@@ -7,7 +7,7 @@ from time import perf_counter, time
 from typing import Any
 
 from nnlab.config.run_config import RunConfig
-from nnlab.core.contracts import Examples
+from nnlab.core.contracts import Drawing, Examples
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
@@ -20,8 +20,8 @@ from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
 from nnlab.runs.folder.metrics import RecordPosition, check_record
-from nnlab.runs.outcome import summarize_run
 from nnlab.runs.prefetch import Prefetch
+from nnlab.runs.summarizing import summarize_run
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
@@ -133,6 +133,8 @@ def _continue_from(
     built.step.load(found.tensors)
     _check_record(folder, found.state)
     view.note(f"resumed at step {found.step}, from {found.path.name}")
+    if found.format < 2 and any(isinstance(m, Drawing) for m in built.network.modules()):
+        view.note("dropout draws other masks from here on: an older version began this run")
     return found
 
 

@@ -13,14 +13,14 @@ from nnlab.runs.folder.summary import Summary
 from nnlab.runs.observers.findings import Examiner
 from nnlab.runs.observers.gallery import Gallery, scene_of
 from nnlab.runs.observers.per_example import PerExample
-from nnlab.runs.outcome import (
+from nnlab.runs.saving import Saver
+from nnlab.runs.summarizing import (
     conclude_run,
     describe_run,
     score_meanings,
     summarize_run,
     summary_card,
 )
-from nnlab.runs.saving import Saver
 
 
 @final

@@ -25,9 +25,9 @@ from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.find import create_folder
 from nnlab.runs.folder.summary import Summary
 from nnlab.runs.open_session import Wish, make_ready, open_session
-from nnlab.runs.outcome import closing_outcome, summarize_run
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.recorder import open_recorder
+from nnlab.runs.summarizing import shown_summary, summarize_run
 from nnlab.training import device as devices
 
 
@@ -120,7 +120,7 @@ def stream_run(
 
     While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
     and the first signal ends the run softly. `examples` take the place of the config's data (a
-    smoke run without them); without `shown` the view is told neither folder nor outcome.
+    smoke run without them); without `shown` the view is told neither folder nor summary.
 
     `opened` gets the session before the first update: to stop the run, hold it up, look inside.
     """
@@ -159,7 +159,7 @@ def _opened(
         view.note(remark)
     with _settings(wish):
         session = open_session(wish, folder, view, begun=begun)
-    # Left in the reverse order: the workers that read data stop before the view says goodbye.
+    # Left in the reverse order: the workers that read data stop before the view ends.
     stack.callback(view.finish)
     stack.callback(session.built.source.close)
     return session
@@ -225,7 +225,7 @@ def _train_and_record(
     """The events of the loop, each recorded before it is handed out."""
     trainer, progress = session.built.trainer, session.progress
     with open_recorder(session, view) as recorder:
-        stopped = Stopped("failed", "it ended without a word")
+        stopped = Stopped("failed", "the training loop gave no reason")
         try:
             recorder.begin(about)
             for event in trainer.run(progress):
@@ -263,12 +263,12 @@ def _about(session: Session, folder: Path | None) -> RunAbout:
 
 
 def _report(session: Session, summary: Summary, view: View) -> None:
-    """The closing lines; a closed terminal does not turn a finished run into a failed one."""
+    """The last lines; a closed terminal does not turn a finished run into a failed one."""
     chance: dict[str, float] = {}
     if "scores" not in session.experiment.config.replaced:
         chance = blind_baseline(session.experiment, session.examples)
     with suppress(OSError, ValueError):
-        view.outcome(closing_outcome(session, summary, chance))
+        view.summary(shown_summary(session, summary, chance))
 
 
 def _with_threads(device: str, threads: int) -> str:

@@ -7,12 +7,12 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Batch
+from nnlab.core.contracts import Batch, Noise
 from nnlab.core.seeds import seed_for
 from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
-from nnlab.training.probes.gradients import tensor_norms
-from nnlab.training.probes.no_trace import may_draw
+from nnlab.training.probes.gradients import clip_gradients, tensor_norms
+from nnlab.training.probes.no_trace import foreign
 from nnlab.training.probes.observation import Observation
 from nnlab.training.step import Parts
 from nnlab.training.window import Window
@@ -21,6 +21,9 @@ from nnlab.training.window import Window
 @final
 class EagerStep:
     """Backpropagation, one operation at a time: the page that one reads.
+
+    An update has three stages: `gradient` of a batch, in parts where it is accumulated; `clip`, on
+    the whole of it; `descend`, the optimizer. A compiled step records the same stages.
 
     Args:
         parts: what it is made of; its optimizer is there.
@@ -41,8 +44,11 @@ class EagerStep:
         self._scaler = torch.amp.GradScaler(
             self.device.type, enabled=parts.autocast is torch.float16, init_scale=2.0**10
         )
-        # Seeding is work in every step: it is done only where a layer may draw.
-        self._draws = may_draw(parts.network)
+        # A layer of ours draws by row. A module of a user's own may draw as it likes: for it alone
+        # torch's generators are seeded, which is work in every step.
+        self._noise = Noise(torch.zeros((), dtype=torch.int64, device=self.device))
+        self._draws = self._noise.attach(parts.network)
+        self._foreign = foreign(parts.network)
         penalized = parts.penalty is not None
         self.window = Window(parts.scores, self.device, penalized=penalized)
         self.observation = Observation(
@@ -72,20 +78,34 @@ class EagerStep:
         """Gather, scale, augment, forward, backward, clip, optimizer, constraint, average, sums."""
         self._pass(rows, self.window)
         self.clip()
+        self.descend()
+        self.finish()
+
+    def descend(self) -> None:
+        """The optimizer's step, by the gradients that are there; leaves none behind."""
         if self._scaler.is_enabled():
             self._scaler.step(self.optimizer)
             self._scaler.update()
         else:
             optimizer_step(self.optimizer)
         self.optimizer.zero_grad(set_to_none=True)
-        self.finish()
 
-    def clip(self, *, foreach: bool = True) -> None:
-        """Shortens the whole gradient to `clip_norm`, and counts it; `foreach`: in one kernel."""
+    def clip(self, *, recorded: bool = False) -> None:
+        """Shortens the whole gradient to `clip_norm`, and counts it.
+
+        Args:
+            recorded: by operations that can be recorded, and with the limit as a tensor.
+        """
         limit = self._parts.clip_norm
         if limit is not None:
             self._scaler.unscale_(self.optimizer)
-            norm = nn.utils.clip_grad_norm_(self._parameters, limit, foreach=foreach)
+            if recorded:
+                limit = self._parts.numbers["clip_norm"]
+                norm = clip_gradients(
+                    [p.grad for p in self._parameters if p.grad is not None], limit
+                )
+            else:
+                norm = nn.utils.clip_grad_norm_(self._parameters, limit, foreach=True)
             # Added as a tensor: a branch on the norm would wait for the device in every step.
             self.observation.clipped += norm > limit
 
@@ -108,11 +128,16 @@ class EagerStep:
         """Forward and backward: leaves the (scaled) gradients in the parameters."""
         batch = self.batch(rows)
         self.seed()
-        objective = self.differentiate(batch, window)
+        found = self.gradient(batch, window)
         # Of the update alone, not of a probe: those are what the reading is about.
         if window is self.window and self.observation.awaits_norms:
             self.observation.note_norms(tensor_norms(self._found()))
-        return objective
+        return found
+
+    def gradients(self, rows: Tensor) -> list[Tensor]:
+        """Those of an update of these rows, one for each parameter; they stay there for `clip`."""
+        self._pass(rows, self.window)
+        return self._found()
 
     def batch(self, rows: Tensor) -> Batch:
         """Gathered, scaled, augmented for the update at hand."""
@@ -125,24 +150,53 @@ class EagerStep:
 
     def seed(self) -> None:
         """Begins what the forward pass of the update at hand draws."""
-        if self._draws:
-            devices.seed_generators(
-                self.device, seed_for(self._parts.seeds["dropout"], "dropout", self.count)
-            )
+        if self._draws or self._foreign:
+            seed = seed_for(self._parts.seeds["dropout"], "dropout", self.count)
+            self._noise.seed.fill_(seed)
+            if self._foreign:
+                devices.seed_generators(self.device, seed)
 
-    def differentiate(self, batch: Batch, window: Window | None) -> Tensor:
-        """Forward and backward on a batch; returns the objective ()."""
+    def gradient(self, batch: Batch, window: Window | None) -> Tensor:
+        """Forward and backward on a batch; returns the objective ().
+
+        In parts, each with every n-th example, it is the same gradient up to rounding: a part
+        counts by its share of the examples, and the penalty falls once. What looks at a batch as a
+        whole, as batch norm does, sees a part.
+        """
+        count = self._parts.accumulate
+        if count == 1:
+            return self._differentiate(batch, window, None, penalized=True)
+        objective = self._parts.learning_rate.new_zeros((), dtype=self._parameters[0].dtype)
+        for number in range(min(count, len(batch.rows))):
+            part = Batch(*(tensor[number::count] for tensor in batch))
+            share = len(batch.targets)
+            objective += self._differentiate(part, window, share, penalized=number == 0)
+        return objective
+
+    def _differentiate(
+        self, batch: Batch, window: Window | None, whole: int | None, *, penalized: bool
+    ) -> Tensor:
+        """Adds the gradient of a batch, or of a part of one of `whole` examples."""
+        self._noise.rows = batch.rows
         with self._autocast():
             outputs = self.network(batch.inputs)
+        self._noise.rows = None
         losses = self._parts.loss(outputs, batch)
-        objective = losses.mean()
-        penalty = None if self._parts.penalty is None else self._parts.penalty()
+        total = losses.mean() if whole is None else losses.sum() / whole
+        penalty = self._parts.penalty() if penalized and self._parts.penalty else None
         if penalty is not None:
-            objective = objective + penalty
-        self._scaler.scale(objective).backward()
+            total = total + penalty
+        self._scaler.scale(total).backward()
         if window is not None:
             window.add(losses.detach(), outputs.detach(), batch, penalty)
-        return objective.detach()
+            if not penalized:  # a later part of a batch that has been counted
+                window.batches -= 1
+        return total.detach()
+
+    @property
+    def lower_precision(self) -> bool:
+        """Whether matrix products are computed in fewer digits than the weights have."""
+        return self._parts.autocast is not None
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._parts.autocast is None:
@@ -182,7 +236,9 @@ class EagerStep:
         network = {**self._named, **dict(self.network.named_buffers())}
         found = {f"model/{name}": tensor for name, tensor in network.items()}
         sums = {"window/sums": self.window.sums, "window/clipped": self.observation.clipped}
-        return found | optimizer_state(self.optimizer, self._named) | sums
+        numbers = {f"number/{name}": number for name, number in self._parts.numbers.items()}
+        drawn = {"noise/seed": self._noise.seed} if self._draws else {}
+        return found | optimizer_state(self.optimizer, self._named) | sums | numbers | drawn
 
     def state(self) -> dict[str, Tensor]:
         """model/..., optimizer/<parameter>/<name>, scaler/..., window/..., step/count.

@@ -8,23 +8,26 @@ from torch import Tensor, nn
 from nnlab.training.step import Constraint, Penalty
 
 
-def penalty_term(parameters: Sequence[nn.Parameter], *, l2: float, l1: float) -> Penalty | None:
+def penalty_term(
+    parameters: Sequence[nn.Parameter], *, l2: float | Tensor, l1: float | Tensor
+) -> Penalty | None:
     """l2 / 2 * sum of w^2 + l1 * sum of |w| over these parameters; None if both are 0.
 
     Args:
         parameters: at least one.
-        l2: so that its gradient is l2 * w.
-        l1: so that its gradient is l1 * sign(w).
+        l2: so that its gradient is l2 * w; as a 0-dim tensor a compiled step reads it anew.
+        l1: so that its gradient is l1 * sign(w); as `l2`.
     """
-    if not l2 and not l1:
+    squared, absolute = (isinstance(each, Tensor) or each != 0 for each in (l2, l1))
+    if not squared and not absolute:
         return None
 
     def term() -> Tensor:
         total = parameters[0].new_zeros(())
         for parameter in parameters:
-            if l2:
+            if squared:
                 total = total + l2 / 2 * parameter.square().sum()
-            if l1:
+            if absolute:
                 total = total + l1 * parameter.abs().sum()
         return total
 

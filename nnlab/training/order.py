@@ -15,15 +15,16 @@ class Order:
 
     Args:
         rows: (n,) int64 row numbers of the training split, on the CPU.
-        batch_size: rows in a batch; the last may be shorter.
+        batch_size: rows in a batch, of all processes together; the last may be shorter.
         drop_last: leave a shorter last batch out.
         seed: of the shuffle, or of the draws; the epoch is the counter.
         device: where the batches are needed.
         sampling: shuffled takes every row once an epoch; in_order too, always in the order of
             `rows`; balanced draws as many rows with replacement, of each class equally many.
         labels: (n,) int64 classes of the rows, for balanced sampling.
-        rank: this process's number; it takes every `world`-th row of the epoch.
-        world: number of processes.
+        rank: this process's number; of each batch it takes every `world`-th row, which may be none
+            of a short last one.
+        world: number of processes, which all make as many updates.
     """
 
     def __init__(
@@ -47,15 +48,16 @@ class Order:
         self._sampling = sampling
         self._labels = labels
         self._rank, self._world = rank, world
-        count = len(range(rank, len(rows), world))
+        count = len(rows)
         self.per_epoch = count // batch_size if drop_last else ceil(count / batch_size)
         self._cut: tuple[int, list[Tensor]] | None = None
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows (N,) of every batch of an epoch, which counts from 0."""
         if self._cut is None or self._cut[0] != epoch:
-            rows = self._of(epoch)[self._rank :: self._world].to(self._device)
-            self._cut = (epoch, list(rows.split(self._batch_size))[: self.per_epoch])
+            whole = self._of(epoch).to(self._device).split(self._batch_size)[: self.per_epoch]
+            mine = [rows[self._rank :: self._world] for rows in whole] if self._world > 1 else whole
+            self._cut = (epoch, list(mine))
         return self._cut[1]
 
     def _of(self, epoch: int) -> Tensor:

@@ -1,7 +1,7 @@
 """One training step. The loop calls it and knows nothing of what happens inside."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -68,9 +68,13 @@ class Parts:
         closure: whether the optimizer evaluates the loss several times in an update.
         augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
+        accumulate: in how many parts the gradient of a batch is computed, one after the other.
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
         averaged: follows the network; what is evaluated, and the model of a checkpoint.
+        numbers: hyperparameters as 0-dim tensors, by name: those that the loss and the penalty
+            hold, and `clip_norm`. A compiled step takes them as inputs, so that it serves other
+            numbers too; empty where there is none.
         probes: see into the network where a full probe is asked for.
         autocast: the lower precision of the forward pass; None computes in the parameters' own.
     """
@@ -86,9 +90,11 @@ class Parts:
     closure: bool = False
     augment: AugmentFn | None = None
     penalty: Penalty | None = None
+    accumulate: int = 1
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None
+    numbers: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     probes: Probes | None = None
     autocast: torch.dtype | None = None
 

@@ -11,8 +11,8 @@ from typing import TextIO
 import pytest
 
 from nnlab.core.contracts import EpochEnd, Reading
-from nnlab.display.closing import Outcome, write_closing
 from nnlab.display.open_view import open_view
+from nnlab.display.shown_summary import ShownSummary, write_summary
 from nnlab.display.views import RunAbout, View
 
 ABOUT = RunAbout(
@@ -195,7 +195,7 @@ def test_live_view_draws_by_itself_and_leaves_no_thread() -> None:
         time.sleep(0.01)
 
 
-OUTCOME = Outcome(
+SHOWN = ShownSummary(
     run="runs/digits/1",
     status="early_stopped",
     why="no better for 5 epochs",
@@ -213,7 +213,7 @@ OUTCOME = Outcome(
 
 def test_report_shows_the_scores_beside_the_baseline_and_what_to_do_next() -> None:
     stream = io.StringIO()
-    write_closing(OUTCOME, stream=stream)
+    write_summary(SHOWN, stream=stream)
     assert stream.getvalue().splitlines() == [
         "early stopped (no better for 5 epochs): 4,690 steps in 12.3 s, best at epoch 8",
         "                                 loss   accuracy",
@@ -228,14 +228,14 @@ def test_report_shows_the_scores_beside_the_baseline_and_what_to_do_next() -> No
 
 def test_report_rounds_the_epoch_of_the_best_weights() -> None:
     stream = io.StringIO()
-    write_closing(replace(OUTCOME, best_epoch=0.118483), stream=stream)
+    write_summary(replace(SHOWN, best_epoch=0.118483), stream=stream)
     assert stream.getvalue().splitlines()[0].endswith("best at epoch 0.12")
 
 
 def test_report_of_a_run_without_scores() -> None:
     stream = io.StringIO()
-    bare = replace(OUTCOME, why="", scores={}, baseline={}, best_epoch=None, status="completed")
-    write_closing(bare, stream=stream)
+    bare = replace(SHOWN, why="", scores={}, baseline={}, best_epoch=None, status="completed")
+    write_summary(bare, stream=stream)
     assert stream.getvalue().startswith("completed: 4,690 steps in 12.3 s\nrun   runs/digits/1\n")
 
 

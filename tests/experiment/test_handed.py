@@ -55,7 +55,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         assert torch.equal(found[key], value), key
 
 
-def test_the_closing_lines_name_no_command_that_would_lack_what_was_handed_in(
+def test_the_last_lines_name_no_command_that_would_lack_what_was_handed_in(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = nnlab.train(SHORT, data=(X, Y), model=network(), run_dir=tmp_path / "1", quiet=False).run

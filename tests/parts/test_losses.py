@@ -225,3 +225,25 @@ def test_probabilities_of_one_against_all_are_sigmoids() -> None:
 @pytest.mark.parametrize("config", [MseConfig(), HingeConfig(), QuadraticConfig()])
 def test_distances_and_margins_have_no_probabilities(config: LossConfig) -> None:
     assert config.probabilities(logits(3)) is None
+
+
+@pytest.mark.parametrize("weights", [None, (0.5, 2.0, 1.0)])
+@pytest.mark.parametrize("mixed", [False, True], ids=["classes", "distributions"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_smoothing_by_a_tensor_has_the_bits_of_torch(
+    weights: tuple[float, ...] | None, mixed: bool, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(3)
+    z = (4 * torch.randn(50, 3, generator=generator)).to(dtype).requires_grad_()
+    y = torch.randint(3, (50,), generator=generator)
+    targets = torch.rand(50, 3, generator=generator).softmax(1).to(dtype) if mixed else y
+    config = CrossEntropyConfig(label_smoothing=0.15, class_weights=weights or "none")
+    shape = DataShape((2,), "classes", 3, ("a", "b", "c"), {"train": 50})
+    batch = Batch(torch.zeros(50, 2), targets, torch.arange(50))
+    smoothing = torch.tensor(0.15, dtype=torch.float64)
+    tuned = config.model_copy(update={"label_smoothing": smoothing})
+    plain, ours = config.build(shape)(z, batch), tuned.build(shape)(z, batch)
+    assert torch.equal(plain, ours)
+    (expected,) = torch.autograd.grad(plain.sum(), z)
+    (found,) = torch.autograd.grad(ours.sum(), z)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)

@@ -45,9 +45,17 @@ class TestEverySampling:
         assert torch.equal(epoch(later, 3), epoch(order(sampling), 3))
 
     def test_the_processes_of_a_world_share_an_epoch(self, sampling: str) -> None:
-        parts = [epoch(order(sampling, rank=rank, world=3), 1) for rank in range(3)]
-        whole = epoch(order(sampling), 1)
-        assert all(torch.equal(part, whole[rank::3]) for rank, part in enumerate(parts))
+        parts = [order(sampling, rank=rank, world=3).batches(1) for rank in range(3)]
+        whole = order(sampling).batches(1)
+        for rank, part in enumerate(parts):
+            assert len(part) == len(whole)  # else one waits for ever for what the others reduce
+            pairs = zip(part, whole, strict=True)
+            assert all(torch.equal(mine, rows[rank::3]) for mine, rows in pairs)
+
+    def test_a_process_may_have_no_row_of_a_short_batch(self, sampling: str) -> None:
+        parts = [order(sampling, rank=rank, world=6) for rank in range(6)]
+        assert [len(part.batches(0)[-1]) for part in parts] == [1, 1, 1, 1, 0, 0]
+        assert {part.per_epoch for part in parts} == {7}
 
 
 def test_shuffled_takes_every_row_once_and_anew_in_each_epoch() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -11,12 +11,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Examples, Machine
+from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import kinds_of
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.optimizers.family import DecayingConfig
 from nnlab.runs.building.build import BuiltRun, build_trainer
+from nnlab.training.eager_step import EagerStep
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {
@@ -314,3 +316,60 @@ def test_an_update_on_cuda_never_waits_for_the_device() -> None:
         built.step.update(rows)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+class TestAccumulatedGradients:
+    """A batch in parts moves the weights as a whole one does."""
+
+    SECTIONS: ClassVar[dict[str, Any]] = {
+        "data": {"kind": "blobs", "samples": 200},
+        "model": {"kind": "mlp", "hidden": [8, 8], "activation": "tanh"},
+        "optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.9},
+        "regularize": {"l2": 0.01, "l1": 0.001},
+    }
+
+    def run(
+        self, accumulate: int, **train: Any
+    ) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+        given = {"batch_size": 50, "precision": "fp64", "clip_norm": 0.2, **train}
+        _, _, built = make(**self.SECTIONS, train={"epochs": 1, **given, "accumulate": accumulate})
+        built.step.fill_learning_rate(0.1)
+        for rows in built.trainer.order.batches(0):
+            built.step.update(rows)
+        return weights(built), built.step.read()
+
+    @pytest.mark.parametrize("parts", [2, 3, 7])
+    def test_move_the_weights_as_the_whole_batch_does(self, parts: int) -> None:
+        (ours, read), (whole, expected) = self.run(parts), self.run(1)
+        for name, tensor in whole.items():
+            torch.testing.assert_close(ours[name], tensor, rtol=1e-12, atol=1e-14)
+        # Loss, penalty, clipped updates and scores are those of whole batches too.
+        assert read == pytest.approx(expected, rel=1e-12)
+
+    def test_of_one_part_are_the_same_bits(self) -> None:
+        ours, whole = self.run(1)[0], self.run(1)[0]
+        assert all(torch.equal(ours[name], tensor) for name, tensor in whole.items())
+
+    def test_are_those_of_two_processes_that_share_a_batch(self) -> None:
+        """Every second row each, the two gradients added: two addends commute."""
+        _, _, built = make(
+            **{**self.SECTIONS, "regularize": {}},
+            train={"epochs": 1, "batch_size": 50, "accumulate": 2},
+        )
+        step = built.step
+        assert isinstance(step, EagerStep)
+        rows = built.trainer.order.batches(0)[0]
+        found = [gradient.clone() for gradient in step.gradients(rows)]
+        step.optimizer.zero_grad(set_to_none=True)
+        parameters = list(step.network.parameters())
+        sums = [torch.zeros_like(p) for p in parameters]
+        for rank in (1, 0):
+            batch = step.source.gather(rows[rank::2])
+            losses = F.cross_entropy(step.network(batch.inputs), batch.targets, reduction="none")
+            parts = torch.autograd.grad(losses.sum() / len(rows), parameters)
+            sums = [total + part for total, part in zip(sums, parts, strict=True)]
+        assert all(torch.equal(one, other) for one, other in zip(found, sums, strict=True))
+
+    def test_more_parts_than_examples_are_refused(self) -> None:
+        with pytest.raises(ConfigError, match="a batch of 4 examples has no 5 parts"):
+            self.run(5, batch_size=4)

@@ -1,6 +1,73 @@
 """Remedies: changes of a config, as `--set` takes them, that this config can take."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from nnlab.core.errors import NnlabError
 from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.experiment.experiment import Experiment
+
+_FARTHEST = 100.0
+"""So many times an optimizer's default rate is the highest that is advised."""
+
+
+def changed_experiment(
+    facts: Facts, changes: Sequence[str], *, reopen: bool = False
+) -> Experiment | None:
+    """The experiment with changes, as `--set` would make it; None where it cannot take them.
+
+    Args:
+        facts: of the run.
+        changes: as `--set` takes them.
+        reopen: whether its data are described anew, as changes of its rows need it.
+    """
+    from nnlab.config.loading import load_config
+    from nnlab.config.run_config import to_plain
+    from nnlab.experiment.settle import settle
+
+    experiment = facts.experiment
+    try:
+        config = load_config(to_plain(experiment.config), list(changes))
+        shape = None if reopen else experiment.shape
+        return settle(config, experiment.place, experiment.machine, shape=shape)
+    except (NnlabError, ValueError, OSError):
+        return None
+
+
+def effective(facts: Facts, changes: Sequence[str]) -> tuple[str, ...]:
+    """Those of the changes that make another experiment of this one, together.
+
+    A change that is in force already, that no layer takes over, or that the config refuses beside
+    the others is left out.
+    """
+    if facts.handed or facts.config.data.handed or not changes:
+        return tuple(changes)  # what Python handed in is not written in the config
+    kept: list[str] = []
+    before = facts.experiment
+    for change in changes:
+        after = changed_experiment(facts, [*kept, change])
+        if after is not None and not _same(before, after):
+            kept.append(change)
+            before = after
+    return tuple(kept)
+
+
+def _same(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments train alike: the same layers, and the same of everything else."""
+
+    def rest(experiment: Experiment) -> dict[str, Any]:
+        fields = experiment.config.model_dump(exclude={"name", "model", "diagnose", "log"})
+        # What hangs on the machine is no change, and a range is the same however it is written.
+        return {key: value for key, value in fields.items() if key != "describe"}
+
+    layers = [(placed.name, placed.config) for placed in one.design.placed]
+    return rest(one) == rest(other) and layers == [
+        (placed.name, placed.config) for placed in other.design.placed
+    ]
+
+
+_MOST_NAMES = 50
+"""More columns than this are not named in a command."""
 
 
 def model_has_field(facts: Facts, field: str) -> bool:
@@ -20,6 +87,12 @@ def try_activation(facts: Facts, kind: str) -> tuple[str, ...]:
 def try_init(facts: Facts) -> tuple[str, ...]:
     """The initialization that follows the activation, and biases of 0."""
     found = ("model.init=auto",) if model_has_field(facts, "init") else ()
+    own = getattr(facts.config.model, "layers", ())
+    pairs = own.items() if isinstance(own, dict) else enumerate(own)
+    # What a layer has of its own hides what the model says for all.
+    found += tuple(
+        f"model.layers.{name}.init=auto" for name, layer in pairs if getattr(layer, "init", None)
+    )
     bias = getattr(facts.config.model, "bias_init", None)
     return (*found, "model.bias_init=zeros") if bias is not None and bias.kind != "zeros" else found
 
@@ -49,6 +122,9 @@ def try_rate(facts: Facts, factor: float) -> tuple[str, ...]:
     if not facts.followed or optimizer.closure or not optimizer.follows_lr:
         return ()
     rate, default = optimizer.lr * factor, type(optimizer).model_fields["lr"].default
+    if factor > 1.0 and isinstance(default, float):
+        # Short updates may have another cause; no rate that far from usual was ever right.
+        rate = max(min(rate, _FARTHEST * default), 2.0 * optimizer.lr)
     if factor < 1.0 and isinstance(default, float):
         rate = min(max(rate, default / 3.0), default) if optimizer.lr > default else rate
     return (f"optimizer.lr={rate:.1g}",)
@@ -63,6 +139,17 @@ def try_scale(facts: Facts) -> tuple[str, ...]:
     """Inputs of mean 0 and deviation 1; of images 0 to 1."""
     table = facts.data is None or facts.data.table
     return ("data.scale=feature",) if table else ("data.scale=unit",)
+
+
+def drop_columns(facts: Facts, names: Sequence[str]) -> tuple[str, ...]:
+    """Columns left out of a table in a file, beside those that are left out already."""
+    known = getattr(facts.config.data, "columns", None)
+    dropped: tuple[str, ...] | None = getattr(known, "drop", None)
+    if dropped is None or not facts.experiment.shape.columns or len(names) > _MOST_NAMES:
+        return ()
+    from json import dumps
+
+    return (f"data.columns.drop={dumps([*dropped, *names], ensure_ascii=False)}",)
 
 
 def try_simpler(facts: Facts) -> tuple[str, ...]:

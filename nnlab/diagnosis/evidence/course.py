@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
+from nnlab.diagnosis.evidence.trend import loss_trend
 
 FEWEST = 30
 """After fewer updates than this nobody can say whether a network learns."""
@@ -56,8 +57,9 @@ def not_finite(point: HistoryPoint, facts: Facts) -> str | None:
 
 
 def middle_update(point: HistoryPoint, facts: Facts) -> float | None:
-    """The median over the layers of |update| / |weights|."""
-    found = [ratio for _, ratio in of_layers(point, "update_ratio", facts.layers)]
+    """The median of |update| / |weights| over the layers that have no low rate of their own."""
+    layers = [layer for layer in facts.layers if layer not in facts.slow_layers] or facts.layers
+    found = [ratio for _, ratio in of_layers(point, "update_ratio", layers)]
     return median(found) if found else None
 
 
@@ -140,19 +142,10 @@ def much_is_learned(history: History, facts: Facts) -> bool:
     return share is not None and share >= facts.limits.learned
 
 
-def loss_still_falls(history: History, facts: Facts) -> bool:
-    """Whether the training loss still falls: from the second third of the readings to the last.
-
-    By more than a fiftieth of a blind guess's loss; what moves less has come to rest.
-    """
-    start, losses = (
-        loss_of_blind_guess(history, facts),
-        [value for _, value in history.curve("loss")],
-    )
-    third = len(losses) // 3
-    if start is None or not third:
-        return True
-    return fmean(losses[-2 * third : -third]) - fmean(losses[-third:]) > 0.02 * start
+def loss_still_falls(history: History) -> bool:
+    """Whether the training loss falls, from one third of the readings to the next; or who knows."""
+    trend = loss_trend(history)
+    return trend is None or trend.falls
 
 
 def costs_something(history: History, facts: Facts) -> bool:
@@ -161,14 +154,49 @@ def costs_something(history: History, facts: Facts) -> bool:
     Before the end nobody knows: many runs rest on a plateau for half of their time, and then learn
     (Saxe et al. 2014, arXiv:1312.6120).
     """
-    return (
-        history.ended
-        and not much_is_learned(history, facts)
-        and not loss_still_falls(history, facts)
-    )
+    return history.ended and not much_is_learned(history, facts) and not loss_still_falls(history)
 
 
 def should_have_begun(history: History, facts: Facts) -> bool:
     """Whether learning should have begun by now."""
     few = history.step < FEWEST or len(history.train) <= 3
     return not few and facts.share(history.step) >= facts.limits.patience
+
+
+def held_out_gone(history: History, facts: Facts) -> float | None:
+    """How much of a blind guess's loss is gone on validation rows, as `share_of_loss_gone` counts.
+
+    None without validation readings, or where a guess's loss is not known.
+    """
+    start = loss_of_blind_guess(history, facts)
+    losses = [value for _, value in history.curve("loss", "validation")][-3:]
+    return 1.0 - sum(losses) / len(losses) / start if start and losses else None
+
+
+def scored_well(history: History, facts: Facts) -> bool:
+    """Whether a validation score has gone most of the way from a blind guess's to a perfect one."""
+    known = facts.data.baseline if facts.data is not None else {}
+    for score in facts.experiment.scores:
+        values = [value for _, value in history.curve(score.key, "validation")][-3:]
+        base = known.get(score.key, 1.0)
+        if score.higher_is_better and values and base < 1.0:
+            return (fmean(values) - base) / (1.0 - base) >= _WELL
+    return False
+
+
+_WELL = 0.8
+
+
+def little_is_learned(history: History, facts: Facts) -> bool:
+    """Whether the run failed by its own numbers: diverged, or most of a guess's loss is left.
+
+    The better of training and validation counts: dropout and augmentation make training harder
+    than validation, an average that lags makes validation worse than training.
+    """
+    if history.diverged:
+        return True
+    if scored_well(history, facts):
+        return False
+    shares = (share_of_loss_gone(history, facts), held_out_gone(history, facts))
+    known = [share for share in shares if share is not None]
+    return bool(known) and max(known) < facts.limits.learned

@@ -29,10 +29,12 @@ class History:
         probed: those of train that have a full probe of the layers.
         diverged: whether the run was stopped because its numbers went off.
         ended: whether it came to its end.
+        status: how it ended, as summary.json has it; empty until then.
     """
 
     def __init__(self) -> None:
         self.diverged = self.ended = False
+        self.status = ""
         self.points: dict[Split, list[HistoryPoint]] = {"train": [], "validation": []}
         self.probed: list[HistoryPoint] = []
         # The same curve is asked for by many rules between two readings.

@@ -85,7 +85,9 @@ class RreluConfig(ReluFamily, frozen=True):
         return sqrt(2.0 / (1.0 + square))
 
     def build(self) -> "nn.Module":
-        return nn.RReLU(self.lower, self.upper)
+        from nnlab.parts.modules import RowRReLU
+
+        return RowRReLU(self.lower, self.upper)
 
     def value(self, z: "Floats") -> "Floats":
         return np.where(z > 0, z, (self.lower + self.upper) / 2.0 * z)

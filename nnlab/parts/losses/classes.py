@@ -69,6 +69,26 @@ def _weighted(columns: "Floats", weights: ClassWeights) -> "Floats":
     return columns if factors is None else columns * np.array(factors)
 
 
+def _smoothed_cross_entropy(
+    z: "Tensor", y: "Tensor", weights: "Tensor | None", smoothing: "Tensor"
+) -> "Tensor":
+    """F.cross_entropy with label smoothing by a tensor (), operation by operation the same bits.
+
+    Args:
+        z: (N, K) logits.
+        y: (N,) classes or (N, K) distributions.
+        weights: (K,) a factor for each class.
+        smoothing: eps, ().
+    """
+    logs, share = z.log_softmax(dim=1), smoothing / z.shape[1]
+    if y.ndim == 2:
+        found = logs * (y * (1 - smoothing) + share)
+        return -(found if weights is None else found * weights).sum(dim=1)
+    own = F.nll_loss(logs, y, weight=weights, reduction="none")
+    every = -(logs if weights is None else logs * weights).sum(dim=1)
+    return (1 - smoothing) * own + every * share
+
+
 @final
 class CrossEntropyConfig(LossConfig, frozen=True):
     """-log softmax(z)[y], the surprise at the right class.
@@ -80,6 +100,7 @@ class CrossEntropyConfig(LossConfig, frozen=True):
     are those of scikit-learn: their mean over the training split is 1.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("label_smoothing",)
     kind: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """eps: the target is (1 - eps) one-hot + eps / K. Szegedy et al. 2016, arXiv:1512.00567, 7."""
@@ -108,13 +129,10 @@ class CrossEntropyConfig(LossConfig, frozen=True):
 
         def loss(outputs: "Tensor", batch: Batch) -> "Tensor":
             z, y = at_least_float32(outputs), batch.targets
-            return F.cross_entropy(
-                z,
-                y if y.ndim == 1 else y.to(z.dtype),
-                weight=None if weights is None else weights.like(z),
-                label_smoothing=smoothing,
-                reduction="none",
-            )
+            y, w = y if y.ndim == 1 else y.to(z.dtype), weights and weights.like(z)
+            if isinstance(smoothing, torch.Tensor):
+                return _smoothed_cross_entropy(z, y, w, smoothing)
+            return F.cross_entropy(z, y, weight=w, label_smoothing=smoothing, reduction="none")
 
         return loss
 

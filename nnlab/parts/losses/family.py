@@ -1,7 +1,7 @@
 """What every loss says of itself, and what they share."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
@@ -28,6 +28,8 @@ class LossConfig(Kind, frozen=True):
         link_inside: whether the loss computes that link itself, so that the network ends in logits.
         links: the output activations that may be written; None for any.
         tasks: the tasks it can be trained on.
+        tuned: fields that are numbers and that `build` may meet as 0-dim tensors where they are
+            not 0: so that a compiled step is not built anew for another number.
         formula: one line: formula, reduction, targets, link.
     """
 
@@ -35,6 +37,7 @@ class LossConfig(Kind, frozen=True):
     link_inside: ClassVar[bool] = False
     links: ClassVar[tuple[str, ...] | None] = None
     tasks: ClassVar[tuple[Task, ...]] = ("classes", "regression")
+    tuned: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str]
     one_for_two: ClassVar[bool] = False
     """Whether two classes share one output, which is high for the second class."""
@@ -103,6 +106,15 @@ class LossConfig(Kind, frozen=True):
     def predictions(self, outputs: "Tensor") -> "Tensor":
         """The real targets that raw outputs predict, (N, K). Default: the outputs themselves."""
         return outputs
+
+    def tuned_by(self, numbers: "Mapping[str, Tensor]") -> Self:
+        """This loss with 0-dim tensors in the place of what it is `tuned` by, for `build` alone.
+
+        Args:
+            numbers: by the field's name; others are left aside.
+        """
+        taken = {name: numbers[name] for name in self.tuned if name in numbers}
+        return self.model_copy(update=taken) if taken else self
 
     @abstractmethod
     def build(self, shape: DataShape) -> LossFn:

@@ -14,6 +14,7 @@ from nnlab.parts.optimizers.family import (
     Updated,
     numel_of,
     scalar_once,
+    scalars_of,
 )
 
 
@@ -43,7 +44,8 @@ def adam_formula(
     new = {"step": t, "exp_avg": m, "exp_avg_sq": v}
     if "max_exp_avg_sq" in at.state:
         v = new["max_exp_avg_sq"] = torch.maximum(at.state["max_exp_avg_sq"], v)
-    (b1, b2), n = betas, t.double()
+    b1, b2 = betas
+    n = t.double()
     # The corrections are single numbers: the tensors are divided once, not three times.
     root = (1 - b2**n).sqrt()
     rate, floor = scalar_once(at.lr * root / (1 - b1**n), root * eps)
@@ -54,9 +56,9 @@ def adam_moments(
     g: "torch.Tensor", state: "Mapping[str, torch.Tensor]", betas: tuple[float, float]
 ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
     """The count of this update, and the running means of g and g^2."""
-    b1, b2 = betas
     m, v = state["exp_avg"], state["exp_avg_sq"]
-    return state["step"] + 1, b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+    b1, new1, b2, new2 = scalars_of(g, betas[0], 1 - betas[0], betas[1], 1 - betas[1])
+    return state["step"] + 1, b1 * m + new1 * g, b2 * v + new2 * g * g
 
 
 @final
@@ -68,6 +70,7 @@ class AdamConfig(DecayingConfig, frozen=True):
     Weight decay is added to g.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["adam"] = "adam"
     lr: PositiveFloat = 1e-3
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
@@ -104,6 +107,7 @@ class AdamwConfig(DecayingConfig, frozen=True):
     """
 
     decoupled: ClassVar[bool] = True
+    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["adamw"] = "adamw"
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.01
@@ -141,6 +145,7 @@ class AdamaxConfig(DecayingConfig, frozen=True):
     added to g.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["adamax"] = "adamax"
     lr: PositiveFloat = 2e-3
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
@@ -158,8 +163,9 @@ class AdamaxConfig(DecayingConfig, frozen=True):
         state, lr = at.state, at.lr
         w, g = self._decayed(at)
         (b1, b2), t = self.betas, state["step"] + 1
-        m = b1 * state["exp_avg"] + (1 - b1) * g
-        u = torch.maximum(b2 * state["exp_inf"], g.abs() + self.eps)
+        first, new, second, eps = scalars_of(g, b1, 1 - b1, b2, self.eps)
+        m = first * state["exp_avg"] + new * g
+        u = torch.maximum(second * state["exp_inf"], g.abs() + eps)
         (rate,) = scalar_once(lr / (1 - b1 ** t.double()))
         return w - rate * (m / u), {"step": t, "exp_avg": m, "exp_inf": u}
 
@@ -173,6 +179,7 @@ class NadamConfig(DecayingConfig, frozen=True):
     added to g, or with decoupled_weight_decay as in adamw.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["nadam"] = "nadam"
     lr: PositiveFloat = 2e-3
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
@@ -208,7 +215,8 @@ class NadamConfig(DecayingConfig, frozen=True):
         so_far = product.double()
         now, then = (1 - mu) / (1 - so_far), ahead / (1 - so_far * ahead)
         now, then, correction = scalar_once(lr * now, lr * then, 1 - b2**n)
-        w = w - (now * g + then * m) / ((v / correction).sqrt() + self.eps)
+        (eps,) = scalars_of(g, self.eps)
+        w = w - (now * g + then * m) / ((v / correction).sqrt() + eps)
         return w, {"step": t, "exp_avg": m, "exp_avg_sq": v, "mu_product": product}
 
 
@@ -221,6 +229,7 @@ class RadamConfig(DecayingConfig, frozen=True):
     g, or with decoupled_weight_decay as in adamw.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["radam"] = "radam"
     lr: PositiveFloat = 1e-3
     betas: tuple[BetaFraction, Annotated[float, Field(gt=0.0, lt=1.0)]] = (0.9, 0.999)
@@ -254,7 +263,8 @@ class RadamConfig(DecayingConfig, frozen=True):
         above = (rho - 4) * (rho - 2) * longest
         rectified = (above / ((longest - 4) * (longest - 2) * rho) * (1 - b2**n)).sqrt()
         length, rate, rectified = scalar_once(length, lr / (1 - b1**n), rectified)
-        scale = torch.where(length > 5, rectified / (v.sqrt() + self.eps), torch.ones_like(v))
+        (eps,) = scalars_of(g, self.eps)
+        scale = torch.where(length > 5, rectified / (v.sqrt() + eps), torch.ones_like(v))
         return w - rate * m * scale, {"step": t, "exp_avg": m, "exp_avg_sq": v}
 
 

@@ -6,7 +6,15 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import torch
-from nnlab.parts.optimizers.family import At, BetaFraction, DecayingConfig, Updated, numel_of
+from nnlab.parts.optimizers.family import (
+    At,
+    BetaFraction,
+    DecayingConfig,
+    Updated,
+    given,
+    numel_of,
+    scalars_of,
+)
 
 
 @final
@@ -55,6 +63,7 @@ class RmspropConfig(DecayingConfig, frozen=True):
     Graves 2013, arXiv:1308.0850. Weight decay is added to g.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("alpha", "eps", "momentum")
     kind: Literal["rmsprop"] = "rmsprop"
     lr: PositiveFloat = 0.01
     alpha: BetaFraction = 0.99
@@ -81,14 +90,16 @@ class RmspropConfig(DecayingConfig, frozen=True):
     def updated(self, at: At) -> Updated:
         state, lr = at.state, at.lr
         w, g = self._decayed(at)
-        mean = s = self.alpha * state["square_avg"] + (1 - self.alpha) * g * g
+        alpha, rest, eps = scalars_of(g, self.alpha, 1 - self.alpha, self.eps)
+        mean = s = alpha * state["square_avg"] + rest * g * g
         new = {"step": state["step"] + 1, "square_avg": s}
         if self.centered:
-            new["grad_avg"] = self.alpha * state["grad_avg"] + (1 - self.alpha) * g
+            new["grad_avg"] = alpha * state["grad_avg"] + rest * g
             mean = s - new["grad_avg"].square()
-        step = g / (mean.sqrt() + self.eps)
-        if self.momentum:
-            step = new["momentum_buffer"] = self.momentum * state["momentum_buffer"] + step
+        step = g / (mean.sqrt() + eps)
+        if given(self.momentum):
+            (momentum,) = scalars_of(g, self.momentum)
+            step = new["momentum_buffer"] = momentum * state["momentum_buffer"] + step
         return w - lr * step, new
 
 
@@ -100,6 +111,7 @@ class AdadeltaConfig(DecayingConfig, frozen=True):
     lr is 1). Weight decay is added to g.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("rho", "eps")
     kind: Literal["adadelta"] = "adadelta"
     lr: PositiveFloat = 1.0
     rho: BetaFraction = 0.9
@@ -116,9 +128,10 @@ class AdadeltaConfig(DecayingConfig, frozen=True):
     def updated(self, at: At) -> Updated:
         state, lr = at.state, at.lr
         w, g = self._decayed(at)
-        s = self.rho * state["square_avg"] + (1 - self.rho) * g * g
-        d = (state["acc_delta"] + self.eps).sqrt() / (s + self.eps).sqrt() * g
-        u = self.rho * state["acc_delta"] + (1 - self.rho) * d * d
+        rho, rest, eps = scalars_of(g, self.rho, 1 - self.rho, self.eps)
+        s = rho * state["square_avg"] + rest * g * g
+        d = (state["acc_delta"] + eps).sqrt() / (s + eps).sqrt() * g
+        u = rho * state["acc_delta"] + rest * d * d
         return w - lr * d, {"step": state["step"] + 1, "square_avg": s, "acc_delta": u}
 
 

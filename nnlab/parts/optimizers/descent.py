@@ -7,7 +7,15 @@ from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import Shape
 from nnlab.core.lazy import torch
-from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig, Updated, numel_of
+from nnlab.parts.optimizers.family import (
+    At,
+    DecayingConfig,
+    GroupedConfig,
+    Updated,
+    given,
+    numel_of,
+    scalars_of,
+)
 
 
 @final
@@ -20,6 +28,7 @@ class SgdConfig(DecayingConfig, frozen=True):
     added to g.
     """
 
+    tuned: ClassVar[tuple[str, ...]] = ("momentum", "dampening")
     kind: Literal["sgd"] = "sgd"
     lr: PositiveFloat = 0.01
     momentum: NonNegativeFloat = 0.0
@@ -60,10 +69,11 @@ class SgdConfig(DecayingConfig, frozen=True):
     def updated(self, at: At) -> Updated:
         state, lr = at.state, at.lr
         w, g = self._decayed(at)
-        if not self.momentum:
+        if not given(self.momentum):
             return w - lr * g, {}
-        v = self.momentum * state["momentum_buffer"] + (1 - self.dampening) * g
-        return w - lr * (g + self.momentum * v if self.nesterov else v), {"momentum_buffer": v}
+        momentum, new = scalars_of(g, self.momentum, 1 - self.dampening)
+        v = momentum * state["momentum_buffer"] + new * g
+        return w - lr * (g + momentum * v if self.nesterov else v), {"momentum_buffer": v}
 
 
 @final

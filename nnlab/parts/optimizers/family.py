@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
@@ -39,7 +39,8 @@ class At(NamedTuple):
     """What the optimizer remembers, by its own keys; counts are 0-dim tensors."""
     lr: "torch.Tensor"
     """0-dim float64, on w's device."""
-    weight_decay: float
+    weight_decay: "float | torch.Tensor"
+    """0 where none falls; a compiled step has the others as 0-dim tensors."""
 
 
 Updated = tuple["torch.Tensor", dict[str, "torch.Tensor"]]
@@ -53,11 +54,15 @@ class OptimizerConfig(Kind, frozen=True):
         lr: the base learning rate; a schedule multiplies it.
         closure: whether an update evaluates the loss several times, on the same rows.
         follows_lr: whether every update reads the learning rate, so that a schedule has an effect.
+        tuned: fields that are numbers, or pairs of them, and that `updated` may meet as 0-dim
+            tensors: so that a compiled step is not built anew for another number. A 0 stays a 0,
+            as formulas leave out what it is a factor of.
     """
 
     lr: PositiveFloat
     closure: ClassVar[bool] = False
     follows_lr: ClassVar[bool] = True
+    tuned: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def build(self, parameters: Named, *, lr: "float | torch.Tensor") -> "torch.optim.Optimizer":
@@ -95,6 +100,24 @@ class OptimizerConfig(Kind, frozen=True):
     @abstractmethod
     def state_size(self, parameters: Mapping[str, Shape]) -> int:
         """How many numbers are kept for these parameters, besides single ones such as counts."""
+
+    def tuned_numbers(self) -> list[float]:
+        """The numbers of `tuned` that are not 0, one after the other."""
+        return [number for name in self.tuned for number in _flat(getattr(self, name)) if number]
+
+    def tuned_by(self, numbers: "Sequence[torch.Tensor]") -> Self:
+        """This config with 0-dim tensors in the place of `tuned_numbers`, for `updated` alone."""
+        given = iter(numbers)
+        taken: dict[str, object] = {}
+        for name in self.tuned:
+            value = getattr(self, name)
+            each = tuple(next(given) if number else number for number in _flat(value))
+            taken[name] = each if isinstance(value, tuple) else each[0]
+        return self.model_copy(update=taken)
+
+
+def _flat(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 class ParameterGroupConfig(Config, frozen=True):
@@ -237,11 +260,12 @@ class DecayingConfig(GroupedConfig, frozen=True):
         self, at: At, *, decoupled: bool | None = None
     ) -> "tuple[torch.Tensor, torch.Tensor]":
         """W and g once the weight decay has fallen on one of them."""
-        if not at.weight_decay:
+        if not given(at.weight_decay):
             return at.w, at.g
         if self.decoupled if decoupled is None else decoupled:
             return at.w * (1 - at.lr * at.weight_decay), at.g
-        return at.w, at.g + at.weight_decay * at.w
+        (decay,) = scalars_of(at.w, at.weight_decay)
+        return at.w, at.g + decay * at.w
 
 
 def fits(pattern: str, name: str) -> bool:
@@ -258,6 +282,24 @@ def scalar_once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
     the powers of Adam's corrections were two fifths of a compiled update of 784-256-128-10.
     """
     return torch.stack(numbers).unbind()
+
+
+def given(number: "float | torch.Tensor") -> bool:
+    """Whether there is something to compute with: a tensor is never asked what it holds."""
+    return isinstance(number, torch.Tensor) or number != 0
+
+
+def scalars_of(
+    like: "torch.Tensor", *numbers: "float | torch.Tensor"
+) -> "tuple[float | torch.Tensor, ...]":
+    """Numbers as factors of a tensor: those that are tensors in its precision.
+
+    Args:
+        like: what they will be multiplied with.
+        numbers: plain ones stay what they are; differences such as 1 - b2 come computed, as they
+            would lose digits in the precision of `like`.
+    """
+    return tuple(n.to(like.dtype) if isinstance(n, torch.Tensor) else n for n in numbers)
 
 
 def numel_of(shape: Shape) -> int:

@@ -10,7 +10,14 @@ from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
 from nnlab.core.lazy import torch
 from nnlab.parts.optimizers.adam import adam_formula
-from nnlab.parts.optimizers.family import At, BetaFraction, DecayingConfig, Updated, numel_of
+from nnlab.parts.optimizers.family import (
+    At,
+    BetaFraction,
+    DecayingConfig,
+    Updated,
+    numel_of,
+    scalars_of,
+)
 
 
 @final
@@ -27,6 +34,7 @@ class MuonConfig(DecayingConfig, frozen=True):
     """
 
     decoupled: ClassVar[bool] = True
+    tuned: ClassVar[tuple[str, ...]] = ("momentum", "betas", "eps")
     kind: Literal["muon"] = "muon"
     lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.1
@@ -75,8 +83,9 @@ class MuonConfig(DecayingConfig, frozen=True):
         w, g = self._decayed(at)
         if "momentum_buffer" not in state:
             return adam_formula(w, g, at, self.betas, self.eps)
-        m = state["momentum_buffer"].lerp(g, 1 - self.momentum)
-        ahead = g.lerp(m, self.momentum) if self.nesterov else m
+        momentum, rest = scalars_of(g, self.momentum, 1 - self.momentum)
+        m = state["momentum_buffer"].lerp(g, rest)
+        ahead = g.lerp(m, momentum) if self.nesterov else m
         rows, columns = w.shape
         length = sqrt(max(1, rows / columns))
         if self.adjust_lr == "match_rms_adamw":

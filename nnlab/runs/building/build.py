@@ -15,6 +15,7 @@ from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
 from nnlab.runs.building.compiling import compile_step
 from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.numbers import penalty_share, tuned_numbers
 from nnlab.runs.building.probing import build_probes, costly_measures, spread_rows
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
@@ -139,18 +140,21 @@ def _parts(
     optimizer = None
     if rule.optimized:
         optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+    numbers = tuned_numbers(experiment, device)
     return Parts(
         closure=config.optimizer.closure,
         network=network,
-        loss=loss_of(experiment, examples, network),
+        loss=loss_of(experiment, examples, network, numbers),
         optimizer=optimizer,
         source=source,
         scores=scores_of(experiment, examples),
         labels=experiment.design.layers.keys,
         learning_rate=rate,
         augment=_augment(experiment),
-        penalty=_penalty(experiment, network),
+        penalty=_penalty(experiment, network, numbers),
+        accumulate=train.accumulate,
         clip_norm=train.clip_norm,
+        numbers=numbers,
         constraint=_constraint(experiment, network),
         averaged=_averaged(experiment, network),
         probes=build_probes(experiment, examples, network, source, device),
@@ -229,11 +233,13 @@ def _constraint(experiment: Experiment, network: nn.Module) -> Callable[[], None
     return objective.max_norm(objective.regularized_parameters(network, "weights"), limit)
 
 
-def _penalty(experiment: Experiment, network: nn.Module) -> "Callable[[], Tensor] | None":
-    terms = experiment.config.regularize
-    share = experiment.shape.sizes["train"] if terms.per == "dataset" else 1
+def _penalty(
+    experiment: Experiment, network: nn.Module, numbers: Mapping[str, Tensor]
+) -> "Callable[[], Tensor] | None":
+    terms, share = experiment.config.regularize, penalty_share(experiment)
     parameters = objective.regularized_parameters(network, terms.on)
-    return objective.penalty_term(parameters, l2=terms.l2 / share, l1=terms.l1 / share)
+    l2, l1 = (numbers.get(n, getattr(terms, n) / share) for n in ("l2", "l1"))
+    return objective.penalty_term(parameters, l2=l2, l1=l1)
 
 
 def _limits(experiment: Experiment) -> Limits:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples
 from nnlab.core.package import FOLDER
 from nnlab.core.signals import CutShort
@@ -40,19 +41,30 @@ def compile_step(
     optimizer = config.optimizer
 
     def updated(
-        w: Tensor, g: Tensor, state: Any, lr: Tensor, decay: float
+        w: Tensor,
+        g: Tensor,
+        state: Any,
+        lr: Tensor,
+        decay: float | Tensor,
+        own: Sequence[Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        found = optimizer.updated(At(w, g, state, lr, decay))
+        found = optimizer.tuned_by(own).updated(At(w, g, state, lr, decay))
         assert found is not None
         return found
+
+    numbers = optimizer.tuned_numbers()
 
     if device.type == "cuda":
         from nnlab.training.compiled.captured import CapturedStep
 
-        return CapturedStep(step, updated=updated, batch_size=experiment.batch_size), ""
+        captured = CapturedStep(
+            step, updated=updated, numbers=numbers, batch_size=experiment.batch_size
+        )
+        return captured, ""
     made = CompiledStep(
         step,
         updated=updated,
+        numbers=numbers,
         batch_size=experiment.batch_size,
         threads=experiment.threads,
         recipe=recipe(experiment, examples, experiment.threads),
@@ -96,6 +108,7 @@ def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
     config = experiment.config
     tree = config.model_dump(mode="json")
     tree["train"] = {k: v for k, v in tree["train"].items() if k not in FREE_IN_TRAIN}
+    _leave_numbers_out(tree, config)
     for name in FREE:
         section, _, field = name.partition(".")
         (tree[section].pop(field, None) if field else tree.pop(section, None))
@@ -106,6 +119,24 @@ def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
         "surroundings": build_surroundings(threads),
     }
     return sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _leave_numbers_out(tree: dict[str, Any], config: RunConfig) -> None:
+    """Hyperparameters that a step takes as inputs: whether they are 0 is all the graph knows."""
+    optimizer, loss = config.optimizer, config.loss
+    names = [("optimizer", name) for name in optimizer.tuned]
+    names += [("train", "clip_norm"), ("regularize", "l2"), ("regularize", "l1")]
+    if not isinstance(loss, str):
+        names += [("loss", name) for name in loss.tuned]
+    # Which parameters share a group may hang on which decays are equal.
+    if not tree["optimizer"].get("groups"):
+        names.append(("optimizer", "weight_decay"))
+    for section, name in names:
+        value = tree.get(section, {}).get(name)
+        if value is not None:
+            tree[section][name] = (
+                [bool(n) for n in value] if isinstance(value, list) else bool(value)
+            )
 
 
 @cache

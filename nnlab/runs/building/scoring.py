@@ -1,6 +1,6 @@
 """What a run measures: the loss, the scores, and what a prediction without inputs reaches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import final
 
@@ -33,11 +33,25 @@ _Seen = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Raw outputs and targets to those that a score compares."""
 
 
-def loss_of(experiment: Experiment, examples: Examples, network: nn.Module) -> LossFn:
-    """What is read as loss, with what follows from the training targets."""
+def loss_of(
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    numbers: Mapping[str, Tensor] | None = None,
+) -> LossFn:
+    """What is read as loss, with what follows from the training targets.
+
+    Args:
+        experiment: settled.
+        examples: whose training targets count.
+        network: that a rule's own loss looks at.
+        numbers: as `tuned_numbers` gives them, to be put in the place of the loss's own; None for
+            a loss that is not recorded.
+    """
     targets = examples.targets[examples.rows["train"]]
     fitted = experiment.loss.fitted(targets, experiment.shape)
-    return experiment.config.rule.loss_of(network, fitted, experiment.shape)
+    tuned = fitted.tuned_by(numbers or {})
+    return experiment.config.rule.loss_of(network, tuned, experiment.shape)
 
 
 def scores_of(experiment: Experiment, examples: Examples) -> dict[str, Score]:

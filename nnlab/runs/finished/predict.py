@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
@@ -58,6 +59,16 @@ class Predictor:
     experiment: Experiment
     batch: int
     _forward: Forward
+
+    @property
+    def network(self) -> nn.Module:
+        """(N, *shape) scaled inputs to (N, K) outputs, on its device, in evaluation mode."""
+        return self._forward.network
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """The lower precision of its matrix products; None computes in the parameters' own."""
+        return self._forward.autocast
 
     def __call__(self, inputs: object) -> Prediction:
         """What the network says of rows as they are stored.
@@ -143,7 +154,7 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
     return rows.astype(np.float32)
 
 
-def _far_from_zero(target: dict[str, Any]) -> bool:
+def is_far_from_zero(target: dict[str, Any]) -> bool:
     """Whether a deviation of the targets is few steps of float32 at their mean."""
     return any(
         deviation < 2**14 * abs(float(np.spacing(np.float32(mean))))
@@ -164,7 +175,7 @@ def _told(
     if experiment.shape.task == "regression":
         numbers = loss.predictions(outputs)
         if target is not None:
-            if _far_from_zero(target):  # float32 would merge what the network keeps apart
+            if is_far_from_zero(target):  # float32 would merge what the network keeps apart
                 numbers = numbers.double()
             deviation, mean = (numbers.new_tensor(target[key]) for key in ("deviation", "mean"))
             numbers = numbers * deviation + mean

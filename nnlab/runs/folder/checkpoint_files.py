@@ -16,8 +16,12 @@ from torch import Tensor
 from nnlab.core import files as durable
 from nnlab.core.errors import CheckpointError
 
-_FORMAT = 1
-"""Raised when older programs could misread what newer ones write."""
+_FORMAT = 2
+"""Raised when older programs could misread what newer ones write, or go on otherwise.
+
+1: dropout drew from torch's generator. 2: by row.
+"""
+_READABLE = (1, 2)
 
 MODEL = "model/"
 """What the names of the network's own tensors begin with."""
@@ -44,6 +48,8 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
     """As given to `save`; tuples have become lists."""
     path: Path
+    format: int = _FORMAT
+    """Of its files; below 2 dropout drew from torch's generator."""
 
 
 def checkpoint_contents(
@@ -82,14 +88,16 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: it is missing, damaged, incomplete or not ours; names the file.
     """
     contents = _verified(folder)
-    step, state = _parse_state(folder / _STATE, contents[_STATE])
+    number, step, state = _parse_state(folder / _STATE, contents[_STATE])
     if (match := _FOLDER.fullmatch(folder.name)) and int(match[1]) != step:
         raise CheckpointError(f"{folder / _STATE}: is of step {step}, not of this folder's")
     model = _parse_tensors(folder / _MODEL, contents[_MODEL])
     others = _parse_tensors(folder / _OPTIMIZER, contents[_OPTIMIZER])
     if any(name.startswith(MODEL) for name in others):
         raise CheckpointError(f"{folder / _OPTIMIZER}: holds parts of the model")
-    return Checkpoint(step, {MODEL + k: v for k, v in model.items()} | others, state, folder)
+    return Checkpoint(
+        step, {MODEL + k: v for k, v in model.items()} | others, state, folder, number
+    )
 
 
 def _verified(folder: Path) -> dict[str, bytes]:
@@ -148,16 +156,17 @@ def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise CheckpointError(f"{path}: is not a JSON object")
     found = cast("dict[str, Any]", tree)
-    if found.get("format") != _FORMAT:
-        newer = f"has format {found.get('format')!r:.20}, this nnlab reads {_FORMAT}"
+    if found.get("format") not in _READABLE:
+        newer = f"has format {found.get('format')!r:.20}, this nnlab reads up to {_FORMAT}"
         raise CheckpointError(f"{path}: {newer} (was it written by a newer one?)")
     return found
 
 
-def _parse_state(path: Path, data: bytes) -> tuple[int, dict[str, Any]]:
+def _parse_state(path: Path, data: bytes) -> tuple[int, int, dict[str, Any]]:
+    """Format, step and state."""
     match _parse_json(path, data):
-        case {"step": int(step), "state": dict(state)} if step >= 0:
-            return step, cast("dict[str, Any]", state)
+        case {"format": int(number), "step": int(step), "state": dict(state)} if step >= 0:
+            return number, step, cast("dict[str, Any]", state)
         case _:
             raise CheckpointError(f"{path}: must have a step and a state")
 

@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from nnlab.training.compiled.proof import find_fault
 from nnlab.training.compiled.recording import Program, UpdateFn
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.observation import Observation
@@ -23,21 +24,26 @@ class CapturedStep:
     Args:
         eager: what is computed, on a CUDA device.
         updated: the optimizer's formula.
+        numbers: of the optimizer, which the formula gets as tensors.
         batch_size: of a captured call.
     """
 
-    def __init__(self, eager: EagerStep, *, updated: UpdateFn, batch_size: int) -> None:
+    def __init__(
+        self, eager: EagerStep, *, updated: UpdateFn, numbers: Sequence[float], batch_size: int
+    ) -> None:
         self.eager = eager
         self.window = eager.window
         resident = isinstance(eager.source, ResidentSource)
-        self._program = Program(eager, updated, gathers=resident and not eager.augments)
+        self._program = Program(
+            eager, updated, numbers=numbers, gathers=resident and not eager.augments
+        )
         self._size = batch_size
         self._graph: torch.cuda.CUDAGraph | None = None
         self._arguments: list[Tensor] = []
         self._held: list[int] = []
         self._moved = True
         self._note: Callable[[str], None] = lambda _: None
-        self._failed = False
+        self._failed = self._proven = False
         self.launches = 0
 
     def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:  # noqa: ARG002
@@ -65,6 +71,8 @@ class CapturedStep:
         arguments = self._program.arguments(rows)
         if self._moved and self._held != self._addresses():
             self._graph = self._captured(arguments)
+            if self._graph is not None and not self._proven:
+                self._prove(rows, self._graph)
         self._moved = False
         if self._graph is None:
             eager.update(rows)
@@ -101,6 +109,20 @@ class CapturedStep:
                 parameter.grad = None
         self._held = self._addresses()
         return graph
+
+    def _prove(self, rows: Tensor, graph: torch.cuda.CUDAGraph) -> None:
+        """Trusts the graph once it has made one update as the eager step makes it."""
+
+        def call() -> Tensor:
+            self.eager.seed()
+            graph.replay()
+            return self._program.norms
+
+        fault = find_fault(self.eager, rows, call)
+        if fault:
+            self._graph, self._failed = None, True
+            self._note(f"compile: the steps are eager, the captured one {fault}")
+        self._proven = True
 
     def _to_device(self) -> None:
         """Counts that an optimizer keeps on the host would be frozen into the graph."""

@@ -1,6 +1,6 @@
 """Records the eager step as a graph: what it computes once, it computes whenever it is run."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -15,9 +15,11 @@ from nnlab.training.probes.no_trace import kept_generators
 from nnlab.training.sources import ResidentSource
 
 UpdateFn = Callable[
-    [Tensor, Tensor, Mapping[str, Tensor], Tensor, float], tuple[Tensor, dict[str, Tensor]]
+    [Tensor, Tensor, Mapping[str, Tensor], Tensor, float | Tensor, Sequence[Tensor]],
+    tuple[Tensor, dict[str, Tensor]],
 ]
-"""(w, g, state, lr (), weight decay) to the new w and what is new of its state."""
+"""(w, g, state, lr (), weight decay () or 0, numbers () each) to the new w and what is new of its
+state; the numbers are those of the optimizer that are not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +44,34 @@ class Program:
     Args:
         eager: the step; its optimizer has made at least one update, so that its state is there.
         updated: the optimizer's formula.
+        numbers: of the optimizer, which the formula gets as tensors.
         gathers: whether the call begins at row numbers; at a batch otherwise.
     """
 
-    def __init__(self, eager: EagerStep, updated: UpdateFn, *, gathers: bool) -> None:
+    def __init__(
+        self, eager: EagerStep, updated: UpdateFn, *, numbers: Sequence[float], gathers: bool
+    ) -> None:
         self._eager = eager
         self._updated = updated
         self._gathers = gathers
-        groups = eager.optimizer.param_groups
-        self.rates = [
-            torch.zeros((), dtype=torch.float64, device=eager.device) for _ in range(len(groups))
+        # In one tensor for each group: every input of a call costs a part of a microsecond.
+        self.numbers = [
+            torch.tensor(
+                [0.0, group.get("weight_decay", 0.0), *numbers],
+                dtype=torch.float64,
+                device=eager.device,
+            )
+            for group in eager.optimizer.param_groups
         ]
-        """The learning rate of each group, filled before a call."""
+        """Of each group: learning rate, filled before a call, weight decay, the optimizer's own."""
         parameters = list(eager.network.parameters())
         self.norms = torch.zeros(len(parameters), device=eager.device)
         """(P,): the gradient norms of the last call, before clipping."""
 
     def fill_rates(self) -> None:
         """Takes the learning rates over from the optimizer's groups."""
-        for rate, group in zip(self.rates, self._eager.optimizer.param_groups, strict=True):
-            if isinstance(group["lr"], Tensor):
-                rate.copy_(group["lr"])
-            else:
-                rate.fill_(group["lr"])
+        for numbers, group in zip(self.numbers, self._eager.optimizer.param_groups, strict=True):
+            numbers[0] = group["lr"]
 
     def arguments(self, rows: Tensor) -> list[Tensor]:
         """What a call begins with."""
@@ -75,7 +82,7 @@ class Program:
 
     def held(self) -> dict[str, Tensor]:
         """What a call reads and changes beside its arguments, by name: each tensor once."""
-        found = {f"rate/{i}": rate for i, rate in enumerate(self.rates)}
+        found = {f"group/{i}": numbers for i, numbers in enumerate(self.numbers)}
         found["norms"] = self.norms
         if self._gathers:
             assert isinstance(self._eager.source, ResidentSource)
@@ -92,14 +99,16 @@ class Program:
         """One update, as torch would do it operation by operation."""
         eager = self._eager
         batch = eager.batch(arguments[0]) if self._gathers else Batch(*arguments)
-        eager.differentiate(batch, eager.window)
+        eager.gradient(batch, eager.window)
         self._note_norms()
-        eager.clip(foreach=False)
+        eager.clip(recorded=True)
         with torch.no_grad():
-            for rate, group in zip(self.rates, eager.optimizer.param_groups, strict=True):
+            for numbers, group in zip(self.numbers, eager.optimizer.param_groups, strict=True):
+                rate, decay, *own = numbers.unbind()
+                falling = decay if group.get("weight_decay", 0.0) else 0.0
                 for parameter in group["params"]:
                     if parameter.grad is not None:
-                        self._update(parameter, rate, group.get("weight_decay", 0.0))
+                        self._update(parameter, rate, falling, own)
 
     @torch.no_grad()
     def _note_norms(self) -> None:
@@ -108,10 +117,12 @@ class Program:
         found = [none if g is None else torch.linalg.vector_norm(g) for g in gradients]
         self.norms.copy_(torch.stack([each.float() for each in found]))
 
-    def _update(self, parameter: nn.Parameter, rate: Tensor, decay: float) -> None:
+    def _update(
+        self, parameter: nn.Parameter, rate: Tensor, decay: float | Tensor, own: Sequence[Tensor]
+    ) -> None:
         state = self._eager.optimizer.state[parameter]
         assert parameter.grad is not None
-        new, changed = self._updated(parameter, parameter.grad, state, rate, decay)
+        new, changed = self._updated(parameter, parameter.grad, state, rate, decay, own)
         parameter.copy_(new)
         for key, value in changed.items():
             state[key].copy_(value)
@@ -158,3 +169,23 @@ def keep_state(eager: EagerStep) -> Generator[None]:
             yield
         finally:
             eager.load(before)
+
+
+@contextmanager
+def begun(eager: EagerStep, rows: Tensor) -> Generator[None]:
+    """Inside, the optimizer's state is there, as behind an update; afterwards all is as before.
+
+    Args:
+        eager: the step.
+        rows: (N,) of the update that makes the state, where none was made yet.
+    """
+    fresh = eager.count == 0
+    try:
+        with keep_state(eager):
+            if fresh:
+                eager.update(rows)
+            yield
+    finally:
+        eager.optimizer.zero_grad(set_to_none=True)
+        if fresh:
+            eager.optimizer.state.clear()

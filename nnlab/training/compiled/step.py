@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nnlab.training.compiled import building
 from nnlab.training.compiled.cache import BuiltStep, StepCache
-from nnlab.training.compiled.recording import Program, UpdateFn, keep_state, record_graph
+from nnlab.training.compiled.proof import find_fault, first_line
+from nnlab.training.compiled.recording import Program, UpdateFn, begun, record_graph
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.observation import Observation
 from nnlab.training.sources import ResidentSource
@@ -24,6 +25,7 @@ class CompiledStep:
     Args:
         eager: what is computed.
         updated: the optimizer's formula.
+        numbers: of the optimizer, which the formula gets as tensors.
         batch_size: of the compiled call.
         threads: of the compiled call.
         recipe: names all that the step was made from; None where that cannot be named.
@@ -35,6 +37,7 @@ class CompiledStep:
         eager: EagerStep,
         *,
         updated: UpdateFn,
+        numbers: Sequence[float],
         batch_size: int,
         threads: int,
         recipe: str | None,
@@ -44,7 +47,9 @@ class CompiledStep:
         self.window = eager.window
         resident = isinstance(eager.source, ResidentSource)
         # An augmentation is seeded by a number that changes with every step.
-        self._program = Program(eager, updated, gathers=resident and not eager.augments)
+        self._program = Program(
+            eager, updated, numbers=numbers, gathers=resident and not eager.augments
+        )
         self._size = batch_size
         self._threads = threads
         self._recipe = recipe
@@ -59,7 +64,8 @@ class CompiledStep:
     def prepare(self, rows: Tensor, note: Callable[[str], None]) -> None:
         """Takes the compiled call from the cache, or builds it; comes before the first update.
 
-        Where it cannot be had the step stays eager, and `note` is told why.
+        It is trusted once it has made one update as the eager step makes it. Where it cannot be
+        had, fails or makes another one, the step stays eager and `note` is told why.
 
         Args:
             rows: at least a batch of training rows.
@@ -77,27 +83,36 @@ class CompiledStep:
             try:
                 self.built = self._build(rows[: self._size], note)
             except Exception as error:  # torch's compiler raises whatever it likes
-                self.built = None
-                note(f"compile: the steps are eager, torch could not build them ({_told(error)})")
+                self.built, why = None, first_line(error)
+                note(f"compile: the steps are eager, torch could not build them ({why})")
                 return
+        if fault := self._load(rows[: self._size]):
+            self.built = self._run = None
+            note(f"compile: the steps are eager, the built one {fault}")
+
+    def _load(self, rows: Tensor) -> str:
+        """Takes what was built into use if it proves itself; else what is wrong with it."""
+        assert self.built is not None
         try:
-            self._run = building.load_package(self.built.path).run
+            run = building.load_package(self.built.path).run
         except RuntimeError as error:
-            self.built = None
-            note(f"compile: the steps are eager, the built one cannot be loaded ({_told(error)})")
+            return f"cannot be loaded ({first_line(error)})"
+        with begun(self.eager, rows):
+            self._program.fill_rates()
+
+            def call() -> Tensor:
+                self.eager.seed()
+                run([*self._program.arguments(rows), *self._bound()])
+                return self._program.norms
+
+            fault = find_fault(self.eager, rows, call)
+        self._run = run
+        return fault
 
     def _build(self, rows: Tensor, note: Callable[[str], None]) -> BuiltStep:
         started, eager = perf_counter(), self.eager
-        fresh = eager.count == 0
-        try:
-            with keep_state(eager):
-                if fresh:
-                    eager.update(rows)
-                recording = record_graph(self._program, eager, rows)
-        finally:
-            eager.optimizer.zero_grad(set_to_none=True)
-            if fresh:
-                eager.optimizer.state.clear()
+        with begun(eager, rows):
+            recording = record_graph(self._program, eager, rows)
         key = building.key_of(recording, self._threads)
         with self._cache.building(key, note) as draft:
             built = self._cache.by_key(key)
@@ -163,8 +178,3 @@ class CompiledStep:
         """Takes over such a state."""
         self.eager.load(state)
         self._held = None
-
-
-def _told(error: Exception) -> str:
-    first = (str(error).splitlines() or [""])[0][:200]
-    return f"{type(error).__name__}: {first}"

@@ -28,3 +28,23 @@ def gradient_agreement(gradients: Sequence[Sequence[Tensor]]) -> Tensor:
     return torch.where(
         total > 0, tensor_norms(sums) / total.clamp(min=torch.finfo(total.dtype).tiny), 0.0
     )
+
+
+def clip_gradients(gradients: Sequence[Tensor], limit: Tensor) -> Tensor:
+    """Shortens the whole gradient to at most `limit`, as torch.nn.utils.clip_grad_norm_ does.
+
+    torch's reads a limit that is a tensor back to the host.
+
+    Args:
+        gradients: changed in place.
+        limit: (), in their precision.
+
+    Returns:
+        () the L2 norm of all of them together, before.
+    """
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+    # 1e-6 as in torch, so that a gradient of 0 stays 0.
+    factor = (limit / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor)
+    return norm

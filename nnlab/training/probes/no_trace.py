@@ -58,14 +58,3 @@ def kept_generators() -> Generator[None]:
 def foreign(network: nn.Module) -> bool:
     """Whether it is a module of a user's own, of which nothing is known."""
     return not type(network).__module__.startswith("nnlab.")
-
-
-def may_draw(network: nn.Module) -> bool:
-    """Whether a forward pass in training may draw random numbers; of a foreign network: always.
-
-    Modules of a user's own may call whatever they like.
-    """
-    return foreign(network) or any(
-        isinstance(module, nn.RReLU) or (isinstance(module, nn.Dropout) and module.p > 0)
-        for module in network.modules()
-    )

@@ -60,7 +60,8 @@ def test_leaving_those_rows_out_lets_it_train(
     broken: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     folder, sections = broken
-    finding = found(folder)["divergence"]
+    assert found(folder)["divergence"]["because"] == ["outlier_rows"]
+    finding = found(folder)["outlier_rows"]
     assert finding["remedy"] == [f"data.exclude={folder / 'eval' / 'outliers.csv'}"]
     # Such a row may be in validation or test as well: train learns all the same.
     summary = train(sections, overrides=finding["remedy"], run_dir=tmp_path / "run")

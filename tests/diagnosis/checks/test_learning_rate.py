@@ -26,7 +26,7 @@ def told(
     for number, loss in enumerate(losses):
         probe = {**start, **(first or {})} if not number else {**full_probe(facts), **(later or {})}
         watcher.read(number * total // (len(losses) - 1), "train", {"loss": loss, **probe})
-    watcher.conclude(status)
+    watcher.finish(status)
     return watcher.findings
 
 
@@ -90,7 +90,7 @@ class TestPlateau:
         for number, loss in enumerate(late):
             watcher.read(number * 25, "train", {"loss": loss, **full_probe(facts)})
         assert watcher.findings["loss_not_decreasing"].level == "note"
-        watcher.conclude("completed")
+        watcher.finish("completed")
         assert "loss_not_decreasing" not in watcher.findings
 
     def test_a_loss_that_never_falls_is_a_warning_at_the_end(self) -> None:
@@ -110,5 +110,5 @@ def test_a_schedule_that_ends_at_0_is_no_rate_that_is_too_low() -> None:
     for number in range(40):
         probe = full_probe(facts, update_ratio=5e-3 * (1.0 - number / 39) ** 4)
         watcher.read(number * 25, "train", {"loss": 0.69 - 0.005 * number, **probe})
-    watcher.conclude("completed")
+    watcher.finish("completed")
     assert "learning_rate_too_low" not in watcher.findings

@@ -286,8 +286,15 @@ class TestEveryOptimizer:
         ours = trained(config, lambda _: config.lr)
         torch.testing.assert_close(ours, run_plain(config, torch.float64, foreach=False))
 
-    def test_has_a_formula_that_goes_on_as_it_does(self, config: GroupedConfig) -> None:
+    @pytest.mark.parametrize("as_tensors", [False, True], ids=["numbers", "tensors"])
+    def test_has_a_formula_that_goes_on_as_it_does(
+        self, config: GroupedConfig, as_tensors: bool
+    ) -> None:
         """For 20 updates, from the state that the first one makes."""
+        formula: GroupedConfig = config
+        if as_tensors:
+            numbers = [torch.tensor(n, dtype=torch.float64) for n in config.tuned_numbers()]
+            formula = config.tuned_by(numbers)
         theirs, ours = named(), named()
         optimizer = config.build(theirs, lr=torch.tensor(config.lr, dtype=torch.float64))
         states: dict[str, dict[str, torch.Tensor]] = {}
@@ -302,8 +309,10 @@ class TestEveryOptimizer:
                     continue
                 assert parameter.grad is not None
                 decay = falls_on(config, mine)
+                if as_tensors and decay:
+                    decay = torch.tensor(decay, dtype=torch.float64)
                 lr = torch.tensor(config.lr, dtype=torch.float64)
-                found = config.updated(At(mine.detach(), parameter.grad, states[name], lr, decay))
+                found = formula.updated(At(mine.detach(), parameter.grad, states[name], lr, decay))
                 assert found is not None
                 mine.data.copy_(found[0])
                 for key, value in found[1].items():

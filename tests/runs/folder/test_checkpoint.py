@@ -62,6 +62,15 @@ def test_gives_back_the_same_bits(tmp_path: Path, tensor: Tensor) -> None:
         assert raw(found) == raw(tensor.detach())
 
 
+def test_reads_what_the_version_before_wrote(tmp_path: Path) -> None:
+    path = save(tmp_path, 3)
+    agree(path, "state.json", b'{"format": 1, "step": 3, "state": {}}')
+    rewrite_manifest(path, lambda m: m.update(format=1))
+    found = checkpoint.read_checkpoint(path)
+    assert (found.format, found.step) == (1, 3)
+    assert checkpoint.read_checkpoint(save(tmp_path, 4)).format == 2
+
+
 def test_saves_tensors_that_share_memory(tmp_path: Path) -> None:
     table = torch.randn(4, 4)
     tensors = {"model/a": table, "model/b": table, "model/c": table[1:]}
@@ -186,7 +195,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a negative size": lambda path: rewrite_manifest(
         path, lambda m: m["files"]["state.json"].update(size=-1)
     ),
-    "a newer format": lambda path: rewrite_manifest(path, lambda m: m.update(format=2)),
+    "a newer format": lambda path: rewrite_manifest(path, lambda m: m.update(format=3)),
     "a manifest that is a list": lambda path: (path / "manifest.json").write_text("[]"),
     "a deep manifest": lambda path: (path / "manifest.json").write_text("[" * 100_000),
     "a state without a step": lambda path: agree(path, "state.json", b'{"format": 1, "state": {}}'),

@@ -25,6 +25,7 @@ from nnlab.runs.folder import checkpoint
 from nnlab.runs.run import resume, train
 from nnlab.training.compiled import building
 from nnlab.training.compiled.captured import CapturedStep
+from nnlab.training.compiled.proof import as_before
 from nnlab.training.compiled.recording import Program, Recording, record_graph
 from nnlab.training.compiled.step import CompiledStep
 from nnlab.training.eager_step import EagerStep
@@ -166,6 +167,14 @@ def test_a_short_last_batch_and_a_penalty_are_those_of_the_eager_step() -> None:
 
 
 @pytest.mark.usefixtures("graphs")
+def test_accumulated_gradients_are_those_of_the_eager_step() -> None:
+    sections: dict[str, Any] = {"model": NETWORKS["cnn"], "regularize": {"l2": 0.01}}
+    ours, theirs = pair(**sections, train={"accumulate": 3, "clip_norm": 0.5})
+    assert distance(updates(ours, 12), updates(theirs, 12)) <= 1e-9
+    assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
+
+
+@pytest.mark.usefixtures("graphs")
 def test_groups_with_rates_of_their_own_follow_the_schedule() -> None:
     groups = {"hidden1": {"lr": 0.0}, "output": {"lr": 0.5, "weight_decay": 0.1}}
     optimizer = {"kind": "rmsprop", "groups": groups}
@@ -298,9 +307,56 @@ class TestStepsAreFoundAgain:
         assert (len(graphs), lines) == (1, [])
 
     @pytest.mark.parametrize(
+        ("kind", "one", "other"),
+        [
+            (
+                "adamw",
+                {
+                    "optimizer": {"weight_decay": 0.1},
+                    "train": {"clip_norm": 0.5},
+                    "regularize": {"l2": 0.01, "l1": 0.02},
+                    "loss": {"kind": "cross_entropy", "label_smoothing": 0.1},
+                },
+                {
+                    "optimizer": {"weight_decay": 0.3, "betas": [0.8, 0.99], "eps": 1e-4},
+                    "train": {"clip_norm": 0.1},
+                    "regularize": {"l2": 0.1, "l1": 0.005},
+                    "loss": {"kind": "cross_entropy", "label_smoothing": 0.3},
+                },
+            ),
+            (
+                "sgd",
+                {"optimizer": {"momentum": 0.9, "weight_decay": 0.1}},
+                {"optimizer": {"momentum": 0.5, "weight_decay": 0.01}},
+            ),
+            (
+                "rmsprop",
+                {"optimizer": {"momentum": 0.9, "centered": True}},
+                {"optimizer": {"momentum": 0.5, "centered": True, "alpha": 0.9, "eps": 1e-3}},
+            ),
+        ],
+        ids=["adamw", "sgd", "rmsprop"],
+    )
+    def test_for_other_hyperparameters(
+        self, graphs: dict[str, Recording], kind: str, one: Any, other: Any
+    ) -> None:
+        recipes: set[str | None] = set()
+        for sections in (one, other):
+            lines: list[str] = []
+            network = {
+                "model": NETWORKS["mlp"],
+                "optimizer": {"kind": kind, **sections["optimizer"]},
+            }
+            ours, theirs = pair(lines.append, **{**sections, **network})
+            recipes.add(compiling.recipe(ours.experiment, ours.examples, 1))
+            assert not [line for line in lines if "eager" in line]
+            assert distance(updates(ours, 8), updates(theirs, 8)) <= 1e-12
+        assert (len(graphs), len(recipes)) == (1, 1)
+
+    @pytest.mark.parametrize(
         "change",
         [
-            {"optimizer": {"kind": "adam", "betas": [0.8, 0.99]}},
+            {"optimizer": {"kind": "adam", "amsgrad": True}},
             {"regularize": {"l2": 0.1}},
             {"train": {"batch_size": 16}},
         ],
@@ -385,6 +441,104 @@ class TestNothingIsLoaded:
             "(RuntimeError: no such kernel)"
         )
         assert distance(updates(ours, 5), updates(theirs, 5)) == 0.0
+
+
+class TestABuiltStepProvesItself:
+    """What is loaded makes one update beside the eager one before it is trusted."""
+
+    @staticmethod
+    def plant(
+        monkeypatch: pytest.MonkeyPatch, recorded: dict[str, Recording], spoil: Callable[..., None]
+    ) -> None:
+        """What is loaded runs its graph, and then `spoil` on its tensors by name."""
+
+        def load(path: Path) -> Any:
+            recording = recorded[path.read_text()]
+
+            def run(tensors: list[Tensor]) -> None:
+                with torch.no_grad():
+                    recording.graph(*tensors)
+                    spoil(dict(zip(recording.inputs, tensors, strict=True)))
+
+            return SimpleNamespace(run=run)
+
+        monkeypatch.setattr(building, "load_package", load)
+
+    def test_one_that_fails_is_not_used(
+        self, graphs: dict[str, Recording], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: dict[str, Tensor]) -> None:
+            raise RuntimeError("workspace is None\nand much more")
+
+        self.plant(monkeypatch, graphs, fail)
+        lines: list[str] = []
+        ours, theirs = pair(lines.append, model=NETWORKS["cnn"])
+        assert lines[-1] == (
+            "compile: the steps are eager, the built one fails at its first call "
+            "(RuntimeError: workspace is None)"
+        )
+        assert compiling.compile_facts(ours.built.step) == {}
+        assert distance(updates(ours, 9), updates(theirs, 9)) == 0.0
+
+    @pytest.mark.parametrize("kind", ["adam", "sgd"])
+    @pytest.mark.parametrize(
+        ("spoiled", "told"),
+        [
+            ("model/hidden1.weight", "hidden1.weight is off by"),
+            ("norms", "norms is off by"),
+            ("window/sums", "the sum of the losses is off by"),
+        ],
+    )
+    def test_one_that_differs_is_not_used(
+        self,
+        kind: str,
+        spoiled: str,
+        told: str,
+        graphs: dict[str, Recording],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def spoil(named: dict[str, Tensor]) -> None:
+            # As wrong as a step of twice the length would be, or a loss of twice the size.
+            named[spoiled].mul_(1.01 if spoiled.startswith("model") else 2.0)
+
+        self.plant(monkeypatch, graphs, spoil)
+        lines: list[str] = []
+        ours, theirs = pair(lines.append, model=NETWORKS["mlp"], optimizer=kind)
+        assert "the steps are eager, the built one makes another update" in lines[-1]
+        assert told in lines[-1]
+        assert distance(updates(ours, 9), updates(theirs, 9)) == 0.0
+
+    @pytest.mark.parametrize(
+        ("kind", "precision"),
+        [*((kind, "fp32") for kind in OPTIMIZERS), ("adam", "bf16"), ("adadelta", "bf16")],
+    )
+    def test_a_sound_one_is(self, kind: str, precision: str, graphs: dict[str, Recording]) -> None:
+        lines: list[str] = []
+        train = {"precision": precision, "clip_norm": 0.5}
+        # The bias before the batch norm has a gradient of rounding alone.
+        model = {"kind": "mlp", "hidden": [8, 8], "norm": "batch", "dropout": 0.2}
+        ours, _ = pair(lines.append, model=model, optimizer=kind, train=train)
+        assert not [line for line in lines if "eager" in line]
+        assert compiling.compile_facts(ours.built.step)
+        assert len(graphs) == 1
+
+    @pytest.mark.usefixtures("graphs")
+    def test_the_proof_leaves_everything_in_its_place(self) -> None:
+        made = make(**said({"model": NETWORKS["cnn"], "train": {"clip_norm": 0.1}}, "on"))
+        step = made.built.step
+        assert isinstance(step, CompiledStep)
+        updates(made, 2)
+        tensors = step.eager.tensors()
+        values = {name: tensor.clone() for name, tensor in tensors.items()}
+        counts = step.window.examples, step.window.batches
+        with as_before(step.eager):
+            step.eager.gradients(made.rows[:32])
+            step.eager.clip()
+            step.eager.descend()
+        after = step.eager.tensors()
+        assert all(after[name] is tensor for name, tensor in tensors.items())
+        assert all(torch.equal(values[name], tensor) for name, tensor in tensors.items())
+        assert counts == (step.window.examples, step.window.batches)
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -476,5 +630,5 @@ def test_machine_code_computes_what_the_eager_step_does(network: str) -> None:
     assert isinstance(step, CompiledStep)
     assert isinstance(step.eager, EagerStep)
     batch = ours.built.trainer.order.batches(0)[0]
-    program = Program(step.eager, lambda w, g, s, lr, d: (w, {}), gathers=True)
+    program = Program(step.eager, lambda w, g, s, lr, d, n: (w, {}), numbers=(), gathers=True)
     assert len(record_graph(program, step.eager, batch).inputs) > 10

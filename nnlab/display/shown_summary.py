@@ -1,4 +1,4 @@
-"""The closing lines of a run: what was reached beside the baseline, and what to do next."""
+"""A run's summary for a person: what was reached beside the baseline, and what to do next."""
 
 import math
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ def four_digits(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a finished run has to show.
+class ShownSummary:
+    """A finished run's summary as a person sees it.
 
     Attributes:
         run: the run as the commands take it: "runs/mnist-mlp/3".
@@ -62,17 +62,17 @@ def epoch_of(step: int, per_epoch: int) -> str:
     return f"epoch {-(-step // per_epoch)}" + (" so far" if step % per_epoch else "")
 
 
-def write_closing(outcome: Outcome, *, stream: TextIO) -> None:
-    """Writes the closing lines: what was reached beside the baseline, the run, what to do next."""
-    spent = f"{outcome.steps:,} steps in {outcome.seconds:,.1f} s"
-    why = f" ({outcome.why})" if outcome.why else ""
-    lines = [f"{outcome.status.replace('_', ' ')}{why}: {spent}"]
-    if outcome.best_epoch is not None:
-        lines[0] += f", best at epoch {two_decimals(outcome.best_epoch)}"
-    held = outcome.held_out
-    rows = {**outcome.scores}
-    if outcome.baseline:
-        rows[f"{outcome.baseline_name} (baseline)"] = outcome.baseline
+def write_summary(shown: ShownSummary, *, stream: TextIO) -> None:
+    """Writes the last lines: what was reached beside the baseline, the run, what to do next."""
+    spent = f"{shown.steps:,} steps in {shown.seconds:,.1f} s"
+    why = f" ({shown.why})" if shown.why else ""
+    lines = [f"{shown.status.replace('_', ' ')}{why}: {spent}"]
+    if shown.best_epoch is not None:
+        lines[0] += f", best at epoch {two_decimals(shown.best_epoch)}"
+    held = shown.held_out
+    rows = {**shown.scores}
+    if shown.baseline:
+        rows[f"{shown.baseline_name} (baseline)"] = shown.baseline
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     width = max(map(len, rows), default=0)
     if names:
@@ -81,13 +81,13 @@ def write_closing(outcome: Outcome, *, stream: TextIO) -> None:
         cells = (four_digits(row[name]) if name in row else "" for name in names)
         padded = (f"  {c:>{max(9, len(n))}}" for n, c in zip(names, cells, strict=True))
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
-    lines += outcome.remarks
+    lines += shown.remarks
     split = f" --split {held}" if held != "test" else ""
-    run = quote(str(outcome.run))
-    commands = [f"nnlab doctor {run}"] if outcome.sick else []
-    commands += [f"nnlab resume {run}"] if outcome.resumable else []
+    run = quote(str(shown.run))
+    commands = [f"nnlab doctor {run}"] if shown.sick else []
+    commands += [f"nnlab resume {run}"] if shown.resumable else []
     if held is not None:
         commands.append(f"nnlab eval {run}{split}")
     commands.append(f"nnlab tensorboard {run}")
-    lines += [f"run   {outcome.run}", "next  " + "\n      ".join(commands)]
+    lines += [f"run   {shown.run}", "next  " + "\n      ".join(commands)]
     write_wrapped(stream, "\n".join(lines))

@@ -35,19 +35,19 @@ def trained(folder: Path, *overrides: str, **sections: Any) -> tuple[Summary, li
 
 
 def row(lines: list[str], name: str) -> list[str]:
-    """The cells of a row of the closing table."""
+    """The cells of a row of the last table."""
     (found,) = [line for line in lines if line.startswith(name) and "examples" not in line]
     return found.split()[-2:]
 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Summary, list[str]]:
-    folder = tmp_path_factory.mktemp("outcome") / "tiny" / "1"
+    folder = tmp_path_factory.mktemp("summary") / "tiny" / "1"
     return trained(folder, "train.monitor=loss/train")
 
 
 class TestMonitorOfTraining:
-    def test_validation_in_the_closing_table_is_validation(
+    def test_validation_in_the_last_table_is_validation(
         self, watched: tuple[Summary, list[str]]
     ) -> None:
         summary, lines = watched

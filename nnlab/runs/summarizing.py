@@ -1,4 +1,4 @@
-"""What a run says of itself: its summary, TensorBoard's cards, the closing lines."""
+"""What a run says of itself: its summary, in a file, on TensorBoard and for a person."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -10,7 +10,7 @@ from nnlab.core.contracts import Split, Stopped
 from nnlab.core.errors import CheckpointError
 from nnlab.core.kinds import Kind
 from nnlab.core.text import short_path
-from nnlab.display.closing import Outcome, epoch_of, two_decimals
+from nnlab.display.shown_summary import ShownSummary, epoch_of, two_decimals
 from nnlab.display.tensorboard.layout import chart_categories
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
@@ -136,8 +136,8 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def closing_outcome(session: Session, summary: Summary, chance: Mapping[str, float]) -> Outcome:
-    """What the closing lines show beside the baseline."""
+def shown_summary(session: Session, summary: Summary, chance: Mapping[str, float]) -> ShownSummary:
+    """What the last lines show beside the baseline."""
     progress = session.progress
     names = ["loss", *(score.key for score in session.experiment.scores)]
     shown = {
@@ -149,7 +149,7 @@ def closing_outcome(session: Session, summary: Summary, chance: Mapping[str, flo
     from_python = in_no_file(session.experiment.config)
     last = session.folder / "checkpoints" / "last"
     held_out: Split = next(split for split in splits if split in session.experiment.shape.sizes)
-    return Outcome(
+    return ShownSummary(
         run=short_path(session.folder),
         status=summary.status,
         why="" if summary.why == f"{summary.steps} steps" else summary.why,
@@ -168,7 +168,7 @@ def closing_outcome(session: Session, summary: Summary, chance: Mapping[str, flo
 
 
 def _rows(progress: Progress, per_epoch: int) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The rows of the closing table, with what each is the reading of."""
+    """The rows of the last table, with what each is the reading of."""
     best = progress.best
     if progress.epoch_means:
         epoch = epoch_of(progress.epoch_means_step, per_epoch)
