@@ -192,6 +192,6 @@ def test_stopping_saves_what_was_trained(tmp_path: Path) -> None:
         {"wait": 0.4},
         {"do": "stop", "why": "enough"},
     )
-    outcome = next(e for e in in_studio_stopped.events if e["kind"] == "outcome")
-    assert (outcome["status"], outcome["why"]) == ("interrupted", "enough")
+    summary = next(e for e in in_studio_stopped.events if e["kind"] == "summary")
+    assert (summary["status"], summary["why"]) == ("interrupted", "enough")
     assert nnlab.load(tmp_path / "run")

@@ -129,7 +129,7 @@ const HEAR = {
   refused: (event) => say(`${event.do}: ${event.why}`, true),
   error: (event) => say(event.lines.join(' · '), true),
   proof: (event) => worked.proved(event),
-  outcome(event) {
+  summary(event) {
     say(`${event.status}${event.why ? `: ${event.why}` : ''}, ${whole(event.steps)} updates in ${short(event.seconds)} s · ${event.run}`);
     announce(`Training is over: ${event.status}.`);
   },

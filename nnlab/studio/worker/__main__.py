@@ -83,7 +83,7 @@ class Work:
         self._eyes = self._view.eyes = Eyes(session, self._post)
         self._step = GatedStep(trainer.step, self.gate, self, session.progress.step)
         trainer.clock, trainer.step = self.gate.clock, self._step
-        self._post.event("scene", **self._eyes.scenery())
+        self._post.event("scene", pid=os.getpid(), **self._eyes.scenery())
         self._tell_state()
 
     def wants_next(self) -> bool:

@@ -5,7 +5,7 @@ from typing import final
 
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
-from nnlab.display.closing import Outcome
+from nnlab.display.shown_summary import ShownSummary
 from nnlab.display.views import RunAbout
 from nnlab.studio.worker.eyes import Eyes
 from nnlab.studio.worker.post import Post
@@ -63,8 +63,8 @@ class PageView:
         """Its readings have said it."""
 
     def finish(self) -> None:
-        """The outcome follows."""
+        """The summary follows."""
 
-    def outcome(self, outcome: Outcome) -> None:
+    def summary(self, shown: ShownSummary) -> None:
         """How it ended."""
-        self._post.event("outcome", **asdict(outcome))
+        self._post.event("summary", **asdict(shown))
