@@ -34,7 +34,9 @@ def set_in_place_of(command: str, option: str, words: Sequence[str]) -> str:
 def _whole_word(letter: str, words: Sequence[str]) -> str:
     """The word that a letter begins, as it was written, without a value in it: "-lr"."""
     found = next((w for w in words if w.startswith(letter) and not w.startswith("--")), letter)
-    return found.partition("=")[0].rstrip("0123456789.")
+    option = found.partition("=")[0]
+    # `-b64` is an option with its value; `-l2` is a field of that name.
+    return option if _field_named(option.lstrip("-")) else option.rstrip("0123456789.")
 
 
 def _field_named(word: str) -> tuple[str, tuple[str, ...]] | None:

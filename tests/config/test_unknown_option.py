@@ -25,6 +25,8 @@ GIVEN = {
     "-lr=0.1": "optimizer.lr=0.1",
     "-e 3": "train.epochs=3",
     "-b 32": "train.batch_size=32",
+    "-b32": "train.batch_size=32",
+    "-l2 0.1": "regularize.l2=0.1",
     "-s 3": "seed=3",
 }
 
@@ -33,7 +35,7 @@ GIVEN = {
 def test_names_the_set_that_does_it(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "xor", *words.split()]) == 2
     said = capsys.readouterr().err
-    option = words.replace("=", " ").split()[0]
+    option = words.replace("=", " ").replace("-b32", "-b").split()[0]
     assert said.startswith(f"train {option}: is no option but a field of the config (--set ")
     setting = shlex.split(said.partition("(")[2].rstrip(")\n").split(";")[0])
     assert setting == ["--set", GIVEN[words]]

@@ -22,6 +22,8 @@ _ANY = ("too_few_updates", "batch_too_large")
 """Suspicions that fall on many healthy runs; those that nearly every run would gain from."""
 _NOT_TRIED = ("class_imbalance",)
 """Findings whose remedy is not for the score that is measured."""
+_VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates")
+"""Findings that say what happens and not why: what follows from them may name the better remedy."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
                 "divergence", "underfitting", "dead_units", "saturation",
@@ -57,6 +59,7 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
             continue
         effects = effects_of(root, story)
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
+        further = further if root.name in _VAGUE else []
         found, gain = _tried(root, facts, trials, further)
         known[found.name] = found
         if gain is not None:
