@@ -43,7 +43,7 @@ class Served:
         return f"http://{self.host}/#token={self.token}"
 
     def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
-        """Status and text of an answer, 0 where it hangs up; headers in place of those that the page sends."""
+        """Status (0 where it hangs up) and text of an answer; headers replace the page's own."""
         usual = {"x-studio-token": self.token}
         if body is not None:
             usual["origin"] = f"http://{self.host}"
