@@ -14,9 +14,9 @@ class _Room(ModuleType):
     """This package, which can also be called: `nnlab.studio("spirals")`."""
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        from nnlab.studio.notebook import show
+        from nnlab.studio.notebook import show_studio
 
-        return show(*args, **keywords)
+        return show_studio(*args, **keywords)
 
 
 sys.modules[__name__].__class__ = _Room

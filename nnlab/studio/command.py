@@ -26,7 +26,7 @@ def studio(
     from nnlab.studio.drafts import draft_of
 
     draft = draft_of(what)
-    from nnlab.studio.serve import serve
+    from nnlab.studio.serve import serve_studio
 
     options.collect_garbage_again()
 
@@ -34,4 +34,6 @@ def studio(
         typer.echo(address)
         options.tell("Ctrl-C ends it; a run that trains then is stopped and saved.")
 
-    serve(draft, port=port, device=device, overrides=tuple(set_ or ()), told=told, browser=browser)
+    serve_studio(
+        draft, port=port, device=device, overrides=tuple(set_ or ()), told=told, browser=browser
+    )

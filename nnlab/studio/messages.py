@@ -17,9 +17,9 @@ from typing import Any
 from nnlab.core.lazy import NDArray
 
 EVENT, FRAME = 0, 1
-HEAD = Struct("<II")
+MESSAGE_HEAD = Struct("<II")
 LENGTH = Struct("<I")
-MOST = 2**26
+MOST_BYTES = 2**26
 """Bytes of a message; a longer one is a mistake in the stream."""
 
 
@@ -37,18 +37,18 @@ def pack_frame(values: Mapping[str, Any], arrays: "Mapping[str, NDArray[Any]]") 
 
 def kind_of(message: bytes) -> int:
     """Whether it is an event or a frame."""
-    return HEAD.unpack_from(message)[1]
+    return MESSAGE_HEAD.unpack_from(message)[1]
 
 
 def head_of(message: bytes) -> dict[str, Any]:
     """The JSON of a message."""
-    size, _ = HEAD.unpack_from(message)
-    return json.loads(message[HEAD.size : HEAD.size + size])
+    size, _ = MESSAGE_HEAD.unpack_from(message)
+    return json.loads(message[MESSAGE_HEAD.size : MESSAGE_HEAD.size + size])
 
 
 def _packed(kind: int, values: Mapping[str, Any]) -> bytes:
     head = _filled(to_json(values).encode(), b" ")
-    return HEAD.pack(len(head), kind) + head
+    return MESSAGE_HEAD.pack(len(head), kind) + head
 
 
 def _filled(data: bytes, by: bytes) -> bytes:

@@ -38,7 +38,7 @@ class Frame:
             self._process.wait()
 
 
-def show(config: Any = "spirals", *, device: str = "auto", height: int = 860) -> Frame:
+def show_studio(config: Any = "spirals", *, device: str = "auto", height: int = 860) -> Frame:
     """Serves the studio beside this process.
 
     Args:

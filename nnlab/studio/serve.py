@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Callable
 
 import uvicorn
+from starlette.applications import Starlette
 
 from nnlab.core.errors import ResourceError
 from nnlab.studio.server.app import MOST_MESSAGE, make_app
@@ -15,7 +16,7 @@ from nnlab.studio.server.session import Draft
 LOOPBACK = "127.0.0.1"
 
 
-def serve(
+def serve_studio(
     draft: Draft,
     *,
     port: int = 0,
@@ -41,6 +42,18 @@ def serve(
     listening = open_port(port)
     address = f"http://{LOOPBACK}:{listening.getsockname()[1]}/#token={token}"
     app = make_app(draft, token=token, device=device, overrides=overrides)
+    try:
+        asyncio.run(_run(app, listening, lambda: told(address), address if browser else None))
+    except KeyboardInterrupt:
+        pass  # uvicorn raises it again, behind the soft end
+    finally:
+        listening.close()
+
+
+async def _run(
+    app: Starlette, listening: socket.socket, started: Callable[[], None], opened: str | None
+) -> None:
+    """Serves on a socket; `started` is called once that goes well, and `opened` then."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -52,23 +65,14 @@ def serve(
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-
-    async def run() -> None:
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        if server.started:
-            told(address)
-            if browser:
-                await asyncio.to_thread(webbrowser.open, address)
-        await serving
-
-    try:
-        asyncio.run(run())
-    except KeyboardInterrupt:
-        pass  # uvicorn raises it again, behind the soft end
-    finally:
-        listening.close()
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    if server.started:
+        started()
+        if opened is not None:
+            await asyncio.to_thread(webbrowser.open, opened)
+    await serving
 
 
 def open_port(port: int) -> socket.socket:

@@ -11,7 +11,7 @@ import pytest
 
 import nnlab
 from nnlab.studio.messages import FRAME, head_of, kind_of
-from nnlab.studio.worker.__main__ import Work
+from nnlab.studio.worker.__main__ import TrainingWork
 from nnlab.studio.worker.post import Post
 
 MLP: dict[str, Any] = {
@@ -74,7 +74,9 @@ def in_studio(
     reader = Reader()
     post = Post(reader.take)
     order = {"text": json.dumps(config), "file": "f", "folder": ".", "name": "x"}
-    work = Work(post, {**order, "device": "cpu", "playing": playing, "run_dir": str(folder)})
+    work = TrainingWork(
+        post, {**order, "device": "cpu", "playing": playing, "run_dir": str(folder)}
+    )
 
     def lead() -> None:
         for command in commands:

@@ -8,7 +8,7 @@ import numpy as np
 from nnlab.studio.messages import (
     EVENT,
     FRAME,
-    HEAD,
+    MESSAGE_HEAD,
     head_of,
     kind_of,
     pack_event,
@@ -20,8 +20,8 @@ from nnlab.studio.worker.post import Post
 
 def arrays_of(message: bytes) -> dict[str, np.ndarray]:
     """As the page takes them, by the words at the head of the module."""
-    size, _ = HEAD.unpack_from(message)
-    at, found = HEAD.size + size, dict[str, np.ndarray]()
+    size, _ = MESSAGE_HEAD.unpack_from(message)
+    at, found = MESSAGE_HEAD.size + size, dict[str, np.ndarray]()
     for name, kind, shape in head_of(message)["arrays"]:
         array = np.frombuffer(message, kind, int(np.prod(shape)), at).reshape(shape)
         found[name] = array

@@ -25,7 +25,7 @@ from nnlab.core.errors import ConfigError
 from nnlab.core.package import package_version
 from nnlab.studio.server.defined import define
 from nnlab.studio.server.guard import MOST_BODY, Guard, same_token
-from nnlab.studio.server.session import BusyError, Draft, Session
+from nnlab.studio.server.session import BusyError, Draft, StudioSession
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
 from nnlab.studio.text.checked import check_text
@@ -47,7 +47,7 @@ class Studio:
         hosts: names of this server.
     """
 
-    session: Session
+    session: StudioSession
     spare: Spare
     token: str
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1")
@@ -60,12 +60,12 @@ def studio_of(request: Request | WebSocket) -> Studio:
     return request.app.state.studio
 
 
-async def page(_: Request) -> Response:
+async def send_page(_: Request) -> Response:
     """The page, which holds no secret."""
     return FileResponse(STATIC / "index.html")
 
 
-async def check(request: Request) -> Response:
+async def send_check(request: Request) -> Response:
     """POST a text: what it would train, or its mistakes."""
     studio = studio_of(request)
     try:
@@ -115,7 +115,7 @@ async def config(request: Request) -> Response:
     return PlainTextResponse(path.read_text())
 
 
-async def schema(request: Request) -> Response:
+async def send_schema(request: Request) -> Response:
     """GET: the JSON schema of the language, from which palette and forms are made."""
     studio = studio_of(request)
     if not studio.schema:
@@ -143,7 +143,7 @@ async def socket(socket: WebSocket) -> None:
         await _attend(socket, studio.session, tab)
 
 
-async def _attend(socket: WebSocket, session: Session, tab: Tab) -> None:
+async def _attend(socket: WebSocket, session: StudioSession, tab: Tab) -> None:
     """Sends and takes, until the tab is closed."""
     sender = asyncio.create_task(tab.send_all(socket))
     try:
@@ -169,13 +169,13 @@ async def _message(socket: WebSocket) -> dict[str, Any] | None:
 
 
 ROUTES: tuple[BaseRoute, ...] = (
-    Route("/", page),
-    Route("/api/check", check, methods=["POST"]),
+    Route("/", send_page),
+    Route("/api/check", send_check, methods=["POST"]),
     Route("/api/edit", edit, methods=["POST"]),
     Route("/api/definition", definition),
     Route("/api/configs", configs),
     Route("/api/config", config),
-    Route("/api/schema", schema),
+    Route("/api/schema", send_schema),
     WebSocketRoute("/socket", socket),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
@@ -184,7 +184,7 @@ ROUTES: tuple[BaseRoute, ...] = (
 def make_app(draft: Draft, *, token: str, device: str, overrides: tuple[str, ...]) -> Starlette:
     """The application around one session."""
     spare = Spare()
-    session = Session(draft, spare, device=device, overrides=overrides)
+    session = StudioSession(draft, spare, device=device, overrides=overrides)
     studio = Studio(session, spare, token, overrides=overrides)
 
     @asynccontextmanager

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any, final
 
 from nnlab.core.package import FOLDER
-from nnlab.studio.messages import LENGTH, MOST
+from nnlab.studio.messages import LENGTH, MOST_BYTES
 
-PATIENCE = 20.0
+_PATIENCE = 20.0
 """Seconds that a worker has to stop softly and save before it is killed."""
 
 
@@ -77,7 +77,7 @@ class WorkerProcess:
         with suppress(asyncio.IncompleteReadError):
             while True:
                 size = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))[0]
-                if size > MOST:
+                if size > MOST_BYTES:
                     self.kill()
                     break
                 take(await self._process.stdout.readexactly(size))
@@ -90,7 +90,7 @@ class WorkerProcess:
             with suppress(ConnectionError):
                 self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), PATIENCE)
+            await asyncio.wait_for(self._process.wait(), _PATIENCE)
         except TimeoutError:
             self.kill()
             await self._process.wait()

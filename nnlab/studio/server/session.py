@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from nnlab.studio.messages import FRAME, HEAD, kind_of, to_json
+from nnlab.studio.messages import FRAME, MESSAGE_HEAD, kind_of, to_json
 from nnlab.studio.server.process import WorkerProcess
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
@@ -42,7 +42,7 @@ class BusyError(Exception):
 
 
 @final
-class Session:
+class StudioSession:
     """What one person, in one tab or several, does.
 
     Args:
@@ -192,8 +192,8 @@ class Session:
                 if tab.open:
                     tab.show(message)
             return
-        size, _ = HEAD.unpack_from(message)
-        text = message[HEAD.size : HEAD.size + size].decode().rstrip()
+        size, _ = MESSAGE_HEAD.unpack_from(message)
+        text = message[MESSAGE_HEAD.size : MESSAGE_HEAD.size + size].decode().rstrip()
         kind = json.loads(text)["kind"]
         if kind == "ready":
             return

@@ -24,7 +24,7 @@ from nnlab.studio.worker.view import PageView
 
 
 @final
-class Work:
+class TrainingWork:
     """One run of a session, and the answers that its page asks for during and after it.
 
     Args:
@@ -192,7 +192,7 @@ def main() -> None:
     line = sys.stdin.readline()
     code = 0
     if line.strip():
-        work = Work(post, json.loads(line))
+        work = TrainingWork(post, json.loads(line))
         Thread(target=_listen, args=(work.gate,), name="nnlab-studio-ear", daemon=True).start()
         code = work.train()
         work.answer()

@@ -14,7 +14,7 @@ MOST_UNITS = 40
 """So many units of a column are drawn; of the others there is the number."""
 
 
-class Column(NamedTuple):
+class UnitColumn(NamedTuple):
     """Units side by side: the inputs, or what a layer with weights puts out."""
 
     name: str
@@ -40,19 +40,19 @@ class Column(NamedTuple):
         return {**self._asdict(), "shown": self.shown}
 
 
-def columns_of(experiment: Experiment) -> list[Column]:
+def network_columns(experiment: Experiment) -> list[UnitColumn]:
     """The inputs and every layer that connects units with units, from input to output."""
     inputs, layers = experiment.shape.inputs, experiment.design.layers
     plans = {plan.name: plan for plan in experiment.design.plans}
     functions = {placed.name: _activation(placed.config) for placed in experiment.design.placed}
-    found = [Column("inputs", "", "inputs", *_units(inputs), "", "")]
+    found = [UnitColumn("inputs", "", "inputs", *_units(inputs), "", "")]
     for matrix in layers.weights:
         plan = plans.get(matrix.module)
         units, each = (matrix.shape[0], 1) if plan is None else _units(plan.output)
         kind = plan.kind if plan is not None else "conv" if len(matrix.shape) > 2 else "linear"
         function = functions.get(matrix.module, "")
         found.append(
-            Column(matrix.name, matrix.layer_key, kind, units, each, matrix.parameter, function)
+            UnitColumn(matrix.name, matrix.layer_key, kind, units, each, matrix.parameter, function)
         )
     return found
 
@@ -78,7 +78,7 @@ class Joints:
         columns: with the inputs first.
     """
 
-    def __init__(self, network: nn.Module, columns: list[Column]) -> None:
+    def __init__(self, network: nn.Module, columns: list[UnitColumn]) -> None:
         named = dict(network.named_parameters())
         self._pairs = [
             (number, named[column.parameter], columns[number - 1], column)
@@ -105,7 +105,7 @@ class Joints:
         return found
 
 
-def _pairs(weight: Tensor, before: Column) -> Tensor | None:
+def _pairs(weight: Tensor, before: UnitColumn) -> Tensor | None:
     """(units, units before); None where the layer does not follow the one before."""
     flat = weight.flatten(2) if weight.ndim > 2 else weight[:, :, None]
     after, into, inner = flat.shape
@@ -121,7 +121,7 @@ def _pairs(weight: Tensor, before: Column) -> Tensor | None:
     return grouped.square().mean(2).sqrt() * grouped.sum(2).sign()
 
 
-def norms_of(norms: Tensor, network: nn.Module, columns: list[Column]) -> list[float | None]:
+def norms_of(norms: Tensor, network: nn.Module, columns: list[UnitColumn]) -> list[float | None]:
     """Of each column's weights, out of the gradient norms (P,) of all parameters."""
     place = {name: number for number, (name, _) in enumerate(network.named_parameters())}
     values: list[float] = norms.tolist()

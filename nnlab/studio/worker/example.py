@@ -14,7 +14,7 @@ from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import Floats
 from nnlab.display.pictures.family import Scene, copy_to_host
 
-MOST = 20_000
+_MOST = 20_000
 """With more weights than that an example is not worked by the four equations, unit by unit."""
 
 
@@ -40,8 +40,8 @@ class Follower:
         self.chosen: Chosen | None = None
         self.refusal = ""
         """Why the four equations do not hold for this network; empty where they do."""
-        if scene.experiment.design.parameters > MOST:
-            self.refusal = f"more than {MOST:,} weights are too many to show one by one"
+        if scene.experiment.design.parameters > _MOST:
+            self.refusal = f"more than {_MOST:,} weights are too many to show one by one"
             return
         try:
             self._worked()

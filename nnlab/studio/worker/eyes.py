@@ -16,17 +16,17 @@ from nnlab.display.pictures.fit import FittedFunction
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.building.session import Session
 from nnlab.runs.observers.gallery import scene_of
-from nnlab.studio.worker.columns import Joints, columns_of, norms_of
+from nnlab.studio.worker.columns import Joints, network_columns, norms_of
 from nnlab.studio.worker.example import Follower
 from nnlab.studio.worker.post import Post
 from nnlab.studio.worker.shown_pictures import ShownPictures
-from nnlab.studio.worker.units import SIDE, Units, host
+from nnlab.studio.worker.units import SIDE, UnitMaps, host
 
-FRAMES = 20.0
+_FRAMES = 20.0
 """Frames a second at most."""
-SHARE = 0.2
+_SHARE = 0.2
 """Of the time may go into looking."""
-SETTLED = 0.5
+_SETTLED = 0.5
 """Seconds over which the speed is taken."""
 
 
@@ -44,12 +44,12 @@ class Eyes:
         built, experiment = session.built, session.experiment
         self._network = built.network
         self.scene = scene_of(experiment, session.examples, built.network, built.source)
-        self.columns = columns_of(experiment)
+        self.columns = network_columns(experiment)
         self.pictures = ShownPictures(self.scene)
         self.follower = Follower(self.scene)
         self._joints = Joints(built.network, self.columns)
         loss = loss_of(experiment, session.examples, built.network)
-        self._units = Units(self.scene, self.columns, loss, self._points())
+        self._units = UnitMaps(self.scene, self.columns, loss, self._points())
         self._differentiates = experiment.config.rule.optimized
         about = self.pictures.about()
         self.watched: Collection[str] = [about[0]["title"]] if about else []
@@ -135,12 +135,12 @@ class Eyes:
         self._shown = step
         now = perf_counter()
         self.cost += now - began
-        self._next = now + max(1.0 / FRAMES - (now - began), (1.0 / SHARE - 1.0) * (now - began))
+        self._next = now + max(1.0 / _FRAMES - (now - began), (1.0 / _SHARE - 1.0) * (now - began))
 
     def _head(self, step: int, now: float) -> dict[str, Any]:
         session = self._session
         before, when = self._speed_from
-        if now - when >= SETTLED:
+        if now - when >= _SETTLED:
             self._speed = (step - before) / (now - when)
             self._speed_from = (step, now)
         head: dict[str, Any] = {

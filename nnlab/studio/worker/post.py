@@ -10,7 +10,7 @@ from typing import Any, final
 from nnlab.core.lazy import NDArray
 from nnlab.studio.messages import LENGTH, pack_event, pack_frame
 
-PATIENCE = 5.0
+_PATIENCE = 5.0
 """Seconds that the end of the process waits for what has not been written yet."""
 
 
@@ -58,7 +58,7 @@ class Post:
         with self._more:
             self._closing = True
             self._more.notify()
-        self._thread.join(PATIENCE)
+        self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
         while (message := self._next()) is not None:

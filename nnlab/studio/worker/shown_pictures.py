@@ -19,13 +19,13 @@ from nnlab.display.pictures.filters import FirstWeights
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
 
-GRID = 100
+_GRID = 100
 """Points along each axis of a boundary."""
-CURVE = 200
+_CURVE = 200
 """Points of a fitted function."""
-IMAGES = 24
+_IMAGES = 24
 """So many examples are shown with what the network says of them."""
-LARGEST = 64
+_LARGEST = 64
 """Pixels along a side of a shown image at most."""
 
 _KINDS: tuple[type[Picture], ...] = (
@@ -84,7 +84,7 @@ class ShownPictures:
         for title, picture in self._pictures.items():
             if title not in wanted:
                 continue
-            grid = CURVE if isinstance(picture, FittedFunction) else GRID
+            grid = _CURVE if isinstance(picture, FittedFunction) else _GRID
             for name, array in (picture.collect(grid=grid) or {}).items():
                 if name not in _HISTORY:
                     found[f"{title}/{name}"] = _small(name, array)
@@ -116,9 +116,9 @@ class PredictedImages:
     def __init__(self, scene: Scene) -> None:
         examples = scene.examples
         rows = examples.rows.get("validation", examples.rows["train"])
-        self._scene, self._rows = scene, evenly_spaced(rows, IMAGES)
+        self._scene, self._rows = scene, evenly_spaced(rows, _IMAGES)
         self._split = "validation" if "validation" in examples.rows else "train"
-        self._numbers = evenly_spaced(np.arange(len(rows)), IMAGES)
+        self._numbers = evenly_spaced(np.arange(len(rows)), _IMAGES)
         self._shares = class_probabilities(scene.experiment)
         self._inputs: Tensor | None = None
 
@@ -164,7 +164,7 @@ def image_bytes(examples: Examples, row: int) -> "NDArray[np.uint8]":
     inputs = examples.inputs
     stored = inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
     image = np.moveaxis(stored.astype(np.float64), 0, -1)
-    stride = -(-max(image.shape[:2]) // LARGEST)
+    stride = -(-max(image.shape[:2]) // _LARGEST)
     image = image[::stride, ::stride]
     low, high = float(image.min()), float(image.max())
     return (255.0 * (image - low) / (high - low if high > low else 1.0)).astype(np.uint8)

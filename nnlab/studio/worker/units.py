@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, LossFn
 from nnlab.display.pictures.family import Scene
-from nnlab.studio.worker.columns import MOST_UNITS, Column
+from nnlab.studio.worker.columns import MOST_UNITS, UnitColumn
 from nnlab.training.probes.labels import Site
 from nnlab.training.probes.no_trace import kept_modes
 
 SIDE = 16
 """Points along each axis of a unit's map."""
-LARGEST = 32
+_LARGEST = 32
 """Of a channel's map so many places along each axis are shown."""
 MIDDLE = 127
 """The byte that stands for 0 in a map: 0 is as far below as 254 is above."""
 
 
 @final
-class Units:
+class UnitMaps:
     """Looks at the units of the columns.
 
     Args:
@@ -33,7 +33,7 @@ class Units:
     """
 
     def __init__(
-        self, scene: Scene, columns: Sequence[Column], loss: LossFn, points: Tensor | None
+        self, scene: Scene, columns: Sequence[UnitColumn], loss: LossFn, points: Tensor | None
     ) -> None:
         self._scene = scene
         self._loss = loss
@@ -109,7 +109,7 @@ def _shape(points: Tensor) -> tuple[int, int]:
 def _shown(x: Tensor, shape: tuple[int, int]) -> Tensor:
     """Bytes of what (N, units) or (1, units, rows, columns) say, or the numbers themselves."""
     if x.ndim == 4:
-        stride = -(-max(x.shape[2:]) // LARGEST)
+        stride = -(-max(x.shape[2:]) // _LARGEST)
         return as_bytes(x[0, :, ::stride, ::stride])
     if x.ndim != 2 or len(x) == 1:
         return x[0].reshape(len(x[0]), -1).mean(1)
