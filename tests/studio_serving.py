@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ class Served:
 
 
 @contextmanager
-def served(runs: Path, config: str, *words: str) -> Iterator[Served]:
+def served(runs: Path, config: str, *words: str) -> Generator[Served]:
     """Starts one, and ends it."""
     command = ["-m", "nnlab", "studio", config, "--no-browser", "--device", "cpu", *words]
     process = subprocess.Popen(
@@ -126,7 +126,7 @@ class Page:
 
 
 @contextmanager
-def opened(server: Served, **headers: str) -> Iterator[Page]:
+def opened(server: Served, **headers: str) -> Generator[Page]:
     """A tab that is connected and welcome."""
     origin: Any = headers.get("origin", f"http://{server.host}")
     with connect(f"ws://{server.host}/socket", origin=origin, max_size=None) as socket:

@@ -5,7 +5,7 @@ To add one: a function, and a line in `ROUTES`. What begins with /api/ is asked 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,7 +188,7 @@ def make_app(draft: Draft, *, token: str, device: str, overrides: tuple[str, ...
     studio = Studio(session, spare, token, overrides=overrides)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         spare.prepare()
         yield
         await asyncio.gather(session.end_run(), spare.close())

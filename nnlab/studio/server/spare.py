@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from typing import final
 
-from nnlab.studio.messages import head_of
 from nnlab.studio.server.process import WorkerProcess
 
 
@@ -59,4 +58,4 @@ class Spare:
         if worker is not None:
             # It has nothing to save.
             worker.kill()
-            await worker.hear(head_of)
+            await worker.hear(lambda _: None)

@@ -8,7 +8,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, final
 
-import torch._dynamo  # noqa: F401  the first update of an optimizer would import it
+# The first update of an optimizer would import it.
+import torch._dynamo  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from torch import Tensor
 
 from nnlab.comparison.comparison import SettledComparison, settle_source

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import Shape
 from nnlab.experiment.experiment import Experiment
-from nnlab.training.probes.labels import Matrix
 
 MOST_UNITS = 40
 """So many units of a column are drawn; of the others there is the number."""
@@ -52,7 +51,15 @@ def network_columns(experiment: Experiment) -> list[UnitColumn]:
         kind = plan.kind if plan is not None else "conv" if len(matrix.shape) > 2 else "linear"
         function = functions.get(matrix.module, "")
         found.append(
-            UnitColumn(matrix.name, matrix.layer_key, kind, units, each, matrix.parameter, function)
+            UnitColumn(
+                matrix.name,
+                matrix.key.rpartition(".")[0],
+                kind,
+                units,
+                each,
+                matrix.parameter,
+                function,
+            )
         )
     return found
 
@@ -126,8 +133,3 @@ def norms_of(norms: Tensor, network: nn.Module, columns: list[UnitColumn]) -> li
     place = {name: number for number, (name, _) in enumerate(network.named_parameters())}
     values: list[float] = norms.tolist()
     return [values[place[c.parameter]] if c.parameter else None for c in columns]
-
-
-def columns_by_key(matrices: tuple[Matrix, ...]) -> dict[str, int]:
-    """Key of a layer in readings -> the number of its column; 0 are the inputs."""
-    return {matrix.layer_key: number for number, matrix in enumerate(matrices, start=1)}

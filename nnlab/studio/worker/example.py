@@ -54,10 +54,11 @@ class Follower:
         Raises:
             ValueError: there is none.
         """
-        rows = self._scene.examples.rows
-        if split not in rows or not 0 <= number < len(rows[split]):
-            raise ValueError(f"the {split} split has no example {number}")
-        self.chosen = Chosen(split, number)
+        for name, rows in self._scene.examples.rows.items():
+            if name == split and 0 <= number < len(rows):
+                self.chosen = Chosen(name, number)
+                return
+        raise ValueError(f"the {split} split has no example {number}")
 
     @property
     def row(self) -> int:

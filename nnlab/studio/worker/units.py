@@ -83,7 +83,9 @@ class UnitMaps:
         with torch.enable_grad(), mode, scene.sight.open(tap, whole=True):
             losses = self._loss(scene.network(batch.inputs), batch)
             asked = list(seen.values())
-            found = torch.autograd.grad(losses.sum(), asked, allow_unused=True) if asked else ()
+            found: Sequence[Tensor | None] = ()
+            if asked:
+                found = torch.autograd.grad(losses.sum(), asked, allow_unused=True)
         gradients = {n: g for n, g in zip(seen, found, strict=True) if g is not None}
         return {f"g{n}": _lengths(g) for n, g in sorted(gradients.items())}, losses.mean().item()
 
