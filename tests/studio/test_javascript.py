@@ -47,7 +47,15 @@ def test_modules_that_draw_nothing(tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("typescript")
-    npm = [node_bin() / "npm", "install", "--no-audit", "--no-fund", f"typescript@{TYPESCRIPT}"]
+    cli = node_bin().parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = [
+        node_bin() / "node",
+        cli,
+        "install",
+        "--no-audit",
+        "--no-fund",
+        f"typescript@{TYPESCRIPT}",
+    ]
     try:
         done = subprocess.run(npm, cwd=folder, capture_output=True, timeout=120, env=environment())
     except subprocess.TimeoutExpired:

@@ -14,7 +14,6 @@ export class Editor {
    * @param {{changed: (text: string) => void, checked: (found: Checked) => void}} calls
    */
   constructor(parts, calls) {
-    Object.assign(this, parts);
     this.parts = parts;
     this.calls = calls;
     /** @type {string[]} */
