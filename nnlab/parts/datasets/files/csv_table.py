@@ -279,13 +279,12 @@ class CsvConfig(DataConfig, frozen=True):
             given=counts,
             guess=Guess(goal.guess, goal.remark) if goal.guess else None,
         )
-        filled = filled_remarks(sheet, parts, self.missing)
         values, merged = stored_targets(goal)
         remarks = (
             *sheet.remarks,
             *rows.remarks,
             *(f"data: {name} has no value in any row: left out" for name in empty),
-            *filled,
+            *filled_remarks(sheet, parts, self.missing),
             *((goal.remark,) if goal.remark and not goal.guess else ()),
             *(f"data: {part.remark}" for part in parts if part.remark),
         )
