@@ -159,7 +159,7 @@ def _opened(
         view.note(remark)
     with _settings(wish):
         session = open_session(wish, folder, view, begun=begun)
-    # Left in the reverse order: the workers that read data stop before the view says goodbye.
+    # Left in the reverse order: the workers that read data stop before the view ends.
     stack.callback(view.finish)
     stack.callback(session.built.source.close)
     return session
@@ -213,7 +213,11 @@ def _events(
 
 
 def _broken_off(error: BaseException) -> Stopped:
-    if isinstance(error, GeneratorExit | KeyboardInterrupt):
+    if isinstance(error, GeneratorExit):
+        # By `break` or an exception in the loop over the events: a pruner's, as a rule. Ctrl-C
+        # comes while the network trains, and so in here.
+        return Stopped("pruned", "the loop over its events was left, at the last checkpoint")
+    if isinstance(error, KeyboardInterrupt):
         return Stopped("interrupted", "ended at once, at the last checkpoint")
     why = str(error).partition("\n")[0] if isinstance(error, NnlabError) else ""
     return Stopped("failed", f"an error ended it{why and f': {why}'}")
@@ -225,7 +229,7 @@ def _train_and_record(
     """The events of the loop, each recorded before it is handed out."""
     trainer, progress = session.built.trainer, session.progress
     with open_recorder(session, view) as recorder:
-        stopped = Stopped("failed", "it ended without a word")
+        stopped = Stopped("failed", "the training loop gave no reason")
         try:
             recorder.begin(about)
             for event in trainer.run(progress):

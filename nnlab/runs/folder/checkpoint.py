@@ -42,7 +42,7 @@ class Newest(NamedTuple):
     checkpoint: Checkpoint | None
     """None: nothing was ever saved."""
     warnings: tuple[str, ...]
-    """What was passed over, and why."""
+    """The checkpoints that were skipped, and why."""
 
 
 def save_checkpoint(
@@ -103,6 +103,18 @@ def prune_checkpoints(folder: Path, *, newest: int = 2) -> None:
             if path.name not in named:
                 # Renamed first: a kill must not leave half of it under its name.
                 path.rename(path.with_name(f"{path.name}.tmp-{os.getpid()}"))
+    remove_half_done(folder)
+
+
+def remove_half_done(folder: Path) -> None:
+    """Removes what saves and removals that were cut have left under temporary names.
+
+    For the process that owns the run, behind `newest_checkpoint`: that has named what is complete.
+
+    Raises:
+        ResourceError: something could not be removed.
+    """
+    with files.storage_errors(folder):
         for path in folder.glob("*.tmp-*"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -138,12 +150,12 @@ def newest_checkpoint(folder: Path) -> Newest:
     except CheckpointError as error:
         if has_record(folder):
             raise
-        last, warnings = None, [f"{line} (passed over)" for line in error.lines]
+        last, warnings = None, [f"{line} (skipped)" for line in error.lines]
     for path in _candidates(folder, last):
         try:
             return Newest(read_checkpoint(path), tuple(warnings))
         except CheckpointError as error:
-            warnings += [f"{line} (passed over)" for line in error.lines]
+            warnings += [f"{line} (skipped)" for line in error.lines]
     if warnings:
         raise CheckpointError([f"{folder}: no checkpoint is sound", *warnings[:8]])
     return Newest(None, ())
