@@ -33,7 +33,8 @@ WITH_TORCH = [
     *("training.*", "models.network", "rules.*_step", "api", "__main__"),
     *("parts.modules", "parts.containers", "parts.units", "parts.layers.modules"),
     "parts.optimizers.not_in_torch",
-    *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.folder.checkpoint*"),
+    *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.explaining.*"),
+    "runs.folder.checkpoint*",
     *(
         "runs.run",
         "runs.recorder",

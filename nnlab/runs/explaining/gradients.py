@@ -117,7 +117,11 @@ def grad_cam(network: nn.Module, layer: nn.Module, inputs: Tensor, columns: Tens
         (N, H, W), not below 0.
     """
     seen: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _, __, output: seen.append(output))
+
+    def note(_: nn.Module, __: object, output: Tensor) -> None:
+        seen.append(output)
+
+    hook = layer.register_forward_hook(note)
     try:
         with torch.enable_grad():
             # Also where all parameters are frozen there must be something to differentiate by.

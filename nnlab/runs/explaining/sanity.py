@@ -16,8 +16,8 @@ class Rank(NamedTuple):
 
     Attributes:
         layer: the first layer, from the input on, with random weights.
-        correlation: Spearman's, of the sizes of the attributions, mean over the examples; NaN where
-            an attribution is the same everywhere.
+        correlation: Spearman's, of the sizes of the attributions, mean over the examples whose
+            two maps are not the same everywhere; NaN where there is none.
     """
 
     layer: str
@@ -65,4 +65,5 @@ def _spearman(a: Tensor, b: Tensor) -> float:
 
     ranks = [torch.from_numpy(rankdata(part.double().numpy(), axis=1)) for part in (a, b)]
     x, y = (part - part.mean(dim=1, keepdim=True) for part in ranks)
-    return float(((x * y).sum(dim=1) / (x.norm(dim=1) * y.norm(dim=1))).mean())
+    # An example whose map is the same everywhere has no order: 0 / 0, left out of the mean.
+    return float(((x * y).sum(dim=1) / (x.norm(dim=1) * y.norm(dim=1))).nanmean())

@@ -66,8 +66,10 @@ def test_integrated_gradients_as_captum_and_complete(case: tuple[nn.Module, Tens
     )
     torch.testing.assert_close(found.attribution, wanted, rtol=0, atol=1e-10)
     torch.testing.assert_close(found.gap, delta, rtol=0, atol=1e-8)
-    # A smooth network's integral is exact to the quadrature's accuracy; a kink costs a little.
-    assert found.gap.abs().max() < 1e-2 * found.difference.abs().max()
+    # Of a smooth network the quadrature is as good as exact; each kink of a ReLU costs something.
+    smooth = not any(isinstance(module, nn.ReLU) for module in network.modules())
+    share = 1e-9 if smooth else 0.05
+    assert found.gap.abs().max() < share * found.difference.abs().max()
 
 
 def test_occlusion_as_captum() -> None:
@@ -126,16 +128,20 @@ def test_smooth_gradient_is_the_mean_over_noisy_copies() -> None:
             return torch.stack([(x**2).sum(1), (3 * x).sum(1), (x**3).sum(1)], dim=1)
 
     inputs = torch.linspace(-1, 1, 24, dtype=torch.float64).view(4, 6)
-    kind = {"samples": 4000, "noise": 0.5, "seed": 2}
-    found = gradients.smooth_gradient(Quadratic(), inputs, COLUMNS, **kind)
+
+    def smoothed() -> Tensor:
+        return gradients.smooth_gradient(
+            Quadratic(), inputs, COLUMNS, samples=4000, noise=0.5, seed=2
+        )
+
+    found = smoothed()
     spread = 0.5 * (inputs.amax(1) - inputs.amin(1))
     # E[3 (x + s)^2] = 3 x^2 + 3 sd^2: the smoothed gradient of a cube.
     wanted = torch.stack(
         [2 * inputs[0], 3 * inputs[1] ** 2 + 3 * spread[1] ** 2, torch.full((6,), 3.0).double()]
     )
     torch.testing.assert_close(found[:3], wanted, rtol=0, atol=0.05)
-    again = gradients.smooth_gradient(Quadratic(), inputs, COLUMNS, **kind)
-    assert torch.equal(found, again)
+    assert torch.equal(found, smoothed())
 
 
 def test_random_weights_change_what_sees_them_and_not_what_does_not() -> None:
@@ -150,8 +156,8 @@ def test_random_weights_change_what_sees_them_and_not_what_does_not() -> None:
     assert [rank.correlation for rank in blind] == pytest.approx([1.0, 1.0])
     assert seeing[-1].correlation < 0.9
     # The whole network is random at the end: the same as asking the fresh one.
-    wanted = [
-        spearmanr(a, b).statistic
+    wanted: list[Any] = [
+        spearmanr(a, b)[0]
         for a, b in zip(
             gradients.input_gradient(network, inputs, COLUMNS).abs(),
             gradients.input_gradient(fresh, inputs, COLUMNS).abs(),
