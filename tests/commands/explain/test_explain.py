@@ -118,7 +118,9 @@ def test_red_is_for_blue_against_and_nothing_leaves_the_image() -> None:
 )
 def test_what_is_not_there_is_refused(iris: Path, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        explain_run(iris, **{"split": "validation", "rows": (), "answer": "", **asked})
+        explain_run(
+            iris, split="validation", rows=asked.get("rows", ()), answer=asked.get("answer", "")
+        )
 
 
 def test_runs_without_a_gradient_and_comparisons_are_refused(tmp_path: Path) -> None:
