@@ -181,6 +181,7 @@ class DataConfig(Kind, frozen=True):
         with _hinting(source.guess):
             shape = self._shape(source, place)
             if self.view == "image" and (table := self.at_hand(place)) is not None:
+                checks.check_targets(table.targets)
                 rows, _ = self._checked_rows(table, shape, place)
                 if table.gaps and isinstance(table.inputs, np.ndarray):
                     gaps = np.flatnonzero(np.isnan(table.inputs).any(axis=0))
