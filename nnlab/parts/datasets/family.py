@@ -169,6 +169,8 @@ class DataConfig(Kind, frozen=True):
         with _hinting(source.guess):
             shape = self._shape(source, place)
             if (table := self.at_hand(place)) is not None:
+                if table.inputs.shape[1:] == shape.inputs:  # else they were left out
+                    checks.check_table(table.inputs, table.targets, shape, gaps=table.gaps)
                 rows, _ = self._checked_rows(table, shape, place)
                 if table.gaps and isinstance(table.inputs, np.ndarray):
                     gaps = np.flatnonzero(np.isnan(table.inputs).any(axis=0))

@@ -1,6 +1,5 @@
 """The run folder: its lock, and what is written into it before training."""
 
-import json
 import os
 import platform
 import socket
@@ -99,9 +98,9 @@ def claim_folder(folder: Path, begun: RunConfig | None, config: RunConfig) -> Ge
 
 def _owner(folder: Path) -> str:
     try:
-        env = json.loads((folder / "env.json").read_text())
+        env = files.parse_json(files.read_regular(folder / "env.json", limit=_LIMIT))
         return f"pid {env['pid']} on host {env['host']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 
