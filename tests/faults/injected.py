@@ -83,6 +83,7 @@ class Forks:
         before: Sequence[Before] = (),
         environment: Mapping[str, str] | None = None,
         kill_after: float | None = None,
+        limit: float = LIMIT,
     ) -> int:
         """The exit code of a command, less than 0 for a signal; 124 if it hangs.
 
@@ -93,6 +94,7 @@ class Forks:
             before: what to call in that process first.
             environment: variables beside those of the server.
             kill_after: seconds until it is killed.
+            limit: seconds after which it hangs.
         """
         job = {
             "words": [*words],
@@ -100,7 +102,7 @@ class Forks:
             "folder": str(log.parent),
             "before": [[name, [*arguments]] for name, arguments in before],
             "environment": dict(environment or {}),
-            "limit": LIMIT,
+            "limit": limit,
             "kill_after": kill_after,
             "sync": self._sync,
         }

@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 from faults.equal_runs import assert_equal_runs
-from faults.injected import Forks
+from faults.injected import LIMIT, Forks
 
 CONFIGS = {
     "augmented": """
@@ -61,11 +61,11 @@ class Killed:
         rows = [f"{draw.gauss(k, 1):.3f},{draw.gauss(-k, 1):.3f},{'ab'[k]}" for k in (0, 1) * 40]
         (folder / "data.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
 
-    def run(self, run: Path, kill_after: float | None = None) -> int:
+    def run(self, run: Path, kill_after: float | None = None, *, limit: float = LIMIT) -> int:
         words = ["train", str(self.folder / "c.yaml"), "--run-dir", str(run), "--resume", "-q"]
         cache = {"XDG_CACHE_HOME": str(self.folder / "cache")}
         log = self.folder / f"log-{run.name}"
-        return self.forks.run(words, log=log, kill_after=kill_after, environment=cache)
+        return self.forks.run(words, log=log, kill_after=kill_after, environment=cache, limit=limit)
 
     def log(self, run: Path) -> str:
         return (self.folder / f"log-{run.name}").read_text()
@@ -84,7 +84,8 @@ def survives(killed: Killed, *, kills: int, seed: int) -> int:
     """
 
     whole = killed.folder / "whole"
-    assert killed.run(whole) == 0, killed.log(whole)  # what it builds is there afterwards
+    # What it builds is there afterwards.
+    assert killed.run(whole, limit=600) == 0, killed.log(whole)
     shutil.rmtree(whole)
     began = monotonic()
     assert killed.run(whole) == 0, killed.log(whole)
