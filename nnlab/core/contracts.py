@@ -1,4 +1,4 @@
-"""The types that floors hand to each other: shapes, plans, examples, batches, scores, events.
+"""The types that rooms hand to each other: shapes, plans, examples, batches, scores, events.
 
 Nothing here imports torch or NumPy when the program runs.
 """

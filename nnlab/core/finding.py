@@ -79,10 +79,19 @@ class Finding:
         return f"--set {quote(change)}"
 
     @property
+    def number(self) -> str:
+        """What was measured, as a person reads it: a count whole, else three digits."""
+        value = self.measured
+        if value is None:
+            return ""
+        whole = value.is_integer() and abs(value) < 1e15
+        return f"{value:,.0f}" if whole else f"{value:.3g}"
+
+    @property
     def line(self) -> str:
         """All of it in one line, for the course of a run."""
         where = f" in {self.layer}" if self.layer else ""
-        number = "" if self.measured is None else f" ({self.quantity}: {self.measured:.3g})"
+        number = "" if self.measured is None else f" ({self.quantity}: {self.number})"
         way = f"; try {self.flags}" if self.remedy else f"; {self.advice}" if self.advice else ""
         return (
             f"{self.level}: {self.title}{where} since step {self.since:,}{number}: "

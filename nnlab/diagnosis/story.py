@@ -15,14 +15,16 @@ _STUCK = ("loss_not_decreasing", "underfitting", "no_better_than_baseline")
 _RATE = ("learning_rate_too_high", "learning_rate_too_low", "update_ratio_off")
 _ALL = (*_SIGNAL, *_STUCK, *_RATE, "divergence", "poor_initialization", "symmetric_units")
 
-_SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient", *_STUCK)
+_SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient",
+          "poor_initialization", *_STUCK)  # fmt: skip
 """What follows from updates that are too short or too few."""
 _LONG = (*_SIGNAL, *_STUCK, "learning_rate_too_high", "update_ratio_off", "divergence",
-         "overfitting")  # fmt: skip
+         "overfitting", "poor_initialization")  # fmt: skip
 """What follows from updates that are too long."""
-_HELD = (*_SIGNAL, *_STUCK, *_RATE, "too_few_updates", "batch_too_large")
-_SLOW = ("too_few_updates", "batch_too_large")
+_HELD = (*_SIGNAL, *_STUCK, *_RATE, "poor_initialization", "too_few_updates", "batch_too_large")
 """What follows from weights, units or examples that something holds back."""
+_SLOW = ("too_few_updates", "batch_too_large")
+"""What follows from whatever keeps the loss from falling sooner."""
 
 EFFECTS: Mapping[str, Sequence[str]] = {
     "outlier_rows": (*_SLOW, *_ALL, "data_not_scaled", "targets_not_scaled"),
@@ -43,6 +45,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "warmup_too_long": (*_SLOW, *_SHORT),
     "schedule_ends_too_early": (*_SLOW, *_SHORT),
     "momentum_too_large": (*_SLOW, *_LONG),
+    "layer_too_narrow": _HELD,
+    "unusual_setting": (*_HELD, "divergence", "poor_initialization"),
     "early_stopping_too_early": (*_SLOW, *_SHORT),
     "batch_too_large": _SHORT,
     "too_few_updates": _SHORT,
@@ -65,8 +69,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "data_not_scaled", "targets_not_scaled", "dropout_too_large",
-          "augmentation_too_strong")  # fmt: skip
-"""Causes in what the network is shown: they are there before the first update."""
+          "augmentation_too_strong", "layer_too_narrow", "unusual_setting")  # fmt: skip
+"""Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
 _AT_START = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
@@ -93,9 +97,22 @@ def tell_story(findings: Iterable[Finding]) -> list[Finding]:
         else:
             roots.append(finding)
     told: list[Finding] = []
-    for root in roots:
+    for root in _agreeing(roots):
         told += [root, *(effect for effect in effects if effect.because[0] == root.name)]
     return told
+
+
+def _agreeing(roots: Sequence[Finding]) -> list[Finding]:
+    """Causes without advice that contradicts an earlier one: of each field one value stays."""
+    advised: dict[str, str] = {}
+    found: list[Finding] = []
+    for root in roots:
+        pairs = [change.partition("=") for change in root.remedy]
+        kept = [
+            f"{key}={value}" for key, _, value in pairs if advised.setdefault(key, value) == value
+        ]
+        found.append(replace(root, remedy=tuple(kept)))
+    return found
 
 
 def _leads_to(cause: Finding, effect: Finding) -> bool:
@@ -106,8 +123,18 @@ def _leads_to(cause: Finding, effect: Finding) -> bool:
 
 
 def _at_start(finding: Finding) -> bool:
-    """Whether it was there before the first update."""
-    return finding.name in _AT_START and finding.since == 0
+    """Whether it was there before the first update, and updates could not be expected to mend it.
+
+    They mend a first loss a few times that of a guess within moments, unless something keeps them
+    from it: that is the cause then.
+    """
+    measured = finding.measured or 0.0
+    mild = finding.name == "poor_initialization" and 1.0 <= measured < _SEVERE
+    return finding.name in _AT_START and finding.since == 0 and not mild
+
+
+_SEVERE = 9.0
+"""First loss over that of a guess, as diagnose.initial_loss squared: not mended in moments."""
 
 
 def _place(finding: Finding) -> tuple[int, int, int, int]:

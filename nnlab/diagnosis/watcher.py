@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from nnlab.core.contracts import Event, Reading, Split, Stopped
 from nnlab.core.finding import LEVELS, Finding
@@ -13,7 +13,9 @@ from nnlab.diagnosis.checks import (
     loss,
     pacing,
     restraint,
+    scores,
     signal,
+    unusual,
     weights,
 )
 from nnlab.diagnosis.checks.check import Check
@@ -22,7 +24,7 @@ from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
-SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING)
+SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING, *unusual.UNUSUAL)
 """Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
@@ -32,12 +34,27 @@ CHECKS: tuple[Check, ...] = (
     *loss.ALWAYS,
     *learning_rate.RATE_CHECKS,
     *loss.LOSS_CHECKS,
+    *scores.SCORE_CHECKS,
     *label_noise.LABEL_CHECKS,
 )
 """Causes before what they cause: data, config, weights, signal, rate, loss."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
+_WELL = 0.9
+"""Where so much of a blind guess's loss is gone at the end, nothing that has passed did harm."""
 _ENDED = ("completed", "early_stopped", "time_limit")
+
+
+class Looked(NamedTuple):
+    """What the checks could look at.
+
+    Attributes:
+        done: names of findings that were looked for.
+        missed: those that were not, and why.
+    """
+
+    done: tuple[str, ...]
+    missed: Mapping[str, str]
 
 
 @final
@@ -96,10 +113,31 @@ class Watcher:
         if not self._history.ended:
             return list(self._new(at_end=False))
         found = list(self._new(at_end=True))
-        # A note that holds no more was a phase.
+        # A note that holds no more was a phase, and so was a loss that came down in the end.
         passed = [check.name for check in self._checks if self._passed(check)]
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
+        if self._passed_over("overfitting"):
+            del self.findings["overfitting"]  # validation fell again: it was a phase
+        if self.best_share >= _WELL:
+            mended = {name: self.findings[name] for name in self._mended()}
+            self.findings |= {name: replace(one, level="note") for name, one in mended.items()}
         return found
+
+    def looked(self) -> "Looked":
+        """What was looked for, and what could not be."""
+        done: list[str] = []
+        missed: dict[str, str] = {}
+        for check in self._checks:
+            why = check.unable(self._history, self._facts)
+            if check.name in self._facts.limits.ignore:
+                why = "diagnose.ignore names it"
+            elif why is None and check.at_end and not self._history.ended:
+                why = "only a run that came to its end shows it"
+            if why:
+                missed[check.name] = why
+            elif why is None:
+                done.append(check.name)
+        return Looked(tuple(done), missed)
 
     @property
     def best_step(self) -> int:
@@ -125,9 +163,22 @@ class Watcher:
         )
         return max((share for share in shares if share is not None), default=0.0)
 
+    def _passed_over(self, name: str) -> bool:
+        """Whether what was found once does not hold at the end."""
+        (check,) = (check for check in CHECKS if check.name == name)
+        return name in self.findings and check.judge(self._history, self._facts) is None
+
+    def _mended(self) -> list[str]:
+        """Symptoms that counted once and do not hold at the end of a run that learned well."""
+        return [
+            check.name
+            for check in (*weights.WEIGHT_CHECKS, *signal.SIGNAL_CHECKS, *learning_rate.RATE_CHECKS)
+            if self._passed_over(check.name)
+        ]
+
     def _passed(self, check: Check) -> bool:
         known = self.findings.get(check.name)
-        mild = known is not None and not known.worse_than("note")
+        mild = known is not None and (check.passes or not known.worse_than("note"))
         return mild and check.judge(self._history, self._facts) is None
 
     def _take(self, step: int, split: Split, values: Mapping[str, float | None]) -> bool:

@@ -11,7 +11,7 @@ from nnlab.config.diagnose import FindingName
 from nnlab.config.loading import load_config
 from nnlab.core.contracts import Reading, Stopped
 from nnlab.core.finding import Finding
-from nnlab.diagnosis.evidence.facts import at_rest
+from nnlab.diagnosis.evidence.facts import SplitDoubles, at_rest
 from nnlab.diagnosis.watcher import CHECKS, Watcher
 from nnlab.parts.activations.textbook import ReluConfig, SigmoidConfig, TanhConfig
 
@@ -197,6 +197,18 @@ class TestPoorInitialization:
         assert "learning_rate_too_high" not in found(20.0)
 
 
+def test_first_weights_next_to_0_are_a_poor_initialization_where_nothing_is_learned() -> None:
+    """Eight units of N(0, 1 / n_in) have a weight of length 8**0.5."""
+    model = {"kind": "mlp", "hidden": [8, 8, 8], "init": {"kind": "normal", "std": 1e-6}}
+    facts = facts_of(model=model)
+    light = full_probe(facts, weight_norm=1e-4 * 8**0.5)
+    found = watch(facts, FLAT, probe=light)["poor_initialization"]
+    assert (found.level, found.layer) == ("warning", "hidden1")
+    assert found.measured == pytest.approx(1e-4)
+    assert found.remedy == ("model.init=auto",)
+    assert "poor_initialization" not in watch(facts, FALLING, probe=light)
+
+
 class TestUpdateRatio:
     @pytest.mark.parametrize(("ratio", "word"), [(0.5, "long"), (1e-6, "short")])
     def test_is_noted_where_it_is_far_from_usual(self, ratio: float, word: str) -> None:
@@ -246,6 +258,12 @@ class TestLearningRate:
             "learning_rate_too_low"
         ]
         assert found.remedy == ("optimizer.lr=0.003",)
+
+    def test_no_rate_is_advised_that_nobody_ever_used(self) -> None:
+        facts = facts_of(optimizer={"kind": "adam", "lr": 1e-3})
+        probe = full_probe(facts, update_ratio=1e-9)
+        found = watch(facts, FLAT, probe=probe)["learning_rate_too_low"]
+        assert found.remedy == ("optimizer.lr=0.1",)  # a hundred times Adam's default
 
     def test_is_not_too_low_where_the_run_is_long(self) -> None:
         facts = facts_of(train={"steps": 100_000})
@@ -386,12 +404,17 @@ class TestData:
         )
 
     def test_rows_in_two_splits_are_counted(self) -> None:
-        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.5})), FALLING)
-        assert found["duplicates_across_splits"].level == "warning"
-        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.06})), FALLING)
-        assert found["duplicates_across_splits"].level == "note"
-        found = watch(facts_of(replace(DATA_FACTS, doubles={"test": 0.0})), FALLING)
-        assert found == {}
+        def found(whole: int, contradicted: int = 0, chance: float = 0.0) -> Finding | None:
+            doubles = {"test": SplitDoubles(whole, contradicted, chance)}
+            facts = facts_of(replace(DATA_FACTS, doubles=doubles))
+            assert facts.experiment.shape.sizes["test"] == 40
+            return watch(facts, FALLING).get("duplicates_across_splits")
+
+        assert found(15).level == "warning"  # pyright: ignore[reportOptionalMemberAccess]
+        assert found(2).level == "note"  # pyright: ignore[reportOptionalMemberAccess]
+        assert found(0) is None
+        assert found(15, contradicted=5) is None  # columns that cannot tell rows apart
+        assert found(15, chance=14.5) is None
 
 
 @pytest.mark.parametrize(("rows", "told"), [(2, True), (4, True), (32, False)])

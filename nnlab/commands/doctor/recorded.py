@@ -91,6 +91,7 @@ def examine_run(folder: Path, *, trials: bool = True) -> DoctorReport:
         columns=_COLUMNS,
         layers=_layers(facts, first, last),
         remarks=(*_remarks(first, last), *_cost(tried, summary)),
+        looked=watcher.looked(),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
     )

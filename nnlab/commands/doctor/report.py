@@ -9,6 +9,7 @@ from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
 from nnlab.diagnosis.story import effects_of
+from nnlab.diagnosis.watcher import Looked
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -40,6 +41,7 @@ class DoctorReport:
         columns: of the table.
         layers: their names and numbers, from input to output.
         remarks: what else to know, line by line, behind the table.
+        looked: what was looked for; None where nobody kept count.
         facts: further numbers, for JSON.
         command: what a remedy is pasted behind: "nnlab train configs/mnist.yaml".
         changes: what was changed already, as `--set` takes it.
@@ -52,6 +54,7 @@ class DoctorReport:
         default_factory=dict[str, Mapping[str, float | None]]
     )
     remarks: tuple[str, ...] = ()
+    looked: Looked | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     command: str = "nnlab train"
     changes: tuple[str, ...] = ()
@@ -69,6 +72,8 @@ class DoctorReport:
             "findings": [finding.plain() for finding in self.findings],
             "layers": {name: dict(values) for name, values in self.layers.items()},
             "remarks": list(self.remarks),
+            "looked_for": list(self.looked.done) if self.looked else [],
+            "not_looked_for": dict(self.looked.missed) if self.looked else {},
         }
 
     def page(self) -> str:
@@ -83,10 +88,24 @@ class DoctorReport:
             if not finding.because:
                 parts += ["", *_told(finding, self.command, self.changes)]
                 parts += _explained(effects_of(finding, self.findings))
-        if not self.findings:
-            parts += ["", "nothing found: all is as it should be"]
+        parts += self._looked()
         text = render_text(*parts[:at])
         return text + "".join(f"{line}\n" for line in parts[at:])
+
+    def _looked(self) -> list[str]:
+        """What was looked for and not found, and what was not looked for."""
+        if self.looked is None:
+            return []
+        found = {finding.name for finding in self.findings}
+        clear = [_title(name) for name in self.looked.done if name not in found]
+        head = "looked for and not found" if found else "nothing found. Looked for"
+        lines = ["", *wrapped(f"{head}: {', '.join(clear)}", indent="")] if clear else []
+        why: dict[str, list[str]] = {}
+        for name, reason in self.looked.missed.items():
+            why.setdefault(reason, []).append(_title(name))
+        for reason, names in why.items():
+            lines += wrapped(f"not looked for: {', '.join(names)}; {reason}", indent="")
+        return lines
 
     def _table(self) -> Any:
         names = [column.title for column in self.columns]
@@ -112,7 +131,7 @@ def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[s
     since = f", since step {finding.since:,}" if finding.since else ""
     lines = [f"{finding.level.upper()}  {finding.title}{where}{since}"]
     if finding.measured is not None:
-        lines.append(f"{_INDENT}{finding.quantity}: {finding.measured:.3g}")
+        lines.append(f"{_INDENT}{finding.quantity}: {finding.number}")
     lines += wrapped(finding.meaning)
     if finding.remedy:
         lines += pasted(command, changes, finding)
@@ -125,11 +144,15 @@ def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[s
     return lines
 
 
-def wrapped(text: str) -> list[str]:
-    """Lines that are indented."""
+def _title(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def wrapped(text: str, *, indent: str = _INDENT) -> list[str]:
+    """Lines that are indented, all but the first at least as far as findings are."""
     from textwrap import wrap
 
-    return wrap(text, terminal_width(), initial_indent=_INDENT, subsequent_indent=_INDENT)
+    return wrap(text, terminal_width(), initial_indent=indent, subsequent_indent=_INDENT)
 
 
 def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:

@@ -16,7 +16,7 @@ from nnlab.diagnosis.checks.weights import symmetric_units
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.story import tell_story
-from nnlab.diagnosis.watcher import Watcher
+from nnlab.diagnosis.watcher import Looked, Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import counts_of, data_notes
 from nnlab.runs.building.build import BuiltRun, build_trainer, source_of
@@ -27,6 +27,7 @@ from nnlab.training import device as devices
 
 SMALL, UPDATES = 16, 200
 """Examples of the batch that must be learned by heart, and the updates it may take."""
+_UNTRAINED = "only training shows it (nnlab doctor RUN)"
 FALL = 0.5
 """Of its loss so much must be left at most."""
 _COLUMNS = (
@@ -72,8 +73,7 @@ def examine_config(
             layers = _layers(facts, experiment, examples, built, first)
             watcher.read(0, "train", first)
             findings += watcher.findings.values()
-            small = _small_batch(facts, examples, built, watcher)
-            findings += small
+            findings += _small_batch(facts, examples, built, watcher)
         else:
             watcher.read(0, "train", {})
             findings += watcher.findings.values()
@@ -87,10 +87,22 @@ def examine_config(
         columns=_COLUMNS,
         layers=layers,
         remarks=(*_legend(layers), *data_notes(examples)),
+        looked=_looked(watcher, facts),
         facts={"config": file, "first_loss": first.get("loss"), "blind_loss": _blind(facts)},
         command=f"nnlab train {quote(name)}",
         changes=tuple(overrides),
     )
+
+
+def _looked(watcher: Watcher, facts: Facts) -> Looked:
+    """What was looked for; of the course of a run nothing can be seen yet."""
+    found = watcher.looked()
+    missed = dict.fromkeys(found.missed, _UNTRAINED)
+    if not facts.followed or facts.experiment.shape.start:
+        return Looked(found.done, missed)
+    small = ("symmetric_units", "cannot_learn_one_batch")
+    missed = {name: why for name, why in missed.items() if name not in small}
+    return Looked((*found.done, *small), missed)
 
 
 def _first_reading(built: BuiltRun) -> dict[str, float]:

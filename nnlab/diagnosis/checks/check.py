@@ -13,6 +13,69 @@ from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
 
+def _able(_: History, __: Facts) -> None:
+    """Nothing keeps it from looking."""
+
+
+def needs_layers(history: History, facts: Facts) -> str | None:
+    """For checks of what happens in the layers."""
+    if not facts.layers or not facts.followed:
+        return ""
+    return None if history.probed else "no look into the layers was recorded (log.probes=auto does)"
+
+
+def needs_updates(history: History, facts: Facts) -> str | None:
+    """For checks of how far updates move the weights."""
+    if why := needs_layers(history, facts):
+        return why
+    moved = any(point.step for point in history.probed)
+    return None if moved else "no update was recorded yet"
+
+
+def needs_losses(history: History, _: Facts) -> str | None:
+    """For checks of the course of the training loss."""
+    return None if len(history.curve("loss")) >= 9 else "fewer than 9 readings of the loss"
+
+
+def needs_validation(history: History, facts: Facts) -> str | None:
+    """For checks that hold training against other rows."""
+    if "validation" not in facts.experiment.shape.sizes:
+        return "the data have no validation split (data.validation=0.2 makes one)"
+    few = len(history.curve("loss", "validation")) < 6
+    return "fewer than 6 readings of validation" if few else None
+
+
+def needs_data(_: History, facts: Facts) -> str | None:
+    """For checks of the data."""
+    if facts.experiment.shape.start:
+        return ""
+    return None if facts.data is not None else "the data are not at hand"
+
+
+def needs_table(history: History, facts: Facts) -> str | None:
+    """For checks of single columns."""
+    if len(facts.experiment.shape.inputs) != 1:
+        return ""
+    return needs_data(history, facts)
+
+
+def needs_all_rows(history: History, facts: Facts) -> str | None:
+    """For checks that read every row, as `nnlab doctor` does."""
+    if facts.data is not None and not facts.data.all_read:
+        return "not all rows were read"
+    return needs_data(history, facts)
+
+
+def needs_classes(history: History, facts: Facts) -> str | None:
+    """For checks of class numbers."""
+    return "" if facts.experiment.shape.task != "classes" else needs_data(history, facts)
+
+
+def needs_numbers(history: History, facts: Facts) -> str | None:
+    """For checks of targets that are numbers."""
+    return "" if facts.experiment.shape.task != "regression" else needs_data(history, facts)
+
+
 class Check(NamedTuple):
     """One thing that can be wrong.
 
@@ -25,6 +88,10 @@ class Check(NamedTuple):
             first update: nothing that an update did can be the cause of that.
         at_end: asked when the run has ended, not at each reading.
         of_config: whether the cause stands in the config; then it is asked when a run diverged too.
+        passes: whether a warning is taken back at the end where it holds no more: of what the loss
+            did for a while. A note always is.
+        unable: what keeps it from looking, as a sentence; "" where it does not apply to such a
+            run; None where it can look.
     """
 
     name: str
@@ -33,6 +100,8 @@ class Check(NamedTuple):
     begun_by: tuple[str, ...] = ()
     at_end: bool = False
     of_config: bool = False
+    passes: bool = False
+    unable: Callable[[History, Facts], str | None] = _able
 
 
 CAUSES = (

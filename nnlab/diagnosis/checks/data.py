@@ -2,12 +2,23 @@
 
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
-from nnlab.diagnosis.checks.check import Check
-from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.checks.check import (
+    Check,
+    needs_all_rows,
+    needs_classes,
+    needs_data,
+    needs_numbers,
+    needs_table,
+)
+from nnlab.diagnosis.evidence.facts import Facts, SplitDoubles
 from nnlab.diagnosis.evidence.history import History
 
 _JUDGES_ALL = ("accuracy", "error_rate", "top_k")
 """Scores that a guess of the largest class does well in."""
+
+
+_CONTRARY = 0.1
+"""Of the rows whose inputs are in train so many may have another target: labels can be wrong."""
 
 
 def not_scaled(_: History, facts: Facts) -> Finding | None:
@@ -95,14 +106,16 @@ def constant_features(_: History, facts: Facts) -> Finding | None:
         return None
     shown = ", ".join(data.constant[:5]) + (", ..." if len(data.constant) > 5 else "")
     share = len(data.constant) / data.columns
+    rows = facts.experiment.shape.sizes["train"]
     return Finding(
         name="constant_features",
         level="warning" if share >= 0.5 else "note",
         layer=None,
         measured=float(len(data.constant)),
-        quantity=f"columns of {data.columns} that never change",
+        quantity=f"columns, of {data.columns:,}, that are the same in all {rows:,} training rows",
         since=0,
         meaning=f"nothing can be learned from what is always the same: {shown}",
+        remedy=remedies.drop_columns(facts, data.constant),
         advice="leave these columns out of the data",
         source="",
     )
@@ -140,31 +153,43 @@ def class_imbalance(_: History, facts: Facts) -> Finding | None:
 def duplicates(_: History, facts: Facts) -> Finding | None:
     """Rows that are learned and then asked for."""
     found = facts.data.doubles if facts.data is not None else {}
-    if not found:
+    sizes = facts.experiment.shape.sizes
+    ranked = sorted(found.items(), key=lambda pair: -_beyond(pair[1]) / max(1, sizes[pair[0]]))
+    if not ranked or _beyond(ranked[0][1]) < 2.0:
         return None
-    share, split = max((share, split) for split, share in found.items())
-    rows = facts.experiment.shape.sizes[split]
-    if share * rows < 2.0:
-        return None
+    split, one = ranked[0]
+    rows = sizes[split]
+    chance = f" (by chance, in columns like these: {one.chance:.0f})" if one.chance >= 0.5 else ""
     return Finding(
         name="duplicates_across_splits",
-        level="warning" if share >= facts.limits.duplicates else "note",
+        level="warning" if _beyond(one) / rows >= facts.limits.duplicates else "note",
         layer=None,
-        measured=share,
-        quantity=f"share of {split} that is in train as well",
+        measured=one.whole / rows,
+        quantity=f"share of {split} whose inputs and target are those of a training row",
         since=0,
-        meaning=f"{round(share * rows):,} of {rows:,} rows of {split} are rows of train too: their "
-        "score says nothing about new data",
+        meaning=f"{one.whole:,} of {rows:,} rows of {split} are rows of train too{chance}: what "
+        "they score says nothing about new data",
         advice="remove the doubles from the source, or split by what makes them alike",
         source="Barz & Denzler 2020, arXiv:1902.00423",
     )
 
 
+def _beyond(doubles: SplitDoubles) -> float:
+    """How many rows of a split are training rows too, and not by chance.
+
+    Where inputs agree and targets differ, the columns are too few to tell rows apart: such rows
+    agree by chance, and so do others whose targets happen to be the same.
+    """
+    if doubles.contradicted > _CONTRARY * (doubles.whole + doubles.contradicted):
+        return 0.0
+    return doubles.whole - doubles.chance
+
+
 DATA_CHECKS = (
-    Check("outlier_rows", outlier_rows),
-    Check("data_not_scaled", not_scaled, ("outlier_rows",)),
-    Check("targets_not_scaled", targets_not_scaled),
-    Check("constant_features", constant_features),
-    Check("class_imbalance", class_imbalance),
-    Check("duplicates_across_splits", duplicates),
+    Check("outlier_rows", outlier_rows, unable=needs_all_rows),
+    Check("data_not_scaled", not_scaled, ("outlier_rows",), unable=needs_data),
+    Check("targets_not_scaled", targets_not_scaled, unable=needs_numbers),
+    Check("constant_features", constant_features, unable=needs_table),
+    Check("class_imbalance", class_imbalance, unable=needs_classes),
+    Check("duplicates_across_splits", duplicates, unable=needs_all_rows),
 )

@@ -147,6 +147,14 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
     return label_noise_finding(suspect_labels(record, best_step(history), facts.limits), facts)
 
 
+def _unable(_: History, facts: Facts) -> str | None:
+    if facts.experiment.shape.task != "classes":
+        return ""
+    if facts.record is None or facts.record.margins is None:
+        return "the run kept no record of its training examples (log.examples=auto keeps one)"
+    return None
+
+
 def label_noise_finding(suspects: Suspicion, facts: Facts) -> Finding | None:
     """The finding of what is suspected; None where it is next to nothing."""
     assert facts.record is not None
@@ -178,4 +186,4 @@ _SURE = "at least {:.0%} of the labels contradict it however sure it is"
 _OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3
 """Fewer suspects than this are not told."""
-LABEL_CHECKS = (Check("label_noise", label_noise, at_end=True),)
+LABEL_CHECKS = (Check("label_noise", label_noise, at_end=True, unable=_unable),)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nnlab.core.finding import Finding, Level
 from nnlab.diagnosis.checks import remedies
-from nnlab.diagnosis.checks.check import CAUSES, Check
+from nnlab.diagnosis.checks.check import CAUSES, Check, needs_losses, needs_updates
 from nnlab.diagnosis.evidence.course import (
     USUAL_UPDATE,
     leap_from_start,
@@ -21,6 +21,7 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
+from nnlab.diagnosis.evidence.trend import falls_from_the_start, loss_trend
 
 _BLOCKS = 8
 
@@ -40,14 +41,6 @@ def swing(history: History) -> float:
     jumps = [b - a for a, b in pairwise(blocks)]
     turns = sum(a * b < 0 for a, b in pairwise(jumps)) / (len(jumps) - 1)
     return pstdev(jumps) / 2**0.5 / mean if turns >= 0.5 else 0.0
-
-
-def falling(history: History) -> bool:
-    """Whether the training loss of the last quarter is below that of the quarter before."""
-    losses = [value for _, value in history.curve("loss")]
-    quarter = max(1, len(losses) // 4)
-    before, after = losses[-2 * quarter : -quarter], losses[-quarter:]
-    return bool(before) and fmean(after) < 0.95 * fmean(before)
 
 
 def rate_too_high(history: History, facts: Facts) -> Finding | None:
@@ -120,7 +113,12 @@ def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
     # labels without a pattern.
     swings = swing(history)
     tiny = ratio is not None and ratio < limits.update_low
-    worse = not tiny and not falling(history) and now > (1.1 if able else 2.0) * start
+    trend = loss_trend(history)
+    level = trend is not None and trend.level
+    worse = not tiny and level and now > (1.1 if able else 2.0) * start
+    # A loss that falls reading by reading from where it began does not overshoot, however high.
+    if falls_from_the_start(history):
+        return None
     if long:
         quantity = "|update| / |weights|, median of the layers; 1e-3 is usual"
         return _TooHigh("warning", ratio, quantity, history.step, ratio)
@@ -171,6 +169,8 @@ _BEGUN = (
     "exploding_gradient",
 )
 RATE_CHECKS = (
-    Check("learning_rate_too_high", rate_too_high, begun_by=_BEGUN),
-    Check("learning_rate_too_low", rate_too_low, CAUSES),
+    Check(
+        "learning_rate_too_high", rate_too_high, begun_by=_BEGUN, passes=True, unable=needs_losses
+    ),
+    Check("learning_rate_too_low", rate_too_low, CAUSES, unable=needs_updates),
 )

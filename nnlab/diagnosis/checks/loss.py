@@ -2,15 +2,13 @@
 
 from statistics import fmean
 
-from nnlab.core.contracts import Split
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
-from nnlab.diagnosis.checks.check import CAUSES, Check
+from nnlab.diagnosis.checks.check import CAUSES, Check, needs_losses, needs_validation
 from nnlab.diagnosis.evidence.course import (
     USUAL_UPDATE,
     costs_something,
     loss_of_blind_guess,
-    loss_still_falls,
     not_finite,
     recent_loss,
     share_of_loss_gone,
@@ -18,7 +16,9 @@ from nnlab.diagnosis.evidence.course import (
     typical_update,
 )
 from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.gains import beats_a_guess, score_since
 from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.evidence.trend import Trend, loss_trend
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:
@@ -47,13 +47,15 @@ def divergence(history: History, facts: Facts) -> Finding | None:
 
 def not_decreasing(history: History, facts: Facts) -> Finding | None:
     """The training loss stays where a blind guess is."""
-    share = share_of_loss_gone(history, facts)
+    share, trend = share_of_loss_gone(history, facts), loss_trend(history)
     late = facts.share(history.step) >= 2 * facts.limits.patience
-    if share is None or not late or not should_have_begun(history, facts):
+    if share is None or trend is None or not late or not should_have_begun(history, facts):
         return None
-    if share >= facts.limits.stuck or len(history.train) < 8:
+    if share >= facts.limits.stuck or len(history.train) < 8 or not trend.rests:
         return None
-    ratio = typical_update(history, facts)
+    if beats_a_guess(history, facts):
+        return None
+    ratio, start = typical_update(history, facts), loss_of_blind_guess(history, facts)
     # On a plateau longer updates help as long as they are not long; short ones where the loss is
     # above that of a guess.
     usual = USUAL_UPDATE if share < -0.1 else 10.0 * USUAL_UPDATE
@@ -62,13 +64,21 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
         name="loss_not_decreasing",
         level="warning" if costs_something(history, facts) else "note",
         layer=None,
-        measured=share,
-        quantity="share of a blind guess's loss that is gone",
+        measured=trend.after,
+        quantity=f"training loss (a guess that never looks at the inputs: {start:.4g})",
         since=0,
-        meaning="the network still knows no more than a guess that never looks at the inputs",
+        meaning=f"the training loss is where a guess is, and does not fall: {_thirds(trend)}",
         remedy=remedies.try_rate(facts, factor),
         advice="nnlab lr says which rates make the loss fall",
         source="Karpathy 2019, A recipe for training neural networks",
+    )
+
+
+def _thirds(trend: Trend) -> str:
+    """What was measured of the slope."""
+    return (
+        f"{trend.before:.4g} in the middle third of the readings, {trend.after:.4g} in the last "
+        f"(chance moves it by {2.0 * trend.error:.2g})"
     )
 
 
@@ -86,16 +96,22 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
     fallen = (recent_loss(history) or 0.0) < fmean(then or [trained[0][1]])
     if rise < facts.limits.overfit_rise or not fallen or now < 1.1 * low:
         return None
+    better = score_since(history, facts, step)
     return Finding(
         name="overfitting",
-        level="warning",
+        level="warning" if better is None else "note",
         layer=None,
         measured=now / low if low > 0 else rise,
         quantity="validation loss over its lowest",
         since=step,
-        meaning=f"since step {step:,} the network learns its {examples:,} training examples by "
-        "heart; on others it gets worse",
-        remedy=remedies.try_simpler(facts),
+        meaning=f"since step {step:,} the training loss falls and the validation loss has risen "
+        f"from {low:.4g} to {now:.4g}: the network learns its {examples:,} training examples by "
+        "heart"
+        if better is None
+        else f"since step {step:,} the validation loss has risen from {low:.4g} to {now:.4g}, "
+        f"though {better}: the network answers better and is too sure where it is wrong",
+        remedy=remedies.try_simpler(facts) if better is None else (),
+        advice="" if better is None else "go by the score; loss.label_smoothing makes it less sure",
         source="Goodfellow, Bengio & Courville 2016, sections 5.2 and 7.8",
     )
 
@@ -103,53 +119,29 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
 def underfitting(history: History, facts: Facts) -> Finding | None:
     """The loss has come to rest far above what could be."""
     share, start = share_of_loss_gone(history, facts), loss_of_blind_guess(history, facts)
-    losses = [value for _, value in history.curve("loss")]
+    trend, losses = loss_trend(history), history.curve("loss")
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    if loss_still_falls(history, facts):
+    if trend is None or not trend.rests:
         return None
     return Finding(
         name="underfitting",
         level="warning",
         layer=None,
-        measured=share,
-        quantity="share of a blind guess's loss that is gone",
+        measured=trend.after,
+        quantity=f"training loss (a guess that never looks at the inputs: {start:.4g})",
         since=history.step,
-        meaning="the training loss falls no more, and most of it is still there: this network "
-        "cannot tell what it is shown",
+        meaning=f"the training loss has come to rest ({_thirds(trend)}), and {_left(share)}: this "
+        "network cannot tell what it is shown",
         remedy=remedies.try_larger_network(facts),
         source="Goodfellow, Bengio & Courville 2016, section 5.2",
     )
 
 
-def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
-    """The scores at the end are those of a guess that never looks at the inputs."""
-    known = facts.data.baseline if facts.data is not None else {}
-    split: Split = "validation" if history.validation else "train"
-    ways: dict[str, tuple[float, float]] = {}
-    rows = facts.experiment.shape.sizes[split]
-    for score in facts.experiment.scores:
-        curve = history.curve(score.key, split)
-        base = known.get(score.key, 1.0)
-        if score.higher_is_better and len(curve) >= 2 and base < 1.0:
-            value = fmean(v for _, v in curve[-3:])
-            # Two standard errors of a share among so many rows are luck.
-            luck = 2.0 * (max(0.0, base * (1.0 - base)) / rows) ** 0.5
-            ways[score.key] = ((value - base - luck) / (1.0 - base), value)
-    # With classes drawn evenly accuracy falls below the largest class: another score judges then.
-    if not ways or max(ways.values())[0] >= facts.limits.better:
-        return None
-    key = max(ways, key=lambda name: ways[name])
-    return Finding(
-        name="no_better_than_baseline",
-        level="warning",
-        layer=None,
-        measured=ways[key][1],
-        quantity=f"{key} on {split}; {known[key]:.3g} without looking",
-        since=history.step,
-        meaning="the network answers no better than a guess that never looks at the inputs",
-        source="Karpathy 2019, A recipe for training neural networks",
-    )
+def _left(share: float) -> str:
+    if share <= 0.0:
+        return "it is no lower than a guess's"
+    return f"only {share:.1%} of a guess's loss is gone"
 
 
 ALWAYS = (Check("divergence", divergence),)
@@ -159,13 +151,15 @@ LOSS_CHECKS = (
         "loss_not_decreasing",
         not_decreasing,
         (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
+        passes=True,
+        unable=needs_losses,
     ),
-    Check("overfitting", overfitting),
+    Check("overfitting", overfitting, passes=True, unable=needs_validation),
     Check(
         "underfitting",
         underfitting,
         (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
+        unable=needs_losses,
         at_end=True,
     ),
-    Check("no_better_than_baseline", no_better_than_baseline, at_end=True),
 )

@@ -7,6 +7,9 @@ from nnlab.core.errors import NnlabError
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.experiment.experiment import Experiment
 
+_FARTHEST = 100.0
+"""So many times an optimizer's default rate is the highest that is advised."""
+
 
 def changed_experiment(
     facts: Facts, changes: Sequence[str], *, reopen: bool = False
@@ -63,6 +66,10 @@ def _same(one: Experiment, other: Experiment) -> bool:
     ]
 
 
+_MOST_NAMES = 50
+"""More columns than this are not named in a command."""
+
+
 def model_has_field(facts: Facts, field: str) -> bool:
     """Whether the model of the config has a field of this name."""
     return field in type(facts.config.model).model_fields
@@ -115,6 +122,9 @@ def try_rate(facts: Facts, factor: float) -> tuple[str, ...]:
     if not facts.followed or optimizer.closure or not optimizer.follows_lr:
         return ()
     rate, default = optimizer.lr * factor, type(optimizer).model_fields["lr"].default
+    if factor > 1.0 and isinstance(default, float):
+        # Short updates may have another cause; no rate that far from usual was ever right.
+        rate = max(min(rate, _FARTHEST * default), 2.0 * optimizer.lr)
     if factor < 1.0 and isinstance(default, float):
         rate = min(max(rate, default / 3.0), default) if optimizer.lr > default else rate
     return (f"optimizer.lr={rate:.1g}",)
@@ -129,6 +139,17 @@ def try_scale(facts: Facts) -> tuple[str, ...]:
     """Inputs of mean 0 and deviation 1; of images 0 to 1."""
     table = facts.data is None or facts.data.table
     return ("data.scale=feature",) if table else ("data.scale=unit",)
+
+
+def drop_columns(facts: Facts, names: Sequence[str]) -> tuple[str, ...]:
+    """Columns left out of a table in a file, beside those that are left out already."""
+    known = getattr(facts.config.data, "columns", None)
+    dropped: tuple[str, ...] | None = getattr(known, "drop", None)
+    if dropped is None or not facts.experiment.shape.columns or len(names) > _MOST_NAMES:
+        return ()
+    from json import dumps
+
+    return (f"data.columns.drop={dumps([*dropped, *names], ensure_ascii=False)}",)
 
 
 def try_simpler(facts: Facts) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from math import sqrt
 
 from nnlab.core.finding import Finding, Level
 from nnlab.diagnosis.checks import remedies
-from nnlab.diagnosis.checks.check import Check
+from nnlab.diagnosis.checks.check import Check, needs_layers
 from nnlab.diagnosis.evidence.course import (
     costs_something,
     held_at_readings,
@@ -204,12 +204,18 @@ def saturation(history: History, facts: Facts) -> Finding | None:
 
 
 SIGNAL_CHECKS = (
-    Check("dead_units", dead_units, ("symmetric_units",)),
-    Check("exploding_gradient", exploding_gradient, ("divergence", "outlier_rows")),
+    Check("dead_units", dead_units, ("symmetric_units",), unable=needs_layers),
+    Check(
+        "exploding_gradient",
+        exploding_gradient,
+        ("divergence", "outlier_rows"),
+        unable=needs_layers,
+    ),
     Check(
         "vanishing_gradient",
         vanishing_gradient,
         ("dead_units", "symmetric_units", "exploding_gradient"),
+        unable=needs_layers,
     ),
-    Check("saturation", saturation, ("vanishing_gradient",)),
+    Check("saturation", saturation, ("vanishing_gradient",), unable=needs_layers),
 )

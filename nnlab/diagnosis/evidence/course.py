@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
+from nnlab.diagnosis.evidence.trend import loss_trend
 
 FEWEST = 30
 """After fewer updates than this nobody can say whether a network learns."""
@@ -141,19 +142,10 @@ def much_is_learned(history: History, facts: Facts) -> bool:
     return share is not None and share >= facts.limits.learned
 
 
-def loss_still_falls(history: History, facts: Facts) -> bool:
-    """Whether the training loss still falls: from the second third of the readings to the last.
-
-    By more than a fiftieth of a blind guess's loss; what moves less has come to rest.
-    """
-    start, losses = (
-        loss_of_blind_guess(history, facts),
-        [value for _, value in history.curve("loss")],
-    )
-    third = len(losses) // 3
-    if start is None or not third:
-        return True
-    return fmean(losses[-2 * third : -third]) - fmean(losses[-third:]) > 0.02 * start
+def loss_still_falls(history: History) -> bool:
+    """Whether the training loss falls, from one third of the readings to the next; or who knows."""
+    trend = loss_trend(history)
+    return trend is None or trend.falls
 
 
 def costs_something(history: History, facts: Facts) -> bool:
@@ -162,11 +154,7 @@ def costs_something(history: History, facts: Facts) -> bool:
     Before the end nobody knows: many runs rest on a plateau for half of their time, and then learn
     (Saxe et al. 2014, arXiv:1312.6120).
     """
-    return (
-        history.ended
-        and not much_is_learned(history, facts)
-        and not loss_still_falls(history, facts)
-    )
+    return history.ended and not much_is_learned(history, facts) and not loss_still_falls(history)
 
 
 def should_have_begun(history: History, facts: Facts) -> bool:
@@ -185,6 +173,20 @@ def held_out_gone(history: History, facts: Facts) -> float | None:
     return 1.0 - sum(losses) / len(losses) / start if start and losses else None
 
 
+def scored_well(history: History, facts: Facts) -> bool:
+    """Whether a validation score has gone most of the way from a blind guess's to a perfect one."""
+    known = facts.data.baseline if facts.data is not None else {}
+    for score in facts.experiment.scores:
+        values = [value for _, value in history.curve(score.key, "validation")][-3:]
+        base = known.get(score.key, 1.0)
+        if score.higher_is_better and values and base < 1.0:
+            return (fmean(values) - base) / (1.0 - base) >= _WELL
+    return False
+
+
+_WELL = 0.8
+
+
 def little_is_learned(history: History, facts: Facts) -> bool:
     """Whether the run failed by its own numbers: diverged, or most of a guess's loss is left.
 
@@ -193,6 +195,8 @@ def little_is_learned(history: History, facts: Facts) -> bool:
     """
     if history.diverged:
         return True
+    if scored_well(history, facts):
+        return False
     shares = (share_of_loss_gone(history, facts), held_out_gone(history, facts))
     known = [share for share in shares if share is not None]
     return bool(known) and max(known) < facts.limits.learned

@@ -1,14 +1,15 @@
 """What the data look like: scale, constant columns, classes, the same row in two splits."""
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from math import prod
 from typing import Any
 
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.evidence.doubles import find_doubles
 from nnlab.diagnosis.evidence.facts import DataFacts
+from nnlab.diagnosis.evidence.source_columns import source_columns, without_change
 from nnlab.experiment.experiment import Experiment
 
 _ROWS = 2000
@@ -17,6 +18,8 @@ _ELEMENTS = 1 << 24
 """At most so many numbers of them: as float64 they need 128 MB."""
 _READ = 32
 """At most so many rows of a set that is read from files."""
+_GUESSED = 20_000
+"""At most so many rows say what the best constant answer is."""
 _DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
 
 
@@ -42,10 +45,12 @@ def data_facts(
         found = np.bincount(examples.targets[train], minlength=shape.outputs)
         counts = tuple(int(count) for count in found)
     same = _same_rows(examples)
-    seen = _seen(examples)
+    seen, raw = _seen(examples)
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
     moves = spread > 1e-6 * (np.abs(seen).max(axis=0) + 1e-30)
+    table = len(shape.inputs) == 1
+    sources = source_columns(shape.columns, raw) if table else []
     names = shape.columns or tuple(str(column) for column in range(seen.shape[1]))
     widest = int(spread.argmax())
     return DataFacts(
@@ -54,13 +59,15 @@ def data_facts(
         smallest=float(spread[moves].min()) if moves.any() else 0.0,
         largest=float(spread.max()),
         widest=names[widest],
-        constant=tuple(names[int(column)] for column in np.flatnonzero(~moves)),
-        columns=seen.shape[1],
-        table=len(shape.inputs) == 1,
-        doubles=_doubles(examples, same) if doubles else {},
+        constant=without_change(sources, _still(examples, ~moves)) if table else (),
+        columns=len(sources) or seen.shape[1],
+        table=table,
+        doubles=find_doubles(examples, same) if doubles else {},
         same_rows=same,
         blind=blind_loss(experiment, examples),
         silent=blind_loss(experiment, examples, silent=True),
+        blind_held=blind_loss(experiment, examples, split="validation"),
+        all_read=doubles and isinstance(examples.inputs, np.ndarray),
         baseline=baseline or {},
         outliers=_outliers(examples, experiment.config.diagnose.outlying) if doubles else (),
     )
@@ -75,16 +82,31 @@ def _same_rows(examples: Examples) -> tuple[Split, ...]:
     return tuple(found)
 
 
-def _seen(examples: Examples) -> "NDArray[np.float64]":
-    """(N, columns) inputs of some training rows after scaling."""
+def _seen(examples: Examples) -> "tuple[NDArray[np.float64], NDArray[Any]]":
+    """(N, columns) inputs of some training rows after scaling, and the same as stored."""
     rows = examples.rows["train"]
     inputs = examples.inputs
     count = min(_most(examples) if isinstance(inputs, np.ndarray) else _READ, len(rows))
     rows = rows[np.arange(count) * len(rows) // count]
-    if not isinstance(inputs, np.ndarray):
-        inputs = np.stack([inputs.read(int(row)) for row in rows])
-        return _scaled(inputs, examples).reshape(len(inputs), -1)
-    return _scaled(inputs[rows], examples).reshape(len(rows), -1)
+    if isinstance(inputs, np.ndarray):
+        raw = inputs[rows]
+    else:
+        raw = np.stack([inputs.read(int(row)) for row in rows])
+    return _scaled(raw, examples).reshape(count, -1), raw.reshape(count, -1)
+
+
+def _still(examples: Examples, seems: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
+    """(columns,) which of those that seem so in some rows are the same in all training rows."""
+    inputs, rows = examples.inputs, examples.rows["train"]
+    places = np.flatnonzero(seems)
+    if not isinstance(inputs, np.ndarray) or not len(places):
+        return seems
+    found, step = seems.copy(), max(1, _ELEMENTS // len(places))
+    first = inputs[rows[0]].ravel()[places]
+    for start in range(0, len(rows), step):
+        block = inputs[np.ix_(rows[start : start + step], places)]
+        found[places] &= (block == first).all(axis=0)
+    return found
 
 
 def _most(examples: Examples) -> int:
@@ -108,44 +130,35 @@ def _outliers(examples: Examples, limit: float) -> tuple[int, ...]:
     return tuple(int(row) for row in rows[sizes > limit * np.median(sizes)])
 
 
-def _doubles(examples: Examples, same: tuple[Split, ...]) -> dict[Split, float]:
-    """The share of each split's rows whose inputs are those of a training row, byte by byte."""
-    inputs = examples.inputs
-    if not isinstance(inputs, np.ndarray):
-        return {}
-
-    def prints(rows: "NDArray[np.int64]") -> list[bytes]:
-        return [
-            blake2b(np.ascontiguousarray(inputs[r]).data, digest_size=16).digest() for r in rows
-        ]
-
-    known = set(prints(examples.rows["train"]))
-    found: dict[Split, float] = {}
-    for split, rows in examples.rows.items():
-        if split != "train" and split not in same:
-            found[split] = sum(one in known for one in prints(rows)) / max(1, len(rows))
-    return found
-
-
-def blind_loss(experiment: Experiment, examples: Examples, *, silent: bool = False) -> float | None:
-    """The mean training loss of the best constant outputs: ln K for K classes of equal size.
+def blind_loss(
+    experiment: Experiment,
+    examples: Examples,
+    *,
+    silent: bool = False,
+    split: Split = "train",
+) -> float | None:
+    """The mean loss of the best constant outputs: ln K for K classes of equal size.
 
     Args:
         experiment: settled.
         examples: its data.
         silent: of outputs 0 instead: ln K whatever the sizes of the classes.
+        split: on whose rows; the constant is the best one there.
 
     Returns:
-        None for losses where these are no simple mean (hinge, quantile, Poisson, ...).
+        None for losses where these are no simple mean (hinge, quantile, Poisson, ...), and where
+        there is no such split.
     """
-    shape, rows = experiment.shape, examples.rows["train"][:20000]
-    loss = experiment.loss
+    shape, loss = experiment.shape, experiment.loss
+    rows = examples.rows.get(split, np.empty(0, np.int64))
+    # Validation rows are in the order of the file, which may be that of the classes.
+    rows = rows[:: -(-len(rows) // _GUESSED) or 1]
     own = {*experiment.config.replaced}
-    if "loss" in own or (not loss.link_inside and loss.kind not in _DISTANCES):
+    if not len(rows) or "loss" in own or (not loss.link_inside and loss.kind not in _DISTANCES):
         return None
     targets = examples.targets[rows]
     try:
-        loss = loss.fitted(targets, shape)
+        loss = loss.fitted(examples.targets[examples.rows["train"]], shape)
         columns = loss.columns(targets, shape)
         scale = examples.target_scale
         if scale is not None:

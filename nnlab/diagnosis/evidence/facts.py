@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import NamedTuple, final
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import SATURATED, Shape, Split
@@ -17,6 +17,22 @@ from nnlab.parts.layers.weighted import WeightedConfig
 from nnlab.parts.optimizers.family import GroupedConfig, fits
 
 
+class SplitDoubles(NamedTuple):
+    """How the rows of a split agree with training rows.
+
+    Attributes:
+        whole: rows whose inputs and target are those of a training row.
+        contradicted: rows whose inputs are those of a training row, and whose target is that of
+            none of these.
+        chance: how many rows would find such inputs if the columns hung together no more than by
+            chance: in a table of few categories many do.
+    """
+
+    whole: int
+    contradicted: int
+    chance: float
+
+
 @dataclass(frozen=True, slots=True)
 class DataFacts:
     """What a look at the data says.
@@ -27,13 +43,16 @@ class DataFacts:
         smallest: deviation of the column that varies least, of those that vary.
         largest: of the one that varies most.
         widest: the name or number of that column.
-        constant: columns that are the same in all training rows.
-        columns: how many there are.
+        constant: columns that are the same in all training rows, as the file calls them.
+        columns: how many the file has.
         table: whether each column stands for itself, not for a pixel.
-        doubles: rows of a split that are rows of train as well, the share of the split.
+        doubles: of each split, how its rows agree with training rows.
         same_rows: splits that are the rows of train by design.
         blind: the training loss of a guess that never looks at the inputs; None where unknown.
         silent: the training loss of outputs that are all 0, as small first weights give them.
+        blind_held: the validation loss of the constant outputs that are best there; None where
+            unknown, or without validation.
+        all_read: whether all rows were read, for what needs that: doubles, outliers.
         outliers: training rows that are far larger than the others, as far as they were looked
             for.
         baseline: what such a guess scores on validation (else train), by the score's key.
@@ -47,11 +66,13 @@ class DataFacts:
     constant: tuple[str, ...]
     columns: int
     table: bool
-    doubles: Mapping[Split, float]
+    doubles: Mapping[Split, SplitDoubles]
     same_rows: tuple[Split, ...]
     blind: float | None
     silent: float | None
     baseline: Mapping[str, float]
+    blind_held: float | None = None
+    all_read: bool = False
     outliers: tuple[int, ...] = ()
 
 

@@ -79,8 +79,12 @@ def test_doubles_are_counted_row_by_row(tmp_path: Any) -> None:
     train = {tuple(inputs[row]) for row in made.examples.rows["train"]}
     for split in ("validation", "test"):
         rows = made.examples.rows[split]
-        share = np.mean([tuple(inputs[row]) in train for row in rows])
-        assert 0 < share == pytest.approx(found.doubles[split])
+        both = {(*inputs[row], row % 2) for row in made.examples.rows["train"]}
+        alike = sum(tuple(inputs[row]) in train for row in rows)
+        whole = sum((*inputs[row], row % 2) in both for row in rows)
+        assert 0 < whole == found.doubles[split].whole
+        assert alike - whole == found.doubles[split].contradicted
+        assert found.doubles[split].chance < 0.1
     assert found.constant == ("one",)
 
 

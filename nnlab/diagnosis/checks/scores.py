@@ -1,0 +1,66 @@
+"""Checks of the scores: what they say beside a guess, and whether their rows are enough for it."""
+
+from nnlab.core.contracts import Split
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks.check import Check
+from nnlab.diagnosis.evidence.course import much_is_learned
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.gains import Gain, LossGain, gains, loss_gain
+from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.evidence.luck import LUCK
+
+
+def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
+    """The scores at the end are those of a guess that never looks at the inputs."""
+    split: Split = "validation" if history.validation else "train"
+    found = gains(history, facts, split)
+    # With classes drawn evenly accuracy falls below the largest class: another score judges then.
+    if not found or any(one.certain and one.share >= facts.limits.better for one in found):
+        return None
+    loss = loss_gain(history, facts)
+    if loss is not None and loss.certain:
+        return None
+    best = max(found, key=lambda one: one.share)
+    # Far above the guess, as the training rows are: that few rows prove it not is no finding.
+    if best.share >= facts.limits.learned and much_is_learned(history, facts):
+        return None
+    rows = facts.experiment.shape.sizes[split]
+    # A score a little above the guess is no proof of the contrary.
+    none = best.told and best.value - best.base <= best.error and (loss is None or loss.none)
+    return Finding(
+        name="no_better_than_baseline",
+        level="warning" if none else "note",
+        layer=None,
+        measured=best.value,
+        quantity=f"{best.key} on {split} (a guess that never looks at the inputs: {best.base:.3g})",
+        since=history.step,
+        meaning=_meaning(best, rows, split, none=none) + _loss(loss),
+        advice=_GENERAL if much_is_learned(history, facts) else _RATE,
+        source="Karpathy 2019, A recipe for training neural networks",
+    )
+
+
+def _meaning(gain: Gain, rows: int, split: Split, *, none: bool) -> str:
+    luck = (
+        f"{rows:,} rows of {split} say it to within {LUCK * gain.error:.2g} (two standard errors)"
+    )
+    if gain.certain:
+        return f"it is above the guess, but hardly: {luck}"
+    if not gain.told:
+        return f"so few rows show nothing: {luck}"
+    if not none:
+        return f"it is hardly above the guess, which may be chance: {luck}"
+    return f"what was learned does not help on these rows: {luck}"
+
+
+def _loss(loss: LossGain | None) -> str:
+    """What the validation loss says of it."""
+    if loss is None:
+        return ""
+    text = f"; the validation loss is {loss.loss:.4g}, and a guess has {loss.guess:.4g}"
+    return text if loss.none else f"{text}, which so few rows make no proof"
+
+
+_GENERAL = "the training rows were learned: more rows, fewer columns or a simpler network may help"
+_RATE = "the training rows were not learned either: nnlab lr says which rates make the loss fall"
+SCORE_CHECKS = (Check("no_better_than_baseline", no_better_than_baseline, at_end=True),)
