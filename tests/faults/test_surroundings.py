@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faults.equal_runs import assert_equal_runs
@@ -46,7 +46,7 @@ def begin(folder: Path, text: str = LONG, *words: str, **more: Any) -> "subproce
         if process.poll() is not None:
             break
         time.sleep(0.02)
-    return process
+    return cast("subprocess.Popen[bytes]", process)
 
 
 @pytest.fixture(scope="module")
