@@ -67,7 +67,13 @@ SIGNALS = {
 }
 
 
-@pytest.mark.parametrize("what", SIGNALS)
+@pytest.mark.parametrize(
+    "what",
+    [
+        name if name == "ctrl-c twice" else pytest.param(name, marks=pytest.mark.slow)
+        for name in SIGNALS
+    ],
+)
 def test_a_signal_leaves_a_run_that_goes_on_to_the_same_end(
     tmp_path: Path, whole: Path, what: str
 ) -> None:
@@ -85,6 +91,7 @@ def test_a_signal_leaves_a_run_that_goes_on_to_the_same_end(
     assert_equal_runs(tmp_path / "run", whole, board=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_reader_that_goes_away_costs_no_run(tmp_path: Path, whole: Path, stream: str) -> None:
     """`nnlab train ... | head -1`: it goes on to its end, or ends quietly and can be resumed."""
@@ -98,6 +105,7 @@ def test_a_reader_that_goes_away_costs_no_run(tmp_path: Path, whole: Path, strea
     assert_equal_runs(tmp_path / "run", whole, board=True)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_gone_costs_no_run(tmp_path: Path, whole: Path) -> None:
     """The live view draws on a terminal whose other end has been closed."""
     pty = pytest.importorskip("pty")
@@ -189,6 +197,7 @@ def test_clocks_that_jump_change_no_run(tmp_path: Path, forks: Forks) -> None:
         assert all(seconds >= 0 for seconds in summary.seconds.values()), summary.seconds
 
 
+@pytest.mark.slow
 def test_two_that_start_in_one_moment_get_folders_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
