@@ -74,6 +74,7 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         path = ("data", "augment", position)
         if text := augment.misfit(shape.inputs):
             yield Mistake(path, text)
+    yield from _sequence_misfits(config, shape)
     size = config.train.batch_size
     most = shape.sizes["train"] if size == "full" else min(size, shape.sizes["train"])
     if config.train.accumulate > most:
@@ -83,6 +84,22 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         text = f"balanced needs classes, the targets are {_WORDS[shape.task]}"
         ways = {"labels": "loss: {kind: bce, pos_weight: balanced} weights rare ones"}
         yield Mistake(("train", "sampling"), f"{text} ({ways.get(shape.task, 'shuffled')})")
+
+
+def _sequence_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
+    """What needs numbers as inputs, or one answer for each example."""
+    if shape.tokens and config.data.augment:
+        text = "changes numbers, and tokens are names (remove it)"
+        yield Mistake(("data", "augment", 0), f"{config.data.augment[0].kind} {text}")
+    if not shape.places:
+        return
+    each = f"and these have {shape.answers} answers, one at every step"
+    if config.train.sampling == "balanced":
+        text = f"balanced needs one class for each example, {each} (shuffled)"
+        yield Mistake(("train", "sampling"), text)
+    if config.log.examples != "off":
+        text = f"keeps one loss for each example, {each} (write off)"
+        yield Mistake(("log", "examples"), text)
 
 
 _WORDS: dict[Task, str] = {
@@ -131,6 +148,10 @@ def _score_mistake(
 ) -> str | None:
     if shape.task not in score.tasks:
         return f"{score.kind} is not defined for targets that are {_WORDS[shape.task]}"
+    if shape.places and isinstance(score, StoredScoreConfig):
+        return f"{score.kind} looks at all outputs at once, which {shape.answers} places multiply"
+    if shape.tokens and isinstance(score, NetworkScoreConfig):
+        return f"{score.kind} changes the inputs as numbers, and tokens are names"
     activation = config.model.output.activation
     link = loss.link if isinstance(activation, str) else activation.kind
     if score.reads == "probabilities" and loss.probabilities_behind(link) is None:
