@@ -290,6 +290,19 @@ class Unrolling(Protocol):
     unrolled: bool
 
 
+@runtime_checkable
+class Carrying(Protocol):
+    """A layer that can go on with the state that the batch before left."""
+
+    def carry_state(self, batch: int) -> None:
+        """From now on training begins with the state that it ended with, of so many examples."""
+        ...
+
+    def carried(self) -> "Sequence[Tensor]":
+        """The state (batch, units) each; none where it is not carried. Fill it with 0 to begin."""
+        ...
+
+
 AugmentFn = Callable[[Batch, int], Batch]
 """A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
 seed and the row numbers alone."""

@@ -75,6 +75,8 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         if text := augment.misfit(shape.inputs):
             yield Mistake(path, text)
     yield from _sequence_misfits(config, shape)
+    if config.train.carry:
+        yield from _carry_misfits(config, shape)
     size = config.train.batch_size
     most = shape.sizes["train"] if size == "full" else min(size, shape.sizes["train"])
     if config.train.accumulate > most:
@@ -100,6 +102,26 @@ def _sequence_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
     if config.log.examples != "off":
         text = f"keeps one loss for each example, {each} (write off)"
         yield Mistake(("log", "examples"), text)
+
+
+def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
+    """A state is carried from a window of a text to the next."""
+    from nnlab.models.recurrent import RecurrentModelConfig
+    from nnlab.parts.datasets.sequences.windowed import WindowedConfig
+
+    path, data = ("train", "carry"), config.data
+    if not shape.places or not isinstance(data, WindowedConfig):
+        text = f"{data.kind} has no windows that follow each other, each with its own answers"
+        yield Mistake(path, f"{text} (remove it; text and shakespeare have)")
+    elif data.step != data.window:
+        text = f"windows of {data.window} steps begin every {data.step}, and do not follow"
+        yield Mistake(("data", "stride"), f"{text} each other (write auto, or remove train.carry)")
+    if config.train.accumulate > 1:
+        text = "a state belongs to a place of the whole batch (remove it, or train.carry)"
+        yield Mistake(("train", "accumulate"), text)
+    if not isinstance(config.model, RecurrentModelConfig):
+        text = f"{config.model.kind} has no state to carry (model: rnn, lstm or gru)"
+        yield Mistake(path, text)
 
 
 _WORDS: dict[Task, str] = {
