@@ -36,6 +36,12 @@ def gru_step(inputs: Tensor, recurrent: Tensor, state: State) -> State:
 
 
 STEPS: dict[str, StepFn] = {"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step}
+KERNELS: dict[str, Callable[..., Sequence[Tensor]]] = {
+    "rnn": torch.rnn_tanh,
+    "lstm": torch.lstm,
+    "gru": torch.gru,
+}
+"""torch's kernels of a whole sequence; a kind without one goes step by step."""
 
 
 @final
@@ -103,7 +109,7 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, T, H), or (N, T, 2 H) for both directions."""
-        if self.unrolled or self.kept is not None:
+        if self.unrolled or self.kept is not None or self.kind not in KERNELS:
             outputs, states = self.states(x)
             self._leave(states[0][-1])
             if self.kept is not None:
@@ -113,13 +119,9 @@ class Recurrent(nn.Module):
         flags = (True, 1, 0.0, False, len(self._ends) == 2, True)
         weights = [weight for end in self._ends for weight in self._weights(end)]
         # torch's kernels take their weights in one dtype, also where autocast is on.
-        if self.kind == "lstm":
-            outputs, h, c = torch.lstm(x, first, weights, *flags)
-            self._leave((h[0], c[0]))
-            return outputs
-        kernel = torch.gru if self.kind == "gru" else torch.rnn_tanh
-        outputs, h = kernel(x, first[0], weights, *flags)
-        self._leave((h[0],))
+        state = first if len(first) > 1 else first[0]
+        outputs, *last = KERNELS[self.kind](x, state, weights, *flags)
+        self._leave(tuple(each[0] for each in last))
         return outputs
 
     def states(self, x: Tensor) -> tuple[Tensor, list[list[State]]]:
