@@ -128,8 +128,8 @@ def test_from_python(config: Path, tmp_path: Path) -> None:
     with counted() as found:
         nnlab.train(config, run_dir=tmp_path / "path")
     assert found == ONCE
-    tree = {"data": "xor", "model": {"kind": "mlp", "hidden": [2]}, "train": {"steps": 3}}
-    tree["diagnose"] = {"ignore": get_args(FindingName)}
+    tree: dict[str, Any] = {"data": "xor", "model": {"kind": "mlp", "hidden": [2]}}
+    tree |= {"train": {"steps": 3}, "diagnose": {"ignore": get_args(FindingName)}}
     with counted() as found:
         nnlab.train(tree, set={"optimizer.lr": 0.1}, run_dir=tmp_path / "tree")
     assert found == {VALIDATE: 1, SETTLE: 1}
