@@ -20,7 +20,7 @@ from nnlab.diagnosis.checks import (
 )
 from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.checks.remedies import effective
-from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
+from nnlab.diagnosis.evidence.course import held_out_gone, scored_well, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
@@ -162,6 +162,11 @@ class Watcher:
             held_out_gone(self._history, self._facts),
         )
         return max((share for share in shares if share is not None), default=0.0)
+
+    @property
+    def went_well(self) -> bool:
+        """Whether a validation score is most of the way to a perfect one."""
+        return scored_well(self._history, self._facts)
 
     def _passed_over(self, name: str) -> bool:
         """Whether what was found once does not hold at the end."""

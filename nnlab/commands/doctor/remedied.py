@@ -19,7 +19,7 @@ _CLEAR, _PLAIN = 0.12, 0.04
 that many healthy runs would gain from, and by one of a field that is far from usual."""
 _COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", "loss_does_not_fit")
 _ANY = ("too_few_updates", "batch_too_large")
-"""Suspicions that fall on many healthy runs; those that nearly every run would gain from."""
+"""Suspicions that fall on many healthy runs; what nearly every run would gain from."""
 _NOT_TRIED = ("class_imbalance",)
 """Findings whose remedy is not for the score that is measured."""
 _VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates")
@@ -61,6 +61,8 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
         further = further if root.name in _VAGUE else []
         found, gain = _tried(root, facts, trials, further)
+        if found.tried and not found.remedy and watcher.went_well:
+            found = replace(found, level="note")  # nothing that it could cost was found
         known[found.name] = found
         if gain is not None:
             helped[found.name] = gain
@@ -71,18 +73,17 @@ def _confirmed_suspects(
     watcher: Watcher, roots: Sequence[Finding], facts: Facts, trials: Trials
 ) -> list[tuple[Finding, float]]:
     """Fields of the config without which the run does clearly better, and by how much."""
-    if not roots and watcher.best_share >= _WELL:
+    if watcher.went_well or (not roots and watcher.best_share >= _WELL):
         return []
     if any(root.name in _OF_CONFIG for root in roots):
         return []  # a cause in the config is known already
     found: list[tuple[Finding, float]] = []
     suspects = (replace(s, remedy=effective(facts, s.remedy)) for s in watcher.suspects())
-    for suspect in [suspect for suspect in suspects if suspect.remedy][:_MOST]:
+    for suspect in [s for s in suspects if s.remedy and s.name not in _ANY][:_MOST]:
         trial = trials.try_change(suspect.remedy, share=0.3)
         if trial is None or trial.verdict != "helps":
             continue
-        least = _CLEAR if suspect.name in _COMMON else _PLAIN
-        if not roots and (trial.gain < least or suspect.name in _ANY):
+        if trial.gain < (_CLEAR if suspect.name in _COMMON and not roots else _PLAIN):
             continue
         found.append((replace(suspect, level="warning", tried=trial.text), trial.gain))
     found.sort(key=lambda pair: -pair[1])
