@@ -39,17 +39,17 @@ def data_facts(
         doubles: whether to look for rows that are in two splits, and for such as are far larger
             than the others: that reads all of them.
     """
-    shape, train = experiment.shape, examples.rows["train"]
+    shape = experiment.shape
     counts: tuple[int, ...] = ()
     if shape.task == "classes":
-        found = np.bincount(examples.targets[train], minlength=shape.outputs)
+        found = np.bincount(examples.answers("train"), minlength=shape.outputs)
         counts = tuple(int(count) for count in found)
     same = _same_rows(examples)
     seen, raw = _seen(examples)
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
     moves = spread > 1e-6 * (np.abs(seen).max(axis=0) + 1e-30)
-    table = len(shape.inputs) == 1
+    table = len(shape.inputs) == 1 and not shape.tokens
     sources = source_columns(shape.columns, raw) if table else []
     names = shape.columns or tuple(str(column) for column in range(seen.shape[1]))
     widest = int(spread.argmax())
@@ -69,7 +69,9 @@ def data_facts(
         blind_held=blind_loss(experiment, examples, split="validation"),
         all_read=doubles and isinstance(examples.inputs, np.ndarray),
         baseline=baseline or {},
-        outliers=_outliers(examples, experiment.config.diagnose.outlying) if doubles else (),
+        outliers=_outliers(examples, experiment.config.diagnose.outlying)
+        if doubles and not shape.tokens
+        else (),
     )
 
 
