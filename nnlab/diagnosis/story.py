@@ -26,6 +26,10 @@ _SLOW = ("too_few_updates", "batch_too_large")
 
 EFFECTS: Mapping[str, Sequence[str]] = {
     "outlier_rows": (*_SLOW, *_ALL, "data_not_scaled", "targets_not_scaled"),
+    "outlier_targets": (*_SLOW, *_ALL, "targets_not_scaled", "overfitting"),
+    "rows_in_order": (*_SLOW, *_STUCK, *_RATE, "overfitting"),
+    "classes_missing": ("splits_differ", "overfitting", "no_better_than_baseline"),
+    "splits_differ": ("overfitting", "no_better_than_baseline"),
     "data_not_scaled": (*_SLOW, *_ALL, "batch_norm_with_tiny_batches"),
     "targets_not_scaled": (*_SLOW, *_ALL),
     "l2_too_large": _HELD,
@@ -64,8 +68,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
-_BEFORE = ("outlier_rows", "data_not_scaled", "targets_not_scaled", "symmetric_units",
-           "poor_initialization", *_SIGNAL)  # fmt: skip
+_BEFORE = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
+           "symmetric_units", "poor_initialization", *_SIGNAL)  # fmt: skip
 """Causes that are there before the first update; what was there then follows from these alone."""
 _AT_START = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
              "symmetric_units", "poor_initialization")  # fmt: skip
@@ -111,7 +115,7 @@ def _at_start(finding: Finding) -> bool:
 def _place(finding: Finding) -> tuple[int, int, int, int]:
     """Warnings before notes; what was there before the first update; causes in their order."""
     note = 0 if finding.worse_than("note") else 1
-    begun = 0 if _at_start(finding) or finding.name in _BEFORE[:3] else 1
+    begun = 0 if _at_start(finding) or finding.name in _BEFORE[:4] else 1
     return note, begun, _RANK.get(finding.name, len(_RANK)), -LEVELS.index(finding.level)
 
 

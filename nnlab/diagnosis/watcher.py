@@ -15,6 +15,7 @@ from nnlab.diagnosis.checks import (
     restraint,
     scores,
     signal,
+    splits,
     weights,
 )
 from nnlab.diagnosis.checks.check import Check
@@ -26,6 +27,7 @@ SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING)
 """Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
+    *splits.SPLIT_CHECKS,
     *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
     *signal.SIGNAL_CHECKS,
@@ -70,7 +72,9 @@ class Watcher:
         self._history = History()
         followed = facts.followed and not facts.experiment.shape.start
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
-        self._checks = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
+        self._checks = (
+            CHECKS if followed else (*data.DATA_CHECKS, *splits.SPLIT_CHECKS, *loss.ALWAYS)
+        )
         self._readings = 0
         self._next = 0
         self.findings: dict[str, Finding] = {finding.name: finding for finding in told}

@@ -92,7 +92,14 @@ def _detailed(
         labels = _labels(folder, facts, examples, watcher.best_step)
         found |= {labels.name: labels} if labels else {}
     if "outlier_rows" in found:
-        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
+        assert facts.data is not None
+        rows = facts.data.outliers
+        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, rows)
+    if "outlier_targets" in found:
+        assert facts.data is not None
+        assert facts.data.survey is not None
+        rows = sorted({row for one in facts.data.survey.far_targets for row in one.rows})
+        found["outlier_targets"] = with_outliers(found["outlier_targets"], folder, rows)
     if "divergence" in found and facts.followed and not facts.experiment.shape.start:
         broken = replay_updates(folder, facts.experiment, examples, until=steps)
         if broken is not None:

@@ -8,8 +8,9 @@ from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.doubles import find_doubles
-from nnlab.diagnosis.evidence.facts import DataFacts
+from nnlab.diagnosis.evidence.facts import DataFacts, Survey
 from nnlab.diagnosis.evidence.source_columns import source_columns, without_change
+from nnlab.diagnosis.evidence.survey import batch_purity, survey_data
 from nnlab.experiment.experiment import Experiment
 
 _ROWS = 2000
@@ -45,6 +46,7 @@ def data_facts(
         found = np.bincount(examples.targets[train], minlength=shape.outputs)
         counts = tuple(int(count) for count in found)
     same = _same_rows(examples)
+    survey = survey_data(examples, same) if doubles else None
     seen, raw = _seen(examples)
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
@@ -69,7 +71,10 @@ def data_facts(
         blind_held=blind_loss(experiment, examples, split="validation"),
         all_read=doubles and isinstance(examples.inputs, np.ndarray),
         baseline=baseline or {},
-        outliers=_outliers(examples, experiment.config.diagnose.outlying) if doubles else (),
+        split_counts=_split_counts(examples),
+        purity=batch_purity(experiment, examples),
+        survey=survey,
+        outliers=_outliers(examples, experiment.config.diagnose.outlying, survey),
     )
 
 
@@ -118,16 +123,31 @@ def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]"
     return (inputs.astype(np.float64) - examples.shift) * examples.factor
 
 
-def _outliers(examples: Examples, limit: float) -> tuple[int, ...]:
-    """Training rows whose largest number is so many times the median of that, as they are seen."""
-    if not isinstance(examples.inputs, np.ndarray):
+def _split_counts(examples: Examples) -> dict[Split, tuple[int, ...]]:
+    if examples.shape.task != "classes":
+        return {}
+    classes = examples.shape.outputs
+    return {
+        split: tuple(map(int, np.bincount(examples.targets[rows], minlength=classes)))
+        for split, rows in examples.rows.items()
+    }
+
+
+def _outliers(examples: Examples, limit: float, survey: Survey | None) -> tuple[int, ...]:
+    """Training rows that are far too large.
+
+    Their largest number is so many times the median of that, as they are seen; or it does not
+    belong to its column, which the scale of the column would hide.
+    """
+    if survey is None or not isinstance(examples.inputs, np.ndarray):
         return ()
     rows = examples.rows["train"]
     sizes, step = np.empty(len(rows)), _most(examples)
     for start in range(0, len(rows), step):
         seen = np.abs(_scaled(examples.inputs[rows[start : start + step]], examples))
         sizes[start : start + step] = seen.reshape(len(seen), -1).max(axis=1)
-    return tuple(int(row) for row in rows[sizes > limit * np.median(sizes)])
+    large = rows[sizes > limit * np.median(sizes)].tolist()
+    return tuple(sorted({*large, *(row for one in survey.far for row in one.rows)}))
 
 
 def blind_loss(

@@ -1,13 +1,16 @@
 """What the checks know beside the readings: the network's layers, the settled config, the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, final
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import SATURATED, Shape, Split
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.evidence.far_values import FarValues
+from nnlab.diagnosis.evidence.split_shift import NearDoubles, Shift
+from nnlab.diagnosis.evidence.telling_columns import TellingColumn
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, TanhConfig
@@ -34,6 +37,28 @@ class SplitDoubles(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What a look at all rows says, which costs seconds: `nnlab doctor` takes it.
+
+    Attributes:
+        far: columns of a table with values that do not belong to them, and which these are; rows
+            by their number in the data.
+        far_targets: the same of targets that are numbers.
+        telling: a column of a table that gives the target away.
+        copied: pairs of columns that say the same: (copy, the first one).
+        near: of each split, rows that nearly are training rows.
+        shifts: how far the rows of each split are of another kind than training rows.
+    """
+
+    far: tuple[FarValues, ...] = ()
+    far_targets: tuple[FarValues, ...] = ()
+    telling: TellingColumn | None = None
+    copied: tuple[tuple[str, str], ...] = ()
+    near: Mapping[Split, NearDoubles] = field(default_factory=dict[Split, NearDoubles])
+    shifts: Mapping[Split, Shift] = field(default_factory=dict[Split, Shift])
+
+
+@dataclass(frozen=True, slots=True)
 class DataFacts:
     """What a look at the data says.
 
@@ -52,6 +77,10 @@ class DataFacts:
         silent: the training loss of outputs that are all 0, as small first weights give them.
         blind_held: the validation loss of the constant outputs that are best there; None where
             unknown, or without validation.
+        split_counts: of the K classes in each split; empty where targets are no classes.
+        purity: how much more rows of one batch are of one class, or alike in their number, than
+            rows at random: 0 not at all, 1 each batch is of one class.
+        survey: what a look at all rows says; None where nobody took one.
         all_read: whether all rows were read, for what needs that: doubles, outliers.
         outliers: training rows that are far larger than the others, as far as they were looked
             for.
@@ -72,6 +101,11 @@ class DataFacts:
     silent: float | None
     baseline: Mapping[str, float]
     blind_held: float | None = None
+    split_counts: Mapping[Split, tuple[int, ...]] = field(
+        default_factory=dict[Split, tuple[int, ...]]
+    )
+    purity: float = 0.0
+    survey: Survey | None = None
     all_read: bool = False
     outliers: tuple[int, ...] = ()
 
