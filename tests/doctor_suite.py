@@ -77,8 +77,10 @@ def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
     }
     wanted = [f for name, f in found.items() if name in case.accepted]
     wanted.sort(key=lambda f: (f.name != case.sickness, -LEVELS.index(f.level)))
-    if cure and case.score and wanted and wanted[0].remedy:
-        first = wanted[0]
+    # What follows from something else has no remedy of its own.
+    causes = [found[name] for f in wanted for name in (f.name, *f.because)]
+    first = next((f for f in causes if f.remedy), None)
+    if cure and case.score and first is not None:
         before, extra = run, ()
         if case.score == "balanced_accuracy":
             extra = ("scores=[accuracy, balanced_accuracy]",)

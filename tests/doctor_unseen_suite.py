@@ -57,10 +57,9 @@ def judged(work: tuple[Case, Path]) -> Result:
     """What the doctor says of one case, whether that is right, and what its first remedy does."""
     case, folder = work
     from nnlab.commands.doctor.recorded import examine_run
-    from nnlab.diagnosis.story import tell_story
 
     run = trained(folder / case.name, case.sections)
-    told = tell_story(examine_run(run).findings)
+    told = examine_run(run).findings
     warned = [finding for finding in told if finding.worse_than("note")]
     result: Result = {
         "name": case.name,

@@ -20,7 +20,7 @@ _SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient", *_S
 _LONG = (*_SIGNAL, *_STUCK, "learning_rate_too_high", "update_ratio_off", "divergence",
          "overfitting")  # fmt: skip
 """What follows from updates that are too long."""
-_HELD = (*_SIGNAL, *_STUCK, *_RATE)
+_HELD = (*_SIGNAL, *_STUCK, *_RATE, "too_few_updates", "batch_too_large")
 _SLOW = ("too_few_updates", "batch_too_large")
 """What follows from weights, units or examples that something holds back."""
 
@@ -41,16 +41,16 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "label_smoothing_too_large": _HELD,
     "averaging_too_slow": (*_STUCK, "overfitting"),
     "frozen_layers": _HELD,
-    "epsilon_too_large": _SHORT,
-    "clip_norm_too_small": _SHORT,
-    "warmup_too_long": _SHORT,
-    "schedule_ends_too_early": _SHORT,
-    "momentum_too_large": _LONG,
-    "early_stopping_too_early": _SHORT,
+    "loss_does_not_fit": (*_SLOW, *_STUCK, *_SIGNAL, *_RATE),
+    "epsilon_too_large": (*_SLOW, *_SHORT),
+    "clip_norm_too_small": (*_SLOW, *_SHORT),
+    "warmup_too_long": (*_SLOW, *_SHORT),
+    "schedule_ends_too_early": (*_SLOW, *_SHORT),
+    "momentum_too_large": (*_SLOW, *_LONG),
+    "early_stopping_too_early": (*_SLOW, *_SHORT),
     "batch_too_large": _SHORT,
     "too_few_updates": _SHORT,
-    "loss_does_not_fit": (*_STUCK, *_SIGNAL, *_RATE),
-    "batch_norm_with_tiny_batches": (*_STUCK, *_RATE, "exploding_gradient"),
+    "batch_norm_with_tiny_batches": (*_SLOW, *_STUCK, *_RATE, "exploding_gradient"),
     "symmetric_units": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE),
     "poor_initialization": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "divergence", "overfitting"),
     "learning_rate_too_high": (*_SIGNAL, *_STUCK, "update_ratio_off", "divergence",
@@ -68,9 +68,11 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
-_BEFORE = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
-           "symmetric_units", "poor_initialization", *_SIGNAL)  # fmt: skip
-"""Causes that are there before the first update; what was there then follows from these alone."""
+_SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled", "dropout_too_large",
+          "augmentation_too_strong")  # fmt: skip
+"""Causes in what the network is shown: they are there before the first update."""
+_BEFORE = (*_SHOWN, "symmetric_units", "poor_initialization", *_SIGNAL)
+"""What was there before the first update follows from these alone."""
 _AT_START = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
              "symmetric_units", "poor_initialization")  # fmt: skip
 """What can be there before the first update."""
@@ -115,7 +117,7 @@ def _at_start(finding: Finding) -> bool:
 def _place(finding: Finding) -> tuple[int, int, int, int]:
     """Warnings before notes; what was there before the first update; causes in their order."""
     note = 0 if finding.worse_than("note") else 1
-    begun = 0 if _at_start(finding) or finding.name in _BEFORE[:4] else 1
+    begun = 0 if _at_start(finding) or finding.name in _SHOWN else 1
     return note, begun, _RANK.get(finding.name, len(_RANK)), -LEVELS.index(finding.level)
 
 

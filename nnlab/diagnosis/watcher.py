@@ -20,6 +20,7 @@ from nnlab.diagnosis.checks import (
 )
 from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.checks.remedies import effective
+from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
@@ -71,6 +72,7 @@ class Watcher:
         self._facts = facts
         self._history = History()
         followed = facts.followed and not facts.experiment.shape.start
+        self._follows = followed
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
         self._checks = (
             CHECKS if followed else (*data.DATA_CHECKS, *splits.SPLIT_CHECKS, *loss.ALWAYS)
@@ -137,6 +139,25 @@ class Watcher:
     def best_step(self) -> int:
         """Where the validation loss is lowest so far."""
         return label_noise.best_step(self._history)
+
+    def suspects(self) -> list[Finding]:
+        """Notes of fields of the config that are far from usual and that nothing recorded confirms.
+
+        None where the config ignores them. Nobody is told of these before one has been tried.
+        """
+        known = {*self.findings, *self._facts.limits.ignore}
+        asked = (one for one in SETTINGS if one.name not in known and self._follows)
+        found = (setting.suspect(self._history, self._facts) for setting in asked)
+        return [one for one in found if one is not None]
+
+    @property
+    def best_share(self) -> float:
+        """How much of a blind guess's loss is gone, of training or validation; 0 where unknown."""
+        shares = (
+            share_of_loss_gone(self._history, self._facts),
+            held_out_gone(self._history, self._facts),
+        )
+        return max((share for share in shares if share is not None), default=0.0)
 
     def _passed(self, check: Check) -> bool:
         known = self.findings.get(check.name)

@@ -6,8 +6,10 @@ from typing import Any
 
 from nnlab.commands.doctor.cross_validation import predict_unseen
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
+from nnlab.commands.doctor.remedied import try_remedies
 from nnlab.commands.doctor.replay import replay_updates
 from nnlab.commands.doctor.report import Column, DoctorReport
+from nnlab.commands.doctor.trials import SHARE, Trials
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError
@@ -42,19 +44,28 @@ _READ = {
 }
 
 
-def examine_all(run: str) -> list[DoctorReport]:
+def examine_all(run: str, *, trials: bool = True) -> list[DoctorReport]:
     """What is wrong with a run; with each run of a comparison.
+
+    Args:
+        run: as RUN says it.
+        trials: whether remedies are tried on copies of the run.
 
     Raises:
         ConfigError: there is no such run.
         CheckpointError: its records cannot be read.
         DataError: its data are not there any more, or are others.
     """
-    return [examine_run(folder) for folder in members_of(find_run(run))]
+    return [examine_run(folder, trials=trials) for folder in members_of(find_run(run))]
 
 
-def examine_run(folder: Path) -> DoctorReport:
-    """Judges all readings of a run once more, and looks at its data."""
+def examine_run(folder: Path, *, trials: bool = True) -> DoctorReport:
+    """Judges all readings of a run once more, looks at its data, and tries what it advises.
+
+    Args:
+        folder: of the run; lists of rows are written there, nothing else.
+        trials: whether remedies are tried on copies of the run.
+    """
     summary = read_summary(folder)
     experiment, examples = _reopen(folder)
     facts = facts_of(experiment, examples, doubles=True, record=record_of(folder))
@@ -65,12 +76,21 @@ def examine_run(folder: Path) -> DoctorReport:
     kept = [point for point in history if point["split"] == "train"]
     probed = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
     first, last = (probed[0], probed[-1]) if probed else ({}, {})
+    detailed = _detailed(watcher, folder, facts, examples, summary.steps)
+    tried = Trials(
+        facts,
+        examples,
+        history if trials else (),
+        seconds=summary.seconds.get("train", 0.0),
+        diverged=summary.status == "diverged",
+    )
+    findings = try_remedies(watcher, detailed, facts, tried)
     return DoctorReport(
         about=_about(folder, summary, experiment),
-        findings=_detailed(watcher, folder, facts, examples, summary.steps),
+        findings=tuple(findings),
         columns=_COLUMNS,
         layers=_layers(facts, first, last),
-        remarks=_remarks(first, last),
+        remarks=(*_remarks(first, last), *_cost(tried, summary)),
         looked=watcher.looked(),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
@@ -161,6 +181,15 @@ def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
         "length over",
         "that of the weights; spread: deviation of the activations (nnlab menu readings)",
     )
+
+
+def _cost(tried: Trials, summary: Summary) -> tuple[str, ...]:
+    """What the trials cost, beside the run."""
+    if not tried.updates:
+        return ()
+    share = tried.updates / max(1, summary.steps)
+    text = f"changes were tried in {tried.updates:,} updates, {share:.0%} of the run's"
+    return (f"{text} (--no-trials: none)" if share > SHARE else text,)
 
 
 def _source(folder: Path) -> str:

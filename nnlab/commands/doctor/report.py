@@ -8,7 +8,7 @@ from typing import Any
 from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
-from nnlab.diagnosis.story import effects_of, tell_story
+from nnlab.diagnosis.story import effects_of
 from nnlab.diagnosis.watcher import Looked
 
 FINDINGS = 7
@@ -37,7 +37,7 @@ class DoctorReport:
 
     Attributes:
         about: what was looked at, line by line.
-        findings: what is wrong, in any order; causes are told first.
+        findings: what is wrong, in the order in which it is told: causes first.
         columns: of the table.
         layers: their names and numbers, from input to output.
         remarks: what else to know, line by line, behind the table.
@@ -69,7 +69,7 @@ class DoctorReport:
         return {
             **self.facts,
             "healthy": self.exit_code == 0,
-            "findings": [finding.plain() for finding in tell_story(self.findings)],
+            "findings": [finding.plain() for finding in self.findings],
             "layers": {name: dict(values) for name, values in self.layers.items()},
             "remarks": list(self.remarks),
             "looked_for": list(self.looked.done) if self.looked else [],
@@ -84,11 +84,10 @@ class DoctorReport:
         if self.remarks:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
-        story = tell_story(self.findings)
-        for finding in story:
+        for finding in self.findings:
             if not finding.because:
                 parts += ["", *_told(finding, self.command, self.changes)]
-                parts += _explained(effects_of(finding, story))
+                parts += _explained(effects_of(finding, self.findings))
         parts += self._looked()
         text = render_text(*parts[:at])
         return text + "".join(f"{line}\n" for line in parts[at:])

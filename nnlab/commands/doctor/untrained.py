@@ -15,6 +15,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks.weights import symmetric_units
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.story import tell_story
 from nnlab.diagnosis.watcher import Looked, Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import counts_of, data_notes
@@ -82,7 +83,7 @@ def examine_config(
     )
     return DoctorReport(
         about=(f"{file}: not trained{several}", *_about(experiment, examples, facts, first)),
-        findings=tuple(findings),
+        findings=tuple(tell_story(findings)),
         columns=_COLUMNS,
         layers=layers,
         remarks=(*_legend(layers), *data_notes(examples)),

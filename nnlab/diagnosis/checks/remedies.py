@@ -8,10 +8,15 @@ from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.experiment.experiment import Experiment
 
 
-def changed_experiment(facts: Facts, changes: Sequence[str]) -> Experiment | None:
+def changed_experiment(
+    facts: Facts, changes: Sequence[str], *, reopen: bool = False
+) -> Experiment | None:
     """The experiment with changes, as `--set` would make it; None where it cannot take them.
 
-    Its data are not opened again: changes of the rows keep the shape that they had.
+    Args:
+        facts: of the run.
+        changes: as `--set` takes them.
+        reopen: whether its data are described anew, as changes of its rows need it.
     """
     from nnlab.config.loading import load_config
     from nnlab.config.run_config import to_plain
@@ -20,7 +25,8 @@ def changed_experiment(facts: Facts, changes: Sequence[str]) -> Experiment | Non
     experiment = facts.experiment
     try:
         config = load_config(to_plain(experiment.config), list(changes))
-        return settle(config, experiment.place, experiment.machine, shape=experiment.shape)
+        shape = None if reopen else experiment.shape
+        return settle(config, experiment.place, experiment.machine, shape=shape)
     except (NnlabError, ValueError, OSError):
         return None
 

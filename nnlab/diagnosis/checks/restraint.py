@@ -202,7 +202,7 @@ def _undecided(history: History, facts: Facts) -> Proof | None:
 def _averaging(facts: Facts) -> Far | None:
     average = facts.config.train.averaging
     decay, total = getattr(average, "decay", None), facts.experiment.total
-    if decay is None or total is None or 1.0 / (1.0 - decay) < total / 8:
+    if decay is None or total is None or 1.0 / (1.0 - decay) < total / 4:
         return None
     return Far(
         f"train.averaging looks back over {1.0 / (1.0 - decay):,.0f} updates and the run has "
@@ -214,6 +214,10 @@ def _averaging(facts: Facts) -> Far | None:
 def _lags(history: History, facts: Facts) -> Proof | None:
     trained, held = share_of_loss_gone(history, facts), held_out_gone(history, facts)
     if trained is None or held is None or trained - held < 0.2:
+        return None
+    # Where the average lags, validation falls to the end; by heart learned rows make it rise.
+    losses = [value for _, value in history.curve("loss", "validation")]
+    if len(losses) >= 3 and losses[-1] > min(losses):
         return None
     return Proof(
         trained - held, "share of a blind guess's loss gone in training, less that of the average"

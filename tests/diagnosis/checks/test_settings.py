@@ -14,7 +14,6 @@ from numpy.random import default_rng
 
 from nnlab.commands.doctor.recorded import examine_run
 from nnlab.config.loading import load_config
-from nnlab.diagnosis.story import tell_story
 from nnlab.diagnosis.watcher import SETTINGS
 
 _QUICK = ("l2_too_large", "epsilon_too_large", "clip_norm_too_small", "dropout_too_large",
@@ -44,7 +43,7 @@ def test_a_cause_in_the_config_is_named_first(
 ) -> None:
     case = _case(tmp_path, f"{name}-{number}-{seed}", seed)
     assert case is not None
-    story = tell_story(examine_run(trained(tmp_path / "run", case.sections)).findings)
+    story = examine_run(trained(tmp_path / "run", case.sections)).findings
     assert story, "no finding"
     assert names(case, story[0]), [one.line for one in story]
     load_config(case.sections, list(story[0].remedy))

@@ -1,0 +1,143 @@
+"""Findings whose remedies were tried: what does not help is not advised, what heals is named."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from nnlab.commands.doctor.trials import Trial, Trials
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.checks.remedies import effective
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.story import effects_of, tell_story
+from nnlab.diagnosis.watcher import SETTINGS, Watcher
+
+_MOST = 3
+"""So many findings, and so many suspicions, are tried."""
+_WELL = 0.9
+"""Where more of a blind guess's loss is gone and nothing is wrong, no suspicion is tried."""
+_CLEAR = 0.12
+"""So much more of a score a run without a warning must gain before it is called sick."""
+_OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
+_ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
+                "divergence", "underfitting", "dead_units", "saturation",
+                "exploding_gradient")  # fmt: skip
+"""Findings that another learning rate may heal where their own remedy does not."""
+
+
+def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
+                 trials: Trials) -> list[Finding]:  # fmt: skip
+    """The story of the findings, each cause's remedy tried.
+
+    A field of the config that is far from usual is a finding, too, where the run does clearly
+    better without it: nothing shows a cause better than to take it away.
+
+    Args:
+        watcher: that has judged the run.
+        findings: that it made, with what else was found.
+        facts: of the run.
+        trials: of the run; where none are possible nothing changes.
+    """
+    story = tell_story(findings)
+    if not trials.possible:
+        return story
+    roots = [f for f in story if not f.because and f.worse_than("note")]
+    helped: dict[str, float] = {}
+    known = {finding.name: finding for finding in findings}
+    proven = _confirmed_suspects(watcher, roots, trials)
+    for finding, gain in proven:
+        known[finding.name], helped[finding.name] = finding, gain
+    story = tell_story(known.values())
+    for root in [f for f in story if not f.because and f.worse_than("note") and f.remedy][:_MOST]:
+        if root.name in helped:
+            continue
+        effects = effects_of(root, story)
+        further = [known[f.name].remedy for f in effects if known[f.name].remedy]
+        found, gain = _tried(root, facts, trials, further)
+        known[found.name] = found
+        if gain is not None:
+            helped[found.name] = gain
+    return _healing_first(tell_story(known.values()), helped)
+
+
+def _confirmed_suspects(
+    watcher: Watcher, roots: Sequence[Finding], trials: Trials
+) -> list[tuple[Finding, float]]:
+    """Fields of the config without which the run does clearly better, and by how much."""
+    if not roots and watcher.best_share >= _WELL:
+        return []
+    if any(root.name in _OF_CONFIG for root in roots):
+        return []  # a cause in the config is known already
+    found: list[tuple[Finding, float]] = []
+    for suspect in watcher.suspects()[:_MOST]:
+        trial = trials.try_change(suspect.remedy, share=0.3)
+        if trial is None or trial.verdict != "helps":
+            continue
+        if not roots and trial.gain < _CLEAR:
+            continue
+        found.append((replace(suspect, level="warning", tried=trial.text), trial.gain))
+    found.sort(key=lambda pair: -pair[1])
+    return found[:1]
+
+
+def _tried(
+    root: Finding, facts: Facts, trials: Trials, further: Sequence[tuple[str, ...]]
+) -> tuple[Finding, float | None]:
+    """A finding with the best remedy that was tried, and the gain where it clearly helps.
+
+    Args:
+        root: with a remedy of its own.
+        facts: of the run.
+        trials: of the run.
+        further: remedies of what follows from it, which may heal more.
+    """
+    first = trials.try_change(root.remedy, share=0.4)
+    if first is None or first.verdict == "unknown":
+        return root, None
+    best: Trial | None = first if first.verdict == "helps" else None
+    if best is not None and best.gain >= _CLEAR:
+        return replace(root, tried=best.text), best.gain
+    others = list(further) if best else [*further, *_alternatives(root, facts)]
+    for other in others:
+        trial = trials.try_change(other, share=0.5)
+        if (
+            trial is not None
+            and trial.verdict == "helps"
+            and (best is None or trial.gain > best.gain)
+        ):
+            best = trial
+    if best is not None:
+        return replace(root, remedy=best.remedy, tried=best.text), best.gain
+    if first.verdict == "harms":
+        told = f"{root.flags} was {first.text}: it is not advised"
+        return replace(root, remedy=(), tried=told), None
+    if first.whole and first.gain <= 0.0:
+        told = f"{root.flags} was {first.text}: no better, so it is not advised"
+        return replace(root, remedy=(), tried=told), None
+    return replace(root, tried=f"{first.text}: no clear difference"), None
+
+
+def _alternatives(root: Finding, facts: Facts) -> Iterator[tuple[str, ...]]:
+    """What else could heal it: parts of its remedy, other learning rates."""
+    if len(root.remedy) > 1:
+        yield from ((change,) for change in root.remedy)
+    optimizer = facts.config.optimizer
+    if root.name not in _ABOUT_RATES or not optimizer.follows_lr or optimizer.closure:
+        return
+    default = type(optimizer).model_fields["lr"].default
+    rates = [default] if isinstance(default, float) else []
+    for rate in dict.fromkeys((*rates, optimizer.lr / 10.0, optimizer.lr * 10.0)):
+        change = effective(facts, (f"optimizer.lr={rate:.1g}",))
+        if change and change != root.remedy:
+            yield change
+
+
+def _healing_first(story: Sequence[Finding], helped: dict[str, float]) -> list[Finding]:
+    """Causes whose remedy was seen to help before others, each with what follows from it."""
+    roots = [finding for finding in story if not finding.because]
+    best = max(helped.values(), default=0.0)
+    strong = [f.name for f in roots if helped.get(f.name, 0.0) > 0.5 * best > 0.0]
+    roots.sort(key=lambda f: f.worse_than("note") and f.name not in strong)
+    notes = [f for f in roots if not f.worse_than("note")]
+    told: list[Finding] = []
+    for root in [*(f for f in roots if f.worse_than("note")), *notes]:
+        told += [root, *(f for f in story if f.because[:1] == (root.name,))]
+    return told

@@ -1,0 +1,264 @@
+"""A remedy is tried before it is advised: the run is made again with it, as far as that is cheap.
+
+The same seeds draw the same weights, rows and noise, so that the run's own validation readings are
+what the trial is held against, at the same epochs. Nothing is written.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose, isfinite
+from typing import Literal
+
+import torch
+
+from nnlab.commands.doctor.replay import without_compiler
+from nnlab.core.contracts import Examples, Reading, Stopped
+from nnlab.diagnosis.checks.remedies import changed_experiment
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.experiment.auto import step_flops
+from nnlab.experiment.experiment import Experiment
+from nnlab.runs.building.build import build_trainer
+from nnlab.training import device as devices
+from nnlab.training.progress import Progress
+
+Verdict = Literal["helps", "the same", "harms", "unknown"]
+_UPDATE, _SPEED = 7e-4, 2e10
+"""Seconds of a small update on one core, and floating-point operations a second in a large one."""
+FEW_SECONDS = 2.0
+"""All trials of a run may take so long, or SHARE of its training where that is more."""
+SHARE = 0.15
+_FEWEST = 30
+"""After fewer updates nothing is said."""
+_QUIET = ("log.probes=off", "log.every=1", "log.histograms=off", "log.pictures=off",
+          "log.examples=off", "log.checkpoints=off", "log.noise_scale=off",
+          "log.sharpness=off")  # fmt: skip
+_DIVERGED = -1e9
+_KEPT = {"data.validation", "data.split"}
+"""Changes after which validation rows are others, so that nothing could be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is known of validation at one epoch, or of a run that has ended.
+
+    Attributes:
+        epoch: of the reading, in epochs.
+        loss: of validation; infinite where it diverged.
+        score: of the score that counts, higher is better; None where there is none.
+    """
+
+    epoch: float
+    loss: float
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a change did to a run.
+
+    Attributes:
+        remedy: the changes, as `--set` takes them.
+        verdict: on validation: clearly better, not clearly another, clearly worse; unknown where
+            it was too short to say.
+        updates: that were made.
+        whole: whether it was made to its end.
+        text: a sentence with the numbers.
+        gain: of the score, or of the loss as a share of the run's, for ranking; 0 where unknown.
+    """
+
+    remedy: tuple[str, ...]
+    verdict: Verdict
+    updates: int
+    whole: bool
+    text: str
+    gain: float
+
+
+class Trials:
+    """Tries changes of one run within a common budget of time.
+
+    Args:
+        facts: of the run.
+        examples: its data.
+        history: its readings, as metrics.jsonl has them.
+        seconds: that its updates took.
+        diverged: whether its numbers went off.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        examples: Examples,
+        history: Sequence[Mapping[str, object]],
+        *,
+        seconds: float,
+        diverged: bool,
+    ) -> None:
+        self._facts, self._examples = facts, examples
+        self._score = _score_of(facts)
+        self._rows = len(examples.rows.get("validation", ()))
+        self._before = _curve(history, self._score)
+        self._diverged = diverged
+        self._left = max(FEW_SECONDS, SHARE * seconds)
+        self.updates = 0
+        """Made in all trials so far."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is something to hold a trial against, and time for one."""
+        facts = self._facts
+        plain = facts.followed and not facts.handed and not facts.config.data.handed
+        return plain and bool(self._before) and self._left > 0.0
+
+    def try_change(self, remedy: Sequence[str], *, share: float = 1.0) -> Trial | None:
+        """Trains with a change; None where it cannot be tried.
+
+        Args:
+            remedy: the changes, as `--set` takes them.
+            share: of the time that is left, at most.
+        """
+        if not self.possible or not remedy or _KEPT & {c.partition("=")[0] for c in remedy}:
+            return None
+        data = any(change.startswith("data.") for change in remedy)
+        changed = changed_experiment(self._facts, [*remedy, *_QUIET], reopen=data)
+        if changed is None or "validation" not in changed.shape.sizes:
+            return None
+        cost = _UPDATE + step_flops(changed.design, changed.batch_size) / _SPEED
+        most = int(self._left * share / cost)
+        if most < _FEWEST:
+            return None
+        examples = changed.load() if data else self._examples
+        curve, steps, ended = _trained(changed, examples, most, self._score)
+        self._left -= steps * cost
+        self.updates += steps
+        return self._judged(tuple(remedy), curve, steps, ended)
+
+    def _judged(
+        self, remedy: tuple[str, ...], curve: list[Point], steps: int, ended: bool
+    ) -> Trial:
+        unknown = Trial(remedy, "unknown", steps, ended, "", 0.0)
+        if not curve:
+            return unknown
+        after, own = curve[-1], self._before
+        before = own[-1]
+        if not ended and after.epoch < before.epoch and not self._diverged:
+            same = [point for point in own if abs(point.epoch - after.epoch) < 1e-6]
+            if not same:
+                return unknown
+            before = same[0]
+        if self._diverged:
+            before = Point(before.epoch, float("inf"), None)
+        same_loss = not any(change.startswith(("loss", "data.scale_target")) for change in remedy)
+        verdict, gain = _compare(before, after, rows=self._rows, same_loss=same_loss)
+        if _alike(curve, own):
+            verdict, gain = "the same", 0.0
+        where = "to its end" if ended else f"for {steps:,} updates"
+        text = f"tried {where}: validation {_told(after, self._score, same_loss)} instead of " + (
+            "a run that diverges"
+            if self._diverged
+            else _told(before, self._score, same_loss, bare=True)
+        )
+        return Trial(remedy, verdict, steps, ended, text, gain)
+
+
+def _alike(curve: Sequence[Point], own: Sequence[Point]) -> bool:
+    """Whether two runs are the same but for rounding, as far as both go."""
+    pairs = zip(curve, own, strict=False)
+    return all(isclose(a.loss, b.loss, rel_tol=1e-5) and a.score == b.score for a, b in pairs)
+
+
+def _score_of(facts: Facts) -> str | None:
+    """The first score that is better when higher: accuracy, r2."""
+    return next((s.key for s in facts.experiment.scores if s.higher_is_better), None)
+
+
+def _curve(history: Sequence[Mapping[str, object]], score: str | None) -> list[Point]:
+    """The validation readings at the ends of epochs, without that before the first update."""
+    found: list[Point] = []
+    for record in history:
+        step, epoch, loss = (record.get(key) for key in ("step", "epoch", "loss"))
+        if record.get("split") != "validation" or not step or not isinstance(epoch, float | int):
+            continue
+        value = record.get(score) if score else None
+        found.append(
+            Point(
+                float(epoch),
+                float(loss) if isinstance(loss, float | int) else float("inf"),
+                float(value) if isinstance(value, float | int) else None,
+            )
+        )
+    return found
+
+
+def _trained(
+    experiment: Experiment, examples: Examples, most: int, key: str | None
+) -> tuple[list[Point], int, bool]:
+    """Validation along a training on the CPU, how many updates it had, and whether it ended."""
+    device = torch.device("cpu")
+    found: list[Point] = []
+    step = 0
+    threads = experiment.config.train.threads
+    with (
+        devices.torch_settings(
+            threads=threads if isinstance(threads, int) else 1, deterministic=False
+        ),
+        devices.own_generator(device),
+    ):
+        built = build_trainer(without_compiler(experiment), examples, device)
+        try:
+            for event in built.trainer.run(Progress()):
+                if isinstance(event, Stopped):
+                    if event.status == "diverged":
+                        found.append(Point(0.0, float("inf"), None))
+                    return found, step, True
+                if not isinstance(event, Reading):
+                    continue
+                step = event.step
+                if event.split == "validation" and step:
+                    score = event.values.get(key) if key else None
+                    found.append(Point(event.epoch, event.values["loss"], score))
+                if step >= most and event.split == "validation":
+                    return found, step, False
+        finally:
+            built.source.close()
+    return found, step, False
+
+
+def _compare(before: Point, after: Point, *, rows: int, same_loss: bool) -> tuple[Verdict, float]:
+    """Whether validation is clearly better or worse after a change, and by how much.
+
+    A share of right answers among so many rows moves by two standard errors of itself by chance; a
+    loss counts where it moves by a twentieth of itself and the score does not say otherwise.
+    """
+    if not isfinite(after.loss):
+        return ("the same" if not isfinite(before.loss) else "harms"), _DIVERGED
+    if not isfinite(before.loss):
+        return "helps", 1.0 + (after.score or 0.0)
+    rise = 0.0
+    if before.score is not None and after.score is not None:
+        rise = after.score - before.score
+        p = min(0.95, max(0.05, before.score))
+        luck = max(0.02, 2.0 * (p * (1.0 - p) / max(1, rows)) ** 0.5)
+        if abs(rise) > luck:
+            return ("helps" if rise > 0.0 else "harms"), rise
+    if not same_loss:
+        return "the same", rise
+    lower = (before.loss - after.loss) / max(1e-12, abs(before.loss))
+    gain = rise if rise else min(1.0, max(-1.0, lower)) * 0.02
+    if lower > 0.05 and rise >= -0.005:
+        return "helps", gain
+    if lower < -0.05 and rise <= 0.005:
+        return "harms", gain
+    return "the same", gain
+
+
+def _told(point: Point, score: str | None, same_loss: bool, *, bare: bool = False) -> str:
+    """A point in words: accuracy 0.93, loss 0.2."""
+    if not isfinite(point.loss):
+        return "a run that diverges"
+    parts: list[str] = []
+    if score is not None and point.score is not None:
+        parts.append(f"{'' if bare else score.replace('_', ' ') + ' '}{point.score:.3g}")
+    if same_loss or not parts:
+        parts.append(f"{'' if bare and not parts else 'loss '}{point.loss:.3g}")
+    return " and ".join(parts)
