@@ -68,8 +68,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
-_SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled", "dropout_too_large",
-          "augmentation_too_strong")  # fmt: skip
+_SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
+          "dropout_too_large", "augmentation_too_strong")  # fmt: skip
 """Causes in what the network is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""

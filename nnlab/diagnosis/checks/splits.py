@@ -219,9 +219,12 @@ def validation_too_small(history: History, facts: Facts) -> Finding | None:
     # A score far above the guess is something, however few the rows.
     found = gains(history, facts, "validation") if history.ended else []
     nothing = bool(found) and not any(one.certain for one in found)
+    little = rows < _SAYS_LITTLE or nothing
+    if not little and (facts.data is None or facts.data.survey is None):
+        return None  # while a run trains, that would be told of every small data set
     return Finding(
         name="validation_too_small",
-        level="warning" if rows < _SAYS_LITTLE or nothing else "note",
+        level="warning" if little else "note",
         layer=None,
         measured=float(rows),
         quantity="rows of validation",
@@ -234,7 +237,7 @@ def validation_too_small(history: History, facts: Facts) -> Finding | None:
     )
 
 
-_SAYS_SOMETHING, _SAYS_LITTLE = 50, 10
+_SAYS_SOMETHING, _SAYS_LITTLE = 30, 10
 
 
 def _no_survey(history: History, facts: Facts) -> str | None:

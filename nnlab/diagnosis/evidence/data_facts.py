@@ -40,11 +40,7 @@ def data_facts(
         doubles: whether to look for rows that are in two splits, and for such as are far larger
             than the others: that reads all of them.
     """
-    shape, train = experiment.shape, examples.rows["train"]
-    counts: tuple[int, ...] = ()
-    if shape.task == "classes":
-        found = np.bincount(examples.targets[train], minlength=shape.outputs)
-        counts = tuple(int(count) for count in found)
+    shape, counts = experiment.shape, _split_counts(examples)
     same = _same_rows(examples)
     survey = survey_data(examples, same) if doubles else None
     seen, raw = _seen(examples)
@@ -56,7 +52,7 @@ def data_facts(
     names = shape.columns or tuple(str(column) for column in range(seen.shape[1]))
     widest = int(spread.argmax())
     return DataFacts(
-        counts=counts,
+        counts=counts.get("train", ()),
         size=float(np.sqrt(np.square(seen).mean())),
         smallest=float(spread[moves].min()) if moves.any() else 0.0,
         largest=float(spread.max()),
@@ -71,7 +67,7 @@ def data_facts(
         blind_held=blind_loss(experiment, examples, split="validation"),
         all_read=doubles and isinstance(examples.inputs, np.ndarray),
         baseline=baseline or {},
-        split_counts=_split_counts(examples),
+        split_counts=counts,
         purity=batch_purity(experiment, examples),
         survey=survey,
         outliers=_outliers(examples, experiment.config.diagnose.outlying, survey),

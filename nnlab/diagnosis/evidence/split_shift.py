@@ -31,8 +31,8 @@ class NearDoubles(NamedTuple):
 
 
 def find_near_doubles(
-    train: "NDArray[np.float64]",
-    other: "NDArray[np.float64]",
+    train: "NDArray[np.floating]",
+    other: "NDArray[np.floating]",
     targets: "tuple[NDArray[np.generic], NDArray[np.generic]]",
 ) -> NearDoubles:
     """Rows that lie next to a training row, and far from all behind it.
@@ -92,7 +92,7 @@ class Shift(NamedTuple):
 
 
 def find_shift(
-    train: "NDArray[np.float64]", other: "NDArray[np.float64]", names: Sequence[str]
+    train: "NDArray[np.floating]", other: "NDArray[np.floating]", names: Sequence[str]
 ) -> Shift:
     """A classifier two-sample test (Lopez-Paz & Oquab 2017, arXiv:1610.06545), and one by column.
 

@@ -32,7 +32,7 @@ def survey_data(examples: Examples, same: tuple[Split, ...]) -> Survey | None:
     targets = examples.targets if examples.clean is None else examples.clean
     rows = _some(train, inputs)
     seen = _seen(examples, inputs, rows)
-    others = {
+    others: dict[Split, NDArray[np.int64]] = {
         split: _some(mine, inputs)
         for split, mine in examples.rows.items()
         if split != "train" and split not in same and len(mine) >= _FEWEST

@@ -14,6 +14,8 @@ _WIDEST = 2000
 """More inputs than this are not held against each other."""
 _ALONE, _OTHERS = 0.02, 0.15
 """Of what a guess gets wrong one column leaves at most so much, and all others together more."""
+_NUMBERS = 0.25
+"""Of numbers, whose variance is a square, both are smaller."""
 _ALIKE = 1.0 - 1e-9
 """Correlation from which on two columns are the same but for unit and zero."""
 
@@ -61,11 +63,12 @@ def find_telling_column(
     alone = [(_left(split, list(one.inputs)), one) for one in ranked[:_COLUMNS]]
     error, best = min(alone, key=lambda pair: pair[0])
     # Without noise next to all of a variance is reached; of classes single rows stay wrong.
-    if error > (_ALONE if np.issubdtype(targets.dtype, np.integer) else _ALONE / 4.0) * guess:
+    factor = 1.0 if np.issubdtype(targets.dtype, np.integer) else _NUMBERS
+    if error > _ALONE * factor * guess:
         return None
     rest = [place for one in columns if one is not best for place in one.inputs]
     others = _left(split, rest, many=True)
-    if others < _OTHERS * guess:
+    if others < _OTHERS * factor * guess:
         return None
     return TellingColumn(best.name, error, others, guess, len(order) - half)
 
