@@ -17,6 +17,8 @@ _WELL = 0.9
 _CLEAR = 0.12
 """So much more of a score a run without a warning must gain before it is called sick."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
+_HONEST = ("telling_column",)
+"""Findings whose remedy makes the score worse, and worth something."""
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
                 "divergence", "underfitting", "dead_units", "saturation",
                 "exploding_gradient")  # fmt: skip
@@ -47,7 +49,7 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
         known[finding.name], helped[finding.name] = finding, gain
     story = tell_story(known.values())
     for root in [f for f in story if not f.because and f.worse_than("note") and f.remedy][:_MOST]:
-        if root.name in helped:
+        if root.name in helped or root.name in _HONEST:
             continue
         effects = effects_of(root, story)
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]

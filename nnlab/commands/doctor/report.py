@@ -45,6 +45,7 @@ class DoctorReport:
         facts: further numbers, for JSON.
         command: what a remedy is pasted behind: "nnlab train configs/mnist.yaml".
         changes: what was changed already, as `--set` takes it.
+        handed: sections that Python handed in: then a remedy is a call and no command.
     """
 
     about: tuple[str, ...]
@@ -58,6 +59,11 @@ class DoctorReport:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     command: str = "nnlab train"
     changes: tuple[str, ...] = ()
+    handed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The page."""
+        return self.page()
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +92,7 @@ class DoctorReport:
         at = len(parts)  # from here on lines that must not be broken anew
         for finding in self.findings:
             if not finding.because:
-                parts += ["", *_told(finding, self.command, self.changes)]
+                parts += ["", *_told(finding, self)]
                 parts += _explained(effects_of(finding, self.findings))
         parts += self._looked()
         text = render_text(*parts[:at])
@@ -125,7 +131,7 @@ def _explained(effects: Sequence[Finding]) -> list[str]:
     return wrapped(f"which explains: {', '.join(named)}")
 
 
-def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
+def _told(finding: Finding, report: DoctorReport) -> list[str]:
     """A finding as lines: name and place, the number, the meaning, the remedy, the source."""
     where = f" in {finding.layer}" if finding.layer else ""
     since = f", since step {finding.since:,}" if finding.since else ""
@@ -134,7 +140,12 @@ def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[s
         lines.append(f"{_INDENT}{finding.quantity}: {finding.number}")
     lines += wrapped(finding.meaning)
     if finding.remedy:
-        lines += pasted(command, changes, finding)
+        called = report.handed
+        lines += (
+            _call(report.command, called, finding)
+            if called
+            else pasted(report.command, report.changes, finding)
+        )
     if finding.advice:
         lines += wrapped(finding.advice)
     if finding.tried:
@@ -168,6 +179,20 @@ def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
         else:
             line = f"{line} {flag}"
     return [*lines, line]
+
+
+def _call(command: str, handed: Sequence[str], finding: Finding) -> list[str]:
+    """The remedy as a call from Python, which hands in again what is in no file."""
+    from shlex import split
+
+    from ruamel.yaml import YAML
+
+    changes: dict[str, Any] = {}
+    for change in finding.remedy:
+        key, _, value = change.partition("=")
+        changes[key] = YAML(typ="safe", pure=True).load(value)
+    again = "".join(f", {name}={name}" for name in handed)
+    return [f"{_INDENT}try  nnlab.train({split(command)[-1]!r}, set={changes!r}{again})"]
 
 
 def _few(

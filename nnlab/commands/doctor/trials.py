@@ -88,7 +88,7 @@ class Trials:
     def __init__(
         self,
         facts: Facts,
-        examples: Examples,
+        examples: Examples | None,
         history: Sequence[Mapping[str, object]],
         *,
         seconds: float,
@@ -96,7 +96,7 @@ class Trials:
     ) -> None:
         self._facts, self._examples = facts, examples
         self._score = _score_of(facts)
-        self._rows = len(examples.rows.get("validation", ()))
+        self._rows = facts.experiment.shape.sizes.get("validation", 0)
         self._before = _curve(history, self._score)
         self._diverged = diverged
         self._left = max(FEW_SECONDS, SHARE * seconds)
@@ -108,7 +108,7 @@ class Trials:
         """Whether there is something to hold a trial against, and time for one."""
         facts = self._facts
         plain = facts.followed and not facts.handed and not facts.config.data.handed
-        return plain and bool(self._before) and self._left > 0.0
+        return plain and self._examples is not None and bool(self._before) and self._left > 0.0
 
     def try_change(self, remedy: Sequence[str], *, share: float = 1.0) -> Trial | None:
         """Trains with a change; None where it cannot be tried.
@@ -128,6 +128,7 @@ class Trials:
         if most < _FEWEST:
             return None
         examples = changed.load() if data else self._examples
+        assert examples is not None
         curve, steps, ended = _trained(changed, examples, most, self._score)
         self._left -= steps * cost
         self.updates += steps

@@ -6,6 +6,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import CAUSES, Check, needs_losses, needs_validation
 from nnlab.diagnosis.evidence.course import (
+    FEWEST,
     USUAL_UPDATE,
     costs_something,
     loss_of_blind_guess,
@@ -122,7 +123,7 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
     trend, losses = loss_trend(history), history.curve("loss")
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    if trend is None or not trend.rests:
+    if trend is None or not trend.rests or history.step < FEWEST:
         return None
     return Finding(
         name="underfitting",
@@ -158,7 +159,13 @@ LOSS_CHECKS = (
     Check(
         "underfitting",
         underfitting,
-        (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
+        (
+            *CAUSES,
+            "learning_rate_too_high",
+            "learning_rate_too_low",
+            "data_not_scaled",
+            "too_few_updates",
+        ),
         unable=needs_losses,
         at_end=True,
     ),

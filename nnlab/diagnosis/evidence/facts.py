@@ -198,6 +198,7 @@ class Facts:
         experiment: settled.
         data: what its data look like, as far as they were looked at.
         record: of its training examples, where one was kept; of a run at hand it comes at its end.
+        missing: what Python handed in and is not at hand, and how to hand it in again.
     """
 
     def __init__(
@@ -205,8 +206,11 @@ class Facts:
         experiment: Experiment,
         data: DataFacts | None = None,
         record: ExampleRecord | None = None,
+        *,
+        missing: str = "",
     ) -> None:
         self.experiment = experiment
+        self.missing = missing
         self.config = experiment.config
         self.data = data
         self.record = record
@@ -230,7 +234,7 @@ class Facts:
     @property
     def handed(self) -> bool:
         """Whether the network is a module from Python, whose activations nobody has written."""
-        return self.experiment.design.module is not None
+        return self.config.model.handed
 
     @property
     def depth(self) -> int:
