@@ -51,6 +51,11 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "batch_too_large": _SHORT,
     "too_few_updates": _SHORT,
     "batch_norm_with_tiny_batches": (*_SLOW, *_STUCK, *_RATE, "exploding_gradient"),
+    "targets_out_of_reach": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "poor_initialization"),
+    "link_twice": (*_SLOW, *_STUCK, *_RATE),
+    "group_rate_too_high": (*_LONG, "poor_initialization"),
+    "layer_out_of_line": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "poor_initialization", "divergence"),
+    "copied_units": _STUCK,
     "symmetric_units": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE),
     "poor_initialization": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "divergence", "overfitting"),
     "learning_rate_too_high": (*_SIGNAL, *_STUCK, "update_ratio_off", "divergence",
@@ -71,10 +76,10 @@ _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
           "dropout_too_large", "augmentation_too_strong")  # fmt: skip
 """Causes in what the network is shown: they are there before the first update."""
-_BEFORE = (*_SHOWN, "symmetric_units", "poor_initialization", *_SIGNAL)
+_BEFORE = (*_SHOWN, "layer_out_of_line", "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
-_AT_START = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
-             "symmetric_units", "poor_initialization")  # fmt: skip
+_AT_START = ("layer_out_of_line", "dead_units", "saturation", "vanishing_gradient",
+             "exploding_gradient", "symmetric_units", "poor_initialization")  # fmt: skip
 """What can be there before the first update."""
 
 

@@ -9,6 +9,7 @@ from nnlab.core.finding import LEVELS, Finding
 from nnlab.diagnosis.checks import (
     data,
     label_noise,
+    layers,
     learning_rate,
     loss,
     pacing,
@@ -31,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     *splits.SPLIT_CHECKS,
     *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
+    *layers.LAYER_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
     *learning_rate.RATE_CHECKS,

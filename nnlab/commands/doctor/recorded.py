@@ -22,10 +22,14 @@ from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.runs.building.build import source_of
+from nnlab.runs.finished.reopen import restore_network
+from nnlab.runs.folder.checkpoint import newest_checkpoint
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
+from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights
 
 _COLUMNS = (
     Column("gradient", "gradient"),
@@ -74,6 +78,7 @@ def examine_run(folder: Path, *, trials: bool = True, handed: Handed = NOTHING) 
         if examples is None
         else facts_of(experiment, examples, doubles=True, record=record_of(folder))
     )
+    _look_at_network(folder, facts, opened)
     history = _history(summary)
     watcher = Watcher(facts)
     watcher.replay(history)
@@ -101,6 +106,32 @@ def examine_run(folder: Path, *, trials: bool = True, handed: Handed = NOTHING) 
         command=f"nnlab train {_source(folder)}",
         handed=tuple(name for name, _ in held_sections(experiment.config, handed)),
     )
+
+
+def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
+    """The weights of the newest checkpoint; with data at hand, what the network makes of them."""
+    if facts.experiment.shape.start or not facts.followed:
+        return
+    try:
+        found = newest_checkpoint(folder / "checkpoints").checkpoint
+    except CheckpointError:
+        return
+    if found is None:
+        return
+    weights = {
+        key.removeprefix("model/"): tensor
+        for key, tensor in found.tensors.items()
+        if key.startswith("model/")
+    }
+    look_at_weights(facts, weights)
+    if opened.complete and opened.examples is not None:
+        network = restore_network(folder, opened.experiment, "last")
+        first = next(network.parameters())
+        source = source_of(opened.examples, device=first.device, dtype=first.dtype)
+        try:
+            look_at_outputs(facts, opened.examples, network, source)
+        finally:
+            source.close()
 
 
 def _detailed(

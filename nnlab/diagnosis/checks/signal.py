@@ -121,7 +121,8 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
     """Units that put out 0 for every example get no gradient: they stay dead."""
 
     def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
-        found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.hidden)]
+        # An output layer has some only where its own activation can be 0 for ever.
+        found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.layers)]
         return max(found, key=lambda pair: pair[0]) if found else None
 
     def dead(point: HistoryPoint) -> bool:
@@ -165,7 +166,9 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         return (share - layer.rest) / max(1e-9, 1.0 - layer.rest)
 
     def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
-        pairs = of_layers(point, "saturated", facts.hidden)
+        # Outputs of classes are at their bounds when all is learned.
+        numbers = facts.experiment.shape.task == "regression"
+        pairs = of_layers(point, "saturated", facts.layers if numbers else facts.hidden)
         found = [(beyond(share, layer), layer) for layer, share in pairs]
         return max(found, key=lambda pair: pair[0]) if found else None
 

@@ -69,6 +69,7 @@ def data_facts(
         baseline=baseline or {},
         split_counts=counts,
         purity=batch_purity(experiment, examples),
+        unreachable=_unreachable(experiment, examples),
         survey=survey,
         outliers=_outliers(examples, experiment.config.diagnose.outlying, survey),
     )
@@ -117,6 +118,23 @@ def _most(examples: Examples) -> int:
 
 def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]":
     return (inputs.astype(np.float64) - examples.shift) * examples.factor
+
+
+def _unreachable(experiment: Experiment, examples: Examples) -> float:
+    """The share of target numbers beyond the output activation's values, by more than rounding."""
+    if examples.shape.task != "regression" or experiment.config.model.handed:
+        return 0.0
+    targets = examples.targets[examples.rows["train"]].astype(np.float64)
+    if (scale := examples.target_scale) is not None:
+        targets = (targets - np.array(scale.mean)) / np.array(scale.deviation)
+    given = experiment.output_activation.value(np.linspace(-40.0, 40.0, 801))
+    low, high = float(given.min()), float(given.max())
+    beyond = np.zeros(targets.shape, bool)
+    if low > -20.0:  # what goes further at -40 has no bound there
+        beyond |= targets < low - 1e-3
+    if high < 20.0:
+        beyond |= targets > high + 1e-3
+    return float(beyond.mean())
 
 
 def _split_counts(examples: Examples) -> dict[Split, tuple[int, ...]]:

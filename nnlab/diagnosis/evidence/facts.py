@@ -11,6 +11,7 @@ from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.far_values import FarValues
 from nnlab.diagnosis.evidence.split_shift import NearDoubles, Shift
 from nnlab.diagnosis.evidence.telling_columns import TellingColumn
+from nnlab.diagnosis.evidence.unit_copies import UnitCopies
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, TanhConfig
@@ -80,6 +81,8 @@ class DataFacts:
         split_counts: of the K classes in each split; empty where targets are no classes.
         purity: how much more rows of one batch are of one class, or alike in their number, than
             rows at random: 0 not at all, 1 each batch is of one class.
+        unreachable: share of targets that are numbers, as the network sees them, beyond what the
+            activation of the output layer can give.
         survey: what a look at all rows says; None where nobody took one.
         all_read: whether all rows were read, for what needs that: doubles, outliers.
         outliers: training rows that are far larger than the others, as far as they were looked
@@ -105,6 +108,7 @@ class DataFacts:
         default_factory=dict[Split, tuple[int, ...]]
     )
     purity: float = 0.0
+    unreachable: float = 0.0
     survey: Survey | None = None
     all_read: bool = False
     outliers: tuple[int, ...] = ()
@@ -211,6 +215,10 @@ class Facts:
     ) -> None:
         self.experiment = experiment
         self.missing = missing
+        self.copies: Mapping[str, UnitCopies] | None = None
+        """Of hidden layers with units that are copies; None as long as nobody has looked."""
+        self.outputs_are_shares: bool | None = None
+        """Whether what the network puts out sums to 1; None as long as nobody has looked."""
         self.config = experiment.config
         self.data = data
         self.record = record
