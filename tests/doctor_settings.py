@@ -115,6 +115,13 @@ def causes(draw: np.random.Generator) -> list[Cause]:
         Cause("poor_initialization", ("model.init",),
               {"model": {"init": {"kind": "normal", "std": grow(2.0, 6.0)}}},
               {"model": {"init": "xavier_uniform"}}, on=(3, 6, 9, 12)),
+        Cause("layer_too_narrow", ("model.hidden",), {"model": {"hidden": [20, 1, 20]}},
+              {"model": {"hidden": [20, 12, 20]}}, on=(3, 6, 9, 12)),
+        Cause("unusual_setting", ("optimizer.dampening", "optimizer.lr_decay", "optimizer.etas"),
+              {"optimizer": pick({"kind": "adagrad", "lr": 0.05, "lr_decay": grow(3.0, 50.0)},
+                                 {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "dampening": 0.999})},
+              {"optimizer": {"kind": "adagrad", "lr": 0.05, "lr_decay": 1e-4}},
+              whole=("optimizer",)),
     ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def check(
     ],
     set_: options.SetOption = None,
     format: Annotated[
-        Literal["text", "github"], typer.Option(help="How mistakes are told.")
+        Literal["text", "github"], typer.Option(help="How mistakes are printed.")
     ] = "text",
 ) -> None:
     """Is it written right? Quick: nothing is built or loaded."""

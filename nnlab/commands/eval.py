@@ -10,7 +10,7 @@ from nnlab.commands import options
 def eval(
     runs: options.MembersArgument = None,
     split: Annotated[
-        Literal["test", "validation", "train"], typer.Option(help="Which rows.")
+        Literal["test", "validation", "train"], typer.Option(help="Which split.")
     ] = "test",
     device: options.DeviceOption = "auto",
     report: Annotated[

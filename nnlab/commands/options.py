@@ -88,7 +88,7 @@ class Commands(TyperGroup):
 
 def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:
     """The --set that an unknown option of a command with --set stands for; empty if none does."""
-    if not option.startswith("--") or error.ctx is None:
+    if not option.startswith("-") or error.ctx is None:
         return ""
     command = error.ctx.command
     if all(parameter.name != "set_" for parameter in command.params):
@@ -173,7 +173,11 @@ MembersArgument = Annotated[
 ]
 RunsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="RUN...", help="As RUN in eval.", autocompletion=complete_run),
+    typer.Argument(
+        metavar="RUN...",
+        help="Paths, NAME/3, NAME (its newest), or last.",
+        autocompletion=complete_run,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -182,30 +186,29 @@ SetOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 ]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Says only what must not be lost.")
-]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Prints warnings only.")]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")
+    bool, typer.Option("--json", help="Prints one JSON object and nothing else.")
 ]
 ExpandOption = Annotated[
     bool, typer.Option("--expand", help="The config with its network as a list of layers.")
 ]
 PlotOption = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE.png", help="Draws it into this file.")
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Saves the plot in this file.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Does not ask for confirmation.")]
 RunDirOption = Annotated[
-    Path | None, typer.Option(help="The run's folder, exactly; else a new one under runs/.")
+    Path | None, typer.Option(help="The folder of the run; default: a new one in runs/.")
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Continues --run-dir if it holds this experiment.")
+    bool, typer.Option("--resume", help="Continues the run in --run-dir, if it is of this config.")
 ]
 DeterministicOption = Annotated[
-    bool, typer.Option("--deterministic", help="Same bits on a GPU too, more slowly.")
+    bool,
+    typer.Option("--deterministic", help="Deterministic algorithms on a GPU too (slower)."),
 ]
 SmokeOption = Annotated[
-    bool, typer.Option("--smoke", help="Every stage in seconds, in a temporary folder.")
+    bool, typer.Option("--smoke", help="A quick test of every stage, in a temporary folder.")
 ]
 
 

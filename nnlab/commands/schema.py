@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from nnlab.config.described import attribute_docs, help_of, language_sections
+from nnlab.config.every_field import dotted_fields
 from nnlab.config.run_config import RunConfig
+from nnlab.config.variants import COMPARISON_KEYS
 from nnlab.core.kinds import MENU, Kind, class_place
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,6 +40,7 @@ def build_schema() -> dict[str, Any]:
         _explain(definitions[name], cls)
     found = {**definitions.pop(names[RunConfig]), "$defs": definitions}
     _prune(found, definitions)
+    _allow_comparisons(found)
     head = {"$schema": DIALECT, "title": TITLE}
     return {**head, **{key: value for key, value in found.items() if key not in head}}
 
@@ -54,7 +57,11 @@ def _filled(node: Any, places: dict[str, dict[str, Any]]) -> Any:
         kinds = [dict(places[cls]) for cls in menu.values()]
         rest = {key: value for key, value in tree.items() if key != MENU}
         return {"anyOf": [{"enum": list(menu), "type": "string"}, {"oneOf": kinds}], **rest}
-    return {key: _filled(inner, places) for key, inner in tree.items()}
+    filled = {key: _filled(inner, places) for key, inner in tree.items()}
+    if "patternProperties" in filled:
+        # pydantic leaves names that fit no pattern open; nnlab refuses them.
+        filled.setdefault("additionalProperties", False)
+    return filled
 
 
 def _explain(target: dict[str, Any], cls: type[BaseModel]) -> None:
@@ -68,6 +75,22 @@ def _explain(target: dict[str, Any], cls: type[BaseModel]) -> None:
     if issubclass(cls, Kind):
         target["title"] = cls.name()
         target["required"] = ["kind", *target.get("required", [])]
+
+
+def _allow_comparisons(found: dict[str, Any]) -> None:
+    """Lets `base` and variants bring what a config of one run must say, and completes variants."""
+    needed: list[str] = found.pop("required")
+    found["anyOf"] = [{"required": needed}, {"required": ["base"]}, {"required": ["variants"]}]
+    names = found["properties"]["variants"]["anyOf"][0]["patternProperties"]
+    inside = found["properties"].keys() - {*COMPARISON_KEYS, "seed", "name"}
+    paths = {
+        path: {"description": fields[0][1].help}
+        for path, fields in dotted_fields().items()
+        if path.partition(".")[0] in inside
+    }
+    for variant in names.values():
+        # Beside these there are places in lists, such as model.layers.0.units.
+        variant["properties"] = paths
 
 
 def _prune(node: Any, definitions: dict[str, dict[str, Any]]) -> None:

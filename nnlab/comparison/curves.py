@@ -1,6 +1,5 @@
 """Pictures of runs: training against validation, a colour for each variant."""
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,22 +71,6 @@ def draw_comparison(
     content = BytesIO()
     figure.savefig(content, format="png", dpi=130)
     files.write_file(file, content.getvalue())
-
-
-def curve_svg(runs: Sequence[MeasuredQuantity], key: str, *, axis: Axis = EPOCHS) -> str:
-    """One panel with its legend, as an <svg> element that asks for nothing from elsewhere."""
-    from io import StringIO
-
-    figure = _figure(runs, [key], axis)
-    entries = _legend(figure)
-    rows = -(-len(entries[0]) // 2)
-    figure.set_figheight(_SIZE[1] + 0.22 * rows)
-    figure.legend(*entries, loc="outside lower center", ncols=2, fontsize="small")
-    content = StringIO()
-    figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
-    # Without the document type, licences and namespaces: a page needs no such addresses.
-    text = re.sub(r"(?s)<metadata>.*?</metadata>", "", content.getvalue())
-    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", text[text.index("<svg") :])
 
 
 def _figure(runs: Sequence[MeasuredQuantity], keys: Sequence[str], axis: Axis) -> Any:

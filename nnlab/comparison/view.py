@@ -79,7 +79,7 @@ class ComparisonView:
         """Notes what may hold for several runs at the first of them."""
         if text not in self._noted:
             self._noted.add(text)
-            rest = " (told for the first run alone)" if self._total > 1 else ""
+            rest = " (shown for the first run only)" if self._total > 1 else ""
             self.write(f"{member.name}: {text}{rest}")
 
     def summary(self, text: str) -> None:

@@ -10,6 +10,10 @@ from nnlab.config.described import MENUS, Described, fields_of, language_section
 from nnlab.config.run_config import RunConfig
 from nnlab.core.kinds import Kind, annotation_of, is_menu, kinds_of
 
+PLACES = ("", "train", "optimizer", "model", "data", "schedule", "regularize", "loss", "rule")
+"""Where a choice from a menu has a path of names; the place most often meant comes first."""
+_TOP = "the top level"
+
 
 @cache
 def every_field() -> tuple[tuple[str, str, Described], ...]:
@@ -23,6 +27,22 @@ def every_field() -> tuple[tuple[str, str, Described], ...]:
     )
 
 
+def dotted_fields() -> dict[str, list[tuple[str, Described]]]:
+    """Path -> (kind, field) of each kind that has it, for all that a path of names reaches.
+
+    The kind is empty for the field of a section. What stands in lists (layers, scores,
+    augmentations) has no such path.
+    """
+    found: dict[str, list[tuple[str, Described]]] = {}
+    for menu, owner, field in every_field():
+        place = MENUS[menu][1] if menu else "" if owner == _TOP else owner
+        if menu and place not in PLACES:
+            continue
+        path = f"{place}.{field.name}" if place else field.name
+        found.setdefault(path, []).append((owner if menu else "", field))
+    return found
+
+
 def _places() -> dict[type[BaseModel], str]:
     """Where a section stands that is no kind: train, train.early_stopping, optimizer.groups."""
     chosen = {
@@ -30,7 +50,7 @@ def _places() -> dict[type[BaseModel], str]:
         for union, where in MENUS.values()
         for kind in kinds_of(union).values()
     }
-    places: dict[type[BaseModel], str] = {RunConfig: "the top level"}
+    places: dict[type[BaseModel], str] = {RunConfig: _TOP}
     for cls in language_sections():
         above = chosen[cls] if issubclass(cls, Kind) else places[cls]
         for name, field in cls.model_fields.items():

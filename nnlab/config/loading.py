@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple, cast
 from pydantic import ValidationError
 
 from nnlab.config import yaml
-from nnlab.config.mistakes import mistakes_of
 from nnlab.config.origins import Origins, error_at_places, line_position
 from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import NAME_LETTERS, RunConfig
@@ -276,6 +274,9 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
         def line_of(path: Path, at_key: bool) -> object:
             return line_position(origins.line(Mistake(path, "", at_key)))
 
+        # A right config has no use for the words that explain mistakes.
+        from nnlab.config.mistakes import mistakes_of
+
         raise error_at_places(mistakes_of(error, RunConfig, line_of), origins) from None
     if config.name is None:
         config = config.model_copy(update={"name": fitting_name(document.name)})
@@ -288,8 +289,12 @@ def fitting_name(text: str) -> str:
     Two texts that would be the same but for other signs may get the same name; a text without any
     letter or digit is "run".
     """
-    # Decomposed letters (macOS writes file names so) and composed ones are the same name.
-    whole = unicodedata.normalize("NFC", text)
+    whole = text
+    if not text.isascii():
+        import unicodedata
+
+        # Decomposed letters (macOS writes file names so) and composed ones are the same name.
+        whole = unicodedata.normalize("NFC", text)
     fitting = re.sub(rf"[^{NAME_LETTERS}_.-]", "-", whole).lstrip("_.-")
     # A folder's name holds 255 bytes; 200 leave room for what is put behind it.
     return fitting[:100].encode()[:200].decode(errors="ignore") or "run"

@@ -128,6 +128,7 @@ KEY_SYNONYMS: dict[str, tuple[str, ...]] = {
     "jit": ("compile",),
     "memoryformat": ("layout",),
     "decay": ("weight_decay", "gamma"),
+    "wd": ("weight_decay",),
     "l2penalty": ("l2",),
     "rho": ("alpha",),
     "epsilon": ("eps",),

@@ -4,12 +4,10 @@ import shlex
 from collections.abc import Sequence
 
 from nnlab.config import synonyms
-from nnlab.config.described import MENUS
-from nnlab.config.every_field import every_field
+from nnlab.config.every_field import PLACES, dotted_fields
 
-_PLACES = ("", "train", "optimizer", "model", "data", "schedule", "regularize", "loss", "rule")
-"""Of fields of one name the first place is meant: the rate of the optimizer, not of a rule."""
-_TOP = "the top level"
+_LETTERS = {"b": "batch_size", "e": "epochs", "s": "seed"}
+"""What `-b 64` stands for; other letters mean too many things."""
 _FEW = 4
 
 
@@ -18,16 +16,27 @@ def set_in_place_of(command: str, option: str, words: Sequence[str]) -> str:
 
     Args:
         command: where the option was given: "train".
-        option: "--batch-size".
+        option: "--batch-size"; "-l" for `-lr`, whose first letter alone a parser knows.
         words: of the command line, to find the value in.
     """
-    found = _field_named(option.removeprefix("--"))
+    if not option.startswith("--"):
+        option = _whole_word(option, words)
+    word = option.lstrip("-")
+    found = _field_named(_LETTERS.get(word, "") if len(word) == 1 else word)
     if found is None:
         return ""
     path, kinds = found
     setting = shlex.quote(f"{path}={_value_of(option, words)}")
     only = f"; {', '.join(kinds)} {'has' if len(kinds) == 1 else 'have'} it" if kinds else ""
     return f"{command} {option}: is no option but a field of the config (--set {setting}{only})"
+
+
+def _whole_word(letter: str, words: Sequence[str]) -> str:
+    """The word that a letter begins, as it was written, without a value in it: "-lr"."""
+    found = next((w for w in words if w.startswith(letter) and not w.startswith("--")), letter)
+    option = found.partition("=")[0]
+    # `-b64` is an option with its value; `-l2` is a field of that name.
+    return option if _field_named(option.lstrip("-")) else option.rstrip("0123456789.")
 
 
 def _field_named(word: str) -> tuple[str, tuple[str, ...]] | None:
@@ -41,33 +50,31 @@ def _field_named(word: str) -> tuple[str, tuple[str, ...]] | None:
     if name is None:
         return None
     places = [path.rpartition(".")[0] for path in paths if path.rpartition(".")[2] == name]
-    place = min(places, key=lambda p: _PLACES.index(p) if p in _PLACES else len(_PLACES))
+    # Of fields of one name the first place is meant: the optimizer's rate, not that of a rule.
+    place = min(places, key=lambda p: PLACES.index(p) if p in PLACES else len(PLACES))
     path = f"{place}.{name}" if place else name
     return path, paths[path]
 
 
 def _paths() -> dict[str, tuple[str, ...]]:
-    """Every field that `--set` reaches by a path of names, and the kinds that have it if few do.
-
-    What stands in lists (layers, scores, augmentations) has no such path.
-    """
-    owners: dict[str, list[str]] = {}
-    for menu, owner, field in every_field():
-        place = MENUS[menu][1] if menu else "" if owner == _TOP else owner
-        if menu and place not in _PLACES:
-            continue
-        path = f"{place}.{field.name}" if place else field.name
-        owners.setdefault(path, [])
-        if menu:
-            owners[path].append(owner)
+    """Every field that `--set` reaches by a path of names, and the kinds that have it if few do."""
     # A field of many kinds, as lr is, is no surprise: naming them all would hide the answer.
-    return {path: tuple(found) if len(found) <= _FEW else () for path, found in owners.items()}
+    return {
+        path: tuple(kind for kind, _ in found if kind) if len(found) <= _FEW else ()
+        for path, found in dotted_fields().items()
+    }
 
 
 def _value_of(option: str, words: Sequence[str]) -> str:
     for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word.startswith(f"{option}="):
-            return word.partition("=")[2]
         if word == option and following and not following.startswith("--"):
-            return following
+            return _as_written(following)
+        # As one word: --lr=0.1, -b64.
+        if (given := word.removeprefix(option)) != word and given:
+            return _as_written(given.removeprefix("="))
     return "VALUE"
+
+
+def _as_written(value: str) -> str:
+    """A value as `--set` reads it: 64,32 is a list there only between brackets."""
+    return f"[{value}]" if "," in value and value[0] not in "[{" else value

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.config.mistakes import mistakes_of
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import Config, Forms
 
@@ -51,7 +50,7 @@ def spelled_as(text: str, form: str, *, number: bool = False) -> Any:
             raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
         return value
 
-    pattern: Any = {"pattern": f"^{text}$"}
+    pattern: Any = {"pattern": f"^(?:{text})$"}
     return Annotated[str, BeforeValidator(check), Field(json_schema_extra=pattern)]
 
 
@@ -205,6 +204,8 @@ def read_comparison(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, l
     try:
         comparison = ComparisonConfig.model_validate(said)
     except ValidationError as error:
+        from nnlab.config.mistakes import mistakes_of
+
         wrong = mistakes_of(error, ComparisonConfig)
         left = _without(said, [mistake.path for mistake in wrong])
         if said.get("variants") is not None and "variants" not in left:

@@ -1,7 +1,6 @@
 """Files that survive a crash: whole or not there at all, and a full disk said in words."""
 
 import errno
-import json
 import os
 import shutil
 import stat
@@ -185,6 +184,8 @@ def parse_json(data: str | bytes) -> Any:
     Raises:
         ValueError: it is not JSON, nested too deeply, or a number in it is too long.
     """
+    import json
+
     try:
         return json.loads(data)
     except RecursionError:

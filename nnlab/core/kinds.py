@@ -298,11 +298,14 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
         )
     if base is NoneType:
         return lambda v: v is None
+    # True is an int of Python's, and no number of YAML's.
     if base is int:
         return lambda v: isinstance(v, int) and not isinstance(v, bool)
     if base is float:
         return lambda v: isinstance(v, int | float) and not isinstance(v, bool)
     if _is_section(arm):
+        # One known key is enough: a mapping with a misspelt one is still meant as this section, and
+        # the error then names the key instead of asking for another form.
         keys = set(base.model_fields)
         return lambda v: isinstance(v, base) or (isinstance(v, dict) and bool(keys & set(v)))
     return lambda v: isinstance(v, base)
@@ -322,6 +325,7 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
         dict: "a mapping",
         NoneType: "null",
     }
+    # "a whole number or a number" would say less than "a number".
     covered = int if float in map(_base, arms) else None
     for arm in arms:
         base = _base(arm)

@@ -47,6 +47,8 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "warmup_too_long": (*_SLOW, *_SHORT),
     "schedule_ends_too_early": (*_SLOW, *_SHORT),
     "momentum_too_large": (*_SLOW, *_LONG),
+    "layer_too_narrow": _HELD,
+    "unusual_setting": (*_HELD, "divergence", "poor_initialization"),
     "early_stopping_too_early": (*_SLOW, *_SHORT),
     "batch_too_large": _SHORT,
     "too_few_updates": _SHORT,
@@ -74,8 +76,9 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
-          "dropout_too_large", "augmentation_too_strong")  # fmt: skip
-"""Causes in what the network is shown: they are there before the first update."""
+          "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
+          "unusual_setting")  # fmt: skip
+"""Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "layer_out_of_line", "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
 _AT_START = ("layer_out_of_line", "dead_units", "saturation", "vanishing_gradient",
@@ -102,9 +105,22 @@ def tell_story(findings: Iterable[Finding]) -> list[Finding]:
         else:
             roots.append(finding)
     told: list[Finding] = []
-    for root in roots:
+    for root in _agreeing(roots):
         told += [root, *(effect for effect in effects if effect.because[0] == root.name)]
     return told
+
+
+def _agreeing(roots: Sequence[Finding]) -> list[Finding]:
+    """Causes without advice that contradicts an earlier one: of each field one value stays."""
+    advised: dict[str, str] = {}
+    found: list[Finding] = []
+    for root in roots:
+        pairs = [change.partition("=") for change in root.remedy]
+        kept = [
+            f"{key}={value}" for key, _, value in pairs if advised.setdefault(key, value) == value
+        ]
+        found.append(replace(root, remedy=tuple(kept)))
+    return found
 
 
 def _leads_to(cause: Finding, effect: Finding) -> bool:

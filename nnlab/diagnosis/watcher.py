@@ -17,6 +17,7 @@ from nnlab.diagnosis.checks import (
     scores,
     signal,
     splits,
+    unusual,
     weights,
 )
 from nnlab.diagnosis.checks.check import Check
@@ -25,7 +26,7 @@ from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
-SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING)
+SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING, *unusual.UNUSUAL)
 """Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
@@ -43,6 +44,8 @@ CHECKS: tuple[Check, ...] = (
 """Causes before what they cause: data, config, weights, signal, rate, loss."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
+_WELL = 0.9
+"""Where so much of a blind guess's loss is gone at the end, nothing that has passed did harm."""
 _ENDED = ("completed", "early_stopped", "time_limit")
 
 
@@ -119,6 +122,11 @@ class Watcher:
         # A note that holds no more was a phase, and so was a loss that came down in the end.
         passed = [check.name for check in self._checks if self._passed(check)]
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
+        if self._passed_over("overfitting"):
+            del self.findings["overfitting"]  # validation fell again: it was a phase
+        if self.best_share >= _WELL:
+            mended = {name: self.findings[name] for name in self._mended()}
+            self.findings |= {name: replace(one, level="note") for name, one in mended.items()}
         return found
 
     def looked(self) -> "Looked":
@@ -160,6 +168,19 @@ class Watcher:
             held_out_gone(self._history, self._facts),
         )
         return max((share for share in shares if share is not None), default=0.0)
+
+    def _passed_over(self, name: str) -> bool:
+        """Whether what was found once does not hold at the end."""
+        (check,) = (check for check in CHECKS if check.name == name)
+        return name in self.findings and check.judge(self._history, self._facts) is None
+
+    def _mended(self) -> list[str]:
+        """Symptoms that counted once and do not hold at the end of a run that learned well."""
+        return [
+            check.name
+            for check in (*weights.WEIGHT_CHECKS, *signal.SIGNAL_CHECKS, *learning_rate.RATE_CHECKS)
+            if self._passed_over(check.name)
+        ]
 
     def _passed(self, check: Check) -> bool:
         known = self.findings.get(check.name)

@@ -66,7 +66,7 @@ class View(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """A sentence that must not be lost: a warning, what `auto` took."""
+        """A sentence that is always shown: a warning, what `auto` chose."""
         ...
 
     def finding(self, finding: Finding) -> None:

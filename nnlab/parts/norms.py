@@ -18,11 +18,6 @@ from nnlab.core.lazy import nn
 class NormConfig(Kind, frozen=True):
     """The family of normalizations; all keep the shape."""
 
-    @property
-    def needs_batch(self) -> bool:
-        """Whether it takes statistics over the batch, so that a batch of one example fails."""
-        return False
-
     def misfit(self, shape: Shape) -> str | None:
         """Why it cannot stand behind this shape, or None."""
         return None
@@ -63,10 +58,6 @@ class BatchConfig(NormConfig, frozen=True):
     kind: Literal["batch"] = "batch"
     eps: PositiveFloat = 1e-5
     momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-
-    @property
-    def needs_batch(self) -> bool:
-        return True
 
     def buffers(self, shape: Shape) -> Mapping[str, Shape]:
         return {"running_mean": shape[:1], "running_var": shape[:1], "num_batches_tracked": ()}

@@ -159,7 +159,7 @@ def _opened(
         view.note(remark)
     with _settings(wish):
         session = open_session(wish, folder, view, begun=begun)
-    # Left in the reverse order: the workers that read data stop before the view says goodbye.
+    # Left in the reverse order: the workers that read data stop before the view ends.
     stack.callback(view.finish)
     stack.callback(session.built.source.close)
     return session
@@ -225,7 +225,7 @@ def _train_and_record(
     """The events of the loop, each recorded before it is handed out."""
     trainer, progress = session.built.trainer, session.progress
     with open_recorder(session, view) as recorder:
-        stopped = Stopped("failed", "it ended without a word")
+        stopped = Stopped("failed", "the training loop gave no reason")
         try:
             recorder.begin(about)
             for event in trainer.run(progress):

@@ -68,6 +68,7 @@ class Window:
 
         `counts` are numbers of the window that add up over an epoch.
         """
+        # Sums and not means are kept: windows of an epoch differ in length, scores may be no means.
         ended = [*sums, self.examples, self.batches]
         self._epoch += torch.tensor(ended, dtype=torch.float64)
         for key, count in (counts or {}).items():

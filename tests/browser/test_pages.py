@@ -97,7 +97,7 @@ def test_asks_no_host_and_meets_no_error(page: Tab) -> None:
     assert [*page.errors, *page.warnings] == []
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "runs side by side"])
+@pytest.mark.parametrize("name", PAGES)
 def test_shows_every_picture(tab: Tab, pages: dict[str, Path], name: str) -> None:
     tab.page.goto(pages[name].as_uri())
     pictures = tab.page.locator("img, svg").all()

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
 from nnlab.commands.schema import schema_text
-from nnlab.comparison.comparison import settle_first
+from nnlab.comparison.comparison import load_comparison, settle_first
 from nnlab.config import yaml
 from nnlab.config.described import MENUS, language_sections
 from nnlab.config.loading import bundled_configs, load_config
@@ -78,6 +79,48 @@ def test_refuses_what_nnlab_refuses(written: str) -> None:
     if isinstance(tree(written), dict):
         with pytest.raises(ConfigError):
             load_config(tree(written))
+
+
+COMPARED = [
+    f"{XOR}seeds: 3",
+    f"{XOR}variants: {{a: {{optimizer.lr: 0.1}}, b: {{optimizer: adam}}}}",
+    "data: xor\nvariants: {a: {model: linear}, b: {model: {kind: mlp, hidden: [2]}}}",
+    "base: xor\nseeds: [1, 2]\nexpect: {all: {last loss/train: at_most 1}}",
+    f"{XOR}variants: {{a: {{}}, b: {{train.epochs: 2}}}}\n"
+    "expect: {a over b: {loss/train: between 0 and 9}}",
+]
+NOT_COMPARED = [
+    "seeds: 3",
+    f"{XOR}seeds: 0",
+    f"{XOR}variants: {{a b: {{}}}}",
+    f"{XOR}variants: {{a: 3}}",
+    f"{XOR}expect: {{all: {{loss/train: about 1}}}}",
+    f"{XOR}expect: {{all: {{loss/train: not between 0 and 9}}}}",
+    f"{XOR}expect: {{all of them: {{loss/train: at_most 1}}}}",
+]
+
+
+@pytest.mark.parametrize("written", COMPARED)
+def test_accepts_comparisons(written: str, tmp_path: Path) -> None:
+    VALIDATOR.validate(tree(written))
+    file = tmp_path / "several.yaml"
+    file.write_text(written)
+    assert load_comparison(file).compares
+
+
+@pytest.mark.parametrize("written", NOT_COMPARED)
+def test_refuses_comparisons_that_nnlab_refuses(written: str) -> None:
+    assert not VALIDATOR.is_valid(tree(written))
+    with pytest.raises(ConfigError):
+        load_comparison(tree(written))
+
+
+def test_knows_what_a_variant_can_change_by_its_path() -> None:
+    (variant,) = SCHEMA["properties"]["variants"]["anyOf"][0]["patternProperties"].values()
+    known = variant["properties"]
+    assert known["optimizer.lr"]["description"]
+    assert {"model", "model.activation", "train.batch_size", "data.validation"} <= set(known)
+    assert not {"seeds", "base", "expect"} & set(known)
 
 
 @pytest.mark.parametrize("name", list(bundled_configs()))

@@ -303,7 +303,7 @@ def test_what_is_noted_of_the_data_is_told_once(tmp_path: Path) -> None:
     train_comparison(settled, run_dir=tmp_path / "run", view=view(stream))
     (line,) = (line for line in stream.getvalue().splitlines() if "use the rows of train" in line)
     assert line.startswith("and-s0: validation and test use the rows of train: ")
-    assert line.endswith(" (told for the first run alone)")
+    assert line.endswith(" (shown for the first run only)")
 
 
 def test_a_diverged_run_can_be_what_is_expected(tmp_path: Path) -> None:

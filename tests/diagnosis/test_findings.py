@@ -197,6 +197,18 @@ class TestPoorInitialization:
         assert "learning_rate_too_high" not in found(20.0)
 
 
+def test_first_weights_next_to_0_are_a_poor_initialization_where_nothing_is_learned() -> None:
+    """Eight units of N(0, 1 / n_in) have a weight of length 8**0.5."""
+    model = {"kind": "mlp", "hidden": [8, 8, 8], "init": {"kind": "normal", "std": 1e-6}}
+    facts = facts_of(model=model)
+    light = full_probe(facts, weight_norm=1e-4 * 8**0.5)
+    found = watch(facts, FLAT, probe=light)["poor_initialization"]
+    assert (found.level, found.layer) == ("warning", "hidden1")
+    assert found.measured == pytest.approx(1e-4)
+    assert found.remedy == ("model.init=auto",)
+    assert "poor_initialization" not in watch(facts, FALLING, probe=light)
+
+
 class TestUpdateRatio:
     @pytest.mark.parametrize(("ratio", "word"), [(0.5, "long"), (1e-6, "short")])
     def test_is_noted_where_it_is_far_from_usual(self, ratio: float, word: str) -> None:
@@ -246,6 +258,12 @@ class TestLearningRate:
             "learning_rate_too_low"
         ]
         assert found.remedy == ("optimizer.lr=0.003",)
+
+    def test_no_rate_is_advised_that_nobody_ever_used(self) -> None:
+        facts = facts_of(optimizer={"kind": "adam", "lr": 1e-3})
+        probe = full_probe(facts, update_ratio=1e-9)
+        found = watch(facts, FLAT, probe=probe)["learning_rate_too_low"]
+        assert found.remedy == ("optimizer.lr=0.1",)  # a hundred times Adam's default
 
     def test_is_not_too_low_where_the_run_is_long(self) -> None:
         facts = facts_of(train={"steps": 100_000})

@@ -72,6 +72,14 @@ def test_only_what_follows_from_nothing_has_a_remedy() -> None:
     assert all(not one.remedy for one in tell_story(every) if one.because)
 
 
+def test_two_causes_never_advise_two_values_of_one_field() -> None:
+    low = finding("learning_rate_too_low", remedy="optimizer.lr=100")
+    vague = finding("overfitting", remedy="optimizer.lr=0.001")
+    story = tell_story([vague, low])
+    assert [one.because for one in story] == [(), ()]
+    assert [one.remedy for one in story] == [("optimizer.lr=100",), ()]
+
+
 def test_effects_are_those_that_name_the_cause() -> None:
     cause = finding("momentum_too_large")
     story = tell_story([cause, finding("divergence", since=5), finding("class_imbalance")])

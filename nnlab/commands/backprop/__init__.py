@@ -12,14 +12,14 @@ def backprop(
         str,
         typer.Argument(
             metavar="RUN|CONFIG",
-            help="A run: with its best weights. A config: with its first.",
+            help="A run (its best weights) or a config (its initial weights).",
             autocompletion=options.complete_run_or_config,
         ),
     ],
     set_: options.SetOption = None,
-    example: Annotated[int, typer.Option(min=0, help="Which one of the split, from 0.")] = 0,
+    example: Annotated[int, typer.Option(min=0, help="Which example of the split, from 0.")] = 0,
     split: Annotated[
-        Literal["train", "validation", "test"], typer.Option(help="Of which rows.")
+        Literal["train", "validation", "test"], typer.Option(help="Which split.")
     ] = "train",
     json: options.JsonOption = False,
 ) -> None:

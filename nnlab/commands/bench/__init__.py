@@ -24,12 +24,13 @@ def bench(
     against: Annotated[
         str, typer.Option(help="Peers with commas: hand-loop,lightning,keras-jax,jax,sklearn.")
     ] = "",
-    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Turns.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, help="How often each program runs.")] = 5,
     peer_python: Annotated[
-        Path | None, typer.Option(help="The interpreter that runs peers; else this one.")
+        Path | None, typer.Option(help="The Python of the peers; default: this one.")
     ] = None,
     peer_threads: Annotated[
-        int | None, typer.Option(min=0, help="Of peers; else as the run's; 0 leaves it to them.")
+        int | None,
+        typer.Option(min=0, help="Threads of peers; default: as the run; 0: they choose."),
     ] = None,
     build: _BuildOption = False,
     json: options.JsonOption = False,
@@ -53,8 +54,8 @@ def bench(
         from nnlab.commands.bench.build_step import build_missing_step, build_sentence
 
         options.collect_garbage_again()
-        filled = build_missing_step(work)
-        typer.echo(json_lines.dumps(filled) if json else build_sentence(filled))
+        built = build_missing_step(work)
+        typer.echo(json_lines.dumps(built.plain()) if json else build_sentence(built))
         return
     from nnlab.commands.bench.facts import bench_facts
     from nnlab.commands.bench.measuring import BenchOptions, measure_programs
@@ -66,4 +67,4 @@ def bench(
     found = bench_facts(work, asked, measure_programs(work, asked))
     typer.echo(bench_page(found), err=json, nl=False)
     if json:
-        typer.echo(json_lines.dumps(found))
+        typer.echo(json_lines.dumps(found.plain()))

@@ -1,40 +1,148 @@
-"""What a measurement comes to: medians, spread and ratios, as `--json` prints them."""
+"""What a measurement comes to: medians, spread and ratios."""
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
-from nnlab.commands.bench.measuring import OURS, BenchOptions, BenchResult, Timings, plain_seconds
+from nnlab.commands.bench.build_step import StepBuild
+from nnlab.commands.bench.measuring import OURS, BenchOptions, BenchResult, Timing, Timings
+from nnlab.commands.bench.roofline import Roofline
 from nnlab.commands.bench.spread import Spread, ratio_of, seconds_per_step, spread_of
 from nnlab.commands.bench.work import Work
 from nnlab.core.package import package_version
 
 
-def bench_facts(work: Work, asked: BenchOptions, measured: BenchResult) -> dict[str, Any]:
-    """Everything, as one object: seconds, bytes, per second."""
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """Where it was measured; the load tells of others who used the machine at the end."""
+
+    cpu: str
+    cores: int | None
+    threads: int
+    peer_threads: int
+    platform: str
+    load: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFacts:
+    """What each program does, long and short."""
+
+    parameters: int
+    examples: int
+    batch: int
+    long: str
+    long_steps: int
+    short: str
+    short_steps: int
+    flops_per_step: float
+    bytes_per_step: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFacts:
+    """Importing torch alone: seconds, and the greatest resident memory in bytes."""
+
+    seconds: float
+    peak_memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFacts:
+    """One program; its names are the columns of docs/speed.md.
+
+    Attributes:
+        command: seconds of the whole long run.
+        first_step: seconds to its first update.
+        train: seconds of its updates.
+        compile: seconds until a compiled step was ready; None for peers.
+        step: seconds in the steady state; None where that is lost in the noise.
+        steps_per_second: of the steady state.
+        samples_per_second: of the steady state.
+        peak_memory: greatest resident memory in bytes.
+        runs: every single time.
+    """
+
+    command: Spread
+    first_step: Spread
+    train: Spread
+    compile: float | None
+    step: Spread | None
+    steps_per_second: float | None
+    samples_per_second: float | None
+    peak_memory: float | None
+    runs: list[Timing]
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedFacts:
+    """Operations and bytes a second in nnlab's steady state, beside what the machine can do."""
+
+    flops: float
+    flops_share: float
+    bytes: float
+    bytes_share: float
+    roofline_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RatioFacts:
+    """Nnlab over a peer: below 1 nnlab takes less."""
+
+    command: Spread
+    step: Spread | None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFacts:
+    """Everything, in seconds, bytes, and per second. Fields stand as `--json` prints them."""
+
+    config: str
+    name: str
+    date: str
+    machine: MachineFacts
+    versions: Mapping[str, Any]
+    work: WorkFacts
+    repeats: int
+    import_torch: ImportFacts
+    roofline: Roofline
+    build: StepBuild
+    programs: Mapping[str, ProgramFacts]
+    reached: ReachedFacts | None
+    ratios: Mapping[str, RatioFacts]
+    skipped: Mapping[str, str]
+
+    def plain(self) -> dict[str, Any]:
+        """One JSON object."""
+        return cast("dict[str, Any]", _plain(self))
+
+
+def bench_facts(work: Work, asked: BenchOptions, measured: BenchResult) -> BenchFacts:
+    """What a measurement comes to."""
     ours = measured.programs[OURS]
     others = {name: t for name, t in measured.programs.items() if name != OURS}
-    return {
-        "config": work.source,
-        "name": work.name,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(work, asked),
-        "versions": _versions(measured),
-        "work": _work(work),
-        "repeats": asked.repeats,
-        "import_torch": {"seconds": measured.bare.seconds, "peak_memory": measured.bare.peak},
-        "roofline": measured.roofline._asdict(),
-        "build": dict(measured.built),
-        "programs": {n: _program(t, work) for n, t in measured.programs.items()},
-        "reached": _reached(work, measured),
-        "ratios": {name: _ratios(ours, theirs) for name, theirs in others.items()},
-        "skipped": dict(measured.skipped),
-    }
+    return BenchFacts(
+        config=work.source,
+        name=work.name,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=_machine(work, asked),
+        versions=_versions(measured),
+        work=_work(work),
+        repeats=asked.repeats,
+        import_torch=ImportFacts(measured.bare.seconds, measured.bare.peak),
+        roofline=measured.roofline,
+        build=measured.built,
+        programs={n: _program(t, work) for n, t in measured.programs.items()},
+        reached=_reached(work, measured),
+        ratios={name: _ratios(ours, theirs) for name, theirs in others.items()},
+        skipped=measured.skipped,
+    )
 
 
 def steps_in(timings: Timings) -> list[float | None]:
@@ -46,43 +154,40 @@ def steps_in(timings: Timings) -> list[float | None]:
     ]
 
 
-def _program(timings: Timings, work: Work) -> dict[str, Any]:
-    """Of one program; `step` is null where the steady state is lost in the noise."""
+def _program(timings: Timings, work: Work) -> ProgramFacts:
     found = _known(steps_in(timings))
     step = None if found is None else found.median
     long = timings.long
     peaks = [timing.peak for timing in long if timing.peak is not None]
     compiles = [timing.compile for timing in long if timing.compile is not None]
-    return {
-        "command": _plain(spread_of([timing.seconds for timing in long])),
-        "first_step": _plain(spread_of([timing.first_step for timing in long])),
-        "train": _plain(spread_of([timing.train for timing in long])),
-        "compile": median(compiles) if compiles else None,
-        "step": _plain(found),
-        "steps_per_second": None if step is None else 1 / step,
-        "samples_per_second": None if step is None else work.per_step / step,
-        "peak_memory": median(peaks) if peaks else None,
-        "runs": plain_seconds(timings),
-    }
+    return ProgramFacts(
+        command=spread_of([timing.seconds for timing in long]),
+        first_step=spread_of([timing.first_step for timing in long]),
+        train=spread_of([timing.train for timing in long]),
+        compile=median(compiles) if compiles else None,
+        step=found,
+        steps_per_second=None if step is None else 1 / step,
+        samples_per_second=None if step is None else work.per_step / step,
+        peak_memory=median(peaks) if peaks else None,
+        runs=[*timings.long, *timings.short],
+    )
 
 
-def _reached(work: Work, measured: BenchResult) -> dict[str, float] | None:
-    """Operations and bytes a second in nnlab's steady state, beside what the machine can do."""
+def _reached(work: Work, measured: BenchResult) -> ReachedFacts | None:
     found = _known(steps_in(measured.programs[OURS]))
     if found is None:
         return None
     roof, step = measured.roofline, found.median
-    return {
-        "flops": work.flops / step,
-        "flops_share": work.flops / step / roof.flops,
-        "bytes": work.bytes / step,
-        "bytes_share": work.bytes / step / roof.bytes,
-        "roofline_share": roof.least_seconds(work.flops, work.bytes) / step,
-    }
+    return ReachedFacts(
+        flops=work.flops / step,
+        flops_share=work.flops / step / roof.flops,
+        bytes=work.bytes / step,
+        bytes_share=work.bytes / step / roof.bytes,
+        roofline_share=roof.least_seconds(work.flops, work.bytes) / step,
+    )
 
 
-def _ratios(ours: Timings, theirs: Timings) -> dict[str, Any]:
-    """Nnlab over the peer: below 1 nnlab takes less."""
+def _ratios(ours: Timings, theirs: Timings) -> RatioFacts:
     both = [
         (a, b)
         for a, b in zip(steps_in(ours), steps_in(theirs), strict=True)
@@ -90,7 +195,7 @@ def _ratios(ours: Timings, theirs: Timings) -> dict[str, Any]:
     ]
     steps = ratio_of([a for a, _ in both], [b for _, b in both]) if both else None
     commands = ratio_of([t.seconds for t in ours.long], [t.seconds for t in theirs.long])
-    return {"command": _plain(commands), "step": _plain(steps)}
+    return RatioFacts(commands, steps)
 
 
 def _known(values: Sequence[float | None]) -> Spread | None:
@@ -98,35 +203,47 @@ def _known(values: Sequence[float | None]) -> Spread | None:
     return spread_of(found) if found else None
 
 
-def _plain(found: Spread | None) -> dict[str, float] | None:
-    return None if found is None else {"median": found[0], "min": found[1], "max": found[2]}
+def _plain(value: Any) -> Any:
+    """Facts as JSON has them, field by field in their order."""
+    if isinstance(value, Spread):
+        return {"median": value.median, "min": value.least, "max": value.most}
+    if isinstance(value, StepBuild):
+        return value.plain()
+    if isinstance(value, Roofline):
+        return value._asdict()
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {key: _plain(inner) for key, inner in items}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in cast("list[Any]", value)]
+    return value
 
 
-def _work(work: Work) -> dict[str, Any]:
-    return {
-        "parameters": work.experiment.design.parameters,
-        "examples": work.examples,
-        "batch": work.batch,
-        "long": str(work.long),
-        "long_steps": work.long.steps,
-        "short": str(work.short),
-        "short_steps": work.short.steps,
-        "flops_per_step": work.flops,
-        "bytes_per_step": work.bytes,
-    }
+def _work(work: Work) -> WorkFacts:
+    return WorkFacts(
+        parameters=work.experiment.design.parameters,
+        examples=work.examples,
+        batch=work.batch,
+        long=str(work.long),
+        long_steps=work.long.steps,
+        short=str(work.short),
+        short_steps=work.short.steps,
+        flops_per_step=work.flops,
+        bytes_per_step=work.bytes,
+    )
 
 
-def _machine(work: Work, asked: BenchOptions) -> dict[str, Any]:
-    """The load tells of others who used the machine at the end."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return {
-        "cpu": processor(),
-        "cores": os.cpu_count(),
-        "threads": work.threads,
-        "peer_threads": asked.threads,
-        "platform": platform.platform(),
-        "load": load,
-    }
+def _machine(work: Work, asked: BenchOptions) -> MachineFacts:
+    return MachineFacts(
+        cpu=processor(),
+        cores=os.cpu_count(),
+        threads=work.threads,
+        peer_threads=asked.threads,
+        platform=platform.platform(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    )
 
 
 def processor() -> str:

@@ -3,13 +3,12 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from nnlab.commands.bench import peers
-from nnlab.commands.bench.build_step import OFF
+from nnlab.commands.bench.build_step import OFF, StepBuild
 from nnlab.commands.bench.process import Finished, run_to_end
 from nnlab.commands.bench.roofline import Roofline
 from nnlab.commands.bench.work import Length, Work
@@ -84,7 +83,7 @@ class BenchResult:
         skipped: peers that did not run, and why.
     """
 
-    built: Mapping[str, Any]
+    built: StepBuild
     bare: Finished
     roofline: Roofline
     programs: Mapping[str, Timings]
@@ -141,13 +140,13 @@ def _take_turn(name: str, turn: int, work: Work, asked: BenchOptions, timings: T
         asked.note(f"{name} {turn}/{asked.repeats}, {length}: {timing.seconds:.2f} s")
 
 
-def _built(work: Work) -> dict[str, Any]:
+def _built(work: Work) -> StepBuild:
     """Fills the cache of built steps in a process of its own, so that no timed run builds."""
     if work.experiment.config.train.compile != "on":
-        return {"compiled": False, "why": OFF}
+        return StepBuild(False, OFF)
     sets = [word for override in work.overrides for word in ("--set", override)]
     words = [sys.executable, "-m", "nnlab", "bench", work.source, *sets, "--build", "--json"]
-    return json.loads(_sound(run_to_end(words), "nnlab bench --build").out)
+    return StepBuild(**json.loads(_sound(run_to_end(words), "nnlab bench --build").out))
 
 
 def _ours(work: Work, length: Length, turn: int) -> Timing:
@@ -199,8 +198,3 @@ def _sound(done: Finished, what: str) -> Finished:
     lines = [line for line in done.err.splitlines() if line.strip()][-5:]
     kinds = {kind.exit_code: kind for kind in NnlabError.__subclasses__()}
     raise kinds.get(done.code, ResourceError)([f"{what}: ended with {done.code}", *lines])
-
-
-def plain_seconds(timings: Timings) -> list[dict[str, Any]]:
-    """Every single time."""
-    return [asdict(timing) for timing in [*timings.long, *timings.short]]

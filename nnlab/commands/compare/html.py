@@ -1,7 +1,6 @@
-"""The page of `nnlab compare`: one file that asks no host for anything."""
+"""The page of `nnlab compare`: one file that loads nothing from the network."""
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from nnlab.commands.compare.compared import Compared, compared_keys
@@ -11,44 +10,25 @@ from nnlab.commands.compare.page import (
     moment_sentence,
     pairs_table,
     runs_table,
-    sameness_lines,
+    sameness_cells,
     scores_table,
 )
 from nnlab.commands.compare.scores import MOMENTS
-from nnlab.comparison.curves import curve_svg
+from nnlab.comparison.curves import average_curve, lines_of
 from nnlab.core import files
+from nnlab.display.web.html import (
+    Content,
+    Markup,
+    html_document,
+    page_section,
+    score_title,
+    scrolling_table,
+    side_by_side,
+    tag,
+)
+from nnlab.display.web.learning import Curve, curves_figure
 
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1a1a1a; --soft: #666; --rule: #ddd; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #161718; --ink: #e6e3dd; --soft: #9c988f; --rule: #3a3b3d; }
-  /* Drawn on white: blackened, in the same hues. */
-  .charts svg { filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen; }
-}
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 76rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
-p { margin: .3rem 0; } .soft { color: var(--soft); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--rule);
-  vertical-align: top; white-space: nowrap; }
-td { max-width: 30rem; } td.long { white-space: normal; min-width: 14rem; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
-.charts svg { flex: 1 1 20rem; width: 100%; max-width: 36rem; height: auto; min-width: 0; }
-.note { border-left: 3px solid #c80; padding-left: .7rem; }
-@media print {
-  :root { color-scheme: light; --paper: #fff; --ink: #000; --soft: #444; --rule: #bbb; }
-  body { padding: 0; font-size: 10pt; }
-  h1, h2, h3, .soft { break-after: avoid; } tr, .charts svg { break-inside: avoid; }
-  /* Nobody can scroll there. */
-  th, td { white-space: normal; overflow-wrap: anywhere; padding-right: .6rem; }
-  table { font-size: 8.5pt; } td.long { min-width: 0; }
-  .scroll { overflow: visible; break-inside: avoid; } .charts { display: block; }
-  .charts svg { width: 48%; display: inline-block; filter: none; mix-blend-mode: normal; }
-}
-"""
-_LONG = 40
+_STYLES = (("validation", "solid"), ("train", "dotted"))
 
 
 def write_html(found: Compared, file: Path) -> None:
@@ -62,54 +42,79 @@ def write_html(found: Compared, file: Path) -> None:
 
 def page(found: Compared) -> str:
     """The page as text."""
-    title = f"{len(found.sides)} runs: " + ", ".join(v.label for v in found.variants)
-    parts = [f"<h1>{escape(title)}</h1>"]
-    parts += [f'<p class="note">{escape(note)}</p>' for note in found.notes]
-    parts += [_table(*runs_table(found)), _title("What the configs differ in")]
-    parts += [_table(*some) for some in differences_table(found, None)]
-    parts += [_title(f"Curves over {found.axis.label}"), '<div class="charts">']
-    parts += [curve_svg(found.measured, key, axis=found.axis) for key in compared_keys(found)]
-    parts.append("</div>")
-    for moment in MOMENTS:
-        parts += [_title(f"Scores {moment_sentence(found, moment)}"), *_ranking(found)]
-        parts.append(_table(*scores_table(found, moment)))
-        if found.pairs:
-            parts += ["<h3>paired by seed</h3>", _table(*pairs_table(found, moment))]
+    names = ", ".join(variant.label for variant in found.variants)
+    scores: list[Content] = [_scores(found, moment) for moment in MOMENTS]
     if any(len(variant.seeds) > 1 for variant in found.variants):
-        parts.append(f"<p>{escape(SEEDS)}</p>")
-    parts += [
-        _title(f"The same run? Each held against {found.sides[0].label}"),
-        *(f"<p>{escape(line)}</p>" for one in found.same for line in sameness_lines(one)),
-    ]
-    # Even if a name slipped through: nothing may be fetched and no script run.
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body>{''.join(parts)}</body></html>\n"
+        scores.append(tag("p", SEEDS.replace("+-", "\N{PLUS-MINUS SIGN}"), class_="soft"))
+    reference = found.sides[0].label
+    same = _table(("run", "readings", "weights"), [*map(sameness_cells, found.same)])
+    return html_document(
+        f"{len(found.sides)} runs: {names}",
+        [tag("p", note, class_="looks") for note in found.notes],
+        _table(*runs_table(found)),
+        page_section(
+            "How they learned",
+            _findings(found),
+            side_by_side(*(_curves(found, key) for key in compared_keys(found))),
+        ),
+        page_section(
+            "What the configs differ in", [_table(*some) for some in differences_table(found, None)]
+        ),
+        page_section("Scores", scores),
+        page_section(f"The same run? Each held against {reference}", same),
+        lead=tag("p", "The first is the reference.", class_="sub"),
     )
 
 
-def _ranking(found: Compared) -> list[str]:
+def _scores(found: Compared, moment: str) -> list[Content]:
     up = found.score.higher_is_better
-    if up is None:
-        return []
-    by = f"Ranked by {found.score.tag} at the best checkpoint"
-    return [f'<p class="soft">{escape(by)} ({"higher" if up else "lower"} is better).</p>']
+    ranked = ""
+    if up is not None:
+        by = f"{found.score.tag} at the best checkpoint"
+        ranked = f"Ranked by {by} ({'higher' if up else 'lower'} is better)."
+    parts: list[Content] = [tag("h3", moment_sentence(found, moment).capitalize())]
+    parts += [tag("p", ranked, class_="soft"), _table(*scores_table(found, moment), numbers=True)]
+    if found.pairs:
+        paired = f"{moment_sentence(found, moment)}, paired by seed".capitalize()
+        parts += [tag("h3", paired), _table(*pairs_table(found, moment), numbers=True)]
+    return parts
 
 
-def _title(text: str) -> str:
-    return f"<h2>{escape(text)}</h2>"
+def _curves(found: Compared, key: str) -> Markup:
+    """One quantity of every variant: the mean over seeds, each seed as a faint line."""
+    several = any(key in run.curves for run in found.measured)  # a whole tag
+    tags = [(key, "solid", "")] if several else [
+        (f"{key}/{split}", style, f" ({split})") for split, style in _STYLES
+    ]  # fmt: skip
+    curves: list[Curve] = []
+    for number, variant in enumerate(found.variants):
+        for name, style, said in tags:
+            lines = lines_of(variant.measured, name, found.axis)
+            if not lines:
+                continue
+            if len(lines) > 1:
+                curves += [Curve("", *line, number, "faint") for line in lines]
+            label = f"{variant.label or 'runs'}{said}"
+            solid = "dotted" if style == "dotted" else "solid"
+            curves.append(Curve(label, *average_curve(lines), number, solid))
+    return curves_figure(score_title(key), found.axis.label, curves)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
+def _findings(found: Compared) -> Markup:
+    """What was found wrong while they trained, and with which of them."""
+    runs: dict[tuple[str, str, str], list[str]] = {}
+    for side in found.sides:
+        for one in side.summary.findings:
+            what = str(one["name"]).replace("_", " "), one.get("layer") or "", one["level"]
+            runs.setdefault(what, []).append(side.label)
+    if not runs:
+        text = "Nothing was found wrong with any of them while they trained."
+        return tag("p", text, class_="soft")
+    rows = [(*what, ", ".join(dict.fromkeys(labels))) for what, labels in runs.items()]
+    return scrolling_table(("found while they trained", "layer", "level", "runs"), rows)
 
 
-def _cell(text: str) -> str:
-    start = '<td class="long">' if len(text) > _LONG else "<td>"
-    return f"{start}{escape(text.replace(' +- ', ' ± '))}</td>"
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Markup:
+    """A table of texts; with `numbers`, all columns but the first are numbers."""
+    signed = [[cell.replace(" +- ", " \N{PLUS-MINUS SIGN} ") for cell in row] for row in rows]
+    return scrolling_table(head, signed, right=range(1, len(head)) if numbers else ())

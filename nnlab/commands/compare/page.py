@@ -211,11 +211,13 @@ def sameness_lines(found: Sameness) -> list[str]:
             f"{found.run}  bit for bit the same run: all {found.shared:,} readings (but for their "
             "times) and the weights of init, best and last"
         ]
-    indent = " " * len(found.run)
-    return [
-        f"{found.run}  readings: {_readings(found)}",
-        f"{indent}  weights: {_weights(found.weights)}",
-    ]
+    run, readings, weights = sameness_cells(found)
+    return [f"{run}  readings: {readings}", f"{' ' * len(run)}  weights: {weights}"]
+
+
+def sameness_cells(found: Sameness) -> tuple[str, str, str]:
+    """A run, where its readings leave those of the reference, and where its weights do."""
+    return found.run, _readings(found), _weights(found.weights)
 
 
 def _readings(found: Sameness) -> str:

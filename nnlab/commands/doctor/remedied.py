@@ -14,11 +14,15 @@ _MOST = 3
 """So many findings, and so many suspicions, are tried."""
 _WELL = 0.9
 """Where more of a blind guess's loss is gone and nothing is wrong, no suspicion is tried."""
-_CLEAR = 0.12
-"""So much more of a score a run without a warning must gain before it is called sick."""
+_CLEAR, _PLAIN = 0.12, 0.04
+"""So much more of a score a run without a warning must gain before it is called sick: by a change
+that many healthy runs would gain from, and by one of a field that is far from usual."""
+_COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", "loss_does_not_fit")
+_ANY = ("too_few_updates", "batch_too_large")
+"""Suspicions that fall on many healthy runs; those that nearly every run would gain from."""
+_NOT_TRIED = ("class_imbalance", "telling_column")
+"""Findings whose remedy is not for the score that is measured, or makes it honest."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
-_HONEST = ("telling_column",)
-"""Findings whose remedy makes the score worse, and worth something."""
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
                 "divergence", "underfitting", "dead_units", "saturation",
                 "exploding_gradient")  # fmt: skip
@@ -44,12 +48,12 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
     roots = [f for f in story if not f.because and f.worse_than("note")]
     helped: dict[str, float] = {}
     known = {finding.name: finding for finding in findings}
-    proven = _confirmed_suspects(watcher, roots, trials)
+    proven = _confirmed_suspects(watcher, roots, facts, trials)
     for finding, gain in proven:
         known[finding.name], helped[finding.name] = finding, gain
     story = tell_story(known.values())
     for root in [f for f in story if not f.because and f.worse_than("note") and f.remedy][:_MOST]:
-        if root.name in helped or root.name in _HONEST:
+        if root.name in helped or root.name in _NOT_TRIED:
             continue
         effects = effects_of(root, story)
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
@@ -61,7 +65,7 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
 
 
 def _confirmed_suspects(
-    watcher: Watcher, roots: Sequence[Finding], trials: Trials
+    watcher: Watcher, roots: Sequence[Finding], facts: Facts, trials: Trials
 ) -> list[tuple[Finding, float]]:
     """Fields of the config without which the run does clearly better, and by how much."""
     if not roots and watcher.best_share >= _WELL:
@@ -69,11 +73,13 @@ def _confirmed_suspects(
     if any(root.name in _OF_CONFIG for root in roots):
         return []  # a cause in the config is known already
     found: list[tuple[Finding, float]] = []
-    for suspect in watcher.suspects()[:_MOST]:
+    suspects = (replace(s, remedy=effective(facts, s.remedy)) for s in watcher.suspects())
+    for suspect in [suspect for suspect in suspects if suspect.remedy][:_MOST]:
         trial = trials.try_change(suspect.remedy, share=0.3)
         if trial is None or trial.verdict != "helps":
             continue
-        if not roots and trial.gain < _CLEAR:
+        least = _CLEAR if suspect.name in _COMMON else _PLAIN
+        if not roots and (trial.gain < least or suspect.name in _ANY):
             continue
         found.append((replace(suspect, level="warning", tried=trial.text), trial.gain))
     found.sort(key=lambda pair: -pair[1])

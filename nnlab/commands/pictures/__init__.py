@@ -11,12 +11,12 @@ from nnlab.commands import options
 def pictures(
     run: options.RunArgument = "last",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to; else RUN/eval/pictures/.")
+        Path | None, typer.Option(metavar="DIR", help="The folder; default: RUN/eval/pictures/.")
     ] = None,
     dpi: Annotated[
         int, typer.Option(min=50, max=1000, help="Pixels an inch; pictures are 4.2 x 3.4 inches.")
     ] = 200,
-    format: Annotated[Literal["png", "svg"], typer.Option(help="Of the files.")] = "png",
+    format: Annotated[Literal["png", "svg"], typer.Option(help="File format.")] = "png",
     json: options.JsonOption = False,
 ) -> None:
     """Draws a run at its beginning, its best and its end, as PNG or SVG files."""

@@ -12,11 +12,13 @@ from nnlab.commands.report.content import (
     comparison_of,
     config_text,
     content_of,
+    finite,
     named_values,
     peak_of,
     refuse_others,
     thumbnail_uri,
 )
+from nnlab.commands.report.learned.facts import how_it_learned, how_they_learned
 from nnlab.commands.report.page import page_of, page_of_comparison
 from nnlab.core import files
 from nnlab.core.contracts import Split
@@ -67,9 +69,13 @@ def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "
         content["looks"] = looks.looks_so_far(runs)._asdict()
     if len(cases) == 1:
         _illustrate(content, cases[0])
-        page, name = page_of(content, config_text(runs[0])), f"{split}.html"
+        learned = how_it_learned(cases[0].opened)
+        content["learning"] = finite(learned.plain())
+        page, name = page_of(content, config_text(runs[0]), learned), f"{split}.html"
     else:
-        page, name = page_of_comparison(content), f"{split}-comparison.html"
+        labels = [run["label"] for run in content["runs"]]
+        learned = how_they_learned([case.opened for case in cases], labels)
+        page, name = page_of_comparison(content, learned), f"{split}-comparison.html"
     folder = runs[0].parent if _one_comparison(runs) else runs[0]
     path = eval_folder(folder) / name
     files.write_file(path, page)

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnlab.commands.report import sections
+from nnlab.commands.report.learned.facts import Learned, LearningCurves
+from nnlab.commands.report.learned.section import curves_section, learned_section
 from nnlab.display.web.html import (
-    STYLE,
     Content,
     Markup,
     facts_list,
+    html_document,
     interval_text,
     number_text,
     p_value,
@@ -28,12 +30,13 @@ _UP_TO_ONE = (*_SHARES, "f1_macro", "f1_micro", "roc_auc", "average_precision", 
               "matthews_corrcoef", "cohen_kappa", "precision_macro", "recall_macro")  # fmt: skip
 
 
-def page_of(content: _Plain, config: str) -> str:
+def page_of(content: _Plain, config: str, learned: Learned) -> str:
     """The report of one run.
 
     Args:
         content: as `content_of` gives it, the worst examples with their pictures.
         config: of the run, as YAML.
+        learned: how it came to these scores.
     """
     run, task = content["run"], content["task"]
     if task == "regression":
@@ -47,21 +50,20 @@ def page_of(content: _Plain, config: str) -> str:
             parts.append(sections.confusion_section(content))
         parts += [sections.worst_section(content), sections.calibration_section(content)]
         parts += [sections.curves_section(content), sections.noise_section(content)]
-    return _document(
+    return html_document(
         f"{run['name']}, {content['split']} split",
-        _subtitle(content),
-        _look(content),
-        _key(content),
         facts_list(_facts(content)),
+        learned_section(learned),
         page_section("Scores", _scores(content)),
         parts,
         _foot(content),
         tag("details", tag("summary", "The whole config"), tag("pre", config)),
+        lead=[_subtitle(content), _look(content), _key(content)],
     )
 
 
-def page_of_comparison(content: _Plain) -> str:
-    """The report of several runs side by side."""
+def page_of_comparison(content: _Plain, learned: Sequence[LearningCurves]) -> str:
+    """The report of several runs side by side, with the curves of all."""
     runs: Sequence[_Plain] = content["runs"]
     names = [run["label"] for run in runs]
     parts: list[Content] = [page_section("Scores", _side_by_side(runs))]
@@ -82,26 +84,14 @@ def page_of_comparison(content: _Plain) -> str:
         for run in runs
     ]  # fmt: skip
     head = ("run", "network", "loss", "optimizer", "seed", "epoch of the checkpoint")
-    return _document(
+    return html_document(
         f"{len(runs)} runs on the {content['split']} split",
-        _subtitle(content),
-        _look(content),
         scrolling_table(head, about, right=(4, 5)),
+        curves_section(learned),
         parts,
         _foot(content),
+        lead=[_subtitle(content), _look(content)],
     )
-
-
-def _document(title: str, *content: Content) -> str:
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
-        tag("style", Markup(STYLE)),
-    )
-    body = tag("body", tag("main", tag("header", tag("h1", title), content[:3]), content[3:]))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _subtitle(content: _Plain) -> Markup:

@@ -7,6 +7,9 @@ from nnlab.core.errors import NnlabError
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.experiment.experiment import Experiment
 
+_FARTHEST = 100.0
+"""So many times an optimizer's default rate is the highest that is advised."""
+
 
 def changed_experiment(
     facts: Facts, changes: Sequence[str], *, reopen: bool = False
@@ -119,6 +122,9 @@ def try_rate(facts: Facts, factor: float) -> tuple[str, ...]:
     if not facts.followed or optimizer.closure or not optimizer.follows_lr:
         return ()
     rate, default = optimizer.lr * factor, type(optimizer).model_fields["lr"].default
+    if factor > 1.0 and isinstance(default, float):
+        # Short updates may have another cause; no rate that far from usual was ever right.
+        rate = max(min(rate, _FARTHEST * default), 2.0 * optimizer.lr)
     if factor < 1.0 and isinstance(default, float):
         rate = min(max(rate, default / 3.0), default) if optimizer.lr > default else rate
     return (f"optimizer.lr={rate:.1g}",)

@@ -11,6 +11,7 @@ from nnlab.diagnosis.evidence.course import (
     loss_of_blind_guess,
     of_layers,
     recent_loss,
+    scored_well,
     share_of_loss_gone,
 )
 from nnlab.diagnosis.evidence.facts import Facts
@@ -152,7 +153,7 @@ def _harder_to_train(history: History, facts: Facts) -> Proof | None:
     trained, held = share_of_loss_gone(history, facts), held_out_gone(history, facts)
     if start is None or now is None or trained is None or trained >= facts.limits.learned:
         return None
-    if held is None:
+    if held is None or scored_well(history, facts):
         return None
     gap = held - trained
     if gap < 0.1 and held >= 0.2:

@@ -45,7 +45,9 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
 
 
 def poor_initialization(history: History, facts: Facts) -> Finding | None:
-    """The first weights are far from knowing nothing: they are sure, and wrong."""
+    """The first weights are far from knowing nothing: they are sure, and wrong; or next to 0."""
+    if (light := _too_light(history, facts)) is not None:
+        return light
     data = facts.data
     # Rare classes and targets far from 0 are not the weights' fault.
     known = max(data.blind, data.silent) if data and data.blind and data.silent else None
@@ -79,6 +81,37 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         else (*remedies.try_init(facts), *remedies.output_init(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 8.4",
     )
+
+
+def _too_light(history: History, facts: Facts) -> Finding | None:
+    """A hidden layer whose first weights let next to nothing of a signal through.
+
+    At the end alone: many optimizers mend it within a few updates.
+    """
+    if not history.probed or history.probed[0].step or not costs_something(history, facts):
+        return None
+    lengths = of_layers(history.probed[0], "weight_norm", facts.hidden)
+    found = [(length / layer.shape[0] ** 0.5, layer) for layer, length in lengths]
+    found = [(ratio, layer) for ratio, layer in found if 0.0 < ratio < _LIGHT]
+    if not found:
+        return None
+    ratio, layer = min(found, key=lambda pair: pair[0])
+    return Finding(
+        name="poor_initialization",
+        level="warning",
+        layer=layer.name,
+        measured=ratio,
+        quantity="length of the first weights, over that of N(0, 1 / inputs)",
+        since=0,
+        meaning=f"the first weights of {layer.name} are next to 0: hardly anything of an input "
+        "comes through, and hardly any gradient comes back",
+        remedy=(*remedies.try_init(facts), *remedies.output_init(facts)),
+        source="Glorot & Bengio 2010; He et al. 2015, arXiv:1502.01852",
+    )
+
+
+_LIGHT = 0.05
+"""Beside N(0, 1 / inputs): no initialization in use is as small."""
 
 
 def _heavy(history: History, facts: Facts) -> bool:

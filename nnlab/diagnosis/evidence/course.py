@@ -173,6 +173,20 @@ def held_out_gone(history: History, facts: Facts) -> float | None:
     return 1.0 - sum(losses) / len(losses) / start if start and losses else None
 
 
+def scored_well(history: History, facts: Facts) -> bool:
+    """Whether a validation score has gone most of the way from a blind guess's to a perfect one."""
+    known = facts.data.baseline if facts.data is not None else {}
+    for score in facts.experiment.scores:
+        values = [value for _, value in history.curve(score.key, "validation")][-3:]
+        base = known.get(score.key, 1.0)
+        if score.higher_is_better and values and base < 1.0:
+            return (fmean(values) - base) / (1.0 - base) >= _WELL
+    return False
+
+
+_WELL = 0.8
+
+
 def little_is_learned(history: History, facts: Facts) -> bool:
     """Whether the run failed by its own numbers: diverged, or most of a guess's loss is left.
 
@@ -181,6 +195,8 @@ def little_is_learned(history: History, facts: Facts) -> bool:
     """
     if history.diverged:
         return True
+    if scored_well(history, facts):
+        return False
     shares = (share_of_loss_gone(history, facts), held_out_gone(history, facts))
     known = [share for share in shares if share is not None]
     return bool(known) and max(known) < facts.limits.learned

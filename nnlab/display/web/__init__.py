@@ -1,1 +1,1 @@
-"""Pages for a browser: markup, small plots, how a run learned; one file that asks no host."""
+"""Pages for a browser: markup, small plots, how a run learned. None loads from the network."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from math import sqrt
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, final
 
 from nnlab.core.kinds import Kind
 from nnlab.core.lazy import Floats, nn, np
@@ -43,6 +43,12 @@ class ActivationConfig(Kind, frozen=True):
     def parameters(self, units: int) -> int:
         """How many weights it learns behind so many units or channels. Default: none."""
         return 0
+
+    @final
+    def parameters_behind(self, layer: str, units: int) -> dict[str, tuple[int, ...]]:
+        """The weights that it learns behind a layer (PReLU's slope): full name -> shape."""
+        count = self.parameters(units)
+        return {f"{layer}_activation.weight": (count,)} if count else {}
 
     @abstractmethod
     def build(self) -> "nn.Module":

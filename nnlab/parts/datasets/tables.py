@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import Any, Literal, NamedTuple
 
 from nnlab.core.contracts import RowReader, Shape, Split, Task
@@ -36,6 +35,8 @@ class Place:
             DataError: it is an address of the web.
         """
         if re.match(r"[a-z][a-z0-9+]+://", path, re.IGNORECASE):
+            from shlex import quote
+
             name = path.rstrip("/").rpartition("/")[2] or "data"
             way = f"curl -L -o {quote(name)} {quote(path)}, then path: {name}"
             raise DataError(f"data: {path} is an address, files are read from the disk ({way})")

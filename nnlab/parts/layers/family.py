@@ -86,9 +86,10 @@ def name_layers(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tup
     counts: dict[str, int] = {}
     placed: list[Placed] = []
     for layer, path in zip(layers, paths, strict=True):
-        counts[layer.stem] = counts.get(layer.stem, 0) + 1
-        bare = layer.stem in ("flatten", "global_pool") and counts[layer.stem] == 1
-        name = layer.stem if bare else f"{layer.stem}{counts[layer.stem]}"
+        stem = layer.stem
+        counts[stem] = counts.get(stem, 0) + 1
+        bare = stem in ("flatten", "global_pool") and counts[stem] == 1
+        name = stem if bare else f"{stem}{counts[stem]}"
         placed.append(Placed(name, layer, path))
     return tuple(placed)
 
@@ -106,9 +107,3 @@ def needs_image(kind: str, inputs: Shape, path: Path) -> None:
 def window_places(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """How many places a sliding window has along one axis; the formula of torch.nn.Conv2d."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def activation_parameters(activation: ActivationConfig, name: str, units: int) -> dict[str, Shape]:
-    """The weights that an activation learns behind so many units (PReLU's slope), by full name."""
-    count = activation.parameters(units)
-    return {f"{name}_activation.weight": (count,)} if count else {}

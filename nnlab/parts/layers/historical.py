@@ -17,7 +17,6 @@ from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.layers.family import (
     Defaults,
     LayerConfig,
-    activation_parameters,
     needs_image,
     window_places,
 )
@@ -53,7 +52,7 @@ class SubsamplingConfig(LayerConfig, frozen=True):
             path=path,
             inputs=inputs,
             output=(inputs[0], *sizes),
-            parameters=parameters | activation_parameters(activation, name, inputs[0]),
+            parameters=parameters | activation.parameters_behind(name, inputs[0]),
             note="" if activation.kind == "identity" else activation.kind,
         )
 

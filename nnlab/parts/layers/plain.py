@@ -11,7 +11,7 @@ from nnlab.core.errors import Path
 from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import ReluConfig
-from nnlab.parts.layers.family import LayerConfig, activation_parameters
+from nnlab.parts.layers.family import LayerConfig
 from nnlab.parts.layers.weighted import Probability
 
 
@@ -52,7 +52,7 @@ class ActivationLayerConfig(LayerConfig, frozen=True):
     function: Activation = Field(default_factory=ReluConfig)
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
-        weights = activation_parameters(self.function, "", inputs[0])
+        weights = self.function.parameters_behind("", inputs[0])
         parameters = {f"{name}.weight": shape for shape in weights.values()}
         note = self.function.kind
         return Plan(name, self.kind, path, inputs, inputs, parameters=parameters, note=note)

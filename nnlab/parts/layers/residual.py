@@ -18,7 +18,6 @@ from nnlab.parts.layers.family import (
     Fill,
     LayerConfig,
     Placed,
-    activation_parameters,
     name_layers,
 )
 from nnlab.parts.layers.norm_layers import NormLayerConfig
@@ -108,7 +107,7 @@ class ResidualConfig(LayerConfig, frozen=True):
         activation = self.activation or IdentityConfig()
         own = {
             key.replace("_activation", ".activation"): shape
-            for key, shape in activation_parameters(activation, name, output[0]).items()
+            for key, shape in activation.parameters_behind(name, output[0]).items()
         }
         parameters = {k: v for child in children for k, v in child.parameters.items()} | own
         return Plan(

@@ -20,11 +20,10 @@ from nnlab.parts.layers.family import (
     Defaults,
     Fill,
     LayerConfig,
-    activation_parameters,
     needs_image,
     window_places,
 )
-from nnlab.parts.norms import NoNormConfig, Norm
+from nnlab.parts.norms import Norm, NormConfig
 
 AutoInit = Annotated[Literal["auto"] | Initializer, Forms()]
 Pair = Annotated[PositiveInt | tuple[PositiveInt, PositiveInt], Forms()]
@@ -92,20 +91,23 @@ class WeightedConfig(LayerConfig, frozen=True):
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         output = self.output(inputs, path)
-        norm, activation = self.norm or NoNormConfig(), self.activation or IdentityConfig()
-        if why := norm.misfit(output):
+        norm, activation = self._normed_by, self.activation or IdentityConfig()
+        if norm and (why := norm.misfit(output)):
             raise MistakeError((*path, "norm"), why)
         weight = self.weight(inputs)
         self._check_inits(weight, path)
         parameters = {f"{name}.weight": weight}
         if self.bias:
             parameters[f"{name}.bias"] = output[:1]
-        parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
-        parameters |= activation_parameters(activation, name, output[0])
-        words = (activation.kind, "" if norm.kind == "none" else f"{norm.kind} norm")
+        buffers: dict[str, Shape] = {}
+        if norm:
+            parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
+            buffers = {f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()}
+        parameters |= activation.parameters_behind(name, output[0])
+        words = (activation.kind, f"{norm.kind} norm" if norm else "")
         init = self.init.kind if isinstance(self.init, InitializerConfig) else ""
         # A norm subtracts what a bias before it would add: there it goes without saying.
-        without = "" if self.bias or norm.kind != "none" else "no bias"
+        without = "" if self.bias or norm else "no bias"
         return Plan(
             name=name,
             kind=self.kind,
@@ -113,10 +115,15 @@ class WeightedConfig(LayerConfig, frozen=True):
             inputs=inputs,
             output=output,
             parameters=parameters,
-            buffers={f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()},
+            buffers=buffers,
             flops=2 * prod(weight) * prod(output[1:]),
             note=", ".join(word for word in (*words, init, without) if word and word != "identity"),
         )
+
+    @property
+    def _normed_by(self) -> NormConfig | None:
+        """The norm behind the weights; None where there is none, however that is said."""
+        return None if self.norm is None or self.norm.kind == "none" else self.norm
 
     def _check_inits(self, weight: Shape, path: Path) -> None:
         if isinstance(self.init, InitializerConfig) and (why := self.init.misfit(weight)):
@@ -126,8 +133,8 @@ class WeightedConfig(LayerConfig, frozen=True):
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
         modules: dict[str, nn.Module] = {"": self.core(inputs)}
-        if self.norm is not None and self.norm.kind != "none":
-            modules["_norm"] = self.norm.build(self.output(inputs, ()))
+        if norm := self._normed_by:
+            modules["_norm"] = norm.build(self.output(inputs, ()))
         if self.activation is not None and self.activation.kind != "identity":
             modules["_activation"] = self.activation.build_for(self.output(inputs, ())[0])
         if self.dropout:
@@ -137,8 +144,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         return modules
 
     def seen(self, name: str) -> tuple[Seen, ...]:
-        normed = self.norm is not None and self.norm.kind != "none"
-        before = f"{name}_norm" if normed else name
+        before = f"{name}_norm" if self._normed_by else name
         activation = self.activation or IdentityConfig()
         after = None if activation.kind == "identity" else f"{name}_activation"
         return (Seen(name, before, after, activation.bounds),)

@@ -63,7 +63,9 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
     order = _order(experiment, examples, device)
     network = _network(experiment, examples, source, device)
     parts = _parts(experiment, examples, network, source, device)
+    # Last of what the step is made of: a compiled step records all of them.
     step, why_eager = compile_step(experiment, examples, rule.build(parts), device)
+    # Averaged weights are what is scored and kept, so the monitor must judge them too.
     evaluated = network if parts.averaged is None else parts.averaged.network
     measure = split_measures(
         forward_of(experiment, evaluated),

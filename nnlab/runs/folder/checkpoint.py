@@ -42,7 +42,7 @@ class Newest(NamedTuple):
     checkpoint: Checkpoint | None
     """None: nothing was ever saved."""
     warnings: tuple[str, ...]
-    """What was passed over, and why."""
+    """The checkpoints that were skipped, and why."""
 
 
 def save_checkpoint(
@@ -138,12 +138,12 @@ def newest_checkpoint(folder: Path) -> Newest:
     except CheckpointError as error:
         if has_record(folder):
             raise
-        last, warnings = None, [f"{line} (passed over)" for line in error.lines]
+        last, warnings = None, [f"{line} (skipped)" for line in error.lines]
     for path in _candidates(folder, last):
         try:
             return Newest(read_checkpoint(path), tuple(warnings))
         except CheckpointError as error:
-            warnings += [f"{line} (passed over)" for line in error.lines]
+            warnings += [f"{line} (skipped)" for line in error.lines]
     if warnings:
         raise CheckpointError([f"{folder}: no checkpoint is sound", *warnings[:8]])
     return Newest(None, ())

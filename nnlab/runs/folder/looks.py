@@ -36,9 +36,9 @@ class LookCounts(NamedTuple):
     @property
     def sentence(self) -> str:
         """As it is told."""
-        text = f"the test split was scored for the {_ordinal(self.family)} time"
+        text = f"the test split has been evaluated {_times(self.family)} so far"
         others = self.family - self.run
-        return f"{text}, {_times(others)} with other runs beside this" if others else text
+        return f"{text}, {_times(others)} by other runs in the same folder" if others else text
 
 
 def count_look(run: Path, examples: Examples, *, command: str) -> None:
@@ -77,7 +77,7 @@ def fingerprint(examples: Examples) -> str:
 
 
 def looks_so_far(runs: Sequence[Path]) -> LookCounts:
-    """The looks at the test rows that these runs looked at last, so far."""
+    """How often the test rows that these runs were evaluated on last have been evaluated so far."""
     own = {run.absolute() / _FILE: _read(run / _FILE) for run in runs}
     rows = {looks[-1]["rows"] for looks in own.values() if looks}
     beside = {path: _read(path) for run in runs for path in _beside(run) if path not in own}
@@ -87,7 +87,7 @@ def looks_so_far(runs: Sequence[Path]) -> LookCounts:
 
 
 def taken_from(found: dict[str, Any]) -> str:
-    """Takes the looks out of what `eval` found, and says them; empty where there are none."""
+    """Takes the counts out of what `eval` found; returns their sentence, empty without a count."""
     parts = [part for part in (found, *found.values()) if isinstance(part, dict)]
     numbers = [part.pop("looks") for part in parts if "looks" in part]
     return LookCounts(**numbers[-1]).sentence if numbers else ""
@@ -121,8 +121,3 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _ordinal(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
-    return f"{number}{ending or 'th'}"

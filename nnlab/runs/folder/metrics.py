@@ -173,7 +173,7 @@ def metrics_record(reading: Reading) -> dict[str, Any]:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The readings of metrics.jsonl; one torn line at its end is passed over.
+    """The readings of metrics.jsonl; an incomplete last line is skipped.
 
     Raises:
         FileNotFoundError: it is not there.

@@ -96,7 +96,7 @@ def facts_of(
 
 
 def read_findings(folder: Path) -> list[Finding]:
-    """What a run has told so far; lines that are torn or were changed are passed over.
+    """What a run has told so far; incomplete and changed lines are skipped.
 
     Raises:
         CheckpointError: the file cannot be read.

@@ -182,10 +182,14 @@ def begun(eager: EagerStep, rows: Tensor) -> Generator[None]:
     fresh = eager.count == 0
     try:
         with keep_state(eager):
+            # An optimizer makes its state in its first update, and a graph can only change tensors
+            # that are there. That update is taken back: it was nobody's.
             if fresh:
                 eager.update(rows)
             yield
     finally:
         eager.optimizer.zero_grad(set_to_none=True)
+        # The state that stood before is loaded again; where there was none, loading leaves what
+        # the update made, and the first real update would go on from it.
         if fresh:
             eager.optimizer.state.clear()

@@ -146,8 +146,10 @@ class CompiledStep:
             eager.update(rows)
             self._held = None  # an optimizer may have put new tensors in the place of old ones
             return
+        # Looked up by name once, not in each step: the tensors stay the same ones.
         if self._held is None:
             self._held = self._bound()
+        # The sums of the window are changed within the call, its counts are numbers of the host.
         eager.seed()
         self._run([*program.arguments(rows), *self._held])
         if eager.observation.awaits_norms:

@@ -40,11 +40,6 @@ class Matrix(NamedTuple):
         """What a person calls it: the layer, and the parameter where that is no plain weight."""
         return self.parameter.removesuffix(".weight")
 
-    @property
-    def layer_key(self) -> str:
-        """Of the layer's activations in readings: 00_hidden1."""
-        return self.key.rpartition(".")[0]
-
 
 class Site(NamedTuple):
     """Where a probe is put: what comes out of a module."""

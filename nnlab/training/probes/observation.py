@@ -130,6 +130,7 @@ class Observation:
         window, updated = self._window, self._window.examples > 0
         if not updated and self._seen is not None:
             window = self._seen
+        # After the update: what a probe says of it (update_ratio) needs the weights on both sides.
         probing, self._probing = self._probing, None
         inside = {} if probing is None else probing.after(updated=updated)
         norms = [] if self._norms is None else [self._norms]

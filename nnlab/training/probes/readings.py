@@ -7,7 +7,7 @@ losses and scores are not here: their menus define them.
 To add one: an entry of READINGS, with a function of what `measured.py` holds of a full probe.
 """
 
-import ctypes
+from array import array
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
@@ -24,7 +24,7 @@ _WHOLE_RUN = {"learning_rate": "learning_rate", "samples_per_second": "speed/sam
 
 def float32(value: float) -> float:
     """The nearest float32, as every sink stores it; infinite where it is too large for one."""
-    return ctypes.c_float(value).value
+    return array("f", [value])[0]
 
 
 def tag_of(key: str, split: Split) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nnlab.__main__ import main
+from nnlab.commands.bench.build_step import StepBuild
 from nnlab.commands.bench.facts import bench_facts
 from nnlab.commands.bench.measuring import BenchOptions, BenchResult, Timing, Timings
 from nnlab.commands.bench.page import bench_page
@@ -118,7 +119,7 @@ def measured() -> BenchResult:
     theirs = Timings([timing(1, 110, 7.2), timing(2, 110, 7.2)],
                      [timing(1, 10, 5.2), timing(2, 10, 5.2)], {"jax": "1.0"})  # fmt: skip
     return BenchResult(
-        {"compiled": True, "cached": True, "seconds": 31.0},
+        StepBuild(True, cached=True, seconds=31.0),
         Finished(0, 0.0, 1.5, 250_000_000, "", ""),
         Roofline(flops=1e9, bytes=1e8, threads=1),
         {"nnlab": ours, "jax": theirs},
@@ -128,7 +129,7 @@ def measured() -> BenchResult:
 
 def test_the_facts_are_medians_of_the_single_times(tiny: str) -> None:
     work = work_of(tiny, [])
-    found = bench_facts(work, BenchOptions(["jax"], 2, "python", 1, print), measured())
+    found = bench_facts(work, BenchOptions(["jax"], 2, "python", 1, print), measured()).plain()
     ours = found["programs"]["nnlab"]
     assert ours["command"] == {"median": 4.6, "min": 4.1, "max": 5.1}
     assert ours["step"] == pytest.approx({"median": 0.01, "min": 0.01, "max": 0.01})
@@ -154,5 +155,5 @@ def test_a_steady_state_in_the_noise_is_told_as_such(tiny: str) -> None:
     nothing = Timings([timing(1, 110, 3.0)], [timing(1, 10, 3.5)], {})
     noise = replace(found, programs={"nnlab": nothing})
     told = bench_facts(work_of(tiny, []), BenchOptions([], 1, "python", 1, print), noise)
-    assert (told["programs"]["nnlab"]["step"], told["reached"]) == (None, None)
+    assert (told.programs["nnlab"].step, told.reached) == (None, None)
     assert "lost in noise" in bench_page(told)

@@ -62,5 +62,6 @@ def test_the_same_field_at_a_usual_value_is_no_warning(
 
 def test_every_cause_is_one_that_is_tested() -> None:
     assert {setting.name for setting in SETTINGS} <= {name for _, name in _CAUSES} | {
-        "loss_does_not_fit"
+        "loss_does_not_fit",
+        "unusual_setting",
     }

@@ -96,7 +96,7 @@ class CsvConfig(DataConfig, frozen=True):
     header: Literal["first_line", "none"] = "first_line"
     """none: the file does not name its columns; they are called x1, x2, ..."""
     skip_lines: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """So many lines above the header are passed over."""
+    """So many lines above the header are skipped."""
     encoding: str = "utf-8"
 
     _held: ReadTable | None = PrivateAttr(None)

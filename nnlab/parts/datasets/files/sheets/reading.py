@@ -30,7 +30,7 @@ class Layout:
     Attributes:
         delimiter: between cells; auto is a tab in .tsv files, else a comma.
         header: whether the first line names the columns.
-        skip_lines: so many lines above the header are passed over.
+        skip_lines: so many lines above the header are skipped.
         encoding: of the text.
         unnamed: columns without a name that may be left out: "column 3" by its place.
         lenient: leaves every column without a name out.

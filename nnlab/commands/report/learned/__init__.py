@@ -1,0 +1,1 @@
+"""How a run learned, for the first section of its report."""

@@ -1,0 +1,82 @@
+"""Causes in the config that only a trial can confirm: layers that are too narrow, rare settings."""
+
+from typing import Any
+
+from nnlab.core.kinds import Config
+from nnlab.diagnosis.checks.check import Far, Proof, Setting
+from nnlab.diagnosis.evidence.course import little_is_learned, share_of_loss_gone
+from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.history import History
+
+_HAVE_CHECKS = {"kind", "lr", "groups", "weight_decay", "decay", "eps", "momentum",
+                "label_smoothing", "class_weights"}  # fmt: skip
+"""Fields that have a check of their own, or that follow from the data."""
+
+
+def _narrow(facts: Facts) -> Far | None:
+    """A hidden layer far narrower than what comes into it and what has to come out in the end."""
+    if facts.config.model.kind != "mlp" or not facts.hidden or facts.handed:
+        return None
+    widths = [layer.shape[0] for layer in facts.hidden]
+    inputs, outputs = facts.hidden[0].shape[1], facts.layers[-1].shape[0]
+    least = min(inputs, max(2, outputs - 1), 4)
+    tight = [n for n, width in enumerate(widths) if width < least]
+    if not tight:
+        return None
+    wide = max(16, max(widths))
+    layer = facts.hidden[tight[0]]
+    remedy = [wide if n in tight else width for n, width in enumerate(widths)]
+    return Far(
+        f"{layer.name} has {layer.shape[0]} unit{'s' if layer.shape[0] > 1 else ''}: all that the "
+        f"{outputs} outputs are to know of {inputs} inputs must pass through there",
+        (f"model.hidden={remedy}",),
+        layer.name,
+    )
+
+
+def _little(history: History, facts: Facts) -> Proof | None:
+    if not little_is_learned(history, facts):
+        return None
+    share = share_of_loss_gone(history, facts)
+    return Proof(share, "share of a blind guess's loss that is gone")
+
+
+def _rare(facts: Facts) -> Far | None:
+    """Fields away from their defaults that no other check is about, all of them together."""
+    config = facts.config
+    changes = [*_away(config.optimizer, "optimizer"), *_away(facts.experiment.loss, "loss")]
+    if config.train.sampling == "in_order":
+        changes.append("train.sampling=shuffled")
+    if config.train.precision in ("fp16", "bf16"):
+        changes.append("train.precision=fp32")
+    if not facts.handed and config.model.output.activation != "auto":
+        changes.append("model.output.activation=auto")
+    if config.model.kind in ("mlp", "cnn") and getattr(config.model, "layers", None):
+        changes.append("model.layers={}")
+    if not changes:
+        return None
+    fields = ", ".join(change.partition("=")[0] for change in changes)
+    return Far(f"the run does better with the usual values of {fields}", tuple(changes))
+
+
+def _away(section: Config, name: str) -> list[str]:
+    """Numbers of a kind that are not what they are by default, as changes back to that."""
+    found: list[str] = []
+    for key, field in type(section).model_fields.items():
+        value: Any = getattr(section, key)
+        usual = isinstance(field.default, int | float | tuple)
+        if key not in _HAVE_CHECKS and usual and value != field.default:
+            plain = [*field.default] if isinstance(field.default, tuple) else field.default
+            found.append(f"{name}.{key}={str(plain).lower() if plain in (True, False) else plain}")
+    return found
+
+
+def _never(_: History, __: Facts) -> Proof | None:
+    """Nothing that is recorded shows it; a trial does."""
+    return None
+
+
+UNUSUAL = (
+    Setting("layer_too_narrow", _narrow, _little, "Goodfellow et al. 2016, section 6.4.1"),
+    Setting("unusual_setting", _rare, _never),
+)
