@@ -11,8 +11,8 @@ from nnlab.diagnosis.checks.check import (
     needs_table,
 )
 from nnlab.diagnosis.evidence.facts import Facts, SplitDoubles
-from nnlab.diagnosis.evidence.far_values import FarValues
 from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.evidence.survey.far_values import FarValues
 
 _JUDGES_ALL = ("accuracy", "error_rate", "top_k")
 """Scores that a guess of the largest class does well in."""

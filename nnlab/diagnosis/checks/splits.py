@@ -13,7 +13,7 @@ from nnlab.diagnosis.checks.check import (
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.gains import gains
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.evidence.split_shift import Shift
+from nnlab.diagnosis.evidence.survey.split_shift import Shift
 
 
 def telling_column(_: History, facts: Facts) -> Finding | None:

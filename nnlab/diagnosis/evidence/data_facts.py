@@ -7,10 +7,10 @@ from typing import Any
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
-from nnlab.diagnosis.evidence.doubles import find_doubles
 from nnlab.diagnosis.evidence.facts import DataFacts, Survey
-from nnlab.diagnosis.evidence.source_columns import source_columns, without_change
-from nnlab.diagnosis.evidence.survey import batch_purity, survey_data
+from nnlab.diagnosis.evidence.survey.doubles import find_doubles
+from nnlab.diagnosis.evidence.survey.source_columns import source_columns, without_change
+from nnlab.diagnosis.evidence.survey.survey import batch_purity, survey_data
 from nnlab.experiment.experiment import Experiment
 
 _ROWS = 2000

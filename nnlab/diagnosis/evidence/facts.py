@@ -8,9 +8,9 @@ from typing import NamedTuple, final
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import SATURATED, Shape, Split
 from nnlab.core.lazy import NDArray, np
-from nnlab.diagnosis.evidence.far_values import FarValues
-from nnlab.diagnosis.evidence.split_shift import NearDoubles, Shift
-from nnlab.diagnosis.evidence.telling_columns import TellingColumn
+from nnlab.diagnosis.evidence.survey.far_values import FarValues
+from nnlab.diagnosis.evidence.survey.split_shift import NearDoubles, Shift
+from nnlab.diagnosis.evidence.survey.telling_columns import TellingColumn
 from nnlab.diagnosis.evidence.unit_copies import UnitCopies
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig

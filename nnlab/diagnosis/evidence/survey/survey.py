@@ -5,10 +5,10 @@ from typing import Any
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.facts import Survey
-from nnlab.diagnosis.evidence.far_values import FarValues, find_far_values
-from nnlab.diagnosis.evidence.source_columns import source_columns
-from nnlab.diagnosis.evidence.split_shift import find_near_doubles, find_shift
-from nnlab.diagnosis.evidence.telling_columns import find_copied_columns, find_telling_column
+from nnlab.diagnosis.evidence.survey.far_values import FarValues, find_far_values
+from nnlab.diagnosis.evidence.survey.source_columns import source_columns
+from nnlab.diagnosis.evidence.survey.split_shift import find_near_doubles, find_shift
+from nnlab.diagnosis.evidence.survey.telling_columns import find_copied_columns, find_telling_column
 from nnlab.experiment.experiment import Experiment
 
 _ELEMENTS = 1 << 25

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nnlab.core.lazy import NDArray, np
-from nnlab.diagnosis.evidence.source_columns import SourceColumn
+from nnlab.diagnosis.evidence.survey.source_columns import SourceColumn
 
 _ROWS, _COLUMNS = 4000, 40
 """At most so many rows are asked, and so many columns, those that go with the target most."""
