@@ -23,13 +23,13 @@ from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.runs.building.build import source_of
-from nnlab.runs.finished.reopen import restore_network
+from nnlab.runs.finished.reopen import restore_with_step
 from nnlab.runs.folder.checkpoint import newest_checkpoint
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
-from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights
+from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights, record_at
 
 _COLUMNS = (
     Column("gradient", "gradient"),
@@ -125,11 +125,13 @@ def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
     }
     look_at_weights(facts, weights)
     if opened.complete and opened.examples is not None:
-        network = restore_network(folder, opened.experiment, "last")
+        network, step = restore_with_step(folder, opened.experiment)
         first = next(network.parameters())
         source = source_of(opened.examples, device=first.device, dtype=first.dtype)
         try:
             look_at_outputs(facts, opened.examples, network, source)
+            if facts.record is None:
+                facts.record = record_at(opened.experiment, opened.examples, network, source, step)
         finally:
             source.close()
 
@@ -171,11 +173,15 @@ def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Findi
     """
     record = facts.record
     assert record is not None
+    once = len(record.steps) == 1  # of the best checkpoint: nobody kept more
+    first = suspect_labels(record, until, facts.limits) if once else None
+    second = None
     # A module from Python has weights that have seen every row already.
-    second = (
-        None if facts.handed else predict_unseen(facts.experiment, examples, record, until=until)
-    )
+    if not facts.handed and (first is None or first.evidence):
+        second = predict_unseen(facts.experiment, examples, record, until=until)
     suspects = suspect_labels(record, until, facts.limits, second)
+    if once and second is None:
+        suspects = suspects._replace(evidence="")
     finding = label_noise_finding(suspects, facts)
     return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
 

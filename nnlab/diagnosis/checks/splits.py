@@ -1,6 +1,5 @@
 """Checks of what the splits are beside each other, and of columns that tell too much."""
 
-from nnlab.core.contracts import Split
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import (
@@ -66,24 +65,26 @@ def duplicate_columns(_: History, facts: Facts) -> Finding | None:
 def near_duplicates(_: History, facts: Facts) -> Finding | None:
     """Rows that are training rows up to a little noise."""
     survey = facts.data.survey if facts.data is not None else None
-    found = survey.near if survey is not None else {}
-    shares = {split: one.count / one.asked for split, one in found.items() if one.count >= _FEWEST}
-    if not shares:
+    ranked = [
+        (one.near / one.asked, split, one)
+        for split, one in (survey.near.items() if survey is not None else ())
+        if one.near >= _FEWEST
+    ]
+    if not ranked:
         return None
-    split = max(shares, key=lambda one: shares[one])
-    one = found[split]
-    if shares[split] < _LEAST:
+    share, split, one = max(ranked)
+    if share < _LEAST:
         return None
     numbers = facts.experiment.shape.task == "regression"
     same = "" if numbers else f"; {one.agree} of them have its target"
     return Finding(
         name="near_duplicates_across_splits",
-        level="warning" if shares[split] >= facts.limits.duplicates else "note",
+        level="warning" if share >= facts.limits.duplicates else "note",
         layer=None,
-        measured=shares[split],
+        measured=share,
         quantity=f"share of {split} that is next to a training row and far from all others",
         since=0,
-        meaning=f"{one.count:,} of {one.asked:,} rows of {split} lie at most {one.closer:.2g} "
+        meaning=f"{one.near:,} of {one.asked:,} rows of {split} lie at most {one.closer:.2g} "
         f"times as far from a training row as from those behind it{same}: they are copies with "
         "small changes, and what they score says little about new data",
         advice="split by what the copies have in common (the patient, the photo, the day)",
@@ -98,12 +99,14 @@ _FEWEST, _LEAST = 4, 0.02
 def splits_differ(_: History, facts: Facts) -> Finding | None:
     """Validation or test rows of another kind than training rows."""
     survey = facts.data.survey if facts.data is not None else None
-    shifts = survey.shifts if survey is not None else {}
-    told = {split: one for split, one in shifts.items() if _differs(one)}
+    told = [
+        (one.told_apart, split, one)
+        for split, one in (survey.shifts.items() if survey is not None else ())
+        if _differs(one)
+    ]
     if not told:
         return None
-    split: Split = max(told, key=lambda one: told[one].told_apart)
-    one = told[split]
+    _, split, one = max(told)
     moved = (
         f"; column {one.column} moved most: its middle value is {one.medians[0]:.3g} in train and "
         f"{one.medians[1]:.3g} in {split}, as the network sees them"

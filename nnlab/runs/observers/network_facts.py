@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Examples, Split
-from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.evidence.unit_copies import copies_by_layer
+from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.forward import batches_of, forward_of
 from nnlab.runs.building.probing import probe_rows
+from nnlab.runs.observers.per_example import row_answers
 from nnlab.training.sources import RowSource
 
+_MOST_ROWS = 100_000
 _FEWEST, _SUM = 16, 1e-4
 """Rows that outputs are judged by, and how far from 1 they may sum up."""
 
@@ -67,3 +71,41 @@ def look_at_outputs(
         return
     shares = (outputs >= 0.0).all() & ((outputs.sum(1) - 1.0).abs() < _SUM).all()
     facts.outputs_are_shares = bool(shares)
+
+
+def record_at(
+    experiment: Experiment, examples: Examples, network: nn.Module, source: RowSource, step: int
+) -> ExampleRecord | None:
+    """What a network says of the training rows, where the run kept no record of them.
+
+    Args:
+        experiment: of the run.
+        examples: its data.
+        network: with the weights of one of its checkpoints.
+        source: of rows, where the network is.
+        step: of the checkpoint.
+
+    Returns:
+        A record of one moment; None where targets are no classes or there are too many rows.
+    """
+    rows = examples.rows["train"]
+    if examples.shape.task != "classes" or len(rows) > _MOST_ROWS:
+        return None
+    if experiment.config.own_loss is not None:
+        return None
+    found = row_answers(experiment, examples, network, source, rows)
+    held = (
+        row_answers(experiment, examples, network, source, examples.rows["validation"])["margins"]
+        if "validation" in examples.rows
+        else None
+    )
+    return ExampleRecord(
+        rows=rows,
+        labels=examples.targets[rows],
+        steps=np.array([step], np.int64),
+        losses=found["losses"][None],
+        margins=found["margins"][None],
+        predicted=found["predicted"][None],
+        held=None if held is None else held[None],
+        sure=found["sure"][None],
+    )

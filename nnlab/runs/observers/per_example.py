@@ -10,17 +10,17 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnlab.core.contracts import Event, Examples, Reading
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import BuiltRun
 from nnlab.runs.building.forward import batches_of, forward_of
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of, write_record
 from nnlab.training.pace import Due
+from nnlab.training.sources import RowSource
 
 
 @final
@@ -62,7 +62,8 @@ class PerExample:
 
     def _measured(self) -> dict[str, np.ndarray]:
         session = self._session
-        rows, parts = session.examples.rows, (session.experiment, session.examples, session.built)
+        rows, built = session.examples.rows, session.built
+        parts = (session.experiment, session.examples, built.network, built.source)
         found = row_answers(*parts, rows["train"])
         if "margins" in found and "validation" in rows:
             found["held"] = row_answers(*parts, rows["validation"])["margins"]
@@ -83,25 +84,30 @@ class PerExample:
 
 
 def row_answers(
-    experiment: Experiment, examples: Examples, built: BuiltRun, rows: NDArray[np.int64]
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    source: RowSource,
+    rows: NDArray[np.int64],
 ) -> dict[str, np.ndarray]:
     """What a network says of rows, in evaluation mode; nothing in it changes.
 
     Args:
         experiment: that it is trained in.
         examples: the data.
-        built: with the network.
+        network: that is asked.
+        source: of rows, where the network is.
         rows: (N,) numbers in the data.
 
     Returns:
         `losses` (N,), and of classes `margins`, `predicted` and `sure`, (N,) each: how far the
         largest output is above the second, whatever the label.
     """
-    loss = loss_of(experiment, examples, built.network)
-    device = next(built.network.parameters()).device
+    loss = loss_of(experiment, examples, network)
+    device = next(network.parameters()).device
     batches = batches_of(experiment, rows, device)
     parts: dict[str, list[Tensor]] = {"losses": [], "margins": [], "predicted": [], "sure": []}
-    with forward_of(experiment, built.network).over(built.source, batches) as found:
+    with forward_of(experiment, network).over(source, batches) as found:
         for batch, outputs in found:
             parts["losses"].append(loss(outputs, batch).float())
             if experiment.shape.task == "classes":

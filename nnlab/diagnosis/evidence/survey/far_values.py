@@ -54,13 +54,13 @@ def find_far_values(values: "NDArray[np.floating]", names: Sequence[str]) -> lis
         column = values[:, place].astype(np.float64)
         rows = _far(column, CHANCE / columns) if np.isfinite(column).all() else ()
         if len(rows):
-            low, middle, high = np.quantile(column, (0.05, 0.5, 0.95))
-            far = column[rows[0]]
-            found.append(FarValues(names[place], tuple(map(int, rows)), far, low, middle, high))
+            low, middle, high = np.quantile(column, (0.05, 0.5, 0.95)).tolist()
+            far = float(column[rows[0]])
+            found.append(FarValues(names[place], rows, far, low, middle, high))
     return found
 
 
-def _far(column: "NDArray[np.float64]", chance: float) -> "NDArray[np.intp] | tuple[()]":
+def _far(column: "NDArray[np.float64]", chance: float) -> tuple[int, ...]:
     distance = np.abs(column - np.median(column))
     most, tail = max(1, int(_MOST * len(column))), max(20, int(_TAIL * len(column)))
     part = np.argpartition(-distance, most + tail)[: most + tail + 1]
@@ -80,4 +80,5 @@ def _far(column: "NDArray[np.float64]", chance: float) -> "NDArray[np.intp] | tu
     if not count:
         return ()
     rest = np.delete(column, order[:count])
-    return order[:count] if column.std() > _SHRINKS * rest.std() else ()
+    harm = column.std() > _SHRINKS * rest.std()
+    return tuple(map(int, order[:count])) if harm else ()

@@ -18,13 +18,13 @@ class NearDoubles(NamedTuple):
     """Rows that nearly are training rows.
 
     Attributes:
-        count: of the rows that were asked.
+        near: of the rows that were asked.
         asked: so many.
         agree: of those, how many have the target of the row next to them.
         closer: how much closer the next row is than the one behind it, at most.
     """
 
-    count: int
+    near: int
     asked: int
     agree: int
     closer: float
@@ -114,7 +114,7 @@ def find_shift(
     )
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     sure = cross_val_predict(forest, rows, which, cv=folds, method="predict_proba")
-    told = float(roc_auc_score(which, sure[:, 1]))
+    told = float(roc_auc_score(which, np.asarray(sure)[:, 1]))
     error = ((len(a) + len(b) + 1) / (12.0 * len(a) * len(b))) ** 0.5  # Mann & Whitney 1947
     column, moved, medians = "", 0.0, (0.0, 0.0)
     for place in range(rows.shape[1]) if names else ():
