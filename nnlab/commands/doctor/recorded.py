@@ -180,8 +180,8 @@ def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Findi
     if not facts.handed and (first is None or first.evidence):
         second = predict_unseen(facts.experiment, examples, record, until=until)
     suspects = suspect_labels(record, until, facts.limits, second)
-    if once and second is None:
-        suspects = suspects._replace(evidence="")
+    if once and (second is None or not suspects.evidence):
+        return None  # one moment alone, or rows of classes that overlap
     finding = label_noise_finding(suspects, facts)
     return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
 

@@ -19,7 +19,7 @@ from nnlab.diagnosis.evidence.course import (
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.gains import beats_a_guess, score_since
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.evidence.trend import Trend, loss_trend
+from nnlab.diagnosis.evidence.trend import Trend, comes_to_rest, loss_trend
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:
@@ -52,7 +52,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     late = facts.share(history.step) >= 2 * facts.limits.patience
     if share is None or trend is None or not late or not should_have_begun(history, facts):
         return None
-    if share >= facts.limits.stuck or len(history.train) < 8 or not trend.rests:
+    if share >= facts.limits.stuck or len(history.train) < 8 or not comes_to_rest(history):
         return None
     if beats_a_guess(history, facts):
         return None
@@ -123,7 +123,7 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
     trend, losses = loss_trend(history), history.curve("loss")
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    if trend is None or not trend.rests or history.step < FEWEST:
+    if trend is None or not comes_to_rest(history) or history.step < FEWEST:
         return None
     return Finding(
         name="underfitting",
