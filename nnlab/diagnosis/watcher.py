@@ -42,6 +42,20 @@ CHECKS: tuple[Check, ...] = (
     *label_noise.LABEL_CHECKS,
 )
 """Causes before what they cause: data, config, weights, signal, rate, loss."""
+TOPICS: Mapping[str, frozenset[str]] = {
+    topic: frozenset(check.name for check in checks)
+    for topic, checks in (
+        ("data", data.DATA_CHECKS),
+        ("splits", splits.SPLIT_CHECKS),
+        ("settings", [setting.check() for setting in SETTINGS]),
+        ("weights", weights.WEIGHT_CHECKS),
+        ("layers", (*layers.LAYER_CHECKS, *signal.SIGNAL_CHECKS)),
+        ("learning rate", learning_rate.RATE_CHECKS),
+        ("loss and scores", (*loss.ALWAYS, *loss.LOSS_CHECKS, *scores.SCORE_CHECKS)),
+        ("labels", label_noise.LABEL_CHECKS),
+    )
+}
+"""Names of findings by what they are about."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
 _WELL = 0.9

@@ -20,8 +20,10 @@ that many healthy runs would gain from, and by one of a field that is far from u
 _COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", "loss_does_not_fit")
 _ANY = ("too_few_updates", "batch_too_large")
 """Suspicions that fall on many healthy runs; those that nearly every run would gain from."""
-_NOT_TRIED = ("class_imbalance", "telling_column")
+_NOT_TRIED = ("class_imbalance", "target_leakage")
 """Findings whose remedy is not for the score that is measured, or makes it honest."""
+_FIRST = ("target_leakage",)
+"""What makes every score worthless comes before what a trial made better."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
                 "divergence", "underfitting", "dead_units", "saturation",
@@ -143,6 +145,7 @@ def _healing_first(story: Sequence[Finding], helped: dict[str, float]) -> list[F
     roots = [finding for finding in story if not finding.because]
     best = max(helped.values(), default=0.0)
     strong = [f.name for f in roots if helped.get(f.name, 0.0) > 0.5 * best > 0.0]
+    strong += _FIRST
     roots.sort(key=lambda f: f.worse_than("note") and f.name not in strong)
     notes = [f for f in roots if not f.worse_than("note")]
     told: list[Finding] = []

@@ -9,7 +9,7 @@ from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
 from nnlab.diagnosis.story import effects_of
-from nnlab.diagnosis.watcher import Looked
+from nnlab.diagnosis.watcher import TOPICS, Looked
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -102,10 +102,13 @@ class DoctorReport:
         """What was looked for and not found, and what was not looked for."""
         if self.looked is None:
             return []
-        found = {finding.name for finding in self.findings}
-        clear = [_title(name) for name in self.looked.done if name not in found]
-        head = "looked for and not found" if found else "nothing found. Looked for"
-        lines = ["", *wrapped(f"{head}: {', '.join(clear)}", indent="")] if clear else []
+        told = {finding.name for finding in self.findings}
+        done = {name for name in self.looked.done if name not in told}
+        parts = [(topic, len(done & names)) for topic, names in TOPICS.items() if done & names]
+        listed = ", ".join(f"{topic} ({count})" for topic, count in parts)
+        head = "nothing else found" if told else "nothing found"
+        checks = f"{head} in {len(done)} checks: {listed} (--json names them)"
+        lines = ["", *wrapped(checks, indent="")] if done else []
         why: dict[str, list[str]] = {}
         for name, reason in self.looked.missed.items():
             why.setdefault(reason, []).append(_title(name))
@@ -137,7 +140,7 @@ def _told(finding: Finding, report: DoctorReport) -> list[str]:
     since = f", since step {finding.since:,}" if finding.since else ""
     lines = [f"{finding.level.upper()}  {finding.title}{where}{since}"]
     if finding.measured is not None:
-        lines.append(f"{_INDENT}{finding.quantity}: {finding.number}")
+        lines.append(f"{_INDENT}{finding.measure}")
     lines += wrapped(finding.meaning)
     if finding.remedy:
         called = report.handed

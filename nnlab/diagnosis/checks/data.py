@@ -42,6 +42,7 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=None,
         measured=spread if uneven else data.size,
+        limit=limits.spread if uneven else limits.input_size,
         quantity="deviation of columns, largest over smallest"
         if uneven
         else "root mean square of the inputs",
@@ -130,6 +131,7 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=None,
         measured=ratio if far else size,
+        limit=facts.limits.initial_loss if far else None,
         quantity="loss of outputs 0 over that of the mean" if far else "deviation of the targets",
         since=0,
         meaning=f"{text}: the first updates, all of them large, only bring the outputs there",
@@ -181,6 +183,7 @@ def class_imbalance(_: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=share,
         quantity=f"share of class {name} in train",
+        limit=max(facts.limits.majority, 1.5 * fair),
         since=0,
         meaning=f"always answering {name} is right {share:.0%} of the time: accuracy does not show "
         "whether the other classes are learned",
@@ -205,6 +208,7 @@ def duplicates(_: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=one.whole / rows,
         quantity=f"share of {split} whose inputs and target are those of a training row",
+        limit=facts.limits.duplicates,
         since=0,
         meaning=f"{one.whole:,} of {rows:,} rows of {split} are rows of train too{chance}: what "
         "they score says nothing about new data",

@@ -186,7 +186,7 @@ def label_noise_finding(suspects: Suspicion, facts: Facts) -> Finding | None:
         level="warning" if why else "note",
         layer=None,
         measured=len(found) / count,
-        quantity=f"share of train that is suspected: {len(found):,} of {count:,} rows",
+        quantity=f"share of train that is suspected ({len(found):,} of {count:,} rows)",
         since=0,
         meaning="these rows are answered with another class than their label, as surely as others "
         f"with their own, before rows are learned by heart; {why or _OVERLAP}; first of all row "

@@ -20,7 +20,7 @@ _OUT_OF_LINE = 8.0
 """So many times more or less than the other layers does one make of its input."""
 
 
-def layer_out_of_line(history: History, facts: Facts) -> Finding | None:
+def badly_initialized_layer(history: History, facts: Facts) -> Finding | None:
     """A hidden layer that makes much more or less of its input than the others do."""
     if not history.probed or history.probed[0].step:
         return None
@@ -42,7 +42,7 @@ def layer_out_of_line(history: History, facts: Facts) -> Finding | None:
     ratio = found[layer] / middle
     word = "nothing" if not ratio else f"{ratio:.2g} times as much"
     return Finding(
-        name="layer_out_of_line",
+        name="badly_initialized_layer",
         level="warning" if harm else "note",
         layer=layer.name,
         measured=ratio,
@@ -156,7 +156,7 @@ def _no_weights(_: History, facts: Facts) -> str | None:
     return None if facts.copies is not None else "only the weights of a run at its end show it"
 
 
-def link_twice(_: History, facts: Facts) -> Finding | None:
+def softmax_twice(_: History, facts: Facts) -> Finding | None:
     """Outputs that are probabilities already, of which the loss takes the softmax once more."""
     if not facts.outputs_are_shares:
         return None
@@ -164,7 +164,7 @@ def link_twice(_: History, facts: Facts) -> Finding | None:
     floor = log(1.0 + max(1, outputs - 1) * 2.718281828459045**-1.0)
     link = facts.experiment.loss.link
     return Finding(
-        name="link_twice",
+        name="softmax_twice",
         level="warning",
         layer=None,
         measured=floor,
@@ -216,9 +216,14 @@ def _no_numbers(history: History, facts: Facts) -> str | None:
 
 
 LAYER_CHECKS = (
-    Check("link_twice", link_twice, at_end=True, unable=_no_outputs),
+    Check("softmax_twice", softmax_twice, at_end=True, unable=_no_outputs),
     Check("targets_out_of_reach", targets_out_of_reach, unable=_no_numbers),
     Check("copied_units", copied_units, ("symmetric_units",), at_end=True, unable=_no_weights),
-    Check("layer_out_of_line", layer_out_of_line, ("symmetric_units",), unable=needs_layers),
+    Check(
+        "badly_initialized_layer",
+        badly_initialized_layer,
+        ("symmetric_units",),
+        unable=needs_layers,
+    ),
     Check("group_rate_too_high", group_rate_too_high, unable=needs_updates),
 )

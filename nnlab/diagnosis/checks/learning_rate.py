@@ -79,7 +79,7 @@ def _leapt(history: History, facts: Facts) -> _TooHigh | None:
         lost = history.diverged and all(not p.step for p in history.probed if _finite(p, facts))
         if not lost or not history.probed:
             return None
-        return _TooHigh("warning", None, "way of the weights", history.step, None)
+        return _TooHigh("warning", None, "how far the weights moved", history.step, None)
     if not history.diverged and not should_have_begun(history, facts):
         return None
     # That it learned all the same is luck; what it cost is seen in the loss.
@@ -87,7 +87,7 @@ def _leapt(history: History, facts: Facts) -> _TooHigh | None:
     jumped = max((value for _, value in history.curve("loss")), default=0.0)
     dear = start is not None and jumped > 2.0 * max(start, first or 0.0)
     hurts = dear or history.diverged or not much_is_learned(history, facts)
-    quantity = "way of the weights in the beginning, beside the first ones"
+    quantity = "how far the weights moved early in the run, over their first length"
     each = found.length / found.step
     return _TooHigh("warning" if hurts else "note", found.length, quantity, found.step, each)
 
@@ -149,6 +149,7 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="mean |update| / |weights|, median of the layers; 1e-3 is usual",
+        limit=facts.limits.reach / total,
         since=next((p.step for p in history.probed if p.step), 0),
         meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
         "run ends before anything is learned",

@@ -104,6 +104,7 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=now / low if low > 0 else rise,
         quantity="validation loss over its lowest",
+        limit=1.1,
         since=step,
         meaning=f"since step {step:,} the training loss falls and the validation loss has risen "
         f"from {low:.4g} to {now:.4g}: the network learns its {examples:,} training examples by "

@@ -15,7 +15,7 @@ from nnlab.diagnosis.evidence.history import History
 from nnlab.diagnosis.evidence.survey.split_shift import Shift
 
 
-def telling_column(_: History, facts: Facts) -> Finding | None:
+def target_leakage(_: History, facts: Facts) -> Finding | None:
     """A column that gives the target away: known only when the target is, as a rule."""
     survey = facts.data.survey if facts.data is not None else None
     if survey is None or survey.telling is None:
@@ -24,7 +24,7 @@ def telling_column(_: History, facts: Facts) -> Finding | None:
     what = "answers" if facts.experiment.shape.task == "classes" else "variance"
     verb = "gets wrong" if what == "answers" else "leaves unexplained"
     return Finding(
-        name="telling_column",
+        name="target_leakage",
         level="warning",
         layer=None,
         measured=found.alone,
@@ -83,6 +83,7 @@ def near_duplicates(_: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=share,
         quantity=f"share of {split} that is next to a training row and far from all others",
+        limit=_LEAST,
         since=0,
         meaning=f"{one.near:,} of {one.asked:,} rows of {split} lie at most {one.closer:.2g} "
         f"times as far from a training row as from those behind it{same}: they are copies with "
@@ -96,7 +97,7 @@ _FEWEST, _LEAST = 4, 0.02
 """Rows that are copies, and their share, from which on it is told."""
 
 
-def splits_differ(_: History, facts: Facts) -> Finding | None:
+def distribution_shift(_: History, facts: Facts) -> Finding | None:
     """Validation or test rows of another kind than training rows."""
     survey = facts.data.survey if facts.data is not None else None
     told = [
@@ -114,11 +115,12 @@ def splits_differ(_: History, facts: Facts) -> Finding | None:
         else ""
     )
     return Finding(
-        name="splits_differ",
+        name="distribution_shift",
         level="warning" if one.told_apart >= _CLEARLY or one.moved >= _FAR else "note",
         layer=None,
         measured=one.told_apart,
         quantity=f"how often the row of train is known of two, one of {split} (chance: 0.5)",
+        limit=_HARDLY,
         since=0,
         meaning=f"a forest of trees tells rows of train from rows of {split} in "
         f"{one.told_apart:.0%} of pairs, where {0.5 + 5 * one.error:.0%} would be chance at "
@@ -139,7 +141,7 @@ _HARDLY, _CLEARLY, _FAR = 0.6, 0.7, 0.3
 a column's distributions."""
 
 
-def classes_missing(_: History, facts: Facts) -> Finding | None:
+def missing_classes(_: History, facts: Facts) -> Finding | None:
     """Classes that a split has no row of."""
     counts = facts.data.split_counts if facts.data is not None else {}
     train, names = counts.get("train", ()), facts.experiment.shape.classes
@@ -177,7 +179,7 @@ def _few(names: list[str]) -> str:
 
 def _missing(facts: Facts, names: list[str], meaning: str, split: str, level: str) -> Finding:
     return Finding(
-        name="classes_missing",
+        name="missing_classes",
         level="warning" if level == "warning" else "note",
         layer=None,
         measured=float(len(names)),
@@ -200,6 +202,7 @@ def rows_in_order(_: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=purity,
         quantity="how much the rows of a batch are alike (0 as at random, 1 all the same)",
+        limit=_PURE,
         since=0,
         meaning="batches are taken in the order of the rows, which follows the target: each update "
         "unlearns what the others have taught",
@@ -231,6 +234,7 @@ def validation_too_small(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=float(rows),
         quantity="rows of validation",
+        limit=float(_SAYS_SOMETHING),
         since=0,
         meaning=f"a share of right answers near one half, measured on {rows:,} rows, is off by up "
         f"to {luck:.2f} in 19 of 20 cases: smaller differences between two runs, or two epochs, "
@@ -262,7 +266,7 @@ def _no_batches(history: History, facts: Facts) -> str | None:
 
 
 SPLIT_CHECKS = (
-    Check("telling_column", telling_column, unable=_survey_of_table),
+    Check("target_leakage", target_leakage, unable=_survey_of_table),
     Check("duplicate_columns", duplicate_columns, unable=_survey_of_table),
     Check(
         "near_duplicates_across_splits",
@@ -270,8 +274,8 @@ SPLIT_CHECKS = (
         ("duplicates_across_splits",),
         unable=_no_survey,
     ),
-    Check("classes_missing", classes_missing, unable=needs_classes),
-    Check("splits_differ", splits_differ, ("classes_missing",), unable=_no_survey),
+    Check("missing_classes", missing_classes, unable=needs_classes),
+    Check("distribution_shift", distribution_shift, ("missing_classes",), unable=_no_survey),
     Check("rows_in_order", rows_in_order, unable=_no_batches),
     Check("validation_too_small", validation_too_small, unable=needs_data),
 )

@@ -52,7 +52,7 @@ class TestOneLayerOutOfLine:
     ) -> None:
         init = {"kind": "normal", "std": std}
         model = layers({"init": init}, activation)
-        found = found_in(tmp_path, data, model=model)["layer_out_of_line"]
+        found = found_in(tmp_path, data, model=model)["badly_initialized_layer"]
         assert found.layer == "hidden4"
         assert found.remedy == ("model.layers.4.init=auto",)
 
@@ -69,11 +69,11 @@ class TestOneLayerOutOfLine:
         self, activation: str, data: dict[str, Any], tmp_path: Path
     ) -> None:
         found = found_in(tmp_path, data, model=layers(None, activation))
-        assert "layer_out_of_line" not in found
+        assert "badly_initialized_layer" not in found
 
     def test_is_not_found_in_a_convolutional_network(self, tmp_path: Path) -> None:
         model = {"kind": "cnn", "channels": [6, 12, 12], "dense": [32, 16]}
-        assert "layer_out_of_line" not in found_in(tmp_path, DIGITS, model=model)
+        assert "badly_initialized_layer" not in found_in(tmp_path, DIGITS, model=model)
 
 
 class TestARateOfItsOwn:
@@ -150,11 +150,11 @@ def test_a_softmax_before_the_cross_entropy_is_found(
 ) -> None:
     sizes = (2, 2) if data is POINTS else (64, 10)
     found = found_in(tmp_path, data, model=Ending(*sizes, end), loss="cross_entropy")
-    assert ("link_twice" in found) == twice
+    assert ("softmax_twice" in found) == twice
     if twice:
         # torch's own loss of the surest answer: 1 for the label, 0 for the others.
         sure = nn.functional.cross_entropy(torch.eye(sizes[1])[:1], torch.tensor([0]))
-        assert found["link_twice"].measured == pytest.approx(sure.item(), rel=1e-6)
+        assert found["softmax_twice"].measured == pytest.approx(sure.item(), rel=1e-6)
 
 
 CURVE = {"kind": "function", "formula": "sine", "samples": 400}

@@ -77,7 +77,7 @@ def found_in(folder: Path, columns: Columns, held: Columns | None = None, **sect
 def test_a_healthy_table_has_no_finding(kind: Made, seed: int, tmp_path: Path) -> None:
     found = found_in(tmp_path, kind(seed))
     assert {name for name, one in found.items() if one.worse_than("note")} <= {"targets_not_scaled"}
-    assert not found.keys() & {"splits_differ", "near_duplicates_across_splits"}
+    assert not found.keys() & {"distribution_shift", "near_duplicates_across_splits"}
 
 
 class TestOutliersUnderTheScaleOfTheirColumn:
@@ -122,7 +122,7 @@ class TestTellingColumn:
         columns = kind(0)
         marks = columns["label"] == columns["label"][0]
         columns["paid"] = marks + noise * np.random.default_rng(0).normal(size=600)
-        found = found_in(tmp_path, columns)["telling_column"]
+        found = found_in(tmp_path, columns)["target_leakage"]
         assert found.level == "warning"
         assert "column paid alone" in found.meaning
         assert found.remedy == ('data.columns.drop=["paid"]',)
@@ -132,14 +132,14 @@ class TestTellingColumn:
         columns = kind(0)
         marks = columns["label"] == columns["label"][0]
         columns["paid"] = marks + 0.5 * np.random.default_rng(0).normal(size=600)
-        assert "telling_column" not in found_in(tmp_path, columns)
+        assert "target_leakage" not in found_in(tmp_path, columns)
 
     def test_of_numbers(self, tmp_path: Path) -> None:
         columns = curve(0)
         columns["euro"] = (1.1 * columns["label"] + 0.02).round(4)
-        assert "column euro alone" in found_in(tmp_path, columns)["telling_column"].meaning
+        assert "column euro alone" in found_in(tmp_path, columns)["target_leakage"].meaning
         columns["euro"] = columns["label"] + np.random.default_rng(0).normal(size=600)
-        assert "telling_column" not in found_in(tmp_path, columns)
+        assert "target_leakage" not in found_in(tmp_path, columns)
 
 
 @KINDS
@@ -188,10 +188,10 @@ def test_validation_of_another_kind_is_told_and_the_column_that_moved(
         held = kind(1)
         held[name] = held[name] + moved * np.std(held[name])
         found = found_in(tmp_path, columns if kind is mixed else kind(1), held)
-        assert ("splits_differ" in found) == told
+        assert ("distribution_shift" in found) == told
         if told:
-            assert found["splits_differ"].level == "warning"
-            assert f"column {name} moved most" in found["splits_differ"].meaning
+            assert found["distribution_shift"].level == "warning"
+            assert f"column {name} moved most" in found["distribution_shift"].meaning
 
 
 @KINDS
@@ -200,10 +200,10 @@ def test_a_class_that_a_split_lacks_is_named(kind: Made, tmp_path: Path) -> None
     first = columns["label"] == columns["label"][0]
     part = {name: np.asarray(values)[first] for name, values in columns.items()}
     lost = str(columns["label"][~first][0])
-    found = found_in(tmp_path, columns, part)["classes_missing"]
+    found = found_in(tmp_path, columns, part)["missing_classes"]
     assert found.level == "warning"
     assert f"no row of validation is of {lost}" in found.meaning
-    assert "classes_missing" not in found_in(tmp_path, columns, kind(1))
+    assert "missing_classes" not in found_in(tmp_path, columns, kind(1))
 
 
 @KINDS
