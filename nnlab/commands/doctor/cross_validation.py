@@ -18,7 +18,7 @@ from nnlab.diagnosis.evidence.facts import ExampleRecord, Unseen
 from nnlab.experiment.auto import step_flops
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import BuiltRun, build_trainer
-from nnlab.runs.observers.per_example import row_answers
+from nnlab.runs.building.row_answers import row_answers
 from nnlab.training import device as devices
 
 FOLDS = 4

@@ -8,7 +8,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks.remedies import effective
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.story import effects_of, tell_story
-from nnlab.diagnosis.watcher import SETTINGS, Watcher
+from nnlab.diagnosis.watcher import SETTINGS, TOPICS, Watcher
 
 _MOST = 3
 """So many findings, and so many suspicions, are tried."""
@@ -70,7 +70,8 @@ def _confirmed_suspects(
     watcher: Watcher, roots: Sequence[Finding], facts: Facts, trials: Trials
 ) -> list[tuple[Finding, float]]:
     """Fields of the config without which the run does clearly better, and by how much."""
-    if not roots and watcher.best_share >= _WELL:
+    data = TOPICS["data"] | TOPICS["splits"]
+    if watcher.best_share >= _WELL and all(root.name in data for root in roots):
         return []
     if any(root.name in _OF_CONFIG for root in roots):
         return []  # a cause in the config is known already

@@ -12,7 +12,7 @@ from nnlab.diagnosis.evidence.unit_copies import copies_by_layer
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.forward import batches_of, forward_of
 from nnlab.runs.building.probing import probe_rows
-from nnlab.runs.observers.per_example import row_answers
+from nnlab.runs.building.row_answers import row_answers
 from nnlab.training.sources import RowSource
 
 _MOST_ROWS = 100_000
