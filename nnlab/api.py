@@ -150,8 +150,9 @@ def stream(
 ) -> Generator[Event, None, Summary]:
     """Trains an experiment as a generator of events: Reading, EpochEnd, SaveDue, Stopped.
 
-    Each is in the run folder about half a second later. A loop that is left early leaves a run
-    that can be resumed from its last checkpoint.
+    Each is in the run folder about half a second later. A loop that is left early, by `break` or an
+    exception such as `optuna.TrialPruned`, leaves a run with the status `pruned`, which
+    `resume` continues from its last checkpoint.
     """
     return runs_.stream_run(
         config,

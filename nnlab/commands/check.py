@@ -57,14 +57,14 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
         text = read_text(source)
         shown = text.file
         settled = settle_source(text, overrides)
-        typer.echo(f"{shown}: ok ({describe_experiments(settled)})")
+        options.show_text(f"{shown}: ok ({describe_experiments(settled)})")
         for remark in _remarks(settled):
             options.tell(f"{shown}: {remark}")
     except (ConfigError, DataError) as error:
         for line in _told(error, shown):
             # GitHub reads its annotations from either stream.
             if style == "github":
-                typer.echo(annotation(line, shown), err=True)
+                options.show_text(annotation(line, shown), err=True)
             else:
                 options.tell(line)
         return error.exit_code

@@ -32,13 +32,15 @@ def eval(
         from nnlab.commands.report.command import report_text
 
         options.collect_garbage_again()
-        typer.echo(report_text(members, split=split, device=device, as_json=json), nl=False)
+        options.show_text(report_text(members, split=split, device=device, as_json=json), nl=False)
         return
     if len(folders) > 1:
         from nnlab.runs.finished.ensemble import ensemble_report as report_together
 
         options.collect_garbage_again()
-        typer.echo(report_together(members, split=split, device=device, as_json=json), nl=False)
+        options.show_text(
+            report_together(members, split=split, device=device, as_json=json), nl=False
+        )
         return
     from nnlab.runs.finished.evaluate import evaluate_all
     from nnlab.runs.folder.looks import taken_from
@@ -59,4 +61,4 @@ def print_scores(found: dict[str, Any], *, json: bool) -> None:
         return
     from nnlab.core.text import text_list
 
-    typer.echo(text_list(found), nl=False)
+    options.show_text(text_list(found), nl=False)

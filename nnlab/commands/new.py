@@ -24,7 +24,7 @@ def new(
     file: Annotated[Path | None, typer.Argument(help="Where to write it; NAME.yaml here.")] = None,
 ) -> None:
     """Lists the bundled configs, or writes one here to start from."""
-    typer.echo(bundled_table() if name is None else write_config(name, file))
+    options.show_text(bundled_table() if name is None else write_config(name, file))
 
 
 def bundled_table() -> str:

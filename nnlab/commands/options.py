@@ -220,6 +220,28 @@ def collect_garbage_again() -> None:
     gc.enable()
 
 
+def show_text(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Writes a page or a line of a command's own, with nothing in it that acts on the terminal.
+
+    Args:
+        text: what to write; in it stand names of others.
+        nl: whether a line break follows.
+        err: on stderr instead of stdout.
+    """
+    from nnlab.core.wrap import visible_text
+
+    typer.echo(visible_text(text), nl=nl, err=err)
+
+
+def show_path(path: object) -> None:
+    """Writes a path as it is where a program reads it, and so that one sees it on a terminal."""
+    import sys
+
+    from nnlab.core.wrap import visible_text
+
+    typer.echo(visible_text(str(path)) if sys.stdout.isatty() else str(path))
+
+
 def is_run_name(what: str) -> bool:
     """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
 

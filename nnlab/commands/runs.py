@@ -15,7 +15,7 @@ def _list(ctx: typer.Context, json: options.JsonOption = False) -> None:
     if ctx.invoked_subcommand is None:
         from nnlab.runs.folder.listing import runs_list
 
-        typer.echo(runs_list(as_json=json), nl=False)
+        options.show_text(runs_list(as_json=json), nl=False)
 
 
 @runs.command()
@@ -33,7 +33,7 @@ def rm(
     from nnlab.runs.folder.listing import remove_runs
 
     for folder in remove_runs([find_run(run) for run in runs], yes=yes):
-        typer.echo(f"removed {folder}", err=True)
+        options.show_text(f"removed {folder}", err=True)
 
 
 @runs.command()
@@ -51,9 +51,9 @@ def prune(
 
     folders, left = prunable_runs(keep=keep, failed=failed)
     for line in left:
-        typer.echo(line, err=True)
+        options.show_text(line, err=True)
     if not folders:
-        typer.echo("nothing to remove", err=True)
+        options.show_text("nothing to remove", err=True)
     elif yes or confirm_removal(folders):
         for folder in remove_runs(folders, yes=False):
-            typer.echo(f"removed {folder}", err=True)
+            options.show_text(f"removed {folder}", err=True)

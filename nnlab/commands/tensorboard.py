@@ -15,6 +15,7 @@ import typer
 from nnlab.commands import options
 from nnlab.core import files
 from nnlab.core.errors import ConfigError, ResourceError
+from nnlab.core.wrap import write_wrapped
 from nnlab.runs.folder.find import find_run, is_comparison, members_of, runs_home
 from nnlab.runs.folder.listing import list_runs
 
@@ -124,8 +125,7 @@ def _free_port() -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    write_wrapped(sys.stdout, text)
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:

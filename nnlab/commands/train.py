@@ -126,5 +126,5 @@ def print_summary(summary: "Summary | ComparisonResult", *, json: bool) -> None:
 
         typer.echo(dumps({"run": str(summary.run), **summary.plain()}, default=str))
     else:
-        typer.echo(str(summary.run))
+        options.show_path(summary.run)
     raise typer.Exit(summary.exit_code)

@@ -34,6 +34,7 @@ def verify(runs: options.RunsArgument = None, json: options.JsonOption = False) 
             for state in states:
                 counts[state.state] += 1
             said = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
-            typer.echo(render_text(f"{run}: {said}", text_grid(cells, whole=(0, 1))), nl=False)
+            page = render_text(f"{run}: {said}", text_grid(cells, whole=(0, 1)))
+            options.show_text(page, nl=False)
     if any(state.state == "damaged" for states in found.values() for state in states):
         raise typer.Exit(4)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from nnlab.comparison.result import Curve, MeasuredQuantity
 from nnlab.core import files
+from nnlab.display.pictures.drawing import make_visible
 from nnlab.display.text_chart import Line, wants_log_axis
 
 COLUMNS = 3
@@ -68,6 +69,7 @@ def draw_comparison(
     figure = _figure(runs, keys[: min(COLUMNS, max(1, len(keys)))], axis)
     figure.suptitle(title)
     figure.legend(*_legend(figure), loc="outside lower center", ncols=4)
+    make_visible(figure)
     content = BytesIO()
     figure.savefig(content, format="png", dpi=130)
     files.write_file(file, content.getvalue())

@@ -8,7 +8,7 @@ from typing import Any, TextIO, final
 from nnlab.comparison.comparison import Comparison, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
-from nnlab.core.wrap import visible_text, write_wrapped
+from nnlab.core.wrap import write_wrapped
 from nnlab.display.shown_summary import ShownSummary, four_digits
 from nnlab.display.views import RunAbout, View, calm_stream
 from nnlab.runs.folder.summary import Summary
@@ -91,7 +91,7 @@ class ComparisonView:
     def write(self, text: str) -> None:
         """Writes a line above the bar."""
         if self._bar is not None:
-            self._bar.print(visible_text(text))
+            self._bar.print(text)
             return
         write_wrapped(self._stream, text)
 

@@ -86,10 +86,16 @@ def _shown(value: object) -> str:
     return _short(repr(value))
 
 
+_LONGEST = 100
+"""Letters of a word that can be a misspelled one; likeness is looked for letter by letter."""
+
+
 def nearest(
     word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, bool] | None:
     """The valid word that was meant by an unknown one, and whether it is only a guess."""
+    if len(word) > _LONGEST:
+        return None
     if known := synonyms.known_as(word, valid, table):
         return known, False
     # Letters that changed places (adma, mpl) say more than a likeness: adam before adamax; and a

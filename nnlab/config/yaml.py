@@ -6,7 +6,7 @@ strict mode wants), and every key and value keeps its position.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLStreamError
@@ -27,6 +27,10 @@ from nnlab.core.errors import ConfigError, Path
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_LINES = 20_000
+MAX_KEYS = 2_000
+"""Of one mapping: far above any section; each that is unknown costs more than it tells."""
+MAX_EVENTS = 40_000
+"""Values, keys, and beginnings and ends of collections: half a second of parsing."""
 """Lines and commas; a stack of 1,000 layers, spelled out, has half of it. ruamel reads some 10,000
 values in a second."""
 
@@ -169,9 +173,16 @@ class _Composer:
         self._file = file
         loader = YAML(typ="safe", pure=True)
         loader.version = (1, 2)
-        self._events: Iterator[Any] = iter(loader.parse(text))
+        self._events = self._counted(loader.parse(text))
         self._marks = Marks({}, {}, {})
         self._text, self._end = text, 0
+
+    def _counted(self, events: Iterable[Any]) -> Iterator[Any]:
+        """The events, which ruamel makes one by one: no text keeps it busy for long."""
+        for number, event in enumerate(events):
+            if number >= MAX_EVENTS:
+                self._refuse(event, f"holds more than {MAX_EVENTS:,} keys and values up to here")
+            yield event
 
     def document(self) -> YamlDocument:
         tree: Tree = None
@@ -261,10 +272,13 @@ class _Composer:
         key = str(event.value)
         if key == "<<" and event.implicit[0]:
             self._refuse(event, "merge keys (<<) are refused: write the values out")
-        if key in mapping.keys:
+        if key in mapping.seen:
             first = self._marks.keys[(*path, key)]
             self._refuse(event, f"the key {key!r} was given before, in line {first.line}")
+        if len(mapping.keys) >= MAX_KEYS:
+            self._refuse(event, f"more than {MAX_KEYS:,} keys stand side by side here")
         mapping.keys.append(key)
+        mapping.seen.add(key)
         mapping.wants_key = False
         self._marks.keys[(*path, key)] = _mark(event)
         self._end = event.end_mark.index
@@ -284,6 +298,7 @@ class _Open:
         self.flow = bool(event.flow_style)
         self.wants_key = not is_sequence
         self.keys: list[str] = []
+        self.seen: set[str] = set()
         self.items: list[Any] = []
 
     def add(self, value: Tree) -> None:

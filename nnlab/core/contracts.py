@@ -1,4 +1,4 @@
-"""The types that floors hand to each other: shapes, plans, examples, batches, scores, events.
+"""The types that rooms hand to each other: shapes, plans, examples, batches, scores, events.
 
 Nothing here imports torch or NumPy when the program runs.
 """
@@ -17,7 +17,9 @@ Shape = tuple[int, ...]
 
 Split = Literal["train", "validation", "test"]
 Task = Literal["classes", "regression", "labels"]
-Status = Literal["completed", "early_stopped", "time_limit", "interrupted", "diverged", "failed"]
+Status = Literal[
+    "completed", "early_stopped", "time_limit", "pruned", "interrupted", "diverged", "failed"
+]
 
 
 SATURATED = 0.025

@@ -16,6 +16,27 @@ def short_path(folder: Path) -> str:
         return str(folder)
 
 
+class Visible:
+    """What rich draws of something, with nothing in it that acts on what shows it.
+
+    Args:
+        drawn: text, a table, ...: whatever rich takes.
+    """
+
+    def __init__(self, drawn: Any) -> None:
+        self._drawn = drawn
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        """Yields the segments of what is drawn; those that steer the terminal are rich's own."""
+        from rich.segment import Segment
+
+        for segment in console.render(self._drawn, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(visible_text(segment.text), segment.style)
+
+
 def render_text(*parts: Any, width: int | None = None, colors: bool = False) -> str:
     """What rich makes of these, a line break after each.
 
@@ -41,7 +62,7 @@ def render_text(*parts: Any, width: int | None = None, colors: bool = False) -> 
         if isinstance(part, str):
             console.print(wrap_text(visible_text(part), columns), soft_wrap=True)
         else:
-            console.print(part)
+            console.print(Visible(part))
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 

@@ -15,14 +15,16 @@ _STUCK = ("loss_not_decreasing", "underfitting", "no_better_than_baseline")
 _RATE = ("learning_rate_too_high", "learning_rate_too_low", "update_ratio_off")
 _ALL = (*_SIGNAL, *_STUCK, *_RATE, "divergence", "poor_initialization", "symmetric_units")
 
-_SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient", *_STUCK)
+_SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient",
+          "poor_initialization", *_STUCK)  # fmt: skip
 """What follows from updates that are too short or too few."""
 _LONG = (*_SIGNAL, *_STUCK, "learning_rate_too_high", "update_ratio_off", "divergence",
-         "overfitting")  # fmt: skip
+         "overfitting", "poor_initialization")  # fmt: skip
 """What follows from updates that are too long."""
-_HELD = (*_SIGNAL, *_STUCK, *_RATE, "too_few_updates", "batch_too_large")
-_SLOW = ("too_few_updates", "batch_too_large")
+_HELD = (*_SIGNAL, *_STUCK, *_RATE, "poor_initialization", "too_few_updates", "batch_too_large")
 """What follows from weights, units or examples that something holds back."""
+_SLOW = ("too_few_updates", "batch_too_large")
+"""What follows from whatever keeps the loss from falling sooner."""
 
 EFFECTS: Mapping[str, Sequence[str]] = {
     "outlier_rows": (*_SLOW, *_ALL, "data_not_scaled", "targets_not_scaled"),
@@ -133,8 +135,18 @@ def _leads_to(cause: Finding, effect: Finding) -> bool:
 
 
 def _at_start(finding: Finding) -> bool:
-    """Whether it was there before the first update."""
-    return finding.name in _AT_START and finding.since == 0
+    """Whether it was there before the first update, and updates could not be expected to mend it.
+
+    They mend a first loss a few times that of a guess within moments, unless something keeps them
+    from it: that is the cause then.
+    """
+    measured = finding.measured or 0.0
+    mild = finding.name == "poor_initialization" and 1.0 <= measured < _SEVERE
+    return finding.name in _AT_START and finding.since == 0 and not mild
+
+
+_SEVERE = 9.0
+"""First loss over that of a guess, as diagnose.initial_loss squared: not mended in moments."""
 
 
 def _place(finding: Finding) -> tuple[int, int, int, int]:

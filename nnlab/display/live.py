@@ -20,6 +20,7 @@ from rich.text import Text
 
 from nnlab.core.contracts import EpochEnd, Reading, Split
 from nnlab.core.finding import Finding
+from nnlab.core.text import Visible
 from nnlab.core.wrap import visible_text, wrap_text, write_wrapped
 from nnlab.display.dashboard import Curves, Room, draw_dashboard
 from nnlab.display.shown_summary import (
@@ -52,7 +53,8 @@ class LiveView:
         """Writes what will be trained and begins to draw."""
         console = Console(file=self._stream, highlight=False, force_jupyter=False)
         for line in run_heading(about):
-            console.print(wrap_text(line, console.width), markup=False, soft_wrap=True)
+            shown = wrap_text(visible_text(line), console.width)
+            console.print(shown, markup=False, soft_wrap=True)
         self.prepare(about, console)
         # stdout carries results: what is printed there must not be drawn into the view.
         self._live = Live(
@@ -115,7 +117,7 @@ class LiveView:
         """Writes the summary."""
         write_summary(shown, stream=self._stream)
 
-    def render(self) -> Group:
+    def render(self) -> Visible:
         """What stands on the screen now."""
         step, epochs = self._about.progress(), self._about.epochs
         epoch = step // self._about.steps_per_epoch + 1
@@ -126,7 +128,7 @@ class LiveView:
         if latest:
             parts += [_table(latest, self._about.steps_per_epoch), _below(latest)]
             parts.append(self._dashboard())
-        return Group(*parts)
+        return Visible(Group(*parts))
 
     def _dashboard(self) -> Any:
         """Curves and layers; drawn anew where there is something new, twice a second at most."""
@@ -210,7 +212,7 @@ class ComparisonBar:
 
     def print(self, text: str) -> None:
         """Writes a line above the bar."""
-        wrapped = wrap_text(text, self._console.width)
+        wrapped = wrap_text(visible_text(text), self._console.width)
         self._console.print(wrapped, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
@@ -221,4 +223,4 @@ class ComparisonBar:
         """What stands on the screen now."""
         if self._about is not None:
             self._progress.update(self._task, completed=self._about.progress())
-        return self._progress.get_renderable()
+        return Visible(self._progress.get_renderable())

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
+from nnlab.core.wrap import visible_text
 from nnlab.display.live import LiveView
 from nnlab.display.shown_summary import ShownSummary, write_summary
 from nnlab.display.views import RunAbout, run_heading
@@ -85,11 +86,11 @@ class NotebookView:
     def _draw(self, last_lines: str = "") -> None:
         paper = _paper(record=True, force_terminal=True)
         for line in self._lines:
-            paper.print(line, markup=False, soft_wrap=True)
+            paper.print(visible_text(line), markup=False, soft_wrap=True)
         if self._screen.begun:
             paper.print(self._screen.render())
         if last_lines:
-            paper.print(last_lines, markup=False, soft_wrap=True)
+            paper.print(visible_text(last_lines), markup=False, soft_wrap=True)
         page = paper.export_html(inline_styles=True, code_format=_FRAME)
         self._show(_DOTS.sub(lambda found: _CELL.format(found[0]), page))
         self._shown = monotonic()

@@ -213,7 +213,11 @@ def _events(
 
 
 def _broken_off(error: BaseException) -> Stopped:
-    if isinstance(error, GeneratorExit | KeyboardInterrupt):
+    if isinstance(error, GeneratorExit):
+        # By `break` or an exception in the loop over the events: a pruner's, as a rule. Ctrl-C
+        # comes while the network trains, and so in here.
+        return Stopped("pruned", "the loop over its events was left, at the last checkpoint")
+    if isinstance(error, KeyboardInterrupt):
         return Stopped("interrupted", "ended at once, at the last checkpoint")
     why = str(error).partition("\n")[0] if isinstance(error, NnlabError) else ""
     return Stopped("failed", f"an error ended it{why and f': {why}'}")

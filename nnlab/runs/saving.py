@@ -115,7 +115,8 @@ class Saver:
     def go_back(self) -> None:
         """After a resume: `best` is what was best at that step, not what came behind it.
 
-        A start that was cut may have left the first weights without their names.
+        A start that was cut may have left the first weights without their names; whatever was cut,
+        halves of checkpoints.
         """
         first = checkpoint.checkpoint_name(0)
         best = 0 if self._progress.best is None else self._progress.best.step
@@ -125,6 +126,8 @@ class Saver:
         for name, target in named.items():
             if (self._folder / target).is_dir():
                 checkpoint.point_to(self._folder, cast("checkpoint.Pointer", name), target)
+        # Also of a run that has nothing left to do, and so saves no more.
+        checkpoint.remove_half_done(self._folder)
 
     def _snapshot(self) -> Snapshot:
         tensors = {name: t.detach().clone() for name, t in self._step.state().items()}

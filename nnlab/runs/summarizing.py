@@ -161,7 +161,7 @@ def shown_summary(session: Session, summary: Summary, chance: Mapping[str, float
         baseline_name=names_of[session.experiment.shape.task],
         remarks=(*_way_back(session, summary), *session.conclusion.lines),
         held_out=None if from_python else held_out,
-        resumable=summary.status == "interrupted" and not from_python and last.exists(),
+        resumable=summary.status in ("interrupted", "pruned") and not from_python and last.exists(),
         sick=not from_python
         and (summary.status == "diverged" or any(f.worse_than("note") for f in session.findings)),
     )

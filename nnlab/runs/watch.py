@@ -46,7 +46,8 @@ class Watch:
                 optimizer.step()
 
     The folder holds summary.json, env.json, metrics.jsonl and TensorBoard's events, no config.yaml
-    and no checkpoints. Left by an exception, the run is `interrupted` (Ctrl-C) or `failed`.
+    and no checkpoints. Left by an exception, the run is `interrupted` (Ctrl-C), `pruned`
+    (optuna.TrialPruned) or `failed`.
 
     Args:
         model: any module; what torch.compile or DataParallel has put around it is looked through.
@@ -213,7 +214,9 @@ class Watch:
             self.close()
             return
         with suppress(NnlabError):  # the error that ended the loop says more
-            if issubclass(kind, Exception):
+            if any(base.__name__ == "TrialPruned" for base in kind.__mro__):  # Optuna's
+                self._end("pruned", "the study gave this run up")
+            elif issubclass(kind, Exception):
                 self._end("failed", f"{kind.__name__}: {error}".partition("\n")[0])
             else:
                 by_hand = issubclass(kind, KeyboardInterrupt)

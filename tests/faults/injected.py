@@ -1,40 +1,132 @@
-"""Runs the command in a process of its own whose n-th call to the system goes wrong."""
+"""Commands in processes of their own whose n-th call to the system goes wrong."""
 
+import ctypes
 import errno
+import json
+import mmap
 import multiprocessing
 import os
-import signal
+import shutil
+import struct
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, final
 
-from nnlab.__main__ import main
-
-Fault = Literal["end before", "end after", "ENOSPC", "EIO", "short write"]
+Fault = Literal["end before", "end after", "ENOSPC", "EIO", "short write", "EIO in reading"]
 FAULTS: tuple[Fault, ...] = ("end before", "end after", "ENOSPC", "EIO", "short write")
+PRELOADED_FAULTS: tuple[Fault, ...] = (*FAULTS, "EIO in reading")
 CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")
-"""The calls by which anything reaches the disk."""
+"""The calls of Python's by which anything reaches the disk."""
 ENDED, HUNG = 137, 124
 LIMIT = 60.0
 """Seconds that a process may take on a busy machine."""
+_HERE = Path(__file__).parent
+
+# A fork of a process whose threads have computed waits for them for ever: children come from a
+# server that has imported all they need and has never computed.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["nnlab.__main__", "nnlab.commands.train", "nnlab.runs.run"])
 
 
-def broken_at(n: int, fault: Fault, count_into: Path | None = None) -> None:
+@final
+class Counter:
+    """A number in a file, shared with the process that counts."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(8))
+        with path.open("r+b") as file:
+            self._place = mmap.mmap(file.fileno(), 8)
+
+    def add(self) -> int:
+        """Counts one more, and says how many there are."""
+        value = struct.unpack("l", self._place[:8])[0] + 1
+        self._place[:8] = struct.pack("l", value)
+        return value
+
+    @staticmethod
+    def read(path: Path) -> int:
+        """What stands in such a file."""
+        return struct.unpack("l", path.read_bytes())[0]
+
+
+Before = tuple[str, Sequence[Any]]
+"""A function of a module, `module:function`, and its arguments: called before the command."""
+
+
+@final
+class Forks:
+    """Runs commands in children of a server (forks.py) that has imported what they need.
+
+    Args:
+        preload: a library that is loaded before all others.
+    """
+
+    def __init__(self, preload: Path | None = None) -> None:
+        more = {} if preload is None else {"LD_PRELOAD": str(preload)}
+        self._sync = preload is not None
+        path = os.pathsep.join([str(_HERE.parent), *sys.path])
+        self._server = subprocess.Popen(
+            [sys.executable, str(_HERE / "forks.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **more},
+        )
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        log: Path,
+        before: Sequence[Before] = (),
+        environment: Mapping[str, str] | None = None,
+        kill_after: float | None = None,
+    ) -> int:
+        """The exit code of a command, less than 0 for a signal; 124 if it hangs.
+
+        Args:
+            words: of the command.
+            log: takes what the process writes; its folder is where the process stands, which is in
+                no checkout: of one, every file would be read.
+            before: what to call in that process first.
+            environment: variables beside those of the server.
+            kill_after: seconds until it is killed.
+        """
+        job = {
+            "words": [*words],
+            "log": str(log),
+            "folder": str(log.parent),
+            "before": [[name, [*arguments]] for name, arguments in before],
+            "environment": dict(environment or {}),
+            "limit": LIMIT,
+            "kill_after": kill_after,
+            "sync": self._sync,
+        }
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        code = json.loads(self._server.stdout.readline())
+        return HUNG if code is None else code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate()
+
+
+def broken_at(n: int, fault: Fault, count_into: str) -> None:
     """Patches this process: its n-th call fails, or is its last."""
-    count = 0
+    counter = Counter(Path(count_into))
 
     def wrap(name: str) -> None:
         original = getattr(os, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count_into is not None:
-                with suppress(OSError):
-                    count_into.open("w").write(str(count))
-            if count != n:
+            if counter.add() != n:
                 return original(*args, **kwargs)
             if fault == "end before":
                 os._exit(ENDED)
@@ -54,45 +146,49 @@ def broken_at(n: int, fault: Fault, count_into: Path | None = None) -> None:
         wrap(name)
 
 
-# A fork of a process whose threads have computed waits for them for ever: children come from a
-# server that has imported all they need and has never computed.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["nnlab.__main__", "nnlab.commands.train", "nnlab.runs.run"])
+def broken_below(library: str, n: int, fault: Fault, count_into: str, folder: str) -> None:
+    """Arms the library that is preloaded in this process (preloaded.c) for calls below a folder."""
+    arm = ctypes.CDLL(library).fault_arm
+    arm(ctypes.c_long(n), PRELOADED_FAULTS.index(fault) + 1, folder.encode(), count_into.encode())
 
 
-def nothing() -> None:
-    """For a process in which nothing is broken."""
+def preloaded_environment(
+    library: Path, n: int, fault: Fault, count_into: Path, folder: Path
+) -> dict[str, str]:
+    """The environment in which the installed command has the library armed from its start."""
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(library),
+        "FAULT_AT": str(n),
+        "FAULT_KIND": str(PRELOADED_FAULTS.index(fault) + 1),
+        "FAULT_COUNT": str(count_into),
+        "FAULT_UNDER": str(folder),
+    }
 
 
-def in_a_process(words: Sequence[str], before: Callable[[], None], log: Path) -> int:
-    """The exit code of a command in a process of its own; 124 if it hangs.
+def end_behind_a_save() -> None:
+    """Patches this process: it ends behind its second save, at a step that is not 0."""
+    from nnlab.runs.saving import Saver
 
-    Args:
-        words: of the command.
-        before: called in that process first; it is pickled, so a function of a module or a partial.
-        log: takes what the process writes.
-    """
-    child = FORKS.Process(target=_command, args=(words, before, log))
-    child.start()
-    child.join(LIMIT)
-    if child.exitcode is None:
-        child.kill()
-        child.join()
-        return HUNG
-    return child.exitcode
+    save = Saver.save
+
+    def saved(self: Saver, *, stays: bool = False) -> None:
+        save(self, stays=stays)
+        os._exit(ENDED)
+
+    Saver.save = saved
 
 
-def _command(words: Sequence[str], before: Callable[[], None], log: Path) -> None:
-    code = 1
-    try:
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.dup2(handle, 1)
-        os.dup2(handle, 2)
-        sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w") for number in (1, 2))
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        before()
-        code = main(words)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
+def build_library(folder: Path) -> tuple[Path | None, str]:
+    """Builds preloaded.c; None, and why, where that cannot be done."""
+    if sys.platform != "linux":
+        return None, "calls are intercepted by LD_PRELOAD, which is of Linux"
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), "")
+    if not compiler:
+        return None, "no C compiler here (cc, gcc or clang)"
+    library = folder / "preloaded.so"
+    words = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(_HERE / "preloaded.c")]
+    done = subprocess.run([*words, "-ldl"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return None, f"{compiler} does not build the library: {done.stderr[:200]}"
+    return library, ""

@@ -4,21 +4,32 @@ Whatever happens: no exit 1, no hang; and going on gives the weights, the record
 values of the run to which nothing happened.
 """
 
-import os
 import shutil
-from functools import partial
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from faults.injected import ENDED, FAULTS, HUNG, Fault, broken_at, in_a_process, nothing
+from faults.injected import (
+    ENDED,
+    FAULTS,
+    HUNG,
+    PRELOADED_FAULTS,
+    Before,
+    Counter,
+    Fault,
+    Forks,
+    build_library,
+    preloaded_environment,
+)
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.folder.soundness import file_states
 from nnlab.runs.folder.summary import read_summary
-from nnlab.runs.saving import Saver
 
 CONFIG = """
 data: {kind: moons, samples: 40}
@@ -31,42 +42,59 @@ _GOES_ON = "training goes on without it"
 TIMES = ("samples_per_second",)
 
 
+class Broken(NamedTuple):
+    """How calls are broken: those of Python's, or all of the process by a library."""
+
+    forks: Forks
+    place: Path
+    library: Path | None
+
+    def words(self, run: Path) -> list[str]:
+        return ["train", str(self.place / "tiny.yaml"), "--run-dir", str(run), "--resume", "-q"]
+
+    def run(self, run: Path, log: Path, before: tuple[Before, ...] = ()) -> int:
+        return self.forks.run(self.words(run), log=log, before=before)
+
+    def at(self, n: int, fault: Fault, run: Path) -> Before:
+        count = str(self.place / "count")
+        if self.library is None:
+            return "faults.injected:broken_at", (n, fault, count)
+        library = str(self.library)
+        return "faults.injected:broken_below", (library, n, fault, count, str(run))
+
+
+def broken(place: Path, library: Path | None) -> Iterator[Broken]:
+    (place / "tiny.yaml").write_text(CONFIG)
+    with Forks(library) as forks:
+        yield Broken(forks, place, library)
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    (folder / "tiny.yaml").write_text(CONFIG)
-    return folder
-
-
-def words_of(place: Path, run: Path) -> list[str]:
-    return ["train", str(place / "tiny.yaml"), "--run-dir", str(run), "--resume", "-q"]
+def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
+    yield from broken(tmp_path_factory.mktemp("faults"), None)
 
 
 @pytest.fixture(scope="module")
-def whole(place: Path) -> Path:
-    run = place / "whole"
-    assert in_a_process(words_of(place, run), nothing, place / "log") == 0
-    return run
-
-
-def end_behind_a_save() -> None:
-    save = Saver.save
-
-    def saved(self: Saver, *, stays: bool = False) -> None:
-        save(self, stays=stays)
-        os._exit(ENDED)
-
-    Saver.save = saved
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found, why = build_library(tmp_path_factory.mktemp("library"))
+    if found is None:
+        pytest.skip(why)
+    return found
 
 
 @pytest.fixture(scope="module")
-def cut(place: Path, whole: Path) -> Path:
-    """A run that was ended behind a save in its middle: where each resume begins."""
-    run, log = place / "cut", place / "log"
+def preloaded(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
+    yield from broken(tmp_path_factory.mktemp("faults"), library)
 
-    assert in_a_process(words_of(place, run), end_behind_a_save, log) == ENDED
-    assert 0 < checkpoint.named_checkpoint(run / "checkpoints", "last").step < 6
-    return run
+
+def whole_and_cut(broken: Broken) -> tuple[Path, Path]:
+    """A run, and one that was ended behind a save in its middle, where each resume begins."""
+    whole, cut, log = (broken.place / name for name in ("whole", "cut", "log"))
+    if not whole.exists():
+        assert broken.run(whole, log) == 0, log.read_text()
+        assert broken.run(cut, log, (("faults.injected:end_behind_a_save", ()),)) == ENDED
+        assert 0 < checkpoint.named_checkpoint(cut / "checkpoints", "last").step < 6
+    return whole, cut
 
 
 def numbers_of(run: Path) -> dict[str, Any]:
@@ -99,26 +127,21 @@ def assert_equal_runs(run: Path, whole: Path, *, board: bool) -> None:
     assert not list(run.rglob("*.tmp-*"))
 
 
-def goes_through(
-    place: Path, whole: Path, fault: Fault, *, begun: Path | None, stride: int, start: int
-) -> int:
+def goes_through(broken: Broken, fault: Fault, which: str, *, stride: int, start: int) -> int:
     """Breaks every stride-th call until a process ends before its call comes."""
-    counted = place / "count"
+    whole, cut = whole_and_cut(broken)
     for done, n in enumerate(range(start, 2000, stride), start=1):
-        run, log = place / f"{fault} {n}".replace(" ", "-"), place / f"log-{fault}-{n}"
-        shutil.rmtree(run, ignore_errors=True)
-        if begun is not None:
-            shutil.copytree(begun, run)
-        code = in_a_process(words_of(place, run), partial(broken_at, n, fault, counted), log)
+        name = f"{fault} {which} {n}".replace(" ", "-")
+        run, log = broken.place / name, broken.place / f"log-{name}"
+        if which == "resume":
+            shutil.copytree(cut, run)
+        code = broken.run(run, log, (broken.at(n, fault, run),))
         said = log.read_text()
-        # 2 and 4: what could not be read was a config, or a file of the run.
-        assert code in (0, ENDED, 2, 4, 6), (n, code, said)
-        assert code != HUNG, (n, said)
-        assert "Traceback" not in said, (n, said)
-        if code == 0 and int(counted.read_text()) < n:
+        assert_said(code, said, n)
+        if code == 0 and Counter.read(broken.place / "count") < n:
             shutil.rmtree(run)
             return done
-        assert in_a_process(words_of(place, run), nothing, log) == 0, (n, log.read_text())
+        assert broken.run(run, log) == 0, (n, log.read_text())
         try:
             assert_equal_runs(run, whole, board=_GOES_ON not in said)
         except BaseException as error:
@@ -128,18 +151,61 @@ def goes_through(
     raise AssertionError("never got through")
 
 
+def assert_said(code: int, said: str, n: int) -> None:
+    # 2, 3 and 4: what could not be read was a config, data, or a file of the run.
+    assert code != HUNG, (n, said)
+    assert code in (0, ENDED, 2, 3, 4, 6), (n, code, said)
+    assert "Traceback" not in said, (n, said)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("which", ["run", "resume"])
-def test_some_calls(place: Path, whole: Path, cut: Path, fault: Fault, which: str) -> None:
-    """A sample of the next test, another for each fault."""
-    begun = cut if which == "resume" else None
+def test_some_calls(patched: Broken, fault: Fault) -> None:
+    """A sample of those below, another for each fault."""
     start = 1 + 3 * FAULTS.index(fault)
-    assert goes_through(place, whole, fault, begun=begun, stride=97, start=start) > 1
+    assert goes_through(patched, fault, "resume", stride=131, start=start) > 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("which", ["run", "resume"])
-def test_every_call(place: Path, whole: Path, cut: Path, fault: Fault, which: str) -> None:
-    begun = cut if which == "resume" else None
-    assert goes_through(place, whole, fault, begun=begun, stride=1, start=1) > 50
+def test_every_call_of_python(patched: Broken, fault: Fault, which: str) -> None:
+    assert goes_through(patched, fault, which, stride=1, start=1) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", PRELOADED_FAULTS)
+@pytest.mark.parametrize("which", ["run", "resume"])
+def test_every_call_of_the_process(preloaded: Broken, fault: Fault, which: str) -> None:
+    """Also those that libraries make below Python."""
+    assert goes_through(preloaded, fault, which, stride=1, start=1) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", PRELOADED_FAULTS)
+def test_some_calls_of_the_installed_command(
+    library: Path, preloaded: Broken, fault: Fault
+) -> None:
+    whole, _ = whole_and_cut(preloaded)
+    program = [sys.executable, "-m", "nnlab"]
+    for n in range(2 + 5 * PRELOADED_FAULTS.index(fault), 200, 45):
+        run = preloaded.place / f"installed-{n}"
+        env = preloaded_environment(library, n, fault, preloaded.place / "count", run)
+        words = [*program, *preloaded.words(run)]
+        done = subprocess.run(
+            words, env=env, cwd=preloaded.place, capture_output=True, text=True, check=False
+        )
+        said = done.stdout + done.stderr
+        assert_said(done.returncode, said, n)
+        assert preloaded.run(run, preloaded.place / "log") == 0
+        assert_equal_runs(run, whole, board=_GOES_ON not in said)
+        shutil.rmtree(run)
+
+
+def test_the_installed_command_ends_at_a_call(library: Path, patched: Broken) -> None:
+    """The library is in the command's process, and is armed."""
+    run = patched.place / "installed"
+    env = preloaded_environment(library, 4, "end before", patched.place / "count", run)
+    words = [sys.executable, "-m", "nnlab", *patched.words(run)]
+    assert subprocess.run(words, env=env, cwd=patched.place, check=False).returncode == ENDED
+    assert Counter.read(patched.place / "count") == 4
+    assert run.is_dir()

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ def test_a_checkpoint_of_another_version_is_refused_in_words(run: Path) -> None:
     with pytest.raises(CheckpointError, match=r"has no window/epoch, another version of nnlab"):
         resume(run, overrides=["train.epochs=9"])
     assert evaluate(run)["samples"] > 0
+
+
+def test_what_a_kill_left_of_a_checkpoint_goes_also_where_nothing_is_left_to_do(run: Path) -> None:
+    half = run / "checkpoints" / "step-00000001.tmp-99"
+    half.mkdir()
+    (half / "state.json").write_text("{")
+    assert resume(run).status == "completed"
+    assert not half.exists()
 
 
 @pytest.mark.usefixtures("rarely_saved")
@@ -173,6 +182,35 @@ def test_the_summary_tells_the_scores_of_a_run_in_training(
     assert (summary.status, summary.steps) == ("running", 2)
     assert summary.best is not None
     stream.close()
+
+
+def test_a_run_that_a_pruner_stops_is_pruned_and_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    """By `break`, or by what a study raises in the loop."""
+
+    class TrialPruned(Exception):  # noqa: N818
+        """As optuna.TrialPruned, which need not be installed."""
+
+    def until_step_two(folder: Path, error: BaseException | None) -> None:
+        for event in stream_run(CONFIG, run_dir=folder, view=quiet()):
+            if getattr(event, "step", 0) == 2:
+                if error is not None:
+                    raise error
+                break
+
+    whole = train(CONFIG, run_dir=tmp_path / "whole")
+    for name, error in {"break": None, "raise": TrialPruned()}.items():
+        folder = tmp_path / name
+        with suppress(TrialPruned):
+            until_step_two(folder, error)
+        summary = read_summary(folder)
+        assert summary.status == "pruned", name
+        assert summary.exit_code == 0
+        assert resume(folder).status == "completed"
+        ours, theirs = (
+            checkpoint.named_checkpoint(f / "checkpoints", "last").tensors
+            for f in (folder, whole.run)
+        )
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
 def test_a_stream_that_waits_leaves_signals_threads_and_generator_alone(tmp_path: Path) -> None:

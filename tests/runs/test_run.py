@@ -123,7 +123,7 @@ def test_break_and_resume_equals_no_break(
             if isinstance(event, leave_at) and getattr(event, "step", 0) > 9:
                 break
         stream.close()
-    assert read_summary(folder).status == "interrupted"
+    assert read_summary(folder).status == "pruned"
     resume(folder)
     assert last_bytes(folder) == last_bytes(finished)
     assert readings(folder) == readings(finished)

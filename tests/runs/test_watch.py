@@ -261,6 +261,23 @@ with nnlab.Watch(network, optimizer, {str(tmp_path / "run")!r}, every=1) as watc
         assert len(lines) >= 5
         assert [json.loads(line)["step"] for line in lines] == sorted(range(len(lines)))
 
+    def test_a_study_that_gives_up_leaves_a_pruned_run(self, tmp_path: Path) -> None:
+        class TrialPruned(Exception):  # noqa: N818
+            """As optuna.TrialPruned, which need not be installed."""
+
+        network = small()
+        optimizer = torch.optim.SGD(network.parameters())
+        watch = nnlab.Watch(network, optimizer, tmp_path / "run", every=1)
+
+        def loop() -> None:
+            with watch:
+                watch.step(torch.tensor(1.0))
+                raise TrialPruned
+
+        with pytest.raises(TrialPruned):
+            loop()
+        assert watch.summary.status == "pruned"
+
     def test_a_program_that_ends_without_close_is_interrupted(self, tmp_path: Path) -> None:
         code = f"""
 import nnlab, torch

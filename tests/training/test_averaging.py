@@ -184,7 +184,7 @@ class TestEveryAverage:
             if isinstance(event, SaveDue) and event.step > 9:
                 break
         stream.close()
-        assert read_summary(broken).status == "interrupted"
+        assert read_summary(broken).status == "pruned"
         resume(broken)
         whole = checkpoint.named_checkpoint(tmp_path / "whole" / "checkpoints", "last").tensors
         again = checkpoint.named_checkpoint(broken / "checkpoints", "last").tensors

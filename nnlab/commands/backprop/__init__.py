@@ -28,6 +28,6 @@ def backprop(
 
     options.collect_garbage_again()
     found = worked(what, set_ or [], example=example, split=split, as_json=json)
-    typer.echo(found.text, nl=False)
+    options.show_text(found.text, nl=False)
     if found.error is not None:
         raise found.error

@@ -65,6 +65,6 @@ def bench(
     python = sys.executable if peer_python is None else str(peer_python)
     asked = BenchOptions(names, repeats, python, threads, options.tell)
     found = bench_facts(work, asked, measure_programs(work, asked))
-    typer.echo(bench_page(found), err=json, nl=False)
+    options.show_text(bench_page(found), err=json, nl=False)
     if json:
         typer.echo(json_lines.dumps(found.plain()))

@@ -55,4 +55,4 @@ def compare(
     typer.echo(compare_page(found), nl=False)
     for file in (png, html):
         if file is not None:
-            typer.echo(f"wrote {file}", err=True)
+            options.show_text(f"wrote {file}", err=True)

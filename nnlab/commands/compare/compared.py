@@ -164,7 +164,7 @@ def _notes(sides: Sequence[Side], variants: Sequence[Variant], score: VariantSco
     if lacking:
         found.append(f"{score.tag} is not read by {', '.join(lacking)}")
     for side in sides:
-        if side.status in ("running", "killed", "interrupted", "failed"):
+        if side.status in ("running", "killed", "pruned", "interrupted", "failed"):
             found.append(f"{side.label} is not complete ({side.status}): its readings so far")
         elif side.status == "diverged":
             found.append(f"{side.label} diverged: {side.summary.why}")

@@ -55,7 +55,7 @@ def doctor(
         found = [report.plain() for report in reports]
         typer.echo(dumps(found[0] if len(found) == 1 else {"runs": found}))
     else:
-        typer.echo("\n".join(report.page() for report in reports), nl=False)
+        options.show_text("\n".join(report.page() for report in reports), nl=False)
     raise typer.Exit(max(report.exit_code for report in reports))
 
 
@@ -73,8 +73,8 @@ def _cure(what: str, *, trials: bool, json: bool) -> NoReturn:
     report = examine_run(folder, trials=trials)
     finding = remedy_of(report)
     if finding is None:
-        typer.echo(report.page(), nl=False)
-        typer.echo("\n--cure: no finding has a change of the config that could be tried")
+        options.show_text(report.page(), nl=False)
+        options.show_text("\n--cure: no finding has a change of the config that could be tried")
         raise typer.Exit(report.exit_code)
     cured = cure_run(folder, finding, view_of(quiet=False))
     if json:
@@ -82,5 +82,5 @@ def _cure(what: str, *, trials: bool, json: bool) -> NoReturn:
 
         typer.echo(dumps(cured.plain(), default=str))
     else:
-        typer.echo(cured.page(), nl=False)
+        options.show_text(cured.page(), nl=False)
     raise typer.Exit(cured.after.exit_code)

@@ -24,6 +24,8 @@ _NOT_TRIED = ("class_imbalance", "target_leakage")
 """Findings whose remedy is not for the score that is measured, or makes it honest."""
 _FIRST = ("target_leakage",)
 """What makes every score worthless comes before what a trial made better."""
+_VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates")
+"""Findings that say what happens and not why: what follows from them may name the better remedy."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
                 "divergence", "underfitting", "dead_units", "saturation",
@@ -59,6 +61,7 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
             continue
         effects = effects_of(root, story)
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
+        further = further if root.name in _VAGUE else []
         found, gain = _tried(root, facts, trials, further)
         known[found.name] = found
         if gain is not None:

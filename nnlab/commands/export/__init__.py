@@ -41,4 +41,4 @@ def export(
         typer.echo(dumps(written.plain()))
         return
     options.tell(told(written))
-    typer.echo(str(written.path))
+    options.show_path(written.path)

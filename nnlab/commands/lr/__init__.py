@@ -45,11 +45,11 @@ def lr(
 
         typer.echo(dumps(found.plain()))
     else:
-        typer.echo(rates_page(found, width=terminal_width()), err=True, nl=False)
+        options.show_text(rates_page(found, width=terminal_width()), err=True, nl=False)
     if found.valley is None:
         text = f"the loss never fell between {start:g} and {end:g}"
         raise DivergedError(f"lr: {text} (try other --from and --to, or more --steps)")
     if not json:
         change = f"optimizer.lr={two_digits(found.valley.rate)}"
         changes = "".join(f" --set {quote(text)}" for text in [*(set_ or []), change])
-        typer.echo(f"nnlab train {quote(str(config))}{changes}")
+        options.show_text(f"nnlab train {quote(str(config))}{changes}")

@@ -172,6 +172,7 @@ def draw_rates(found: Found, file: Path) -> None:
     from matplotlib.figure import Figure
 
     from nnlab.core import files
+    from nnlab.display.pictures.drawing import make_visible
 
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -188,6 +189,7 @@ def draw_rates(found: Found, file: Path) -> None:
     axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom))
     axes.grid(alpha=0.3)
     axes.legend()
+    make_visible(figure)
     content = BytesIO()
     figure.savefig(content, format=file.suffix[1:], dpi=130)
     files.write_file(file, content.getvalue())

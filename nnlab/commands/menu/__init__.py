@@ -28,8 +28,8 @@ def menu(
     if plot is not None:
         from nnlab.commands.menu.plot import plot_activations as draw
 
-        typer.echo(str(draw(name, plot)))
+        options.show_path(draw(name, plot))
         return
     from nnlab.commands.menu.page import menu_page
 
-    typer.echo(menu_page(name), nl=False)
+    options.show_text(menu_page(name), nl=False)

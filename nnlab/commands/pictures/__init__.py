@@ -31,4 +31,5 @@ def pictures(
 
         typer.echo(dumps({"files": [str(file) for file in files]}))
     else:
-        typer.echo("\n".join(map(str, files)))
+        for file in files:
+            options.show_path(file)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from nnlab.commands import options
-from nnlab.core.wrap import visible_text
 
 
 def predict(
@@ -44,6 +43,6 @@ def predict(
         asked=PredictOptions(proba=proba, top=top),
         format=format,
         device=device,
-        write=lambda text: typer.echo(visible_text(text), nl=False),
+        write=lambda text: options.show_text(text, nl=False),
         note=options.tell,
     )

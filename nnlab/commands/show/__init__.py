@@ -19,4 +19,4 @@ def show(
     from nnlab.commands.show.page import show_page
 
     page = show_page(config, set_ or [], data=data, plot=plot, expand=expand, as_json=json)
-    typer.echo(page, nl=False)
+    options.show_text(page, nl=False)

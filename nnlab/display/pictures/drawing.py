@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from nnlab.core.wrap import visible_text
 from nnlab.display.pictures.family import Arrays, Drawing, Moment
 
 _SIZE = (4.2, 3.4)
@@ -52,10 +53,33 @@ def save_figure(figure: Any, *, dpi: int = DPI, format: Literal["png", "svg"] = 
     """The bytes of a file; of the same figure they are the same."""
     from io import BytesIO
 
+    make_visible(figure)
     content = BytesIO()
     unsaid = {"Software": None} if format == "png" else {"Date": None, "Creator": None}
     figure.savefig(content, format=format, dpi=dpi, metadata=unsaid)
     return content.getvalue()
+
+
+def make_visible(figure: Any) -> None:
+    """Makes every text in a figure one that shows what it holds: to be called before it is saved.
+
+    Class names and headers of columns come from elsewhere: control characters in them become
+    visible, and a dollar is a dollar, where matplotlib would read a formula and refuse most.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
+
+    formulas: set[int] = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter):
+            names = [visible_text(label.get_text()) for label in axis.get_ticklabels()]
+            axis.set_ticklabels(names, parse_math=False)
+        else:  # matplotlib's own: powers of ten
+            formulas |= {id(label) for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        if id(text) not in formulas:
+            text.set_text(visible_text(text.get_text()))
+            text.set_parse_math(False)
 
 
 def axes_of(figure: Any, *, right: float = 0.96) -> Any:

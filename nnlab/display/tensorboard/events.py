@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from nnlab.core.contracts import Plan, Shape, Status
+from nnlab.core.wrap import visible_text
 
 Message: TypeAlias = Any
 """A protocol buffer. Their classes come into being on import: no type checker knows them."""
@@ -111,7 +112,7 @@ def described(about: str) -> Message:
 
 def text(tag: str, markdown: str) -> Message:
     """A text, shown as Markdown."""
-    return plugin(tag, "text", tensor=_string(markdown.encode()))
+    return plugin(tag, "text", tensor=_string(visible_text(markdown).encode()))
 
 
 def layout(categories: Sequence[GraphCategory]) -> Message:
@@ -173,13 +174,13 @@ def session_start(hyperparameters: Mapping[str, object]) -> Message:
         elif isinstance(value, (int, float)):
             about.hparams[name].number_value = value
         else:
-            about.hparams[name].string_value = str(value)
+            about.hparams[name].string_value = visible_text(str(value))
     return _hparams("session_start_info", _plugin_data.HParamsPluginData(session_start_info=about))
 
 
 def session_end(status: Status) -> Message:
     """How the run ended."""
-    good = status in ("completed", "early_stopped", "time_limit")
+    good = status in ("completed", "early_stopped", "time_limit", "pruned")
     about = _plugin_data.SessionEndInfo(
         end_time_secs=time.time(),
         status=_api.STATUS_SUCCESS if good else _api.STATUS_FAILURE,

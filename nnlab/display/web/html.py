@@ -1,15 +1,14 @@
 """HTML and SVG as text: whatever is not markup is escaped, so that no name can become code."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, final
 
+from nnlab.core.wrap import visible_text
 from nnlab.display.web.style import STYLE
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 VOID = ("img", "meta", "br", "hr")
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @final
@@ -51,8 +50,8 @@ def _joined(content: Content) -> Markup:
 
 
 def _plain(text: str, *, quote: bool) -> str:
-    """Escaped, and without the control characters that HTML does not have."""
-    return escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text), quote=quote)
+    """Escaped, and with nothing in it that acts on the page or on what shows it."""
+    return escape(visible_text(text), quote=quote)
 
 
 NONE = "\N{EN DASH}"

@@ -103,6 +103,18 @@ def prune_checkpoints(folder: Path, *, newest: int = 2) -> None:
             if path.name not in named:
                 # Renamed first: a kill must not leave half of it under its name.
                 path.rename(path.with_name(f"{path.name}.tmp-{os.getpid()}"))
+    remove_half_done(folder)
+
+
+def remove_half_done(folder: Path) -> None:
+    """Removes what saves and removals that were cut have left under temporary names.
+
+    For the process that owns the run, behind `newest_checkpoint`: that has named what is complete.
+
+    Raises:
+        ResourceError: something could not be removed.
+    """
+    with files.storage_errors(folder):
         for path in folder.glob("*.tmp-*"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from nnlab.core import files
 from nnlab.core.errors import ConfigError, NnlabError, ResourceError
+from nnlab.core.wrap import visible_text
 from nnlab.runs.folder.find import (
     all_runs,
     in_use,
@@ -28,7 +29,7 @@ from nnlab.runs.folder.ownership import why_not_removable
 from nnlab.runs.folder.summary import Summary, read_summary
 
 _BAD = ("failed", "diverged", "killed", "damaged", "empty")
-_UNFINISHED = ("running", "interrupted", "failed")
+_UNFINISHED = ("running", "pruned", "interrupted", "failed")
 _UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -226,6 +227,6 @@ def confirm_removal(runs: Sequence[Path]) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(f"runs prune: would remove {count} (add --yes)")
     names = ", ".join(f"{run.parent.name}/{run.name}" for run in runs)
-    sys.stderr.write(f"remove {names}? [y/N] ")
+    sys.stderr.write(visible_text(f"remove {names}? [y/N] "))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -132,3 +132,11 @@ def test_an_absurd_rate_is_stopped_at_the_first_reading(optimizer: str, tmp_path
     assert f"step {summary.steps}" in summary.why
     assert "hidden1" in summary.why or "output" in summary.why
     assert (tmp_path / "run" / "checkpoints" / "last").read_text().strip() == "step-00000000"
+
+
+def test_a_run_whose_every_answer_is_right_is_told_nothing_of_its_score(tmp_path: Path) -> None:
+    """Four rows prove nothing, but all of them are answered: to say "no better" would be wrong."""
+    train("xor", run_dir=tmp_path / "run")
+    summary = read_summary(tmp_path / "run")
+    assert summary.last["validation"]["scores"]["accuracy"] == 1.0
+    assert "no_better_than_baseline" not in {one["name"] for one in summary.findings}
