@@ -9,12 +9,14 @@ from nnlab.core.finding import LEVELS, Finding
 from nnlab.diagnosis.checks import (
     data,
     label_noise,
+    layers,
     learning_rate,
     loss,
     pacing,
     restraint,
     scores,
     signal,
+    splits,
     unusual,
     weights,
 )
@@ -28,8 +30,10 @@ SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING, *unusual.UNUSUAL)
 """Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
+    *splits.SPLIT_CHECKS,
     *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
+    *layers.LAYER_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
     *learning_rate.RATE_CHECKS,
@@ -38,6 +42,20 @@ CHECKS: tuple[Check, ...] = (
     *label_noise.LABEL_CHECKS,
 )
 """Causes before what they cause: data, config, weights, signal, rate, loss."""
+TOPICS: Mapping[str, frozenset[str]] = {
+    topic: frozenset(check.name for check in checks)
+    for topic, checks in (
+        ("data", data.DATA_CHECKS),
+        ("splits", splits.SPLIT_CHECKS),
+        ("settings", [setting.check() for setting in SETTINGS]),
+        ("weights", weights.WEIGHT_CHECKS),
+        ("layers", (*layers.LAYER_CHECKS, *signal.SIGNAL_CHECKS)),
+        ("learning rate", learning_rate.RATE_CHECKS),
+        ("loss and scores", (*loss.ALWAYS, *loss.LOSS_CHECKS, *scores.SCORE_CHECKS)),
+        ("labels", label_noise.LABEL_CHECKS),
+    )
+}
+"""Names of findings by what they are about."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
 _WELL = 0.9
@@ -75,7 +93,9 @@ class Watcher:
         followed = facts.followed and not facts.experiment.shape.start
         self._follows = followed
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
-        self._checks = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
+        self._checks = (
+            CHECKS if followed else (*data.DATA_CHECKS, *splits.SPLIT_CHECKS, *loss.ALWAYS)
+        )
         self._readings = 0
         self._next = 0
         self.findings: dict[str, Finding] = {finding.name: finding for finding in told}

@@ -92,7 +92,7 @@ class Trials:
     def __init__(
         self,
         facts: Facts,
-        examples: Examples,
+        examples: Examples | None,
         history: Sequence[Mapping[str, object]],
         *,
         seconds: float,
@@ -100,7 +100,7 @@ class Trials:
     ) -> None:
         self._facts, self._examples = facts, examples
         self._score = _score_of(facts)
-        self._rows = len(examples.rows.get("validation", ()))
+        self._rows = facts.experiment.shape.sizes.get("validation", 0)
         self._before = _curve(history, self._score)
         self._diverged = diverged
         self._left = min(MOST_SECONDS, max(FEW_SECONDS, SHARE * seconds))
@@ -112,7 +112,7 @@ class Trials:
         """Whether there is something to hold a trial against, and time for one."""
         facts = self._facts
         plain = facts.followed and not facts.handed and not facts.config.data.handed
-        return plain and bool(self._before) and self._left > 0.0
+        return plain and self._examples is not None and bool(self._before) and self._left > 0.0
 
     def try_change(self, remedy: Sequence[str], *, share: float = 1.0) -> Trial | None:
         """Trains with a change; None where it cannot be tried.
@@ -135,6 +135,7 @@ class Trials:
             examples = changed.load() if data else self._examples
         except NnlabError:
             return None
+        assert examples is not None
         if changed.per_epoch > most:
             return self._beside(tuple(remedy), changed, examples, most // 2)
         curve, steps, ended = _trained(changed, examples, most, self._score)

@@ -36,6 +36,7 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
             next(layer for layer in several if layer.name == names[0])
         ],
         quantity="how much the weights of its units differ, of their length",
+        limit=facts.limits.symmetric,
         since=since_step(history.probed, lambda p: bool(alike(p))),
         meaning=f"all units of {names[0]} have the same weights and get the same gradient: they "
         "learn as one unit, or not at all",
@@ -72,7 +73,8 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         level="warning" if late or severe else "note",
         layer=None,
         measured=ratio,
-        quantity="first loss over that of a blind guess",
+        quantity="first loss over that of a guess which never looks at the inputs",
+        limit=limits.initial_loss,
         since=0,
         meaning=f"the loss begins at {first:.3g}, where a guess without looking has {known:.3g}: "
         f"the outputs are too large before anything is learned{made if wide else ''}",
@@ -144,6 +146,7 @@ def update_ratio_off(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
+        limit=high if long else low,
         since=since_step(probed, off),
         meaning=f"updates are very {word} beside the weights: the learning rate is too "
         f"{'large' if long else 'small'} for this network",
@@ -175,6 +178,7 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
         layer=flat[0].name,
         measured=float(rows),
         quantity="examples in a batch",
+        limit=float(facts.limits.batch_norm_rows),
         since=0,
         meaning=f"batch normalization takes mean and deviation over {rows} examples: what a unit "
         "puts out hangs on which others are in the batch",
