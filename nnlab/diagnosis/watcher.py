@@ -58,7 +58,7 @@ TOPICS: Mapping[str, frozenset[str]] = {
 """Names of findings by what they are about."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
-_WELL = 0.9
+_WELL = 0.98
 """Where so much of a blind guess's loss is gone at the end, nothing that has passed did harm."""
 _ENDED = ("completed", "early_stopped", "time_limit")
 
@@ -138,7 +138,7 @@ class Watcher:
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
         if self._passed_over("overfitting"):
             del self.findings["overfitting"]  # validation fell again: it was a phase
-        if self.best_share >= _WELL:
+        if self.best_share >= _WELL and not weights.heavy_weights(self._history, self._facts):
             mended = {name: self.findings[name] for name in self._mended()}
             self.findings |= {name: replace(one, level="note") for name, one in mended.items()}
         return found

@@ -22,6 +22,8 @@ _ANY = ("too_few_updates", "batch_too_large")
 """Suspicions that fall on many healthy runs; what nearly every run would gain from."""
 _NOT_TRIED = ("class_imbalance", "target_leakage")
 """Findings whose remedy is not for the score that is measured, or makes it honest."""
+_OF_SCALE = ("data_not_scaled", "targets_not_scaled")
+"""Findings of the data alone, which a run that goes well with them and worse without disproves."""
 _FIRST = ("target_leakage",)
 """What makes every score worthless comes before what a trial made better."""
 _VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates")
@@ -63,7 +65,7 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
         further = further if root.name in _VAGUE else []
         found, gain = _tried(root, facts, trials, further)
-        if found.tried and not found.remedy and watcher.went_well:
+        if root.name in _OF_SCALE and not found.remedy and watcher.went_well:
             found = replace(found, level="note")  # nothing that it could cost was found
         known[found.name] = found
         if gain is not None:

@@ -23,7 +23,7 @@ from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
-Verdict = Literal["helps", "the same", "harms", "unknown"]
+TrialVerdict = Literal["helps", "the same", "harms", "unknown"]
 _UPDATE, _SPEED = 7e-4, 2e10
 """Seconds of a small update on one core, and floating-point operations a second in a large one."""
 FEW_SECONDS = 2.0
@@ -71,7 +71,7 @@ class Trial:
     """
 
     remedy: tuple[str, ...]
-    verdict: Verdict
+    verdict: TrialVerdict
     updates: int
     whole: bool
     text: str
@@ -143,6 +143,11 @@ class Trials:
         self.updates += steps
         return self._judged(tuple(remedy), curve, steps, ended)
 
+    def _least(self, same_loss: bool) -> float | None:
+        """A hundredth of a blind guess's loss: less is no difference; None for another loss."""
+        blind = self._facts.data.blind if self._facts.data is not None else None
+        return 0.01 * (blind or 0.0) if same_loss else None
+
     def _cost(self, experiment: Experiment) -> float:
         """Seconds of an update, with its share of the validation that follows each epoch."""
         operations = step_flops(experiment.design, experiment.batch_size)
@@ -156,12 +161,13 @@ class Trials:
         own = changed_experiment(self._facts, _QUIET)
         if steps < _FEWEST or own is None or own.batch_size != changed.batch_size:
             return None
+        assert self._examples is not None
         before = _after(own, self._examples, steps, self._score)
         after = _after(changed, examples, steps, self._score)
         self._left -= steps * (self._cost(own) + self._cost(changed))
         self.updates += 2 * steps
         same_loss = _same_loss(remedy)
-        verdict, gain = _compare(before, after, rows=self._rows, same_loss=same_loss)
+        verdict, gain = _compare(before, after, rows=self._rows, least=self._least(same_loss))
         if _alike([after], [before]):
             verdict, gain = "the same", 0.0
         text = (
@@ -186,7 +192,7 @@ class Trials:
         if self._diverged:
             before = Point(before.epoch, float("inf"), None)
         same_loss = _same_loss(remedy)
-        verdict, gain = _compare(before, after, rows=self._rows, same_loss=same_loss)
+        verdict, gain = _compare(before, after, rows=self._rows, least=self._least(same_loss))
         if _alike(curve, own):
             verdict, gain = "the same", 0.0
         where = "to its end" if ended else f"for {steps:,} updates"
@@ -290,11 +296,19 @@ def _trained(
     return found, step, False
 
 
-def _compare(before: Point, after: Point, *, rows: int, same_loss: bool) -> tuple[Verdict, float]:
+def _compare(
+    before: Point, after: Point, *, rows: int, least: float | None
+) -> tuple[TrialVerdict, float]:
     """Whether validation is clearly better or worse after a change, and by how much.
 
     A share of right answers among so many rows moves by two standard errors of itself by chance; a
     loss counts where it moves by a twentieth of itself and the score does not say otherwise.
+
+    Args:
+        before: of the run as it was.
+        after: of the run with the change.
+        rows: of validation.
+        least: a smaller difference of the loss is none; None where losses cannot be compared.
     """
     if not isfinite(after.loss):
         return ("the same" if not isfinite(before.loss) else "harms"), _DIVERGED
@@ -307,7 +321,7 @@ def _compare(before: Point, after: Point, *, rows: int, same_loss: bool) -> tupl
         luck = max(0.02, 2.0 * (p * (1.0 - p) / max(1, rows)) ** 0.5)
         if abs(rise) > luck:
             return ("helps" if rise > 0.0 else "harms"), rise
-    if not same_loss:
+    if least is None or abs(before.loss - after.loss) < least:
         return "the same", rise
     lower = (before.loss - after.loss) / max(1e-12, abs(before.loss))
     gain = rise if rise else min(1.0, max(-1.0, lower)) * 0.02

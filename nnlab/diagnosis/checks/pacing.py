@@ -274,7 +274,7 @@ def _unfinished(history: History, facts: Facts) -> Proof | None:
         return Proof(float(history.step), "updates of the whole run")
     # A run that has to mend a bad start falls too: it must have passed a guess, or come near. One
     # that has learned what noisy data hold falls too, by little of what it has learned.
-    if fall < _FALLS or share is None or share < 0.0 or fall < 0.6 * share:
+    if fall < _FALLS or share is None or not 0.0 <= share < 0.2 or fall < 0.6 * share:
         return None
     return Proof(fall, "share of a blind guess's loss that went in the last third of the run")
 

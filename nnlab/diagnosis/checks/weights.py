@@ -60,7 +60,7 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         return None
     # Some steps mend a mild case: it counts where they have not at the end, or where long updates
     # followed from first weights that were far from usual; from usual ones the rate is the cause.
-    usual = bool(history.probed) and not _heavy(history, facts)
+    usual = bool(history.probed) and not heavy_weights(history, facts)
     far = leap_from_start(history, facts) is not None
     unmended = not usual if far else costs_something(history, facts)
     late = should_have_begun(history, facts) and unmended
@@ -116,7 +116,7 @@ _LIGHT = 0.05
 """Beside N(0, 1 / inputs): no initialization in use is as small."""
 
 
-def _heavy(history: History, facts: Facts) -> bool:
+def heavy_weights(history: History, facts: Facts) -> bool:
     """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
     lengths = of_layers(history.probed[0], "weight_norm", facts.layers) if history.probed else ()
     limit = facts.limits.initial_loss
