@@ -26,6 +26,7 @@ COMMANDS = {
         "runs": "Lists the runs; runs rm and runs prune remove some.",
         "compare": "What do runs differ in? Configs, curves, scores and weights.",
         "predict": "What does the best network of a run say of these files?",
+        "generate": "Goes on with a text, as the network of a run learned it.",
         "export": "Writes a network for programs without nnlab: ONNX, torch.export, weights.",
         "pictures": "Draws a run at its beginning, its best and its end.",
         "verify": "Is every file of a run what nnlab wrote? Checks their sums.",

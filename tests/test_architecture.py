@@ -31,7 +31,13 @@ SHARED_NAMES = {"KINDS"}
 """Names that mean the same wherever they are defined."""
 WITH_TORCH = [
     *("training.*", "models.network", "rules.*_step", "api", "__main__"),
-    *("parts.modules", "parts.containers", "parts.units", "parts.layers.modules"),
+    *(
+        "parts.modules",
+        "parts.containers",
+        "parts.units",
+        "parts.layers.modules",
+        "parts.layers.recurrent_modules",
+    ),
     "parts.optimizers.not_in_torch",
     *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.folder.checkpoint*"),
     *(

@@ -5,6 +5,7 @@ Nothing here imports torch or NumPy when the program runs.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from os import cpu_count
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
 
@@ -14,6 +15,28 @@ from nnlab.core.seeds import seed_for
 
 Shape = tuple[int, ...]
 """The shape of one example, without the batch: (1, 28, 28) or (784,)."""
+
+
+class TokenShape(tuple[int, ...]):
+    """The shape of an example that consists of tokens: (time,) whole numbers below `tokens`.
+
+    Args:
+        places: (time,).
+        tokens: how many different ones there are.
+    """
+
+    tokens: int
+
+    def __new__(cls, places: Shape, tokens: int) -> Self:
+        """The arguments are those of the class."""
+        made = super().__new__(cls, places)
+        made.tokens = tokens
+        return made
+
+    def __getnewargs__(self) -> tuple[Shape, int]:
+        """For copies and pickles."""
+        return tuple(self), self.tokens
+
 
 Split = Literal["train", "validation", "test"]
 Task = Literal["classes", "regression", "labels"]
@@ -42,6 +65,11 @@ class DataShape:
         sizes: examples in each split.
         columns: names of the input columns of a table, else empty.
         start: where a point begins, if the data are a surface to descend on; else empty.
+        places: where an example has an answer, (time,) for a next token at every step; () for one
+            answer an example. Outputs are (N, *places, K) and targets (N, *places); losses and
+            scores see them flat, (N * P, K) and (N * P,), as if every place were an example.
+        naive: of a series, the mean absolute error of the value a season ago as forecast, over the
+            training steps and in the target's unit; else None.
     """
 
     inputs: Shape
@@ -51,6 +79,62 @@ class DataShape:
     sizes: Mapping[Split, int]
     columns: tuple[str, ...] = ()
     start: tuple[float, ...] = ()
+    places: Shape = ()
+    naive: float | None = None
+
+    @property
+    def tokens(self) -> int:
+        """How many different tokens the inputs consist of; 0 where they are numbers."""
+        return self.inputs.tokens if isinstance(self.inputs, TokenShape) else 0
+
+    @property
+    def answers(self) -> int:
+        """P, how many answers an example has: one, or one at each place."""
+        return prod(self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Examples that are windows over one stored series, which are not stored one by one.
+
+    Example i sees the T steps from i * stride on; its targets are `count` steps from
+    i * stride + offset on: (1, T) is the next token at each step, (T, H) the H steps that follow.
+
+    Attributes:
+        series: (L,) tokens or (L, D) numbers.
+        targets: (L,) what is to be told of each step.
+        length: T.
+        stride: steps between the beginnings of two windows.
+        offset: where the targets begin, from the window's beginning on.
+        count: how many they are.
+    """
+
+    series: "NDArray[Any]"
+    targets: "NDArray[Any]"
+    length: int
+    stride: int
+    offset: int
+    count: int
+
+    @property
+    def span(self) -> int:
+        """How many steps an example is made of, its targets among them."""
+        return max(self.length, self.offset + self.count)
+
+    @property
+    def examples(self) -> int:
+        """N, how many whole windows there are."""
+        return max(0, (len(self.series) - self.span) // self.stride + 1)
+
+    def inputs_view(self) -> "NDArray[Any]":
+        """(N, T) or (N, T, D): a view of the series, no copy."""
+        view = np.lib.stride_tricks.sliding_window_view(self.series, self.length, axis=0)
+        return np.moveaxis(view[:: self.stride][: self.examples], -1, 1)
+
+    def targets_view(self) -> "NDArray[Any]":
+        """(N, count): a view of the targets, no copy."""
+        view = np.lib.stride_tricks.sliding_window_view(self.targets[self.offset :], self.count)
+        return view[:: self.stride][: self.examples]
 
 
 class TargetScale(NamedTuple):
@@ -97,6 +181,7 @@ class Examples:
         base: what was taken off the inputs, in float64, before they were stored: far from 0,
             float32 would merge values; broadcastable to (N, *shape). None where nothing was.
         merged: where float32 still cannot tell values apart, a line each.
+        windows: where rows are windows over a series, of which inputs and targets are views.
     """
 
     inputs: "NDArray[Any] | RowReader"
@@ -112,6 +197,13 @@ class Examples:
     peak: int | None = None
     base: "NDArray[np.float64] | None" = None
     merged: tuple[str, ...] = ()
+    windows: Windows | None = None
+
+    def answers(self, split: Split) -> "NDArray[Any]":
+        """The targets of a split, every place by itself: (N * P,) or (N, K)."""
+        found = self.targets[self.rows[split]]
+        # Tokens are stored in the smallest type that holds them; class numbers are int64.
+        return found.reshape(-1).astype(np.int64) if self.shape.places else found
 
     def own(self, stored: "NDArray[Any]") -> "NDArray[Any]":
         """Inputs (N, *shape) as stored in the data's own numbers: in float64 where a base is."""
@@ -122,9 +214,10 @@ class Batch(NamedTuple):
     """What one step sees."""
 
     inputs: "Tensor"
-    """(N, *shape), scaled and augmented, in the run's precision."""
+    """(N, *shape), scaled and augmented, in the run's precision; tokens are int64."""
     targets: "Tensor"
-    """(N,) int64 or (N, K) float: numbers, 0 or 1 for each label, distributions over classes where
+    """(N,) int64, (N * P,) of P places, or (N, K) float: numbers, 0 or 1 for each label,
+    distributions over classes where
     examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
@@ -183,12 +276,20 @@ def drawn_for(layer: Drawing, inputs: "Tensor") -> "tuple[Tensor, Tensor] | None
     return noise.rows, noise.seed + layer.stream
 
 
+@runtime_checkable
+class Unrolling(Protocol):
+    """A layer whose steps through time can be written out, as a recorded step needs them."""
+
+    unrolled: bool
+
+
 AugmentFn = Callable[[Batch, int], Batch]
 """A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
 seed and the row numbers alone."""
 
 LossFn = Callable[["Tensor", Batch], "Tensor"]
-"""(N, K) outputs and their batch to (N,): one loss per example. The mean is taken by the step."""
+"""(N, K) outputs and their batch to (N,): one loss per example, or per place of (N * P, K)
+outputs. The mean is taken by the step."""
 
 
 class Score(Protocol):

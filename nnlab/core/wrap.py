@@ -9,7 +9,7 @@ NARROW, USUAL, WIDE = 40, 80, 120
 """Columns: the fewest that text is broken for, those of a file or pipe, the most that read well."""
 
 _COMMANDS = (
-    "backprop|bench|check|compare|doctor|eval|lr|menu|new|pictures|predict|resume|runs|schema|show|"
+    "backprop|bench|check|compare|doctor|eval|generate|lr|menu|new|pictures|predict|resume|runs|schema|show|"
     "tensorboard|train|verify"
 )
 # A command to paste ends where its sentence goes on; a setting is one word though it has a space.

@@ -79,7 +79,7 @@ def measured_scores(
     if loss is None:
         loss = _default_loss(shape.task) if isinstance(config.loss, str) else config.loss
     if scores is None:
-        scores = auto_scores(shape.task) if isinstance(config.scores, str) else config.scores
+        scores = auto_scores(shape) if isinstance(config.scores, str) else config.scores
     return loss, scores
 
 

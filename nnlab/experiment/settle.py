@@ -54,8 +54,9 @@ def settle(
     """
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
-    written, config = config, take_rule_autos(config)
-    wrong = owner_mistakes(config, shape, place)
+    wrong: list[Mistake] = []
+    written, config = config, _model_for(take_rule_autos(config), shape, wrong)
+    wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
     wrong += find_misfits(config, shape)
@@ -87,6 +88,14 @@ def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
     except MistakeError as error:
         wrong.append(error.mistake)
         return None
+
+
+def _model_for(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunConfig:
+    """The config with those `auto`s of the model taken that follow from the data."""
+    model = _try(lambda: config.model.settled_for(shape), wrong)
+    if model is None or model is config.model:
+        return config
+    return config.model_copy(update={"model": model}).written(config.origins)
 
 
 def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:

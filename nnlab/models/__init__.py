@@ -17,6 +17,7 @@ Model = Annotated[
         "nnlab.models.mlp",
         "nnlab.models.cnn",
         "nnlab.models.stack",
+        "nnlab.models.recurrent",
         "nnlab.models.resnet",
         "nnlab.models.published",
         "nnlab.models.single_unit",

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape
-from nnlab.core.errors import MistakeError
+from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape, TokenShape
+from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Config, Forms, Kind
 from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
@@ -51,6 +51,10 @@ class ModelConfig(Kind, frozen=True):
     @abstractmethod
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         """The layers before the output layer, settled and named, for examples of this shape."""
+
+    def settled_for(self, data: DataShape) -> Self:
+        """The model with what follows from the data decided. Default: nothing does."""
+        return self
 
     def expanded(self, inputs: Shape) -> "StackConfig":
         """This network as a stack: same names, same first weights. Default: there is none.
@@ -182,10 +186,7 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
         shape = plans[-1].output if plans else data.inputs
         plans.append(_planned(placed, shape))
     shape = plans[-1].output if plans else data.inputs
-    if len(shape) != 1:
-        text = f"the output layer needs a flat input, gets {shape}"
-        path = hidden[-1].path if hidden else ("model",)
-        raise MistakeError(path, f"{text} (put flatten or global_pool behind this)")
+    _check_end(shape, data, hidden[-1].path if hidden else ("model",))
     # Log-softmax and log-sigmoid are exact on logits: such a loss applies its link itself.
     fused = loss.link_inside
     last = LinearConfig(
@@ -205,6 +206,25 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
         text = f"{network.parameters:,} parameters are more than the limit of {MAX_PARAMETERS:,}"
         raise MistakeError(largest.path, f"{text} ({_count(largest):,} of them here)")
     return network
+
+
+def _check_end(shape: Shape, data: DataShape, path: Path) -> None:
+    """What comes into the output layer has as many places as the data have answers.
+
+    Raises:
+        MistakeError: if not.
+    """
+    if isinstance(shape, TokenShape):
+        raise MistakeError(path, "tokens are names, not numbers (put an embedding before)")
+    if data.places:
+        if len(shape) == 2 and shape[:1] == data.places:
+            return
+        text = f"the targets are {data.places[0]} of each example, one at every step"
+        raise MistakeError(path, f"{text}, and {shape} comes out (keep the sequence)")
+    if len(shape) != 1:
+        ways = "last or mean_time" if len(shape) == 2 else "flatten or global_pool"
+        text = f"the output layer needs a flat input, gets {shape}"
+        raise MistakeError(path, f"{text} (put {ways} behind this)")
 
 
 def _whole(model: ModelConfig, layers: tuple[Placed, ...], data: DataShape) -> Design:

@@ -86,3 +86,48 @@ class RowRReLU(nn.RReLU):
         draws = uniform_rows(rows, seed, prod(input.shape[1:])).view(input.shape).to(input.dtype)
         slope = self.lower + (self.upper - self.lower) * draws
         return torch.where(input >= 0, input, input * slope)
+
+
+@final
+class TimeDropout(nn.Module):
+    """Drops the same units at every step of a sequence. Gal & Ghahramani 2016, arXiv:1512.05287.
+
+    Args:
+        p: the share that is dropped, rounded to a multiple of 2^-16.
+    """
+
+    noise: Noise | None = None
+    stream: int = 0
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same."""
+        if not self.training or self.p == 0.0:
+            return x
+        drawn = drawn_for(self, x)
+        if drawn is None:
+            mask = F.dropout(x.new_ones(len(x), 1, x.shape[2]), self.p, training=True)
+            return x * mask
+        kept = rows_kept(*drawn, x.shape[2], self.p)[:, None]
+        return torch.where(kept, x / kept_share(self.p), torch.zeros_like(x))
+
+
+@final
+class LastStep(nn.Module):
+    """What stands at the last step of a sequence."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to (N, D)."""
+        return x[:, -1]
+
+
+@final
+class MeanOverTime(nn.Module):
+    """The mean over the steps of a sequence."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to (N, D)."""
+        return x.mean(1)

@@ -15,7 +15,7 @@ from nnlab.training.probes.gradients import clip_gradients, tensor_norms
 from nnlab.training.probes.no_trace import foreign
 from nnlab.training.probes.observation import Observation
 from nnlab.training.step import Parts
-from nnlab.training.window import Window
+from nnlab.training.window import Window, flat_places
 
 
 @final
@@ -34,6 +34,7 @@ class EagerStep:
         self.network = parts.network
         self.optimizer = parts.optimizer
         self.source = parts.source
+        self.answers = parts.answers
         self._parts = parts
         self.augments = parts.augment is not None
         self._named = dict(parts.network.named_parameters())
@@ -168,7 +169,7 @@ class EagerStep:
             return self._differentiate(batch, window, None, penalized=True)
         objective = self._parts.learning_rate.new_zeros((), dtype=self._parameters[0].dtype)
         for number in range(min(count, len(batch.rows))):
-            part = Batch(*(tensor[number::count] for tensor in batch))
+            part = _every(batch, number, count)
             share = len(batch.targets)
             objective += self._differentiate(part, window, share, penalized=number == 0)
         return objective
@@ -179,7 +180,7 @@ class EagerStep:
         """Adds the gradient of a batch, or of a part of one of `whole` examples."""
         self._noise.rows = batch.rows
         with self._autocast():
-            outputs = self.network(batch.inputs)
+            outputs = flat_places(self.network(batch.inputs))
         self._noise.rows = None
         losses = self._parts.loss(outputs, batch)
         total = losses.mean() if whole is None else losses.sum() / whole
@@ -269,6 +270,16 @@ class EagerStep:
         self.window.load(state)
         self.observation.clipped.copy_(state["window/clipped"])
         self.count = int(state["step/count"])
+
+
+def _every(batch: Batch, first: int, count: int) -> Batch:
+    """Every `count`-th example from the first on, with the answers at all its places."""
+    inputs, targets, rows = batch
+    if len(targets) != len(rows):
+        targets = targets.unflatten(0, (len(rows), -1))
+    targets = targets[first::count]
+    each = targets.flatten(0, 1) if len(batch.targets) != len(rows) else targets
+    return Batch(inputs[first::count], each, rows[first::count])
 
 
 def optimizer_state(

@@ -21,7 +21,7 @@ from nnlab.training.probes.no_trace import (
     without_side_effects,
 )
 from nnlab.training.sources import RowSource
-from nnlab.training.window import Window
+from nnlab.training.window import Window, flat_places
 
 _NONE: Mapping[str, StoredScore] = {}
 
@@ -118,7 +118,7 @@ class Forward:
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         with matmul_precision(inputs.device, self.autocast):
-            outputs = self.network(inputs)
+            outputs = flat_places(self.network(inputs))
         # Whatever follows (losses, probabilities, sums) needs float32's digits.
         return outputs if outputs.dtype == torch.float64 else outputs.float()
 

@@ -1,7 +1,7 @@
 """Where batches come from: here all rows lie on the device; `streams` reads them as needed."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,15 @@ class RowSource(Protocol):
         ...
 
 
+@runtime_checkable
+class HeldSource(RowSource, Protocol):
+    """A source whose rows lie on the device, so that a compiled step gathers them itself."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `gather` reads, by name."""
+        ...
+
+
 @final
 class ResidentSource:
     """All rows lie on the device as they are stored (uint8 for images); scaling happens there."""
@@ -41,11 +50,13 @@ class ResidentSource:
         self._inputs = _tensor(examples.inputs).to(device)
         self._targets = targets_of(examples, dtype).to(device)
         self._scale = RowScale(examples, device=device, dtype=dtype)
+        self._places = bool(examples.shape.places)
 
     def gather(self, rows: Tensor) -> Batch:
         """The batch of these rows."""
         inputs = self._scale(self._inputs.index_select(0, rows))
-        return Batch(inputs, self._targets.index_select(0, rows), rows)
+        targets = self._targets.index_select(0, rows)
+        return Batch(inputs, targets.reshape(-1) if self._places else targets, rows)
 
     def announce(self, batches: Sequence[Tensor]) -> None:
         """Nothing is read ahead: all is there."""
@@ -61,16 +72,76 @@ class ResidentSource:
 
 
 @final
+class WindowSource:
+    """Rows are windows over a series that lies on the device once, as it is stored."""
+
+    def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:
+        windows = examples.windows
+        assert windows is not None
+        self._series = _tensor(windows.series).to(device)
+        self._targets = _tensor(windows.targets).to(device)
+        self._stride, self._offset = windows.stride, windows.offset
+        self._steps = torch.arange(windows.length, device=device)
+        self._ahead = torch.arange(windows.count, device=device) + windows.offset
+        self._scale = RowScale(examples, device=device, dtype=dtype)
+        self._places = bool(examples.shape.places)
+        self._dtype = dtype
+        scale = examples.target_scale
+        self._mean, self._deviation = (
+            None if scale is None else torch.tensor(part, dtype=dtype, device=device)
+            for part in (scale or (None, None))
+        )
+
+    def gather(self, rows: Tensor) -> Batch:
+        """The batch of these windows."""
+        starts = (rows * self._stride)[:, None]
+        inputs = self._scale(self._series[starts + self._steps])
+        targets = self._targets[starts + self._ahead]
+        if self._places:
+            return Batch(inputs, targets.reshape(-1).long(), rows)
+        targets = targets.to(self._dtype)
+        if self._mean is not None:
+            targets = (targets - self._mean) / self._deviation
+        return Batch(inputs, targets, rows)
+
+    def announce(self, batches: Sequence[Tensor]) -> None:
+        """Nothing is read ahead: all is there."""
+
+    def close(self) -> None:
+        """Nothing was begun."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `gather` reads, by name."""
+        held = {
+            "series": self._series,
+            "targets": self._targets,
+            "steps": self._steps,
+            "ahead": self._ahead,
+            "factor": self._scale.factor,
+            "shift": self._scale.shift,
+            "mean": self._mean,
+            "deviation": self._deviation,
+        }
+        return {name: tensor for name, tensor in held.items() if tensor is not None}
+
+
+@final
 class RowScale:
-    """(x - shift) * factor, without the subtraction where there is nothing to subtract."""
+    """(x - shift) * factor, without the subtraction where there is nothing to subtract.
+
+    Tokens stay what they are, whole numbers.
+    """
 
     def __init__(self, examples: Examples, *, device: torch.device, dtype: torch.dtype) -> None:
         self._dtype = dtype
+        self._tokens = examples.shape.tokens > 0
         self.shift = _tensor(examples.shift).to(device, dtype) if examples.shift.any() else None
         self.factor = _tensor(examples.factor).to(device, dtype)
 
     def __call__(self, stored: Tensor) -> Tensor:
         """(N, *shape) as stored to (N, *shape) in the run's precision."""
+        if self._tokens:
+            return stored.long()
         inputs = stored.to(self._dtype)
         if self.shift is None:
             return inputs * self.factor

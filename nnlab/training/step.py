@@ -68,6 +68,7 @@ class Parts:
         closure: whether the optimizer evaluates the loss several times in an update.
         augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
+        answers: how many an example has: one, or one at each of its places.
         accumulate: in how many parts the gradient of a batch is computed, one after the other.
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
@@ -90,6 +91,7 @@ class Parts:
     closure: bool = False
     augment: AugmentFn | None = None
     penalty: Penalty | None = None
+    answers: int = 1
     accumulate: int = 1
     clip_norm: float | None = None
     constraint: Constraint | None = None

@@ -11,6 +11,14 @@ from nnlab.core.contracts import Batch, Score
 _COUNT = "window/epoch/"
 
 
+def flat_places(outputs: Tensor) -> Tensor:
+    """Outputs (N, *places, K) as (N * P, K): the one place where a place becomes an example.
+
+    Losses, scores and sums see no places; outputs (N, K) stay as they are.
+    """
+    return outputs.flatten(0, -2) if outputs.ndim > 2 else outputs
+
+
 @final
 class Window:
     """Adds up losses, penalties and scores of batches, without reading any of them back.

@@ -194,6 +194,7 @@ class TestEveryNetwork:
 EXAMPLE_DATA = {
     "cnn": data((1, 16, 16)),
     "mcculloch_pitts": data((2,), 2),
+    **dict.fromkeys(("rnn", "lstm", "gru"), data((6, 3))),
     "point": DataShape((2,), "regression", 1, (), {"train": 1}, start=(-1.5, 2.0)),
 }
 

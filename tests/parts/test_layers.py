@@ -9,7 +9,7 @@ from counting import CountFlops
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnlab.core.contracts import Shape
+from nnlab.core.contracts import Shape, TokenShape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import kinds_of
 from nnlab.parts.activations import Activation
@@ -128,7 +128,8 @@ class TestEveryKind:
         assert len(first) <= 100
 
     def test_has_an_example_that_fits_somewhere(self, kind: type[LayerConfig]) -> None:
-        assert takes(kind.example(), IMAGE) or takes(kind.example(), FLAT)
+        shapes = (IMAGE, FLAT, (5, 3), TokenShape((5,), 9))
+        assert any(takes(kind.example(), shape) for shape in shapes)
 
     def test_is_settled_once_and_for_all(self, kind: type[LayerConfig]) -> None:
         once = settled(kind.example())

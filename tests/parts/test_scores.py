@@ -7,13 +7,14 @@ import torch
 from sklearn import metrics
 from torch import Tensor
 
-from nnlab.core.contracts import Batch, DataShape, Score, Task
+from nnlab.core.contracts import Batch, DataShape, Score, Task, TokenShape
 from nnlab.core.kinds import kinds_of
 from nnlab.parts.scores import AnyScore, auto_scores
 from nnlab.parts.scores.classes import AccuracyConfig, ErrorRateConfig, TopKConfig
 from nnlab.parts.scores.family import ScoreConfig, SumScoreConfig
 from nnlab.parts.scores.per_class import F1Config, PrecisionConfig
 from nnlab.parts.scores.regression import MaeScoreConfig, R2Config, RmseConfig
+from nnlab.parts.scores.sequences import BitsPerTokenConfig, MaseConfig, PerplexityConfig
 
 CONFIGS: list[Any] = [
     kind.example() for kind in kinds_of(AnyScore).values() if issubclass(kind, SumScoreConfig)
@@ -29,7 +30,7 @@ LABELS = torch.randint(2, (50, 7), generator=RANDOM).float()
 
 
 def data(task: Task, outputs: int) -> DataShape:
-    return DataShape((4,), task, outputs, (), {"train": 50})
+    return DataShape((4,), task, outputs, (), {"train": 50}, naive=2.0)
 
 
 def value_of(score: Score, outputs: Tensor, targets: Tensor, pieces: int = 1) -> float:
@@ -187,4 +188,37 @@ def test_key_is_the_name_in_metrics(config: ScoreConfig, key: str) -> None:
     ],
 )
 def test_auto_scores_follow_the_task(task: Task, keys: list[str]) -> None:
-    assert [score.key for score in auto_scores(task)] == keys
+    shape = DataShape((4,), task, 3, (), {"train": 50})
+    assert [score.key for score in auto_scores(shape)] == keys
+
+
+def test_auto_scores_of_sequences_are_those_of_their_field() -> None:
+    text = DataShape(TokenShape((9,), 5), "classes", 5, tuple("abcde"), {"train": 9}, places=(9,))
+    assert [score.key for score in auto_scores(text)] == ["perplexity", "accuracy"]
+    series = DataShape((9, 1), "regression", 1, (), {"train": 9}, naive=0.5)
+    assert [score.key for score in auto_scores(series)] == ["mae", "mase"]
+
+
+class TestOfSequences:
+    def test_perplexity_is_the_exponential_of_torchs_cross_entropy(self) -> None:
+        loss = torch.nn.functional.cross_entropy(LOGITS.double(), CLASSES).item()
+        shape = data("classes", 7)
+        for config, expected in (
+            (PerplexityConfig(), math.exp(loss)),
+            (BitsPerTokenConfig(), loss / math.log(2)),
+        ):
+            score = config.build(shape, ())
+            found = value_of(score, LOGITS.double().softmax(1), CLASSES, pieces=3)
+            assert found == pytest.approx(expected, rel=1e-12)
+
+    def test_perplexity_of_an_even_guess_is_the_number_of_classes(self) -> None:
+        score = PerplexityConfig().build(data("classes", 7), ())
+        assert value_of(score, torch.full((50, 7), 1 / 7), CLASSES) == pytest.approx(7.0)
+
+    def test_mase_is_the_error_over_the_naive_one(self) -> None:
+        score = MaseConfig().build(data("regression", 3), MEAN)
+        error = metrics.mean_absolute_error(COLUMNS, GUESSES)
+        assert value_of(score, GUESSES, COLUMNS, pieces=4) == pytest.approx(error / 2.0, rel=1e-6)
+        assert MaseConfig().mistake(data("regression", 3)) is None
+        without = DataShape((4,), "regression", 3, (), {"train": 50})
+        assert "mae" in (MaseConfig().mistake(without) or "")

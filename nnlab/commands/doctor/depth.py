@@ -13,6 +13,7 @@ from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.parts.layers.weighted import LinearConfig
 from nnlab.training.probes.labels import Site
 from nnlab.training.probes.sight import Sight
+from nnlab.training.window import flat_places
 
 _PAIRS = 64
 """So many examples are compared, each with each."""
@@ -66,7 +67,7 @@ def _measure(sight: Sight, batch: Batch, loss: LossFn) -> dict[str, DepthMeasure
             kept[place.layer] = x
 
     with sight.still(), sight.open(tap, whole=True), torch.enable_grad():
-        outputs = sight.network(batch.inputs)
+        outputs = flat_places(sight.network(batch.inputs))
         loss(outputs, batch).mean().backward()
     sight.network.zero_grad(set_to_none=True)
     return {name: _of(x) for name, x in kept.items()}

@@ -37,19 +37,21 @@ def changed_experiment(
 def effective(facts: Facts, changes: Sequence[str]) -> tuple[str, ...]:
     """Those of the changes that make another experiment of this one, together.
 
-    A change that is in force already, that no layer takes over, or that the config refuses beside
-    the others is left out.
+    A change that is in force already, that no layer takes over, or that the config refuses is left
+    out. Some changes are possible only together: another loss and its output activation.
     """
     if facts.handed or facts.config.data.handed or not changes:
         return tuple(changes)  # what Python handed in is not written in the config
-    kept: list[str] = []
-    before = facts.experiment
-    for change in changes:
-        after = changed_experiment(facts, [*kept, change])
-        if after is not None and not _same(before, after):
-            kept.append(change)
-            before = after
-    return tuple(kept)
+    kept, whole = list(changes), changed_experiment(facts, changes)
+    if whole is None:  # one that the config refuses takes only itself out
+        kept = [one for one in changes if changed_experiment(facts, [one]) is not None]
+        whole = changed_experiment(facts, kept)
+    for change in [*kept] if whole is not None else ():
+        without = [one for one in kept if one != change]
+        after = changed_experiment(facts, without)
+        if whole is not None and after is not None and _same(after, whole):
+            kept = without
+    return tuple(kept) if whole is not None else ()
 
 
 def _same(one: Experiment, other: Experiment) -> bool:

@@ -47,7 +47,7 @@ def data_facts(
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
     moves = spread > 1e-6 * (np.abs(seen).max(axis=0) + 1e-30)
-    table = len(shape.inputs) == 1
+    table = len(shape.inputs) == 1 and not shape.tokens
     sources = source_columns(shape.columns, raw) if table else []
     names = shape.columns or tuple(str(column) for column in range(seen.shape[1]))
     widest = int(spread.argmax())
@@ -122,7 +122,8 @@ def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]"
 
 def _unreachable(experiment: Experiment, examples: Examples) -> float:
     """The share of target numbers beyond the output activation's values, by more than rounding."""
-    if examples.shape.task != "regression" or experiment.config.model.handed:
+    shape = examples.shape
+    if shape.task != "regression" or shape.places or experiment.config.model.handed:
         return 0.0
     targets = examples.targets[examples.rows["train"]].astype(np.float64)
     if (scale := examples.target_scale) is not None:
@@ -142,8 +143,8 @@ def _split_counts(examples: Examples) -> dict[Split, tuple[int, ...]]:
         return {}
     classes = examples.shape.outputs
     return {
-        split: tuple(map(int, np.bincount(examples.targets[rows], minlength=classes)))
-        for split, rows in examples.rows.items()
+        split: tuple(map(int, np.bincount(examples.answers(split), minlength=classes)))
+        for split in examples.rows
     }
 
 

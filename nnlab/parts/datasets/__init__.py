@@ -22,6 +22,9 @@ Data = Annotated[
         "nnlab.parts.datasets.files.csv_table",
         "nnlab.parts.datasets.files.npz",
         "nnlab.parts.datasets.files.image_folder",
+        "nnlab.parts.datasets.sequences.text",
+        "nnlab.parts.datasets.sequences.series",
+        "nnlab.parts.datasets.sequences.memory",
         unlisted="nnlab.parts.datasets.files.arrays",
     ),
 ]

@@ -46,7 +46,7 @@ def check_table(
         if isinstance(array, np.ndarray) and array.dtype.kind not in "buif":
             raise DataError(f"data: {name} are {array.dtype}, not numbers")
     if shape.task == "classes":
-        _check_labels(targets, shape.classes)
+        _check_labels(targets, shape)
     elif targets.shape[1:] != (shape.outputs,):
         raise DataError(
             f"data: targets have shape {tuple(targets.shape[1:])}, expected ({shape.outputs},)"
@@ -58,16 +58,20 @@ def check_table(
     _check_finite("targets", targets, (), gaps=False)
 
 
-def _check_labels(targets: "NDArray[Any]", classes: tuple[str, ...]) -> None:
-    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+def _check_labels(targets: "NDArray[Any]", shape: DataShape) -> None:
+    classes = shape.classes
+    if targets.shape[1:] != shape.places or targets.dtype.kind not in "iu":
+        wanted = ", ".join(map(str, ("N", *shape.places))) + ("" if shape.places else ",")
         raise DataError(
-            f"data: labels are {targets.dtype} of shape {targets.shape}, not whole numbers (N,)"
+            f"data: labels are {targets.dtype} of shape {targets.shape}, not whole numbers "
+            f"({wanted})"
         )
-    bad = np.flatnonzero((targets < 0) | (targets >= len(classes)))
+    bad = np.argwhere((targets < 0) | (targets >= len(classes)))
     if len(bad):
         raise DataError(
-            f"data: {_plural(len(bad), 'label')} out of range, first {targets[bad[0]]} in row "
-            f"{bad[0]} (rows count from 0; {len(classes)} classes are 0 to {len(classes) - 1})"
+            f"data: {_plural(len(bad), 'label')} out of range, first {targets[tuple(bad[0])]} in "
+            f"row {bad[0][0]} (rows count from 0; {len(classes)} classes are 0 to "
+            f"{len(classes) - 1})"
         )
 
 
@@ -183,7 +187,7 @@ def _shared_rows(examples: Examples) -> tuple[str, ...]:
 
 def counts_of(examples: Examples, split: Split) -> "NDArray[np.int64]":
     """How many examples of a split have each class or label."""
-    targets = examples.targets[examples.rows[split]]
+    targets = examples.answers(split)
     if examples.shape.task == "labels":
         return targets.sum(axis=0).astype(np.int64)
     return np.bincount(targets, minlength=len(examples.shape.classes))

@@ -30,16 +30,25 @@ from nnlab.parts.datasets.split_sizes import (
 )
 from nnlab.parts.datasets.splits import split_rows
 from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource
+from nnlab.parts.datasets.views import View, viewed_source, viewed_table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
 _Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
 
-_AUTO_SCALE: Mapping[Form, _Scale] = {"images": "unit", "table": "feature", "points": "none"}
+_AUTO_SCALE: Mapping[Form, _Scale] = {
+    "images": "unit",
+    "table": "feature",
+    "points": "none",
+    "series": "feature",
+    "tokens": "none",
+}
 _SCALES: Mapping[Form, tuple[_Scale, ...]] = {
     "images": ("none", "unit", "channel", "center"),
     "table": ("none", "unit", "feature", "center"),
     "points": ("none", "unit", "feature", "center"),
+    "series": ("none", "feature"),
+    "tokens": ("none",),
 }
 
 
@@ -57,6 +66,9 @@ class DataConfig(Kind, frozen=True):
     or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
     scale_target: Literal["none", "standard"] = "none"
     """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
+    view: View = "image"
+    """How images are shown: as they are, or as a sequence, for recurrent networks: row by row or
+    pixel by pixel. Le et al. 2015, arXiv:1504.00941, section 4.2."""
     limit: Limit = None
     exclude: str | None = None
     """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
@@ -165,10 +177,10 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing or damaged.
         """
         self._refuse(place)
-        source = self.source(place)
+        source = viewed_source(self.source(place), self.view)
         with _hinting(source.guess):
             shape = self._shape(source, place)
-            if (table := self.at_hand(place)) is not None:
+            if self.view == "image" and (table := self.at_hand(place)) is not None:
                 rows, _ = self._checked_rows(table, shape, place)
                 if table.gaps and isinstance(table.inputs, np.ndarray):
                     gaps = np.flatnonzero(np.isnan(table.inputs).any(axis=0))
@@ -184,7 +196,7 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing, damaged or not fit to train on.
         """
         self._refuse(place)
-        return self._examples(self.read(place), place)
+        return self._examples(viewed_table(self.read(place), self.view), place)
 
     def _examples(self, table: Table, place: Place) -> Examples:
         inputs, targets = table.inputs, table.targets
@@ -204,6 +216,7 @@ class DataConfig(Kind, frozen=True):
             rows["train"],
             peak=table.source.peak,
             by_column=self.form(place) == "table",
+            over_time=self.form(place) == "series",
             base=base,
         )
         target_scale = None
@@ -229,6 +242,7 @@ class DataConfig(Kind, frozen=True):
             else table.source.peak,
             base=base,
             merged=table.merged,
+            windows=table.windows,
         )
 
     def _checked_rows(
@@ -245,12 +259,14 @@ class DataConfig(Kind, frozen=True):
 
     def _rows(self, table: Table, place: Place) -> "dict[Split, NDArray[np.int64]]":
         source, asked = table.source, self._asked(place)
+        if source.blocks is not None:
+            return {split: np.arange(b.start, b.stop) for split, b in source.blocks.items()}
         rows = split_rows(
             _drawn(asked),
             self.limit,
             count=len(table.targets),
             given=table.given,
-            labels=table.targets if source.task == "classes" else None,
+            labels=table.targets if _one_class_each(source) else None,
             names=source.classes,
             split_seed=self.split_seed,
         )
@@ -267,15 +283,17 @@ class DataConfig(Kind, frozen=True):
             self.limit,
             pool=source.pool,
             given=source.given,
-            classes=len(source.classes) if source.task == "classes" else 0,
+            classes=len(source.classes) if _one_class_each(source) else 0,
         )
+        if source.blocks is not None:
+            sizes = {split: len(block) for split, block in source.blocks.items()}
         if self.exclude:
             sizes["train"] -= len(excluded_rows(place.find(self.exclude)))
             if sizes["train"] < 1:
                 wrong.append("data.exclude: leaves no training row")
         if noise_of(self.label_noise) is not None:
-            if source.task != "classes":
-                wrong.append("data.label_noise: needs classes, the targets are real numbers")
+            if not _one_class_each(source):
+                wrong.append("data.label_noise: needs a class for each example")
             elif "same" in asked.values():
                 wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
         if wrong:
@@ -291,6 +309,8 @@ class DataConfig(Kind, frozen=True):
             sizes=sizes,
             columns=source.columns,
             start=source.start,
+            places=source.places,
+            naive=source.naive,
         )
 
     def _asked(self, place: Place) -> dict[Split, object]:
@@ -325,6 +345,12 @@ class DataConfig(Kind, frozen=True):
                     "(use a count or a fraction)"
                 )
         form = self.form(place)
+        if self.view != "image":
+            if form != "images":
+                wrong.append(f"data.view: {self.view} is for images, {self.kind} has none")
+            if self._scale(place) not in ("none", "unit"):
+                text = f"data.scale: {self._scale(place)} is for images as they are"
+                wrong.append(f"{text} (view: {self.view} can take none, unit)")
         if (scale := self._scale(place)) not in _SCALES[form]:
             what = "images" if scale == "channel" else "the columns of a table"
             wrong.append(
@@ -334,7 +360,7 @@ class DataConfig(Kind, frozen=True):
         wrong += [
             f"data.augment.{position}: {augment.kind} needs images, {self.kind} has none"
             for position, augment in enumerate(self.augment)
-            if augment.needs_images and form != "images"
+            if augment.needs_images and (form != "images" or self.view != "image")
         ]
         if wrong:
             raise ConfigError(wrong)
@@ -353,6 +379,11 @@ def _hinting(guess: Guess | None) -> Generator[None]:
             for line in error.lines
         ]
         raise type(error)(lines) from None
+
+
+def _one_class_each(source: TableSource) -> bool:
+    """Whether every example has one class, by which rows can be drawn."""
+    return source.task == "classes" and not source.places
 
 
 def _drawn(asked: Mapping[Split, object]) -> dict[Split, object]:

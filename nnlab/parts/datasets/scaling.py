@@ -27,6 +27,7 @@ def fit_scale(
     *,
     peak: int,
     by_column: bool,
+    over_time: bool = False,
     base: "NDArray[np.float64] | None" = None,
 ) -> FittedScale:
     """Shift and factor of a scale.
@@ -38,6 +39,8 @@ def fit_scale(
         rows: the training rows.
         peak: the largest value that uint8 inputs can have, for unit.
         by_column: whether unit brings each column to 0..1 by itself.
+        over_time: inputs are (N, time, columns), of which feature scales each column alike at
+            every step.
         base: what was taken off each place of an example before it was stored, (1, *shape): a scale
             that does not fit each place by itself puts it back.
     """
@@ -52,9 +55,7 @@ def fit_scale(
         return _fitted(mean, _inverse(deviation, mean), axes, axis=1)
     if scale == "feature":
         assert isinstance(inputs, np.ndarray)
-        mean, deviation = _moments(inputs, rows, axis=(0,))
-        mean, deviation = (part.reshape(inputs.shape[1:]) for part in (mean, deviation))
-        return _fitted(mean, _inverse(deviation, mean), axes, axis=None)
+        return _by_feature(inputs, rows, over_time=over_time)
     if scale == "center":
         mean = _moments(inputs, rows, axis=(0,))[0].reshape(inputs.shape[1:])
         numbers = isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
@@ -67,6 +68,16 @@ def fit_scale(
         low, high = low.min(keepdims=True).ravel(), high.max(keepdims=True).ravel()
         return _fitted(low, _inverse(high - low, low), axes)
     return _fitted(low, _inverse(high - low, low), axes, axis=None)
+
+
+def _by_feature(inputs: "Array", rows: "NDArray[np.int64]", *, over_time: bool) -> FittedScale:
+    """Mean 0 and deviation 1 of each place of an example, or of each column over all steps."""
+    if over_time:
+        mean, deviation = _moments(inputs, rows, axis=(0, 1))
+        return _fitted(mean, _inverse(deviation, mean), inputs.ndim, axis=2)
+    found = _moments(inputs, rows, axis=(0,))
+    mean, deviation = (part.reshape(inputs.shape[1:]) for part in found)
+    return _fitted(mean, _inverse(deviation, mean), inputs.ndim, axis=None)
 
 
 def _put_back(

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from nnlab.core.contracts import RowReader, Shape, Split, Task
+from nnlab.core.contracts import RowReader, Shape, Split, Task, Windows
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 
-Form = Literal["images", "table", "points"]
-"""What one example is: (C, H, W); a row of named columns; anything else."""
+Form = Literal["images", "table", "points", "series", "tokens"]
+"""What one example is: (C, H, W); a row of named columns; (time, columns); (time,) tokens; anything
+else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ class TableSource:
         start: where a point begins, if the source is a surface; else empty.
         peak: the largest value that a uint8 input can have.
         guess: what was guessed of the task, where it could be another one.
+        places: where an example has an answer, as in `DataShape`.
+        blocks: rows of each split where they follow each other, as windows over a series must; None
+            where splits are drawn.
+        naive: as in `DataShape`.
     """
 
     inputs: Shape
@@ -85,6 +90,9 @@ class TableSource:
     start: tuple[float, ...] = ()
     peak: int = 255
     guess: Guess | None = None
+    places: Shape = ()
+    blocks: Mapping[Split, range] | None = None
+    naive: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ class Table:
         remarks: what a user should know of how it was read, a line each.
         merged: where float32 cannot tell values apart, a line each.
         dates: of columns that hold dates, how they are written.
+        windows: where rows are windows over a series, of which inputs and targets are views.
     """
 
     source: TableSource
@@ -117,6 +126,7 @@ class Table:
     remarks: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
     dates: Mapping[str, str] = field(default_factory=dict[str, str])
+    windows: Windows | None = None
 
 
 Tables = dict[object, Table]

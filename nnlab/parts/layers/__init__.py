@@ -16,6 +16,8 @@ AnyLayer = Annotated[
         "nnlab.parts.layers.plain",
         "nnlab.parts.layers.pools",
         "nnlab.parts.layers.residual",
+        "nnlab.parts.layers.recurrent",
+        "nnlab.parts.layers.sequence",
         "nnlab.parts.layers.norm_layers",
         "nnlab.parts.layers.historical",
     ),

@@ -13,6 +13,9 @@ from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import NormConfig
 
+_BARE = ("embedding", "flatten", "global_pool", "last", "mean_time")
+"""Layers whose name has no number where they come once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
@@ -88,7 +91,7 @@ def name_layers(layers: tuple[LayerConfig, ...], paths: tuple[Path, ...]) -> tup
     for layer, path in zip(layers, paths, strict=True):
         stem = layer.stem
         counts[stem] = counts.get(stem, 0) + 1
-        bare = stem in ("flatten", "global_pool") and counts[stem] == 1
+        bare = stem in _BARE and counts[stem] == 1
         name = stem if bare else f"{stem}{counts[stem]}"
         placed.append(Placed(name, layer, path))
     return tuple(placed)

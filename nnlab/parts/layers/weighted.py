@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import nn
@@ -98,12 +98,12 @@ class WeightedConfig(LayerConfig, frozen=True):
         self._check_inits(weight, path)
         parameters = {f"{name}.weight": weight}
         if self.bias:
-            parameters[f"{name}.bias"] = output[:1]
+            parameters[f"{name}.bias"] = (units_of(output),)
         buffers: dict[str, Shape] = {}
         if norm:
             parameters |= {f"{name}_norm.{k}": v for k, v in norm.parameters(output).items()}
             buffers = {f"{name}_norm.{k}": v for k, v in norm.buffers(output).items()}
-        parameters |= activation.parameters_behind(name, output[0])
+        parameters |= activation.parameters_behind(name, units_of(output))
         words = (activation.kind, f"{norm.kind} norm" if norm else "")
         init = self.init.kind if isinstance(self.init, InitializerConfig) else ""
         # A norm subtracts what a bias before it would add: there it goes without saying.
@@ -116,7 +116,7 @@ class WeightedConfig(LayerConfig, frozen=True):
             output=output,
             parameters=parameters,
             buffers=buffers,
-            flops=2 * prod(weight) * prod(output[1:]),
+            flops=2 * prod(weight) * prod(output) // units_of(output),
             note=", ".join(word for word in (*words, init, without) if word and word != "identity"),
         )
 
@@ -136,7 +136,7 @@ class WeightedConfig(LayerConfig, frozen=True):
         if norm := self._normed_by:
             modules["_norm"] = norm.build(self.output(inputs, ()))
         if self.activation is not None and self.activation.kind != "identity":
-            modules["_activation"] = self.activation.build_for(self.output(inputs, ())[0])
+            modules["_activation"] = self.activation.build_for(units_of(self.output(inputs, ())))
         if self.dropout:
             from nnlab.parts.modules import RowDropout
 
@@ -161,6 +161,11 @@ class WeightedConfig(LayerConfig, frozen=True):
         return fills
 
 
+def units_of(shape: Shape) -> int:
+    """How many units a shape has: of a sequence (time, units) the last axis, else the first."""
+    return shape[-1] if len(shape) == 2 else shape[0]
+
+
 @final
 class LinearConfig(WeightedConfig, frozen=True):
     """W x + b: every unit sees every input."""
@@ -177,17 +182,33 @@ class LinearConfig(WeightedConfig, frozen=True):
         return "hidden"
 
     def weight(self, inputs: Shape) -> Shape:
-        return (self.units, inputs[0])
+        return (self.units, inputs[-1])
 
     def output(self, inputs: Shape, path: Path) -> Shape:
+        if isinstance(inputs, TokenShape):
+            text = "(linear): needs numbers, gets tokens (put embedding before)"
+            raise MistakeError(path, text)
+        if len(inputs) == 2:
+            self._check_sequence(path)
+            return (inputs[0], self.units)
         if len(inputs) != 1:
             raise MistakeError(
                 path, f"(linear): needs a flat input, gets {inputs} (put flatten before)"
             )
         return (self.units,)
 
+    def _check_sequence(self, path: Path) -> None:
+        """What stands behind a layer at every step must see its units on the last axis."""
+        norm, activation = self.norm, self.activation
+        if norm is not None and norm.kind != "none":
+            text = f"{norm.kind} norm of a sequence (use the layer layer_norm)"
+            raise MistakeError((*path, "norm"), text)
+        if activation is not None and (activation.parameters(2) > 1 or activation.kind == "glu"):
+            text = f"{activation.kind} learns a slope for each unit of a flat layer"
+            raise MistakeError((*path, "activation"), f"{text} (use relu or leaky_relu)")
+
     def core(self, inputs: Shape) -> "nn.Module":
-        return nn.Linear(inputs[0], self.units, bias=self.bias)
+        return nn.Linear(inputs[-1], self.units, bias=self.bias)
 
 
 @final

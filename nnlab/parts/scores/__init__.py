@@ -7,7 +7,7 @@ a `StoredScoreConfig`, what asks the network again a `NetworkScoreConfig`.
 
 from typing import Annotated
 
-from nnlab.core.contracts import Task
+from nnlab.core.contracts import DataShape
 from nnlab.core.kinds import Menu
 from nnlab.parts.scores.family import ScoreConfig
 
@@ -19,13 +19,25 @@ AnyScore = Annotated[
         "nnlab.parts.scores.per_class",
         "nnlab.parts.scores.probabilities",
         "nnlab.parts.scores.ranks",
+        "nnlab.parts.scores.sequences",
         "nnlab.parts.scores.robustness",
     ),
 ]
 
 
-def auto_scores(task: Task) -> tuple[ScoreConfig, ...]:
+def auto_scores(shape: DataShape) -> tuple[ScoreConfig, ...]:
     """What `scores: auto` takes."""
+    task = shape.task
+    if shape.naive:
+        from nnlab.parts.scores.regression import MaeScoreConfig
+        from nnlab.parts.scores.sequences import MaseConfig
+
+        return (MaeScoreConfig(), MaseConfig())
+    if shape.tokens and shape.places:
+        from nnlab.parts.scores.classes import AccuracyConfig
+        from nnlab.parts.scores.sequences import PerplexityConfig
+
+        return (PerplexityConfig(), AccuracyConfig())
     if task == "regression":
         from nnlab.parts.scores.regression import MaeScoreConfig, R2Config
 

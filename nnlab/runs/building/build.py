@@ -24,7 +24,7 @@ from nnlab.training.evaluate import Forward, evaluate_split
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
-from nnlab.training.sources import ResidentSource, RowSource
+from nnlab.training.sources import ResidentSource, RowSource, WindowSource
 from nnlab.training.step import Parts, Step
 from nnlab.training.streams import StreamedSource
 
@@ -143,10 +143,11 @@ def _parts(
     if rule.optimized:
         optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
     numbers = tuned_numbers(experiment, device)
+    loss = loss_of(experiment, examples, network, numbers)
     return Parts(
         closure=config.optimizer.closure,
         network=network,
-        loss=loss_of(experiment, examples, network, numbers),
+        loss=loss,
         optimizer=optimizer,
         source=source,
         scores=scores_of(experiment, examples),
@@ -155,11 +156,12 @@ def _parts(
         augment=_augment(experiment),
         penalty=_penalty(experiment, network, numbers),
         accumulate=train.accumulate,
+        answers=experiment.shape.answers,
         clip_norm=train.clip_norm,
         numbers=numbers,
         constraint=_constraint(experiment, network),
         averaged=_averaged(experiment, network),
-        probes=build_probes(experiment, examples, network, source, device),
+        probes=build_probes(experiment, examples, network, source, device, loss),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
     )
@@ -188,6 +190,8 @@ def _dtype(experiment: Experiment) -> torch.dtype:
 
 def source_of(examples: Examples, *, device: torch.device, dtype: torch.dtype) -> RowSource:
     """All rows on the device, or read by workers where they do not fit."""
+    if examples.windows is not None:
+        return WindowSource(examples, device=device, dtype=dtype)
     if isinstance(examples.inputs, np.ndarray):
         return ResidentSource(examples, device=device, dtype=dtype)
     return StreamedSource(examples, device=device, dtype=dtype)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Examples, Seen, Split
+from nnlab.core.contracts import Examples, LossFn, Seen, Split
 from nnlab.core.seeds import seed_for
 from nnlab.experiment.experiment import Experiment
 from nnlab.training.evaluate import EVALUATION_ELEMENTS
@@ -18,9 +18,11 @@ from nnlab.training.pace import Costly
 from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective, Sharpness
 from nnlab.training.probes.probes import Entropy, Probes
 from nnlab.training.probes.sight import Sight
+from nnlab.training.probes.through_time import probe_time
 from nnlab.training.sources import RowSource
 from nnlab.training.step import Parts
 from nnlab.training.streams import StreamedSource
+from nnlab.training.window import flat_places
 
 PROBE_ROWS = 256
 """So many validation examples show the activations of a run."""
@@ -32,6 +34,7 @@ def build_probes(
     network: nn.Module,
     source: RowSource,
     device: torch.device,
+    loss: LossFn,
 ) -> Probes | None:
     """What probes the network, on examples of the validation split if there is one."""
     if experiment.pace.probes is None:
@@ -42,11 +45,45 @@ def build_probes(
     inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
     return Probes(
         sight,
-        run=lambda: network(inputs()),
+        run=lambda: flat_places(network(inputs())),
         entropy=_entropy(experiment),
+        time=_through_time(experiment, examples, network, source, loss, split, device),
         # Rows that are read one by one would have to be read once more.
         batches=1 if isinstance(source, StreamedSource) else BESIDE,
     )
+
+
+TIME_ROWS = 16
+"""So many examples show the gradient through time: their steps are computed one by one."""
+
+
+def _through_time(
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    source: RowSource,
+    loss: LossFn,
+    split: Split,
+    device: torch.device,
+) -> "Callable[[], dict[str, Tensor]] | None":
+    """The readings of recurrent layers; None where there are none, or no gradient is followed."""
+    layers = experiment.design.layers
+    if not layers.recurrent or not experiment.config.rule.optimized:
+        return None
+    keys = {layers.seen[key].layer: key for key in layers.recurrent}
+    places = experiment.shape.answers
+    batch = cache(lambda: source.gather(spread_rows(examples.rows[split], TIME_ROWS).to(device)))
+
+    def last_loss() -> Tensor:
+        whole = batch()
+        outputs = flat_places(network(whole.inputs))
+        if places > 1:
+            # Of the last step alone: else every step has a loss of its own beside it.
+            outputs, targets = outputs[places - 1 :: places], whole.targets[places - 1 :: places]
+            whole = whole._replace(targets=targets)
+        return loss(outputs, whole).mean()
+
+    return lambda: probe_time(network, keys, last_loss)
 
 
 def seen_of(experiment: Experiment) -> Sequence[Seen] | None:
@@ -150,7 +187,7 @@ def _objective(parts: Parts) -> Objective:
 
     def objective(rows: Tensor) -> Tensor:
         batch = parts.source.gather(rows)
-        value = parts.loss(parts.network(batch.inputs), batch).mean()
+        value = parts.loss(flat_places(parts.network(batch.inputs)), batch).mean()
         return value if parts.penalty is None else value + parts.penalty()
 
     return objective

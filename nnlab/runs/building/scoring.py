@@ -48,7 +48,7 @@ def loss_of(
         numbers: as `tuned_numbers` gives them, to be put in the place of the loss's own; None for
             a loss that is not recorded.
     """
-    targets = examples.targets[examples.rows["train"]]
+    targets = examples.answers("train")
     fitted = experiment.loss.fitted(targets, experiment.shape)
     tuned = fitted.tuned_by(numbers or {})
     return experiment.config.rule.loss_of(network, tuned, experiment.shape)
@@ -104,7 +104,7 @@ def _means(examples: Examples) -> Sequence[float]:
     """Of each target column in training, in its own unit; none of classes and labels."""
     if examples.shape.task != "regression":
         return ()
-    return examples.targets[examples.rows["train"]].mean(axis=0, dtype=np.float64).tolist()
+    return examples.answers("train").mean(axis=0, dtype=np.float64).tolist()
 
 
 def _seen(score: ScoreConfig, experiment: Experiment, examples: Examples) -> _Seen | None:
@@ -185,7 +185,7 @@ def blind_baseline(
     defined is left out.
     """
     split = split or ("validation" if "validation" in examples.rows else "train")
-    targets = torch.from_numpy(examples.targets[examples.rows[split]])
+    targets = torch.from_numpy(examples.answers(split))
     if not len(targets):
         raise DataError(f"data: the {split} split is empty")
     shape, mean = experiment.shape, _means(examples)
@@ -205,7 +205,7 @@ def blind_baseline(
 
 def _guess(examples: Examples, shape: DataShape, *, shares: bool) -> "np.ndarray":
     """(K,) outputs that are best for every example at once."""
-    train = examples.targets[examples.rows["train"]]
+    train = examples.answers("train")
     if shape.task == "regression":
         return train.mean(axis=0, dtype=np.float64)
     if shape.task == "labels":

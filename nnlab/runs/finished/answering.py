@@ -50,6 +50,8 @@ class AnsweringNetwork(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Answers (N, K) for rows (N, *shape) as they are stored."""
+        if self._experiment.shape.tokens:
+            return self._told(self.network(inputs.long()))
         rows = inputs if self._base is None else inputs.double() - self._base
         rows = rows.float()
         if self._fill is not None:

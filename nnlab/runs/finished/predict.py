@@ -12,7 +12,7 @@ from torch import nn
 
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
-from nnlab.core.errors import DataError
+from nnlab.core.errors import ConfigError, DataError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import settle
@@ -83,6 +83,8 @@ class Predictor:
         return _told(outputs, self.experiment, self.known.get("target"))
 
     def _scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        if self.experiment.shape.tokens:
+            return rows.long()
         shift, factor = (
             torch.tensor(self.known[key], dtype=torch.float32).to(rows)
             for key in ("shift", "factor")
@@ -106,6 +108,9 @@ def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING)
     chosen, _ = devices.choose_device(device)
     machine = Machine.here(chosen.type)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
+    if experiment.shape.places:
+        text = "tells the next token at every step of a text, not one answer for a row"
+        raise ConfigError(f"{run}: {text} (nnlab generate goes on with a text)")
     network = place_network(restore_network(run, experiment), experiment, chosen).eval()
     forward = forward_of(experiment, network, alone=True)
     return Predictor(known, experiment, evaluation_batch(experiment), forward)

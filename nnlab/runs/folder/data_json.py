@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.core import files
-from nnlab.core.contracts import DataShape, Examples
+from nnlab.core.contracts import DataShape, Examples, TokenShape
 from nnlab.core.errors import CheckpointError
 from nnlab.core.sums import read_sealed, seal_json
 
@@ -23,6 +23,9 @@ def write_data(folder: Path, examples: Examples) -> None:
         "classes": shape.classes,
         "columns": shape.columns,
         "sizes": dict(shape.sizes),
+        "tokens": shape.tokens,
+        "places": shape.places,
+        "naive": shape.naive,
         # float32 is exact as a JSON number.
         "shift": examples.shift.tolist(),
         "factor": examples.factor.tolist(),
@@ -61,13 +64,17 @@ def shape_of(known: dict[str, Any]) -> DataShape:
         CheckpointError: what stands there is no shape.
     """
     try:
+        # A run of an older nnlab has neither tokens nor places.
+        inputs, tokens = tuple(known["inputs"]), known.get("tokens", 0)
         return DataShape(
-            inputs=tuple(known["inputs"]),
+            inputs=TokenShape(inputs, tokens) if tokens else inputs,
             task=known["task"],
             outputs=known["outputs"],
             classes=tuple(known["classes"]),
             sizes=known["sizes"],
             columns=tuple(known["columns"]),
+            places=tuple(known.get("places", ())),
+            naive=known.get("naive"),
         )
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"data.json: does not say what an example is: {error}") from None

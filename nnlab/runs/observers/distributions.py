@@ -12,6 +12,7 @@ from nnlab.core.contracts import Batch, LossFn
 from nnlab.display.pictures.family import Scene, thin_rows
 from nnlab.training.probes import histograms
 from nnlab.training.probes.labels import Site
+from nnlab.training.window import flat_places
 
 _ROWS = 32
 """So many examples of the probe set are enough for a histogram."""
@@ -63,7 +64,7 @@ class Distributions:
             self._sight.open(tap),
             torch.set_grad_enabled(wanted),
         ):
-            outputs = network(batch.inputs)
+            outputs = flat_places(network(batch.inputs))
             if self._loss is not None and wanted:
                 mean = self._loss(outputs, batch).mean()
                 # Unlike backward(), it leaves the parameters' own gradients alone.

@@ -29,7 +29,7 @@ def judge_split(
 ) -> Judged | None:
     """What the network says of a split; None where its outputs are no probabilities of classes."""
     probabilities = class_probabilities(experiment)
-    if experiment.shape.task != "classes" or probabilities is None:
+    if experiment.shape.task != "classes" or experiment.shape.places or probabilities is None:
         return None
     rows = examples.rows[split]
     device = next(forward.network.parameters()).device

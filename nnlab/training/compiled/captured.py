@@ -10,7 +10,7 @@ from nnlab.training.compiled.proof import find_fault
 from nnlab.training.compiled.recording import Program, UpdateFn
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.observation import Observation
-from nnlab.training.sources import ResidentSource
+from nnlab.training.sources import HeldSource
 
 
 @final
@@ -33,7 +33,7 @@ class CapturedStep:
     ) -> None:
         self.eager = eager
         self.window = eager.window
-        resident = isinstance(eager.source, ResidentSource)
+        resident = isinstance(eager.source, HeldSource)
         self._program = Program(
             eager, updated, numbers=numbers, gathers=resident and not eager.augments
         )
@@ -84,7 +84,7 @@ class CapturedStep:
         self.launches += 1
         if eager.observation.awaits_norms:
             eager.observation.note_norms(self._program.norms)
-        self.window.count(self._size)
+        self.window.count(self._size * eager.answers)
         eager.finish()
 
     def _captured(self, arguments: list[Tensor]) -> torch.cuda.CUDAGraph | None:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from nnlab.core.contracts import Batch
+from nnlab.core.contracts import Batch, Unrolling
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.no_trace import kept_generators
-from nnlab.training.sources import ResidentSource
+from nnlab.training.sources import HeldSource
 
 UpdateFn = Callable[
     [Tensor, Tensor, Mapping[str, Tensor], Tensor, float | Tensor, Sequence[Tensor]],
@@ -85,7 +85,7 @@ class Program:
         found = {f"group/{i}": numbers for i, numbers in enumerate(self.numbers)}
         found["norms"] = self.norms
         if self._gathers:
-            assert isinstance(self._eager.source, ResidentSource)
+            assert isinstance(self._eager.source, HeldSource)
             held = self._eager.source.tensors()
             found |= {f"source/{name}": tensor for name, tensor in held.items()}
         found |= self._eager.tensors()
@@ -147,7 +147,7 @@ def record_graph(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
         return []
 
     tensors = (*arguments, *held.values())
-    with keep_state(eager):
+    with keep_state(eager), unrolled(eager.network):
         graph = make_fx(call, decomposition_table={torch.ops.aten.addmm.default: _apart})(*tensors)
     return Recording(graph, tuple(f"argument/{i}" for i in range(count)) + tuple(held), tensors)
 
@@ -158,6 +158,23 @@ def _apart(bias: Tensor, x: Tensor, weight: Tensor, *, beta: float = 1, alpha: f
     torch copies the bias into the output first: a tenth of a step of 784-16-16-10.
     """
     return x @ weight + bias if beta == alpha == 1 else NotImplemented
+
+
+@contextmanager
+def unrolled(network: nn.Module) -> Generator[None]:
+    """Inside, recurrent layers write their steps out instead of calling one kernel for all.
+
+    The compiler fuses what it sees, and torch's kernel of an LSTM on a CPU records and builds, but
+    dies in its first call.
+    """
+    layers = [module for module in network.modules() if isinstance(module, Unrolling)]
+    for layer in layers:
+        layer.unrolled = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.unrolled = False
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from nnlab.training.compiled.proof import find_fault, first_line
 from nnlab.training.compiled.recording import Program, UpdateFn, begun, record_graph
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.observation import Observation
-from nnlab.training.sources import ResidentSource
+from nnlab.training.sources import HeldSource
 
 
 @final
@@ -45,7 +45,7 @@ class CompiledStep:
     ) -> None:
         self.eager = eager
         self.window = eager.window
-        resident = isinstance(eager.source, ResidentSource)
+        resident = isinstance(eager.source, HeldSource)
         # An augmentation is seeded by a number that changes with every step.
         self._program = Program(
             eager, updated, numbers=numbers, gathers=resident and not eager.augments
@@ -154,7 +154,7 @@ class CompiledStep:
         self._run([*program.arguments(rows), *self._held])
         if eager.observation.awaits_norms:
             eager.observation.note_norms(program.norms)
-        eager.window.count(self._size)
+        eager.window.count(self._size * eager.answers)
         eager.finish()
 
     def _bound(self) -> list[Tensor]:

@@ -15,6 +15,13 @@ LEGIBLE = 8
 """More layers than that are not shown one by one."""
 
 
+GATES: Mapping[str, Mapping[str, int]] = {
+    "rnn": {},
+    "lstm": {"input": 0, "forget": 1, "output": 3},
+    "gru": {"reset": 0, "update": 1},
+}
+"""Kind of a recurrent layer -> its gates and the place of each among what a unit computes."""
+
 Role = Literal["preactivation", "activation"]
 
 
@@ -90,6 +97,12 @@ class Layers:
         """Key of a weight's gradient norm -> what a person calls the weight, in order of depth."""
         return {f"grad_norm/{each.key}": each.name for each in self.weights}
 
+    @cached_property
+    def recurrent(self) -> Mapping[str, str]:
+        """Key of each recurrent layer of ours in readings -> its kind."""
+        kinds = {plan.name: plan.kind for plan in self.plans if plan.kind in GATES}
+        return {key: kinds[s.layer] for key, s in self.seen.items() if s.layer in kinds}
+
     @property
     def cards(self) -> frozenset[str]:
         """The gradient norms that have a curve of their own in TensorBoard."""
@@ -125,9 +138,18 @@ def layers_of(plans: Sequence[Plan], seen: Sequence[Seen]) -> Layers:
     """
     named = parameter_labels(plans)
     names = layer_labels([each.layer for each in seen], named)
+    sequences = {plan.name for plan in plans if len(plan.output) == 2}
+    axes = {
+        tap: 2
+        for each in seen
+        if each.layer in sequences
+        for tap in (each.before, each.after)
+        if tap is not None
+    }
     # A norm behind a layer is hidden1_norm, one by itself is batch_norm1.
     norms = {name for name in named if "_norm" in name.rpartition(".")[0].rpartition(".")[2]}
-    return Layers(tuple(plans), {names[each.layer]: each for each in seen}, scales=frozenset(norms))
+    places = {names[each.layer]: each for each in seen}
+    return Layers(tuple(plans), places, axes=axes, scales=frozenset(norms))
 
 
 def matrices(plans: Sequence[Plan]) -> tuple[Matrix, ...]:

@@ -29,6 +29,7 @@ class Probes:
         sight: of the network, whose weights are the first ones.
         run: a pass of the probe set, gives the outputs; None where there is no probe set.
         entropy: of the outputs; None where they are no probabilities.
+        time: what else is measured of recurrent layers, by key; None where there are none.
         batches: gradients of up to so many batches of a window are compared.
     """
 
@@ -38,6 +39,7 @@ class Probes:
         *,
         run: NetworkCall | None,
         entropy: Entropy | None = None,
+        time: "Callable[[], dict[str, Tensor]] | None" = None,
         batches: int = 4,
     ) -> None:
         self.batches = batches
@@ -45,6 +47,7 @@ class Probes:
         self._labels = {each.parameter: each.key for each in sight.layers.matrices}
         self._run = run
         self._entropy = entropy
+        self._time = time
         named = dict(sight.network.named_parameters())
         self._weights = {n: p for n, p in named.items() if n in self._labels and p.requires_grad}
         self._places = [list(named).index(name) for name in self._weights]
@@ -83,6 +86,8 @@ class Probes:
             found |= self._by_weight(
                 {n: d.from_weights(seen) for n, d in READINGS.items() if d.from_weights}
             )
+        if self._time is not None:
+            found |= self._time()
         return found if self._run is None else found | self._of_activations(self._run)
 
     def _by_weight(self, values: Mapping[str, Tensor | None]) -> dict[str, Tensor]:

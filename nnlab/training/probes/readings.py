@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from nnlab.core.contracts import Split
 from nnlab.core.lazy import Tensor
+from nnlab.training.probes.labels import GATES
 
 if TYPE_CHECKING:
     from nnlab.training.probes.labels import Layers, Site
@@ -56,9 +57,21 @@ DATA: Mapping[MeasuredOn, str] = {
 }
 """On what a number is measured, in a sentence."""
 
-Subject = Literal["run", "parameter", "matrix", "preactivation", "activation", "bounded", "output"]
+Subject = Literal[
+    "run",
+    "parameter",
+    "matrix",
+    "preactivation",
+    "activation",
+    "bounded",
+    "output",
+    "recurrent",
+    "recurrence",
+    "gate",
+]
 """What a reading is a number of: the run, each parameter, each matrix, what comes into or out of
-each activation, out of each that has bounds, what the network puts out."""
+each activation, out of each that has bounds, what the network puts out, each recurrent layer, each
+that is plain (rnn), each gate of the others."""
 Needs = Literal["gradient", "penalty", "clip_norm", "probabilities"]
 """What a run must have besides: a rule that follows a gradient, a regularization term, a limit of
 the gradient, outputs that are probabilities of classes."""
@@ -286,6 +299,32 @@ READINGS: Mapping[str, Definition] = {
         also=("scale", "signal", "variance"),
         needs=("gradient",),
     ),
+    "time_gradient": Definition(
+        "how much of the gradient reaches the first step of a sequence: 1 all, 0 nothing",
+        "|dL/ds_1| / |dL/ds_T|, s_t the state (lstm: cell) behind step t, L the loss at the end",
+        "probe set",
+        source="Bengio et al. 1994; Pascanu et al. 2013, arXiv:1211.5063",
+        card=True,
+        of="recurrent",
+        needs=("gradient",),
+    ),
+    "gate_saturated": Definition(
+        "share of a gate's values that are next to 0 or 1, where its slope is below a tenth",
+        "mean [g < 0.025 or g > 0.975]",
+        "probe set",
+        source="Karpathy et al. 2015, arXiv:1506.02078, section 4.2",
+        of="gate",
+        needs=("gradient",),
+    ),
+    "spectral_radius": Definition(
+        "how much a step of a plain recurrent layer can make of its state: below 1 it fades",
+        "largest |eigenvalue| of weight_hh",
+        "weights",
+        source="Pascanu et al. 2013, arXiv:1211.5063, section 2.1",
+        card=True,
+        of="recurrence",
+        needs=("gradient",),
+    ),
     "entropy": Definition(
         "how undecided the outputs are: ln K knows nothing, 0 is certain",
         "-sum p ln p, mean over examples",
@@ -322,6 +361,12 @@ def _keys(name: str, found: Definition, layers: "Layers") -> list[str]:
     if found.from_units is not None:
         named = [place.key for place in layers.places.values() if found.fits(place)]
         return [f"{name}/{one}" for one in (*named, *found.also)] if named else []
+    if found.of in ("recurrent", "recurrence", "gate"):
+        kinds = layers.recurrent
+        wanted = [key for key, kind in kinds.items() if found.of == "recurrent" or kind == "rnn"]
+        if found.of == "gate":
+            wanted = [f"{key}.{gate}" for key, kind in kinds.items() for gate in GATES[kind]]
+        return [f"{name}/{one}" for one in wanted]
     if found.of == "parameter":
         named = [*layers.keys.values()]
     else:

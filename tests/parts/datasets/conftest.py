@@ -90,6 +90,11 @@ def make(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataC
                 inputs=np.random.default_rng(0).normal(size=(50, 6)),
                 targets=np.arange(50) % 4,
             )
+        if name == "text":
+            (place.folder / "book.txt").write_text("the quick brown fox. " * 100)
+        if name == "series":
+            rows = "".join(f"{np.sin(step):.4f}\n" for step in range(200))
+            (place.folder / "series.csv").write_text("value\n" + rows)
         if name == "image_folder":
             write_images(place.folder / "images")
         return kind.example()

@@ -10,6 +10,7 @@ from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import kinds_of
 from nnlab.parts.datasets import Data
 from nnlab.parts.datasets.family import DataConfig, Place
+from nnlab.parts.datasets.sequences.windowed import WindowedConfig
 from nnlab.parts.datasets.split_sizes import FirstRows, FromColumn, FromFile, LastRows
 from nnlab.parts.datasets.synthetic.gates import XorConfig
 
@@ -17,6 +18,10 @@ Make = Callable[[str], DataConfig]
 GATES = ("and", "or", "xor")
 SMALL = (*GATES, "inline", "surface")
 """Sets so small that all splits use all rows."""
+WINDOWED = {name for name, kind in kinds_of(Data).items() if issubclass(kind, WindowedConfig)}
+"""Windows over one series: their splits are blocks, their arrays views."""
+UNSTRATIFIED = {*SMALL, *WINDOWED, "diabetes", "function", "adding", "copy"}
+"""Sets without one class for each example, or whose rows are not drawn."""
 
 
 @pytest.mark.parametrize("name", kinds_of(Data))
@@ -33,10 +38,19 @@ class TestEveryDataSet:
     def test_gives_types_that_training_can_use(self, name: str, make: Make, place: Place) -> None:
         examples = make(name).load(place)
         assert isinstance(examples.inputs, np.ndarray)
-        assert examples.inputs.dtype in (np.uint8, np.float32)
-        assert examples.inputs.flags.c_contiguous
+        if examples.shape.tokens:
+            assert examples.inputs.dtype.kind in "ui"
+            assert 0 <= examples.inputs.min() <= examples.inputs.max() < examples.shape.tokens
+        else:
+            assert examples.inputs.dtype in (np.uint8, np.float32)
+        if name in WINDOWED:
+            assert examples.windows is not None
+            assert np.shares_memory(examples.inputs, examples.windows.series)
+        else:
+            assert examples.inputs.flags.c_contiguous
         if examples.shape.task == "classes":
-            assert examples.targets.dtype == np.int64
+            assert examples.targets.dtype.kind in "ui"
+            assert examples.targets.shape == (len(examples.inputs), *examples.shape.places)
         else:
             assert examples.targets.dtype == np.float32
             assert examples.targets.shape == (len(examples.inputs), examples.shape.outputs)
@@ -52,7 +66,9 @@ class TestEveryDataSet:
             every = list(range(len(examples.targets)))
             assert all(sorted(mine) == every for mine in examples.rows.values())
         else:
-            assert len(np.unique(rows)) == len(rows) == len(examples.targets)
+            assert len(np.unique(rows)) == len(rows)
+            # Between the blocks of a series some windows are left out.
+            assert len(rows) == len(examples.targets) or name in WINDOWED
 
     def test_same_seed_same_rows_and_same_digest(self, name: str, make: Make, place: Place) -> None:
         config = make(name)
@@ -62,7 +78,7 @@ class TestEveryDataSet:
         assert len(first.digest) == 64
         for split, rows in first.rows.items():
             np.testing.assert_array_equal(rows, second.rows[split])
-        if len(first.rows["train"]) > 4:
+        if len(first.rows["train"]) > 4 and name not in WINDOWED:
             assert not np.array_equal(first.rows["train"], other.rows["train"])
 
     def test_resolving_changes_nothing_and_leaves_no_auto(
@@ -102,13 +118,14 @@ class TestEveryDataSet:
             assert train.min() >= 0.0
             assert 0.9 < train.max() <= 1.0
         elif scale == "feature":
-            np.testing.assert_allclose(train.mean(axis=0), 0.0, atol=1e-4)
-            np.testing.assert_allclose(train.std(axis=0), 1.0, atol=1e-4)
+            axes = (0, 1) if name in WINDOWED else 0  # of a series, alike at every step
+            np.testing.assert_allclose(train.mean(axis=axes), 0.0, atol=1e-4)
+            np.testing.assert_allclose(train.std(axis=axes), 1.0, atol=1e-4)
         else:
             np.testing.assert_array_equal(scaled, examples.inputs)
 
 
-@pytest.mark.parametrize("name", sorted({*kinds_of(Data)} - {*SMALL, "diabetes", "function"}))
+@pytest.mark.parametrize("name", sorted({*kinds_of(Data)} - UNSTRATIFIED))
 def test_splits_are_stratified_within_one_example(name: str, make: Make, place: Place) -> None:
     config = make(name)
     examples = config.load(place)

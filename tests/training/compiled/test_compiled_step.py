@@ -157,6 +157,35 @@ def test_twenty_updates_are_those_of_the_eager_step(
     assert ours_read == pytest.approx(theirs_read, rel=max(allowed, 1e-9))
 
 
+def sequences(network: str) -> dict[str, Any]:
+    """Numbers and one answer, or tokens and an answer at every step."""
+    data: dict[str, Any] = {"kind": "adding", "samples": 700, "steps": 6}
+    if network == "gru":
+        data = {"kind": "copy", "samples": 700, "delay": 3, "length": 2}
+    return {"data": data, "model": {"kind": network, "units": 6, "dropout": 0.3}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "network"),
+    [
+        pytest.param(kind, network, marks=[] if kind in ("adam", "sgd") else pytest.mark.slow)
+        for kind in OPTIMIZERS
+        if kind != "muon"  # it is for the matrices of linear layers
+        for network in ("rnn", "lstm", "gru")
+    ],
+)
+@pytest.mark.usefixtures("graphs")
+def test_twenty_updates_of_a_recurrent_network_are_those_of_torchs_kernels(
+    kind: str, network: str
+) -> None:
+    lines: list[str] = []
+    train = {"clip_norm": 0.5, "accumulate": 2 if network == "gru" else 1}
+    ours, theirs = pair(lines.append, **sequences(network), optimizer=kind, train=train)
+    assert not [line for line in lines if "eager" in line]
+    assert distance(updates(ours, 20), updates(theirs, 20)) <= 1e-9
+    assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
+
+
 @pytest.mark.usefixtures("graphs")
 def test_a_short_last_batch_and_a_penalty_are_those_of_the_eager_step() -> None:
     sections: dict[str, Any] = {"model": NETWORKS["mlp"], "regularize": {"l2": 0.01, "l1": 0.001}}

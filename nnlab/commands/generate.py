@@ -1,0 +1,45 @@
+"""`nnlab generate`: goes on with a text."""
+
+from typing import Annotated
+
+import typer
+
+from nnlab.commands import options
+from nnlab.core.wrap import visible_text
+
+
+def generate(
+    run: options.RunArgument,
+    prompt: Annotated[str, typer.Option(help="What it goes on with; nothing begins a line.")] = "",
+    length: Annotated[
+        int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many tokens follow.")
+    ] = 500,
+    temperature: Annotated[
+        float,
+        typer.Option(min=0.0, max=100.0, help="Below 1 bolder, above varied; 0: likeliest."),
+    ] = 1.0,
+    top_k: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Draws from the K likeliest alone; 0: all.")
+    ] = 0,
+    top_p: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, metavar="P", help="From the likeliest of share P together."),
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the draws.")] = 0,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """What does a network that learned from a text write? The same seed gives the same text."""
+    from nnlab.runs.folder.find import find_run
+
+    options.check_device(device)
+    folder = find_run(run)
+    from nnlab.runs.finished.generate import Sampling, generate_text
+    from nnlab.training.device import choose_device
+
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    chosen, _ = choose_device(device)
+    options.collect_garbage_again()
+    typer.echo(visible_text(prompt), nl=False)
+    for piece in generate_text(folder, prompt, length, sampling, chosen):
+        typer.echo(visible_text(piece), nl=False)
+    typer.echo()

@@ -1,0 +1,1 @@
+"""Sequences: texts, series, and made ones whose best answer is known."""

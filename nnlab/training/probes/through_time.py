@@ -1,0 +1,78 @@
+"""What a full probe sees of recurrent layers: the gradient through time, gates, the recurrence.
+
+Training may use a kernel that shows no step; for a probe the steps are written out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from nnlab.core.contracts import SATURATED
+from nnlab.training.probes.labels import GATES
+from nnlab.training.probes.no_trace import without_side_effects
+
+
+@runtime_checkable
+class Recurrence(Protocol):
+    """A layer that keeps what happens at each of its steps, where it is asked to."""
+
+    kind: str
+    kept: "list[Kept] | None"
+
+
+Kept = tuple[Sequence[Sequence[Tensor]], Tensor]
+"""Of one call: the state (N, H) each behind every step, and what comes into the gates of all steps,
+(N, T, G H)."""
+
+
+def probe_time(
+    network: nn.Module, keys: Mapping[str, str], loss: Callable[[], Tensor]
+) -> dict[str, Tensor]:
+    """The readings of recurrent layers by key, () each, on the device.
+
+    Args:
+        network: what is trained; it is left as it was.
+        keys: module name of each recurrent layer -> its key in readings.
+        loss: a pass of the network on a few examples, and the mean loss of their last answers, ().
+    """
+    layers = {name: network.get_submodule(name) for name in keys}
+    recurrent = {name: layer for name, layer in layers.items() if isinstance(layer, Recurrence)}
+    with without_side_effects(network), torch.enable_grad(), ExitStack() as stack:
+        for layer in recurrent.values():
+            layer.kept = []
+            stack.callback(setattr, layer, "kept", None)
+        value = loss()
+        kept = {name: (layer.kept or [])[0] for name, layer in recurrent.items()}
+        found: dict[str, Tensor] = {}
+        for name, layer in recurrent.items():
+            found |= _of_layer(layer.kind, kept[name], value, keys[name])
+    with torch.no_grad():
+        for name, layer in recurrent.items():
+            if layer.kind == "rnn":
+                found[f"spectral_radius/{keys[name]}"] = _radius(
+                    layers[name].get_parameter("weight_hh")
+                )
+    return found
+
+
+def _of_layer(kind: str, kept: Kept, value: Tensor, key: str) -> dict[str, Tensor]:
+    states, gates = kept
+    # What is carried on: the last part, of an LSTM its cell, whatever of it the gates let out.
+    first, last = torch.autograd.grad(value, [states[0][-1], states[-1][-1]], retain_graph=True)
+    least = torch.finfo(value.dtype).tiny
+    ratio = first.norm() / last.norm().clamp(min=least)
+    told = {f"time_gradient/{key}": ratio}
+    shares = torch.sigmoid(gates.detach()).chunk({"lstm": 4, "gru": 3, "rnn": 1}[kind], dim=2)
+    for gate, place in GATES[kind].items():
+        share = shares[place]
+        flat_out = (share < SATURATED) | (share > 1.0 - SATURATED)
+        told[f"gate_saturated/{key}.{gate}"] = flat_out.float().mean()
+    return {name: number.detach() for name, number in told.items()}
+
+
+def _radius(weight: Tensor) -> Tensor:
+    """() the largest absolute eigenvalue; on the CPU, where the small matrix costs least."""
+    return torch.linalg.eigvals(weight.double().cpu()).abs().max().to(weight.device).float()

@@ -1,0 +1,95 @@
+"""Texts that a network goes on with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from nnlab.core.errors import ConfigError
+from nnlab.runs.finished.generate import Sampling, generate_text, token_shares
+from nnlab.runs.run import train
+
+CPU = torch.device("cpu")
+SENTENCE = "abcdefgh. "
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learned one sentence by heart."""
+    folder = tmp_path_factory.mktemp("generate")
+    (folder / "text.txt").write_text(SENTENCE * 200)
+    config = {
+        "data": {"kind": "text", "path": str(folder / "text.txt"), "window": 12},
+        "model": {"kind": "gru", "units": 24, "embed": 8},
+        "optimizer": {"kind": "adam", "lr": 2e-2},
+        "train": {"steps": 120, "batch_size": 16, "compile": "off"},
+    }
+    summary = train(config, run_dir=folder / "run")
+    return Path(summary.run)
+
+
+def text(run: Path, prompt: str = "", length: int = 40, **fields: float) -> str:
+    sampling = Sampling(**fields)  # pyright: ignore[reportArgumentType]
+    return "".join(generate_text(run, prompt, length, sampling, CPU))
+
+
+def test_goes_on_with_what_was_learned(run: Path) -> None:
+    assert text(run, "abc", temperature=0.0) == (SENTENCE * 5)[3:43]
+
+
+def test_the_same_seed_draws_the_same_text(run: Path) -> None:
+    hot = {"temperature": 4.0}
+    assert text(run, "a", **hot, seed=1) == text(run, "a", **hot, seed=1)
+    assert text(run, "a", **hot, seed=1) != text(run, "a", **hot, seed=2)
+
+
+def test_one_of_the_likeliest_is_the_likeliest(run: Path) -> None:
+    expected = text(run, "abc", temperature=0.0)
+    assert text(run, "abc", temperature=3.0, top_k=1) == expected
+    assert text(run, "abc", temperature=3.0, top_p=1e-9) == expected
+
+
+def test_says_what_a_prompt_cannot_hold(run: Path) -> None:
+    with pytest.raises(ConfigError, match="'Z' is not in the text"):
+        text(run, "aZ")
+
+
+def test_a_run_that_learned_from_no_text_is_refused(tmp_path: Path) -> None:
+    config = {"data": "blobs", "model": "linear", "train": {"steps": 2}}
+    summary = train(config, run_dir=tmp_path / "run")
+    with pytest.raises(ConfigError, match="learned from blobs, not from a text"):
+        text(Path(summary.run))
+
+
+class TestShares:
+    LOGITS = torch.tensor([1.0, 3.0, 2.0, -1.0, 0.0], dtype=torch.float64)
+
+    def test_are_a_softmax_over_the_temperature(self) -> None:
+        found = token_shares(self.LOGITS, Sampling(temperature=0.7))
+        expected = np.exp(self.LOGITS.numpy() / 0.7)
+        np.testing.assert_allclose(found.numpy(), expected / expected.sum(), rtol=1e-12)
+
+    def test_of_the_k_likeliest_keep_their_ratios(self) -> None:
+        found = token_shares(self.LOGITS, Sampling(top_k=2))
+        assert found.nonzero().flatten().tolist() == [1, 2]
+        assert float(found[1] / found[2]) == pytest.approx(np.e)
+
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.95, 1.0])
+    def test_of_a_nucleus_are_the_fewest_that_reach_its_share(self, share: float) -> None:
+        plain = self.LOGITS.softmax(0)
+        found = token_shares(self.LOGITS, Sampling(top_p=share))
+        kept = found > 0
+        ordered = plain.sort(descending=True).values
+        fewest = int((ordered.cumsum(0) < share - 1e-12).sum()) + 1
+        assert int(kept.sum()) == min(fewest, 5)
+        assert float(plain[kept].min()) >= (float(plain[~kept].max()) if (~kept).any() else 0.0)
+        torch.testing.assert_close(found[kept], plain[kept] / plain[kept].sum())
+
+    def test_are_what_is_drawn(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        shares = token_shares(self.LOGITS, Sampling(temperature=1.5))
+        draws = torch.multinomial(shares, 5000, replacement=True, generator=generator)
+        counts = torch.bincount(draws, minlength=5).numpy()
+        assert stats.chisquare(counts, 5000 * shares.numpy()).pvalue > 0.01
