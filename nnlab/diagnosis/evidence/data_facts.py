@@ -65,7 +65,7 @@ def data_facts(
         blind=blind_loss(experiment, examples),
         silent=blind_loss(experiment, examples, silent=True),
         blind_held=blind_loss(experiment, examples, split="validation"),
-        all_read=doubles and isinstance(examples.inputs, np.ndarray),
+        all_read=survey is not None,
         baseline=baseline or {},
         split_counts=counts,
         purity=batch_purity(experiment, examples),
