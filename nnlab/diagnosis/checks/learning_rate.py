@@ -127,7 +127,7 @@ def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
         quantity = "|update| / |weights|, median of the layers; 1e-3 is usual"
         return _TooHigh("warning", ratio, quantity, history.step, ratio, limits.update_high)
     if worse:
-        quantity = "training loss over that of a blind guess"
+        quantity = "training loss over that of a guess which looks at no input"
         worst = 1.1 if able else 2.0
         return _TooHigh("warning", now / start, quantity, history.step, ratio, worst)
     if able and swings > limits.swing:

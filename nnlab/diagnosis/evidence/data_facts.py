@@ -65,7 +65,7 @@ def data_facts(
         blind=blind_loss(experiment, examples),
         silent=blind_loss(experiment, examples, silent=True),
         blind_held=blind_loss(experiment, examples, split="validation"),
-        all_read=doubles and isinstance(examples.inputs, np.ndarray),
+        all_read=survey is not None,
         baseline=baseline or {},
         split_counts=counts,
         purity=batch_purity(experiment, examples),
@@ -122,7 +122,8 @@ def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]"
 
 def _unreachable(experiment: Experiment, examples: Examples) -> float:
     """The share of target numbers beyond the output activation's values, by more than rounding."""
-    if examples.shape.task != "regression" or experiment.config.model.handed:
+    shape = examples.shape
+    if shape.task != "regression" or shape.places or experiment.config.model.handed:
         return 0.0
     targets = examples.targets[examples.rows["train"]].astype(np.float64)
     if (scale := examples.target_scale) is not None:

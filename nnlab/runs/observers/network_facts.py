@@ -59,7 +59,9 @@ def look_at_outputs(
         source: of rows, where the network is.
     """
     loss = facts.experiment.loss
-    if not loss.link_inside or loss.link != "softmax" or "loss" in facts.config.replaced:
+    places = facts.experiment.shape.places
+    own = "loss" in facts.config.replaced
+    if not loss.link_inside or loss.link != "softmax" or own or places:
         return
     split: Split = "validation" if "validation" in examples.rows else "train"
     rows = probe_rows(examples, split).numpy()
@@ -89,7 +91,8 @@ def record_at(
         A record of one moment; None where targets are no classes or there are too many rows.
     """
     rows = examples.rows["train"]
-    if examples.shape.task != "classes" or len(rows) > _MOST_ROWS:
+    shape = examples.shape
+    if shape.task != "classes" or len(rows) > _MOST_ROWS or shape.places or shape.tokens:
         return None
     if experiment.config.own_loss is not None:
         return None

@@ -26,7 +26,8 @@ def survey_data(examples: Examples, same: tuple[Split, ...]) -> Survey | None:
         same: splits that are rows of train by design.
     """
     inputs, train = examples.inputs, examples.rows["train"]
-    if not isinstance(inputs, np.ndarray):
+    # Of text and series a row is no example that stands by itself.
+    if not isinstance(inputs, np.ndarray) or examples.shape.tokens or examples.shape.places:
         return None
     # Labels that were made wrong on purpose say nothing about the columns.
     targets = examples.targets if examples.clean is None else examples.clean
@@ -108,7 +109,8 @@ def batch_purity(experiment: Experiment, examples: Examples) -> float:
     """
     train, size = examples.rows["train"], experiment.batch_size
     whole = len(train) // max(1, size) * size
-    if experiment.config.train.sampling != "in_order" or size < 2 or whole < 4 * size:
+    told = examples.shape.places or examples.shape.tokens
+    if experiment.config.train.sampling != "in_order" or size < 2 or whole < 4 * size or told:
         return 0.0
     batches = examples.targets[train[:whole]].reshape(whole // size, size, -1)[:_BATCHES]
     if examples.shape.task == "classes":
