@@ -4,7 +4,8 @@ To add one: a file or folder there with a function of the command's name, and a 
 imported when it is called; `nnlab --help` reads this list alone.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -16,6 +17,7 @@ COMMANDS = {
         "check": "Is a config written right? Quick: nothing is built or loaded.",
         "show": "What will be built: layers, shapes, parameters, memory, formulas.",
         "train": "Trains. The last line on stdout is the run's folder.",
+        "studio": "Build a network in the browser, train it, watch the gradient flow back.",
         "lr": "Which learning rate? Tries growing ones on a fresh network.",
         "backprop": "One forward and one backward pass by hand, proved three ways.",
         "doctor": "What is wrong, where, since when, and what to change.",
@@ -27,6 +29,7 @@ COMMANDS = {
         "compare": "What do runs differ in? Configs, curves, scores and weights.",
         "predict": "What does the best network of a run say of these files?",
         "generate": "Goes on with a text, as the network of a run learned it.",
+        "explain": "Which inputs does an answer come from? And may that be believed?",
         "export": "Writes a network for programs without nnlab: ONNX, torch.export, weights.",
         "pictures": "Draws a run at its beginning, its best and its end.",
         "verify": "Is every file of a run what nnlab wrote? Checks their sums.",
@@ -45,6 +48,7 @@ class _Listed(Commands):
     """The commands of the list."""
 
     listed = COMMANDS
+    homes: ClassVar[Mapping[str, str]] = {"studio": "nnlab.studio.command"}
 
 
 app = typer.Typer(

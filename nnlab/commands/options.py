@@ -20,9 +20,11 @@ class Commands(TyperGroup):
     Attributes:
         listed: panel -> command -> its line of help. Such a command is the function, or the group
             of commands, of its name in `nnlab/commands/`; it is imported when it is called.
+        homes: modules of commands that have a room of their own.
     """
 
     listed: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    homes: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, panel by panel; behind them what is registered."""
@@ -32,7 +34,7 @@ class Commands(TyperGroup):
         """A command, imported now if it is on the list."""
         if not any(cmd_name in names for names in self.listed.values()):
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"nnlab.commands.{cmd_name}")
+        module = importlib.import_module(self.homes.get(cmd_name, f"nnlab.commands.{cmd_name}"))
         found = getattr(module, cmd_name)
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(

@@ -117,7 +117,7 @@ class Trainer:
         batch, *others = self.order.batches(0)[:BESIDE]
         self.announce([batch])
         self.step.probe(batch, beside=others if self._pace.probes_fully(0) else None)
-        values = {**self.step.read(), **self._measured(0), "learning_rate": self._rate_now}
+        values = {**self.step.read(), **self._measured(0), "learning_rate": self.learning_rate}
         yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
 
@@ -160,7 +160,7 @@ class Trainer:
         progress.train_seconds += seconds
         progress.examples += examples
         speed = examples / max(seconds, 1e-9)
-        values |= {**self._measured(progress.step), "learning_rate": self._rate_now}
+        values |= {**self._measured(progress.step), "learning_rate": self.learning_rate}
         values["samples_per_second"] = speed
         late = late or self._out_of_time(progress, start)
         last = late or progress.step == self._limits.steps
@@ -200,7 +200,8 @@ class Trainer:
             self._rate = rate
 
     @property
-    def _rate_now(self) -> float:
+    def learning_rate(self) -> float:
+        """Of the next update."""
         return self._rate if self._rate is not None else self._base_lr
 
     def _evaluations(self, progress: Progress) -> Iterator[Event]:

@@ -57,13 +57,16 @@ class FittedFunction(Picture):
     def still(self) -> Arrays:
         return self._still
 
-    def collect(self, *, grid: int | None = None) -> Arrays:
-        grid = grid or _GRID
+    def points(self, grid: int) -> "Tensor":
+        """(grid, 1) points along the line as the network sees them."""
         if self._grid is None or len(self._grid) != grid:
             x = np.linspace(*self._ends, grid)[:, None]
             self._grid, self._x = self.scene.scaled(x), self.scene.examples.own(x)[:, 0]
             self._earlier = []
-        outputs = self.scene.outputs(self._grid)
+        return self._grid
+
+    def collect(self, *, grid: int | None = None) -> Arrays:
+        outputs = self.scene.outputs(self.points(grid or _GRID))
         y = copy_to_host(self.scene.experiment.loss.predictions(outputs))
         if (scale := self.scene.examples.target_scale) is not None:
             y = y * np.array(scale.deviation) + np.array(scale.mean)

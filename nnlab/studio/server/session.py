@@ -1,0 +1,239 @@
+"""A session: one text, at most one run at a time, and the tabs that look at it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from nnlab.studio.messages import FRAME, MESSAGE_HEAD, kind_of, to_json
+from nnlab.studio.server.process import WorkerProcess
+from nnlab.studio.server.spare import Spare
+from nnlab.studio.server.tab import Tab
+
+MOST_TABS = 8
+MOST_READINGS = 4000
+"""So many readings are told again to a tab that comes later; of more every second."""
+_HANDED_ON = frozenset({"play", "pause", "step", "epoch", "rate", "example", "prove"})
+_PASSING = frozenset({"state", "proof", "refused"})
+"""Events that say how it is now: a tab that comes later needs the last alone, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The text of an experiment, and where it belongs.
+
+    Attributes:
+        text: YAML.
+        file: how to call it in errors.
+        folder: where its relative paths start.
+        name: that a run gets if the text gives none.
+    """
+
+    text: str
+    file: str
+    folder: Path
+    name: str
+
+
+class BusyError(Exception):
+    """There are as many as there may be."""
+
+
+@final
+class StudioSession:
+    """What one person, in one tab or several, does.
+
+    Args:
+        draft: what it begins with.
+        spare: gives a worker that is ready.
+        device: that trains.
+        overrides: as `--set` takes them, on top of the text.
+    """
+
+    def __init__(
+        self, draft: Draft, spare: Spare, *, device: str = "auto", overrides: tuple[str, ...] = ()
+    ) -> None:
+        self.draft = draft
+        self.revision = 0
+        """Counts the changes of the text: an edit of an older one is refused."""
+        self.worker: WorkerProcess | None = None
+        self._spare = spare
+        self._device, self._overrides = device, overrides
+        self._tabs: set[Tab] = set()
+        self._log: list[tuple[str, str]] = []
+        self._frame: bytes | None = None
+        self._state: dict[str, Any] = {"running": False, "playing": False, "rate": 0.0, "step": 0}
+        self._rate = 0.0
+        self._hearing: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
+        self._runs = 0
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def join(self, tab: Tab) -> None:
+        """Adds a tab, and tells it all that was told so far: no gap, and nothing twice.
+
+        Raises:
+            BusyError: there are too many.
+        """
+        if len(self._tabs) >= MOST_TABS:
+            raise BusyError(f"{MOST_TABS} tabs are open already")
+        tab.tell_plain(
+            kind="welcome",
+            **self._text_event(),
+            state=self._state,
+            name=self.draft.name,
+            file=self.draft.file,
+            overrides=list(self._overrides),
+        )
+        for _, event in self._log:
+            tab.tell(event)
+        tab.tell_plain(kind="state", **self._state)
+        if self._frame is not None:
+            tab.show(self._frame)
+        self._tabs.add(tab)
+
+    def leave(self, tab: Tab) -> None:
+        """A tab was closed; training goes on."""
+        self._tabs.discard(tab)
+        self._watch()
+
+    async def take(self, tab: Tab, message: Mapping[str, Any]) -> None:
+        """What a tab says."""
+        do = message.get("do")
+        if do == "painted":
+            tab.painted()
+        elif do == "text":
+            self._edit(tab, message)
+        elif do == "begin":
+            await self.begin(message)
+        elif do == "watch":
+            tab.watched = [str(title) for title in message.get("pictures", ())][:8]
+            tab.open = bool(message.get("open", True))
+            self._watch()
+        elif do == "stop":
+            await self._order({"do": "stop"})
+        elif do in _HANDED_ON:
+            if do == "rate":
+                self._rate = float(message.get("rate", 0.0))
+            await self._order({key: value for key, value in message.items() if key != "token"})
+
+    def _edit(self, tab: Tab, message: Mapping[str, Any]) -> None:
+        """A new text; who changed an older one gets the text as it is now, and may try again."""
+        text = message.get("text")
+        if not isinstance(text, str) or message.get("revision") != self.revision:
+            tab.tell_plain(kind="conflict", **self._text_event())
+            return
+        self.change(text, author=tab)
+
+    def change(self, text: str, author: Tab | None = None) -> None:
+        """Replaces the text, and tells every tab."""
+        draft = self.draft
+        self.draft = Draft(text, draft.file, draft.folder, draft.name)
+        self.revision += 1
+        for tab in self._tabs:
+            tab.tell_plain(kind="text", own=tab is author, **self._text_event())
+
+    def _text_event(self) -> dict[str, Any]:
+        return {"text": self.draft.text, "revision": self.revision}
+
+    async def begin(self, message: Mapping[str, Any]) -> None:
+        """Ends the run that there is, softly, and begins one of the text as it is now.
+
+        Args:
+            message: "playing", and of a comparison "variant" and "seed".
+        """
+        async with self._beginning:
+            await self.end_run()
+            self._runs += 1
+            self._log, self._frame = [], None
+            self._state = {"running": True, "playing": bool(message.get("playing")), "step": 0}
+            self._tell({"kind": "begin", "number": self._runs, "warm": self._spare.ready})
+            self.worker = await self._spare.take()
+            draft = self.draft
+            await self._order(
+                {
+                    "text": draft.text,
+                    "file": draft.file,
+                    "folder": str(draft.folder),
+                    "name": draft.name,
+                    "set": self._overrides,
+                    "device": self._device,
+                    "playing": bool(message.get("playing")),
+                    "rate": self._rate,
+                    "variant": message.get("variant"),
+                    "seed": message.get("seed"),
+                }
+            )
+            self._hearing = asyncio.create_task(self._hear(self.worker))
+            self._watch()
+
+    async def end_run(self) -> None:
+        """Lets the worker stop softly and go."""
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            await worker.end()
+        if self._hearing is not None:
+            await self._hearing
+            self._hearing = None
+
+    async def _hear(self, worker: WorkerProcess) -> None:
+        code = await worker.hear(self._take)
+        if self._state["running"]:
+            self._state = {**self._state, "running": False, "playing": False}
+            self._tell({"kind": "died", "code": code})
+
+    def _take(self, message: bytes) -> None:
+        """A message of the worker."""
+        if kind_of(message) == FRAME:
+            self._frame = message
+            for tab in self._tabs:
+                if tab.open:
+                    tab.show(message)
+            return
+        size, _ = MESSAGE_HEAD.unpack_from(message)
+        text = message[MESSAGE_HEAD.size : MESSAGE_HEAD.size + size].decode().rstrip()
+        kind = json.loads(text)["kind"]
+        if kind == "ready":
+            return
+        if kind == "state":
+            self._state = {k: v for k, v in json.loads(text).items() if k != "kind"}
+        if kind == "over":
+            self._state = {**self._state, "running": False, "playing": False}
+        self._tell_text(kind, text)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        self._tell_text(event["kind"], to_json(event))
+
+    def _tell_text(self, kind: str, text: str) -> None:
+        if kind not in _PASSING:
+            self._log.append((kind, text))
+            if kind == "reading":
+                self._thin()
+        for tab in self._tabs:
+            tab.tell(text)
+
+    def _thin(self) -> None:
+        """Keeps a long run's readings within bounds; those before the last thousand get fewer."""
+        if len(self._log) <= 2 * MOST_READINGS:
+            return
+        old, new = self._log[:-1000], self._log[-1000:]
+        readings = [entry for entry in old if entry[0] == "reading"]
+        dropped = set(map(id, readings[1::2]))
+        self._log = [entry for entry in old if id(entry) not in dropped] + new
+
+    def _watch(self) -> None:
+        """Tells the worker what anybody looks at."""
+        seen = [tab for tab in self._tabs if tab.open and tab.watched is not None]
+        if self._tabs and not seen and any(tab.open for tab in self._tabs):
+            return  # a tab has yet to say it
+        titles = list(dict.fromkeys(title for tab in seen for title in tab.watched or ()))
+        command = {"do": "watch", "open": bool(seen), "pictures": titles}
+        task = asyncio.ensure_future(self._order(command))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _order(self, command: Mapping[str, Any]) -> None:
+        if self.worker is not None:
+            await self.worker.order(command)

@@ -1,0 +1,61 @@
+"""A worker in reserve, which has imported torch already: a new run begins at once."""
+
+import asyncio
+from contextlib import suppress
+from typing import final
+
+from nnlab.studio.server.process import WorkerProcess
+
+
+@final
+class Spare:
+    """Keeps one worker ready.
+
+    Args:
+        threads: that libraries may use in a worker; None leaves that to them.
+        delay: seconds after one was taken until the next is started, so that importing does not
+            slow down what just began.
+    """
+
+    def __init__(self, threads: int | None = None, delay: float = 3.0) -> None:
+        self._threads, self._delay = threads, delay
+        self._worker: WorkerProcess | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether one waits that has imported everything."""
+        return self._worker is not None and self._worker.alive
+
+    def prepare(self, delay: float = 0.0) -> None:
+        """Starts one, unless there is one."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._prepare(delay))
+
+    async def _prepare(self, delay: float) -> None:
+        await asyncio.sleep(delay)
+        if not self._closed and not self.ready:
+            self._worker = await WorkerProcess.start(self._threads)
+
+    async def take(self) -> WorkerProcess:
+        """The one in reserve, or a new one; another is got ready behind it."""
+        worker, self._worker = self._worker, None
+        if worker is None or not worker.alive:
+            worker = await WorkerProcess.start(self._threads)
+        if not self._closed:
+            self.prepare(self._delay)
+        return worker
+
+    async def close(self) -> None:
+        """Lets it go."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            # It has nothing to save.
+            worker.kill()
+            await worker.hear(lambda _: None)

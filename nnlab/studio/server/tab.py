@@ -1,0 +1,75 @@
+"""One tab: gets every event in its order, and of frames the newest that it has time for."""
+
+import asyncio
+from typing import Protocol, final
+
+from nnlab.studio.messages import to_json
+
+CREDIT = 2
+"""Frames on their way to a tab that it has not painted yet."""
+
+
+class Socket(Protocol):
+    """What a tab writes to."""
+
+    async def send_text(self, data: str) -> None:
+        """Text."""
+        ...
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Bytes."""
+        ...
+
+
+@final
+class Tab:
+    """A page that is connected.
+
+    A tab that never paints gets two frames and no more: nothing piles up, neither here nor in the
+    socket, and training does not wait.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        """Frames that it had no time for."""
+        self.watched: list[str] | None = None
+        """Pictures that it shows; None until it says so, an empty list while it is hidden."""
+        self.open = True
+        """Whether it can be seen."""
+        self._events: list[str] = []
+        self._frame: bytes | None = None
+        self._unpainted = 0
+        self._more = asyncio.Event()
+
+    def tell(self, event: str) -> None:
+        """An event, as JSON."""
+        self._events.append(event)
+        self._more.set()
+
+    def tell_plain(self, **event: object) -> None:
+        """An event of the server's own."""
+        self.tell(to_json(event))
+
+    def show(self, frame: bytes) -> None:
+        """A moment, in place of one that it has not got yet."""
+        self.skipped += self._frame is not None
+        self._frame = frame
+        self._more.set()
+
+    def painted(self) -> None:
+        """It has drawn one."""
+        self._unpainted = max(0, self._unpainted - 1)
+        self._more.set()
+
+    async def send_all(self, socket: Socket) -> None:
+        """Sends what there is, for as long as the tab is there."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            if self._events:
+                events, self._events = self._events, []
+                await socket.send_text(f"[{','.join(events)}]")
+            if self._frame is not None and self._unpainted < CREDIT:
+                frame, self._frame = self._frame, None
+                self._unpainted += 1
+                await socket.send_bytes(frame)

@@ -1,0 +1,390 @@
+/** The page: what the server says goes to the panels, what a person does goes to the server. */
+
+/** @import { Checked, Column, Frame, Plan, Reading, Scene, State } from './types.js' */
+
+import { Chart } from './chart.js';
+import { Connection, ask } from './connection.js';
+import { $, announce, make, tabs } from './dom.js';
+import { Editor } from './editor.js';
+import { WorkedExample } from './example.js';
+import { decode } from './frame.js';
+import { Gradients } from './gradients.js';
+import { Network } from './network.js';
+import { PICTURES } from './pictures.js';
+import { short, speedOf, whole } from './scale.js';
+
+const canvas = (/** @type {string} */ id) => /** @type {HTMLCanvasElement} */ ($(id));
+const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($(id));
+
+/** @type {State & {revision: number, score: string | null, perEpoch: number, variant: string | null, begun: boolean}} */
+const state = { running: false, playing: false, rate: 0, step: 0, revision: 0, score: null, perEpoch: 1, variant: null, begun: false };
+/** What the browser tests ask. */
+const counts = { painted: 0, got: 0 };
+Object.assign(window, { studio: counts });
+
+const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw() });
+/** @type {Gradients} */
+const gradients = new Gradients(canvas('gradients'), network);
+const losses = new Chart(canvas('losses'), { name: 'Loss', log: true });
+const scores = new Chart(canvas('scores'), { name: 'Score', log: false });
+const worked = new WorkedExample($('example'), $('example-buttons'), { send, define });
+/** @type {{title: string, picture: import('./pictures.js').Picture} | null} */
+let shown = null;
+/** @type {Scene | null} */
+let scene = null;
+/** @type {Checked | null} */
+let checked = null;
+
+const editor = new Editor(
+  { area: /** @type {HTMLTextAreaElement} */ ($('yaml')), gutter: $('gutter'), highlight: $('highlight'), mistakes: $('mistakes'), says: $('says'), undo: button('undo') },
+  { changed: (text) => send({ do: 'text', text, revision: state.revision }), checked: onChecked },
+);
+
+/** The numbers of the top bar: each is a button that opens what it is. */
+const NUMBERS = /** @type {const} */ ([
+  ['epoch', 'epoch', () => 'epoch'],
+  ['update', 'update', () => 'step'],
+  ['loss', 'loss', () => (scene ? `loss:${scene.loss}` : 'loss')],
+  ['score', 'score', () => (scene?.score ? `score:${scene.score}` : 'loss')],
+  ['rate', 'lr', () => 'learning_rate'],
+  ['speed', 'updates/s', () => 'updates_per_second'],
+]);
+for (const [id, label, key] of NUMBERS) {
+  $('numbers').append(make('div', {}, make('dt', { id: `number-${id}-name`, textContent: label }), make('dd', {}, make('button', { type: 'button', id: `number-${id}`, textContent: '–', 'aria-describedby': `number-${id}-name`, onclick: () => define(key()) }))));
+}
+
+/**
+ * @param {string} id
+ * @param {string} text
+ */
+function number(id, text) {
+  const box = $(`number-${id}`);
+  if (box.textContent !== text) box.textContent = text;
+}
+
+const connection = new Connection(hear, show, (words) => say(words, true));
+
+/** @param {Record<string, any>} message */
+function send(message) {
+  connection.send(message);
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} bad
+ */
+function say(text, bad = false) {
+  $('status').textContent = text;
+  $('status').classList.toggle('bad', bad);
+}
+
+/** What happens, by its kind. */
+/** @type {Record<string, (event: any) => void>} */
+const HEAR = {
+  welcome(event) {
+    state.revision = event.revision;
+    Object.assign(state, event.state);
+    /** @type {HTMLSelectElement} */ ($('open-config')).options[0].textContent = event.name;
+    document.title = `${event.name} – nnlab studio`;
+    say('');
+    begin(false);
+    editor.set(event.text);
+    watch();
+  },
+  text(event) {
+    state.revision = event.revision;
+    if (!event.own) editor.set(event.text, { keep: true });
+  },
+  conflict(event) {
+    state.revision = event.revision;
+    const mine = editor.text;
+    editor.set(event.text);
+    editor.remember(mine);
+    say('The text was changed in another tab meanwhile: that is what you see. Undo brings yours back.', true);
+  },
+  begin(event) {
+    begin(true);
+    say(event.warm ? '' : 'Starting a training process: the first time this takes some seconds …');
+  },
+  scene(event) {
+    scene = event;
+    state.score = event.score;
+    scores.name = event.score ?? 'Score';
+    $('number-score-name').textContent = event.score ?? 'score';
+    network.show(event.columns, event);
+    pictures(event);
+    gradients.draw();
+  },
+  start(event) {
+    state.perEpoch = event.per_epoch;
+    say(`${event.folder} · ${event.device} · ${whole(event.parameters)} parameters`);
+  },
+  state(event) {
+    Object.assign(state, event);
+    controls();
+  },
+  reading,
+  finding,
+  note: (event) => say(event.text),
+  refused: (event) => say(`${event.do}: ${event.why}`, true),
+  error: (event) => say(event.lines.join(' · '), true),
+  proof: (event) => worked.proved(event),
+  summary(event) {
+    say(`${event.status}${event.why ? `: ${event.why}` : ''}, ${whole(event.steps)} updates in ${short(event.seconds)} s · ${event.run}`);
+    announce(`Training is over: ${event.status}.`);
+  },
+  over() {
+    Object.assign(state, { running: false, playing: false });
+    controls();
+  },
+  died(event) {
+    Object.assign(state, { running: false, playing: false });
+    controls();
+    say(`The training process has ended unexpectedly (${event.code < 0 ? `signal ${-event.code}` : `code ${event.code}`}). What it saved is in its run folder; Train begins anew.`, true);
+  },
+};
+
+/** @param {any} event */
+function hear(event) {
+  HEAR[event.kind]?.(event);
+}
+
+/**
+ * A run begins, or the page does: what was shown is of another one.
+ * @param {boolean} running
+ */
+function begin(running) {
+  state.begun = running;
+  for (const chart of [losses, scores]) chart.clear();
+  rows.length = 0;
+  $('findings').replaceChildren();
+  $('healthy').hidden = false;
+  network.frame = null;
+  gradients.clear();
+  worked.clear();
+  latest = null;
+  for (const [id] of NUMBERS) number(id, '–');
+  if (running) Object.assign(state, { running: true });
+  controls();
+  draw();
+}
+
+/** @type {Reading[]} */
+const rows = [];
+
+/** @param {Reading} event */
+function reading(event) {
+  const { split, epoch, values } = event;
+  losses.add(split, epoch, values.loss);
+  if (state.score) scores.add(split, epoch, values[state.score]);
+  rows.push(event);
+  if (split === 'train') number('loss', short(values.loss, 4));
+  if (state.score && values[state.score] !== undefined && (split === 'validation' || $('number-score').textContent === '–')) number('score', short(values[state.score], 4));
+  draw();
+}
+
+/** @param {any} event */
+function finding(event) {
+  $('healthy').hidden = true;
+  const words = [make('h4', { textContent: `${event.title}${event.layer ? ` in ${event.layer}` : ''}` }), make('p', { textContent: `${event.meaning}${event.measured === null ? '' : ` (${event.quantity}: ${short(event.measured)}, since update ${whole(event.since)})`}` })];
+  if (event.remedy.length) words.push(make('p', {}, 'Try ', ...event.remedy.flatMap((/** @type {string} */ change, /** @type {number} */ k) => [k ? ' and ' : '', make('code', { textContent: change })])));
+  else if (event.advice) words.push(make('p', { textContent: event.advice }));
+  $('findings').append(make('li', { class: event.level, 'data-name': event.name }, ...words));
+  if (event.level !== 'note') for (const chart of [losses]) chart.mark(event.since / state.perEpoch, event.title);
+}
+
+/** @type {ArrayBuffer | null} */
+let latest = null;
+let asked = false;
+
+/** @param {ArrayBuffer} buffer */
+function show(buffer) {
+  counts.got++;
+  latest = buffer;
+  draw();
+}
+
+/** Draws what has changed, once for each frame of the screen. */
+function draw() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    if (latest) paint(decode(latest));
+    losses.draw();
+    scores.draw();
+  });
+}
+
+/** @param {Frame} frame */
+function paint(frame) {
+  latest = null;
+  number('update', whole(frame.step));
+  number('epoch', short(frame.epoch, frame.epoch < 10 ? 2 : 4));
+  number('rate', short(frame.learning_rate, 3));
+  number('speed', frame.updates_per_second === null ? '–' : whole(frame.updates_per_second));
+  network.update(frame);
+  gradients.update(frame);
+  shown?.picture.update(frame);
+  worked.update(frame.example);
+  counts.painted++;
+  send({ do: 'painted' });
+}
+
+/** @param {Scene} event */
+function pictures(event) {
+  const usable = event.pictures.filter(({ title }) => title in PICTURES);
+  const chosen = usable.find(({ title }) => title === shown?.title) ?? usable[0];
+  shown = null;
+  $('picture').replaceChildren();
+  $('picture-about').textContent = chosen ? '' : 'Of these data there is no picture: see curves, network and gradients.';
+  const labels = { 'decision boundary': 'Boundary', 'fitted function': 'Function', predictions: 'Predictions', "first layer's weights": 'First weights', 'last hidden layer': 'Hidden space', descent: 'Descent' };
+  tabs($('picture-tabs'), usable.map(({ title }) => ({ id: title, label: /** @type {any} */ (labels)[title] ?? title })), pick, chosen?.title ?? '');
+
+  /** @param {string} title */
+  function pick(title) {
+    const about = usable.find((each) => each.title === title);
+    if (!about) return;
+    const picture = new PICTURES[title]({ still: about.still, choose: (split, which) => send({ do: 'example', split, number: which }) });
+    shown = { title, picture };
+    $('picture').replaceChildren(picture.element);
+    $('picture-about').textContent = about.about.replaceAll('*', '');
+    watch();
+  }
+}
+
+/** Tells the server what is looked at; a hidden tab asks for no frames. */
+function watch() {
+  send({ do: 'watch', pictures: shown ? [shown.title] : [], open: !document.hidden });
+}
+document.addEventListener('visibilitychange', watch);
+
+/** @param {Checked} found */
+function onChecked(found) {
+  checked = found;
+  controls();
+  $('variants').hidden = !(found.variants?.length);
+  if (found.variants?.length) variants(found.variants);
+  if (found.ok && !state.begun) {
+    scene = null;
+    network.show(columns(found), /** @type {any} */ ({ names: found.names, classes: found.classes, inputs: found.inputs, task: found.task, pictures: [] }));
+  }
+}
+
+/** @param {string[]} names */
+function variants(names) {
+  if (!state.variant || !names.includes(state.variant)) state.variant = names[0];
+  const select = make('select', { id: 'variant', onchange: () => { state.variant = select.value; } }, ...names.map((name) => make('option', { value: name, textContent: name })));
+  select.value = state.variant;
+  $('variants').replaceChildren(make('label', { for: 'variant', textContent: `This compares ${names.length} variants; train ` }), select);
+}
+
+/**
+ * The columns of a network that is not built yet.
+ * @param {Checked} found
+ * @returns {Column[]}
+ */
+function columns(found) {
+  const units = (/** @type {number[]} */ shape) => (shape.length === 3 ? shape[0] : shape.reduce((a, b) => a * b, 1));
+  const column = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[]} */ shape, /** @type {string} */ note) => ({ name, kind, key: '', parameter: '', each: 1, units: units(shape), shown: Math.min(40, units(shape)), activation: note.split(',')[0] });
+  return [column('inputs', 'inputs', found.inputs ?? [1], ''), ...(found.plans ?? []).filter((plan) => plan.parameters).map((/** @type {Plan} */ plan) => column(plan.name, plan.kind, plan.output, plan.note))];
+}
+
+function controls() {
+  const { running, playing } = state, usable = running || checked?.ok !== false;
+  network.playing = playing;
+  const play = button('play');
+  play.lastElementChild.textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
+  play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');
+  for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable;
+}
+
+const beginning = () => ({ do: 'begin', variant: state.variant && checked?.variants?.includes(state.variant) ? state.variant : null });
+
+/** What the controls do, and under which key. */
+const ACTS = {
+  play: () => send(state.playing ? { do: 'pause' } : state.running ? { do: 'play' } : { ...beginning(), playing: true }),
+  step: () => (state.running ? send({ do: 'step', count: 1 }) : send({ ...beginning(), playing: false })),
+  epoch: () => (state.running ? send({ do: 'epoch' }) : (send({ ...beginning(), playing: false }), send({ do: 'epoch' }))),
+  restart: () => send({ ...beginning(), playing: state.playing }),
+  seed: async () => {
+    const found = await ask('/api/edit', { body: JSON.stringify({ text: editor.text, do: 'seed', value: (checked?.seed ?? 0) + 1 }) });
+    if (!found?.text) return;
+    await editor.set(found.text, { keep: true, tell: true });
+    send({ ...beginning(), playing: state.playing });
+  },
+};
+for (const [id, act] of Object.entries(ACTS)) button(id).onclick = act;
+const KEYS = /** @type {Record<string, keyof typeof ACTS>} */ ({ ' ': 'play', s: 'step', e: 'epoch', r: 'restart' });
+addEventListener('keydown', (event) => {
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches('textarea, input, select, dialog *')) return;
+  if (event.key === ' ' && target.matches('button, summary, a')) return;
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  if (!button(act).disabled) ACTS[act]();
+});
+
+const speed = /** @type {HTMLInputElement} */ ($('speed'));
+speed.oninput = () => {
+  const rate = speedOf(Number(speed.value));
+  $('speed-says').textContent = rate ? `${rate}/s` : 'full';
+  send({ do: 'rate', rate });
+};
+
+button('save').onclick = () => {
+  const address = URL.createObjectURL(new Blob([editor.text], { type: 'application/yaml' }));
+  make('a', { href: address, download: `${checked?.name ?? 'config'}.yaml` }).click();
+  URL.revokeObjectURL(address);
+};
+
+const open = /** @type {HTMLSelectElement} */ ($('open-config'));
+ask('/api/configs').then((/** @type {{name: string, about: string}[] | null} */ found) => {
+  for (const { name, about } of found ?? []) open.append(make('option', { value: name, textContent: name, title: about }));
+});
+open.onchange = async () => {
+  const text = open.value && (await ask(`/api/config?name=${encodeURIComponent(open.value)}`));
+  if (!text) return;
+  state.variant = null;
+  state.begun = state.running;
+  await editor.set(text, { keep: true, tell: true });
+};
+
+/**
+ * Opens what a number is.
+ * @param {string} key
+ */
+async function define(key) {
+  const found = await ask(`/api/definition?key=${encodeURIComponent(key)}`);
+  if (!found) return;
+  $('definition-title').textContent = found.title;
+  const parts = [make('p', { textContent: found.text })];
+  if (found.formula) parts.push(make('pre', { textContent: found.formula }));
+  if (found.unit) parts.push(make('p', { class: 'about', textContent: `Unit: ${found.unit}` }));
+  if (found.source) parts.push(make('p', { class: 'about', textContent: `Source: ${found.source}` }));
+  $('definition-body').replaceChildren(...parts);
+  /** @type {HTMLDialogElement} */ ($('definition')).showModal();
+}
+
+/** The table behind the curves, made when it is opened. */
+const details = /** @type {HTMLDetailsElement} */ ($('readings').closest('details'));
+details.addEventListener('toggle', () => {
+  if (!details.open) return;
+  const keys = [...new Set(['loss', state.score ?? 'loss', 'grad_norm/total', 'learning_rate'])];
+  const head = make('tr', {}, ...['epoch', 'split'].map((text) => make('th', { textContent: text, scope: 'col' })), ...keys.map((key) => make('th', { scope: 'col' }, make('button', { type: 'button', class: 'quiet', textContent: key, onclick: () => define(key) }))));
+  const body = rows.slice(-400).reverse().map((row) => make('tr', {}, make('td', { textContent: short(row.epoch, 4) }), make('td', { textContent: row.split === 'train' ? 'training' : row.split }), ...keys.map((key) => make('td', { textContent: key in row.values ? short(row.values[key], 4) : '' }))));
+  $('readings').replaceChildren(make('thead', {}, head), make('tbody', {}, ...body));
+});
+
+/**
+ * @param {string} id
+ * @param {[string, string, string][]} keys class, words, what opens its meaning
+ */
+function legend(id, keys) {
+  $(id).replaceChildren(...keys.map(([kind, text, key]) => make('button', { type: 'button', class: `quiet key ${kind}`, textContent: text, onclick: () => define(key) })));
+}
+legend('network-legend', [['plus', 'weight above 0', 'weight'], ['minus', 'below 0', 'weight'], ['flow', 'gradient, flowing back', 'delta']]);
+legend('gradients-legend', [['flow', 'gradient norm of the weights', 'grad_norm/total'], ['', 'each unit', 'delta']]);
+tabs($('experiment-tabs'), [{ id: 'yaml', label: 'YAML' }], () => {}, 'yaml');
+controls();

@@ -1,0 +1,70 @@
+"""The edits that the page asks for, by name: what a form, a drag or a button does to the text."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nnlab.config.yaml import parse_yaml
+from nnlab.core.errors import ConfigError, Path
+from nnlab.studio.text.splice import insert_item, move_item, remove_value, set_value
+
+Edit = Callable[[str, Mapping[str, Any]], str]
+
+
+def edit_text(text: str, asked: Mapping[str, Any]) -> str:
+    """The text after an edit.
+
+    Args:
+        text: YAML.
+        asked: "do", a name of `EDITS`, and what that needs: "path", "value", "at", "to".
+
+    Raises:
+        ConfigError: the text is not YAML, or there is no such edit or place.
+    """
+    edit = EDITS.get(str(asked.get("do")))
+    if edit is None:
+        raise ConfigError(f"edit: {asked.get('do')!r} is not one of {', '.join(EDITS)}")
+    try:
+        return edit(text, asked)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ConfigError(f"edit: there is no such place ({error})") from None
+
+
+def _path(asked: Mapping[str, Any]) -> Path:
+    path = asked["path"]
+    if not isinstance(path, list) or not path or not all(isinstance(p, str | int) for p in path):
+        raise ValueError("a path is a list of keys and numbers")
+    return tuple(path)
+
+
+def _set(text: str, asked: Mapping[str, Any]) -> str:
+    return set_value(text, _path(asked), asked["value"])
+
+
+def _remove(text: str, asked: Mapping[str, Any]) -> str:
+    return remove_value(text, _path(asked))
+
+
+def _insert(text: str, asked: Mapping[str, Any]) -> str:
+    return insert_item(text, _path(asked), int(asked["at"]), asked["value"])
+
+
+def _move(text: str, asked: Mapping[str, Any]) -> str:
+    return move_item(text, _path(asked), int(asked["at"]), int(asked["to"]))
+
+
+def _seed(text: str, asked: Mapping[str, Any]) -> str:
+    """Another seed, in whichever form it is written."""
+    tree = parse_yaml(text, file="text").tree
+    section = tree.get("seed") if isinstance(tree, dict) else None
+    return set_value(
+        text, ("seed", "all") if isinstance(section, dict) else ("seed",), asked["value"]
+    )
+
+
+EDITS: Mapping[str, Edit] = {
+    "set": _set,
+    "remove": _remove,
+    "insert": _insert,
+    "move": _move,
+    "seed": _seed,
+}

@@ -1,0 +1,217 @@
+"""The main function of the worker: imports what takes seconds, then waits to be told what to do."""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from threading import Thread
+from typing import Any, final
+
+# The first update of an optimizer would import it.
+import torch._dynamo  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from torch import Tensor
+
+from nnlab.comparison.comparison import SettledComparison, settle_source
+from nnlab.config.loading import Text
+from nnlab.core.errors import ConfigError, MistakeError, NnlabError
+from nnlab.experiment.experiment import Experiment
+from nnlab.runs.building.session import Session
+from nnlab.runs.run import last_of, stream_run
+from nnlab.studio.worker.eyes import Eyes
+from nnlab.studio.worker.gate import Command, Gate, GatedStep
+from nnlab.studio.worker.post import Post, open_post
+from nnlab.studio.worker.view import PageView
+
+
+@final
+class TrainingWork:
+    """One run of a session, and the answers that its page asks for during and after it.
+
+    Args:
+        post: where everything goes.
+        order: the first line that came in: text, file, folder, name, set, variant, seed, device,
+            run_dir, playing, rate.
+    """
+
+    def __init__(self, post: Post, order: dict[str, Any]) -> None:
+        self._post, self._order = post, order
+        self.gate = Gate(playing=bool(order.get("playing")), carry_out=self.carry_out)
+        self.gate.limit(float(order.get("rate") or 0.0))
+        self._view = PageView(post)
+        self._session: Session | None = None
+        self._eyes: Eyes | None = None
+        self._step: GatedStep | None = None
+        self._over = self._leaving = False
+
+    def train(self) -> int:
+        """Trains to the end; gives the exit code that `nnlab train` would have."""
+        order = self._order
+        try:
+            experiment = _experiment(order)
+            run_dir = order.get("run_dir")
+            stream = stream_run(
+                experiment,
+                run_dir=Path(run_dir) if run_dir else None,
+                device=order.get("device") or "auto",
+                view=self._view,
+                alone=True,
+                opened=self._opened,
+            )
+            code = last_of(stream).exit_code
+        except NnlabError as error:
+            self._post.event("error", lines=list(error.lines))
+            code = error.exit_code
+        except Exception as error:
+            traceback.print_exc()
+            self._post.event("error", lines=[f"a bug of nnlab: {type(error).__name__}: {error}"])
+            code = 1
+        self._over = True
+        self.gate.pause()
+        if self._step is not None:
+            self.show_held(self._step.made)
+        self._post.event("over", code=code)
+        return code
+
+    def answer(self) -> None:
+        """After the run: its last weights can still be asked about."""
+        if self._eyes is not None:
+            self.gate.answer(lambda: self._leaving)
+
+    def _opened(self, session: Session) -> None:
+        trainer = session.built.trainer
+        self._session = session
+        self._eyes = self._view.eyes = Eyes(session, self._post)
+        self._step = GatedStep(trainer.step, self.gate, self, session.progress.step)
+        trainer.clock, trainer.step = self.gate.clock, self._step
+        self._post.event("scene", pid=os.getpid(), **self._eyes.scenery())
+        self._tell_state()
+
+    def wants_next(self) -> bool:
+        """As the eyes."""
+        return self._eyes is not None and self._eyes.wants_next()
+
+    def show(self, rows: Tensor, step: int) -> None:
+        """As the eyes."""
+        if self._eyes is not None:
+            self._eyes.show(rows, step)
+
+    def show_held(self, step: int) -> None:
+        """The run stands: its picture, and that it does."""
+        if self._eyes is not None:
+            self._eyes.show_held(step)
+        self._tell_state()
+
+    def carry_out(self, command: Command) -> None:
+        """Does what a person wants; one mistaken command must not end a run."""
+        try:
+            self._do(command)
+        except (KeyError, TypeError, ValueError, MistakeError) as error:
+            self._post.event("refused", do=str(command.get("do")), why=str(error))
+
+    def _do(self, command: Command) -> None:
+        gate, eyes, do = self.gate, self._eyes, command.get("do")
+        if do == "stop":
+            self._leaving = self._leaving or bool(command.get("leave"))
+            if self._session is not None and not self._over:
+                self._session.built.trainer.stop(str(command.get("why", "stopped in the studio")))
+            gate.limit(0.0)
+            gate.play()
+        elif eyes is None or self._session is None or self._step is None:
+            raise ValueError("there is no network yet")
+        elif do == "play":
+            gate.play()
+        elif do == "pause":
+            gate.pause()
+        elif do == "step":
+            gate.allow(min(max(int(command.get("count", 1)), 1), 10**6))
+        elif do == "epoch":
+            per_epoch = self._session.built.trainer.order.per_epoch
+            gate.allow(per_epoch - self._step.made % per_epoch - gate.allowed)
+        elif do == "rate":
+            gate.limit(min(max(float(command["rate"]), 0.0), 1e6))
+        elif do == "watch":
+            eyes.watched = [str(title) for title in command["pictures"]]
+            eyes.open = bool(command.get("open", True))
+            self._show_again(eyes)
+        elif do == "example":
+            self._follow(eyes, command)
+        elif do == "prove":
+            self._post.event("proof", **eyes.follower.proof())
+        else:
+            raise ValueError("nobody knows how to do that")
+        self._tell_state()
+
+    def _follow(self, eyes: Eyes, command: Command) -> None:
+        number = command.get("number")
+        if number is None:
+            eyes.follower.chosen = None
+        else:
+            eyes.follower.choose(str(command.get("split", "train")), int(number))
+        self._show_again(eyes)
+
+    def _show_again(self, eyes: Eyes) -> None:
+        """At once where no frame will come by itself."""
+        if self._over or not (self.gate.playing or self.gate.allowed):
+            eyes.show_again()
+
+    def _tell_state(self) -> None:
+        gate = self.gate
+        running = not self._over
+        self._post.event(
+            "state",
+            running=running,
+            playing=running and (gate.playing or gate.allowed > 0),
+            rate=gate.rate,
+            step=0 if self._step is None else self._step.made,
+        )
+
+
+def _experiment(order: dict[str, Any]) -> Experiment:
+    """What the text means; of a comparison the variant and the seed that are asked for."""
+    text = Text(order["text"], order["file"], Path(order["folder"]), order["name"])
+    settled = settle_source(text, order.get("set") or [])
+    return _member(settled, order.get("variant"), order.get("seed"))
+
+
+def _member(settled: SettledComparison, variant: str | None, seed: int | None) -> Experiment:
+    """The first run that fits; a comparison's runs each have a folder of their own name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for member in settled.comparison.members:
+        if variant in (None, member.variant) and seed in (None, member.seed):
+            return settled.of(member)
+    raise ConfigError(f"{settled.comparison.name}: has no variant {variant} with seed {seed}")
+
+
+def main() -> None:
+    """Waits for an order, trains, answers; never comes back."""
+    post = open_post()
+    post.event("ready", pid=os.getpid())
+    line = sys.stdin.readline()
+    code = 0
+    if line.strip():
+        work = TrainingWork(post, json.loads(line))
+        Thread(target=_listen, args=(work.gate,), name="nnlab-studio-ear", daemon=True).start()
+        code = work.train()
+        work.answer()
+    post.close()
+    # Torch takes seconds to take itself down, and there is nothing left to tidy.
+    os._exit(code)
+
+
+def _listen(gate: Gate) -> None:
+    """Commands, line by line. Where they end the studio is gone: the run stops, and is saved."""
+    for line in sys.stdin:
+        try:
+            command = json.loads(line)
+        except ValueError:
+            continue
+        gate.put(command)
+    gate.put({"do": "stop", "leave": True, "why": "the studio is gone"})
+
+
+if __name__ == "__main__":
+    main()

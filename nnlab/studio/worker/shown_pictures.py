@@ -1,0 +1,170 @@
+"""Which pictures of a run the page can show, and what it is sent of them."""
+
+from collections.abc import Collection
+from typing import Any, final
+
+from nnlab.core.contracts import Examples, Reading
+from nnlab.core.lazy import NDArray, Tensor, np
+from nnlab.display.pictures.boundary import DecisionBoundary
+from nnlab.display.pictures.descent import Descent
+from nnlab.display.pictures.family import (
+    Arrays,
+    Picture,
+    Scene,
+    class_probabilities,
+    copy_to_host,
+    evenly_spaced,
+)
+from nnlab.display.pictures.filters import FirstWeights
+from nnlab.display.pictures.fit import FittedFunction
+from nnlab.display.pictures.hidden import HiddenSpace
+
+_GRID = 100
+"""Points along each axis of a boundary."""
+_CURVE = 200
+"""Points of a fitted function."""
+_IMAGES = 24
+"""So many examples are shown with what the network says of them."""
+_LARGEST = 64
+"""Pixels along a side of a shown image at most."""
+
+_KINDS: tuple[type[Picture], ...] = (
+    DecisionBoundary,
+    FittedFunction,
+    Descent,
+    FirstWeights,
+    HiddenSpace,
+)
+_HISTORY = {"earlier"}
+"""What the page remembers by itself."""
+_BYTES = {"sure": 255.0, "regions": 1.0}
+"""Arrays that are sent as bytes, and what they are multiplied by."""
+
+
+@final
+class ShownPictures:
+    """The pictures of a scene as the page draws them.
+
+    Args:
+        scene: what is looked at.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        fits = [kind for kind in _KINDS if kind.fits(scene.experiment)]
+        self._pictures: dict[str, Picture] = {kind.title: kind(scene) for kind in fits}
+        self._images = PredictedImages(scene) if PredictedImages.fits(scene) else None
+
+    def about(self) -> list[dict[str, Any]]:
+        """What there is, in the order in which it is looked at, with what never changes of it."""
+        found = [
+            {"title": title, "about": picture.about, "still": self._still(picture)}
+            for title, picture in self._pictures.items()
+        ]
+        if self._images is not None:
+            found.insert(0, self._images.plain())
+        return found
+
+    def _still(self, picture: Picture) -> dict[str, Any]:
+        """What never changes; of points that can be chosen, which examples they are."""
+        found = _listed(picture.still())
+        if isinstance(picture, DecisionBoundary | FittedFunction):
+            rows = picture.scene.examples.rows["train"]
+            found["numbers"] = evenly_spaced(np.arange(len(rows))).tolist()
+            found["split"] = "train"
+        return found
+
+    def see(self, reading: Reading) -> None:
+        """Takes note of a reading."""
+        for picture in self._pictures.values():
+            picture.see(reading)
+
+    def collect(self, wanted: Collection[str]) -> "dict[str, NDArray[Any]]":
+        """title/name -> array, of the pictures that somebody looks at."""
+        found: dict[str, NDArray[Any]] = {}
+        for title, picture in self._pictures.items():
+            if title not in wanted:
+                continue
+            grid = _CURVE if isinstance(picture, FittedFunction) else _GRID
+            for name, array in (picture.collect(grid=grid) or {}).items():
+                if name not in _HISTORY:
+                    found[f"{title}/{name}"] = _small(name, array)
+        if self._images is not None and self._images.title in wanted:
+            found[f"{self._images.title}/probabilities"] = self._images.collect()
+        return found
+
+
+def _small(name: str, array: "NDArray[Any]") -> "NDArray[Any]":
+    if name in _BYTES:
+        return (np.clip(array, 0.0, 255.0 / _BYTES[name]) * _BYTES[name]).astype(np.uint8)
+    return array.astype(np.float32)
+
+
+def _listed(arrays: Arrays) -> dict[str, Any]:
+    return {name: array.tolist() for name, array in arrays.items()}
+
+
+@final
+class PredictedImages:
+    """Images of the validation split, and how likely the network finds each class."""
+
+    title = "predictions"
+    about = (
+        "Examples of the validation split: what each is, what the network says, how sure it is. "
+        "Choose one to follow it through the layers."
+    )
+
+    def __init__(self, scene: Scene) -> None:
+        examples = scene.examples
+        rows = examples.rows.get("validation", examples.rows["train"])
+        self._scene, self._rows = scene, evenly_spaced(rows, _IMAGES)
+        self._split = "validation" if "validation" in examples.rows else "train"
+        self._numbers = evenly_spaced(np.arange(len(rows)), _IMAGES)
+        self._shares = class_probabilities(scene.experiment)
+        self._inputs: Tensor | None = None
+
+    @classmethod
+    def fits(cls, scene: Scene) -> bool:
+        """Whether the examples are images of classes."""
+        shape = scene.experiment.shape
+        return len(shape.inputs) == 3 and shape.task == "classes" and shape.inputs[0] in (1, 3)
+
+    def plain(self) -> dict[str, Any]:
+        """Title, words, and the images themselves: (rows, columns, channels) of bytes each."""
+        examples = self._scene.examples
+        images = [image_bytes(examples, int(row)) for row in self._rows]
+        still = {
+            "images": [image.ravel().tolist() for image in images],
+            "size": list(images[0].shape),
+            "labels": examples.targets[self._rows].tolist(),
+            "classes": list(self._scene.experiment.shape.classes),
+            "numbers": self._numbers.tolist(),
+            "split": self._split,
+        }
+        return {"title": self.title, "about": self.about, "still": still}
+
+    def collect(self) -> "NDArray[Any]":
+        """(N, K) float32."""
+        if self._inputs is None:
+            like = next(self._scene.network.parameters())
+            rows = np.ascontiguousarray(self._rows)
+            self._inputs = self._scene.source.gather(_rows(rows, like)).inputs
+        outputs = self._scene.outputs(self._inputs)
+        found = outputs if self._shares is None else self._shares(outputs)
+        return copy_to_host(found).astype(np.float32)
+
+
+def _rows(rows: "NDArray[np.int64]", like: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.from_numpy(rows).to(like.device)
+
+
+def image_bytes(examples: Examples, row: int) -> "NDArray[np.uint8]":
+    """(rows, columns, channels) of one example, 0 the darkest of it and 255 the brightest."""
+    inputs = examples.inputs
+    stored = inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
+    image = np.moveaxis(stored.astype(np.float64), 0, -1)
+    stride = -(-max(image.shape[:2]) // _LARGEST)
+    image = image[::stride, ::stride]
+    low, high = float(image.min()), float(image.max())
+    return (255.0 * (image - low) / (high - low if high > low else 1.0)).astype(np.uint8)

@@ -1,0 +1,222 @@
+"""The studio in a real browser: led by mouse, led by keyboard alone, in every size and scheme."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from browsing import Tab
+from playwright.sync_api import Browser, expect
+from studio_serving import Served, served
+
+pytestmark = pytest.mark.browser
+
+CONFIG = """\
+# Two moons, small and slow enough to look at.
+data: {kind: moons, samples: 200}
+model: {kind: mlp, hidden: [6, 4], activation: tanh}
+optimizer: {kind: adam, lr: 0.01}
+train: {epochs: 4000, batch_size: 20, compile: off}
+"""
+NOTHING = "\N{EN DASH}"
+SIZES = [(390, 844), (768, 1024), (1280, 800), (1920, 1080)]
+# What axe-core checks first of all: names of what can be pressed, labels of what can be filled in.
+NAMELESS = """() => [...document.querySelectorAll(
+        "button, a[href], input, select, textarea, canvas[tabindex], [role=tab], [role=img]")]
+    .filter((node) => node.offsetParent && !(node.getAttribute("aria-label") || node.title
+        || node.getAttribute("aria-labelledby") || node.textContent.trim() || node.labels?.length))
+    .map((node) => node.outerHTML.slice(0, 120))"""
+TWICE = """() => [...document.querySelectorAll("[id]")].map((node) => node.id)
+    .filter((id, at, all) => all.indexOf(id) !== at)"""
+# The least contrast of words with what is behind them; WCAG 2.2, 1.4.3 asks for 4.5.
+CONTRAST = """() => {
+    const parse = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
+    const light = (parts) => {
+        const [r, g, b] = parts.slice(0, 3).map((v) => v / 255)
+            .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (node) => {
+        for (; node; node = node.parentElement) {
+            const parts = parse(getComputedStyle(node).backgroundColor);
+            if (parts.length && (parts.length < 4 || parts[3] >= 0.9)) return parts;
+        }
+        return [255, 255, 255];
+    };
+    return [...document.querySelectorAll("body *")]
+        .filter((node) => node.offsetParent && !node.disabled && !node.closest("[aria-hidden=true]")
+            && getComputedStyle(node).color !== "rgba(0, 0, 0, 0)"
+            && [...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim()))
+        .map((node) => {
+            const [a, b] = [light(parse(getComputedStyle(node).color)), light(behind(node))];
+            return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), node.outerHTML.slice(0, 90)];
+        }).sort((one, other) => one[0] - other[0])[0];
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "moons.yaml").write_text(CONFIG)
+    with served(folder / "runs", str(folder / "moons.yaml")) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, server: Served) -> Iterator[Tab]:
+    """The page with nothing running; afterwards nothing runs either."""
+    # Without `bypass_csp`: what the policy forbids would be an error of the console.
+    tab = Tab(browser.new_page(viewport={"width": 1440, "height": 900}))
+    tab.page.goto(server.address)
+    expect(tab.page.locator("#says")).not_to_be_empty()
+    yield tab
+    assert tab.errors == []
+    assert {re.sub(r"^(\w+://[^/]+).*", r"\1", url) for url in tab.asked} == {
+        f"http://{server.host}"
+    }
+    tab.page.close()
+
+
+def step(tab: Tab) -> int:
+    return int(re.sub(r"\D", "", tab.page.inner_text("#number-update")) or -1)
+
+
+def begun(tab: Tab) -> None:
+    """A run from its beginning that stands at its first update."""
+    tab.page.click("#restart")
+    expect(tab.page.locator("#status")).to_contain_text("parameters")
+    if tab.page.inner_text("#play") == "Pause":
+        tab.page.click("#play")
+    expect(tab.page.locator("#play")).to_have_text("Go on")
+
+
+def test_a_run_is_led_by_the_mouse(page: Tab) -> None:
+    begun(page)
+    page.page.click("#step")
+    before = page.page.locator("#number-update")
+    expect(before).to_have_text("1")
+    for _ in range(3):
+        page.page.click("#step")
+    expect(before).to_have_text("4")
+    page.page.click("#epoch")
+    # 140 training examples in batches of 20.
+    expect(before).to_have_text("7")
+    page.page.click("#play")
+    expect(page.page.locator("#play")).to_have_text("Pause")
+    page.page.wait_for_timeout(500)
+    page.page.click("#play")
+    expect(page.page.locator("#play")).to_have_text("Go on")
+    held = step(page)
+    assert held > 7
+    page.page.wait_for_timeout(600)
+    assert step(page) == held
+
+
+def test_a_run_is_led_by_the_keyboard_alone(page: Tab) -> None:
+    begun(page)
+    keys = page.page.keyboard
+    page.page.evaluate("document.activeElement.blur()")
+    update = page.page.locator("#number-update")
+    keys.press("s")
+    expect(update).to_have_text("1")
+    keys.press("e")
+    expect(update).to_have_text("7")
+    keys.press(" ")
+    expect(page.page.locator("#play")).to_have_text("Pause")
+    keys.press(" ")
+    expect(page.page.locator("#play")).to_have_text("Go on")
+    page.page.focus("#net")
+    keys.press("ArrowRight")
+    keys.press("ArrowDown")
+    expect(page.page.locator("#announce")).to_contain_text("hidden1 2, tanh, bias")
+    page.page.focus("#picture canvas.square")
+    keys.press("ArrowRight")
+    expect(page.page.locator("#announce")).to_contain_text("example")
+    keys.press("Enter")
+    expect(page.page.locator("#example")).to_contain_text("BP1")
+    page.page.focus("#losses")
+    keys.press("ArrowLeft")
+    expect(page.page.locator("#announce")).to_contain_text("training")
+
+
+def test_restart_brings_the_same_numbers_and_a_new_seed_others(page: Tab) -> None:
+    begun(page)
+    table: list[str] = []
+    for button in ("#restart", "#restart", "#seed"):
+        page.page.click(button)
+        expect(page.page.locator("#number-update")).to_have_text(NOTHING)
+        page.page.click("#epoch")
+        expect(page.page.locator("#number-update")).to_have_text("7")
+        table.append(page.page.inner_text("#number-loss"))
+    assert table[0] == table[1] != table[2]
+    assert "seed: 1" in page.page.input_value("#yaml")
+    page.page.click("#undo")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
+def test_an_example_is_worked_and_proved(page: Tab) -> None:
+    begun(page)
+    page.page.click("#step")
+    page.page.locator("#picture canvas.square").click(position={"x": 140, "y": 140})
+    expect(page.page.locator("#example")).to_contain_text("hidden2 (tanh)")
+    expect(page.page.locator("#example .formula")).to_contain_text("BP1, of cross_entropy")
+    page.page.get_by_label("hidden1 2: show its formula").click()
+    expect(page.page.locator("#example .formula")).to_contain_text("BP2")
+    page.page.get_by_text("Prove the gradient").click()
+    expect(page.page.locator("#example")).to_contain_text("differences agree: largest")
+    page.page.get_by_text("Leave the example").click()
+    expect(page.page.locator("#example")).to_contain_text("Choose a point")
+
+
+def test_a_mistake_is_marked_and_its_button_cures_it(page: Tab) -> None:
+    page.page.fill("#yaml", CONFIG.replace("tanh", "tahn"))
+    item = page.page.locator("#mistakes li")
+    expect(item).to_contain_text("did you mean tanh?")
+    expect(page.page.locator("#gutter b")).to_have_text(re.compile("3"))
+    item.get_by_text("Write tanh").click()
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+    expect(item).to_have_count(0)
+
+
+def test_every_number_opens_what_it_is(page: Tab) -> None:
+    begun(page)
+    for id in ("epoch", "update", "loss", "score", "rate", "speed"):
+        page.page.click(f"#number-{id}")
+        expect(page.page.locator("#definition")).to_be_visible()
+        expect(page.page.locator("#definition-body p").first).not_to_be_empty()
+        page.page.keyboard.press("Escape")
+        expect(page.page.locator("#definition")).to_be_hidden()
+
+
+def test_two_tabs_see_the_same(page: Tab, browser: Browser, server: Served) -> None:
+    begun(page)
+    other = Tab(browser.new_page())
+    other.page.goto(server.address)
+    expect(other.page.locator("#play")).to_have_text("Go on")
+    other.page.click("#step")
+    expect(page.page.locator("#number-update")).to_have_text("1")
+    page.page.click("#epoch")
+    expect(other.page.locator("#number-update")).to_have_text("7")
+    assert other.page.inner_text("#number-loss") == page.page.inner_text("#number-loss")
+    other.page.close()
+
+
+def test_without_the_token_the_page_says_so(browser: Browser, server: Served) -> None:
+    tab = Tab(browser.new_page())
+    tab.page.goto(f"http://{server.host}/")
+    expect(tab.page.locator("#status")).to_contain_text("may not ask the server")
+    tab.page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_every_size_it_fits_and_can_be_read(page: Tab, scheme: str) -> None:
+    begun(page)
+    page.page.click("#step")
+    page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+    for width, height in SIZES:
+        page.page.set_viewport_size({"width": width, "height": height})
+        page.page.wait_for_timeout(150)
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+        contrast, where = page.page.evaluate(CONTRAST)
+        assert contrast >= 4.5, (width, where)
+        assert page.page.evaluate(NAMELESS) == []
+        assert page.page.evaluate(TWICE) == []

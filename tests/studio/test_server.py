@@ -1,0 +1,173 @@
+"""The server: who may ask, what two tabs see, and what is left when something is killed."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from studio_serving import Served, opened, served
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from nnlab.runs.folder.summary import read_summary
+
+LONG = """\
+# A run that goes on until somebody ends it.
+data: {kind: blobs, samples: 200}
+model: {kind: mlp, hidden: [8]}   # small
+train: {epochs: 100000, batch_size: 20, compile: off}
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "long.yaml").write_text(LONG)
+    with served(folder / "runs", str(folder / "long.yaml")) as found:
+        yield found
+
+
+class TestWhoMayAsk:
+    def test_the_page_is_given_out_with_a_policy_and_holds_no_secret(self, server: Served) -> None:
+        status, text = server.ask("/", x_studio_token="")
+        assert status == 200
+        assert server.token not in text
+        assert "unsafe" not in text
+
+    def test_without_the_token_nothing_is_told(self, server: Served) -> None:
+        assert server.ask("/api/configs", x_studio_token="")[0] == 401
+        assert server.ask("/api/configs", x_studio_token=server.token[:-1])[0] == 401
+        assert server.ask("/api/configs")[0] == 200
+
+    def test_under_another_name_or_from_another_page_nothing_is_told(self, server: Served) -> None:
+        assert server.ask("/", host="evil.example")[0] == 400
+        assert server.ask("/api/check", b"data: xor", origin="http://evil.example")[0] == 403
+        assert server.ask("/api/configs", origin="http://evil.example")[0] == 403
+        assert server.ask("/api/check", b"data: xor", origin=f"http://{server.host}")[0] == 200
+
+    def test_a_socket_from_another_page_is_refused(self, server: Served) -> None:
+        for origin in ("http://evil.example", None):
+            with pytest.raises(InvalidStatus) as caught:
+                connect(f"ws://{server.host}/socket", origin=origin)  # pyright: ignore[reportArgumentType]
+            assert caught.value.response.status_code == 403
+
+    def test_a_socket_without_the_token_hears_nothing(self, server: Served) -> None:
+        with pytest.raises(ConnectionClosed), opened(server, token="wrong"):
+            pass
+
+    def test_no_path_leads_out_of_the_files_of_the_page(self, server: Served) -> None:
+        for path in ("../app.py", "%2e%2e/serve.py", "..%2fserve.py", "//etc/passwd"):
+            assert server.ask(f"/static/{path}")[0] == 404
+        assert server.ask("/api/config?name=../../etc/passwd")[0] == 404
+
+    def test_what_is_too_long_or_no_text_is_refused_and_the_server_lives(
+        self, server: Served
+    ) -> None:
+        assert server.ask("/api/check", b"#" * 1_000_001)[0] in (413, 0)
+        assert server.ask("/api/check", b"\xff\xfe")[0] == 400
+        assert server.ask("/api/edit", b"[1, 2]")[0] == 400
+        assert server.ask("/api/check", b"data: [" * 100)[0] == 200
+        assert server.ask("/api/definition?key=nothing")[0] == 404
+
+    def test_messages_that_are_none_are_passed_over(self, server: Served) -> None:
+        with opened(server) as page:
+            page.socket.send("{")
+            page.socket.send("[1]")
+            page.send("dance")
+            page.send("text", text=3, revision="x")
+            assert page.until("conflict")["text"]
+
+
+class TestText:
+    def test_a_mistake_has_its_place_and_its_cure(self, server: Served) -> None:
+        wrong = LONG.replace("hidden: [8]", "hidden: [8], activation: rellu")
+        found = json.loads(server.ask("/api/check", wrong.encode())[1])
+        (mistake,) = found["mistakes"]
+        assert (mistake["line"], mistake["column"]) == (3, wrong.split("\n")[2].index("rellu") + 1)
+        assert mistake["fix"]["says"] == "Write relu"
+        cured = mistake["fix"]["text"]
+        assert cured == wrong.replace("rellu", "relu")
+        assert json.loads(server.ask("/api/check", cured.encode())[1])["ok"]
+
+    def test_the_later_of_two_edits_gets_the_text_and_may_try_again(self, server: Served) -> None:
+        with opened(server) as one, opened(server) as two:
+            revision = one.events[0]["revision"]
+            one.send("text", text=LONG + "# one\n", revision=revision)
+            assert two.until("text")["text"].endswith("# one\n")
+            two.send("text", text=LONG + "# two\n", revision=revision)
+            found = two.until("conflict")
+            assert found["text"].endswith("# one\n")
+            two.send("text", text=LONG, revision=found["revision"])
+            assert one.until("text", lambda e: not e["own"])["text"] == LONG
+
+
+class TestRuns:
+    def test_two_tabs_follow_and_steer_and_a_third_hears_it_all(self, server: Served) -> None:
+        with opened(server) as one, opened(server) as two:
+            one.send("begin", playing=False)
+            for page in (one, two):
+                page.until("scene")
+                page.send("watch", pictures=["decision boundary"])
+            two.send("step", count=3)
+            at = one.until("state", lambda e: e["step"] == 3)
+            assert not at["playing"]
+            one.send("play")
+            two.until("reading", lambda e: e["step"] > 100)
+            one.send("pause")
+            held = one.until("state", lambda e: not e["playing"] and e["step"] > 3)
+            two.until("state", lambda e: e == held)
+            assert one.frames > 1
+            with opened(server) as three:
+                told = [e for e in three.events if e["kind"] == "reading"]
+                heard = [e for e in one.events if e["kind"] == "reading"]
+                assert told == heard
+            one.send("stop")
+            assert one.until("summary")["status"] == "interrupted"
+
+    def test_a_tab_that_never_paints_gets_two_frames_and_training_goes_on(
+        self, server: Served
+    ) -> None:
+        with opened(server) as page:
+            page.send("begin", playing=True)
+            page.until("scene", paints=False)
+            first = page.until("reading", lambda e: e["step"] > 0, paints=False)["step"]
+            page.until("reading", lambda e: e["step"] > first + 2000, paints=False)
+            assert page.frames <= 2
+            page.send("stop")
+            page.until("over", paints=False)
+
+    def test_a_worker_that_is_killed_is_told_and_its_run_stays(self, server: Served) -> None:
+        with opened(server) as page:
+            page.send("begin", playing=True)
+            worker = page.until("scene")["pid"]
+            start = page.until("start")
+            page.until("reading", lambda e: e["step"] > 500)
+            os.kill(worker, signal.SIGKILL)
+            assert page.until("died")["code"] == -signal.SIGKILL
+            run = Path(start["folder"])
+            assert read_summary(run).status == "running"
+            assert (run / "checkpoints").is_dir()
+            page.send("begin", playing=False)
+            page.until("scene")
+            page.send("stop")
+            page.until("over")
+
+
+def test_killing_the_server_stops_the_worker_softly(tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(LONG)
+    with served(tmp_path / "runs", str(tmp_path / "long.yaml")) as server:
+        with opened(server) as page:
+            page.send("begin", playing=True)
+            start = page.until("start")
+            page.until("reading", lambda e: e["step"] > 200)
+            server.process.kill()
+            server.process.wait()
+        run, end = Path(start["folder"]), monotonic() + 60
+        while read_summary(run).status == "running" and monotonic() < end:
+            sleep(0.1)
+        found = read_summary(run)
+        assert (found.status, found.why) == ("interrupted", "the studio is gone")
+        assert (run / "checkpoints" / "last").exists()

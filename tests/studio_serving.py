@@ -1,0 +1,137 @@
+"""A studio in a process of its own, and what a page would do with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from websockets.sync.client import ClientConnection, connect
+
+SECONDS = 45.0
+"""How long a worker may take to start on a busy machine."""
+
+
+@dataclass
+class Served:
+    """A server that runs.
+
+    Attributes:
+        process: the server.
+        host: with its port.
+        token: that it printed.
+        runs: where its runs go.
+    """
+
+    process: "subprocess.Popen[str]"
+    host: str
+    token: str
+    runs: Path
+
+    @property
+    def address(self) -> str:
+        """As it was printed."""
+        return f"http://{self.host}/#token={self.token}"
+
+    def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+        """Status (0 where it hangs up) and text of an answer; headers replace the page's own."""
+        usual = {"x-studio-token": self.token}
+        if body is not None:
+            usual["origin"] = f"http://{self.host}"
+        sent = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        request = Request(f"http://{self.host}{path}", data=body, headers=sent)
+        try:
+            with urlopen(request, timeout=SECONDS) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+        except URLError as error:
+            # It has answered and hung up before all of a long body was sent.
+            if not isinstance(error.reason, ConnectionError):
+                raise
+            return 0, ""
+
+
+@contextmanager
+def served(runs: Path, config: str, *words: str) -> Generator[Served]:
+    """Starts one, and ends it."""
+    command = ["-m", "nnlab", "studio", config, "--no-browser", "--device", "cpu", *words]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "NNLAB_RUNS": str(runs)},
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        host, token = address.removeprefix("http://").split("/#token=")
+        yield Served(process, host, token, runs)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+class Page:
+    """A tab, as the server sees it."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames = 0
+        self.events: list[dict[str, Any]] = []
+        self._unread: deque[dict[str, Any]] = deque()
+
+    def send(self, do: str, **values: Any) -> None:
+        self.socket.send(json.dumps({"do": do, **values}))
+
+    def until(
+        self,
+        kind: str,
+        fits: Callable[[dict[str, Any]], bool] = lambda _: True,
+        *,
+        paints: bool = True,
+        seconds: float = SECONDS,
+    ) -> dict[str, Any]:
+        """The next event of a kind that fits; frames on the way are painted, or not."""
+        end = monotonic() + seconds
+        while True:
+            while self._unread:
+                event = self._unread.popleft()
+                self.events.append(event)
+                if event["kind"] == kind and fits(event):
+                    return event
+            message = self.socket.recv(timeout=max(0.01, end - monotonic()))
+            if isinstance(message, bytes):
+                self.frames += 1
+                if paints:
+                    self.send("painted")
+                continue
+            self._unread += json.loads(message)
+
+
+@contextmanager
+def opened(server: Served, **headers: str) -> Generator[Page]:
+    """A tab that is connected and welcome."""
+    origin: Any = headers.get("origin", f"http://{server.host}")
+    with connect(f"ws://{server.host}/socket", origin=origin, max_size=None) as socket:
+        page = Page(socket)
+        page.send("hello", token=headers.get("token", server.token))
+        # What was told before it came ends with the state as it is now.
+        page.until("state")
+        yield page
