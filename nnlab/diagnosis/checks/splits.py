@@ -107,7 +107,7 @@ def distribution_shift(_: History, facts: Facts) -> Finding | None:
     ]
     if not told:
         return None
-    _, split, one = max(told)
+    split, one = max(told)[1:]
     moved = (
         f"; column {one.column} moved most: its middle value is {one.medians[0]:.3g} in train and "
         f"{one.medians[1]:.3g} in {split}, as the network sees them"

@@ -52,8 +52,9 @@ def find_far_values(values: "NDArray[np.floating]", names: Sequence[str]) -> lis
     found: list[FarValues] = []
     for place in range(columns):
         column = values[:, place].astype(np.float64)
-        rows = _far(column, CHANCE / columns) if np.isfinite(column).all() else ()
-        if len(rows):
+        if not np.isfinite(column).all():
+            continue
+        if rows := _far(column, CHANCE / columns):
             low, middle, high = np.quantile(column, (0.05, 0.5, 0.95)).tolist()
             far = float(column[rows[0]])
             found.append(FarValues(names[place], rows, far, low, middle, high))
