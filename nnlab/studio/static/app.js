@@ -189,9 +189,41 @@ function finding(event) {
   const words = [make('h4', { textContent: `${event.title}${event.layer ? ` in ${event.layer}` : ''}` }), make('p', { textContent: `${event.meaning}${event.measured === null ? '' : ` (${event.quantity}: ${short(event.measured)}, since update ${whole(event.since)})`}` })];
   if (event.remedy.length) words.push(make('p', {}, 'Try ', ...event.remedy.flatMap((/** @type {string} */ change, /** @type {number} */ k) => [k ? ' and ' : '', make('code', { textContent: change })])));
   else if (event.advice) words.push(make('p', { textContent: event.advice }));
+  if (event.remedy.length) words.push(make('p', { class: 'buttons' }, make('button', { type: 'button', textContent: 'Apply and train anew', onclick: () => apply(event.remedy) })));
   $('findings').append(make('li', { class: event.level, 'data-name': event.name }, ...words));
   if (event.level !== 'note') for (const chart of [losses]) chart.mark(event.since / state.perEpoch, event.title);
 }
+
+/**
+ * Writes what the doctor proposes into the text, keeps this run's curves behind, and begins anew.
+ * @param {string[]} changes as --set takes them
+ */
+async function apply(changes) {
+  const found = await ask('/api/edit', { body: JSON.stringify({ text: editor.text, do: 'apply', changes }) });
+  if (!found?.text) {
+    say(found?.why ?? 'That could not be written into the text.', true);
+    return;
+  }
+  pin();
+  await editor.set(found.text, { keep: true, tell: true });
+  send({ ...beginning(), playing: true });
+}
+
+/** Keeps the curves of this run behind those of the next. */
+function pin() {
+  for (const chart of [losses, scores]) chart.pin();
+  $('pin').textContent = 'Forget the run behind';
+  $('pinned-key').hidden = false;
+}
+button('pin').onclick = () => {
+  if ($('pinned-key').hidden) pin();
+  else {
+    for (const chart of [losses, scores]) chart.pinned = {};
+    $('pinned-key').hidden = true;
+    $('pin').textContent = 'Keep this run behind';
+    draw();
+  }
+};
 
 /** @type {ArrayBuffer | null} */
 let latest = null;
@@ -294,7 +326,7 @@ function controls() {
   const { running, playing } = state, usable = running || checked?.ok !== false;
   network.playing = playing;
   const play = button('play');
-  play.lastElementChild.textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
+  /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
   play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');
   for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable;
 }
@@ -359,6 +391,7 @@ async function define(key) {
   const found = await ask(`/api/definition?key=${encodeURIComponent(key)}`);
   if (!found) return;
   $('definition-title').textContent = found.title;
+  /** @type {HTMLElement[]} */
   const parts = [make('p', { textContent: found.text })];
   if (found.formula) parts.push(make('pre', { textContent: found.formula }));
   if (found.unit) parts.push(make('p', { class: 'about', textContent: `Unit: ${found.unit}` }));
