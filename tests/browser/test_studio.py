@@ -201,6 +201,27 @@ def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
     expect(page.page.locator("#says")).to_contain_text("56 parameters")
 
 
+def test_the_build_tab_changes_the_text_and_nothing_else_in_it(page: Tab) -> None:
+    page.page.get_by_role("tab", name="Build").click()
+    page.page.select_option("#build-model-activation", "relu")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG.replace("tanh", "relu"))
+    page.page.fill("#build-optimizer-lr", "0.5")
+    page.page.press("#build-optimizer-lr", "Enter")
+    changed = CONFIG.replace("tanh", "relu").replace("0.01", "0.5")
+    expect(page.page.locator("#yaml")).to_have_value(changed)
+    page.page.focus("#build-model")
+    page.page.select_option("#build-model", "stack")
+    expect(page.page.locator("#build-add")).to_be_visible()
+    page.page.select_option("#build-add", "dropout")
+    expect(page.page.get_by_label("Move up dropout1")).to_be_visible()
+    page.page.get_by_label("Remove dropout1").click()
+    expect(page.page.get_by_label("Remove dropout1")).to_have_count(0)
+    page.page.get_by_role("tab", name="YAML").click()
+    for _ in range(5):
+        page.page.click("#undo")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """axe-core, which is installed from npm."""

@@ -2,6 +2,7 @@
 
 /** @import { Checked, Column, Frame, Plan, Reading, Scene, State } from './types.js' */
 
+import { Build } from './build.js';
 import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
@@ -39,6 +40,8 @@ const editor = new Editor(
   { area: /** @type {HTMLTextAreaElement} */ ($('yaml')), gutter: $('gutter'), highlight: $('highlight'), mistakes: $('mistakes'), says: $('says'), undo: button('undo') },
   { changed: (text) => send({ do: 'text', text, revision: state.revision }), checked: onChecked },
 );
+
+const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
 
 /** The numbers of the top bar: each is a button that opens what it is. */
 const NUMBERS = /** @type {const} */ ([
@@ -294,6 +297,7 @@ document.addEventListener('visibilitychange', watch);
 /** @param {Checked} found */
 function onChecked(found) {
   checked = found;
+  build.update(found);
   controls();
   $('variants').hidden = !(found.variants?.length);
   if (found.variants?.length) variants(found.variants);
@@ -419,5 +423,10 @@ function legend(id, keys) {
 }
 legend('network-legend', [['plus', 'weight above 0', 'weight'], ['minus', 'below 0', 'weight'], ['flow', 'gradient, flowing back', 'delta']]);
 legend('gradients-legend', [['flow', 'gradient norm of the weights', 'grad_norm/total'], ['', 'each unit', 'delta']]);
-tabs($('experiment-tabs'), [{ id: 'yaml', label: 'YAML' }], () => {}, 'yaml');
+tabs($('experiment-tabs'), [{ id: 'build', label: 'Build' }, { id: 'yaml', label: 'YAML' }], (id) => {
+  $('pane-build').hidden = id !== 'build';
+  $('pane-yaml').hidden = id !== 'yaml';
+  if (id === 'build') build.load();
+  else editor.paint();
+}, 'yaml');
 controls();

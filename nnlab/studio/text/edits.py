@@ -39,6 +39,10 @@ def _path(asked: Mapping[str, Any]) -> Path:
 
 
 def _set(text: str, asked: Mapping[str, Any]) -> str:
+    """A value as JSON has it, or as a person has typed it."""
+    if "yaml" in asked:
+        value = parse_yaml(str(asked["yaml"]), file="value").tree
+        return set_value(text, _path(asked), value)
     return set_value(text, _path(asked), asked["value"])
 
 
