@@ -29,6 +29,7 @@ COMMANDS = {
         "compare": "What do runs differ in? Configs, curves, scores and weights.",
         "predict": "What does the best network of a run say of these files?",
         "generate": "Goes on with a text, as the network of a run learned it.",
+        "explain": "Which inputs does an answer come from? And may that be believed?",
         "export": "Writes a network for programs without nnlab: ONNX, torch.export, weights.",
         "pictures": "Draws a run at its beginning, its best and its end.",
         "verify": "Is every file of a run what nnlab wrote? Checks their sums.",

@@ -39,7 +39,8 @@ WITH_TORCH = [
         "parts.layers.recurrent_modules",
     ),
     "parts.optimizers.not_in_torch",
-    *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.folder.checkpoint*"),
+    *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.explaining.*"),
+    "runs.folder.checkpoint*",
     *(
         "runs.run",
         "runs.recorder",

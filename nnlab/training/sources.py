@@ -87,10 +87,9 @@ class WindowSource:
         self._places = bool(examples.shape.places)
         self._dtype = dtype
         scale = examples.target_scale
-        self._mean, self._deviation = (
-            None if scale is None else torch.tensor(part, dtype=dtype, device=device)
-            for part in (scale or (None, None))
-        )
+        self._unit = None
+        if scale is not None:
+            self._unit = tuple(torch.tensor(part, dtype=dtype, device=device) for part in scale)
 
     def gather(self, rows: Tensor) -> Batch:
         """The batch of these windows."""
@@ -100,8 +99,9 @@ class WindowSource:
         if self._places:
             return Batch(inputs, targets.reshape(-1).long(), rows)
         targets = targets.to(self._dtype)
-        if self._mean is not None:
-            targets = (targets - self._mean) / self._deviation
+        if self._unit is not None:
+            mean, deviation = self._unit
+            targets = (targets - mean) / deviation
         return Batch(inputs, targets, rows)
 
     def announce(self, batches: Sequence[Tensor]) -> None:
@@ -119,8 +119,7 @@ class WindowSource:
             "ahead": self._ahead,
             "factor": self._scale.factor,
             "shift": self._scale.shift,
-            "mean": self._mean,
-            "deviation": self._deviation,
+            **dict(zip(("mean", "deviation"), self._unit or (), strict=False)),
         }
         return {name: tensor for name, tensor in held.items() if tensor is not None}
 

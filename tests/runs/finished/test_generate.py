@@ -1,6 +1,7 @@
 """Texts that a network goes on with."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,9 +31,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(summary.run)
 
 
-def text(run: Path, prompt: str = "", length: int = 40, **fields: float) -> str:
-    sampling = Sampling(**fields)  # pyright: ignore[reportArgumentType]
-    return "".join(generate_text(run, prompt, length, sampling, CPU))
+def text(run: Path, prompt: str = "", **fields: Any) -> str:
+    return "".join(generate_text(run, prompt, 40, Sampling(**fields), CPU))
 
 
 def test_goes_on_with_what_was_learned(run: Path) -> None:

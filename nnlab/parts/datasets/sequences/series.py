@@ -297,19 +297,19 @@ def _check_order(path: Path, time: str) -> None:
     if time not in header:
         raise DataError(f"{path}: has no column {time!r} (there are {', '.join(header)})")
     cells = [row[header.index(time)].strip() for row in rows]
-    moments = _moments(cells)
-    for number, (one, next_one) in enumerate(pairwise(moments), 3):
-        if not one < next_one:
+    moments = _moments_of(cells)
+    for number, (before, after) in enumerate(pairwise(moments), 3):
+        if not before < after:
             text = f"row {number}, column {time!r}: {cells[number - 2]} is not after"
             raise DataError(f"{path}: {text} {cells[number - 3]} (sort the rows, each moment once)")
 
 
-def _moments(cells: list[str]) -> "list[float] | list[str]":
+def _moments_of(cells: list[str]) -> list[tuple[float, str]]:
     """What can be put in order: numbers, else words, as dates that begin with the year are."""
     try:
-        return [float(cell) for cell in cells]
+        return [(float(cell), "") for cell in cells]
     except ValueError:
-        return cells
+        return [(0.0, cell) for cell in cells]
 
 
 KINDS = (Co2Config, MackeyGlassConfig, SeriesConfig, SineSeriesConfig, SunspotsConfig)

@@ -1,0 +1,50 @@
+"""`nnlab explain`: the words of the command."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from nnlab.commands import options
+
+
+def explain(
+    run: options.RunArgument = "last",
+    split: Annotated[
+        Literal["validation", "train", "test"], typer.Option(help="Whose rows are explained.")
+    ] = "validation",
+    row: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--row", metavar="N", min=0, help="A row of the split, from 0; else six are chosen."
+        ),
+    ] = None,
+    answer: Annotated[
+        str,
+        typer.Option(
+            "--class", metavar="NAME", help="Explains this class; else what the network answers."
+        ),
+    ] = "",
+    json: options.JsonOption = False,
+) -> None:
+    """Shows which inputs an answer of the best network comes from, by several methods.
+
+    Writes a page into RUN/eval/: integrated gradients, occlusion, Grad-CAM, saliency, SmoothGrad,
+    and for each whether it sees what was learned: it must change when weights become random.
+    Example: nnlab explain digits_cnn/1 --row 12 --class 3
+    """
+    from nnlab.runs.folder.find import find_run
+
+    folder = find_run(run)
+    from nnlab.commands.explain.answers import explain_run
+    from nnlab.commands.explain.page import summary_of, write_page
+
+    options.collect_garbage_again()
+    found = explain_run(folder, split=split, rows=row or (), answer=answer)
+    path = write_page(found)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps({"page": str(path), **found.plain()}))
+        return
+    typer.echo(summary_of(found), nl=False)
+    typer.echo(str(path))

@@ -1,0 +1,140 @@
+"""`nnlab explain`: which rows, which class, what is said of each method."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import nnlab
+from nnlab.__main__ import main
+from nnlab.commands.explain.answers import explain_run
+from nnlab.commands.explain.page import heat_colors, page_of, summary_of
+from nnlab.core.errors import CheckpointError, ConfigError
+
+SHORT: dict[str, Any] = {"train": {"epochs": 3, "batch_size": 32}}
+MLP = {"kind": "mlp", "hidden": [6]}
+
+
+def trained(folder: Path, config: dict[str, Any]) -> Path:
+    return nnlab.train({**SHORT, **config}, run_dir=folder / "net" / "1").run
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("iris"), {"data": "iris", "model": MLP})
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    layers = [{"kind": "conv", "channels": 4, "kernel": 3}, "flatten"]
+    config = {"data": "digits", "model": {"kind": "stack", "layers": layers}}
+    return trained(tmp_path_factory.mktemp("digits"), config)
+
+
+def test_the_parts_of_an_answer_add_up_to_what_the_network_says(iris: Path) -> None:
+    found = explain_run(iris, split="validation", rows=[0, 3], answer="virginica")
+    network, asked = found.opened.network, found.question
+    assert asked.columns.tolist() == [2, 2]
+    with torch.no_grad():
+        wanted = network(asked.inputs)[:, 2] - network(torch.zeros_like(asked.inputs))[:, 2]
+    parts = found.attributions["integrated_gradients"].sum(dim=1)
+    torch.testing.assert_close(parts, wanted, rtol=0.01, atol=1e-4)
+    # Of a table each column stands alone: occlusion is the fall of the output without it.
+    without = asked.inputs.clone()
+    without[:, 1] = 0.0
+    with torch.no_grad():
+        fall = (network(asked.inputs) - network(without))[:, 2]
+    torch.testing.assert_close(found.attributions["occlusion"][:, 1], fall)
+
+
+def test_without_rows_the_worst_come_first_and_each_method_is_tested(iris: Path) -> None:
+    found = explain_run(iris, split="validation", rows=(), answer="")
+    assert len(set(found.numbers.tolist())) == 6
+    network = found.opened.network
+    with torch.no_grad():
+        said = network(found.question.inputs).argmax(dim=1)
+    names = found.opened.experiment.shape.classes
+    assert list(found.answers) == [names[int(k)] for k in said]
+    assert list(found.attributions) == [
+        "integrated_gradients",
+        "occlusion",
+        "saliency",
+        "smoothgrad",
+    ]
+    assert [rank.layer for rank in found.ranks["saliency"]] == ["output", "hidden1"]
+    assert all(-1 <= rank.correlation <= 1 for ranks in found.ranks.values() for rank in ranks)
+
+
+def test_a_logit_of_two_classes_is_explained_for_either(tmp_path: Path) -> None:
+    run = trained(tmp_path, {"data": "moons", "model": MLP, "loss": "bce"})
+    first, second = (
+        explain_run(run, split="validation", rows=[1], answer=name).attributions
+        for name in nnlab_classes(run)
+    )
+    for name in ("integrated_gradients", "occlusion"):
+        torch.testing.assert_close(first[name], -second[name])
+
+
+def nnlab_classes(run: Path) -> list[str]:
+    return json.loads((run / "data.json").read_text())["classes"]
+
+
+def test_images_have_a_map_of_the_last_convolution(digits: Path) -> None:
+    found = explain_run(digits, split="validation", rows=[2], answer="")
+    assert found.question.layer == "conv1"
+    assert found.attributions["grad_cam"].shape == (1, 8, 8)
+    page = page_of(found)
+    assert page.count("data:image/png;base64,") == 6
+    assert "Grad-CAM" in page
+    assert not re.search(r"https?:|src=\"(?!data:)", page)
+
+
+def test_a_regression_explains_its_output(tmp_path: Path) -> None:
+    run = trained(tmp_path, {"data": "diabetes", "model": MLP})
+    found = explain_run(run, split="validation", rows=[4], answer="")
+    assert found.answers == ("the output",)
+    assert "bmi" in page_of(found)
+    assert "add up to within" in " ".join(summary_of(found).split())
+
+
+def test_red_is_for_blue_against_and_nothing_leaves_the_image() -> None:
+    image = np.array([[0.0, 1.0, 0.5]])
+    colors = heat_colors(np.array([[1.0, -1.0, 0.0]]), image)
+    assert colors[0, 0] == pytest.approx([178, 24, 43])
+    assert colors[0, 1] == pytest.approx([33, 102, 172])
+    assert colors[0, 2] == pytest.approx([227.5] * 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"rows": [999]}, r"--row 999: validation has rows 0 to \d+"),
+        ({"answer": "rose"}, r"--class rose: is no class of .* \(classes are setosa, versicolor"),
+    ],
+)
+def test_what_is_not_there_is_refused(iris: Path, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        explain_run(
+            iris, split="validation", rows=asked.get("rows", ()), answer=asked.get("answer", "")
+        )
+
+
+def test_runs_without_a_gradient_and_comparisons_are_refused(tmp_path: Path) -> None:
+    config = {"data": "iris", "model": MLP, "seeds": 2, **SHORT}
+    both = nnlab.train_comparison(config, run_dir=tmp_path / "two").run
+    with pytest.raises(CheckpointError, match="comparison of several runs"):
+        explain_run(both, split="validation", rows=(), answer="")
+
+
+def test_the_command_prints_the_page_last(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(iris), "--row", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert Path(lines[-1]) == iris / "eval" / "explain-validation.html"
+    assert main(["explain", str(iris), "--row", "1", "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert len(plain["attributions"]["saliency"][0]) == 4
+    assert set(plain["alike_with_random_weights"]["saliency"]) == {"output", "hidden1"}
