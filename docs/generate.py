@@ -63,7 +63,7 @@ LESSONS_ABOUT = {
     "What it has learned": (
         *("learning_curve", "random_labels", "overfitting", "double_descent", "convolution"),
     ),
-    "How it remembers": ("adding",),
+    "How it remembers": ("latch", "adding"),
     "What its numbers mean": ("imbalance", "confidence_on_noise", "adversarial"),
 }
 

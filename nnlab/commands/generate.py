@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from nnlab.commands import options
-from nnlab.core.wrap import visible_text
 
 
 def generate(
@@ -39,7 +38,7 @@ def generate(
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     chosen, _ = choose_device(device)
     options.collect_garbage_again()
-    typer.echo(visible_text(prompt), nl=False)
+    options.show_text(prompt, nl=False)
     for piece in generate_text(folder, prompt, length, sampling, chosen):
-        typer.echo(visible_text(piece), nl=False)
-    typer.echo()
+        options.show_text(piece, nl=False)
+    options.show_text("")

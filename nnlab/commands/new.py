@@ -89,14 +89,12 @@ def write_config(name: str, file: Path | None) -> str:
 
 def _is_foreign(schema: Path) -> bool:
     """Whether something else has the name of the schema."""
-    import json
-
     from nnlab.commands.schema import TITLE
 
     if not os.path.lexists(schema):
         return False
     try:
-        found = json.loads(schema.read_bytes())
+        found = files.parse_json(files.read_regular(schema, limit=64 << 20, follow=True))
     except (OSError, ValueError):
         return True
     return not isinstance(found, dict) or cast("dict[str, object]", found).get("title") != TITLE

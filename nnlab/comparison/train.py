@@ -35,6 +35,8 @@ from nnlab.training import device as devices
 
 _ENDED = ("completed", "early_stopped", "time_limit", "diverged")
 """A member with one of these is not trained again."""
+_MOST_SOURCE = 1 << 20
+"""Bytes of source.yaml; a config has at most so many."""
 
 
 def train_comparison(
@@ -207,7 +209,12 @@ def _write_plan(folder: Path, comparison: Comparison) -> None:
 def _source_of(folder: Path) -> str | None:
     """The file as its author wrote it, also of a comparison that goes on."""
     source = folder / "source.yaml"
-    return source.read_text("utf-8") if source.exists() else None
+    try:
+        return files.read_regular(source, limit=_MOST_SOURCE, follow=True).decode("utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{source}: cannot be read: {error}") from None
 
 
 def _begun(folder: Path, settled: SettledComparison) -> dict[str, RunConfig]:

@@ -86,6 +86,10 @@ class TrainConfig(Config, frozen=True):
     accumulate: Annotated[int, Field(ge=1, le=10_000)] = 1
     """The gradient of a batch is computed in so many parts, one after the other: a large batch in
     the memory of a small one. The same gradient up to rounding; batch norm sees the parts."""
+    carry: bool = False
+    """Truncated backpropagation through time: the windows of a text follow each other in
+    `batch_size` lanes, recurrent layers go on with the state that the window before left, and the
+    gradient stops at the window. An evaluation begins every window with a state of 0."""
     clip_norm: PositiveFloat | None = None
     monitor: Monitored = "auto"
     early_stopping: Annotated[Duration | EarlyStoppingConfig | None, Forms()] = None

@@ -107,6 +107,8 @@ class Windows:
         stride: steps between the beginnings of two windows.
         offset: where the targets begin, from the window's beginning on.
         count: how many they are.
+        relative: whether the targets are told as what they are above the last one that is seen, at
+            step T of a window: of a series that grows, the network knows no other size.
     """
 
     series: "NDArray[Any]"
@@ -115,6 +117,7 @@ class Windows:
     stride: int
     offset: int
     count: int
+    relative: bool = False
 
     @property
     def span(self) -> int:
@@ -132,9 +135,13 @@ class Windows:
         return np.moveaxis(view[:: self.stride][: self.examples], -1, 1)
 
     def targets_view(self) -> "NDArray[Any]":
-        """(N, count): a view of the targets, no copy."""
+        """(N, count): a view of the targets, no copy unless they are relative."""
         view = np.lib.stride_tricks.sliding_window_view(self.targets[self.offset :], self.count)
-        return view[:: self.stride][: self.examples]
+        view = view[:: self.stride][: self.examples]
+        if not self.relative:
+            return view
+        last = self.targets[self.length - 1 :: self.stride][: self.examples]
+        return view - last[:, None]
 
 
 class TargetScale(NamedTuple):
@@ -281,6 +288,19 @@ class Unrolling(Protocol):
     """A layer whose steps through time can be written out, as a recorded step needs them."""
 
     unrolled: bool
+
+
+@runtime_checkable
+class Carrying(Protocol):
+    """A layer that can go on with the state that the batch before left."""
+
+    def carry_state(self, batch: int) -> None:
+        """From now on training begins with the state that it ended with, of so many examples."""
+        ...
+
+    def carried(self) -> "Sequence[Tensor]":
+        """The state (batch, units) each; none where it is not carried. Fill it with 0 to begin."""
+        ...
 
 
 AugmentFn = Callable[[Batch, int], Batch]

@@ -151,7 +151,7 @@ def batch_size(train: TrainConfig, examples: int) -> int:
 
 def run_lengths(train: TrainConfig, examples: int) -> tuple[int, int | None]:
     """Updates per epoch and in the whole run (None if it is limited by minutes)."""
-    if train.drop_last and train.batch_size != "full":
+    if (train.drop_last or train.carry) and train.batch_size != "full":
         per_epoch = examples // train.batch_size
     else:
         per_epoch = ceil(examples / max(batch_size(train, examples), 1))

@@ -74,6 +74,9 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         path = ("data", "augment", position)
         if text := augment.misfit(shape.inputs):
             yield Mistake(path, text)
+    yield from _sequence_misfits(config, shape)
+    if config.train.carry:
+        yield from _carry_misfits(config, shape)
     size = config.train.batch_size
     most = shape.sizes["train"] if size == "full" else min(size, shape.sizes["train"])
     if config.train.accumulate > most:
@@ -83,6 +86,42 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         text = f"balanced needs classes, the targets are {_WORDS[shape.task]}"
         ways = {"labels": "loss: {kind: bce, pos_weight: balanced} weights rare ones"}
         yield Mistake(("train", "sampling"), f"{text} ({ways.get(shape.task, 'shuffled')})")
+
+
+def _sequence_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
+    """What needs numbers as inputs, or one answer for each example."""
+    if shape.tokens and config.data.augment:
+        text = "changes numbers, and tokens are names (remove it)"
+        yield Mistake(("data", "augment", 0), f"{config.data.augment[0].kind} {text}")
+    if not shape.places:
+        return
+    each = f"and these have {shape.answers} answers, one at every step"
+    if config.train.sampling == "balanced":
+        text = f"balanced needs one class for each example, {each} (shuffled)"
+        yield Mistake(("train", "sampling"), text)
+    if config.log.examples != "off":
+        text = f"keeps one loss for each example, {each} (write off)"
+        yield Mistake(("log", "examples"), text)
+
+
+def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
+    """A state is carried from a window of a text to the next."""
+    from nnlab.models.recurrent import RecurrentModelConfig
+    from nnlab.parts.datasets.sequences.windowed import WindowedConfig
+
+    path, data = ("train", "carry"), config.data
+    if not shape.places or not isinstance(data, WindowedConfig):
+        text = f"{data.kind} has no windows that follow each other, each with its own answers"
+        yield Mistake(path, f"{text} (remove it; text and shakespeare have)")
+    elif data.step != data.window:
+        text = f"windows of {data.window} steps begin every {data.step}, and do not follow"
+        yield Mistake(("data", "stride"), f"{text} each other (write auto, or remove train.carry)")
+    if config.train.accumulate > 1:
+        text = "a state belongs to a place of the whole batch (remove it, or train.carry)"
+        yield Mistake(("train", "accumulate"), text)
+    if not isinstance(config.model, RecurrentModelConfig):
+        text = f"{config.model.kind} has no state to carry (model: rnn, lstm or gru)"
+        yield Mistake(path, text)
 
 
 _WORDS: dict[Task, str] = {
@@ -131,6 +170,10 @@ def _score_mistake(
 ) -> str | None:
     if shape.task not in score.tasks:
         return f"{score.kind} is not defined for targets that are {_WORDS[shape.task]}"
+    if shape.places and isinstance(score, StoredScoreConfig):
+        return f"{score.kind} looks at all outputs at once, which {shape.answers} places multiply"
+    if shape.tokens and isinstance(score, NetworkScoreConfig):
+        return f"{score.kind} changes the inputs as numbers, and tokens are names"
     activation = config.model.output.activation
     link = loss.link if isinstance(activation, str) else activation.kind
     if score.reads == "probabilities" and loss.probabilities_behind(link) is None:

@@ -7,7 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Batch, Noise
+from nnlab.core.contracts import Batch, Carrying, Noise
 from nnlab.core.seeds import seed_for
 from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
@@ -50,6 +50,12 @@ class EagerStep:
         self._noise = Noise(torch.zeros((), dtype=torch.int64, device=self.device))
         self._draws = self._noise.attach(parts.network)
         self._foreign = foreign(parts.network)
+        self._carried = {
+            f"{name}.{place}": state
+            for name, module in parts.network.named_modules()
+            if parts.carry and isinstance(module, Carrying)
+            for place, state in enumerate(module.carried())
+        }
         penalized = parts.penalty is not None
         self.window = Window(parts.scores, self.device, penalized=penalized)
         self.observation = Observation(
@@ -150,7 +156,10 @@ class EagerStep:
         )
 
     def seed(self) -> None:
-        """Begins what the forward pass of the update at hand draws."""
+        """Begins what the forward pass of the update at hand draws, and what an epoch carries."""
+        if self._carried and self.count % self._parts.carry == 0:
+            for state in self._carried.values():
+                state.zero_()
         if self._draws or self._foreign:
             seed = seed_for(self._parts.seeds["dropout"], "dropout", self.count)
             self._noise.seed.fill_(seed)
@@ -250,6 +259,7 @@ class EagerStep:
         if self._parts.averaged is not None:
             state |= {f"trained/{name}": t for name, t in self.network.state_dict().items()}
         state |= optimizer_state(self.optimizer, self._named)
+        state |= {f"carry/{name}": carried for name, carried in self._carried.items()}
         for key, value in self._scaler.state_dict().items():
             state[f"scaler/{key}"] = torch.tensor(value, dtype=torch.float64)
         state |= {**self.window.state(), "window/clipped": self.observation.clipped}
@@ -262,6 +272,8 @@ class EagerStep:
         if self._parts.averaged is not None:
             self.network.load_state_dict(under("trained/", state))
         load_optimizer_state(self.optimizer, self._named, state)
+        for name, carried in self._carried.items():
+            carried.copy_(state[f"carry/{name}"])
         scaler = {key: value.item() for key, value in under("scaler/", state).items()}
         if scaler and self._scaler.is_enabled():
             for whole in ("growth_interval", "_growth_tracker"):

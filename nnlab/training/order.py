@@ -22,6 +22,8 @@ class Order:
         sampling: shuffled takes every row once an epoch; in_order too, always in the order of
             `rows`; balanced draws as many rows with replacement, of each class equally many.
         labels: (n,) int64 classes of the rows, for balanced sampling.
+        lanes: rows follow each other from batch to batch: place j of every batch is the next row of
+            the j-th part of the rows, in every epoch. Leaves what is over at the end out.
         rank: this process's number; of each batch it takes every `world`-th row, which may be none
             of a short last one.
         world: number of processes, which all make as many updates.
@@ -37,6 +39,7 @@ class Order:
         device: torch.device,
         sampling: Literal["shuffled", "balanced", "in_order"] = "shuffled",
         labels: Tensor | None = None,
+        lanes: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -47,9 +50,11 @@ class Order:
         self._device = device
         self._sampling = sampling
         self._labels = labels
+        self._lanes = lanes
         self._rank, self._world = rank, world
         count = len(rows)
-        self.per_epoch = count // batch_size if drop_last else ceil(count / batch_size)
+        whole = drop_last or lanes
+        self.per_epoch = count // batch_size if whole else ceil(count / batch_size)
         self._cut: tuple[int, list[Tensor]] | None = None
 
     def batches(self, epoch: int) -> list[Tensor]:
@@ -62,6 +67,9 @@ class Order:
 
     def _of(self, epoch: int) -> Tensor:
         """(n,) the rows of an epoch, in order."""
+        if self._lanes:
+            used = self._rows[: self.per_epoch * self._batch_size]
+            return used.view(self._batch_size, self.per_epoch).T.reshape(-1)
         if self._sampling == "in_order":
             return self._rows
         if self._sampling == "balanced":

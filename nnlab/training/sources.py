@@ -83,6 +83,7 @@ class WindowSource:
         self._stride, self._offset = windows.stride, windows.offset
         self._steps = torch.arange(windows.length, device=device)
         self._ahead = torch.arange(windows.count, device=device) + windows.offset
+        self._relative = windows.relative
         self._scale = RowScale(examples, device=device, dtype=dtype)
         self._places = bool(examples.shape.places)
         self._dtype = dtype
@@ -98,6 +99,8 @@ class WindowSource:
         targets = self._targets[starts + self._ahead]
         if self._places:
             return Batch(inputs, targets.reshape(-1).long(), rows)
+        if self._relative:
+            targets = targets - self._targets[starts + self._steps[-1:]]
         targets = targets.to(self._dtype)
         if self._unit is not None:
             mean, deviation = self._unit

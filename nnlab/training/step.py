@@ -69,6 +69,8 @@ class Parts:
         augment: changes the batch before the forward pass.
         penalty: added to the mean loss.
         answers: how many an example has: one, or one at each of its places.
+        carry: updates after which recurrent layers that carry their state begin anew; 0 where none
+            does.
         accumulate: in how many parts the gradient of a batch is computed, one after the other.
         clip_norm: the largest allowed norm of the whole gradient.
         constraint: after each update.
@@ -92,6 +94,7 @@ class Parts:
     augment: AugmentFn | None = None
     penalty: Penalty | None = None
     answers: int = 1
+    carry: int = 0
     accumulate: int = 1
     clip_norm: float | None = None
     constraint: Constraint | None = None

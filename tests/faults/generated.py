@@ -169,12 +169,18 @@ VALUES = ("null", "-1", "0", "1", "1.5", "1e30", ".nan", "-.inf", "''", "x", "tr
           "'\\0'", "$x$", "0.5", "none", "[[]]", "2 epochs", "first 10", "1 %")  # fmt: skip
 
 
+_NUMBER = re.compile(r"-?[0-9.]{1,12}(?<=[0-9])")
+
+
 def mutated(text: str, draw: random.Random) -> str:
     """A text with one to three changes: a value, a line, a sign."""
     lines = text.splitlines()
-    for _ in range(draw.randrange(1, 4)):
+    for _ in range(draw.choice((1, 1, 1, 2, 3))):
         at = draw.randrange(len(lines))
-        key, colon, _ = lines[at].partition(": ")
+        key, colon, value = lines[at].partition(": ")
+        if _NUMBER.fullmatch(value) and draw.random() < 0.5:
+            lines[at] = f"{key}: {float(value) * draw.choice((0.1, 0.5, 2, 10)):g}"
+            continue
         match draw.randrange(7):
             case 0 | 1 | 2 if colon:
                 lines[at] = f"{key}: {draw.choice(VALUES)}"

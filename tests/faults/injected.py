@@ -1,7 +1,10 @@
 """Commands in processes of their own whose n-th call to the system goes wrong."""
 
+import builtins
 import ctypes
 import errno
+import io
+import itertools
 import json
 import mmap
 import multiprocessing
@@ -10,6 +13,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -83,6 +87,7 @@ class Forks:
         before: Sequence[Before] = (),
         environment: Mapping[str, str] | None = None,
         kill_after: float | None = None,
+        limit: float = LIMIT,
     ) -> int:
         """The exit code of a command, less than 0 for a signal; 124 if it hangs.
 
@@ -93,6 +98,7 @@ class Forks:
             before: what to call in that process first.
             environment: variables beside those of the server.
             kill_after: seconds until it is killed.
+            limit: seconds after which it hangs.
         """
         job = {
             "words": [*words],
@@ -100,7 +106,7 @@ class Forks:
             "folder": str(log.parent),
             "before": [[name, [*arguments]] for name, arguments in before],
             "environment": dict(environment or {}),
-            "limit": LIMIT,
+            "limit": limit,
             "kill_after": kill_after,
             "sync": self._sync,
         }
@@ -192,3 +198,40 @@ def build_library(folder: Path) -> tuple[Path | None, str]:
     if done.returncode != 0:
         return None, f"{compiler} does not build the library: {done.stderr[:200]}"
     return library, ""
+
+
+def read_only_below(folder: str, name: str) -> None:
+    """Patches this process: nothing below a folder can be written, made, renamed or removed."""
+    number = getattr(errno, name)
+
+    def below(path: object) -> bool:
+        return isinstance(path, str | os.PathLike) and str(path).startswith(folder)
+
+    def wrap(function: str) -> None:
+        original = getattr(os, function)
+
+        def call(path: Any, *args: Any, **kwargs: Any) -> Any:
+            writes = function != "open" or args[0] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if below(path) and writes:
+                raise OSError(number, os.strerror(number), str(path))
+            return original(path, *args, **kwargs)
+
+        setattr(os, function, call)
+
+    for function in ("open", "mkdir", "replace", "rename", "unlink", "rmdir", "utime"):
+        wrap(function)
+    opened = io.open
+
+    def open_(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if below(file) and set(mode) & set("wax+"):
+            raise OSError(number, os.strerror(number), str(file))
+        return opened(file, mode, *args, **kwargs)
+
+    io.open = open_
+    builtins.open = open_
+
+
+def jumping_clock(jump: float) -> None:
+    """Patches this process: the time of day moves by so many seconds at each look."""
+    real, looks = time.time, itertools.count()
+    time.time = lambda: real() + jump * next(looks)

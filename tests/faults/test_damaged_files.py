@@ -4,12 +4,15 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nnlab.__main__ import main
 from nnlab.core.errors import NnlabError
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.predict import predict
@@ -66,12 +69,39 @@ def gone_on(run: Path) -> Any:
     return {k: v.numpy().tobytes() for k, v in found.tensors.items()}, record(run)
 
 
-ACTS: tuple[Callable[[Path], Any], ...] = (scores, answers, weights, record, told, gone_on)
+class RefusedError(Exception):
+    """A command that ended with the exit code of a refusal."""
+
+
+def said_by(*words: str | Path) -> str:
+    """What a command writes on stdout; the run's place is called HERE."""
+    out = StringIO()
+    with redirect_stdout(out), redirect_stderr(StringIO()):
+        code = main([str(word) for word in words])
+    if code not in (0, 7):  # 7: the doctor has found something
+        assert code in (2, 3, 4, 6), (words, code)
+        raise RefusedError
+    return out.getvalue().replace(str(Path(words[1]).parent), "HERE")
+
+
+def diagnosed(run: Path) -> Any:
+    return said_by("doctor", run, "--json")
+
+
+def compared(run: Path) -> Any:
+    return said_by("compare", run, run.parent / "other", "--json")
+
+
+ACTS: tuple[Callable[[Path], Any], ...] = (
+    *(scores, answers, weights, record, told, diagnosed, compared),
+    gone_on,  # the last: it changes the run
+)
 
 
 @pytest.fixture(scope="module")
 def right(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     run = Path(shutil.copytree(whole, tmp_path_factory.mktemp("right") / "run"))
+    shutil.copytree(whole, run.parent / "other")
     return {act.__name__: act(run) for act in ACTS}
 
 
@@ -85,10 +115,14 @@ def refuses_or_agrees(
 ) -> None:
     shutil.rmtree(run, ignore_errors=True)
     shutil.copytree(whole, run)
+    if not (run.parent / "other").exists():
+        shutil.copytree(whole, run.parent / "other")
     (run / file).write_bytes(data)
     for act in ACTS:
         try:
             found = act(run)
+        except RefusedError:
+            continue
         except NnlabError as error:
             code = error.exit_code
         else:

@@ -1,21 +1,20 @@
 """Whether two runs are the same: their readings value by value, their weights byte by byte."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from nnlab.commands.compare.runs import Side
-from nnlab.core import files
+from nnlab.runs.folder.checkpoint_bytes import MODEL_FILE, verified_contents
+from nnlab.runs.folder.pointers import Pointer, pointed_to
 
-POINTERS = ("init", "best", "last")
+POINTERS: tuple[Pointer, ...] = ("init", "best", "last")
 TIMES = ("samples_per_second",)
 """Readings that no two runs share."""
 _OF_ONE_STEP = ("learning_rate", "grad_norm/")
 """Readings of training that do not depend on when the reading before was taken."""
 _PLACE = ("step", "epoch", "split", *TIMES)
-_FOLDER = re.compile(r"step-[0-9]{8,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +134,20 @@ def _differs(
     return ReadingOfBoth(*place, other[0], here[other[0]], there[other[0]], len(other))
 
 
-def _weights(one: Path, two: Path, pointer: str) -> WeightsOfBoth:
-    """The weights that a pointer names in both runs."""
+def _weights(one: Path, two: Path, pointer: Pointer) -> WeightsOfBoth:
+    """The weights that a pointer names in both runs.
+
+    Raises:
+        CheckpointError: what it names in one of them is damaged: it says nothing of the weights.
+    """
     folders = [_named(run / "checkpoints", pointer) for run in (one, two)]
-    contents = [None if f is None else _read(f / "model.safetensors") for f in folders]
-    if folders[0] is None or folders[1] is None or contents[0] is None or contents[1] is None:
+    if folders[0] is None or folders[1] is None:
         return WeightsOfBoth("missing")
+    contents = [verified_contents(f)[MODEL_FILE] for f in folders if f is not None]
     steps = (int(folders[0].name[5:]), int(folders[1].name[5:]))
     if contents[0] == contents[1]:
         return WeightsOfBoth("equal", steps)
-    here, there = (_tensors(content) for content in contents if content is not None)
+    here, there = map(_tensors, contents)
     names = sorted({*here, *there})
     other = [name for name in names if here.get(name) != there.get(name)]
     if not other:  # the same tensors, written in another way
@@ -152,20 +155,10 @@ def _weights(one: Path, two: Path, pointer: str) -> WeightsOfBoth:
     return WeightsOfBoth("differ", steps, len(other), len(names), other[0])
 
 
-def _named(checkpoints: Path, pointer: str) -> Path | None:
+def _named(checkpoints: Path, pointer: Pointer) -> Path | None:
     """The folder that a pointer names; None where there is none."""
-    try:
-        name = files.read_regular(checkpoints / pointer, limit=100).decode().strip()
-    except (OSError, ValueError):
-        return None
-    return checkpoints / name if _FOLDER.fullmatch(name) else None
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return files.read_regular(path, limit=path.stat().st_size)
-    except (OSError, ValueError):
-        return None
+    name = pointed_to(checkpoints, pointer)
+    return checkpoints / name if name is not None and (checkpoints / name).is_dir() else None
 
 
 def _tensors(content: bytes) -> dict[str, Any]:

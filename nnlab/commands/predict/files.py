@@ -12,6 +12,7 @@ from nnlab.commands.predict.images import read_images
 from nnlab.commands.predict.records import PredictOptions, Tally, prediction_records
 from nnlab.commands.predict.tables import read_rows
 from nnlab.core.errors import ConfigError, DataError
+from nnlab.core.files import refuse_irregular
 from nnlab.parts.datasets.files.image_files import SUFFIXES
 from nnlab.runs.folder.find import is_comparison, members_of
 
@@ -75,6 +76,10 @@ def _kind(file: Path) -> str:
         raise DataError(f"{file}: no such file")
     if file.is_dir():
         raise DataError(f"{file}: is a folder (name its files: {file}/*.png)")
+    try:
+        refuse_irregular(file)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: {error}") from None
     suffix = file.suffix.lower()
     if suffix in SUFFIXES:
         return "image"

@@ -55,6 +55,15 @@ def check_table(
         _check_marks(targets)
     if isinstance(inputs, np.ndarray):
         _check_finite("inputs", inputs, shape.columns, gaps=gaps)
+    check_targets(targets)
+
+
+def check_targets(targets: "NDArray[Any]") -> None:
+    """Refuses targets that are not finite, which no loss can learn.
+
+    Args:
+        targets: (N,) or (N, K).
+    """
     _check_finite("targets", targets, (), gaps=False)
 
 

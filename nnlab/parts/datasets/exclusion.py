@@ -4,10 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnlab.core.errors import DataError
+from nnlab.core.files import read_regular
 from nnlab.core.lazy import NDArray, np
 
 if TYPE_CHECKING:
     Rows = NDArray[np.int64]
+
+
+_LIMIT = 64 << 20
+"""Bytes: more numbers than there are rows that fit into memory."""
 
 
 def excluded_rows(path: Path) -> list[int]:
@@ -19,9 +24,14 @@ def excluded_rows(path: Path) -> list[int]:
         DataError: it cannot be read, or a line has no row number or one that was there before.
     """
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"data.exclude: {path} cannot be read: {error}") from None
+        lines = read_regular(path, limit=_LIMIT, follow=True).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"data.exclude: {path}: is not UTF-8 text") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise DataError(f"data.exclude: {path}: cannot be read: {why}") from None
+    except ValueError as error:
+        raise DataError(f"data.exclude: {path}: {error}") from None
     cells = [line.partition(",")[0].strip() for line in lines]
     found: dict[int, None] = {}
     for number, cell in enumerate(cells, start=1):

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -40,6 +42,8 @@ class Place:
 
             name = path.rstrip("/").rpartition("/")[2] or "data"
             way = f"curl -L -o {quote(name)} {quote(path)}, then path: {name}"
+            if not re.match(r"(https?|ftps?)://", path, re.IGNORECASE):
+                way = f"copy it to this machine, then path: {name}"
             raise DataError(f"data: {path} is an address, files are read from the disk ({way})")
         try:
             return self.folder / Path(path).expanduser()
@@ -52,11 +56,30 @@ class Guess(NamedTuple):
 
     Attributes:
         way: what would make it that: `task: regression, if they are quantities`.
-        remark: the whole sentence.
+        remark: the whole sentence; empty where it is hardly worth a word.
     """
 
     way: str
     remark: str
+
+
+def near_miss(path: Path) -> str:
+    """What may have been meant by a path that leads to nothing: " (did you mean rows.csv?)".
+
+    Returns:
+        The nearest name of the same folder, else which folder is not there; "" where the path leads
+        somewhere, or nothing in the folder is like it.
+    """
+    try:
+        if path.exists():
+            return ""
+        if not path.parent.is_dir():
+            return f" (there is no folder {path.parent})"
+        names = {one.name.casefold(): one.name for one in islice(path.parent.iterdir(), 10_000)}
+    except (OSError, ValueError):
+        return ""
+    near = get_close_matches(path.name.casefold(), names, n=1)
+    return f" (did you mean {names[near[0]]}?)" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

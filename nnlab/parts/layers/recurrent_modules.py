@@ -36,6 +36,12 @@ def gru_step(inputs: Tensor, recurrent: Tensor, state: State) -> State:
 
 
 STEPS: dict[str, StepFn] = {"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step}
+KERNELS: dict[str, Callable[..., Sequence[Tensor]]] = {
+    "rnn": torch.rnn_tanh,
+    "lstm": torch.lstm,
+    "gru": torch.gru,
+}
+"""torch's kernels of a whole sequence; a kind without one goes step by step."""
 
 
 @final
@@ -69,22 +75,54 @@ class Recurrent(nn.Module):
             self.register_parameter(f"bias_ih{end}", nn.Parameter(torch.zeros(rows)))
             self.register_parameter(f"bias_hh{end}", nn.Parameter(torch.zeros(rows)))
 
+    def carry_state(self, batch: int) -> None:
+        """From now on training begins with the state that it ended with, of so many examples.
+
+        The states are buffers, so that a step records them; they are no part of the model.
+        """
+        assert len(self._ends) == 1, "a state that comes from the end cannot be carried on"
+        like = self.get_parameter("weight_hh")
+        for place in range(2 if self.kind == "lstm" else 1):
+            state = like.new_zeros(batch, self.units)
+            self.register_buffer(f"carried{place}", state, persistent=False)
+
+    def carried(self) -> Sequence[Tensor]:
+        """The state (batch, H) each; none where it is not carried."""
+        return tuple(self.buffers(recurse=False))
+
+    def _first(self, x: Tensor) -> State:
+        """The state that a pass of x (N, T, D) begins with."""
+        carried = self.carried() if self.training and self.kept is None else ()
+        if carried and len(carried[0]) == len(x):
+            # Copies: the buffers are written while the backward pass still needs these.
+            return tuple(state.clone() for state in carried)
+        zeros = x.new_zeros(len(x), self.units)
+        return (zeros, zeros) if self.kind == "lstm" else (zeros,)
+
+    def _leave(self, state: State) -> None:
+        """Keeps the last state for the pass that follows; the gradient stops there."""
+        carried = self.carried() if self.training and self.kept is None else ()
+        if carried and len(carried[0]) == len(state[0]):
+            with torch.no_grad():
+                for buffer, each in zip(carried, state, strict=True):
+                    buffer.copy_(each)
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, T, H), or (N, T, 2 H) for both directions."""
-        if self.unrolled or self.kept is not None:
+        if self.unrolled or self.kept is not None or self.kind not in KERNELS:
             outputs, states = self.states(x)
+            self._leave(states[0][-1])
             if self.kept is not None:
                 self.kept.append((states[0], self._into_gates(x, states[0])))
             return outputs
-        width = 2 if self.kind == "lstm" else 1
-        zeros = x.new_zeros(len(self._ends), len(x), self.units)
+        first = [s.expand(len(self._ends), -1, -1).contiguous() for s in self._first(x)]
         flags = (True, 1, 0.0, False, len(self._ends) == 2, True)
         weights = [weight for end in self._ends for weight in self._weights(end)]
         # torch's kernels take their weights in one dtype, also where autocast is on.
-        if self.kind == "lstm":
-            return torch.lstm(x, [zeros] * width, weights, *flags)[0]
-        kernel = torch.gru if self.kind == "gru" else torch.rnn_tanh
-        return kernel(x, zeros, weights, *flags)[0]
+        state = first if len(first) > 1 else first[0]
+        outputs, *last = KERNELS[self.kind](x, state, weights, *flags)
+        self._leave(tuple(each[0] for each in last))
+        return outputs
 
     def states(self, x: Tensor) -> tuple[Tensor, list[list[State]]]:
         """What `forward` gives, step by step, and the states of each direction, first step first.
@@ -108,9 +146,7 @@ class Recurrent(nn.Module):
         return [getattr(self, f"{name}{end}") for name in names]
 
     def _unrolled(self, x: Tensor, end: str, *, backwards: bool) -> list[State]:
-        zeros = x.new_zeros(len(x), self.units)
-        state: State = (zeros, zeros) if self.kind == "lstm" else (zeros,)
-        return self.resumed(x, state, end, backwards=backwards)
+        return self.resumed(x, self._first(x), end, backwards=backwards)
 
     def resumed(
         self, x: Tensor, state: State, end: str = "", *, backwards: bool = False

@@ -68,7 +68,7 @@ class RmspropConfig(DecayingConfig, frozen=True):
     lr: PositiveFloat = 0.01
     alpha: BetaFraction = 0.99
     eps: NonNegativeFloat = 1e-8
-    momentum: NonNegativeFloat = 0.0
+    momentum: BetaFraction = 0.0
     centered: bool = False
 
     def _slots(self, name: str, shape: Shape) -> int:

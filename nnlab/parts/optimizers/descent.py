@@ -9,6 +9,7 @@ from nnlab.core.contracts import Shape
 from nnlab.core.lazy import torch
 from nnlab.parts.optimizers.family import (
     At,
+    BetaFraction,
     DecayingConfig,
     GroupedConfig,
     Updated,
@@ -31,7 +32,7 @@ class SgdConfig(DecayingConfig, frozen=True):
     tuned: ClassVar[tuple[str, ...]] = ("momentum", "dampening")
     kind: Literal["sgd"] = "sgd"
     lr: PositiveFloat = 0.01
-    momentum: NonNegativeFloat = 0.0
+    momentum: BetaFraction = 0.0
     nesterov: bool = False
     dampening: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")

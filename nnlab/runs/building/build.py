@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.core.contracts import AugmentFn, Examples, LossFn, Score, Split
+from nnlab.core.contracts import AugmentFn, Carrying, Examples, LossFn, Score, Split
 from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build_network as build_network
 from nnlab.models.network import calibrate_weights
@@ -108,6 +108,7 @@ def _order(experiment: Experiment, examples: Examples, device: torch.device) -> 
         seed=experiment.config.seed_of("order"),
         device=device,
         sampling=train.sampling,
+        lanes=train.carry,
         labels=torch.from_numpy(examples.targets)[rows] if train.sampling == "balanced" else None,
     )
 
@@ -124,6 +125,10 @@ def _network(
     calibrate_weights(
         network, design, lambda: source.gather(calibration_rows(examples).to(device)).inputs
     )
+    if experiment.config.train.carry:
+        for module in network.modules():
+            if isinstance(module, Carrying):
+                module.carry_state(experiment.batch_size)
     return network
 
 
@@ -157,6 +162,7 @@ def _parts(
         penalty=_penalty(experiment, network, numbers),
         accumulate=train.accumulate,
         answers=experiment.shape.answers,
+        carry=experiment.per_epoch if train.carry else 0,
         clip_norm=train.clip_norm,
         numbers=numbers,
         constraint=_constraint(experiment, network),

@@ -13,30 +13,23 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from nnlab.core import files as durable
 from nnlab.core.errors import CheckpointError
-
-_FORMAT = 2
-"""Raised when older programs could misread what newer ones write, or go on otherwise.
-
-1: dropout drew from torch's generator. 2: by row.
-"""
-_READABLE = (1, 2)
+from nnlab.runs.folder.checkpoint_bytes import (
+    FORMAT,
+    MANIFEST,
+    MODEL_FILE,
+    OPTIMIZER_FILE,
+    STATE_FILE,
+    parse_object,
+    verified_contents,
+)
 
 MODEL = "model/"
 """What the names of the network's own tensors begin with."""
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
-_MODEL, _OPTIMIZER, _STATE, _MANIFEST = (
-    "model.safetensors",
-    "optimizer.safetensors",
-    "state.json",
-    "manifest.json",
-)
-_FILES = (_MODEL, _OPTIMIZER, _STATE)
 _FOLDER = re.compile(r"step-([0-9]{8,15})(\.tmp-.*)?")
-_SMALL = 64 << 20  # bytes: the most that manifest.json may hold
 
 
 class Checkpoint(NamedTuple):
@@ -48,7 +41,7 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
     """As given to `save`; tuples have become lists."""
     path: Path
-    format: int = _FORMAT
+    format: int = FORMAT
     """Of its files; below 2 dropout drew from torch's generator."""
 
 
@@ -64,16 +57,16 @@ def checkpoint_contents(
     model = {k.removeprefix(MODEL): v for k, v in plain.items() if k.startswith(MODEL)}
     others = {k: v for k, v in plain.items() if not k.startswith(MODEL)}
     contents = {
-        _MODEL: to_safetensors(model),
-        _OPTIMIZER: to_safetensors(others),
-        _STATE: json.dumps({"format": _FORMAT, "step": step, "state": state}, indent=1).encode(),
+        MODEL_FILE: to_safetensors(model),
+        OPTIMIZER_FILE: to_safetensors(others),
+        STATE_FILE: json.dumps({"format": FORMAT, "step": step, "state": state}, indent=1).encode(),
     }
     files = {
         name: {"size": len(data), "sha256": sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    manifest = json.dumps({"format": _FORMAT, "files": files}, indent=1).encode()
-    return contents | {_MANIFEST: manifest}
+    manifest = json.dumps({"format": FORMAT, "files": files}, indent=1).encode()
+    return contents | {MANIFEST: manifest}
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -87,84 +80,22 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: it is missing, damaged, incomplete or not ours; names the file.
     """
-    contents = _verified(folder)
-    number, step, state = _parse_state(folder / _STATE, contents[_STATE])
+    contents = verified_contents(folder)
+    number, step, state = _parse_state(folder / STATE_FILE, contents[STATE_FILE])
     if (match := _FOLDER.fullmatch(folder.name)) and int(match[1]) != step:
-        raise CheckpointError(f"{folder / _STATE}: is of step {step}, not of this folder's")
-    model = _parse_tensors(folder / _MODEL, contents[_MODEL])
-    others = _parse_tensors(folder / _OPTIMIZER, contents[_OPTIMIZER])
+        raise CheckpointError(f"{folder / STATE_FILE}: is of step {step}, not of this folder's")
+    model = _parse_tensors(folder / MODEL_FILE, contents[MODEL_FILE])
+    others = _parse_tensors(folder / OPTIMIZER_FILE, contents[OPTIMIZER_FILE])
     if any(name.startswith(MODEL) for name in others):
-        raise CheckpointError(f"{folder / _OPTIMIZER}: holds parts of the model")
+        raise CheckpointError(f"{folder / OPTIMIZER_FILE}: holds parts of the model")
     return Checkpoint(
         step, {MODEL + k: v for k, v in model.items()} | others, state, folder, number
     )
 
 
-def _verified(folder: Path) -> dict[str, bytes]:
-    """The bytes of the fixed list of files, which agree with the manifest."""
-    if folder.is_symlink() or not folder.is_dir():
-        raise CheckpointError(f"{folder}: is not a checkpoint's folder")
-    present = {path.name for path in folder.iterdir()}
-    if missing := sorted({*_FILES, _MANIFEST} - present):
-        raise CheckpointError(f"{folder / missing[0]}: is missing")
-    if foreign := sorted(present - {*_FILES, _MANIFEST}):
-        raise CheckpointError(f"{folder / foreign[0]}: does not belong into a checkpoint")
-    listed = _manifest(folder / _MANIFEST)
-    contents: dict[str, bytes] = {}
-    for name in _FILES:
-        size, digest = listed[name]
-        data = contents[name] = _read(folder / name, limit=size)
-        if len(data) != size:
-            raise CheckpointError(f"{folder / name}: has {len(data)} bytes, expected {size}")
-        if sha256(data).hexdigest() != digest:
-            raise CheckpointError(f"{folder / name}: is damaged, its SHA-256 is not the manifest's")
-    return contents
-
-
-def _manifest(path: Path) -> dict[str, tuple[int, str]]:
-    files = _parse_json(path, _read(path, limit=_SMALL)).get("files")
-    match files:
-        case dict() if set(cast("dict[str, Any]", files)) == set(_FILES):
-            listed = cast("dict[str, Any]", files)
-        case _:
-            raise CheckpointError(f"{path}: must list exactly {', '.join(_FILES)}")
-    result: dict[str, tuple[int, str]] = {}
-    for name, entry in listed.items():
-        match entry:
-            case {"size": int(size), "sha256": str(digest)} if size >= 0:
-                result[name] = (size, digest)
-            case _:
-                raise CheckpointError(f"{path}: {name} must have a size and a SHA-256")
-    return result
-
-
-def _read(path: Path, *, limit: int) -> bytes:
-    try:
-        return durable.read_regular(path, limit=limit)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read, {error.strerror}") from error
-
-
-def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
-    """An object of the format that this version reads."""
-    try:
-        tree: Any = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is not JSON, {error}") from error
-    if not isinstance(tree, dict):
-        raise CheckpointError(f"{path}: is not a JSON object")
-    found = cast("dict[str, Any]", tree)
-    if found.get("format") not in _READABLE:
-        newer = f"has format {found.get('format')!r:.20}, this nnlab reads up to {_FORMAT}"
-        raise CheckpointError(f"{path}: {newer} (was it written by a newer one?)")
-    return found
-
-
 def _parse_state(path: Path, data: bytes) -> tuple[int, int, dict[str, Any]]:
     """Format, step and state."""
-    match _parse_json(path, data):
+    match parse_object(path, data):
         case {"format": int(number), "step": int(step), "state": dict(state)} if step >= 0:
             return number, step, cast("dict[str, Any]", state)
         case _:

@@ -1,6 +1,5 @@
 """The run folder: its lock, and what is written into it before training."""
 
-import json
 import os
 import platform
 import socket
@@ -19,8 +18,8 @@ from nnlab.core.errors import CheckpointError, ConfigError, ResourceError
 from nnlab.core.package import package_version
 from nnlab.core.sums import open_text, read_sealed, seal_json, seal_text
 from nnlab.runs.folder.find import hold_folder, release_folder, runs_home
-from nnlab.runs.folder.git_state import git_commit
 from nnlab.runs.folder.ownership import left_by_a_start, remove_temporaries
+from nnlab.runs.git_state import git_commit
 
 _PATIENCE = 0.3
 """Seconds to wait for a lock that somebody only looks at."""
@@ -99,9 +98,9 @@ def claim_folder(folder: Path, begun: RunConfig | None, config: RunConfig) -> Ge
 
 def _owner(folder: Path) -> str:
     try:
-        env = json.loads((folder / "env.json").read_text())
+        env = files.parse_json(files.read_regular(folder / "env.json", limit=_LIMIT))
         return f"pid {env['pid']} on host {env['host']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 

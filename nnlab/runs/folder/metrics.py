@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, Self, final
 
 from nnlab.core import files
 from nnlab.core.contracts import Reading
-from nnlab.core.errors import CheckpointError, NnlabError
+from nnlab.core.errors import CheckpointError, NnlabError, ResourceError
 from nnlab.core.sums import read_sealed
 from nnlab.training.probes.readings import float32
 
@@ -114,6 +114,11 @@ class JsonLines:
     def __init__(self, path: Path, *, length: int | None) -> None:
         self._path = path
         with files.storage_errors(path):
+            if path.exists():
+                try:
+                    files.refuse_irregular(path)  # to open a pipe would wait for a reader
+                except ValueError as error:
+                    raise ResourceError(f"{path}: {error}") from None
             self._file = path.open("ab", buffering=0)
             try:
                 found = os.fstat(self._file.fileno()).st_size

@@ -17,6 +17,9 @@ from filelock import FileLock, Timeout
 from nnlab.core import files
 from nnlab.core.signals import cut_short
 
+_LIMIT = 1 << 20
+"""Bytes of what stands beside a step."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltStep:
@@ -72,7 +75,7 @@ class StepCache:
         """What was made from a recipe."""
         try:
             path = self._folder / f"{recipe}.recipe"
-            key = json.loads(path.read_bytes())["key"]
+            key = files.parse_json(files.read_regular(path, limit=_LIMIT))["key"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         _touch(path)
@@ -82,7 +85,7 @@ class StepCache:
         """A built step whose bytes are those that were written."""
         path = self._package(key)
         try:
-            about = json.loads((self._folder / f"{key}.json").read_bytes())
+            about = files.parse_json(files.read_regular(self._folder / f"{key}.json", limit=_LIMIT))
             if sha256(path.read_bytes()).hexdigest() != about["sha256"]:
                 return None
             built = BuiltStep(path, tuple(map(str, about["inputs"])), float(about["seconds"]))

@@ -65,7 +65,8 @@ def _of_layer(kind: str, kept: Kept, value: Tensor, key: str) -> dict[str, Tenso
     least = torch.finfo(value.dtype).tiny
     ratio = first.norm() / last.norm().clamp(min=least)
     told = {f"time_gradient/{key}": ratio}
-    shares = torch.sigmoid(gates.detach()).chunk({"lstm": 4, "gru": 3, "rnn": 1}[kind], dim=2)
+    count = gates.shape[2] // states[0][0].shape[1]
+    shares = torch.sigmoid(gates.detach()).chunk(count, dim=2)
     for gate, place in GATES[kind].items():
         share = shares[place]
         flat_out = (share < SATURATED) | (share > 1.0 - SATURATED)

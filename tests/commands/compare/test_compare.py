@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 from scipy import stats
 
 import nnlab
@@ -19,6 +18,7 @@ from nnlab.commands.compare.compared import Compared, compare_runs
 from nnlab.commands.compare.runs import gather_runs
 from nnlab.config.loading import load_config
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.runs.folder import checkpoint
 
 TRAIN = {"epochs": 2, "batch_size": 24}
 
@@ -147,10 +147,10 @@ def test_finds_the_first_value_that_was_changed(tmp_path: Path) -> None:
 def test_finds_the_tensor_that_was_changed(tmp_path: Path) -> None:
     one, two = trained(tmp_path / "one"), trained(tmp_path / "two")
     checkpoints = Path(two) / "checkpoints"
-    file = checkpoints / (checkpoints / "last").read_text().strip() / "model.safetensors"
-    tensors = load_file(file)
-    tensors["output.weight"][0, 0] = np.nextafter(tensors["output.weight"][0, 0], np.float32(9))
-    save_file(tensors, file)
+    last = checkpoint.named_checkpoint(checkpoints, "last")
+    weight = last.tensors["model/output.weight"].numpy()
+    weight[0, 0] = np.nextafter(weight[0, 0], np.float32(9))
+    checkpoint.save_checkpoint(checkpoints, step=last.step, tensors=last.tensors, state=last.state)
     (checkpoints / "best").unlink()
     weights = compare_runs([one, two]).same[0].weights
     assert weights["init"].result == "equal"
@@ -159,9 +159,26 @@ def test_finds_the_tensor_that_was_changed(tmp_path: Path) -> None:
     assert (found.result, found.tensors, found.of, found.first) == (
         "differ",
         1,
-        len(tensors),
+        sum(name.startswith("model/") for name in last.tensors),
         "output.weight",
     )
+
+
+def test_a_damaged_checkpoint_is_refused_where_weights_are_compared(tmp_path: Path) -> None:
+    """It says nothing of the weights: neither that they differ nor that there are none."""
+    one, two = trained(tmp_path / "one"), trained(tmp_path / "two")
+    checkpoints = Path(two) / "checkpoints"
+    file = checkpoints / (checkpoints / "last").read_text().strip() / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: is damaged"):
+        compare_runs([one, two])
+    data[-1] ^= 1
+    file.write_bytes(data)
+    (checkpoints / "best").write_text("step-00000000\n\x1a")
+    with pytest.raises(CheckpointError, match="best: is damaged"):
+        compare_runs([one, two])
 
 
 def test_seconds_and_samples_add_up_to_what_training_counted(tmp_path: Path) -> None:

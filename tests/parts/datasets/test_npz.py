@@ -119,13 +119,38 @@ def test_refuses_arrays_that_do_not_fit(place: Place, arrays: dict[str, Any], wo
         config(place, **arrays).load(place)
 
 
-def test_float_labels_are_classes_if_asked_and_whole(place: Place) -> None:
+def test_float_labels_are_classes_if_asked_as_in_a_csv_file(place: Place) -> None:
     fields = {"task": "classes"}
     made = config(place, fields, inputs=np.ones((40, 2)), targets=LABELS.astype(np.float32))
     np.testing.assert_array_equal(made.load(place).targets, LABELS)
     made = config(place, fields, inputs=np.ones((40, 2)), targets=LABELS + 0.5)
-    with pytest.raises(DataError, match="targets are float64"):
+    np.testing.assert_array_equal(made.load(place).targets, LABELS)
+    assert made.describe(place).classes == tuple(str(k + 0.5) for k in range(LABELS.max() + 1))
+    gap = np.where(np.arange(40) == 7, np.nan, LABELS)
+    made = config(place, fields, inputs=np.ones((40, 2)), targets=gap)
+    with pytest.raises(DataError, match=r"row 7 .* is nan, which names no class"):
         made.describe(place)
+
+
+def test_one_hot_has_a_class_for_each_column_though_one_has_no_row(place: Place) -> None:
+    marks = np.eye(4)[np.arange(60) % 3]
+    made = config(place, inputs=np.ones((60, 2)), targets=marks)
+    source = made.source(place)
+    assert source.classes == ("0", "1", "2", "3")
+    assert "one-hot" in made.remarks(place)[0]
+
+
+def test_check_sees_a_target_that_is_no_number(place: Place) -> None:
+    gap = np.where(np.arange(40) == 7, np.nan, np.linspace(0, 1, 40))
+    with pytest.raises(DataError, match="row 7"):
+        config(place, inputs=np.ones((40, 2)), targets=gap).describe(place)
+
+
+def test_what_follows_from_a_guess_says_so(place: Place) -> None:
+    one = np.zeros(40, np.int64)
+    made = config(place, inputs=np.ones((40, 2)), targets=one)
+    with pytest.raises(DataError, match=r"is a guess; task: regression"):
+        made.load(place)
 
 
 def test_unpickles_nothing(place: Place, tmp_path: Path) -> None:
@@ -239,9 +264,11 @@ def test_names_with_gaps_in_the_type_are_refused_with_a_way_out(place: Place) ->
     [
         (np.arange(400) % 30, "30 different whole numbers, taken for classes .task: regression"),
         (np.arange(400) % 3 * 50, "3 different whole numbers, taken for classes"),
-        (np.arange(400.0) % 3, "3 different whole .*taken for a regression .task: classes"),
+        (np.arange(400.0) % 3, "3 different whole .*float64, taken for numbers .task: classes"),
+        (np.arange(400.0) % 30, "30 different whole .*taken for numbers .task: classes"),
+        (np.arange(400) % 5 / 2, "5 different numbers .*taken for numbers .task: classes"),
         (np.eye(4)[np.arange(400) % 4], "taken for 4 classes .task: regression"),
-        (np.tile([[1, 1], [0, 1]], (200, 1)), "taken for a regression .task: labels"),
+        (np.tile([[1, 1], [0, 1]], (200, 1)), "taken for numbers .task: labels"),
         (np.arange(400) % 10, None),
         (np.arange(400) % 3 + 1, None),
         (np.linspace(0, 1, 400), None),
@@ -272,5 +299,36 @@ def test_a_path_can_begin_with_the_home(place: Place, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("path", ["https://a.org/x/a.npz", "s3://a/a.npz", "HTTP://a.org/a.npz"])
 def test_an_address_is_refused_with_the_way_to_a_file(place: Place, path: str) -> None:
-    with pytest.raises(DataError, match=r"is an address, .*curl -L -o a\.npz"):
+    way = "copy it to this machine" if path.startswith("s3") else r"curl -L -o a\.npz"
+    with pytest.raises(DataError, match=f"is an address, .*{way}"):
         NpzConfig(path=path).describe(place)
+
+
+@pytest.mark.parametrize(
+    ("names", "way"),
+    [
+        (("X", "y"), "inputs: X, targets: y"),
+        (
+            ("x_train", "y_train", "x_test", "y_test"),
+            "inputs: x_train, targets: y_train, test_inputs: x_test, test_targets: y_test",
+        ),
+    ],
+)
+def test_usual_names_of_arrays_are_the_way_out(
+    place: Place, names: tuple[str, ...], way: str
+) -> None:
+    arrays = {n: LABELS if n[0] == "y" else np.ones((40, 2)) for n in names}
+    np.savez(place.folder / "named.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError) as error:
+        NpzConfig(path="named.npz").describe(place)
+    assert way in str(error.value)
+    fields = dict(pair.split(": ") for pair in way.split(", "))
+    assert (
+        NpzConfig.model_validate({"path": "named.npz", **fields}).describe(place).task == "classes"
+    )
+
+
+def test_one_array_alone_is_no_npz_and_is_told_so(place: Place) -> None:
+    np.save(place.folder / "a.npy", np.ones((40, 2)))
+    with pytest.raises(DataError, match=r"one array alone: numpy\.savez\('.*a\.npz', inputs="):
+        NpzConfig(path="a.npy").describe(place)

@@ -482,3 +482,63 @@ class TestCheckRefusesWhatTrainingWould:
         made = config(place, "x,z,y\n,1,a\n,2,b\n3,4,a\n", test={"last": 1})
         with pytest.raises(DataError, match=r"column 'x' has no value in the training rows"):
             made.describe(place)
+
+
+class TestWhatPeopleBring:
+    """Tables of other programs, and the way out that each message names."""
+
+    def made(self, place: Place, text: str, name: str = "d.csv", **fields: Any) -> CsvConfig:
+        (place.folder / name).write_text(text)
+        return CsvConfig(path=name, target="y", **fields)
+
+    def test_an_index_that_pandas_named_is_left_out_as_one_without_a_name(
+        self, place: Place
+    ) -> None:
+        rows = "".join(f"{k},{k * k % 7},{k % 3}\n" for k in range(30))
+        for head in ("Unnamed: 0,a,y\n", ",a,y\n", '"Unnamed: 0",a,y\n'):
+            made = self.made(place, head + rows)
+            assert made.describe(place).columns == ("a",)
+            assert any("index" in line for line in made.remarks(place))
+        other = rows.replace("\n4,", "\n40,", 1)  # counts nothing: a column as any other
+        assert "Unnamed: 0" in self.made(place, "Unnamed: 0,a,y\n" + other).describe(place).columns
+        kept = self.made(place, "Unnamed: 0,a,y\n" + rows, columns={"drop": ("Unnamed: 0",)})
+        assert kept.describe(place).columns == ("a",)
+
+    def test_the_minus_of_typographers_is_one(self, place: Place) -> None:
+        rows = "".join(f"\u2212{k + 1}.5,{k % 2}\n" for k in range(20))
+        made = self.made(place, "a,y\n" + rows)
+        assert made.describe(place).columns == ("a",)
+        assert np.asarray(made.load(place).inputs).min() == -20.5
+
+    def test_names_that_differ_in_capitals_alone_are_told(self, place: Place) -> None:
+        rows = "".join(f"{k},{'red' if k % 3 else 'Red'},{'Yes' if k % 2 else 'yes'}\n"
+                       for k in range(40))  # fmt: skip
+        told = " ".join(self.made(place, "a,b,y\n" + rows).remarks(place))
+        assert "y: 'Yes' and 'yes', which differ in capitals alone" in told
+        assert "b: 'Red' and 'red'" in told
+
+    def test_grades_could_be_classes(self, place: Place) -> None:
+        rows = "".join(f"{k},{k % 5 / 2}\n" for k in range(100))
+        made = self.made(place, "a,y\n" + rows)
+        (told,) = made.remarks(place)
+        assert "5 different numbers, taken for numbers (task: classes" in told
+        asked = made.model_copy(update={"task": "classes"}).describe(place)
+        assert asked.classes == ("0", "0.5", "1", "1.5", "2")
+        measured = "".join(f"{k},{k / 7}\n" for k in range(100))
+        assert self.made(place, "a,y\n" + measured).remarks(place) == ()
+
+    def test_blanks_between_the_cells_are_asked_about(self, place: Place) -> None:
+        text = "a b y\n" + "".join(f"{k} {k * 2} {k % 2}\n" for k in range(30))
+        with pytest.raises(DataError, match=r"is the delimiter ' '\? \(delimiter: \" \"\)"):
+            self.made(place, text).describe(place)
+        assert self.made(place, text, delimiter=" ").describe(place).columns == ("a", "b")
+
+    def test_a_missing_file_has_a_nearest_name(self, place: Place) -> None:
+        self.made(place, "a,y\n1,2\n", "Rows.csv")
+        near = CsvConfig(path="rows.CSV", target="y")
+        with pytest.raises(DataError, match=r"did you mean Rows\.csv\?"):
+            near.describe(place)
+        with pytest.raises(DataError, match="there is no folder"):
+            CsvConfig(path="no/rows.csv", target="y").describe(place)
+        with pytest.raises(DataError, match="copy it to this machine"):
+            CsvConfig(path="s3://bucket/rows.csv", target="y").describe(place)

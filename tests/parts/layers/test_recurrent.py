@@ -177,6 +177,37 @@ def test_what_does_not_fit_says_what_would() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"log": {"examples": 2}}, "keeps one loss for each example"),
+        ({"train": {"sampling": "balanced"}}, "balanced needs one class for each example"),
+        ({"scores": ["roc_auc"]}, "looks at all outputs at once"),
+        ({"scores": ["adversarial_accuracy"]}, "tokens are names"),
+    ],
+)
+def test_what_needs_one_answer_or_numbers_is_refused(sections: dict[str, Any], told: str) -> None:
+    data = {"kind": "copy", "samples": 40}
+    assert told in refused(data=data, model={"kind": "gru", "units": 4}, **sections)
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"data": {"kind": "copy", "samples": 40}}, "no windows that follow each other"),
+        ({"data": {"kind": "shakespeare", "stride": 3}}, "write auto, or remove train.carry"),
+        ({"train": {"carry": True, "accumulate": 2}}, "a place of the whole batch"),
+        (
+            {"model": {"kind": "stack", "layers": ["embedding", {"kind": "gru", "units": 4}]}},
+            "stack has no state to carry",
+        ),
+    ],
+)
+def test_a_state_that_cannot_be_carried_is_refused(sections: dict[str, Any], told: str) -> None:
+    plain = {"data": "shakespeare", "model": {"kind": "gru", "units": 4}, "train": {"carry": True}}
+    assert told in refused(**{**plain, **sections})
+
+
 def test_an_embedding_needs_tokens() -> None:
     from nnlab.parts.layers.sequence import EmbeddingConfig
 

@@ -427,3 +427,25 @@ def test_muon_leaves_convolutions_biases_and_the_output_layer_to_adamw() -> None
     kept = {name: set(optimizer.state[p]) for name, p in parameters}
     assert kept.pop("hidden1.weight") == {"momentum_buffer"}
     assert all("exp_avg_sq" in keys for keys in kept.values())
+
+
+FADING = ("momentum", "alpha", "rho", "betas")
+"""Shares that stay of a running mean from step to step."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (kind, name)
+        for kind in kinds_of(Optimizer).values()
+        for name in FADING
+        if name in kind.model_fields and (kind, name) != (AsgdConfig, "alpha")  # a power there
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_what_never_fades_is_refused(kind: type[GroupedConfig], field: str) -> None:
+    """From 1 on the sum over the past grows without end, whatever the data."""
+    for share in (1.0, 2.0):
+        with pytest.raises(ValidationError, match="less than 1"):
+            kind.model_validate({field: (share, share) if field == "betas" else share})
+    kind.model_validate({field: (0.9, 0.99) if field == "betas" else 0.5})

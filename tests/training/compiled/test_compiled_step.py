@@ -186,6 +186,19 @@ def test_twenty_updates_of_a_recurrent_network_are_those_of_torchs_kernels(
     assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
 
 
+@pytest.mark.parametrize("network", ["lstm", "gru"])
+@pytest.mark.usefixtures("graphs")
+def test_a_carried_state_is_that_of_the_eager_step(network: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("to be, or not to be, that is the question: " * 40)
+    data = {"kind": "text", "path": str(tmp_path / "text.txt"), "window": 5}
+    lines: list[str] = []
+    ours, theirs = pair(
+        lines.append, data=data, model={"kind": network, "units": 6}, train={"carry": True}
+    )
+    assert not [line for line in lines if "eager" in line]
+    assert distance(updates(ours, 14), updates(theirs, 14)) <= 1e-9
+
+
 @pytest.mark.usefixtures("graphs")
 def test_a_short_last_batch_and_a_penalty_are_those_of_the_eager_step() -> None:
     sections: dict[str, Any] = {"model": NETWORKS["mlp"], "regularize": {"l2": 0.01, "l1": 0.001}}

@@ -32,6 +32,10 @@ class _BundledConfig(DataConfig, frozen=True):
     def source(self, place: Place) -> TableSource:
         return self.known
 
+    def at_hand(self, place: Place) -> Table | None:
+        # Few rows may be of one class, or none; all that there are, are of each.
+        return self.read(place) if self.limit or self.exclude else None
+
 
 class _TableConfig(_BundledConfig, frozen=True):
     """A file with a header line; the last column is the class."""

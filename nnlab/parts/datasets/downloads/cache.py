@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
+from nnlab.core.files import open_regular, parse_json, read_regular
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.checks import digest_of
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
+_LIMIT = 10**6
 
 
 class Cached(NamedTuple):
@@ -22,15 +24,19 @@ class Cached(NamedTuple):
 def read_cache(folder: Path) -> Cached | None:
     """The arrays, or None when there are none or they are not those that were written."""
     try:
-        manifest = cast("object", json.loads((folder / _MANIFEST).read_text("utf-8")))
-        inputs = np.load(folder / "inputs.npy", allow_pickle=False)
-        targets = np.load(folder / "targets.npy", allow_pickle=False)
+        manifest: object = parse_json(read_regular(folder / _MANIFEST, limit=_LIMIT, follow=True))
+        inputs, targets = (_array(folder / name) for name in ("inputs.npy", "targets.npy"))
     except (OSError, EOFError, ValueError):
         return None
     digest = digest_of(inputs, targets)
     if manifest != {"format": _FORMAT, "sha256": digest}:
         return None
     return Cached(inputs, targets, digest)
+
+
+def _array(path: Path) -> "NDArray[Any]":
+    with open_regular(path, follow=True) as file:
+        return np.load(file, allow_pickle=False)
 
 
 def write_cache(folder: Path, inputs: "NDArray[Any]", targets: "NDArray[Any]") -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import DataError
+from nnlab.core.files import open_regular
 from nnlab.core.lazy import NDArray, lazy, np
 from nnlab.parts.datasets.downloads.named import NamedConfig, in_a_line
 from nnlab.parts.datasets.family import Place, Table
@@ -41,9 +42,10 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> "NDArray[np.uint8]":
     expected = len(header) + int(np.prod(shape))
     packed = path.with_name(path.name + ".gz")
     try:
-        with path.open("rb") if path.is_file() else gzip.open(packed, "rb") as file:
-            content = file.read(expected + 1)
-    except (OSError, EOFError, zlib.error) as error:
+        with open_regular(path if path.is_file() else packed, follow=True) as file:
+            plain = file if path.is_file() else gzip.GzipFile(fileobj=file)
+            content = plain.read(expected + 1)
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise DataError(f"data: cannot read {path}: {in_a_line(error)}") from error
     if content[: len(header)] != header[: len(content)]:
         raise DataError(f"data: {path} is not an IDX file of {shape} bytes (delete it)")

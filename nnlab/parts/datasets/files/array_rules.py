@@ -6,13 +6,12 @@ from typing import Any, Literal, NamedTuple
 from nnlab.core.contracts import Shape, Task
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files import guesses
 from nnlab.parts.datasets.precision import Narrowed, merged_values, narrowed
-from nnlab.parts.datasets.tables import Form
+from nnlab.parts.datasets.tables import Form, Guess
 
 MOST_CLASSES = 100_000
 AskedTask = Literal["auto", "classes", "regression", "labels"]
-_FEW = 20
-"""So many different whole numbers are classes in a csv file; of more it is worth a word."""
 
 
 def form_of(shape: Shape, dtype: "np.dtype[Any]") -> Form:
@@ -52,44 +51,34 @@ def columns_of(one: Shape) -> tuple[str, ...]:
 def task_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Task:
     """What targets (N,) or (N, K) are.
 
-    Names and whole numbers (N,) are classes, and so are rows of 0 with one 1 (N, K), one-hot;
-    everything else is a regression, unless said otherwise.
+    Names and integers (N,) are classes, and so are rows of 0 with one 1 (N, K), one-hot; everything
+    else is a regression, unless said otherwise: floats are quantities, as their type says.
 
     Raises:
         DataError: they cannot be what is asked for.
     """
-    one_hot = is_one_hot(targets)
+    one_hot = guesses.is_one_hot(targets)
     named = targets.dtype.kind == "U"
-    whole = targets.ndim == 1 and (named or _are_whole(targets))
+    whole = targets.ndim == 1 and (named or targets.dtype.kind in "biu")
     if named and asked in ("regression", "labels"):
         raise DataError(f"{where} are names ({targets[0]!r}, ...), which are classes (task: auto)")
     if asked == "classes" and not (whole or one_hot):
-        raise DataError(
-            f"{where} are {targets.dtype} {targets.shape}, classes are whole numbers or names (N,) "
-            "or one-hot (N, K) (task: regression)"
-        )
+        if targets.ndim == 2:
+            raise DataError(
+                f"{where} are {targets.dtype} {targets.shape}, classes are whole numbers or names "
+                "(N,) or one-hot (N, K) (task: regression, or labels)"
+            )
+        if not np.isfinite(targets).all():
+            row = int(np.flatnonzero(~np.isfinite(targets))[0])
+            what = f"row {row} (rows count from 0) is {targets[row]}"
+            raise DataError(f"{where}: {what}, which names no class (leave it out)")
     if asked == "labels" and targets.ndim == 1:
         raise DataError(
             f"{where} are {targets.shape}, labels are 0 and 1 (N, K), K at least 2 (task: classes)"
         )
     if asked == "auto":
-        return "classes" if one_hot or (whole and targets.dtype.kind != "f") else "regression"
+        return "classes" if one_hot or whole else "regression"
     return asked
-
-
-def is_one_hot(targets: "NDArray[Any]") -> bool:
-    """Whether each row of (N, K) is 0 with one 1, and each column has a 1 somewhere."""
-    if targets.ndim != 2 or targets.shape[1] < 2 or targets.dtype.kind not in "buif":
-        return False
-    ones = targets == 1
-    marks = bool((ones | (targets == 0)).all())
-    return marks and bool((ones.sum(axis=1) == 1).all()) and bool(ones.any(axis=0).all())
-
-
-def _are_whole(targets: "NDArray[Any]") -> bool:
-    if targets.dtype.kind == "f":
-        return bool((np.isfinite(targets) & (targets == np.floor(targets))).all())
-    return targets.dtype.kind in "biu"
 
 
 class ClassNumbers(NamedTuple):
@@ -119,7 +108,10 @@ def class_numbers(targets: "NDArray[Any]", classes: int | None, *, where: str) -
         DataError: there are more than may be, or `classes` does not go with them.
     """
     if targets.ndim == 2:
-        targets = targets.argmax(axis=1)
+        columns = targets.shape[1]
+        if classes not in (None, columns):
+            raise DataError(f"{where}: data.classes says {classes}, one-hot has {columns} columns")
+        return ClassNumbers(tuple(map(str, range(columns))), targets.argmax(axis=1))
     values = targets
     if targets.dtype.kind == "U" and (read := _numbers_of(targets)) is not None:
         values = read
@@ -187,28 +179,37 @@ def plain_targets(targets: "NDArray[Any]", *, where: str) -> "NDArray[Any]":
     raise DataError(f"{where}: {targets.dtype}, neither numbers nor class names (y.astype(str))")
 
 
-def target_remark(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> tuple[str, ...]:
-    """What `task: auto` took targets for, wherever they could be something else too."""
+def guess_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Guess | None:
+    """What `task: auto` took targets for, wherever they could be something else too.
+
+    Args:
+        targets: (N,) or (N, K), as `plain_targets` gives them.
+        asked: what the config says.
+        where: how to call them in a sentence: "data: y".
+    """
     if asked != "auto" or targets.dtype.kind == "U" or not len(targets):
-        return ()
-    if is_one_hot(targets):
+        return None
+    if guesses.is_one_hot(targets):
         text = f"one 1 in every row (one-hot), taken for {targets.shape[1]} classes"
-        return (f"{where}: {text} (task: regression, if they are quantities)",)
+        return _guess(where, text, "task: regression, if they are quantities")
     if targets.ndim == 2:
-        marks = targets.shape[1] > 1 and bool(((targets == 0) | (targets == 1)).all())
-        text = "only 0 and 1, taken for a regression (task: labels, if an example can have several)"
-        return (f"{where}: {text}",) if marks else ()
-    if not _are_whole(targets):
-        return ()
-    count = len(np.unique(targets))
+        marks = targets.shape[1] > 1 and guesses.are_marks(targets)
+        way = "task: labels, if an example can have several"
+        return _guess(where, "only 0 and 1, taken for numbers", way) if marks else None
     if targets.dtype.kind == "f":
-        few = count <= max(_FEW, len(targets) // 10)
-        text = f"{count} different whole numbers of type {targets.dtype}, taken for a regression"
-        return (f"{where}: {text} (task: classes, if they name something)",) if few else ()
-    if count <= _FEW and targets.min() in (0, 1) and targets.max() < count + 1:
-        return ()  # 0 to K - 1 and 1 to K, of few: nobody writes quantities so
-    text = f"{count} different whole numbers, taken for classes"
-    return (f"{where}: {text} (task: regression, if they are quantities)",)
+        if not np.isfinite(targets).all():
+            return None
+        said, stored = f"{where}:", str(targets.dtype)
+        _, way, remark = guesses.of_numbers(targets, said, most=0, stored=stored)
+        return Guess(way, remark) if remark else None
+    count, way = len(np.unique(targets)), "task: regression, if they are quantities"
+    if count <= guesses.FEW and targets.min() in (0, 1) and targets.max() < count + 1:
+        return Guess(way, "")  # 0 to K - 1 and 1 to K, of few: nobody writes quantities so
+    return _guess(where, f"{count} different whole numbers, taken for classes", way)
+
+
+def _guess(where: str, text: str, way: str) -> Guess:
+    return Guess(way, f"{where}: {text} ({way})")
 
 
 def flat_targets(targets: "NDArray[Any]") -> "NDArray[Any]":

@@ -125,6 +125,7 @@ class ArraysConfig(DataConfig, frozen=True):
             columns=held.columns or array_rules.columns_of(one),
             pool=held.counts["train"],
             given=held.given,
+            guess=array_rules.guess_of(targets, self.task, where="data: y"),
         )
 
     def at_hand(self, place: Place) -> Table | None:
@@ -151,9 +152,8 @@ class ArraysConfig(DataConfig, frozen=True):
 
     def remarks(self, place: Place) -> tuple[str, ...]:
         """Says what `task: auto` took, where the targets could be something else."""
-        if self._held is None:
-            return ()
-        return array_rules.target_remark(self._held.targets, self.task, where="data: y")
+        guess = self.source(place).guess if self._held is not None else None
+        return (guess.remark,) if guess is not None and guess.remark else ()
 
     def _classes(self) -> array_rules.ClassNumbers:
         return array_rules.class_numbers(self.held.targets, self.classes, where="data: y")

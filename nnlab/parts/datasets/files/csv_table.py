@@ -157,7 +157,9 @@ class CsvConfig(DataConfig, frozen=True):
     @property
     def layout(self) -> Layout:
         """How the file is laid out."""
-        unnamed = frozenset(name for name in self.columns.drop if name.startswith("column "))
+        columns = self.columns
+        said = (*columns.drop, *columns.categorical, *columns.numeric, *columns.dates)
+        unnamed = frozenset(name for name in said if name.startswith(("column ", "Unnamed: ")))
         return Layout(self.delimiter, self.header, self.skip_lines, self.encoding, unnamed)
 
     def form(self, place: Place) -> Form:
@@ -275,15 +277,15 @@ class CsvConfig(DataConfig, frozen=True):
             columns=names,
             pool=len(sheet) - sum(counts.values()),
             given=counts,
-            guess=Guess(goal.guess, goal.remark) if goal.remark else None,
+            guess=Guess(goal.guess, goal.remark) if goal.guess else None,
         )
-        filled = filled_remarks(sheet, parts, self.missing)
         values, merged = stored_targets(goal)
         remarks = (
             *sheet.remarks,
             *rows.remarks,
             *(f"data: {name} has no value in any row: left out" for name in empty),
-            *filled,
+            *filled_remarks(sheet, parts, self.missing),
+            *((goal.remark,) if goal.remark and not goal.guess else ()),
             *(f"data: {part.remark}" for part in parts if part.remark),
         )
         return Table(

@@ -5,8 +5,12 @@ from typing import Any
 from nnlab.core.contracts import Task
 from nnlab.core.lazy import NDArray, np
 
+FEW = 20
+"""At most so many different whole numbers are taken for classes in a table."""
 _REPEATED = 2
 """Whole numbers that occur so often on average could be names as well."""
+_REPEATED_OFTEN = 10
+"""The same, of numbers with a fraction."""
 
 
 def is_one_hot(targets: "NDArray[Any]") -> bool:
@@ -31,7 +35,8 @@ def of_numbers(
     Args:
         values: (N,).
         said: how a sentence about them begins: "data: price holds".
-        most: so many different whole numbers are classes, more are quantities.
+        most: so many different whole numbers are classes, more are quantities; 0 where the way
+            they are stored says that they are quantities.
         stored: how they are stored, where that decided.
 
     Returns:
@@ -43,11 +48,15 @@ def of_numbers(
         way = "task: regression, if they are quantities"
         text = f"{different} different whole numbers, taken for classes"
         return "classes", way, f"{said} {text} ({way})"
-    if not whole or different < 2 or _REPEATED * different > len(values):
+    often = _REPEATED
+    if not whole:
+        # 0.5, 1, 1.5, ...: numbers with a fraction that are few and come again may be grades.
+        different, often = len(np.unique(values)), _REPEATED_OFTEN
+    if not 2 <= different <= len(values) // often or (not whole and different > FEW):
         return "regression", "", ""
     way = "task: classes, if they are names of something"
     what = f" as {stored}" if stored else ""
-    text = f"{different} different whole numbers{what}, taken for numbers"
+    text = f"{different} different {'whole ' if whole else ''}numbers{what}, taken for numbers"
     return "regression", way, f"{said} {text} ({way})"
 
 

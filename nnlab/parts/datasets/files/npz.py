@@ -1,5 +1,6 @@
 """Arrays in npz files. Nothing in them is unpickled."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, final
 
@@ -12,7 +13,7 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, lazy, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
-from nnlab.parts.datasets.tables import Form, Place, Table, TableSource, merging
+from nnlab.parts.datasets.tables import Form, Place, Table, TableSource, merging, near_miss
 
 if TYPE_CHECKING:
     import zipfile
@@ -23,6 +24,12 @@ else:
 
 _MOST_CLASSES = array_rules.MOST_CLASSES
 _MOST_BYTES = 16 << 30
+_USUAL = (
+    *(("x_train", "y_train"), ("train_x", "train_y"), ("xtrain", "ytrain")),
+    *(("train_images", "train_labels"), ("train_data", "train_labels"), ("x", "y")),
+    *(("images", "labels"), ("data", "labels"), ("data", "target"), ("features", "labels")),
+)
+"""What people call inputs and targets, without regard to capitals."""
 
 
 class _Header(NamedTuple):
@@ -95,6 +102,7 @@ class NpzConfig(DataConfig, frozen=True):
             columns=array_rules.columns_of(shape),
             pool=total - sum(given.values()),
             given=given,
+            guess=array_rules.guess_of(targets, self.task, where=f"data: {self.targets}"),
         )
 
     def at_hand(self, place: Place) -> Table | None:
@@ -131,10 +139,8 @@ class NpzConfig(DataConfig, frozen=True):
 
     def remarks(self, place: Place) -> tuple[str, ...]:
         """Says what `task: auto` took, where the targets could be something else."""
-        if self.task != "auto":
-            return ()
-        targets, _ = self._targets(place)
-        return array_rules.target_remark(targets, self.task, where=f"data: {self.targets}")
+        guess = self.source(place).guess if self.task == "auto" else None
+        return (guess.remark,) if guess is not None and guess.remark else ()
 
     def _file(self, place: Place) -> Path:
         return place.find(self.path)
@@ -214,7 +220,9 @@ def _header(path: Path, name: str, *, words: bool = False) -> _Header:
             )
             shape, _, dtype = read(file)
     except broken_archives() as error:
-        raise DataError(f"{path}: cannot be read as npz: {error}") from error
+        way = _way_in(path, name)
+        what = error.strerror if isinstance(error, FileNotFoundError) else error
+        raise DataError(f"{path}: cannot be read as npz: {what}{way}") from error
     if dtype.kind not in ("buifUS" if words else "buif"):
         way = f"save {name}.astype({'str' if words else 'float'})"
         kinds = "numbers nor names" if words else "numbers"
@@ -231,8 +239,30 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> str:
     names = [entry.removesuffix(".npy") for entry in archive.namelist()]
     if name not in names:
         some = ", ".join(names[:8])
-        raise DataError(f"{path}: has no array {name!r} (it has {some}; data.inputs, data.targets)")
+        raise DataError(f"{path}: has no array {name!r} (it has {some}{_likely(names)})")
     return f"{name}.npy"
+
+
+def _way_in(path: Path, name: str) -> str:
+    """What makes an npz file of what is none."""
+    if path.suffix == ".npy":
+        whole = repr(str(path.with_suffix(".npz")))
+        return f" (one array alone: numpy.savez({whole}, {name}=numpy.load({str(path)!r}), ...))"
+    return near_miss(path)
+
+
+def _likely(names: Sequence[str]) -> str:
+    """Which of the arrays are inputs and targets, by the names that are usual."""
+    folded = {name.casefold(): name for name in names}
+    for inputs, targets in _USUAL:
+        if inputs in folded and targets in folded:
+            said = {"inputs": inputs, "targets": targets}
+            test = {"test_inputs": inputs, "test_targets": targets}
+            for field, one in test.items() if "train" in inputs else ():
+                if (other := one.replace("train", "test")) in folded:
+                    said[field] = other
+            return "; " + ", ".join(f"{field}: {folded[one]}" for field, one in said.items())
+    return "; data.inputs, data.targets"
 
 
 def _array(path: Path, name: str, *, words: bool = False) -> "NDArray[Any]":

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.errors import DataError
+from nnlab.core.files import refuse_irregular
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, np
 
@@ -145,6 +146,7 @@ def pixel_remarks(
     ends: set[float] = set()
     for path in some:
         try:
+            refuse_irregular(path)
             with Image.open(path) as image:
                 frames += getattr(image, "n_frames", 1) > 1
                 if is_deep(image):

@@ -42,6 +42,9 @@ class SeriesLikeConfig(WindowedConfig, frozen=True):
     """How many steps are told; each is an output."""
     season: PositiveInt = 1
     """Steps of a season: the naive forecast, by which mase divides, is the value a season ago."""
+    difference: bool = False
+    """For a series that grows: the network sees each step's change, and tells what the next steps
+    are above the last one that it saw; errors stay those of the series itself."""
     scale_target: Literal["none", "standard"] = "standard"
     """standard: the network learns (y - mean) / deviation of each step of the horizon."""
 
@@ -62,6 +65,9 @@ class SeriesLikeConfig(WindowedConfig, frozen=True):
 
     def whole(self, place: Place) -> Windows:
         inputs, target = self.measured(place)
+        if self.difference:
+            # The first step has none before it, and is left out of both.
+            inputs, target = np.diff(inputs, axis=0), target[1:]
         return Windows(
             np.ascontiguousarray(inputs, np.float32),
             np.ascontiguousarray(target, np.float32),
@@ -69,6 +75,7 @@ class SeriesLikeConfig(WindowedConfig, frozen=True):
             self.step,
             offset=self.window,
             count=self.horizon,
+            relative=self.difference,
         )
 
     def about(self, place: Place, windows: Windows) -> TableSource:
@@ -177,8 +184,9 @@ class Co2Config(SeriesLikeConfig, frozen=True):
     """
 
     kind: Literal["co2"] = "co2"
-    window: Annotated[int, Field(ge=1, le=100_000)] = 104
+    window: Annotated[int, Field(ge=1, le=100_000)] = 52
     season: PositiveInt = 52
+    difference: bool = True
 
     def measured(self, place: Place) -> Measured:
         found = read_columns(_FOLDER / "co2.csv", ["co2"], "line")[:, 0]

@@ -117,6 +117,9 @@ class InlineConfig(DataConfig, frozen=True):
             given=given,
         )
 
+    def at_hand(self, place: Place) -> Table | None:
+        return self.read(place)
+
     def read(self, place: Place) -> Table:
         source, parts = self.source(place), list(self._parts())
         every = [target for part in parts for target in part.targets]

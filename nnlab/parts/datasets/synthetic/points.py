@@ -34,6 +34,10 @@ class _PointsConfig(DataConfig, frozen=True):
     def form(self, place: Place) -> Form:
         return "points"
 
+    def at_hand(self, place: Place) -> Table | None:
+        # Few rows may be of one class, or none; all that there are, are of each.
+        return self.read(place) if self.limit or self.exclude else None
+
     def _random(self) -> "np.random.Generator":
         return np.random.Generator(np.random.PCG64(seed_for(self.sample_seed, "sample")))
 

@@ -23,6 +23,7 @@ KINDS: dict[str, WindowedConfig] = {
     "words": ShakespeareConfig(window=20, tokens="words", vocabulary=500),
     "horizon": SineSeriesConfig(window=20, horizon=6),
     "far horizon": SineSeriesConfig(window=5, horizon=30, stride=3, validation=40, test=40),
+    "differences": SineSeriesConfig(window=20, horizon=6, difference=True, stride=2),
     "sunspots": SunspotsConfig(window=22, horizon=11),
     "limited": SineSeriesConfig(window=20, limit=100),
 }
@@ -74,6 +75,18 @@ class TestEverySeries:
         assert found.target_scale is not None
         mean, deviation = (np.array(part) for part in found.target_scale)
         np.testing.assert_allclose(batch.targets.numpy(), (targets - mean) / deviation, rtol=1e-5)
+
+
+def test_differences_are_told_from_the_last_step_on() -> None:
+    """What is told, added to the last value that is seen, is the series."""
+    config = SineSeriesConfig(samples=300, window=8, horizon=3)
+    plain, found = config.load(PLACE), config.model_copy(update={"difference": True}).load(PLACE)
+    levels = config.measured(PLACE).target
+    inputs = np.asarray(found.inputs)[:, :, 0]
+    np.testing.assert_allclose(inputs[5], np.diff(levels)[5:13], atol=1e-6)
+    np.testing.assert_allclose(found.targets[5] + levels[13], levels[14:17], atol=1e-6)
+    # The naive error is that of the series, not of its changes.
+    assert found.shape.naive == pytest.approx(plain.shape.naive, rel=0.02)
 
 
 def test_a_gap_is_no_larger_than_it_must_be() -> None:

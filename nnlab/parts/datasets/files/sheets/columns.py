@@ -188,12 +188,24 @@ def _unlike(sheet: Sheet, name: str, row: int, like: Likeness, different: int) -
     )
 
 
+def same_but_for_case(names: Sequence[str]) -> str:
+    """Two words that differ in nothing but capitals: "'Yes' and 'yes'"; "" where there are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            return f"{other!r} and {name!r}, which differ in capitals alone,"
+    return ""
+
+
 def _remark(found: Categories, name: str, *, numeric: int, words: int) -> str:
     """Said of a column that has hardly a category twice, or numbers among its names."""
     rows, count = len(found.places), len(found.names)
     way = f"(columns: {{drop: [{named(name)}]}})"
     if count > _FEW and 2 * count >= rows:
         return f"{name}: {count} categories in {rows} rows, an input for each {way}"
+    if alike := same_but_for_case(found.names):
+        return f"{name}: {alike} are categories of their own"
     if numeric:
         said = f"{numeric} cells of {rows} are numbers and {words} are not"
         return f"{name}: {said}, taken for {count} categories {way}"

@@ -63,7 +63,8 @@ class Notation:
         return np.fromiter((cell in signs for cell in cells), np.bool_, len(cells))
 
     def number(self, cell: str) -> float | None:
-        """The finite number that a cell says, or None."""
+        """The finite number that a cell says, or None; typographers' minus is one."""
+        cell = cell.replace(_MINUS, "-")
         if self.thousands:
             ungrouped = self._ungrouped(cell)
             if ungrouped is None:

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +15,7 @@ from nnlab.core.files import refuse_irregular
 from nnlab.core.lazy import np
 from nnlab.parts.datasets.files.sheets.notation import Notation
 from nnlab.parts.datasets.files.sheets.sheet import Sheet, numbered
+from nnlab.parts.datasets.tables import near_miss
 
 if TYPE_CHECKING:
     from nnlab.parts.datasets.files.sheets.sheet import Cells
@@ -58,6 +60,10 @@ class Layout:
     def is_utf8(self) -> bool:
         """Whether the text is UTF-8."""
         return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
+
+
+_PANDAS_INDEX = re.compile(r"Unnamed: 0(\.\d+)?")
+"""What pandas calls a column without a name, once it has written it again."""
 
 
 class Head(NamedTuple):
@@ -105,7 +111,7 @@ def sheets_of(path: Path, layout: Layout, *, rows: int | None = None) -> Iterato
                 yield _sheet(path, head, some, layout)
                 some = list(islice(lines, rows))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be read: {error.strerror}{near_miss(path)}") from error
     except UnicodeDecodeError as error:
         raise DataError(_not_text(path, layout, error)) from error
     except csv.Error as error:
@@ -157,7 +163,12 @@ def named_columns(
     for place, (name, column) in enumerate(zip(names, cells, strict=True), start=1):
         called = f"column {place}"
         if name:
-            found[name] = column
+            index = place == 1 and _PANDAS_INDEX.fullmatch(name) and _counts(column)
+            if index and name not in layout.unnamed and not layout.lenient:
+                text = "counts the rows, an index that pandas' to_csv wrote: left out"
+                remarks.append(f"{path}: {name!r} {text}")
+            else:
+                found[name] = column
             continue
         assert isinstance(column, list), name
         if called in layout.unnamed:
@@ -177,8 +188,10 @@ def named_columns(
     return found, tuple(remarks)
 
 
-def _counts(cells: Sequence[str]) -> bool:
+def _counts(cells: "Cells") -> bool:
     """Whether cells are whole numbers, each one more than the one before."""
+    if not isinstance(cells, list):
+        return bool(len(cells) and cells[0] in (0, 1) and (np.diff(cells) == 1).all())
     if not cells or not cells[0].isdecimal():
         return False
     start = int(cells[0])

@@ -97,6 +97,8 @@ class Sheet:
                 f"; its first line looks like data, not names (header: none calls the columns "
                 f"{numbered(len(self.columns))}: then target: x{len(self.columns)} is the last)"
             )
+        if len(self.columns) == 1 and name in (only := next(iter(self.columns))).split():
+            return f"; it has one column, {only!r}: is the delimiter ' '? (delimiter: \" \")"
         some = list(self.columns)[:8]
         more = f" and {len(self.columns) - 8} more" if len(self.columns) > 8 else ""
         return f" (it has {', '.join(some)}{more})"

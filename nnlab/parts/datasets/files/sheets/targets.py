@@ -13,13 +13,10 @@ from nnlab.parts.datasets.files.sheets.columns import (
     no_number,
     numbers_and_words,
     read_dates,
+    same_but_for_case,
 )
 from nnlab.parts.datasets.files.sheets.notation import looks_like
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
-
-_FEW = 20
-"""At most so many different whole numbers are taken for classes, and at least so many words among
-numbers for names."""
 
 
 class Targets(NamedTuple):
@@ -100,10 +97,12 @@ def _one(sheet: Sheet, name: str, asked: Literal["auto"] | Task, reader: Reader)
         order = sorted(set(cells))
         index = {label: position for position, label in enumerate(order)}
         found = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        return Targets("classes", tuple(order), found)
+        alike = same_but_for_case(order)
+        remark = f"data: {name}: {alike} are classes of their own" if alike else ""
+        return Targets("classes", tuple(order), found, remark=remark)
     guess, remark = "", ""
     if asked == "auto":
-        task, guess, remark = guesses.of_numbers(values, f"data: {name} holds", most=_FEW)
+        task, guess, remark = guesses.of_numbers(values, f"data: {name} holds", most=guesses.FEW)
         if task == "regression":
             return Targets("regression", (), values[:, None], guess, remark)
     # 1 and 1.0 are the same class.
@@ -129,12 +128,12 @@ def _refuse_numbers(
             f"({like.way}; task: classes, if they are names)"
         )
     numeric = rows - len(texts)
-    if numeric > len(texts) and len({*sheet.texts(name)}) - different > _FEW:
+    if numeric > len(texts) and len({*sheet.texts(name)}) - different > guesses.FEW:
         ways = no_number(sheet, name, texts, row).rpartition(" (")[2].removesuffix(")")
         hints = [way for way in ways.split("; ") if way.startswith("missing_as")]
         told = "; ".join([*hints, "task: classes, if they are names"])
         raise DataError(f"{at} is not a number, as {numeric} others are ({told})")
-    if different > _FEW and 2 * different > rows:
+    if different > guesses.FEW and 2 * different > rows:
         raise DataError(
             f"{at} and {different - 1} other words in {rows} rows are too many for classes "
             f"(another target; or task: classes, if each of them is one)"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.runs.folder.git_state import git_commit
+from nnlab.runs.git_state import git_commit
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git to compare with")
 
