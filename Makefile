@@ -29,7 +29,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite peers bench docs growth \
+.PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite doctor-unseen peers bench docs growth \
 	format lint types check lock clean
 
 help:  ## list these commands
@@ -63,6 +63,9 @@ browser: $(DEV)
 
 doctor-suite: $(DEV)  ## measure nnlab doctor on sick and healthy runs (half an hour on 2 cores)
 	@$(BIN)/python tests/doctor_suite.py --jobs 2
+
+doctor-unseen: $(DEV)  ## judge nnlab doctor on kinds that no check was set on (a quarter of an hour)
+	@$(BIN)/python tests/doctor_unseen_suite.py --jobs 2
 
 peers: $(RUNTIME)  ## make .venv-peers with Lightning, Keras and JAX, for make bench
 	@test -x .venv-peers/bin/python || $(BIN)/python -m uv venv --quiet --python $(BIN)/python .venv-peers

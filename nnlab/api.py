@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nnlab.commands.doctor.report import DoctorReport
 from nnlab.comparison import train as grouped
 from nnlab.comparison.comparison import settle_source
 from nnlab.comparison.result import ComparisonResult
@@ -195,6 +196,38 @@ def predict(
     """
     handed = Handed(None, model, loss)
     return prediction.predict(_folder(run), inputs, device=device, handed=handed)
+
+
+def doctor(
+    run: str | Path | Summary,
+    *,
+    trials: bool = True,
+    data: object | None = None,
+    model: nn.Module | None = None,
+    loss: Loss | None = None,
+) -> DoctorReport:
+    """What is wrong with a run, where, since when, and what to change: what `nnlab doctor` says.
+
+    What was handed in to train it is handed in again; without it the run's records are judged
+    alone, and the report says what could not be looked at. `model` is not changed.
+
+    Args:
+        run: its folder, or as the commands take it.
+        trials: try changes on copies of the run before they are advised.
+        data: what the run was trained with, where it was handed in; its content is compared.
+        model: the network, where it was handed in.
+        loss: the loss, where it was handed in.
+
+    Returns:
+        The report: `.findings`, causes first, each with `.name`, `.level`, `.meaning` and
+        `.remedy`; `.looked`; `print` shows the page.
+    """
+    from copy import deepcopy
+
+    from nnlab.commands.doctor.recorded import examine_run
+
+    own = None if model is None else deepcopy(model)  # updates are made again, in it
+    return examine_run(_folder(run), trials=trials, handed=Handed(data, own, loss))
 
 
 def load(

@@ -91,7 +91,7 @@ def learning_rate_too_high(finding: Finding, records: Records) -> None:
     if not finding.worse_than("note"):
         return
     curve = records.curve("loss")
-    if len(curve) < 9 or finding.quantity.startswith("way of the weights"):
+    if len(curve) < 9 or finding.quantity.startswith("how far the weights"):
         thrown = records.values("distance")
         assert not len(thrown) or np.nanmax(thrown) > 1.0 or len(curve) < 9
         return

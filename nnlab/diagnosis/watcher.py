@@ -9,18 +9,20 @@ from nnlab.core.finding import LEVELS, Finding
 from nnlab.diagnosis.checks import (
     data,
     label_noise,
+    layers,
     learning_rate,
     loss,
     pacing,
     restraint,
     scores,
     signal,
+    splits,
     unusual,
     weights,
 )
 from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.checks.remedies import effective
-from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
+from nnlab.diagnosis.evidence.course import held_out_gone, scored_well, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History
 
@@ -28,8 +30,10 @@ SETTINGS = (*restraint.RESTRAINTS, *pacing.PACING, *unusual.UNUSUAL)
 """Causes that stand in the config."""
 CHECKS: tuple[Check, ...] = (
     *data.DATA_CHECKS,
+    *splits.SPLIT_CHECKS,
     *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
+    *layers.LAYER_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
     *learning_rate.RATE_CHECKS,
@@ -38,9 +42,23 @@ CHECKS: tuple[Check, ...] = (
     *label_noise.LABEL_CHECKS,
 )
 """Causes before what they cause: data, config, weights, signal, rate, loss."""
+TOPICS: Mapping[str, frozenset[str]] = {
+    topic: frozenset(check.name for check in checks)
+    for topic, checks in (
+        ("data", data.DATA_CHECKS),
+        ("splits", splits.SPLIT_CHECKS),
+        ("settings", [setting.check() for setting in SETTINGS]),
+        ("weights", weights.WEIGHT_CHECKS),
+        ("layers", (*layers.LAYER_CHECKS, *signal.SIGNAL_CHECKS)),
+        ("learning rate", learning_rate.RATE_CHECKS),
+        ("loss and scores", (*loss.ALWAYS, *loss.LOSS_CHECKS, *scores.SCORE_CHECKS)),
+        ("labels", label_noise.LABEL_CHECKS),
+    )
+}
+"""Names of findings by what they are about."""
 _ALL, _PACE = 30, 1.1
 """So many readings are all judged, later ones at growing distances: checks cost time."""
-_WELL = 0.9
+_WELL = 0.98
 """Where so much of a blind guess's loss is gone at the end, nothing that has passed did harm."""
 _ENDED = ("completed", "early_stopped", "time_limit")
 
@@ -75,7 +93,9 @@ class Watcher:
         followed = facts.followed and not facts.experiment.shape.start
         self._follows = followed
         # Rules of Hebb and Rosenblatt, and points on a surface, have losses of another kind.
-        self._checks = CHECKS if followed else (*data.DATA_CHECKS, *loss.ALWAYS)
+        self._checks = (
+            CHECKS if followed else (*data.DATA_CHECKS, *splits.SPLIT_CHECKS, *loss.ALWAYS)
+        )
         self._readings = 0
         self._next = 0
         self.findings: dict[str, Finding] = {finding.name: finding for finding in told}
@@ -118,7 +138,7 @@ class Watcher:
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
         if self._passed_over("overfitting"):
             del self.findings["overfitting"]  # validation fell again: it was a phase
-        if self.best_share >= _WELL:
+        if self.best_share >= _WELL and not weights.heavy_weights(self._history, self._facts):
             mended = {name: self.findings[name] for name in self._mended()}
             self.findings |= {name: replace(one, level="note") for name, one in mended.items()}
         return found
@@ -162,6 +182,11 @@ class Watcher:
             held_out_gone(self._history, self._facts),
         )
         return max((share for share in shares if share is not None), default=0.0)
+
+    @property
+    def went_well(self) -> bool:
+        """Whether a validation score is most of the way to a perfect one."""
+        return scored_well(self._history, self._facts)
 
     def _passed_over(self, name: str) -> bool:
         """Whether what was found once does not hold at the end."""

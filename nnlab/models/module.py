@@ -31,11 +31,18 @@ class ModuleConfig(ModelConfig, frozen=True):
     output: OutputConfig = Field(default=OutputConfig(), exclude=True)
 
     _module: "Module | None" = PrivateAttr(None)
+    _recorded: Design | None = PrivateAttr(None)
 
     def holding(self, module: "nn.Module") -> Self:
         """This config with the module that it stands for."""
         copy = self.model_copy(update={"network": type(module).__name__})
         copy._module = module  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
+        return copy
+
+    def recorded_as(self, design: Design) -> Self:
+        """This config with what the records of a run show of the module, which is not at hand."""
+        copy = self.model_copy()
+        copy._recorded = design  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
         return copy
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
@@ -52,6 +59,8 @@ class ModuleConfig(ModelConfig, frozen=True):
         if self.output != OutputConfig():
             text = "a module's output layer is its own (remove it)"
             raise MistakeError(("model", "output"), text)
+        if self._module is None and self._recorded is not None:
+            return self._recorded
         if self._module is None:
             text = "a torch module comes from Python and is in no file"
             way = "hand it in: nnlab.train(config, model=network), to resume and evaluate too"

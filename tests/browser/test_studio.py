@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from browsing import Tab
 from playwright.sync_api import Browser, expect
-from studio_serving import Served, served
+from studio_serving import Served, npm_package, served
 
 pytestmark = pytest.mark.browser
 
@@ -175,6 +175,74 @@ def test_a_mistake_is_marked_and_its_button_cures_it(page: Tab) -> None:
     item.get_by_text("Write tanh").click()
     expect(page.page.locator("#yaml")).to_have_value(CONFIG)
     expect(item).to_have_count(0)
+
+
+SICK = """\
+data: {kind: moons, samples: 200}
+model: {kind: mlp, hidden: {width: 6, depth: 14}, activation: sigmoid}  # too deep
+train: {epochs: 4000, batch_size: 20, compile: off}
+"""
+
+
+def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
+    page.page.fill("#yaml", SICK)
+    expect(page.page.locator("#says")).to_contain_text("578 parameters")
+    begun(page)
+    page.page.click("#epoch")
+    sick = page.page.locator("#findings li[data-name=vanishing_gradient]")
+    expect(sick).to_contain_text("vanishing gradient in hidden1")
+    sick.get_by_text("Apply and train anew").click()
+    expect(page.page.locator("#yaml")).to_have_value(re.compile("activation: relu"))
+    assert "# too deep" in page.page.input_value("#yaml")
+    expect(page.page.locator("#number-score")).to_have_text(re.compile(r"^(1|0\.\d+)$"))
+    expect(page.page.locator("#pinned-key")).to_be_visible()
+    expect(sick).to_have_count(0)
+    page.page.fill("#yaml", CONFIG)
+    expect(page.page.locator("#says")).to_contain_text("56 parameters")
+
+
+def test_the_build_tab_changes_the_text_and_nothing_else_in_it(page: Tab) -> None:
+    page.page.get_by_role("tab", name="Build").click()
+    page.page.select_option("#build-model-activation", "relu")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG.replace("tanh", "relu"))
+    page.page.fill("#build-optimizer-lr", "0.5")
+    page.page.press("#build-optimizer-lr", "Enter")
+    changed = CONFIG.replace("tanh", "relu").replace("0.01", "0.5")
+    expect(page.page.locator("#yaml")).to_have_value(changed)
+    page.page.focus("#build-model")
+    page.page.select_option("#build-model", "stack")
+    expect(page.page.locator("#build-add")).to_be_visible()
+    page.page.select_option("#build-add", "dropout")
+    expect(page.page.get_by_label("Move up dropout1")).to_be_visible()
+    page.page.get_by_label("Remove dropout1").click()
+    expect(page.page.get_by_label("Remove dropout1")).to_have_count(0)
+    page.page.get_by_role("tab", name="YAML").click()
+    for _ in range(5):
+        page.page.click("#undo")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core, which is installed from npm."""
+    folder = npm_package(tmp_path_factory.mktemp("axe"), "axe-core@4.11.0")
+    return (folder / "axe.min.js").read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Tab, axe: str, scheme: str) -> None:
+    begun(page)
+    page.page.click("#step")
+    page.page.locator("#picture canvas.square").click(position={"x": 140, "y": 140})
+    expect(page.page.locator("#example")).to_contain_text("BP1")
+    page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+    page.page.evaluate(axe)
+    for width, height in SIZES:
+        page.page.set_viewport_size({"width": width, "height": height})
+        found = page.page.evaluate("axe.run().then((found) => found.violations)")
+        for violation in found:
+            nodes = [node["html"][:160] for node in violation["nodes"]]
+            pytest.fail(f"{width}: {violation['id']} {nodes}")
 
 
 def test_every_number_opens_what_it_is(page: Tab) -> None:

@@ -101,7 +101,9 @@ def test_records_of_examples_have_the_losses_of_the_evaluation(opened: Opened) -
     built.network.load_state_dict(restore_network(opened.run, experiment).state_dict())
     built.network.train()
     if experiment.shape.classes[2:]:
-        found = per_example.row_answers(experiment, examples, built, examples.rows["train"])
+        rows = examples.rows["train"]
+        asked = built.network, built.source
+        found = per_example.row_answers(experiment, examples, *asked, rows)
         right = (found["predicted"] == labels(opened)).sum()
         assert right == pytest.approx(printed(opened)[0], abs=1e-6)
         losses = split_answers(opened, "train").losses

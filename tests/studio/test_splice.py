@@ -190,6 +190,22 @@ def test_edits_that_lead_nowhere_say_so() -> None:
             edit_text("a: [1, 2]\n", asked)
 
 
+def test_what_the_doctor_proposes_is_written_into_the_text() -> None:
+    text = "data: xor\nmodel: {kind: mlp, hidden: [4], activation: sigmoid}  # why\n"
+    changes = ["model.activation=relu", "optimizer.lr=1e-3", "train.steps=50"]
+    found = edit_text(text + "train: {epochs: 3}\n", {"do": "apply", "changes": changes})
+    assert "# why" in found
+    assert tree(found) == {
+        "data": "xor",
+        "model": {"kind": "mlp", "hidden": (4,), "activation": "relu"},
+        "train": {"steps": 50},
+        "optimizer": {"kind": "adam", "lr": 0.001},
+    }
+    compared = "data: xor\nvariants: {a: {model.activation: tanh}}\n"
+    with pytest.raises(ConfigError, match=r"the variants decide model\.activation"):
+        edit_text(compared, {"do": "apply", "changes": changes})
+
+
 def test_another_seed_in_either_form() -> None:
     assert tree(edit_text("data: xor\n", {"do": "seed", "value": 4}))["seed"] == 4
     assert tree(edit_text("seed: {init: 3}\n", {"do": "seed", "value": 4})) == {

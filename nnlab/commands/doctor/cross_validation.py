@@ -18,7 +18,7 @@ from nnlab.diagnosis.evidence.facts import ExampleRecord, Unseen
 from nnlab.experiment.auto import step_flops
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import BuiltRun, build_trainer
-from nnlab.runs.observers.per_example import row_answers
+from nnlab.runs.building.row_answers import row_answers
 from nnlab.training import device as devices
 
 FOLDS = 4
@@ -120,6 +120,7 @@ def _trained(
 ) -> dict[str, np.ndarray]:
     """What a network says of the rows that were left out, over the moments of its training."""
     trainer, seen = built.trainer, []
+    asked = built.network, built.source
     for step in range(moments[-1]):
         epoch, position = divmod(step, trainer.order.per_epoch)
         rows = trainer.order.batches(epoch)[position]
@@ -129,9 +130,9 @@ def _trained(
             trainer.announce([rows])
             built.step.update(rows)
         if step + 1 in moments:
-            found = row_answers(experiment, part, built, left)
+            found = row_answers(experiment, part, *asked, left)
             if "validation" in part.rows:
-                held = row_answers(experiment, part, built, part.rows["validation"])
+                held = row_answers(experiment, part, *asked, part.rows["validation"])
                 found |= {"held": held["margins"], "held_sure": held["sure"]}
             seen.append(found)
     means = {k: np.mean([one[k] for one in seen], axis=0) for k in seen[0] if k != "predicted"}

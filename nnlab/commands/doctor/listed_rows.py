@@ -28,10 +28,10 @@ def with_suspects(
     return replace(finding, remedy=remedy, advice=advice)
 
 
-def with_outliers(finding: Finding, folder: Path, facts: Facts) -> Finding:
-    """The finding of rows that are far too large, with the file that lists them."""
-    assert facts.data is not None
-    path = _write(folder, "outliers.csv", "row", [str(row) for row in facts.data.outliers])
+def with_outliers(finding: Finding, folder: Path, rows: Sequence[int]) -> Finding:
+    """The finding of rows that are far off, with the file that lists them."""
+    name = "outliers.csv" if finding.name == "outlier_rows" else f"{finding.name}.csv"
+    path = _write(folder, name, "row", [str(row) for row in rows])
     advice = f"{finding.advice}: {short_path(path)} lists them"
     return replace(finding, remedy=(f"data.exclude={path}",), advice=advice)
 

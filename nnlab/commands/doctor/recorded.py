@@ -7,11 +7,11 @@ from typing import Any
 from nnlab.commands.doctor.cross_validation import predict_unseen
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
 from nnlab.commands.doctor.remedied import try_remedies
+from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
 from nnlab.commands.doctor.replay import replay_updates
 from nnlab.commands.doctor.report import Column, DoctorReport
 from nnlab.commands.doctor.trials import SHARE, Trials
-from nnlab.config.loading import place_for
-from nnlab.core.contracts import Examples, Machine
+from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
@@ -21,12 +21,15 @@ from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.settle import settle
-from nnlab.runs.finished.reopen import of_run
+from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.runs.building.build import source_of
+from nnlab.runs.finished.reopen import restore_with_step
+from nnlab.runs.folder.checkpoint import newest_checkpoint
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
+from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights, record_at
 
 _COLUMNS = (
     Column("gradient", "gradient"),
@@ -59,16 +62,23 @@ def examine_all(run: str, *, trials: bool = True) -> list[DoctorReport]:
     return [examine_run(folder, trials=trials) for folder in members_of(find_run(run))]
 
 
-def examine_run(folder: Path, *, trials: bool = True) -> DoctorReport:
+def examine_run(folder: Path, *, trials: bool = True, handed: Handed = NOTHING) -> DoctorReport:
     """Judges all readings of a run once more, looks at its data, and tries what it advises.
 
     Args:
         folder: of the run; lists of rows are written there, nothing else.
         trials: whether remedies are tried on copies of the run.
+        handed: what Python handed in to train it; without it the records are judged alone.
     """
     summary = read_summary(folder)
-    experiment, examples = _reopen(folder)
-    facts = facts_of(experiment, examples, doubles=True, record=record_of(folder))
+    opened = reopen_for_doctor(folder, handed)
+    experiment, examples = opened.experiment, opened.examples
+    facts = (
+        Facts(experiment, None, record_of(folder), missing=opened.missing)
+        if examples is None
+        else facts_of(experiment, examples, doubles=True, record=record_of(folder))
+    )
+    _look_at_network(folder, facts, opened)
     history = _history(summary)
     watcher = Watcher(facts)
     watcher.replay(history)
@@ -76,7 +86,7 @@ def examine_run(folder: Path, *, trials: bool = True) -> DoctorReport:
     kept = [point for point in history if point["split"] == "train"]
     probed = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
     first, last = (probed[0], probed[-1]) if probed else ({}, {})
-    detailed = _detailed(watcher, folder, facts, examples, summary.steps)
+    detailed = _detailed(watcher, folder, facts, opened, summary.steps)
     tried = Trials(
         facts,
         examples,
@@ -94,26 +104,60 @@ def examine_run(folder: Path, *, trials: bool = True) -> DoctorReport:
         looked=watcher.looked(),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
+        handed=tuple(name for name, _ in held_sections(experiment.config, handed)),
     )
 
 
-def _reopen(folder: Path) -> tuple[Experiment, Examples]:
-    config = of_run(folder)
-    experiment = settle(config, place_for(folder), Machine.here())
-    return experiment, experiment.load()
+def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
+    """The weights of the newest checkpoint; with data at hand, what the network makes of them."""
+    if facts.experiment.shape.start or not facts.followed:
+        return
+    try:
+        found = newest_checkpoint(folder / "checkpoints").checkpoint
+    except CheckpointError:
+        return
+    if found is None:
+        return
+    weights = {
+        key.removeprefix("model/"): tensor
+        for key, tensor in found.tensors.items()
+        if key.startswith("model/")
+    }
+    look_at_weights(facts, weights)
+    if opened.complete and opened.examples is not None:
+        network, step = restore_with_step(folder, opened.experiment)
+        first = next(network.parameters())
+        source = source_of(opened.examples, device=first.device, dtype=first.dtype)
+        try:
+            look_at_outputs(facts, opened.examples, network, source)
+            if facts.record is None:
+                facts.record = record_at(opened.experiment, opened.examples, network, source, step)
+        finally:
+            source.close()
 
 
 def _detailed(
-    watcher: Watcher, folder: Path, facts: Facts, examples: Examples, steps: int
+    watcher: Watcher, folder: Path, facts: Facts, opened: Reopened, steps: int
 ) -> tuple[Finding, ...]:
     """The findings, with the rows that two of them are about."""
     found = dict(watcher.findings)
+    examples = opened.examples
+    if examples is None:
+        return tuple(found.values())
     if found.pop("label_noise", None):
         labels = _labels(folder, facts, examples, watcher.best_step)
         found |= {labels.name: labels} if labels else {}
     if "outlier_rows" in found:
-        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, facts)
-    if "divergence" in found and facts.followed and not facts.experiment.shape.start:
+        assert facts.data is not None
+        rows = facts.data.outliers
+        found["outlier_rows"] = with_outliers(found["outlier_rows"], folder, rows)
+    if "outlier_targets" in found:
+        assert facts.data is not None
+        assert facts.data.survey is not None
+        rows = sorted({row for one in facts.data.survey.far_targets for row in one.rows})
+        found["outlier_targets"] = with_outliers(found["outlier_targets"], folder, rows)
+    followed = facts.followed and not facts.experiment.shape.start
+    if "divergence" in found and followed and opened.complete:
         broken = replay_updates(folder, facts.experiment, examples, until=steps)
         if broken is not None:
             outlying = found.get("outlier_rows")
@@ -129,8 +173,15 @@ def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Findi
     """
     record = facts.record
     assert record is not None
-    second = predict_unseen(facts.experiment, examples, record, until=until)
+    once = len(record.steps) == 1  # of the best checkpoint: nobody kept more
+    first = suspect_labels(record, until, facts.limits) if once else None
+    second = None
+    # A module from Python has weights that have seen every row already.
+    if not facts.handed and (first is None or first.evidence):
+        second = predict_unseen(facts.experiment, examples, record, until=until)
     suspects = suspect_labels(record, until, facts.limits, second)
+    if once and (second is None or not suspects.evidence):
+        return None  # one moment alone, or rows of classes that overlap
     finding = label_noise_finding(suspects, facts)
     return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
 

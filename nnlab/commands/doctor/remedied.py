@@ -8,7 +8,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks.remedies import effective
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.story import effects_of, tell_story
-from nnlab.diagnosis.watcher import SETTINGS, Watcher
+from nnlab.diagnosis.watcher import SETTINGS, TOPICS, Watcher
 
 _MOST = 3
 """So many findings, and so many suspicions, are tried."""
@@ -19,9 +19,13 @@ _CLEAR, _PLAIN = 0.12, 0.04
 that many healthy runs would gain from, and by one of a field that is far from usual."""
 _COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", "loss_does_not_fit")
 _ANY = ("too_few_updates", "batch_too_large")
-"""Suspicions that fall on many healthy runs; those that nearly every run would gain from."""
-_NOT_TRIED = ("class_imbalance",)
-"""Findings whose remedy is not for the score that is measured."""
+"""Suspicions that fall on many healthy runs; what nearly every run would gain from."""
+_NOT_TRIED = ("class_imbalance", "target_leakage")
+"""Findings whose remedy is not for the score that is measured, or makes it honest."""
+_OF_SCALE = ("data_not_scaled", "targets_not_scaled")
+"""Findings of the data alone, which a run that goes well with them and worse without disproves."""
+_FIRST = ("target_leakage",)
+"""What makes every score worthless comes before what a trial made better."""
 _VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates")
 """Findings that say what happens and not why: what follows from them may name the better remedy."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
@@ -61,6 +65,8 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
         further = further if root.name in _VAGUE else []
         found, gain = _tried(root, facts, trials, further)
+        if root.name in _OF_SCALE and not found.remedy and watcher.went_well:
+            found = replace(found, level="note")  # nothing that it could cost was found
         known[found.name] = found
         if gain is not None:
             helped[found.name] = gain
@@ -71,18 +77,19 @@ def _confirmed_suspects(
     watcher: Watcher, roots: Sequence[Finding], facts: Facts, trials: Trials
 ) -> list[tuple[Finding, float]]:
     """Fields of the config without which the run does clearly better, and by how much."""
-    if not roots and watcher.best_share >= _WELL:
+    data = TOPICS["data"] | TOPICS["splits"]
+    known = watcher.best_share >= _WELL and all(root.name in data for root in roots)
+    if watcher.went_well or known:
         return []
     if any(root.name in _OF_CONFIG for root in roots):
         return []  # a cause in the config is known already
     found: list[tuple[Finding, float]] = []
     suspects = (replace(s, remedy=effective(facts, s.remedy)) for s in watcher.suspects())
-    for suspect in [suspect for suspect in suspects if suspect.remedy][:_MOST]:
+    for suspect in [s for s in suspects if s.remedy and s.name not in _ANY][:_MOST]:
         trial = trials.try_change(suspect.remedy, share=0.3)
         if trial is None or trial.verdict != "helps":
             continue
-        least = _CLEAR if suspect.name in _COMMON else _PLAIN
-        if not roots and (trial.gain < least or suspect.name in _ANY):
+        if trial.gain < (_CLEAR if suspect.name in _COMMON and not roots else _PLAIN):
             continue
         found.append((replace(suspect, level="warning", tried=trial.text), trial.gain))
     found.sort(key=lambda pair: -pair[1])
@@ -146,6 +153,7 @@ def _healing_first(story: Sequence[Finding], helped: dict[str, float]) -> list[F
     roots = [finding for finding in story if not finding.because]
     best = max(helped.values(), default=0.0)
     strong = [f.name for f in roots if helped.get(f.name, 0.0) > 0.5 * best > 0.0]
+    strong += _FIRST
     roots.sort(key=lambda f: f.worse_than("note") and f.name not in strong)
     notes = [f for f in roots if not f.worse_than("note")]
     told: list[Finding] = []

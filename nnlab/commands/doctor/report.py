@@ -9,7 +9,7 @@ from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grid
 from nnlab.core.wrap import terminal_width
 from nnlab.diagnosis.story import effects_of
-from nnlab.diagnosis.watcher import Looked
+from nnlab.diagnosis.watcher import TOPICS, Looked
 
 FINDINGS = 7
 """The exit code where a finding is more than a note."""
@@ -45,6 +45,7 @@ class DoctorReport:
         facts: further numbers, for JSON.
         command: what a remedy is pasted behind: "nnlab train configs/mnist.yaml".
         changes: what was changed already, as `--set` takes it.
+        handed: sections that Python handed in: then a remedy is a call and no command.
     """
 
     about: tuple[str, ...]
@@ -58,6 +59,11 @@ class DoctorReport:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     command: str = "nnlab train"
     changes: tuple[str, ...] = ()
+    handed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The page."""
+        return self.page()
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +92,7 @@ class DoctorReport:
         at = len(parts)  # from here on lines that must not be broken anew
         for finding in self.findings:
             if not finding.because:
-                parts += ["", *_told(finding, self.command, self.changes)]
+                parts += ["", *_told(finding, self)]
                 parts += _explained(effects_of(finding, self.findings))
         parts += self._looked()
         text = render_text(*parts[:at])
@@ -96,10 +102,13 @@ class DoctorReport:
         """What was looked for and not found, and what was not looked for."""
         if self.looked is None:
             return []
-        found = {finding.name for finding in self.findings}
-        clear = [_title(name) for name in self.looked.done if name not in found]
-        head = "looked for and not found" if found else "nothing found. Looked for"
-        lines = ["", *wrapped(f"{head}: {', '.join(clear)}", indent="")] if clear else []
+        told = {finding.name for finding in self.findings}
+        done = {name for name in self.looked.done if name not in told}
+        parts = [(topic, len(done & names)) for topic, names in TOPICS.items() if done & names]
+        listed = ", ".join(f"{topic} ({count})" for topic, count in parts)
+        head = "nothing else found" if told else "nothing found"
+        checks = f"{head} in {len(done)} checks: {listed} (--json names them)"
+        lines = ["", *wrapped(checks, indent="")] if done else []
         why: dict[str, list[str]] = {}
         for name, reason in self.looked.missed.items():
             why.setdefault(reason, []).append(_title(name))
@@ -125,16 +134,21 @@ def _explained(effects: Sequence[Finding]) -> list[str]:
     return wrapped(f"which explains: {', '.join(named)}")
 
 
-def _told(finding: Finding, command: str, changes: Sequence[str] = ()) -> list[str]:
+def _told(finding: Finding, report: DoctorReport) -> list[str]:
     """A finding as lines: name and place, the number, the meaning, the remedy, the source."""
     where = f" in {finding.layer}" if finding.layer else ""
     since = f", since step {finding.since:,}" if finding.since else ""
     lines = [f"{finding.level.upper()}  {finding.title}{where}{since}"]
     if finding.measured is not None:
-        lines.append(f"{_INDENT}{finding.quantity}: {finding.number}")
+        lines.append(f"{_INDENT}{finding.measure}")
     lines += wrapped(finding.meaning)
     if finding.remedy:
-        lines += pasted(command, changes, finding)
+        called = report.handed
+        lines += (
+            _call(report.command, called, finding)
+            if called
+            else pasted(report.command, report.changes, finding)
+        )
     if finding.advice:
         lines += wrapped(finding.advice)
     if finding.tried:
@@ -168,6 +182,20 @@ def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
         else:
             line = f"{line} {flag}"
     return [*lines, line]
+
+
+def _call(command: str, handed: Sequence[str], finding: Finding) -> list[str]:
+    """The remedy as a call from Python, which hands in again what is in no file."""
+    from shlex import split
+
+    from ruamel.yaml import YAML
+
+    changes: dict[str, Any] = {}
+    for change in finding.remedy:
+        key, _, value = change.partition("=")
+        changes[key] = YAML(typ="safe", pure=True).load(value)
+    again = "".join(f", {name}={name}" for name in handed)
+    return [f"{_INDENT}try  nnlab.train({split(command)[-1]!r}, set={changes!r}{again})"]
 
 
 def _few(

@@ -4,7 +4,8 @@ The same seeds draw the same weights, rows and noise, so that the run's own vali
 what the trial is held against, at the same epochs. Nothing is written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isclose, isfinite
 from typing import Literal
@@ -13,20 +14,23 @@ import torch
 
 from nnlab.commands.doctor.replay import without_compiler
 from nnlab.core.contracts import Examples, Reading, Stopped
+from nnlab.core.errors import NnlabError
 from nnlab.diagnosis.checks.remedies import changed_experiment
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.experiment.auto import step_flops
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.building.build import build_trainer
+from nnlab.runs.building.build import BuiltRun, build_trainer
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
-Verdict = Literal["helps", "the same", "harms", "unknown"]
+TrialVerdict = Literal["helps", "the same", "harms", "unknown"]
 _UPDATE, _SPEED = 7e-4, 2e10
 """Seconds of a small update on one core, and floating-point operations a second in a large one."""
 FEW_SECONDS = 2.0
 """All trials of a run may take so long, or SHARE of its training where that is more."""
 SHARE = 0.15
+MOST_SECONDS = 60.0
+"""However long the training was: nobody waits longer for a page."""
 _FEWEST = 30
 """After fewer updates nothing is said."""
 _QUIET = ("log.probes=off", "log.every=1", "log.histograms=off", "log.pictures=off",
@@ -67,7 +71,7 @@ class Trial:
     """
 
     remedy: tuple[str, ...]
-    verdict: Verdict
+    verdict: TrialVerdict
     updates: int
     whole: bool
     text: str
@@ -88,7 +92,7 @@ class Trials:
     def __init__(
         self,
         facts: Facts,
-        examples: Examples,
+        examples: Examples | None,
         history: Sequence[Mapping[str, object]],
         *,
         seconds: float,
@@ -96,10 +100,10 @@ class Trials:
     ) -> None:
         self._facts, self._examples = facts, examples
         self._score = _score_of(facts)
-        self._rows = len(examples.rows.get("validation", ()))
+        self._rows = facts.experiment.shape.sizes.get("validation", 0)
         self._before = _curve(history, self._score)
         self._diverged = diverged
-        self._left = max(FEW_SECONDS, SHARE * seconds)
+        self._left = min(MOST_SECONDS, max(FEW_SECONDS, SHARE * seconds))
         self.updates = 0
         """Made in all trials so far."""
 
@@ -108,7 +112,7 @@ class Trials:
         """Whether there is something to hold a trial against, and time for one."""
         facts = self._facts
         plain = facts.followed and not facts.handed and not facts.config.data.handed
-        return plain and bool(self._before) and self._left > 0.0
+        return plain and self._examples is not None and bool(self._before) and self._left > 0.0
 
     def try_change(self, remedy: Sequence[str], *, share: float = 1.0) -> Trial | None:
         """Trains with a change; None where it cannot be tried.
@@ -123,15 +127,54 @@ class Trials:
         changed = changed_experiment(self._facts, [*remedy, *_QUIET], reopen=data)
         if changed is None or "validation" not in changed.shape.sizes:
             return None
-        cost = _UPDATE + step_flops(changed.design, changed.batch_size) / _SPEED
+        cost = self._cost(changed)
         most = int(self._left * share / cost)
         if most < _FEWEST:
             return None
-        examples = changed.load() if data else self._examples
+        try:
+            examples = changed.load() if data else self._examples
+        except NnlabError:
+            return None
+        assert examples is not None
+        if changed.per_epoch > most:
+            return self._beside(tuple(remedy), changed, examples, most // 2)
         curve, steps, ended = _trained(changed, examples, most, self._score)
         self._left -= steps * cost
         self.updates += steps
         return self._judged(tuple(remedy), curve, steps, ended)
+
+    def _least(self, same_loss: bool) -> float | None:
+        """A hundredth of a blind guess's loss: less is no difference; None for another loss."""
+        blind = self._facts.data.blind if self._facts.data is not None else None
+        return 0.01 * (blind or 0.0) if same_loss else None
+
+    def _cost(self, experiment: Experiment) -> float:
+        """Seconds of an update, with its share of the validation that follows each epoch."""
+        operations = step_flops(experiment.design, experiment.batch_size)
+        operations += self._rows * experiment.design.flops / experiment.per_epoch
+        return _UPDATE + operations / _SPEED
+
+    def _beside(
+        self, remedy: tuple[str, ...], changed: Experiment, examples: Examples, steps: int
+    ) -> Trial | None:
+        """A trial that is shorter than an epoch, beside as many updates of the run as it was."""
+        own = changed_experiment(self._facts, _QUIET)
+        if steps < _FEWEST or own is None or own.batch_size != changed.batch_size:
+            return None
+        assert self._examples is not None
+        before = _after(own, self._examples, steps, self._score)
+        after = _after(changed, examples, steps, self._score)
+        self._left -= steps * (self._cost(own) + self._cost(changed))
+        self.updates += 2 * steps
+        same_loss = _same_loss(remedy)
+        verdict, gain = _compare(before, after, rows=self._rows, least=self._least(same_loss))
+        if _alike([after], [before]):
+            verdict, gain = "the same", 0.0
+        text = (
+            f"tried for {steps:,} updates: validation {_told(after, self._score, same_loss)} "
+            f"instead of {_told(before, self._score, same_loss, bare=True)}"
+        )
+        return Trial(remedy, verdict, steps, False, text, gain)
 
     def _judged(
         self, remedy: tuple[str, ...], curve: list[Point], steps: int, ended: bool
@@ -148,8 +191,8 @@ class Trials:
             before = same[0]
         if self._diverged:
             before = Point(before.epoch, float("inf"), None)
-        same_loss = not any(change.startswith(("loss", "data.scale_target")) for change in remedy)
-        verdict, gain = _compare(before, after, rows=self._rows, same_loss=same_loss)
+        same_loss = _same_loss(remedy)
+        verdict, gain = _compare(before, after, rows=self._rows, least=self._least(same_loss))
         if _alike(curve, own):
             verdict, gain = "the same", 0.0
         where = "to its end" if ended else f"for {steps:,} updates"
@@ -159,6 +202,46 @@ class Trials:
             else _told(before, self._score, same_loss, bare=True)
         )
         return Trial(remedy, verdict, steps, ended, text, gain)
+
+
+def _same_loss(remedy: Sequence[str]) -> bool:
+    """Whether the loss means the same after the changes."""
+    return not any(change.startswith(("loss", "data.scale_target")) for change in remedy)
+
+
+@contextmanager
+def _built(experiment: Experiment, examples: Examples) -> Generator[BuiltRun]:
+    """The objects of a run on the CPU, without a compiler; torch is left as it was."""
+    device, threads = torch.device("cpu"), experiment.config.train.threads
+    threads = threads if isinstance(threads, int) else 1
+    with (
+        devices.torch_settings(threads=threads, deterministic=False),
+        devices.own_generator(device),
+    ):
+        built = build_trainer(without_compiler(experiment), examples, device)
+        try:
+            yield built
+        finally:
+            built.source.close()
+
+
+def _after(experiment: Experiment, examples: Examples, steps: int, key: str | None) -> Point:
+    """Validation after so many updates on the CPU."""
+    with _built(experiment, examples) as built:
+        trainer = built.trainer
+        for step in range(steps):
+            epoch, position = divmod(step, trainer.order.per_epoch)
+            rows = trainer.order.batches(epoch)[position]
+            trainer.fill(step)
+            trainer.announce([rows])
+            built.step.update(rows)
+        values = built.measure["validation"]()
+    loss = values["loss"]
+    return Point(
+        steps / experiment.per_epoch,
+        loss if isfinite(loss) else float("inf"),
+        values.get(key) if key else None,
+    )
 
 
 def _alike(curve: Sequence[Point], own: Sequence[Point]) -> bool:
@@ -194,41 +277,38 @@ def _trained(
     experiment: Experiment, examples: Examples, most: int, key: str | None
 ) -> tuple[list[Point], int, bool]:
     """Validation along a training on the CPU, how many updates it had, and whether it ended."""
-    device = torch.device("cpu")
     found: list[Point] = []
     step = 0
-    threads = experiment.config.train.threads
-    with (
-        devices.torch_settings(
-            threads=threads if isinstance(threads, int) else 1, deterministic=False
-        ),
-        devices.own_generator(device),
-    ):
-        built = build_trainer(without_compiler(experiment), examples, device)
-        try:
-            for event in built.trainer.run(Progress()):
-                if isinstance(event, Stopped):
-                    if event.status == "diverged":
-                        found.append(Point(0.0, float("inf"), None))
-                    return found, step, True
-                if not isinstance(event, Reading):
-                    continue
-                step = event.step
-                if event.split == "validation" and step:
-                    score = event.values.get(key) if key else None
-                    found.append(Point(event.epoch, event.values["loss"], score))
-                if step >= most and event.split == "validation":
-                    return found, step, False
-        finally:
-            built.source.close()
+    with _built(experiment, examples) as built:
+        for event in built.trainer.run(Progress()):
+            if isinstance(event, Stopped):
+                if event.status == "diverged":
+                    found.append(Point(0.0, float("inf"), None))
+                return found, step, True
+            if not isinstance(event, Reading):
+                continue
+            step = event.step
+            if event.split == "validation" and step:
+                score = event.values.get(key) if key else None
+                found.append(Point(event.epoch, event.values["loss"], score))
+            if step >= most and event.split == "validation":
+                return found, step, False
     return found, step, False
 
 
-def _compare(before: Point, after: Point, *, rows: int, same_loss: bool) -> tuple[Verdict, float]:
+def _compare(
+    before: Point, after: Point, *, rows: int, least: float | None
+) -> tuple[TrialVerdict, float]:
     """Whether validation is clearly better or worse after a change, and by how much.
 
     A share of right answers among so many rows moves by two standard errors of itself by chance; a
     loss counts where it moves by a twentieth of itself and the score does not say otherwise.
+
+    Args:
+        before: of the run as it was.
+        after: of the run with the change.
+        rows: of validation.
+        least: a smaller difference of the loss is none; None where losses cannot be compared.
     """
     if not isfinite(after.loss):
         return ("the same" if not isfinite(before.loss) else "harms"), _DIVERGED
@@ -241,7 +321,7 @@ def _compare(before: Point, after: Point, *, rows: int, same_loss: bool) -> tupl
         luck = max(0.02, 2.0 * (p * (1.0 - p) / max(1, rows)) ** 0.5)
         if abs(rise) > luck:
             return ("helps" if rise > 0.0 else "harms"), rise
-    if not same_loss:
+    if least is None or abs(before.loss - after.loss) < least:
         return "the same", rise
     lower = (before.loss - after.loss) / max(1e-12, abs(before.loss))
     gain = rise if rise else min(1.0, max(-1.0, lower)) * 0.02

@@ -49,7 +49,7 @@ def needs_data(_: History, facts: Facts) -> str | None:
     """For checks of the data."""
     if facts.experiment.shape.start:
         return ""
-    return None if facts.data is not None else "the data are not at hand"
+    return None if facts.data is not None else facts.missing or "the data are not at hand"
 
 
 def needs_table(history: History, facts: Facts) -> str | None:

@@ -12,6 +12,7 @@ from nnlab.diagnosis.checks.check import (
 )
 from nnlab.diagnosis.evidence.facts import Facts, SplitDoubles
 from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.evidence.survey.far_values import FarValues
 
 _JUDGES_ALL = ("accuracy", "error_rate", "top_k")
 """Scores that a guess of the largest class does well in."""
@@ -43,6 +44,7 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=None,
         measured=spread if uneven else data.size,
+        limit=limits.spread if uneven else limits.input_size,
         quantity="deviation of columns, largest over smallest"
         if uneven
         else "root mean square of the inputs",
@@ -55,18 +57,56 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
 
 def outlier_rows(_: History, facts: Facts) -> Finding | None:
     """Rows so much larger than the others that one batch with them throws the weights off."""
-    found = facts.data.outliers if facts.data is not None else ()
-    if not found:
+    data = facts.data
+    found = data.outliers if data is not None else ()
+    if data is None or not found:
         return None
     shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+    far = data.survey.far if data.survey is not None else ()
     return Finding(
         name="outlier_rows",
         level="warning",
         layer=None,
         measured=float(len(found)),
-        quantity=f"training rows of {facts.limits.outlying:g} times the usual size",
+        quantity="training rows with a value that does not belong to its column"
+        if far
+        else f"training rows of {facts.limits.outlying:g} times the usual size",
         since=0,
-        meaning=f"the loss and the gradient of a batch with row {shown} are theirs alone",
+        meaning=f"row {shown}: {_far(far[0])}, and the scale of the column is theirs: all other "
+        "rows look alike"
+        if far
+        else f"the loss and the gradient of a batch with row {shown} are theirs alone",
+        advice="look at these rows",
+        source="Huber 1981, Robust statistics, section 1.1",
+    )
+
+
+def _far(one: FarValues) -> str:
+    """How far off a value is, beside the others of its column."""
+    name = one.column if one.column.startswith("the ") else f"column {one.column}"
+    return (
+        f"{name} is {one.value:.4g} where nine of ten values are from {one.low:.4g} to "
+        f"{one.high:.4g}"
+    )
+
+
+def outlier_targets(_: History, facts: Facts) -> Finding | None:
+    """Numbers to learn that do not belong to the others."""
+    survey = facts.data.survey if facts.data is not None else None
+    far = survey.far_targets if survey is not None else ()
+    if not far:
+        return None
+    rows = sorted({row for one in far for row in one.rows})
+    shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+    return Finding(
+        name="outlier_targets",
+        level="warning",
+        layer=None,
+        measured=float(len(rows)),
+        quantity="training rows with a target that does not belong to the others",
+        since=0,
+        meaning=f"row {shown}: {_far(far[0])}: the loss is theirs alone, and so is the scale of "
+        "the targets",
         advice="look at these rows",
         source="Huber 1981, Robust statistics, section 1.1",
     )
@@ -93,6 +133,7 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=None,
         measured=ratio if far else size,
+        limit=facts.limits.initial_loss if far else None,
         quantity="loss of outputs 0 over that of the mean" if far else "deviation of the targets",
         since=0,
         meaning=f"{text}: the first updates, all of them large, only bring the outputs there",
@@ -144,6 +185,7 @@ def class_imbalance(_: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=share,
         quantity=f"share of class {name} in train",
+        limit=max(facts.limits.majority, 1.5 * fair),
         since=0,
         meaning=f"always answering {name} is right {share:.0%} of the time: accuracy does not show "
         "whether the other classes are learned",
@@ -168,6 +210,7 @@ def duplicates(_: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=one.whole / rows,
         quantity=f"share of {split} whose inputs and target are those of a training row",
+        limit=facts.limits.duplicates,
         since=0,
         meaning=f"{one.whole:,} of {rows:,} rows of {split} are rows of train too{chance}: what "
         "they score says nothing about new data",
@@ -187,10 +230,16 @@ def _beyond(doubles: SplitDoubles) -> float:
     return doubles.whole - doubles.chance
 
 
+def _all_numbers(history: History, facts: Facts) -> str | None:
+    why = needs_numbers(history, facts)
+    return needs_all_rows(history, facts) if why is None else why
+
+
 DATA_CHECKS = (
     Check("outlier_rows", outlier_rows, unable=needs_all_rows),
     Check("data_not_scaled", not_scaled, ("outlier_rows",), unable=needs_data),
-    Check("targets_not_scaled", targets_not_scaled, unable=needs_numbers),
+    Check("outlier_targets", outlier_targets, unable=_all_numbers),
+    Check("targets_not_scaled", targets_not_scaled, ("outlier_targets",), unable=needs_numbers),
     Check("constant_features", constant_features, unable=needs_table),
     Check("class_imbalance", class_imbalance, unable=needs_classes),
     Check("duplicates_across_splits", duplicates, unable=needs_all_rows),

@@ -71,6 +71,8 @@ def suspect_labels(
     else:
         margin, loss, predicted = unseen.margins, unseen.losses, unseen.predicted
         found, why = _against_unseen(unseen, limits)
+    if why and not _all_learned(margin, record.labels):
+        found, why = None, ""
     half = float(np.median(np.abs(margin))) / 2.0
     if not half > 0.0:  # nothing is known, or numbers are not finite
         return Suspicion([], "")
@@ -127,6 +129,22 @@ def _known(margin: "NDArray[np.float32]") -> bool:
     return float((margin < 0.0).mean()) < 0.5
 
 
+def _all_learned(margin: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> bool:
+    """Whether no class is answered so seldom that its rows are not learned rather than wrong.
+
+    A rare class that the network never answers is contradicted in all of its rows, however sure.
+    """
+    against = margin < 0.0
+    rows = np.bincount(labels)
+    lost = np.bincount(labels, against, minlength=len(rows)) / np.maximum(rows, 1)
+    unlearned = lost > _UNLEARNED
+    return bool(np.isin(labels[against], np.flatnonzero(unlearned)).mean() <= 0.5)
+
+
+_UNLEARNED = 0.7
+"""So many rows of a class are answered with others: it has not been learned."""
+
+
 def _other(predicted: "NDArray[np.int32]", label: int) -> int:
     """The class that was answered most often, but for the label."""
     counts = np.bincount(predicted[predicted != label])
@@ -168,7 +186,7 @@ def label_noise_finding(suspects: Suspicion, facts: Facts) -> Finding | None:
         level="warning" if why else "note",
         layer=None,
         measured=len(found) / count,
-        quantity=f"share of train that is suspected: {len(found):,} of {count:,} rows",
+        quantity=f"share of train that is suspected ({len(found):,} of {count:,} rows)",
         since=0,
         meaning="these rows are answered with another class than their label, as surely as others "
         f"with their own, before rows are learned by heart; {why or _OVERLAP}; first of all row "

@@ -48,7 +48,7 @@ def rate_too_high(history: History, facts: Facts) -> Finding | None:
     found = _leapt(history, facts) or _overshoots(history, facts)
     if found is None:
         return None
-    level, measured, quantity, since, update = found
+    level, measured, quantity, since, update, limit = found
     aim = 0.1 if update is None else min(0.1, max(1e-5, 3.0 * USUAL_UPDATE / update))
     return Finding(
         name="learning_rate_too_high",
@@ -56,6 +56,7 @@ def rate_too_high(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=measured,
         quantity=quantity,
+        limit=limit,
         since=since,
         meaning="updates overshoot: each step leaps over the valley it should walk down",
         remedy=remedies.try_rate(facts, aim),
@@ -70,6 +71,8 @@ class _TooHigh(NamedTuple):
     since: int
     update: float | None
     """Length of an update over that of the weights, as far as it is known."""
+    limit: float | None = None
+    """Of what was measured."""
 
 
 def _leapt(history: History, facts: Facts) -> _TooHigh | None:
@@ -79,7 +82,7 @@ def _leapt(history: History, facts: Facts) -> _TooHigh | None:
         lost = history.diverged and all(not p.step for p in history.probed if _finite(p, facts))
         if not lost or not history.probed:
             return None
-        return _TooHigh("warning", None, "way of the weights", history.step, None)
+        return _TooHigh("warning", None, "how far the weights moved", history.step, None)
     if not history.diverged and not should_have_begun(history, facts):
         return None
     # That it learned all the same is luck; what it cost is seen in the loss.
@@ -87,9 +90,10 @@ def _leapt(history: History, facts: Facts) -> _TooHigh | None:
     jumped = max((value for _, value in history.curve("loss")), default=0.0)
     dear = start is not None and jumped > 2.0 * max(start, first or 0.0)
     hurts = dear or history.diverged or not much_is_learned(history, facts)
-    quantity = "way of the weights in the beginning, beside the first ones"
+    quantity = "how far the weights moved early in the run, over their first length"
     each = found.length / found.step
-    return _TooHigh("warning" if hurts else "note", found.length, quantity, found.step, each)
+    level: Level = "warning" if hurts else "note"
+    return _TooHigh(level, found.length, quantity, found.step, each, facts.limits.leap)
 
 
 def _finite(point: HistoryPoint, facts: Facts) -> bool:
@@ -121,13 +125,14 @@ def _overshoots(history: History, facts: Facts) -> _TooHigh | None:
         return None
     if long:
         quantity = "|update| / |weights|, median of the layers; 1e-3 is usual"
-        return _TooHigh("warning", ratio, quantity, history.step, ratio)
+        return _TooHigh("warning", ratio, quantity, history.step, ratio, limits.update_high)
     if worse:
-        quantity = "training loss over that of a blind guess"
-        return _TooHigh("warning", now / start, quantity, history.step, ratio)
+        quantity = "training loss over that of a guess which looks at no input"
+        worst = 1.1 if able else 2.0
+        return _TooHigh("warning", now / start, quantity, history.step, ratio, worst)
     if able and swings > limits.swing:
         quantity = "swing of the training loss, of its mean"
-        return _TooHigh("warning", swings, quantity, history.step, ratio)
+        return _TooHigh("warning", swings, quantity, history.step, ratio, limits.swing)
     return None
 
 
@@ -149,6 +154,7 @@ def rate_too_low(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="mean |update| / |weights|, median of the layers; 1e-3 is usual",
+        limit=facts.limits.reach / total,
         since=next((p.step for p in history.probed if p.step), 0),
         meaning=f"all {total:,} updates together change the weights by {reach:.1%} at most: the "
         "run ends before anything is learned",

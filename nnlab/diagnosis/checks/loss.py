@@ -6,6 +6,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import CAUSES, Check, needs_losses, needs_validation
 from nnlab.diagnosis.evidence.course import (
+    FEWEST,
     USUAL_UPDATE,
     costs_something,
     loss_of_blind_guess,
@@ -18,7 +19,7 @@ from nnlab.diagnosis.evidence.course import (
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.gains import beats_a_guess, score_since
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.evidence.trend import Trend, loss_trend
+from nnlab.diagnosis.evidence.trend import Trend, comes_to_rest, loss_trend
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:
@@ -51,7 +52,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     late = facts.share(history.step) >= 2 * facts.limits.patience
     if share is None or trend is None or not late or not should_have_begun(history, facts):
         return None
-    if share >= facts.limits.stuck or len(history.train) < 8 or not trend.rests:
+    if share >= facts.limits.stuck or len(history.train) < 8 or not comes_to_rest(history):
         return None
     if beats_a_guess(history, facts):
         return None
@@ -103,6 +104,7 @@ def overfitting(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=now / low if low > 0 else rise,
         quantity="validation loss over its lowest",
+        limit=1.1,
         since=step,
         meaning=f"since step {step:,} the training loss falls and the validation loss has risen "
         f"from {low:.4g} to {now:.4g}: the network learns its {examples:,} training examples by "
@@ -122,7 +124,7 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
     trend, losses = loss_trend(history), history.curve("loss")
     if share is None or start is None or share >= facts.limits.underfit or len(losses) < 9:
         return None
-    if trend is None or not trend.rests:
+    if trend is None or not comes_to_rest(history) or history.step < FEWEST:
         return None
     return Finding(
         name="underfitting",
@@ -158,7 +160,13 @@ LOSS_CHECKS = (
     Check(
         "underfitting",
         underfitting,
-        (*CAUSES, "learning_rate_too_high", "learning_rate_too_low", "data_not_scaled"),
+        (
+            *CAUSES,
+            "learning_rate_too_high",
+            "learning_rate_too_low",
+            "data_not_scaled",
+            "too_few_updates",
+        ),
         unable=needs_losses,
         at_end=True,
     ),

@@ -100,7 +100,7 @@ def _carried_away(history: History, facts: Facts) -> Proof | None:
     if found is not None:
         return Proof(found.length, "way of the weights in the beginning, beside the first ones")
     share = share_of_loss_gone(history, facts)
-    return Proof(share, "share of a blind guess's loss that is gone")
+    return Proof(share, "how far the loss fell from a guess's (0 not at all, 1 to 0)")
 
 
 def _rates(history: History) -> list[tuple[int, float]]:
@@ -274,9 +274,9 @@ def _unfinished(history: History, facts: Facts) -> Proof | None:
         return Proof(float(history.step), "updates of the whole run")
     # A run that has to mend a bad start falls too: it must have passed a guess, or come near. One
     # that has learned what noisy data hold falls too, by little of what it has learned.
-    if fall < _FALLS or share is None or share < 0.0 or fall < 0.6 * share:
+    if fall < _FALLS or share is None or not 0.0 <= share < 0.2 or fall < 0.6 * share:
         return None
-    return Proof(fall, "share of a blind guess's loss that went in the last third of the run")
+    return Proof(fall, "how much of a guess's loss went in the last third of the run")
 
 
 def _loss(facts: Facts) -> Far | None:
@@ -294,7 +294,7 @@ def _unfit(history: History, facts: Facts) -> Proof | None:
     if not little_is_learned(history, facts):
         return None
     share = share_of_loss_gone(history, facts)
-    return Proof(share, "share of a blind guess's loss that is gone")
+    return Proof(share, "how far the loss fell from a guess's (0 not at all, 1 to 0)")
 
 
 PACING = (

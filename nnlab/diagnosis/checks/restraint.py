@@ -48,7 +48,7 @@ def _penalized(history: History, facts: Facts) -> Proof | None:
     share = sum(terms) / len(terms) / start if terms and start else 0.0
     if share < 0.3 or not little_is_learned(history, facts):
         return None
-    return Proof(share, "penalty at the end, over the loss of a blind guess")
+    return Proof(share, "penalty at the end, over the loss of a guess that looks at no input")
 
 
 def _pulls(facts: Facts) -> dict[str, float]:
@@ -197,7 +197,7 @@ def _undecided(history: History, facts: Facts) -> Proof | None:
     share = 1.0 - least / start if start else 1.0
     if share >= 0.05:
         return None
-    return Proof(share, "share of a blind guess's loss that could be gone at best with such labels")
+    return Proof(share, "how far the loss can fall from a guess's with such labels (1: to 0)")
 
 
 def _averaging(facts: Facts) -> Far | None:
@@ -221,7 +221,7 @@ def _lags(history: History, facts: Facts) -> Proof | None:
     if len(losses) >= 3 and losses[-1] > min(losses):
         return None
     return Proof(
-        trained - held, "share of a blind guess's loss gone in training, less that of the average"
+        trained - held, "how far the loss fell in training, less how far that of the average did"
     )
 
 

@@ -65,6 +65,7 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
         layer=facts.layers[0].name,
         measured=ratio,
         quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
+        limit=limit,
         since=since_step(history.train, lambda p: below(limit, p)),
         meaning=f"on its way back through {between} the gradient shrinks {times} from the last "
         "layer to the first, so the first layers do not learn",
@@ -104,10 +105,15 @@ def exploding_gradient(history: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=name,
         measured=measured,
-        quantity=between if backward else "gradient over weights",
+        quantity=between if backward else f"length of the gradient over that of {name}'s weights",
+        limit=limits.exploding_ratio if backward else limits.gradient_ratio,
         since=point.step,
-        meaning="the layers make the signal larger and larger; one step of a usual rate throws the "
-        "weights far off",
+        meaning=(
+            "from layer to layer the gradient grows"
+            if backward
+            else "the gradient is so large beside the weights"
+        )
+        + ": one step of a usual rate throws these far off",
         remedy=(
             *remedies.try_init(facts),
             *remedies.output_init(facts),
@@ -121,7 +127,8 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
     """Units that put out 0 for every example get no gradient: they stay dead."""
 
     def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
-        found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.hidden)]
+        # An output layer has some only where its own activation can be 0 for ever.
+        found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.layers)]
         return max(found, key=lambda pair: pair[0]) if found else None
 
     def dead(point: HistoryPoint) -> bool:
@@ -145,6 +152,7 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
         layer=layer.name,
         measured=share,
         quantity="share of units that are 0 on every example",
+        limit=facts.limits.dead_share,
         since=began,
         meaning=f"units of {layer.name} are silent whatever comes in; no gradient reaches them, so "
         "they stay so" + (": long updates threw them there" if long else ""),
@@ -165,7 +173,9 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         return (share - layer.rest) / max(1e-9, 1.0 - layer.rest)
 
     def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
-        pairs = of_layers(point, "saturated", facts.hidden)
+        # Outputs of classes are at their bounds when all is learned.
+        numbers = facts.experiment.shape.task == "regression"
+        pairs = of_layers(point, "saturated", facts.layers if numbers else facts.hidden)
         found = [(beyond(share, layer), layer) for layer, share in pairs]
         return max(found, key=lambda pair: pair[0]) if found else None
 
@@ -192,6 +202,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         layer=layer.name,
         measured=share,
         quantity=f"share of activations at a bound; {layer.rest:.2g} at rest",
+        limit=facts.limits.saturated_share,
         since=began,
         meaning=f"most {layer.activation.kind} units of {layer.name} sit where the curve is flat: "
         "their gradient is next to 0" + (": long updates threw them there" if long else ""),

@@ -38,7 +38,7 @@ def _little(history: History, facts: Facts) -> Proof | None:
     if not little_is_learned(history, facts):
         return None
     share = share_of_loss_gone(history, facts)
-    return Proof(share, "share of a blind guess's loss that is gone")
+    return Proof(share, "how far the loss fell from a guess's (0 not at all, 1 to 0)")
 
 
 def _rare(facts: Facts) -> Far | None:

@@ -36,6 +36,7 @@ def symmetric_units(history: History, facts: Facts) -> Finding | None:
             next(layer for layer in several if layer.name == names[0])
         ],
         quantity="how much the weights of its units differ, of their length",
+        limit=facts.limits.symmetric,
         since=since_step(history.probed, lambda p: bool(alike(p))),
         meaning=f"all units of {names[0]} have the same weights and get the same gradient: they "
         "learn as one unit, or not at all",
@@ -59,7 +60,7 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         return None
     # Some steps mend a mild case: it counts where they have not at the end, or where long updates
     # followed from first weights that were far from usual; from usual ones the rate is the cause.
-    usual = bool(history.probed) and not _heavy(history, facts)
+    usual = bool(history.probed) and not heavy_weights(history, facts)
     far = leap_from_start(history, facts) is not None
     unmended = not usual if far else costs_something(history, facts)
     late = should_have_begun(history, facts) and unmended
@@ -72,7 +73,8 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
         level="warning" if late or severe else "note",
         layer=None,
         measured=ratio,
-        quantity="first loss over that of a blind guess",
+        quantity="first loss over that of a guess which never looks at the inputs",
+        limit=limits.initial_loss,
         since=0,
         meaning=f"the loss begins at {first:.3g}, where a guess without looking has {known:.3g}: "
         f"the outputs are too large before anything is learned{made if wide else ''}",
@@ -114,7 +116,7 @@ _LIGHT = 0.05
 """Beside N(0, 1 / inputs): no initialization in use is as small."""
 
 
-def _heavy(history: History, facts: Facts) -> bool:
+def heavy_weights(history: History, facts: Facts) -> bool:
     """Whether a layer's first weights are several times those of N(0, 1 / n_in)."""
     lengths = of_layers(history.probed[0], "weight_norm", facts.layers) if history.probed else ()
     limit = facts.limits.initial_loss
@@ -144,6 +146,7 @@ def update_ratio_off(history: History, facts: Facts) -> Finding | None:
         layer=None,
         measured=ratio,
         quantity="|update| / |weights|, median of the layers; 1e-3 is usual",
+        limit=high if long else low,
         since=since_step(probed, off),
         meaning=f"updates are very {word} beside the weights: the learning rate is too "
         f"{'large' if long else 'small'} for this network",
@@ -175,6 +178,7 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
         layer=flat[0].name,
         measured=float(rows),
         quantity="examples in a batch",
+        limit=float(facts.limits.batch_norm_rows),
         since=0,
         meaning=f"batch normalization takes mean and deviation over {rows} examples: what a unit "
         "puts out hangs on which others are in the batch",

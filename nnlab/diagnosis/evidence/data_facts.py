@@ -7,9 +7,10 @@ from typing import Any
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
-from nnlab.diagnosis.evidence.doubles import find_doubles
-from nnlab.diagnosis.evidence.facts import DataFacts
-from nnlab.diagnosis.evidence.source_columns import source_columns, without_change
+from nnlab.diagnosis.evidence.facts import DataFacts, Survey
+from nnlab.diagnosis.evidence.survey.doubles import find_doubles
+from nnlab.diagnosis.evidence.survey.source_columns import source_columns, without_change
+from nnlab.diagnosis.evidence.survey.survey import batch_purity, survey_data
 from nnlab.experiment.experiment import Experiment
 
 _ROWS = 2000
@@ -39,12 +40,9 @@ def data_facts(
         doubles: whether to look for rows that are in two splits, and for such as are far larger
             than the others: that reads all of them.
     """
-    shape = experiment.shape
-    counts: tuple[int, ...] = ()
-    if shape.task == "classes":
-        found = np.bincount(examples.answers("train"), minlength=shape.outputs)
-        counts = tuple(int(count) for count in found)
+    shape, counts = experiment.shape, _split_counts(examples)
     same = _same_rows(examples)
+    survey = survey_data(examples, same) if doubles and not shape.tokens else None
     seen, raw = _seen(examples)
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
@@ -54,7 +52,7 @@ def data_facts(
     names = shape.columns or tuple(str(column) for column in range(seen.shape[1]))
     widest = int(spread.argmax())
     return DataFacts(
-        counts=counts,
+        counts=counts.get("train", ()),
         size=float(np.sqrt(np.square(seen).mean())),
         smallest=float(spread[moves].min()) if moves.any() else 0.0,
         largest=float(spread.max()),
@@ -67,11 +65,13 @@ def data_facts(
         blind=blind_loss(experiment, examples),
         silent=blind_loss(experiment, examples, silent=True),
         blind_held=blind_loss(experiment, examples, split="validation"),
-        all_read=doubles and isinstance(examples.inputs, np.ndarray),
+        all_read=survey is not None,
         baseline=baseline or {},
-        outliers=_outliers(examples, experiment.config.diagnose.outlying)
-        if doubles and not shape.tokens
-        else (),
+        split_counts=counts,
+        purity=batch_purity(experiment, examples),
+        unreachable=_unreachable(experiment, examples),
+        survey=survey,
+        outliers=_outliers(examples, experiment.config.diagnose.outlying, survey),
     )
 
 
@@ -120,16 +120,49 @@ def _scaled(inputs: "NDArray[Any]", examples: Examples) -> "NDArray[np.float64]"
     return (inputs.astype(np.float64) - examples.shift) * examples.factor
 
 
-def _outliers(examples: Examples, limit: float) -> tuple[int, ...]:
-    """Training rows whose largest number is so many times the median of that, as they are seen."""
-    if not isinstance(examples.inputs, np.ndarray):
+def _unreachable(experiment: Experiment, examples: Examples) -> float:
+    """The share of target numbers beyond the output activation's values, by more than rounding."""
+    shape = examples.shape
+    if shape.task != "regression" or shape.places or experiment.config.model.handed:
+        return 0.0
+    targets = examples.targets[examples.rows["train"]].astype(np.float64)
+    if (scale := examples.target_scale) is not None:
+        targets = (targets - np.array(scale.mean)) / np.array(scale.deviation)
+    given = experiment.output_activation.value(np.linspace(-40.0, 40.0, 801))
+    low, high = float(given.min()), float(given.max())
+    beyond = np.zeros(targets.shape, bool)
+    if low > -20.0:  # what goes further at -40 has no bound there
+        beyond |= targets < low - 1e-3
+    if high < 20.0:
+        beyond |= targets > high + 1e-3
+    return float(beyond.mean())
+
+
+def _split_counts(examples: Examples) -> dict[Split, tuple[int, ...]]:
+    if examples.shape.task != "classes":
+        return {}
+    classes = examples.shape.outputs
+    return {
+        split: tuple(map(int, np.bincount(examples.answers(split), minlength=classes)))
+        for split in examples.rows
+    }
+
+
+def _outliers(examples: Examples, limit: float, survey: Survey | None) -> tuple[int, ...]:
+    """Training rows that are far too large.
+
+    Their largest number is so many times the median of that, as they are seen; or it does not
+    belong to its column, which the scale of the column would hide.
+    """
+    if survey is None or not isinstance(examples.inputs, np.ndarray):
         return ()
     rows = examples.rows["train"]
     sizes, step = np.empty(len(rows)), _most(examples)
     for start in range(0, len(rows), step):
         seen = np.abs(_scaled(examples.inputs[rows[start : start + step]], examples))
         sizes[start : start + step] = seen.reshape(len(seen), -1).max(axis=1)
-    return tuple(int(row) for row in rows[sizes > limit * np.median(sizes)])
+    large = rows[sizes > limit * np.median(sizes)].tolist()
+    return tuple(sorted({*large, *(row for one in survey.far for row in one.rows)}))
 
 
 def blind_loss(

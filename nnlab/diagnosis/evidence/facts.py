@@ -1,13 +1,17 @@
 """What the checks know beside the readings: the network's layers, the settled config, the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, final
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import SATURATED, Shape, Split
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.evidence.survey.far_values import FarValues
+from nnlab.diagnosis.evidence.survey.split_shift import NearDoubles, Shift
+from nnlab.diagnosis.evidence.survey.telling_columns import TellingColumn
+from nnlab.diagnosis.evidence.unit_copies import UnitCopies
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, TanhConfig
@@ -34,6 +38,28 @@ class SplitDoubles(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What a look at all rows says, which costs seconds: `nnlab doctor` takes it.
+
+    Attributes:
+        far: columns of a table with values that do not belong to them, and which these are; rows
+            by their number in the data.
+        far_targets: the same of targets that are numbers.
+        telling: a column of a table that gives the target away.
+        copied: pairs of columns that say the same: (copy, the first one).
+        near: of each split, rows that nearly are training rows.
+        shifts: how far the rows of each split are of another kind than training rows.
+    """
+
+    far: tuple[FarValues, ...] = ()
+    far_targets: tuple[FarValues, ...] = ()
+    telling: TellingColumn | None = None
+    copied: tuple[tuple[str, str], ...] = ()
+    near: Mapping[Split, NearDoubles] = field(default_factory=dict[Split, NearDoubles])
+    shifts: Mapping[Split, Shift] = field(default_factory=dict[Split, Shift])
+
+
+@dataclass(frozen=True, slots=True)
 class DataFacts:
     """What a look at the data says.
 
@@ -52,6 +78,12 @@ class DataFacts:
         silent: the training loss of outputs that are all 0, as small first weights give them.
         blind_held: the validation loss of the constant outputs that are best there; None where
             unknown, or without validation.
+        split_counts: of the K classes in each split; empty where targets are no classes.
+        purity: how much more rows of one batch are of one class, or alike in their number, than
+            rows at random: 0 not at all, 1 each batch is of one class.
+        unreachable: share of targets that are numbers, as the network sees them, beyond what the
+            activation of the output layer can give.
+        survey: what a look at all rows says; None where nobody took one.
         all_read: whether all rows were read, for what needs that: doubles, outliers.
         outliers: training rows that are far larger than the others, as far as they were looked
             for.
@@ -72,6 +104,12 @@ class DataFacts:
     silent: float | None
     baseline: Mapping[str, float]
     blind_held: float | None = None
+    split_counts: Mapping[Split, tuple[int, ...]] = field(
+        default_factory=dict[Split, tuple[int, ...]]
+    )
+    purity: float = 0.0
+    unreachable: float = 0.0
+    survey: Survey | None = None
     all_read: bool = False
     outliers: tuple[int, ...] = ()
 
@@ -164,6 +202,7 @@ class Facts:
         experiment: settled.
         data: what its data look like, as far as they were looked at.
         record: of its training examples, where one was kept; of a run at hand it comes at its end.
+        missing: what Python handed in and is not at hand, and how to hand it in again.
     """
 
     def __init__(
@@ -171,8 +210,15 @@ class Facts:
         experiment: Experiment,
         data: DataFacts | None = None,
         record: ExampleRecord | None = None,
+        *,
+        missing: str = "",
     ) -> None:
         self.experiment = experiment
+        self.missing = missing
+        self.copies: Mapping[str, UnitCopies] | None = None
+        """Of hidden layers with units that are copies; None as long as nobody has looked."""
+        self.outputs_are_shares: bool | None = None
+        """Whether what the network puts out sums to 1; None as long as nobody has looked."""
         self.config = experiment.config
         self.data = data
         self.record = record
@@ -196,7 +242,7 @@ class Facts:
     @property
     def handed(self) -> bool:
         """Whether the network is a module from Python, whose activations nobody has written."""
-        return self.experiment.design.module is not None
+        return self.config.model.handed
 
     @property
     def depth(self) -> int:

@@ -25,8 +25,8 @@ def standard_error(key: str, value: float, rows: int, counts: Sequence[int] = ()
     """
     name, n = key.partition("@")[0], max(1, rows)
     if name in ("r2", "explained_variance"):
-        value = max(0.0, value)
-        return 2.0 * value**0.5 * (1.0 - value) / n**0.5
+        # Below 0 the predictions differ from the mean by noise of this share of the variance.
+        return 2.0 * min(1.0, abs(value)) ** 0.5 * min(1.0, max(0.0, 1.0 - value)) / n**0.5
     if name in ("pearson", "cohen_kappa", "matthews_corrcoef"):
         return max(0.0, 1.0 - value * value) / n**0.5
     p = min(1.0, max(0.0, value))

@@ -80,6 +80,12 @@ def falls_from_the_start(history: History) -> bool:
     return trend.falls or _validation_falls(history)
 
 
+def comes_to_rest(history: History) -> bool:
+    """Whether the loss has next to stopped falling, in training and at readings of validation."""
+    trend = loss_trend(history)
+    return trend is not None and trend.rests and not _validation_falls(history)
+
+
 def _validation_falls(history: History) -> bool:
     """At each of the last three readings; always the same rows, so that no batch is luckier."""
     found = [point.values.get("loss") for point in history.validation[-4:]]

@@ -290,7 +290,7 @@ class DataConfig(Kind, frozen=True):
             classes=len(source.classes) if _one_class_each(source) else 0,
         )
         if source.blocks is not None:
-            sizes = {split: len(block) for split, block in source.blocks.items()}
+            sizes = dict[Split, int]({s: len(block) for s, block in source.blocks.items()})
         if self.exclude:
             sizes["train"] -= len(excluded_rows(place.find(self.exclude)))
             if sizes["train"] < 1:

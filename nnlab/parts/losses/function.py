@@ -30,6 +30,7 @@ class FunctionConfig(LossConfig, frozen=True):
     kind: Literal["function"] = "function"
 
     _function: "Callable[..., Tensor] | None" = PrivateAttr(None)
+    _recorded: bool = PrivateAttr(False)
 
     def holding(self, function: "Callable[..., Tensor]") -> Self:
         """This config with the function that it stands for."""
@@ -37,8 +38,14 @@ class FunctionConfig(LossConfig, frozen=True):
         copy._function = function  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
         return copy
 
+    def recorded(self) -> Self:
+        """This config for a look at the records of a run, which needs no function."""
+        copy = self.model_copy()
+        copy._recorded = True  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
+        return copy
+
     def mistake(self, shape: DataShape) -> Mistake | None:
-        if self._function is not None:
+        if self._function is not None or self._recorded:
             return None
         way = "hand it in: nnlab.train(config, loss=function), to resume and evaluate too"
         return Mistake(("loss",), f"a function comes from Python and is in no file ({way})")

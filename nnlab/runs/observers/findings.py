@@ -18,6 +18,7 @@ from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.metrics import read_history
+from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights
 
 _FILE = "findings.jsonl"
 _LIMIT = 64 << 20
@@ -45,11 +46,21 @@ class Examiner:
         """What has not been told, after an event of the run."""
         if isinstance(event, Stopped) and self._session.experiment.pace.examples.ever:
             self._facts.record = record_of(self._session.folder)
+        if isinstance(event, Stopped):
+            self._look_at_network()
         found = self._watcher.observe(event)
         if found:
             self._session.findings.extend(found)
             self._append("".join(seal_json(finding.plain()) for finding in found))
         return found
+
+    def _look_at_network(self) -> None:
+        session = self._session
+        if session.experiment.shape.start or not self._facts.followed:
+            return
+        network, source = session.built.network, session.built.source
+        look_at_weights(self._facts, dict(network.named_parameters()))
+        look_at_outputs(self._facts, session.examples, network, source)
 
     def _append(self, lines: str) -> None:
         content = lines.encode()

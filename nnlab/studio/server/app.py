@@ -25,6 +25,7 @@ from nnlab.core.errors import ConfigError
 from nnlab.core.package import package_version
 from nnlab.studio.server.defined import define
 from nnlab.studio.server.guard import MOST_BODY, Guard, same_token
+from nnlab.studio.server.menus import all_menus
 from nnlab.studio.server.session import BusyError, Draft, StudioSession
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
@@ -125,6 +126,11 @@ async def send_schema(request: Request) -> Response:
     return Response(studio.schema, media_type="application/json")
 
 
+async def send_menus(_: Request) -> Response:
+    """GET: every kind of every menu, with its help and its fields: palette and forms."""
+    return JSONResponse(await asyncio.to_thread(all_menus))
+
+
 async def socket(socket: WebSocket) -> None:
     """The page's own connection. Its first message shows the token."""
     studio = studio_of(socket)
@@ -176,6 +182,7 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/configs", configs),
     Route("/api/config", config),
     Route("/api/schema", send_schema),
+    Route("/api/menus", send_menus),
     WebSocketRoute("/socket", socket),
     Mount("/static", StaticFiles(directory=STATIC)),
 )

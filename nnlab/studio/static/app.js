@@ -2,6 +2,7 @@
 
 /** @import { Checked, Column, Frame, Plan, Reading, Scene, State } from './types.js' */
 
+import { Build } from './build.js';
 import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
@@ -39,6 +40,8 @@ const editor = new Editor(
   { area: /** @type {HTMLTextAreaElement} */ ($('yaml')), gutter: $('gutter'), highlight: $('highlight'), mistakes: $('mistakes'), says: $('says'), undo: button('undo') },
   { changed: (text) => send({ do: 'text', text, revision: state.revision }), checked: onChecked },
 );
+
+const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
 
 /** The numbers of the top bar: each is a button that opens what it is. */
 const NUMBERS = /** @type {const} */ ([
@@ -189,9 +192,41 @@ function finding(event) {
   const words = [make('h4', { textContent: `${event.title}${event.layer ? ` in ${event.layer}` : ''}` }), make('p', { textContent: `${event.meaning}${event.measured === null ? '' : ` (${event.quantity}: ${short(event.measured)}, since update ${whole(event.since)})`}` })];
   if (event.remedy.length) words.push(make('p', {}, 'Try ', ...event.remedy.flatMap((/** @type {string} */ change, /** @type {number} */ k) => [k ? ' and ' : '', make('code', { textContent: change })])));
   else if (event.advice) words.push(make('p', { textContent: event.advice }));
+  if (event.remedy.length) words.push(make('p', { class: 'buttons' }, make('button', { type: 'button', textContent: 'Apply and train anew', onclick: () => apply(event.remedy) })));
   $('findings').append(make('li', { class: event.level, 'data-name': event.name }, ...words));
   if (event.level !== 'note') for (const chart of [losses]) chart.mark(event.since / state.perEpoch, event.title);
 }
+
+/**
+ * Writes what the doctor proposes into the text, keeps this run's curves behind, and begins anew.
+ * @param {string[]} changes as --set takes them
+ */
+async function apply(changes) {
+  const found = await ask('/api/edit', { body: JSON.stringify({ text: editor.text, do: 'apply', changes }) });
+  if (!found?.text) {
+    say(found?.why ?? 'That could not be written into the text.', true);
+    return;
+  }
+  pin();
+  await editor.set(found.text, { keep: true, tell: true });
+  send({ ...beginning(), playing: true });
+}
+
+/** Keeps the curves of this run behind those of the next. */
+function pin() {
+  for (const chart of [losses, scores]) chart.pin();
+  $('pin').textContent = 'Forget the run behind';
+  $('pinned-key').hidden = false;
+}
+button('pin').onclick = () => {
+  if ($('pinned-key').hidden) pin();
+  else {
+    for (const chart of [losses, scores]) chart.pinned = {};
+    $('pinned-key').hidden = true;
+    $('pin').textContent = 'Keep this run behind';
+    draw();
+  }
+};
 
 /** @type {ArrayBuffer | null} */
 let latest = null;
@@ -262,6 +297,7 @@ document.addEventListener('visibilitychange', watch);
 /** @param {Checked} found */
 function onChecked(found) {
   checked = found;
+  build.update(found);
   controls();
   $('variants').hidden = !(found.variants?.length);
   if (found.variants?.length) variants(found.variants);
@@ -294,7 +330,7 @@ function controls() {
   const { running, playing } = state, usable = running || checked?.ok !== false;
   network.playing = playing;
   const play = button('play');
-  play.lastElementChild.textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
+  /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
   play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');
   for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable;
 }
@@ -359,6 +395,7 @@ async function define(key) {
   const found = await ask(`/api/definition?key=${encodeURIComponent(key)}`);
   if (!found) return;
   $('definition-title').textContent = found.title;
+  /** @type {HTMLElement[]} */
   const parts = [make('p', { textContent: found.text })];
   if (found.formula) parts.push(make('pre', { textContent: found.formula }));
   if (found.unit) parts.push(make('p', { class: 'about', textContent: `Unit: ${found.unit}` }));
@@ -386,5 +423,10 @@ function legend(id, keys) {
 }
 legend('network-legend', [['plus', 'weight above 0', 'weight'], ['minus', 'below 0', 'weight'], ['flow', 'gradient, flowing back', 'delta']]);
 legend('gradients-legend', [['flow', 'gradient norm of the weights', 'grad_norm/total'], ['', 'each unit', 'delta']]);
-tabs($('experiment-tabs'), [{ id: 'yaml', label: 'YAML' }], () => {}, 'yaml');
+tabs($('experiment-tabs'), [{ id: 'build', label: 'Build' }, { id: 'yaml', label: 'YAML' }], (id) => {
+  $('pane-build').hidden = id !== 'build';
+  $('pane-yaml').hidden = id !== 'yaml';
+  if (id === 'build') build.load();
+  else editor.paint();
+}, 'yaml');
 controls();

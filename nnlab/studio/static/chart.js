@@ -39,6 +39,11 @@ export class Chart {
     this.marks = [];
   }
 
+  /** Keeps the curves as they are, behind those that come. */
+  pin() {
+    this.pinned = Object.fromEntries(Object.entries(this.curves).map(([split, { xs, ys }]) => [split, { xs: [...xs], ys: [...ys] }]));
+  }
+
   /**
    * @param {string} split
    * @param {number} x the epoch

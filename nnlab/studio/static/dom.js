@@ -45,7 +45,7 @@ export function color(name) {
  */
 export function rgb(name) {
   const hex = color(name).slice(1);
-  return [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  return /** @type {[number, number, number]} */ ([0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 }
 
 export const dark = () => matchMedia('(prefers-color-scheme: dark)').matches;
@@ -67,6 +67,7 @@ export class Surface {
   constructor(canvas, redraw) {
     this.canvas = canvas;
     this.width = this.height = 0;
+    this.ratio = 1;
     const context = canvas.getContext('2d');
     if (!context) throw new Error('no canvas');
     this.context = context;
@@ -87,12 +88,12 @@ export class Surface {
 
   /** Empty, with the usual font. */
   clear() {
-    const { context, ratio = 1 } = /** @type {any} */ (this);
+    const { context, ratio } = this;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     context.font = FONT;
     context.textBaseline = 'alphabetic';
-    return /** @type {CanvasRenderingContext2D} */ (context);
+    return context;
   }
 
   /**

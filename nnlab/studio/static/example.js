@@ -18,6 +18,10 @@ export class WorkedExample {
     this.calls = calls;
     this.buttons = buttons;
     this.chosen = { layer: 0, unit: 0 };
+    this.shown = '';
+    this.drawn = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.later = undefined;
     this.empty = [...box.childNodes];
     /** @type {Example | null} */
     this.example = null;
@@ -44,7 +48,7 @@ export class WorkedExample {
     if (key !== this.shown) {
       this.proof.replaceChildren();
       this.chosen = { layer: (example.layers?.length ?? 1) - 1, unit: 0 };
-    } else if (now - (this.drawn ?? 0) < 250) {
+    } else if (now - this.drawn < 250) {
       clearTimeout(this.later);
       this.later = setTimeout(() => this.update(example), 260);
       return;
@@ -94,7 +98,7 @@ export class WorkedExample {
    * @param {number} layer
    */
   table(pass, layer) {
-    const head = make('tr', {}, ...['', 'z', 'a', 'δ'].map((text) => make('th', { textContent: text, scope: 'col' })));
+    const head = make('tr', {}, ...['unit', 'z', 'a', 'δ'].map((text) => make('th', { textContent: text, scope: 'col' })));
     const rows = pass.z.slice(0, MOST).map((z, unit) => {
       const here = this.chosen.layer === layer && this.chosen.unit === unit;
       const pick = make('button', { type: 'button', textContent: String(unit + 1), 'aria-label': `${pass.name} ${unit + 1}: show its formula`, 'aria-pressed': String(here), 'data-place': `${layer}-${unit}`, onclick: () => this.choose(layer, unit) });

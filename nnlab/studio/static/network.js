@@ -28,6 +28,11 @@ export class Network {
     /** @type {Place} */
     this.focus = { column: 0, unit: 0 };
     this.playing = false;
+    /** @type {Map<number, OffscreenCanvas>} the maps of each column */
+    this.atlases = new Map();
+    /** @type {Frame | null} whose gradient stands on the overlay */
+    this.painted = null;
+    this.moved = 0;
     /** @type {number[]} centres of the columns */
     this.xs = [];
     /** @type {number[][]} */
@@ -223,7 +228,6 @@ export class Network {
    */
   atlas(k, { data, shape }) {
     const [units, height, width] = shape;
-    this.atlases ??= /** @type {Map<number, OffscreenCanvas>} */ (new Map());
     let canvas = this.atlases.get(k);
     if (!canvas || canvas.width !== width || canvas.height !== units * height) this.atlases.set(k, (canvas = new OffscreenCanvas(width, units * height)));
     const upwards = this.scene?.inputs.length === 1, context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
@@ -303,9 +307,9 @@ export class Network {
   move(now) {
     requestAnimationFrame((next) => this.move(next));
     const norms = this.frame?.norms;
-    const key = norms && !this.playing ? this.frame : null;
+    const key = this.playing ? null : this.frame;
     if (!norms || !this.xs.length || (key && key === this.painted)) return;
-    if (now - (this.moved ?? 0) < 33) return;
+    if (now - this.moved < 33) return;
     this.moved = now;
     this.painted = key;
     const context = this.over.clear();

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
 from nnlab.commands.check import describe_experiments
 from nnlab.comparison.comparison import SettledComparison, settle_source
 from nnlab.config.loading import Text
+from nnlab.config.yaml import parse_yaml
 from nnlab.core.contracts import Plan
 from nnlab.core.errors import NnlabError
 from nnlab.experiment.experiment import Experiment
@@ -31,10 +33,13 @@ def check_text(text: Text, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """
     began = perf_counter()
     settled, lines = _settled(text, overrides)
+    found: dict[str, Any]
     if settled is None:
         found = {"ok": False, "mistakes": [_mistake(line, text, overrides) for line in lines]}
     else:
         found = {"ok": True, **_described(settled)}
+    with suppress(NnlabError):
+        found["tree"] = parse_yaml(text.text, file=text.file).tree
     return {**found, "milliseconds": 1000 * (perf_counter() - began)}
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nnlab.config.overrides import DEFAULT_KINDS, parse_change
+from nnlab.config.sections import LENGTHS
 from nnlab.config.yaml import parse_yaml
 from nnlab.core.errors import ConfigError, Path
 from nnlab.studio.text.splice import insert_item, move_item, remove_value, set_value
@@ -37,6 +39,10 @@ def _path(asked: Mapping[str, Any]) -> Path:
 
 
 def _set(text: str, asked: Mapping[str, Any]) -> str:
+    """A value as JSON has it, or as a person has typed it."""
+    if "yaml" in asked:
+        value = parse_yaml(str(asked["yaml"]), file="value").tree
+        return set_value(text, _path(asked), value)
     return set_value(text, _path(asked), asked["value"])
 
 
@@ -61,10 +67,34 @@ def _seed(text: str, asked: Mapping[str, Any]) -> str:
     )
 
 
+def _apply(text: str, asked: Mapping[str, Any]) -> str:
+    """Changes as `--set` takes them, such as a remedy of the doctor, written into the text.
+
+    In a comparison they would be undone by a variant that says something else: that is said.
+    """
+    for change in map(parse_change, asked["changes"]):
+        path: Path = tuple(int(part) if part.isdigit() else part for part in change.key.split("."))
+        tree: Any = parse_yaml(text, file="text").tree
+        variants = tree.get("variants") if isinstance(tree, dict) else None
+        if isinstance(variants, dict) and any(change.key in own for own in variants.values()):
+            way = "choose another variant, or remove variants"
+            raise ConfigError(f"edit: the variants decide {change.key} ({way})")
+        if path[:-1] == ("train",) and path[-1] in LENGTHS:
+            # One length takes the place of another.
+            for other in LENGTHS:
+                text = remove_value(text, ("train", other)) if other != path[-1] else text
+        head = str(path[0])
+        if len(path) > 1 and head in DEFAULT_KINDS and isinstance(tree, dict) and head not in tree:
+            text = set_value(text, (head,), {"kind": DEFAULT_KINDS[head]})
+        text = set_value(text, path, change.value)
+    return text
+
+
 EDITS: Mapping[str, Edit] = {
     "set": _set,
     "remove": _remove,
     "insert": _insert,
     "move": _move,
     "seed": _seed,
+    "apply": _apply,
 }

@@ -151,6 +151,6 @@ class Eyes:
             "learning_rate": session.built.trainer.learning_rate,
         }
         observation = session.built.step.observation
-        if observation is not None and observation.glanced_norms is not None:
-            head["norms"] = norms_of(observation.glanced_norms, self._network, self.columns)
+        if observation is not None and observation.kept_norms is not None:
+            head["norms"] = norms_of(observation.kept_norms, self._network, self.columns)
         return head

@@ -168,7 +168,7 @@ class GatedStep:
         gate.wait(lambda: onlooker.show_held(self.made))
         shown = not gate.playing or onlooker.wants_next()
         if shown and (observation := self.inner.observation) is not None:
-            observation.glance()
+            observation.keep_norms()
         self.inner.update(rows)
         self.made += 1
         if shown:

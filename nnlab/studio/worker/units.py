@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +83,7 @@ class UnitMaps:
         with torch.enable_grad(), mode, scene.sight.open(tap, whole=True):
             losses = self._loss(scene.network(batch.inputs), batch)
             asked = list(seen.values())
-            found: Sequence[Tensor | None] = ()
+            found: Any = ()
             if asked:
                 found = torch.autograd.grad(losses.sum(), asked, allow_unused=True)
         gradients = {n: g for n, g in zip(seen, found, strict=True) if g is not None}

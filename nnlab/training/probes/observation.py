@@ -65,18 +65,18 @@ class Observation:
         self._awaited: Tensor | None = None
         self._seen: Window | None = None
         self._probing: Probes | None = None
-        self.glanced_norms: Tensor | None = None
-        """(P,): gradient norms of the update that was glanced at last, before clipping."""
-        self._glancing = False
+        self.kept_norms: Tensor | None = None
+        """(P,): gradient norms of the update that kept them last, before clipping."""
+        self._keeping = False
 
-    def glance(self) -> None:
+    def keep_norms(self) -> None:
         """Asks the next update for its gradient norms, without a pass and without a reading.
 
         For who watches between the readings, as often as it likes: what is read stays the same
-        bits. `glanced_norms` are there after the update; where gradients are scaled up there are
+        bits. `kept_norms` are there after the update; where gradients are scaled up there are
         none.
         """
-        self._glancing = not self._scaled
+        self._keeping = not self._scaled
 
     def probe(
         self, rows: Tensor, beside: Sequence[Tensor] | None, gradients_at: GradientsFn
@@ -96,12 +96,12 @@ class Observation:
     @property
     def awaits_norms(self) -> bool:
         """Whether the next update is to hand over its gradient norms."""
-        return self._glancing or self._awaited is not None
+        return self._keeping or self._awaited is not None
 
     def note_norms(self, norms: Tensor) -> None:
         """Takes the gradient norms (P,) of the update at hand, before clipping."""
-        if self._glancing:
-            self.glanced_norms, self._glancing = norms.float().clone(), False
+        if self._keeping:
+            self.kept_norms, self._keeping = norms.float().clone(), False
         # A reading takes its own, or after a full probe none at all: those are of another pass.
         if self._awaited is not None:
             self._norms, self._awaited = norms.float(), None

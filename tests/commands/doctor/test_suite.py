@@ -8,6 +8,7 @@ from doctor_cases import cases, healthy
 from doctor_data import Case
 from doctor_labels import SOURCES, label_cases
 from doctor_suite import judged
+from doctor_unseen_suite import cases_of, wilson
 
 from nnlab.config.loading import load_config
 from nnlab.diagnosis.watcher import CHECKS
@@ -57,6 +58,34 @@ def test_thresholds_and_figures_come_from_different_data(tmp_path: Path) -> None
     for number, one in enumerate(every):
         for other in every[number + 1 :]:
             assert one.isdisjoint(other)
+
+
+def test_the_second_suite_is_made_of_configs_that_differ_from_their_bases(tmp_path: Path) -> None:
+    for kind in ("unseen", "settings"):
+        for case in cases_of(kind, tmp_path, 2, 0):
+            config = load_config(case.sections)
+            if case.base is not None:
+                assert config != load_config(case.base), case.name
+            assert bool(case.sickness) == bool(case.accepted), case.name
+
+
+def test_the_second_suite_shares_no_data_with_the_one_that_checks_are_set_on(
+    tmp_path: Path,
+) -> None:
+    def files(kind: str) -> set[str]:
+        found = [case.sections["data"] for case in cases_of(kind, tmp_path, 3, 0)]
+        return {str(data["path"]) for data in found if "path" in data}
+
+    assert files("unseen").isdisjoint(files("settings"))
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "text"),
+    # Wilson 1927, as in Agresti & Coull 1998, table 1: 0 of 10 and 5 of 10.
+    [(0, 10, "0 of 10 (0% to 28%)"), (5, 10, "5 of 10 (24% to 76%)"), (0, 0, "-")],
+)
+def test_intervals_are_wilsons(hits: int, of: int, text: str) -> None:
+    assert wilson(hits, of) == text
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,17 @@ def test_a_long_run_pays_for_longer_trials(slow: Path) -> None:
     assert long.updates == 80 * 60 > short.updates  # 120 rows in 6 batches, ten times
 
 
+def test_an_epoch_that_is_too_long_is_tried_in_part_beside_the_run_itself(tmp_path: Path) -> None:
+    long = {**SLOW, "data": {"kind": "moons", "samples": 16_000, "validation": 0.1},
+            "train": {"epochs": 1, "batch_size": 2, "threads": 1}}  # fmt: skip
+    train(long, run_dir=tmp_path / "run")
+    trials = trials_of(tmp_path / "run")
+    trial = trials.try_change(["optimizer.lr=0.02"], share=0.5)
+    assert trial is not None
+    assert (trial.verdict, trial.whole) == ("helps", False)
+    assert trials.updates == 2 * trial.updates < 1500
+
+
 def doctor(*words: str) -> Any:
     return CliRunner().invoke(app, ["doctor", *words])
 

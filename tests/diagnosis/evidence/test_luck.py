@@ -40,6 +40,15 @@ def test_the_error_of_r2_is_its_deviation(strength: float) -> None:
     )
 
 
+@pytest.mark.parametrize("noise", [0.1, 0.3])
+def test_the_error_of_an_r2_below_0_is_that_of_useless_predictions(noise: float) -> None:
+    draw, found = np.random.default_rng(0), []
+    for _ in range(400):
+        y = draw.normal(size=60)
+        found.append(metrics.r2_score(y, noise * draw.normal(size=60)))
+    assert standard_error("r2", float(np.mean(found)), 60) == pytest.approx(np.std(found), rel=0.4)
+
+
 def test_a_network_that_knows_nothing_hardly_ever_beats_the_guess() -> None:
     """Each answers a constant of its own, some of them very sure ones."""
     draw, beaten, runs = np.random.default_rng(0), 0, 4000

@@ -14,10 +14,10 @@ from nnlab.cli import app
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.errors import CheckpointError
 from nnlab.display.views import QuietView, calm_stream
+from nnlab.runs.building.row_answers import margins
 from nnlab.runs.folder.examples import FILE, read_record
 from nnlab.runs.folder.summary import read_summary
 from nnlab.runs.observers.findings import read_findings
-from nnlab.runs.observers.per_example import margins
 from nnlab.runs.run import resume, stream_run, train
 
 NOISY: dict[str, Any] = {

@@ -7,7 +7,8 @@ from typing import Any
 
 from nnlab.commands.report.learned.task_picture import TaskPicture, draw_task
 from nnlab.core.contracts import Reading
-from nnlab.core.finding import LEVELS, Finding
+from nnlab.core.finding import Finding
+from nnlab.diagnosis.story import tell_story
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.family import Moment, Scene
 from nnlab.display.web.learning import Curve, Mark
@@ -49,7 +50,7 @@ class Learned:
         gradients: (step, gradient norm of each of the layers), at most some five moments.
         dead: share of units that are 0 on every example, a curve for each layer.
         saturated: share of activations at a bound, a curve for each layer.
-        findings: what was found wrong while it trained, the worst first.
+        findings: what was found wrong while it trained, causes first.
         picture: what the network makes of the task, as far as that can be drawn.
         doctor: the command that examines it once more.
         again: the command that trains it anew, changes go behind it.
@@ -111,7 +112,7 @@ def how_it_learned(opened: Opened) -> Learned:
         gradients=gradients,
         dead=_shares(opened.experiment, train, "dead_units"),
         saturated=_shares(opened.experiment, train, "saturated"),
-        findings=tuple(sorted(findings, key=lambda one: -LEVELS.index(one.level))),
+        findings=tuple(tell_story({one.name: one for one in findings}.values())),
         picture=draw_task(scene, moment),
         doctor=f"nnlab doctor {quote(opened.name)}",
         again=f"nnlab train {quote(f'{opened.name}/config.yaml')}",

@@ -61,13 +61,13 @@ def interrupted(step: Step, before: Callable[[], None]) -> Step:
 
 
 @pytest.mark.parametrize("sections", CASES.values(), ids=CASES.keys())
-def test_glancing_before_every_update_changes_neither_weights_nor_readings(
+def test_keeping_before_every_update_changes_neither_weights_nor_readings(
     sections: dict[str, Any],
 ) -> None:
     alone, watched = (make(**{**BASE, **sections}) for _ in range(2))
     observation = watched.built.step.observation
     assert observation is not None
-    assert readings_of(alone) == readings_of(watched, observation.glance)
+    assert readings_of(alone) == readings_of(watched, observation.keep_norms)
     for name, tensor in alone.built.step.state().items():
         assert torch.equal(watched.built.step.state()[name], tensor), name
 
@@ -80,25 +80,25 @@ def test_the_norms_are_those_of_the_update() -> None:
     batch = made.built.source.gather(rows)
     loss = torch.nn.functional.cross_entropy(network(batch.inputs), batch.targets)
     expected = torch.stack([g.norm() for g in torch.autograd.grad(loss, [*network.parameters()])])
-    step.observation.glance()
+    step.observation.keep_norms()
     step.fill_learning_rate(0.1)
     step.update(rows)
-    assert step.observation.glanced_norms is not None
-    torch.testing.assert_close(step.observation.glanced_norms, expected)
+    assert step.observation.kept_norms is not None
+    torch.testing.assert_close(step.observation.kept_norms, expected)
 
 
-def test_an_update_that_nobody_glances_at_leaves_the_norms_of_the_last_that_was() -> None:
+def test_an_update_that_is_not_asked_leaves_the_norms_of_the_last_that_was() -> None:
     made = make(**BASE)
     observation = made.built.step.observation
     assert observation is not None
     made.built.step.fill_learning_rate(0.1)
     made.built.step.update(made.rows[:16])
-    assert observation.glanced_norms is None
-    observation.glance()
+    assert observation.kept_norms is None
+    observation.keep_norms()
     made.built.step.update(made.rows[:16])
-    first = observation.glanced_norms
+    first = observation.kept_norms
     made.built.step.update(made.rows[16:32])
-    assert observation.glanced_norms is first
+    assert observation.kept_norms is first
 
 
 def test_a_rule_without_gradients_has_none_to_show() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.facts import SplitDoubles
-from nnlab.diagnosis.evidence.source_columns import source_columns
+from nnlab.diagnosis.evidence.survey.source_columns import source_columns
 
 _ROWS = 20_000
 """At most so many training rows say how often each value occurs."""

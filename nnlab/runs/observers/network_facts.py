@@ -1,0 +1,114 @@
+"""What the doctor sees of a network itself, at the end of its run: copies of units, its outputs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlab.core.contracts import Examples, Split
+from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
+from nnlab.diagnosis.evidence.unit_copies import copies_by_layer
+from nnlab.experiment.experiment import Experiment
+from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.probing import probe_rows
+from nnlab.runs.building.row_answers import row_answers
+from nnlab.training.sources import RowSource
+
+_MOST_ROWS = 100_000
+_FEWEST, _SUM = 16, 1e-4
+"""Rows that outputs are judged by, and how far from 1 they may sum up."""
+
+
+def look_at_weights(facts: Facts, tensors: Mapping[str, Tensor]) -> None:
+    """Counts the units of each hidden layer that are copies of others.
+
+    Args:
+        facts: takes what is found.
+        tensors: parameters by their name, on any device.
+    """
+    weights = {
+        layer.name: layer.weight.partition("_")[2]
+        for layer in facts.hidden
+        if len(layer.shape) in (2, 4) and layer.name == layer.module
+    }
+    wanted = {name for weight in weights.values() for name in (weight, _bias(weight))}
+    arrays = {
+        name: tensor.detach().float().cpu().numpy()
+        for name, tensor in tensors.items()
+        if name in wanted
+    }
+    facts.copies = copies_by_layer(arrays, weights)
+
+
+def _bias(weight: str) -> str:
+    return f"{weight.rpartition('.')[0]}.bias"
+
+
+def look_at_outputs(
+    facts: Facts, examples: Examples, network: nn.Module, source: RowSource
+) -> None:
+    """Says whether outputs are shares already, where the loss takes the softmax itself.
+
+    The network is asked in evaluation mode, without gradients; nothing in it changes.
+
+    Args:
+        facts: takes what is found.
+        examples: the data.
+        network: of the run.
+        source: of rows, where the network is.
+    """
+    loss = facts.experiment.loss
+    places = facts.experiment.shape.places
+    own = "loss" in facts.config.replaced
+    if not loss.link_inside or loss.link != "softmax" or own or places:
+        return
+    split: Split = "validation" if "validation" in examples.rows else "train"
+    rows = probe_rows(examples, split).numpy()
+    device = next(network.parameters()).device
+    forward = forward_of(facts.experiment, network)
+    with forward.over(source, batches_of(facts.experiment, rows, device)) as found:
+        outputs = torch.cat([answer.outputs.float() for answer in found])
+    if len(outputs) < _FEWEST or outputs.shape[1] < 2:
+        return
+    shares = (outputs >= 0.0).all() & ((outputs.sum(1) - 1.0).abs() < _SUM).all()
+    facts.outputs_are_shares = bool(shares)
+
+
+def record_at(
+    experiment: Experiment, examples: Examples, network: nn.Module, source: RowSource, step: int
+) -> ExampleRecord | None:
+    """What a network says of the training rows, where the run kept no record of them.
+
+    Args:
+        experiment: of the run.
+        examples: its data.
+        network: with the weights of one of its checkpoints.
+        source: of rows, where the network is.
+        step: of the checkpoint.
+
+    Returns:
+        A record of one moment; None where targets are no classes or there are too many rows.
+    """
+    rows = examples.rows["train"]
+    shape = examples.shape
+    if shape.task != "classes" or len(rows) > _MOST_ROWS or shape.places or shape.tokens:
+        return None
+    if experiment.config.own_loss is not None:
+        return None
+    found = row_answers(experiment, examples, network, source, rows)
+    held = (
+        row_answers(experiment, examples, network, source, examples.rows["validation"])["margins"]
+        if "validation" in examples.rows
+        else None
+    )
+    return ExampleRecord(
+        rows=rows,
+        labels=examples.targets[rows],
+        steps=np.array([step], np.int64),
+        losses=found["losses"][None],
+        margins=found["margins"][None],
+        predicted=found["predicted"][None],
+        held=None if held is None else held[None],
+        sure=found["sure"][None],
+    )
