@@ -235,7 +235,7 @@ class TestDurations:
 
 
 class TestSet:
-    @pytest.mark.parametrize(("name", "gone"), permutations(LENGTHS, 2))
+    @pytest.mark.parametrize(("name", "gone"), [*permutations(LENGTHS, 2)])
     def test_a_length_that_is_taken_away_takes_no_other_with_it(self, name: str, gone: str) -> None:
         value = {"epochs": 4, "steps": 70, "minutes": 1.0}[name]
         sets = [f"train.{name}={value}", f"train.{gone}=null"]
