@@ -188,6 +188,8 @@ def _parsed(text: Text, *, is_base: bool = False, changes: Sequence[Change] = ()
         found = "a list" if isinstance(document.tree, tuple) else "one value"
         found = "nothing" if document.tree is None else found
         what = f"needs a mapping with data and model, found {found}"
+        if isinstance(document.tree, str):
+            what = yaml.without_space(document.tree) or what
         raise ConfigError(origins.line(Mistake((), what)))
     tree = document.tree
     for change in changes:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from nnlab.config import synonyms
 from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
 from nnlab.config.synonyms import VALUE_SYNONYMS
+from nnlab.config.yaml import without_space
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors
 
@@ -132,6 +133,8 @@ def not_one_of(word: object, valid: list[str]) -> str:
 def unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     """The sentence for a key that does not exist at its place."""
     key, valid = str(location[-1]), fields_at(root, location[:-1])
+    if why := without_space(key):
+        return why
     if "." in key and key.partition(".")[0] in valid:
         first, _, rest = key.partition(".")
         return f"unknown key (write {first}: {{{rest}: ...}})"
@@ -156,6 +159,10 @@ def unknown_key(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     return f"unknown key ({known_are})" if valid else "unknown key"
 
 
+_NO_MAPPING = ("unknown_kind", "model_type", "model_attributes_type", "dict_type", "form")
+"""What pydantic says of a text where a mapping could stand."""
+
+
 def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
     path, found, kind = _path(details), details["input"], details["type"]
     context = details.get("ctx", {})
@@ -163,12 +170,17 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         return Mistake(path, unknown_key(details["loc"], root), at_key=True)
     if kind == "missing":
         return Mistake(path, "is missing and has no default")
+    if isinstance(found, str) and kind in _NO_MAPPING and (why := without_space(found)):
+        return Mistake(path, why)
     if kind == "unknown_kind":
         found = found.get("kind") if isinstance(found, dict) else found
         if isinstance(details["input"], dict):
             path = (*path, "kind")
         return Mistake(path, not_one_of(found, context["names"]))
     if kind == "kind_missing":
+        for key in found if isinstance(found, dict) else ():
+            if why := without_space(str(key)):
+                return Mistake((*path, str(key)), why, at_key=True)
         return Mistake(path, f"needs kind, one of {_listed(context['names'])}")
     if kind == "literal_error":
         valid = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]

@@ -77,8 +77,9 @@ def _short(text: str) -> str:
 
 def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dict[str, Any], Path]:
     copy: dict[str, Any] = dict(tree)
-    if len(parts) == 2 and parts[0] == "train" and parts[1] in LENGTHS:
-        # One length replaces another: the file's epochs give way to --set train.steps=5.
+    if len(parts) == 2 and parts[0] == "train" and parts[1] in LENGTHS and value is not None:
+        # One length replaces another: the file's epochs give way to --set train.steps=5. Null takes
+        # one away and is none: the minutes that were set before --set train.epochs=null stay.
         train = copy.get("train")
         if isinstance(train, dict):
             copy["train"] = {k: v for k, v in train.items() if k not in LENGTHS}

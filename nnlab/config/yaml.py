@@ -144,7 +144,38 @@ def _refuse_deep_brackets(text: str, file: str) -> None:
                 raise ConfigError(f"{file}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
 
 
+# A word, a colon and a value at once; an address (http://) and a path (C:\\) are written so.
+_NO_SPACE = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*):([^\s/\\:][^\n]*)")
+
+
+def without_space(text: str) -> str | None:
+    """The sentence for `lr:0.1`, which YAML takes for one word; None for any other text."""
+    found = _NO_SPACE.fullmatch(text.strip())
+    if found is None:
+        return None
+    written = f"{found[1]}: {found[2].strip()}"
+    way_out = f" (write {written})" if len(written) <= 60 and written.isprintable() else ""
+    return f"a space is missing after the colon{way_out}"
+
+
+def _line_without_space(error: Exception, text: str, file: str) -> str | None:
+    """Where a missing space made the text no YAML, and the sentence; None where none did."""
+    lines = text.split("\n")
+    for mark in (getattr(error, "context_mark", None), getattr(error, "problem_mark", None)):
+        # The parser notices it at the word behind, which may be in the next line that has any.
+        here = min(mark.line, len(lines) - 1) if mark is not None else -1
+        before = next((n for n in range(here - 1, -1, -1) if lines[n].split("#")[0].strip()), -1)
+        for number in (before, here):
+            line = lines[number].split(" #")[0].rstrip() if number >= 0 else ""
+            word = line.lstrip(" -")
+            if why := without_space(word):
+                return f"{file}:{number + 1}:{len(line) - len(word) + 1}: {why}"
+    return None
+
+
 def _syntax_error(error: Exception, text: str, file: str) -> str:
+    if why := _line_without_space(error, text, file):
+        return why
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:
         problem = getattr(error, "problem", None) or getattr(error, "context", None)

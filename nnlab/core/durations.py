@@ -7,22 +7,21 @@ from typing import Any, Literal, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-Unit = Literal["epochs", "steps", "%", "min"]
+Unit = Literal["epochs", "steps", "%"]
 
-_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(epochs?|steps?|%|min(?:utes?)?)")
+_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(epochs?|steps?|%)")
 _UNITS: dict[str, Unit] = {
     "epoch": "epochs",
     "step": "steps",
     "%": "%",
-    "min": "min",
-    "minute": "min",
 }
-FORMS = "a number of epochs, or such as '500 steps', '10%' or '5 min'"
+_MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(?:min|minutes?|s|sec|seconds?|h|hours?)")
+FORMS = "a number of epochs, or such as '500 steps' or '10%'"
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """An amount of training: 3 (epochs), `500 steps`, `10%` of the run, `5 min`."""
+    """An amount of training: 3 (epochs), `500 steps`, `10%` of the run."""
 
     amount: float
     unit: Unit = "epochs"
@@ -40,7 +39,11 @@ class Duration:
             return cls(value)
         match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None or float(match[1]) >= 1e12:
-            raise PydanticCustomError("duration", "needs {forms}", {"forms": FORMS})
+            text = "needs {forms}"
+            if isinstance(value, str) and _MINUTES.fullmatch(value.strip()):
+                # What is counted in steps repeats exactly; a clock depends on the machine.
+                text += " (only the whole run can be counted by the clock, as train.minutes)"
+            raise PydanticCustomError("duration", text, {"forms": FORMS})
         amount, unit = _number(match[1]), _UNITS[match[2].removesuffix("s")]
         if unit == "%" and amount > 100:
             raise PydanticCustomError("duration", "needs at most 100% of the run")
@@ -54,7 +57,7 @@ class Duration:
             total: steps in the whole run; None if that is not known (a run in minutes).
 
         Raises:
-            ValueError: for minutes, and for `%` of an unknown total.
+            ValueError: for `%` of an unknown total.
         """
         if self.unit == "epochs":
             return round(self.amount * per_epoch)

@@ -58,6 +58,56 @@ def stack(*layers: str) -> str:
 
 # (id, text, the exact start of each line without the file's name)
 KEYS = [
+    (
+        "no space after a colon in braces",
+        one("optimizer: {kind: adam, lr:0.1}"),
+        "3:25: optimizer.lr:0.1: a space is missing after the colon (write lr: 0.1)",
+    ),
+    (
+        "no space after the only colon in braces",
+        one("optimizer: {lr:0.1}"),
+        "3:13: optimizer.lr:0.1: a space is missing after the colon (write lr: 0.1)",
+    ),
+    (
+        "no space in the only line of a kind",
+        one("optimizer:\n  lr:0.1"),
+        "4:3: optimizer: a space is missing after the colon (write lr: 0.1)",
+    ),
+    (
+        "no space in the last line of a kind",
+        one("optimizer:\n  kind: adam\n  lr:0.1\ntrain: {epochs: 3}"),
+        "5:3: a space is missing after the colon (write lr: 0.1)",
+    ),
+    (
+        "no space in the first line of a kind",
+        one("optimizer:\n  lr:0.1  # a comment\n\n  kind: adam"),
+        "4:3: a space is missing after the colon (write lr: 0.1)",
+    ),
+    (
+        "no space in a section",
+        one("train:\n  epochs:3"),
+        "4:3: train: a space is missing after the colon (write epochs: 3)",
+    ),
+    (
+        "no space before a list",
+        "data: iris\nmodel:\n  kind: mlp\n  hidden:[16]\n",
+        "4:3: a space is missing after the colon (write hidden: [16])",
+    ),
+    (
+        "no space in the first line of all",
+        "data:iris\nmodel: linear\n",
+        "1:1: a space is missing after the colon (write data: iris)",
+    ),
+    (
+        "no space in the only line of all",
+        "data:iris\n",
+        "1:1: a space is missing after the colon (write data: iris)",
+    ),
+    (
+        "no space in a layer",
+        stack("linear:16"),
+        "5:7: model.layers.0: a space is missing after the colon (write linear: 16)",
+    ),
     ("a near miss", one("optimzer: sgd"), "3:1: optimzer: unknown key (did you mean optimizer?)"),
     (
         "a near miss of a word from elsewhere",
@@ -348,8 +398,8 @@ VALUES = [
     (
         "a word for early stopping",
         one("train: {early_stopping: off}"),
-        "3:25: train.early_stopping: needs a number of epochs, or such as '500 steps', '10%' or "
-        "'5 min' or {patience: ..., min_delta: ...} or null, got the text 'off'",
+        "3:25: train.early_stopping: needs a number of epochs, or such as '500 steps' or '10%' or "
+        "{patience: ..., min_delta: ...} or null, got the text 'off'",
     ),
     (
         "a negative patience",
@@ -359,7 +409,7 @@ VALUES = [
     (
         "a patience in minutes",
         one("train: {early_stopping: 5 min}"),
-        "3:25: train.early_stopping: 5 min cannot be counted in steps here (give epochs or steps)",
+        "3:25: train.early_stopping: needs a number of epochs, or such as '500 steps' or '10%'",
     ),
     (
         "a score without a list",
@@ -371,7 +421,7 @@ VALUES = [
     (
         "a duration without a unit that exists",
         one("schedule: {kind: cosine, warmup: 3 hours}"),
-        "3:34: schedule.warmup: needs a number of epochs, or such as '500 steps', '10%' or",
+        "3:34: schedule.warmup: needs a number of epochs, or such as '500 steps' or '10%' ",
     ),
     (
         "more than the whole run",
@@ -424,7 +474,8 @@ MEANINGS = [
     (
         "minutes where steps are counted",
         one("log: {every: 5 min}"),
-        "3:14: log.every: 5 min cannot be counted in steps here (give epochs or steps)",
+        "3:14: log.every: needs a number of epochs, or such as '500 steps' or '10%' (only the "
+        "whole run can be counted by the clock, as train.minutes), got the text '5 min'",
     ),
     ("a reading never", one("log: {every: 0}"), "3:14: log.every: must be greater than 0"),
     (

@@ -51,7 +51,7 @@ def test_auto_probes_ten_to_forty_times(epochs: int) -> None:
     [
         ({"every": 0}, "log.every: must be greater than 0"),
         ({"probes": "0 steps"}, "log.probes: must be greater than 0"),
-        ({"sharpness": "5 min"}, "log.sharpness: 5 min cannot be counted in steps"),
+        ({"sharpness": "5 min"}, r"counted by the clock, as train\.minutes"),
     ],
 )
 def test_refuses_what_cannot_be_counted(log: dict[str, Any], text: str) -> None:

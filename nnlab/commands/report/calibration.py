@@ -1,47 +1,41 @@
-"""Whether probabilities mean what they say: reliability, and one temperature that mends it."""
+"""Whether probabilities mean what they say: reliability, and one temperature that mends it.
+
+The log loss of p^(1/T) is convex in b = 1/T. Its slope there, of one example of class y, is
+E_b[l] - l_y, where l are the log probabilities and E_b the mean under those of b.
+"""
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from nnlab.commands.report.intervals import Floats
-from nnlab.display.pictures import judged
-from nnlab.display.pictures.judged import BINS
+from nnlab.commands.report.intervals import Floats, Interval, percentile_interval, resamples
+from nnlab.parts.scores.probabilities import BINS, brier_scores, confidence_bins, log_losses
 
 _BOUNDS = (1e-2, 1e2)
 """Where a temperature is looked for."""
+_STEPS = 40
+"""Halvings of log T, from a width of 9.2 to 1e-11."""
+_POINTS = 65
+_DEVIATIONS = 8.0
+"""The slopes of resamples are known at so many temperatures, within so many deviations."""
 
 
-class Bin(NamedTuple):
-    """Examples whose confidence is in a bin.
+class Temperature(NamedTuple):
+    """What the logits are to be divided by for the least log loss.
 
     Attributes:
-        low: of the bin.
-        high: of the bin.
-        examples: how many.
-        confidence: their mean confidence; 0 where there are none.
-        accuracy: the share that is right; 0 where there are none.
+        value: above 1 the network was too sure.
+        interval: 95 %, over resampled rows; None where too many have no best temperature.
     """
 
-    low: float
-    high: float
-    examples: int
-    confidence: float
-    accuracy: float
+    value: float
+    interval: Interval | None
 
 
-def reliability(probabilities: Floats, actual: NDArray[np.int64]) -> list[Bin]:
-    """Confidence (the greatest probability) against accuracy, by bins of confidence."""
-    sure, right, counts = judged.calibration_bins(probabilities, actual)
-    rows = enumerate(zip(counts.tolist(), sure.tolist(), right.tolist(), strict=True))
-    return [Bin(k / BINS, (k + 1) / BINS, *found) for k, found in rows]
-
-
-def expected_error(bins: list[Bin]) -> float:
-    """Sum of n_b / N |accuracy - confidence|. Naeini et al. 2015; Guo et al. 2017, eq. 3."""
-    total = sum(one.examples for one in bins)
-    return sum(one.examples * abs(one.accuracy - one.confidence) for one in bins) / total
+def _logs(probabilities: Floats) -> Floats:
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
 
 
 def cooled(probabilities: Floats, temperature: float) -> Floats:
@@ -49,44 +43,70 @@ def cooled(probabilities: Floats, temperature: float) -> Floats:
 
     softmax(z / T) is that of softmax(z), and sigmoid(z / T) that of sigmoid(z).
     """
-    logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)) / temperature
+    logs = _logs(probabilities) / temperature
     shares = np.exp(logs - logs.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def log_loss(probabilities: Floats, actual: NDArray[np.int64]) -> float:
-    """Mean of -log p of the right class."""
-    given = probabilities[np.arange(len(actual)), actual]
-    return float(-np.log(np.maximum(given, np.finfo(np.float64).tiny)).mean())
+def _slopes(probabilities: Floats, actual: NDArray[np.int64], temperature: float) -> Floats:
+    """(N,) d log loss / d(1/T) of each example: it grows with 1/T."""
+    logs = _logs(probabilities)
+    mean = (cooled(probabilities, temperature) * logs).sum(axis=1)
+    return mean - logs[np.arange(len(actual)), actual]
 
 
-def brier(probabilities: Floats, actual: NDArray[np.int64]) -> float:
-    """Mean squared distance to the one-hot class; half of it for two classes. Brier 1950."""
-    distance = probabilities - (actual[:, None] == np.arange(probabilities.shape[1]))
-    half = 0.5 if probabilities.shape[1] == 2 else 1.0
-    return half * float(np.square(distance).sum(axis=1).mean())
+def fit_temperature(probabilities: Floats, actual: NDArray[np.int64]) -> Temperature | None:
+    """What to divide the logits by for the least log loss, with its interval.
 
+    None where no T is best: every example is right, so that T = 0 would be, or guessing is better
+    than the network. Guo et al. 2017, arXiv:1706.04599, section 4.2.
 
-def fit_temperature(probabilities: Floats, actual: NDArray[np.int64]) -> float | None:
-    """What to divide the logits by for the least log loss; above 1 the network was too sure.
-
-    The log loss is convex in 1 / T, so that the least is found from anywhere. None where no T is
-    best: every example is right, so that T = 0 would be, or guessing is better than the network.
-    Guo et al. 2017, arXiv:1706.04599, section 4.2.
+    Args:
+        probabilities: (N, K).
+        actual: (N,) class numbers.
     """
-    from scipy.optimize import minimize_scalar
 
-    if (probabilities.argmax(axis=1) == actual).all():
+    def slope(log_t: float) -> float:
+        return float(_slopes(probabilities, actual, float(np.exp(log_t))).sum())
+
+    low, high = (float(np.log(bound)) for bound in _BOUNDS)
+    if (probabilities.argmax(axis=1) == actual).all() or slope(low) <= 0.0 or slope(high) >= 0.0:
         return None
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) > 0.0 else (low, middle)
+    value = float(np.exp((low + high) / 2))
+    return Temperature(value, _interval(probabilities, actual, value))
 
-    def loss(cooling: float) -> float:
-        return log_loss(cooled(probabilities, float(np.exp(-cooling))), actual)
 
-    low, high = (float(np.log(1 / bound)) for bound in reversed(_BOUNDS))
-    found: Any = minimize_scalar(
-        loss, bounds=(low, high), method="bounded", options={"xatol": 1e-8}
-    )
-    return float(np.exp(-found.x)) if min(found.x - low, high - found.x) > 1e-3 else None
+def _interval(probabilities: Floats, actual: NDArray[np.int64], value: float) -> Interval | None:
+    """The middle 95 % of the temperatures of resampled rows.
+
+    The slope of a resample is the sum of its examples' slopes, so that those at a few temperatures
+    are one matrix product; the slope is monotone, and linear between neighbours.
+    """
+    own = _slopes(probabilities, actual, value)
+    step = 1e-3
+    curved = (own - _slopes(probabilities, actual, value * (1 + step))).sum() / step
+    # The deviation of log T, by the sandwich of White 1982, doi:10.2307/1912526.
+    spread = _DEVIATIONS * float(np.sqrt(np.square(own).sum())) / max(float(curved), 1e-300)
+    low, high = np.log(_BOUNDS)
+    middle = np.log(value)
+    places = np.linspace(max(low, middle - spread), min(high, middle + spread), _POINTS)
+    table = [_slopes(probabilities, actual, float(np.exp(place))) for place in places]
+    grid = np.stack(table, axis=1)
+    drawn = [_crossings(counts @ grid, places) for counts in resamples(len(actual))]
+    return percentile_interval(np.exp(np.concatenate(drawn)))
+
+
+def _crossings(slopes: Floats, places: Floats) -> Floats:
+    """(R,) where each row of (R, P) falling slopes is 0; the end where it is nowhere."""
+    last = np.clip((slopes > 0.0).sum(axis=1) - 1, 0, len(places) - 2)
+    rows = np.arange(len(slopes))
+    before, behind = slopes[rows, last], slopes[rows, last + 1]
+    fall = before - behind
+    share = np.divide(before, fall, out=np.zeros_like(before), where=fall > 0)
+    return places[last] + np.clip(share, 0.0, 1.0) * (places[last + 1] - places[last])
 
 
 def calibration_facts(
@@ -102,20 +122,38 @@ def calibration_facts(
         fitting: those of the validation split, which the temperature is fitted on; None without.
     """
     found: dict[str, Any] = {"bins": BINS, "before": _told(probabilities, actual)}
-    if fitting is not None:
-        found["temperature"] = temperature = fit_temperature(*fitting)
-        if temperature is not None:
-            found["after"] = _told(cooled(probabilities, temperature), actual)
-    return found
+    if fitting is None:
+        return found
+    fitted = fit_temperature(*fitting)
+    found |= {"temperature": None, "fitted_on": len(fitting[1])}
+    if fitted is None:
+        return found
+    low, high = fitted.interval or (None, None)
+    after = _told(cooled(probabilities, fitted.value), actual)
+    one_sided = low is not None and high is not None and not low <= 1.0 <= high
+    falls = after["log_loss"] < found["before"]["log_loss"]
+    return found | {
+        "temperature": fitted.value,
+        "temperature_low": low,
+        "temperature_high": high,
+        "after": after,
+        "shown": one_sided and falls,
+    }
 
 
 def _told(probabilities: Floats, actual: NDArray[np.int64]) -> dict[str, Any]:
-    bins = reliability(probabilities, actual)
+    p, right = torch.from_numpy(probabilities).double(), torch.from_numpy(actual)
+    bins = confidence_bins(p, right)
+    rows = zip(bins.counts, bins.confidence, bins.accuracy, strict=True)
+    keys = ("low", "high", "examples", "confidence", "accuracy")
     return {
-        "expected_calibration_error": expected_error(bins),
-        "log_loss": log_loss(probabilities, actual),
-        "brier": brier(probabilities, actual),
+        "expected_calibration_error": bins.error,
+        "log_loss": float(log_losses(p, right).mean()),
+        "brier": float(brier_scores(p, right).mean()),
         "confidence": float(probabilities.max(axis=1).mean()),
         "accuracy": float((probabilities.argmax(axis=1) == actual).mean()),
-        "reliability": [one._asdict() for one in bins],
+        "reliability": [
+            dict(zip(keys, (k / BINS, (k + 1) / BINS, *row), strict=True))
+            for k, row in enumerate(rows)
+        ],
     }

@@ -10,6 +10,8 @@ from nnlab.commands.report.cases import Case
 from nnlab.commands.report.intervals import Floats, wilson_interval
 from nnlab.commands.report.scores import orders_of
 from nnlab.display.pictures import judged
+from nnlab.parts.scores.per_class import Counts
+from nnlab.parts.scores.ranks import threshold_counts
 
 _PAIRS = 10
 WORST_CLASSIFIED = 12
@@ -19,25 +21,25 @@ CURVE_POINTS = 120
 
 def measures_per_class(case: Case) -> list[dict[str, Any]]:
     """Precision, recall, F1 and support of each class or label; recall with Wilson's interval."""
-    from sklearn.metrics import precision_recall_fscore_support
-
     names = case.opened.experiment.shape.classes
-    never: Any = 0.0  # its stub knows words alone
-    found: Any = precision_recall_fscore_support(
-        case.actual, case.predicted, labels=np.arange(len(names)), zero_division=never
-    )
+    actual, predicted = case.actual, case.predicted
+    if actual.ndim == 1:
+        actual, predicted = (each[:, None] == np.arange(len(names)) for each in (actual, predicted))
+    sums = (part.sum(axis=0).tolist() for part in (actual * predicted, predicted, actual))
     rows: list[dict[str, Any]] = []
-    for name, precision, recall, f1, support in zip(names, *found, strict=True):
-        low, high = wilson_interval(recall * support, int(support)) if support else (None, None)
+    for name, *found in zip(names, *sums, strict=True):
+        counts = Counts(*found)
+        support = int(counts.actual)
+        low, high = wilson_interval(counts.hits, support) if support else (None, None)
         rows.append(
             {
                 "class": name,
-                "precision": float(precision),
-                "recall": float(recall),
+                "precision": counts.precision,
+                "recall": counts.recall,
                 "recall_low": low,
                 "recall_high": high,
-                "f1": float(f1),
-                "support": int(support),
+                "f1": counts.f1,
+                "support": support,
             }
         )
     return rows
@@ -70,26 +72,18 @@ def confused_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict
 
 def class_curves(case: Case) -> list[dict[str, Any]]:
     """The ROC and the precision-recall curve of each order, with the areas below them."""
-    from sklearn.metrics import (
-        average_precision_score,
-        precision_recall_curve,
-        roc_auc_score,
-        roc_curve,
-    )
-
     names = case.opened.experiment.shape.classes
     found: list[dict[str, Any]] = []
     for number, by, actual in orders_of(case):
-        false, true, _ = roc_curve(actual, by)
-        precision, recall, _ = precision_recall_curve(actual, by)
+        counts = threshold_counts(by, actual)
         found.append(
             {
                 "class": names[number],
-                "roc_auc": float(roc_auc_score(actual, by)),
-                "average_precision": float(average_precision_score(actual, by)),
+                "roc_auc": counts.roc_auc(),
+                "average_precision": counts.average_precision(),
                 "share": float(actual.mean()),
-                "roc": _thinned(false, true),
-                "precision_recall": _thinned(recall[::-1], precision[::-1]),
+                "roc": _thinned(*counts.roc_curve()),
+                "precision_recall": _thinned(*counts.precision_recall_curve()),
             }
         )
     return found

@@ -78,7 +78,7 @@ def calibration_section(content: _Plain) -> Markup | None:
     found = content.get("calibration")
     if found is None:
         return None
-    before, after = found["before"], found.get("after")
+    before, after = found["before"], found["after"] if found.get("shown") else None
     keys = ("expected_calibration_error", "log_loss", "brier", "confidence", "accuracy")
     names = {"confidence": "mean confidence"}
     rows = [
@@ -108,20 +108,44 @@ def calibration_section(content: _Plain) -> Markup | None:
     return page_section(
         "Calibration",
         scrolling_table(head, rows, right=(1, 2)),
-        tag("p", _temperature(found, content["split"]), class_="soft"),
+        tag("p", temperature_claim(found, content["split"]), class_="soft"),
         side_by_side(*pictures),
     )
 
 
-def _temperature(found: _Plain, split: str) -> str:
+def temperature_claim(found: _Plain, split: str) -> str:
+    """What a fitted temperature shows, or that these rows do not show it.
+
+    Args:
+        found: the facts of the calibration.
+        split: the one that is told of.
+    """
     if "temperature" not in found:
         return "There is no validation split to fit a temperature on."
     value = found["temperature"]
     if value is None:
         return "No temperature is best on the validation split: all of it is right, or too little."
+    rows, on_these = found["fitted_on"], split == "validation"
+    low, high = found["temperature_low"], found["temperature_high"]
+    fitted = f"T = {number_text(value)}"
+    if low is not None:
+        fitted += f" (95 % interval {number_text(low)} to {number_text(high)})"
+    fitted += f", fitted on {rows:,} validation rows"
+    if low is None or low <= 1.0 <= high:
+        why = "has no interval" if low is None else "may as well be 1"
+        return (
+            f"{fitted}: it {why}, so that these {rows:,} rows do not show that the network is too "
+            "sure or not sure enough."
+        )
+    if not found["shown"]:
+        before, after = (number_text(found[key]["log_loss"]) for key in ("before", "after"))
+        return (
+            f"{fitted}: the log loss of the {split} split does not fall with it ({before} before, "
+            f"{after} with it), so that these {rows:,} rows do not show what would mend it."
+        )
     word = "too sure" if value > 1 else "not sure enough"
-    same = " It was fitted on the very split that is shown." if split == "validation" else ""
-    return f"T = {number_text(value)}, fitted on the validation split: the network is {word}.{same}"
+    same = " It was fitted on the very split that is shown." if on_these else ""
+    return f"{fitted}: the network is {word}.{same}"
 
 
 def curves_section(content: _Plain) -> Markup | None:

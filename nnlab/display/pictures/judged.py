@@ -4,15 +4,14 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.lazy import NDArray, np
+from nnlab.core.lazy import NDArray, np, torch
 from nnlab.display.pictures.family import Arrays, Drawing, text_array
+from nnlab.parts.scores.probabilities import BINS, confidence_bins
+from nnlab.parts.scores.ranks import threshold_counts
 
 if TYPE_CHECKING:
     Floats = NDArray[np.floating]
 
-BINS = 15
-"""As Guo et al. 2017 take them: of equal width, ]0, 1/15], ]1/15, 2/15], ..., over the probability
-of the predicted class."""
 _WORST = 16
 THRESHOLDS = 101
 _NAMED = 20
@@ -104,21 +103,26 @@ class Reliability(Judgement):
 
     @classmethod
     def collect(cls, judged: Judged) -> Arrays:
-        sure, right, counts = calibration_bins(judged.probabilities, judged.targets)
-        return {"sure": sure, "right": right, "counts": counts}
+        pair = (judged.probabilities, judged.targets)
+        found = confidence_bins(*map(torch.from_numpy, map(np.ascontiguousarray, pair)))
+        return {
+            "sure": np.array(found.confidence),
+            "right": np.array(found.accuracy),
+            "counts": np.array(found.counts),
+            "error": np.array(found.error),
+        }
 
     @staticmethod
     def draw(figure: Any, arrays: Arrays) -> None:
         axes = figure.add_axes((0.14, 0.34, 0.82, 0.58))
         sure, right, counts = arrays["sure"], arrays["right"], arrays["counts"]
         filled = counts > 0
-        error = float((counts * np.abs(sure - right))[filled].sum() / max(counts.sum(), 1))
         axes.plot([0, 1], [0, 1], "--", color="#888888", lw=1)
         axes.plot(sure[filled], right[filled], "o-", color="#1f77b4", ms=4)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.tick_params(labelsize=8, labelbottom=False)
         axes.set_ylabel("share that is right", fontsize=8)
-        axes.text(0.03, 0.92, f"expected calibration error {error:.3f}", fontsize=8)
+        axes.text(0.03, 0.92, f"expected calibration error {arrays['error']:.3f}", fontsize=8)
         axes.grid(alpha=0.25)
         below = figure.add_axes((0.14, 0.13, 0.82, 0.17))
         edges = np.linspace(0.0, 1.0, BINS + 1)
@@ -184,19 +188,6 @@ def confusion_shares(
     return counted.reshape(classes, classes)
 
 
-def calibration_bins(
-    probabilities: "Floats", targets: "NDArray[np.int64]"
-) -> "tuple[Floats, Floats, NDArray[np.int64]]":
-    """For each bin of the predicted class's probability: its mean, the share right, how many."""
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    bins = np.clip(np.ceil(sure * BINS) - 1, 0, BINS - 1).astype(int)
-    counts = np.bincount(bins, minlength=BINS)
-    many = np.maximum(counts, 1)
-    sums = (np.bincount(bins, weights=w, minlength=BINS) for w in (sure, right.astype(float)))
-    mean, share = (total / many for total in sums)
-    return mean, share, counts
-
-
 def worst_mistakes(judged: Judged) -> "NDArray[np.int64]":
     """Numbers of the wrong examples whose own class is the least probable, the worst first."""
     own = judged.probabilities[np.arange(len(judged.targets)), judged.targets]
@@ -216,11 +207,7 @@ def precision_recall_curve(
     Positive is said from a threshold on; nothing said at all has precision 1, as in scikit-learn.
     """
     thresholds = np.linspace(0.0, 1.0, THRESHOLDS)
-    bins = np.clip(np.searchsorted(thresholds, probabilities, side="right") - 1, 0, None)
-    hits, falls = (
-        np.bincount(bins[which], minlength=THRESHOLDS)[::-1].cumsum()[::-1].astype(np.float64)
-        for which in (positive, ~positive)
-    )
+    hits, falls = threshold_counts(probabilities, positive).at(thresholds)
     positives, negatives = positive.sum(), (~positive).sum()
     said = hits + falls
     precision = np.where(said > 0, hits / np.maximum(said, 1), 1.0)

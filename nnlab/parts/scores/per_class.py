@@ -19,6 +19,21 @@ class Counts(NamedTuple):
     predicted: float
     actual: float
 
+    @property
+    def precision(self) -> float:
+        """Of those predicted to be of the class, the share that are; 0 if none is predicted."""
+        return _ratio(self.hits, self.predicted)
+
+    @property
+    def recall(self) -> float:
+        """Of those of the class, the share that is predicted to be; 0 if there are none."""
+        return _ratio(self.hits, self.actual)
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall: 2 hits / (predicted + actual)."""
+        return _ratio(2 * self.hits, self.predicted + self.actual)
+
 
 def _counted(shape: DataShape, value: Callable[[list[Counts], int], float]) -> Score:
     """A score of the counts of each class; value(counts, examples)."""
@@ -38,18 +53,6 @@ def _counted(shape: DataShape, value: Callable[[list[Counts], int], float]) -> S
 def _ratio(part: float, whole: float) -> float:
     """0 where nothing is counted, as scikit-learn's zero_division: 0."""
     return part / whole if whole else 0.0
-
-
-def _precision(counts: Counts) -> float:
-    return _ratio(counts.hits, counts.predicted)
-
-
-def _recall(counts: Counts) -> float:
-    return _ratio(counts.hits, counts.actual)
-
-
-def _f1(counts: Counts) -> float:
-    return _ratio(2 * counts.hits, counts.predicted + counts.actual)
 
 
 class _AveragedConfig(SumScoreConfig, frozen=True):
@@ -103,7 +106,7 @@ class PrecisionConfig(_AveragedConfig, frozen=True):
     kind: Literal["precision"] = "precision"
 
     def of_one(self, counts: Counts) -> float:
-        return _precision(counts)
+        return counts.precision
 
 
 @final
@@ -116,7 +119,7 @@ class RecallConfig(_AveragedConfig, frozen=True):
     kind: Literal["recall"] = "recall"
 
     def of_one(self, counts: Counts) -> float:
-        return _recall(counts)
+        return counts.recall
 
 
 @final
@@ -129,7 +132,7 @@ class F1Config(_AveragedConfig, frozen=True):
     kind: Literal["f1"] = "f1"
 
     def of_one(self, counts: Counts) -> float:
-        return _f1(counts)
+        return counts.f1
 
 
 @final
@@ -145,7 +148,7 @@ class BalancedAccuracyConfig(SumScoreConfig, frozen=True):
 
     def build(self, shape: DataShape, mean: Sequence[float]) -> Score:
         def value(classes: list[Counts], _: int) -> float:
-            there = [_recall(c) for c in classes if c.actual]
+            there = [c.recall for c in classes if c.actual]
             return sum(there) / len(there)
 
         return _counted(shape, value)

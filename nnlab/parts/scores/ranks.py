@@ -6,14 +6,14 @@ A class that no example has, or every example, has no order and is left out of t
 
 from collections.abc import Callable
 from math import nan
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
 
 from nnlab.core.contracts import DataShape, StoredScore, Task
 from nnlab.core.lazy import NDArray, Tensor, np
 from nnlab.parts.scores.family import StoredScoreConfig
 
 if TYPE_CHECKING:
-    OfOne = Callable[[NDArray[np.floating], NDArray[np.bool_]], float]
+    OfOne = Callable[["ThresholdCounts"], float]
 
 
 @final
@@ -40,28 +40,68 @@ class _OneAgainstRest:
                 last = columns[:, -1:] - (columns[:, :1] if columns.shape[1] == 2 else 0.0)
                 columns, actual = last, actual[:, 1:]
         found = [
-            self._of_one(columns[:, k], actual[:, k])
+            self._of_one(threshold_counts(columns[:, k], actual[:, k]))
             for k in range(actual.shape[1])
             if actual[:, k].any() and not actual[:, k].all()
         ]
         return float(np.mean(found)) if found else nan
 
 
-def _auc(ranked_by: "NDArray[np.floating]", actual: "NDArray[np.bool_]") -> float:
-    """The Mann-Whitney statistic: equal values share the mean of their ranks."""
-    _, place, counts = np.unique(ranked_by, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    inside = int(actual.sum())
-    pairs = inside * (len(actual) - inside)
-    return float((ranks[actual].sum() - inside * (inside + 1) / 2) / pairs)
+class ThresholdCounts(NamedTuple):
+    """What is taken for the class as the threshold falls; equal values are taken together.
+
+    Attributes:
+        levels: (M,) the distinct values, the greatest first: "of the class" is said from it on.
+        hits: (M,) examples of the class from there on.
+        false: (M,) examples of others from there on.
+    """
+
+    levels: "NDArray[np.floating]"
+    hits: "NDArray[np.float64]"
+    false: "NDArray[np.float64]"
+
+    def at(self, thresholds: "NDArray[np.floating]") -> "tuple[NDArray[Any], NDArray[Any]]":
+        """Hits and false positives of other thresholds."""
+        place = np.searchsorted(-self.levels, -thresholds, side="right")
+        hits, false = (np.concatenate([[0.0], counts])[place] for counts in self[1:])
+        return hits, false
+
+    def roc_curve(self) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """(M + 1,) false and true positive rates, from (0, 0) to (1, 1)."""
+        false, hits = (np.concatenate([[0.0], part]) for part in (self.false, self.hits))
+        return false / false[-1], hits / hits[-1]
+
+    def precision_recall_curve(self) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+        """(M + 1,) recall and precision; where nothing is said, recall 0 and precision 1."""
+        recall = np.concatenate([[0.0], self.hits / self.hits[-1]])
+        return recall, np.concatenate([[1.0], self.hits / (self.hits + self.false)])
+
+    def roc_auc(self) -> float:
+        """The area below the ROC curve: the Mann-Whitney statistic, equal values count half."""
+        false, true = self.roc_curve()
+        return float(np.trapezoid(true, false))
+
+    def average_precision(self) -> float:
+        """Sum over thresholds, from the highest, of (recall - recall before) * precision."""
+        recall, precision = self.precision_recall_curve()
+        return float((np.diff(recall) * precision[1:]).sum())
 
 
-def _average_precision(ranked_by: "NDArray[np.floating]", actual: "NDArray[np.bool_]") -> float:
-    """Sum over thresholds, from the highest, of (recall - recall before) * precision."""
+def threshold_counts(
+    ranked_by: "NDArray[np.floating]", actual: "NDArray[np.bool_]"
+) -> ThresholdCounts:
+    """The counts that every curve and area of an order is made of.
+
+    Args:
+        ranked_by: (N,) what the examples are ordered by.
+        actual: (N,) which of them are of the class.
+    """
     levels, place = np.unique(-ranked_by, return_inverse=True)
-    hits = np.bincount(place, weights=actual, minlength=len(levels))
-    seen = np.cumsum(np.bincount(place, minlength=len(levels)))
-    return float((hits * np.cumsum(hits) / seen).sum() / hits.sum())
+    hits, false = (
+        np.cumsum(np.bincount(place, weights=which, minlength=len(levels)), dtype=np.float64)
+        for which in (actual, ~actual)
+    )
+    return ThresholdCounts(-levels, hits, false)
 
 
 @final
@@ -78,7 +118,7 @@ class RocAucConfig(StoredScoreConfig, frozen=True):
     reads: ClassVar[Literal["outputs", "probabilities", "ranks"]] = "ranks"
 
     def build(self, shape: DataShape) -> StoredScore:
-        return _OneAgainstRest(shape, _auc)
+        return _OneAgainstRest(shape, ThresholdCounts.roc_auc)
 
 
 @final
@@ -95,7 +135,7 @@ class AveragePrecisionConfig(StoredScoreConfig, frozen=True):
     reads: ClassVar[Literal["outputs", "probabilities", "ranks"]] = "ranks"
 
     def build(self, shape: DataShape) -> StoredScore:
-        return _OneAgainstRest(shape, _average_precision)
+        return _OneAgainstRest(shape, ThresholdCounts.average_precision)
 
 
 KINDS = (RocAucConfig, AveragePrecisionConfig)

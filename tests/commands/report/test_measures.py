@@ -1,5 +1,7 @@
 """The measures of finished runs, judged by scikit-learn on the outputs of their networks."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from nnlab.commands.report.cases import Case, case_of, refuse_own
 from nnlab.commands.report.scores import scores_of_case
 from nnlab.config.loading import load_config, place_for
 from nnlab.core.errors import ConfigError
+from nnlab.parts.scores.ranks import threshold_counts
 from nnlab.runs.finished.reopen import load_network, open_run, reopen_run
 from nnlab.runs.run import train
 
@@ -164,6 +167,35 @@ def test_areas_are_those_below_the_curves_that_are_drawn(folder: Path) -> None:
         assert one["roc_auc"] == pytest.approx(metrics.roc_auc_score(y == number, p), abs=1e-6)
         x, true = np.array(one["roc"]).T
         assert np.trapezoid(true, x) == pytest.approx(one["roc_auc"], abs=5e-3)
+
+
+def test_curves_run_through_every_point_of_scikit_learn_s() -> None:
+    draw = np.random.default_rng(1)
+    actual = draw.random(300) < 0.3
+    by = np.round(draw.normal(size=300) + actual, 1)  # with many ties
+    counts = threshold_counts(by, actual)
+    false, true, _ = metrics.roc_curve(actual, by, drop_intermediate=False)
+    assert np.stack(counts.roc_curve()) == pytest.approx(np.stack([false, true]))
+    precision, recall, _ = metrics.precision_recall_curve(actual, by)
+    expected = np.stack([recall, precision])[:, ::-1]
+    # scikit-learn stops where every one of the class is found.
+    assert np.stack(counts.precision_recall_curve())[:, : expected.shape[1]] == (
+        pytest.approx(expected)
+    )
+    assert counts.roc_auc() == pytest.approx(metrics.roc_auc_score(actual, by))
+    assert counts.average_precision() == pytest.approx(metrics.average_precision_score(actual, by))
+
+
+def test_the_report_starts_without_scikit_learn(folder: Path) -> None:
+    code = f"""
+import sys
+from nnlab.__main__ import main
+assert main(["eval", {str(folder / "digits")!r}, "--report"]) == 0
+assert not [name for name in sys.modules if name.partition(".")[0] == "sklearn"]
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert any(path.suffix == ".html" for path in (folder / "digits").rglob("*"))
 
 
 def test_the_worst_mistakes_are_the_surest(folder: Path) -> None:

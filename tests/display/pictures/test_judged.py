@@ -13,7 +13,6 @@ from nnlab.display.pictures.judged import (
     Judged,
     Reliability,
     WorstMistakes,
-    calibration_bins,
     confusion_shares,
     precision_recall_curve,
     worst_mistakes,
@@ -37,15 +36,17 @@ def test_confusion_is_that_of_scikit_learn(judged: Judged) -> None:
     assert np.array_equal(found, confusion_matrix(judged.targets, said))
 
 
-def test_calibration_counts_each_example_once_in_its_bin(judged: Judged) -> None:
-    sure, right, counts = calibration_bins(judged.probabilities, judged.targets)
+def test_the_reliability_picture_counts_each_example_once_in_its_bin(judged: Judged) -> None:
+    found = Reliability.collect(judged)
     top, hit = judged.probabilities.max(1), judged.probabilities.argmax(1) == judged.targets
     inside = (top > 9 / 15) & (top <= 10 / 15)
-    assert counts.sum() == 200
-    assert counts[9] == inside.sum()
-    assert sure[9] == pytest.approx(top[inside].mean())
-    assert right[9] == pytest.approx(hit[inside].mean())
-    assert calibration_bins(np.array([[0.0, 1.0]]), np.array([1]))[2][-1] == 1
+    assert found["counts"].sum() == 200
+    assert found["counts"][9] == inside.sum()
+    assert found["sure"][9] == pytest.approx(top[inside].mean())
+    assert found["right"][9] == pytest.approx(hit[inside].mean())
+    bins = np.ceil(top * 15) - 1
+    excess = [abs((hit[bins == k] - top[bins == k]).sum()) for k in range(15)]
+    assert found["error"] == pytest.approx(sum(excess) / 200)
 
 
 def test_precision_and_recall_are_those_of_scikit_learn(judged: Judged) -> None:
