@@ -35,6 +35,7 @@ YAML = [block for block in blocks_in("yaml") if re.search(r"^data:", block.text,
 PYTHON = [block for block in blocks_in("python") if "import nnlab" in block.text]
 NOT_RUN = {
     "tensorboard": "serves until it is stopped",
+    "studio": "serves until it is stopped",
     "bench": "takes minutes, and peers may be missing",
 }
 """Commands of nnlab that are only read here; their own tests run them."""
