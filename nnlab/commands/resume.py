@@ -21,10 +21,11 @@ def resume(
 
         options.collect_garbage_again()
         view = comparison_view_of(quiet)
-        print_summary(resume_comparison(folder, set_ or [], device=device, view=view), json=json)
+        found = resume_comparison(folder, set_ or [], device=device, view=view)
+        print_summary(found, quiet=quiet, json=json)
         return
     from nnlab.runs.run import resume as resume_run
 
     options.collect_garbage_again()
     summary = resume_run(folder, overrides=set_ or [], device=device, view=view_of(quiet))
-    print_summary(summary, json=json)
+    print_summary(summary, quiet=quiet, json=json)

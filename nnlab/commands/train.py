@@ -28,7 +28,7 @@ def train(
     quiet: options.QuietOption = False,
     json: options.JsonOption = False,
 ) -> None:
-    """Trains. The last line on stdout is the run's folder."""
+    """Trains. The last line on stdout is the run's folder, where a program reads it."""
     from nnlab.comparison.comparison import settle_source
     from nnlab.core.errors import ConfigError
 
@@ -53,7 +53,7 @@ def train(
         deterministic=deterministic,
         quiet=quiet,
     )
-    print_summary(summary, json=json)
+    print_summary(summary, quiet=quiet, json=json)
 
 
 def _train_one(
@@ -119,12 +119,19 @@ def comparison_view_of(quiet: bool) -> "ComparisonView":
     return ComparisonView(quiet=quiet, stream=sys.stderr)
 
 
-def print_summary(summary: "Summary | ComparisonResult", *, json: bool) -> None:
-    """Prints the folder, or everything as JSON; ends with the exit code of the run."""
+def print_summary(summary: "Summary | ComparisonResult", *, quiet: bool, json: bool) -> None:
+    """Prints the folder, or everything as JSON; ends with the exit code of the run.
+
+    Args:
+        summary: of the run or the comparison.
+        quiet: whether its view said nothing.
+        json: whether everything is asked for.
+    """
     if json:
         from json import dumps
 
         typer.echo(dumps({"run": str(summary.run), **summary.plain()}, default=str))
-    else:
+    elif quiet or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        # On a terminal the view's last lines have named it, in the commands that come next.
         options.show_path(summary.run)
     raise typer.Exit(summary.exit_code)

@@ -13,6 +13,7 @@ from nnlab.comparison.result import (
     paired_by_seed,
 )
 from nnlab.core.text import render_text, short_path, text_grid
+from nnlab.runs.folder.find import is_newest
 
 PICTURE = "curves.png"
 
@@ -73,11 +74,10 @@ def comparison_report(result: ComparisonResult, lesson: Mapping[str, str] | None
         parts += ["", lesson["Change next"]]
     where = short_path(result.run)
     left = _left(result)
-    commands = [f"nnlab {name} {quote(where)}" for name in ("eval", "tensorboard")]
-    if left:
-        commands.insert(0, f"nnlab resume {quote(where)}")
-    picture = [f"picture  {where}/{PICTURE}"] if result.ended else []
-    parts += [*left, "", f"run      {where}", *picture]
+    names = [*(["resume"] if left else []), "eval", "tensorboard"]
+    again = "last" if is_newest(result.run) else quote(where)
+    commands = [f"nnlab {name} {again if k else quote(where)}" for k, name in enumerate(names)]
+    parts += [*left, "", *([f"picture  {where}/{PICTURE}"] if result.ended else [])]
     parts.append("next     " + "\n         ".join(commands))
     return render_text(*parts)
 

@@ -43,7 +43,8 @@ def stream_width(stream: TextIO) -> int | None:
     try:
         if not stream.isatty():
             return None
-        return max(NARROW, os.get_terminal_size(stream.fileno()).columns)
+        # A terminal that was told no size says 0.
+        return max(NARROW, os.get_terminal_size(stream.fileno()).columns or USUAL)
     except (OSError, ValueError):
         return None
 

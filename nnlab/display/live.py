@@ -47,6 +47,7 @@ class LiveView:
         self._readings = 0
         self._lock = Lock()
         self._live: Any = None
+        self._over = False
         self.begun = False
 
     def start(self, about: RunAbout) -> None:
@@ -111,6 +112,7 @@ class LiveView:
         """Draws once more and stops; the last drawing stays."""
         live, self._live = self._live, None
         if live is not None:
+            self._over = True
             live.stop()
 
     def summary(self, shown: ShownSummary) -> None:
@@ -126,8 +128,9 @@ class LiveView:
         latest = self._latest
         parts: list[Any] = [self._progress.get_renderable()]
         if latest:
-            parts += [_table(latest, self._about.steps_per_epoch), _below(latest)]
-            parts.append(self._dashboard())
+            # The summary's table, which follows, has the numbers of the last drawing.
+            parts += [] if self._over else [_table(latest, self._about.steps_per_epoch)]
+            parts += [_below(latest), self._dashboard()]
         return Visible(Group(*parts))
 
     def _dashboard(self) -> Any:

@@ -35,6 +35,7 @@ class ShownSummary:
             because the run lacks what Python handed in.
         resumable: whether there is more to train, from a checkpoint that is there.
         sick: whether something is wrong with it that `nnlab doctor` explains.
+        newest: whether commands find it as `last`, so that its path need not be read again.
     """
 
     run: str
@@ -50,6 +51,7 @@ class ShownSummary:
     held_out: Split | None = "test"
     resumable: bool = False
     sick: bool = False
+    newest: bool = False
 
 
 def two_decimals(epoch: float) -> str:
@@ -63,7 +65,7 @@ def epoch_of(step: int, per_epoch: int) -> str:
 
 
 def write_summary(shown: ShownSummary, *, stream: TextIO) -> None:
-    """Writes the last lines: what was reached beside the baseline, the run, what to do next."""
+    """Writes the last lines: what was reached beside the baseline, what to do with it next."""
     spent = f"{shown.steps:,} steps in {shown.seconds:,.1f} s"
     why = f" ({shown.why})" if shown.why else ""
     lines = [f"{shown.status.replace('_', ' ')}{why}: {spent}"]
@@ -83,11 +85,16 @@ def write_summary(shown: ShownSummary, *, stream: TextIO) -> None:
         lines.append(f"{label:<{width}}" + "".join(padded).rstrip())
     lines += shown.remarks
     split = f" --split {held}" if held != "test" else ""
+    commands = [("doctor", "")] if shown.sick else []
+    commands += [("resume", "")] if shown.resumable else []
+    commands += [("eval", split)] if held is not None else []
+    commands.append(("tensorboard", ""))
     run = quote(str(shown.run))
-    commands = [f"nnlab doctor {run}"] if shown.sick else []
-    commands += [f"nnlab resume {run}"] if shown.resumable else []
-    if held is not None:
-        commands.append(f"nnlab eval {run}{split}")
-    commands.append(f"nnlab tensorboard {run}")
-    lines += [f"run   {shown.run}", "next  " + "\n      ".join(commands)]
+    # The first names the run for good, the others as one types it.
+    names = [run, *["last" if shown.newest else run] * (len(commands) - 1)]
+    written = [
+        f"nnlab {command} {name}{rest}"
+        for (command, rest), name in zip(commands, names, strict=True)
+    ]
+    lines.append("next  " + "\n      ".join(written))
     write_wrapped(stream, "\n".join(lines))

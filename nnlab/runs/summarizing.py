@@ -20,6 +20,7 @@ from nnlab.runs.building.compiling import compile_facts
 from nnlab.runs.building.forward import batches_of
 from nnlab.runs.building.probing import seen_of
 from nnlab.runs.building.session import Session
+from nnlab.runs.folder.find import is_newest
 from nnlab.runs.folder.folder import flat_config
 from nnlab.runs.folder.pointers import pointed_to
 from nnlab.runs.folder.summary import Summary
@@ -164,6 +165,7 @@ def shown_summary(session: Session, summary: Summary, chance: Mapping[str, float
         resumable=summary.status in ("interrupted", "pruned") and not from_python and last.exists(),
         sick=not from_python
         and (summary.status == "diverged" or any(f.worse_than("note") for f in session.findings)),
+        newest=is_newest(session.folder),
     )
 
 

@@ -71,3 +71,13 @@ def test_a_message_in_a_terminal_breaks_no_word(tmp_path: Path, columns: int) ->
     assert shown.split() == plain.split()
     assert len(shown.splitlines()) >= len(plain) // columns
     assert max(map(len, shown.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(("columns", "width"), [(0, 80), (20, 40), (66, 66)])
+def test_a_terminal_without_a_size_has_the_usual_one(columns: int, width: int) -> None:
+    termios = pytest.importorskip("termios")
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    with open(theirs, "w") as stream:  # noqa: PTH123 - a descriptor
+        assert stream_width(stream) == width
+    os.close(ours)

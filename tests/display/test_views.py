@@ -220,9 +220,19 @@ def test_report_shows_the_scores_beside_the_baseline_and_what_to_do_next() -> No
         "train (mean of epoch 10)      0.09120     0.9731",
         "validation (after epoch 8)                0.9744",
         "majority class (baseline)                 0.1135",
-        "run   runs/digits/1",
         "next  nnlab eval runs/digits/1",
         "      nnlab tensorboard runs/digits/1",
+    ]
+
+
+def test_report_names_the_newest_run_once() -> None:
+    stream = io.StringIO()
+    write_summary(replace(SHOWN, newest=True, sick=True, resumable=True), stream=stream)
+    assert stream.getvalue().splitlines()[-4:] == [
+        "next  nnlab doctor runs/digits/1",
+        "      nnlab resume last",
+        "      nnlab eval last",
+        "      nnlab tensorboard last",
     ]
 
 
@@ -236,7 +246,8 @@ def test_report_of_a_run_without_scores() -> None:
     stream = io.StringIO()
     bare = replace(SHOWN, why="", scores={}, baseline={}, best_epoch=None, status="completed")
     write_summary(bare, stream=stream)
-    assert stream.getvalue().startswith("completed: 4,690 steps in 12.3 s\nrun   runs/digits/1\n")
+    begins = "completed: 4,690 steps in 12.3 s\nnext  nnlab eval runs/digits/1\n"
+    assert stream.getvalue().startswith(begins)
 
 
 def test_is_imported_without_torch_and_rich() -> None:

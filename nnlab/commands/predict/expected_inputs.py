@@ -1,6 +1,6 @@
 """What the files of a prediction must look like, from what a run knows of its data."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,7 @@ class Wanted:
         fills: whether a table may miss values.
         peak: the largest value of a pixel; None where inputs are no bytes.
         targets: names of a csv file's target columns.
+        own_targets: what else the one target of a named set may be called, however it is spelled.
         known: columns of a csv file that are no inputs, and need no word.
         layout: of a csv file; columns without a name are left out.
         notation: how its numbers are written.
@@ -65,6 +66,7 @@ class Wanted:
     fills: bool
     peak: int | None
     targets: tuple[str, ...] = ("target",)
+    own_targets: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     layout: Layout = field(default_factory=lambda: Layout(lenient=True))
     notation: Notation = field(default_factory=Notation)
@@ -72,6 +74,14 @@ class Wanted:
     arrays: tuple[str, ...] = ("x", "X", "inputs")
     target_arrays: tuple[str, ...] = ("y", "targets")
     pixels: Pixels = field(default_factory=lambda: Pixels(pixel_range="by_mode", ground="white"))
+
+    def named_in(self, columns: Collection[str]) -> "Wanted":
+        """What is wanted of a file with these columns: iris's target may be `Species`."""
+        if all(name in columns for name in self.targets):
+            return self
+        there = {name.strip().casefold(): name for name in columns if name not in self.columns}
+        found = next((there[name] for name in self.own_targets if name in there), None)
+        return self if found is None else replace(self, targets=(found,))
 
     @property
     def said(self) -> str:
@@ -91,10 +101,10 @@ def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
         known: its data.json.
     """
     data = config.data
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"own_targets": data.own_targets}
     if isinstance(data, CsvConfig):
         marks = [s.column for s in (data.validation, data.test) if isinstance(s, FromColumn)]
-        more = {
+        more |= {
             "targets": (data.target,) if isinstance(data.target, str) else data.target,
             "known": frozenset((*data.columns.drop, *marks)),
             "layout": replace(data.layout, lenient=True),
@@ -102,9 +112,9 @@ def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
             "described": data.columns,
         }
     elif isinstance(data, ImageFolderConfig):
-        more = {"pixels": Pixels(pixel_range=data.pixel_range, ground=data.background)}
+        more |= {"pixels": Pixels(pixel_range=data.pixel_range, ground=data.background)}
     elif isinstance(data, NpzConfig):
-        more = {
+        more |= {
             "arrays": (data.inputs, "x", "X"),
             "target_arrays": (data.targets, "y"),
         }

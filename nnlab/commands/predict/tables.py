@@ -48,6 +48,7 @@ def read_rows(
     start = 0
     for sheet in sheets_of(path, layout, rows=rows):
         if columns is None:
+            wanted = wanted.named_in(sheet.columns)
             columns = found_in(sheet, wanted, path)
             _tell_others(sheet, columns, wanted, path, note)
         inputs = np.concatenate(

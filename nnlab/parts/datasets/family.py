@@ -55,6 +55,8 @@ _SCALES: Mapping[Form, tuple[_Scale, ...]] = {
 class DataConfig(Kind, frozen=True):
     """The family of data sets."""
 
+    own_targets: ClassVar[tuple[str, ...]] = ()
+    """What files of these data call the one target besides `target`, in small letters."""
     splits_from: ClassVar[tuple[Literal["file", "column"], ...]] = ()
     """From where else this kind can take a split: `{file: ...}`, `{column: ...}`."""
 

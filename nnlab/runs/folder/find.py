@@ -75,6 +75,13 @@ def find_run(text: str) -> Path:
     raise ConfigError(f"{text}: no such run ({_hint(text)})")
 
 
+def is_newest(run: Path) -> bool:
+    """Whether `last` means this run: it lies in the runs' home, and none was started since."""
+    with suppress(OSError, ConfigError):
+        return find_run("last").resolve() == run.resolve()
+    return False
+
+
 def known_runs() -> list[str]:
     """What RUN can be besides a path: names, name/number, and last."""
     names = [f"{run.parent.name}/{run.name}" for run in all_runs()]

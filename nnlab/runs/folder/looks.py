@@ -38,7 +38,8 @@ class LookCounts(NamedTuple):
         """As it is told."""
         text = f"the test split has been evaluated {_times(self.family)} so far"
         others = self.family - self.run
-        return f"{text}, {_times(others)} by other runs in the same folder" if others else text
+        text += f", {_times(others)} by other runs in the same folder" if others else ""
+        return f"{text} (counted because choosing by test scores makes them too good)"
 
 
 def count_look(run: Path, examples: Examples, *, command: str) -> None:

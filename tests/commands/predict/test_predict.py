@@ -90,6 +90,26 @@ def test_accuracy_on_the_written_out_test_rows_is_that_of_eval(
     assert f"accuracy {accuracy:#.4g}: {right.count('True')} of {len(rows)} right" in done.err
 
 
+@pytest.mark.parametrize("name", ["species", "Species", "class", "target"])
+def test_a_set_s_own_name_of_its_target_is_the_target(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    examples = examples_of(runs["iris"])
+    rows = examples.rows["test"]
+    cells = [
+        [*map(repr, map(float, examples.inputs[row])),
+         examples.shape.classes[examples.targets[row]], "x"]
+        for row in rows
+    ]  # fmt: skip
+    file = table(tmp_path / "rows.csv", [*examples.shape.columns, name, "remark"], cells)
+    assert main(["predict", str(runs["iris"]), str(file), "--format", "csv"]) == 0
+    done = capsys.readouterr()
+    right = [row["right"] for row in csv.DictReader(done.out.splitlines())]
+    accuracy = right.count("True") / len(right)
+    assert accuracy == pytest.approx(nnlab.evaluate(runs["iris"])["accuracy"], abs=1e-12)
+    assert "that this run does not use: remark\n" in done.err
+
+
 def test_arrays_are_read_in_pieces_with_the_same_answers(
     runs: dict[str, Path],
     tmp_path: Path,

@@ -109,7 +109,8 @@ def test_a_damaged_record_is_not_taken_for_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "word"), [(1, "once"), (2, "twice"), (3, "3 times")])
 def test_says_the_number_in_english(number: int, word: str) -> None:
     said = LookCounts(number, number).sentence
-    assert said == f"the test split has been evaluated {word} so far"
+    why = "counted because choosing by test scores makes them too good"
+    assert said == f"the test split has been evaluated {word} so far ({why})"
 
 
 def test_every_command_that_scores_the_test_split_counts(

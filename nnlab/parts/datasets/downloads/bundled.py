@@ -92,6 +92,7 @@ class IrisConfig(_TableConfig, frozen=True):
         pool=150,
         columns=("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"),
     )
+    own_targets: ClassVar[tuple[str, ...]] = ("species", "class", "variety")
     kind: Literal["iris"] = "iris"
 
 
@@ -125,6 +126,7 @@ class WineConfig(_TableConfig, frozen=True):
             "proline",
         ),
     )
+    own_targets: ClassVar[tuple[str, ...]] = ("class", "cultivar", "wine")
     kind: Literal["wine"] = "wine"
 
 
@@ -162,6 +164,7 @@ class BreastCancerConfig(_TableConfig, frozen=True):
             *(f"worst {what}" for what in _CELL),
         ),
     )
+    own_targets: ClassVar[tuple[str, ...]] = ("diagnosis", "class")
     kind: Literal["breast_cancer"] = "breast_cancer"
 
 
@@ -181,6 +184,7 @@ class DiabetesConfig(_BundledConfig, frozen=True):
         pool=442,
         columns=("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"),
     )
+    own_targets: ClassVar[tuple[str, ...]] = ("progression", "disease progression", "y")
     kind: Literal["diabetes"] = "diabetes"
 
     def form(self, place: Place) -> Form:
