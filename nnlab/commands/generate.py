@@ -38,7 +38,8 @@ def generate(
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     chosen, _ = choose_device(device)
     options.collect_garbage_again()
-    options.show_text(prompt, nl=False)
+    begun = ""  # the prompt is told with the first piece: before it may be refused
     for piece in generate_text(folder, prompt, length, sampling, chosen):
-        options.show_text(piece, nl=False)
+        options.show_text(piece if begun else prompt + piece, nl=False)
+        begun = "yes"
     options.show_text("")

@@ -23,6 +23,8 @@ STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
          "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm",
          "local_response_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
+_BARE = ("embedding", "flatten", "global_pool", "last", "mean_time")
+"""Stems whose first layer has no number; a test holds it to the layers."""
 
 SHORT: dict[Path, str] = {("train", "early_stopping"): "patience", ("seed",): "all"}
 """Sections that a single value stands for, and the field that it is."""
@@ -138,7 +140,7 @@ def _index(node: list[Any], part: str | int, where: str, path: list[str | int], 
         kind = item.get("kind") if isinstance(item, dict) else item
         stem = STEMS.get(str(kind), str(kind))
         counts[stem] = counts.get(stem, 0) + 1
-        bare = stem in ("flatten", "global_pool") and counts[stem] == 1
+        bare = stem in _BARE and counts[stem] == 1
         names.append(stem if bare else f"{stem}{counts[stem]}")
     if part in names:
         return names.index(str(part))

@@ -247,7 +247,7 @@ NAMES = [
         BASE.replace("[16]", "[16], init: kaiming_normal"),
         "2:40: model.init: 'kaiming_normal' is called he_normal here",
     ),
-    ("a data set", "data: minst\nmodel: linear\n", "1:7: data: 'minst' is not one of and, blobs,"),
+    ("a data set", "data: minst\nmodel: linear\n", "1:7: data: 'minst' is not one of adding, and,"),
     (
         "a number",
         one("optimizer: 3"),

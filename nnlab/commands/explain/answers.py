@@ -116,6 +116,10 @@ def explain_run(run: Path, *, split: Split, rows: Sequence[int], answer: str) ->
         raise ConfigError(
             f"{opened.name}: has no outputs with a gradient, nothing can be explained"
         )
+    shape = opened.experiment.shape
+    if shape.places or shape.tokens or len(shape.inputs) == 2:
+        text = "learns from sequences; answers about images and rows of tables can be explained"
+        raise ConfigError(f"{opened.name}: {text}")
     if split == "test":
         looks.count_look(run, opened.examples, command="explain")
     numbers = _chosen(opened, split, rows)

@@ -142,7 +142,13 @@ a column's distributions."""
 
 
 def missing_classes(_: History, facts: Facts) -> Finding | None:
-    """Classes that a split has no row of."""
+    """Classes that a split has no row of.
+
+    Not of a text: its tokens are as rare as they are, and its splits are blocks that cannot be
+    drawn otherwise.
+    """
+    if facts.experiment.shape.places:
+        return None
     counts = facts.data.split_counts if facts.data is not None else {}
     train, names = counts.get("train", ()), facts.experiment.shape.classes
     for split, others in counts.items():

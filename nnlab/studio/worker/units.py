@@ -12,6 +12,7 @@ from nnlab.display.pictures.family import Scene
 from nnlab.studio.worker.columns import MOST_UNITS, UnitColumn
 from nnlab.training.probes.labels import Site
 from nnlab.training.probes.no_trace import kept_modes
+from nnlab.training.window import flat_places
 
 SIDE = 16
 """Points along each axis of a unit's map."""
@@ -81,7 +82,7 @@ class UnitMaps:
         alone = len(batch.inputs) == 1
         mode = _evaluating(scene.network) if alone else scene.sight.still()
         with torch.enable_grad(), mode, scene.sight.open(tap, whole=True):
-            losses = self._loss(scene.network(batch.inputs), batch)
+            losses = self._loss(flat_places(scene.network(batch.inputs)), batch)
             asked = list(seen.values())
             found: Any = ()
             if asked:

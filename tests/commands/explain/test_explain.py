@@ -130,6 +130,13 @@ def test_runs_without_a_gradient_and_comparisons_are_refused(tmp_path: Path) -> 
         explain_run(both, split="validation", rows=(), answer="")
 
 
+@pytest.mark.parametrize("data", [{"kind": "first_token", "length": 6}, {"kind": "sunspots"}])
+def test_sequences_are_refused_in_words(data: dict[str, Any], tmp_path: Path) -> None:
+    run = trained(tmp_path, {"data": data, "model": {"kind": "gru", "units": 4}})
+    with pytest.raises(ConfigError, match="learns from sequences"):
+        explain_run(run, split="validation", rows=(), answer="")
+
+
 def test_the_command_prints_the_page_last(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(iris), "--row", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
