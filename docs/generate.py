@@ -44,7 +44,7 @@ EXAMPLES = {
 """A line of a config for each menu; tests/docs checks each."""
 ROOMS = (
     *("core", "training", "parts", "models", "rules", "config"),
-    *("experiment", "diagnosis", "display", "runs", "comparison", "commands"),
+    *("experiment", "diagnosis", "display", "runs", "comparison", "commands", "studio"),
 )
 """From the ground up: a room imports from those before it."""
 LESSONS_ABOUT = {

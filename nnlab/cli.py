@@ -17,7 +17,7 @@ COMMANDS = {
         "check": "Is a config written right? Quick: nothing is built or loaded.",
         "show": "What will be built: layers, shapes, parameters, memory, formulas.",
         "train": "Trains. The last line on stdout is the run's folder.",
-        "studio": "Build a network in the browser, train it, watch the gradient flow back.",
+        "studio": "Build a network in the browser, and watch it train.",
         "lr": "Which learning rate? Tries growing ones on a fresh network.",
         "backprop": "One forward and one backward pass by hand, proved three ways.",
         "doctor": "What is wrong, where, since when, and what to change.",
@@ -29,8 +29,8 @@ COMMANDS = {
         "compare": "What do runs differ in? Configs, curves, scores and weights.",
         "predict": "What does the best network of a run say of these files?",
         "generate": "Goes on with a text, as the network of a run learned it.",
-        "explain": "Which inputs does an answer come from? And may that be believed?",
-        "export": "Writes a network for programs without nnlab: ONNX, torch.export, weights.",
+        "explain": "Which inputs does an answer come from?",
+        "export": "Writes the network as ONNX, torch.export or weights.",
         "pictures": "Draws a run at its beginning, its best and its end.",
         "verify": "Is every file of a run what nnlab wrote? Checks their sums.",
         "resume": "Continues a run; only durations and logging may change.",
@@ -48,7 +48,9 @@ class _Listed(Commands):
     """The commands of the list."""
 
     listed = COMMANDS
-    homes: ClassVar[Mapping[str, str]] = {"studio": "nnlab.studio.command"}
+    homes: ClassVar[Mapping[str, str]] = {
+        "studio": "Build a network in the browser, and watch it train."
+    }
 
 
 app = typer.Typer(

@@ -194,7 +194,8 @@ def test_every_loss_and_score_trains_a_step(tmp_path: Path, config: Any, task: T
     data: Any = "iris" if task == "classes" else "diabetes"
     if task == "labels":
         data = labels_config(tmp_path)["data"]
-    scores = [score for score in SCORES if task in score.tasks]
+    # mase compares with a season, which rows without an order have none of.
+    scores = [score for score in SCORES if task in score.tasks and score.kind != "mase"]
     if not config.link_inside:
         scores = [score for score in scores if score.reads != "probabilities"]
     plain = [score.model_dump() for score in scores]
@@ -400,9 +401,9 @@ class TestLabels:
     def test_are_0_or_1(self, tmp_path: Path) -> None:
         config = labels_config(tmp_path)
         (tmp_path / "labels.csv").write_text(LABELS + "2,0,1,0.5,0.5\n")
-        experiment = settled(tmp_path, **config)
+        # Before anything is built: what training would refuse, check refuses.
         with pytest.raises(DataError, match=r"2 in row 200, label 0 .*expected 0 or 1"):
-            experiment.config.data.load(place_for(tmp_path))
+            settled(tmp_path, **config)
 
     def test_need_several_columns(self, tmp_path: Path) -> None:
         config = labels_config(tmp_path)

@@ -46,5 +46,5 @@ def explain(
 
         typer.echo(dumps({"page": str(path), **found.plain()}))
         return
-    typer.echo(summary_of(found), nl=False)
-    typer.echo(str(path))
+    options.show_text(summary_of(found), nl=False)
+    options.show_path(path)

@@ -90,7 +90,7 @@ def test_a_run_says_how_many_labels_are_wrong() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("diabetes", "data.label_noise: needs classes"),
+        ("diabetes", "data.label_noise: needs a class for each example"),
         ("xor", "data.label_noise: all splits of xor are the same rows"),
     ],
 )
