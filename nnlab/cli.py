@@ -48,7 +48,7 @@ class _Listed(Commands):
     """The commands of the list."""
 
     listed = COMMANDS
-    homes: ClassVar[Mapping[str, str]] = {
+    homes: ClassVar[Mapping[str, str]] = {"studio": "nnlab.studio.command"}
         "studio": "Build a network in the browser, and watch it train."
     }
 
