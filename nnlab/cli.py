@@ -49,8 +49,6 @@ class _Listed(Commands):
 
     listed = COMMANDS
     homes: ClassVar[Mapping[str, str]] = {"studio": "nnlab.studio.command"}
-        "studio": "Build a network in the browser, and watch it train."
-    }
 
 
 app = typer.Typer(
