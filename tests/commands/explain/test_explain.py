@@ -130,7 +130,7 @@ def test_runs_without_a_gradient_and_comparisons_are_refused(tmp_path: Path) -> 
         explain_run(both, split="validation", rows=(), answer="")
 
 
-@pytest.mark.parametrize("data", [{"kind": "first_token", "length": 6}, {"kind": "sunspots"}])
+@pytest.mark.parametrize("data", [{"kind": "first_token", "steps": 6}, {"kind": "sunspots"}])
 def test_sequences_are_refused_in_words(data: dict[str, Any], tmp_path: Path) -> None:
     run = trained(tmp_path, {"data": data, "model": {"kind": "gru", "units": 4}})
     with pytest.raises(ConfigError, match="learns from sequences"):
