@@ -38,8 +38,9 @@ def generate(
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     chosen, _ = choose_device(device)
     options.collect_garbage_again()
-    begun = ""  # the prompt is told with the first piece: before it may be refused
-    for piece in generate_text(folder, prompt, length, sampling, chosen):
-        options.show_text(piece if begun else prompt + piece, nl=False)
-        begun = "yes"
+    pieces = generate_text(folder, prompt, length, sampling, chosen)
+    # Together, so that nothing is written where the prompt is refused.
+    options.show_text(prompt + next(pieces, ""), nl=False)
+    for piece in pieces:
+        options.show_text(piece, nl=False)
     options.show_text("")

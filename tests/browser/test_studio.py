@@ -207,6 +207,20 @@ def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
     expect(page.page.locator("#says")).to_contain_text("56 parameters")
 
 
+def test_another_config_is_opened_by_its_name_and_the_first_again(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    page.page.select_option("#open-config", "xor")
+    expect(page.page.locator("#status")).to_contain_text("Restart trains xor")
+    expect(page.page).to_have_title(re.compile("^xor"))
+    page.page.click("#restart")
+    expect(page.page.locator("#status")).to_contain_text("/xor/1")
+    page.page.select_option("#open-config", index=0)
+    expect(page.page).to_have_title(re.compile("^moons"))
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
 def test_the_build_tab_changes_the_text_and_nothing_else_in_it(page: Tab) -> None:
     page.page.get_by_role("tab", name="Build").click()
     page.page.select_option("#build-model-activation", "relu")

@@ -12,6 +12,7 @@ from studio_serving import Served, opened, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from nnlab.config.loading import bundled_configs
 from nnlab.runs.folder.summary import read_summary
 
 LONG = """\
@@ -61,7 +62,10 @@ class TestWhoMayAsk:
     def test_no_path_leads_out_of_the_files_of_the_page(self, server: Served) -> None:
         for path in ("../app.py", "%2e%2e/serve.py", "..%2fserve.py", "//etc/passwd"):
             assert server.ask(f"/static/{path}")[0] == 404
-        assert server.ask("/api/config?name=../../etc/passwd")[0] == 404
+        with opened(server) as page:
+            page.send("open", name="../../etc/passwd", revision=page.events[0]["revision"])
+            page.send("text", text=3, revision="x")  # what is answered
+            assert page.until("conflict")["name"] == "long"
 
     def test_what_is_too_long_or_no_text_is_refused_and_the_server_lives(
         self, server: Served
@@ -154,6 +158,25 @@ class TestRuns:
             page.until("scene")
             page.send("stop")
             page.until("over")
+
+
+class TestOpening:
+    def test_an_opened_config_brings_its_own_name_and_the_first_comes_back(
+        self, server: Served
+    ) -> None:
+        with opened(server) as page:
+            start = page.events[0]
+            page.send("open", name="xor", revision=start["revision"])
+            found = page.until("text")
+            assert (found["name"], found["own"]) == ("xor", False)
+            assert found["text"] == bundled_configs()["xor"].read_text()
+            page.send("begin", playing=False)
+            assert Path(page.until("start")["folder"]).parent.name == "xor"
+            page.send("stop")
+            page.until("over")
+            page.send("open", name="", revision=found["revision"])
+            back = page.until("text", lambda e: e["name"] == start["first"])
+            assert back["text"] == LONG
 
 
 def test_killing_the_server_stops_the_worker_softly(tmp_path: Path) -> None:

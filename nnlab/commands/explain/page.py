@@ -29,6 +29,15 @@ from nnlab.runs.finished.evaluate import eval_folder
 BLIND = 0.5
 """From this rank correlation on the map of a random network is said to look like the trained one's:
 more than half of the order of its places is the same."""
+FEWEST = 8
+"""Of fewer inputs any order is likely by chance: nothing is said."""
+_SIGNS_OF_IMAGES = (
+    "Red speaks for the answer, blue against it; methods without a sign show red alone."
+)
+_SIGNS_OF_COLUMNS = (
+    "Of integrated gradients and occlusion numbers above 0 speak for the answer, those below 0 "
+    "against it; the other methods have no sign."
+)
 _COLUMNS = 12
 _SIDE = 196
 _FOR, _AGAINST = np.array([178.0, 24.0, 43.0]), np.array([33.0, 102.0, 172.0])
@@ -44,15 +53,16 @@ def write_page(found: Explained) -> Path:
 def summary_of(found: Explained) -> str:
     """What the terminal shows: how well each method may be trusted here."""
     rows = [
-        (METHODS[name].title, _number(_last(ranks)), _verdict(ranks))
+        (METHODS[name].title, _number(_last(ranks)), _verdict(found, ranks))
         for name, ranks in found.ranks.items()
     ]
-    head = ("method", "alike when random", "")
+    head = ("method", "alike with random weights", "")
     return render_text(
         f"{found.opened.name}: {len(found.numbers)} rows of {found.split} explained",
         "",
         text_grid(rows, head=head, right=(1,)),
-        f"the parts of integrated gradients add up to within {found.gap:.2%} of the difference",
+        f"the parts of integrated gradients add up to within {found.gap:.2%} of the difference "
+        "between the output and that of the baseline, 0 after scaling",
     )
 
 
@@ -62,8 +72,8 @@ def page_of(found: Explained) -> str:
     lead = tag(
         "p",
         f"{found.opened.name}, {found.split}: which inputs the answers come from. "
-        "Red speaks for the answer, blue against it; "
-        "methods without a sign show red alone. The baseline is 0 after scaling.",
+        f"{_SIGNS_OF_IMAGES if found.question.images else _SIGNS_OF_COLUMNS} "
+        "The baseline is 0 after scaling.",
         class_="sub",
     )
     return html_document(
@@ -179,7 +189,11 @@ def _sanity(found: Explained) -> list[Markup]:
     """The randomization test, as a table with a sentence for each method."""
     layers = [rank.layer for rank in next(iter(found.ranks.values()))]
     rows = [
-        [METHODS[name].title, *(_number(rank.correlation) for rank in ranks), _verdict(ranks)]
+        [
+            METHODS[name].title,
+            *(_number(rank.correlation) for rank in ranks),
+            _verdict(found, ranks),
+        ]
         for name, ranks in found.ranks.items()
     ]
     head = ("method", *(f"from {layer} on" for layer in layers), "")
@@ -213,8 +227,10 @@ def _last(ranks: Sequence[Rank]) -> float:
     return ranks[-1].correlation if ranks else float("nan")
 
 
-def _verdict(ranks: Sequence[Rank]) -> str:
+def _verdict(found: Explained, ranks: Sequence[Rank]) -> str:
     last = _last(ranks)
+    if found.question.inputs[0].numel() < FEWEST:
+        return "too few inputs to tell"
     if isnan(last):
         return "not tested"
     if last >= BLIND:

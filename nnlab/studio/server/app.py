@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,6 @@ class Studio:
     token: str
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1")
     overrides: tuple[str, ...] = ()
-    schema: bytes = field(default=b"", repr=False)
 
 
 def studio_of(request: Request | WebSocket) -> Studio:
@@ -106,24 +105,6 @@ async def configs(_: Request) -> Response:
         first = path.read_text().partition("\n")[0].removeprefix("#").strip()
         found.append({"name": name, "about": first})
     return JSONResponse(found)
-
-
-async def config(request: Request) -> Response:
-    """GET ?name=lessons/zero_init: the text of a bundled config."""
-    path = bundled_configs().get(request.query_params.get("name", ""))
-    if path is None:
-        return PlainTextResponse("there is no such config", 404)
-    return PlainTextResponse(path.read_text())
-
-
-async def send_schema(request: Request) -> Response:
-    """GET: the JSON schema of the language, from which palette and forms are made."""
-    studio = studio_of(request)
-    if not studio.schema:
-        from nnlab.commands.schema import schema_text
-
-        studio.schema = (await asyncio.to_thread(schema_text)).encode()
-    return Response(studio.schema, media_type="application/json")
 
 
 async def send_menus(_: Request) -> Response:
@@ -180,8 +161,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/edit", edit, methods=["POST"]),
     Route("/api/definition", definition),
     Route("/api/configs", configs),
-    Route("/api/config", config),
-    Route("/api/schema", send_schema),
     Route("/api/menus", send_menus),
     WebSocketRoute("/socket", socket),
     Mount("/static", StaticFiles(directory=STATIC)),

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
+from nnlab.config.loading import bundled_configs, read_text
 from nnlab.studio.messages import FRAME, MESSAGE_HEAD, kind_of, to_json
 from nnlab.studio.server.process import WorkerProcess
 from nnlab.studio.server.spare import Spare
@@ -55,7 +56,7 @@ class StudioSession:
     def __init__(
         self, draft: Draft, spare: Spare, *, device: str = "auto", overrides: tuple[str, ...] = ()
     ) -> None:
-        self.draft = draft
+        self.draft = self._first = draft
         self.revision = 0
         """Counts the changes of the text: an edit of an older one is refused."""
         self.worker: WorkerProcess | None = None
@@ -83,7 +84,7 @@ class StudioSession:
             kind="welcome",
             **self._text_event(),
             state=self._state,
-            name=self.draft.name,
+            first=self._first.name,
             file=self.draft.file,
             overrides=list(self._overrides),
         )
@@ -106,6 +107,8 @@ class StudioSession:
             tab.painted()
         elif do == "text":
             self._edit(tab, message)
+        elif do == "open":
+            self._open(tab, message)
         elif do == "begin":
             await self.begin(message)
         elif do == "watch":
@@ -127,16 +130,29 @@ class StudioSession:
             return
         self.change(text, author=tab)
 
+    def _open(self, tab: Tab, message: Mapping[str, Any]) -> None:
+        """Another experiment: a bundled config by its name, or with "" what the page began with."""
+        name = message.get("name")
+        if message.get("revision") != self.revision:
+            tab.tell_plain(kind="conflict", **self._text_event())
+        elif name == "":
+            self._put(self._first)
+        elif name in bundled_configs():
+            found = read_text(str(name))
+            self._put(Draft(found.text, found.file, found.folder, found.name))
+
     def change(self, text: str, author: Tab | None = None) -> None:
         """Replaces the text, and tells every tab."""
-        draft = self.draft
-        self.draft = Draft(text, draft.file, draft.folder, draft.name)
+        self._put(replace(self.draft, text=text), author)
+
+    def _put(self, draft: Draft, author: Tab | None = None) -> None:
+        self.draft = draft
         self.revision += 1
         for tab in self._tabs:
             tab.tell_plain(kind="text", own=tab is author, **self._text_event())
 
     def _text_event(self) -> dict[str, Any]:
-        return {"text": self.draft.text, "revision": self.revision}
+        return {"text": self.draft.text, "revision": self.revision, "name": self.draft.name}
 
     async def begin(self, message: Mapping[str, Any]) -> None:
         """Ends the run that there is, softly, and begins one of the text as it is now.

@@ -87,8 +87,8 @@ const HEAR = {
   welcome(event) {
     state.revision = event.revision;
     Object.assign(state, event.state);
-    /** @type {HTMLSelectElement} */ ($('open-config')).options[0].textContent = event.name;
-    document.title = `${event.name} – nnlab studio`;
+    first = event.first;
+    named(event.name);
     say('');
     begin(false);
     editor.set(event.text);
@@ -96,6 +96,7 @@ const HEAR = {
   },
   text(event) {
     state.revision = event.revision;
+    if (event.name !== name) opened(event.name);
     if (!event.own) editor.set(event.text, { keep: true });
   },
   conflict(event) {
@@ -170,6 +171,39 @@ function begin(running) {
   if (running) Object.assign(state, { running: true });
   controls();
   draw();
+}
+
+/** The experiment that the text belongs to, and the one that the page began with. @type {string | undefined} */
+let name;
+/** @type {string | undefined} */
+let first;
+
+/**
+ * Says which experiment the text belongs to: its runs get this name.
+ * @param {string} now
+ */
+function named(now) {
+  name = now;
+  document.title = `${now} – nnlab studio`;
+  const select = /** @type {HTMLSelectElement} */ ($('open-config'));
+  const known = [...select.options].some((option) => option.value === first);
+  select.options[0].hidden = known;
+  select.options[0].textContent = first ?? now;
+  select.value = [...select.options].some((option) => option.value === now) ? now : '';
+}
+
+/**
+ * Another experiment was opened: what is shown is of the one before, unless that still trains.
+ * @param {string} now
+ */
+function opened(now) {
+  named(now);
+  state.variant = null;
+  if (state.running) say(`The run at hand goes on; Restart trains ${now}.`);
+  else {
+    say('');
+    begin(false);
+  }
 }
 
 /** @type {Reading[]} */
@@ -378,14 +412,9 @@ button('save').onclick = () => {
 const open = /** @type {HTMLSelectElement} */ ($('open-config'));
 ask('/api/configs').then((/** @type {{name: string, about: string}[] | null} */ found) => {
   for (const { name, about } of found ?? []) open.append(make('option', { value: name, textContent: name, title: about }));
+  if (name) named(name);
 });
-open.onchange = async () => {
-  const text = open.value && (await ask(`/api/config?name=${encodeURIComponent(open.value)}`));
-  if (!text) return;
-  state.variant = null;
-  state.begun = state.running;
-  await editor.set(text, { keep: true, tell: true });
-};
+open.onchange = () => send({ do: 'open', name: open.value, revision: state.revision });
 
 /**
  * Opens what a number is.

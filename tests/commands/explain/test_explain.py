@@ -66,6 +66,7 @@ def test_without_rows_the_worst_come_first_and_each_method_is_tested(iris: Path)
         "smoothgrad",
     ]
     assert [rank.layer for rank in found.ranks["saliency"]] == ["output", "hidden1"]
+    assert "too few inputs to tell" in " ".join(summary_of(found).split())  # of four columns
     assert all(-1 <= rank.correlation <= 1 for ranks in found.ranks.values() for rank in ranks)
 
 
@@ -98,6 +99,7 @@ def test_a_regression_explains_its_output(tmp_path: Path) -> None:
     found = explain_run(run, split="validation", rows=[4], answer="")
     assert found.answers == ("the output",)
     assert "bmi" in page_of(found)
+    assert "Red speaks" not in page_of(found)
     assert "add up to within" in " ".join(summary_of(found).split())
 
 
