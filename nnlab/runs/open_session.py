@@ -185,12 +185,13 @@ def _tell_jump(begun: RunConfig, experiment: Experiment, progress: Progress, vie
     _, total = run_lengths(begun.train, experiment.shape.sizes["train"])
     if config.schedule.observes or total == experiment.total:
         return
-    old, new = (
-        config.optimizer.lr * config.schedule.build(per_epoch=per_epoch, total=steps)(progress.step)
+    factors = (
+        config.schedule.build(per_epoch=per_epoch, total=steps)(progress.step)
         for steps in (total, experiment.total)
     )
-    if old != new:
+    old, new = (f"{config.optimizer.lr * factor:.3g}" for factor in factors)
+    if old != new:  # as it is shown
         view.note(
             f"{config.schedule.kind} follows the new length: the learning rate jumps from "
-            f"{old:.3g} to {new:.3g}"
+            f"{old} to {new}"
         )

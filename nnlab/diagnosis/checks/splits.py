@@ -157,7 +157,7 @@ def missing_classes(_: History, facts: Facts) -> Finding | None:
             rows = sum(n for k, n in enumerate(others) if not train[k])
             return _missing(
                 facts, unknown, f"no row of train is of {_few(unknown)}, and {rows:,} rows of "
-                f"{split} are: nobody can learn them", "train", "warning"
+                f"{split} are: they cannot be learned", "train", "warning"
             )  # fmt: skip
     size = max(1, sum(train))
     for split, others in counts.items():
