@@ -15,7 +15,7 @@ from nnlab.experiment.settle import settle
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.run import last_of, stream_run
 
-STEPS = 8
+SMOKE_STEPS = 8
 
 
 def smoke_all(settled: SettledComparison, *, device: str = "cpu", view: View) -> dict[str, Any]:
@@ -42,10 +42,10 @@ def smoke_run(experiment: Experiment, *, device: str = "cpu", view: View) -> dic
     if not config.data.available(where):
         examples = config.data.stand_in()
         view.note(f"smoke: {config.data.kind} is not here, random data of the same form are used")
-    train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": STEPS})
+    train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": SMOKE_STEPS})
     parts: dict[str, Any] = {"train": train}
     if config.schedule.warmup.amount:
-        warmup = Duration(STEPS // 4, "steps")
+        warmup = Duration(SMOKE_STEPS // 4, "steps")
         parts["schedule"] = config.schedule.model_copy(update={"warmup": warmup})
     config = config.model_copy(update=parts)
     # Another length is another experiment: its pace and its schedule are its own.
@@ -66,8 +66,8 @@ def smoke_run(experiment: Experiment, *, device: str = "cpu", view: View) -> dic
         split = "test" if config.data.test != "none" else "train"
         test = evaluate(run, split=split, device=device, examples=examples)
     # A rule may be done sooner; whatever else ends a run early is a failure.
-    if summary.steps != STEPS and summary.status != "completed":
-        raise CheckpointError(f"smoke: {summary.steps} steps were made, not {STEPS}")
+    if summary.steps != SMOKE_STEPS and summary.status != "completed":
+        raise CheckpointError(f"smoke: {summary.steps} steps were made, not {SMOKE_STEPS}")
     return {
         "status": summary.status,
         "steps": summary.steps,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
 
-KEY = "sha256"
+SUM_KEY = "sha256"
 _TAIL = 400
 """Characters in which the line of a sum stands."""
 _LIMIT = 256 << 20
@@ -30,8 +30,10 @@ def seal_json(values: Mapping[str, Any], *, indent: int | None = None) -> str:
     Raises:
         ValueError: a number is not finite.
     """
-    plain = {key: value for key, value in values.items() if key != KEY}
-    found = json.dumps({**plain, KEY: _digest(plain)}, indent=indent, allow_nan=False, default=str)
+    plain = {key: value for key, value in values.items() if key != SUM_KEY}
+    found = json.dumps(
+        {**plain, SUM_KEY: _digest(plain)}, indent=indent, allow_nan=False, default=str
+    )
     return found + "\n"
 
 
@@ -40,9 +42,9 @@ def json_is_sound(values: Mapping[str, Any]) -> bool | None:
 
     Spaces and the order of keys may be others: the values are what counts.
     """
-    if KEY not in values:
+    if SUM_KEY not in values:
         return None
-    return values[KEY] == _digest({k: v for k, v in values.items() if k != KEY})
+    return values[SUM_KEY] == _digest({k: v for k, v in values.items() if k != SUM_KEY})
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -76,7 +78,7 @@ def read_sealed(path: Path, *, way: str = "") -> dict[str, Any]:
     if json_is_sound(values) is False:
         what = "is damaged or was changed, its SHA-256 is another"
         raise CheckpointError(f"{path}: {what}{hint}")
-    return {key: value for key, value in values.items() if key != KEY}
+    return {key: value for key, value in values.items() if key != SUM_KEY}
 
 
 class SealedText(NamedTuple):

@@ -19,7 +19,7 @@ from nnlab.core.lazy import NDArray
 EVENT, FRAME = 0, 1
 MESSAGE_HEAD = Struct("<II")
 LENGTH = Struct("<I")
-MOST_BYTES = 2**26
+MESSAGE_BYTES = 2**26
 """Bytes of a message; a longer one is a mistake in the stream."""
 
 

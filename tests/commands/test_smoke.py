@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlab.commands.smoke import STEPS, smoke_run
+from nnlab.commands.smoke import SMOKE_STEPS, smoke_run
 from nnlab.display.open_view import open_view
 from nnlab.experiment.handed import experiment_of
 
@@ -14,7 +14,7 @@ from nnlab.experiment.handed import experiment_of
 @pytest.mark.parametrize("source", ["digits_mlp", "diabetes", "xor"])
 def test_runs_every_stage_on_the_data(source: str) -> None:
     found = smoke_run(experiment_of(source), view=open_view(quiet=True, stream=sys.stderr))
-    assert (found["status"], found["steps"]) == ("completed", STEPS)
+    assert (found["status"], found["steps"]) == ("completed", SMOKE_STEPS)
     assert found["test"]["split"] == "test"
     assert found["test"]["samples"] > 0
 

@@ -26,7 +26,7 @@ from nnlab.display.web.html import (
     side_by_side,
     tag,
 )
-from nnlab.display.web.learning import Curve, curves_figure
+from nnlab.display.web.learning import DrawnCurve, curves_figure
 
 _STYLES = (("validation", "solid"), ("train", "dotted"))
 
@@ -86,17 +86,17 @@ def _curves(found: Compared, key: str) -> Markup:
     tags = [(key, "solid", "")] if several else [
         (f"{key}/{split}", style, f" ({split})") for split, style in _STYLES
     ]  # fmt: skip
-    curves: list[Curve] = []
+    curves: list[DrawnCurve] = []
     for number, variant in enumerate(found.variants):
         for name, style, said in tags:
             lines = lines_of(variant.measured, name, found.axis)
             if not lines:
                 continue
             if len(lines) > 1:
-                curves += [Curve("", *line, number, "faint") for line in lines]
+                curves += [DrawnCurve("", *line, number, "faint") for line in lines]
             label = f"{variant.label or 'runs'}{said}"
             solid = "dotted" if style == "dotted" else "solid"
-            curves.append(Curve(label, *average_curve(lines), number, solid))
+            curves.append(DrawnCurve(label, *average_curve(lines), number, solid))
     return curves_figure(score_title(key), found.axis.label, curves)
 
 

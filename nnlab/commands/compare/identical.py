@@ -9,7 +9,7 @@ from nnlab.commands.compare.runs import Side
 from nnlab.runs.folder.checkpoint_bytes import MODEL_FILE, verified_contents
 from nnlab.runs.folder.pointers import Pointer, pointed_to
 
-POINTERS: tuple[Pointer, ...] = ("init", "best", "last")
+COMPARED: tuple[Pointer, ...] = ("init", "best", "last")
 TIMES = ("samples_per_second",)
 """Readings that no two runs share."""
 _OF_ONE_STEP = ("learning_rate", "grad_norm/")
@@ -104,7 +104,7 @@ def find_sameness(reference: Side, other: Side) -> Sameness:
         first = _differs(place, here[place], there[place], means=means)
         if first is not None:
             break
-    weights = {name: _weights(reference.folder, other.folder, name) for name in POINTERS}
+    weights = {name: _weights(reference.folder, other.folder, name) for name in COMPARED}
     alone = len(here) + len(there) - 2 * len(shared)
     return Sameness(other.label, len(shared), alone, first, weights)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnlab.commands.compare.compared import Compared
-from nnlab.commands.compare.identical import POINTERS, Sameness, WeightsOfBoth
+from nnlab.commands.compare.identical import COMPARED, Sameness, WeightsOfBoth
 from nnlab.commands.compare.scores import MOMENTS, reached_score, split_of
 from nnlab.commands.compare.variants import Variant, by_variant
 from nnlab.comparison.curves import average_curve, lines_of
@@ -236,9 +236,9 @@ def _readings(found: Sameness) -> str:
 
 def _weights(found: Mapping[str, WeightsOfBoth]) -> str:
     """As in: equal at init; best differs in all 6 tensors (step 1,000 against 600)."""
-    equal = [name for name in POINTERS if found[name].result == "equal"]
+    equal = [name for name in COMPARED if found[name].result == "equal"]
     parts = [f"equal at {', '.join(equal)}"] if equal else []
-    for name in POINTERS:
+    for name in COMPARED:
         both = found[name]
         if both.result == "missing":
             parts.append(f"{name} is missing in one of them")

@@ -10,7 +10,7 @@ from nnlab.commands.doctor.remedied import try_remedies
 from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
 from nnlab.commands.doctor.replay import replay_updates
 from nnlab.commands.doctor.report import Column, DoctorReport
-from nnlab.commands.doctor.trials import SHARE, Trials
+from nnlab.commands.doctor.trials import TRIAL_SHARE, Trials
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
@@ -233,7 +233,7 @@ def _cost(tried: Trials, summary: Summary) -> tuple[str, ...]:
         return ()
     share = tried.updates / max(1, summary.steps)
     text = f"changes were tried in {tried.updates:,} updates, {share:.0%} of the run's"
-    return (f"{text} (--no-trials: none)" if share > SHARE else text,)
+    return (f"{text} (--no-trials: none)" if share > TRIAL_SHARE else text,)
 
 
 def _source(folder: Path) -> str:

@@ -27,9 +27,9 @@ TrialVerdict = Literal["helps", "the same", "harms", "unknown"]
 _UPDATE, _SPEED = 7e-4, 2e10
 """Seconds of a small update on one core, and floating-point operations a second in a large one."""
 FEW_SECONDS = 2.0
-"""All trials of a run may take so long, or SHARE of its training where that is more."""
-SHARE = 0.15
-MOST_SECONDS = 60.0
+"""All trials of a run may take so long, or TRIAL_SHARE of its training where that is more."""
+TRIAL_SHARE = 0.15
+TRIAL_SECONDS = 60.0
 """However long the training was: nobody waits longer for a page."""
 _FEWEST = 30
 """After fewer updates nothing is said."""
@@ -103,7 +103,7 @@ class Trials:
         self._rows = facts.experiment.shape.sizes.get("validation", 0)
         self._before = _curve(history, self._score)
         self._diverged = diverged
-        self._left = min(MOST_SECONDS, max(FEW_SECONDS, SHARE * seconds))
+        self._left = min(TRIAL_SECONDS, max(FEW_SECONDS, TRIAL_SHARE * seconds))
         self.updates = 0
         """Made in all trials so far."""
 

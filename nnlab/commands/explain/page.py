@@ -29,7 +29,7 @@ from nnlab.runs.finished.evaluate import eval_folder
 BLIND = 0.5
 """From this rank correlation on the map of a random network is said to look like the trained one's:
 more than half of the order of its places is the same."""
-FEWEST = 8
+_FEW_INPUTS = 8
 """Of fewer inputs any order is likely by chance: nothing is said."""
 _SIGNS_OF_IMAGES = (
     "Red speaks for the answer, blue against it; methods without a sign show red alone."
@@ -229,7 +229,7 @@ def _last(ranks: Sequence[Rank]) -> float:
 
 def _verdict(found: Explained, ranks: Sequence[Rank]) -> str:
     last = _last(ranks)
-    if found.question.inputs[0].numel() < FEWEST:
+    if found.question.inputs[0].numel() < _FEW_INPUTS:
         return "too few inputs to tell"
     if isnan(last):
         return "not tested"

@@ -17,22 +17,22 @@ from nnlab.core.errors import ConfigError
 from nnlab.core.package import DISTRIBUTION
 from nnlab.runs.finished.answering import AnsweringNetwork
 
-Answers = Callable[[NDArray[Any]], NDArray[Any]]
+Exported = Callable[[NDArray[Any]], NDArray[Any]]
 """(N, *shape) rows as they are stored to (N, K) answers."""
 INPUT = "inputs"
 
 
-class Format(NamedTuple):
+class ExportFormat(NamedTuple):
     """A format of a graph: how it is written, and how its file is asked."""
 
     suffix: str
     needs: tuple[str, ...]
     """Packages beside nnlab's own, of the extra `export`."""
     write: Callable[[AnsweringNetwork, Mapping[str, str], Path], None]
-    open: Callable[[Path], Answers]
+    open: Callable[[Path], Exported]
 
 
-def refuse_without(name: str, format: Format) -> None:
+def refuse_without(name: str, format: ExportFormat) -> None:
     """Says what is missing, before anything is built.
 
     Raises:
@@ -83,7 +83,7 @@ def write_onnx(network: AnsweringNetwork, facts: Mapping[str, str], path: Path) 
         program.save(str(path), external_data=False)
 
 
-def open_onnx(path: Path) -> Answers:
+def open_onnx(path: Path) -> Exported:
     """Answers by onnxruntime, on the CPU."""
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
@@ -99,7 +99,7 @@ def write_exported(network: AnsweringNetwork, facts: Mapping[str, str], path: Pa
         torch.export.save(program, path, extra_files=extra)
 
 
-def open_exported(path: Path) -> Answers:
+def open_exported(path: Path) -> Exported:
     """Answers by torch, from the file alone."""
     module = torch.export.load(path).module()
 
@@ -110,8 +110,8 @@ def open_exported(path: Path) -> Answers:
     return answers
 
 
-FORMATS: dict[str, Format] = {
-    "onnx": Format(".onnx", ("onnx", "onnxscript", "onnxruntime"), write_onnx, open_onnx),
-    "exported": Format(".pt2", (), write_exported, open_exported),
+EXPORT_FORMATS: dict[str, ExportFormat] = {
+    "onnx": ExportFormat(".onnx", ("onnx", "onnxscript", "onnxruntime"), write_onnx, open_onnx),
+    "exported": ExportFormat(".pt2", (), write_exported, open_exported),
 }
 """Graphs, which can be asked. Weights alone are written by `weights.py`."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nnlab.commands.export.formats import FORMATS, INPUT, Answers, refuse_without
+from nnlab.commands.export.formats import EXPORT_FORMATS, INPUT, Exported, refuse_without
 from nnlab.commands.export.weights import write_folder, write_weights
 from nnlab.config.run_config import to_plain, to_yaml
 from nnlab.core import files
@@ -26,14 +26,14 @@ from nnlab.runs.finished.reopen import reopen_run
 from nnlab.runs.folder.find import is_comparison
 from nnlab.runs.folder.summary import read_summary
 
-LIMIT = 1e-5
+EXPORT_LIMIT = 1e-5
 """The largest difference from nnlab that is allowed, as a share of the largest answer or of 1."""
 _ROWS = 256
 _SPLITS: tuple[Split, ...] = ("test", "validation", "train")
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ExportAgreement:
     """How far the answers of a file are from those of nnlab.
 
     Attributes:
@@ -64,7 +64,7 @@ class Written:
     path: Path
     bytes: int
     facts: Mapping[str, str]
-    agreement: Agreement | None
+    agreement: ExportAgreement | None
     lowered: bool
 
     def plain(self) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def export_run(run: Path, to: str, out: Path | None) -> Written:
     if is_comparison(run):
         text = "is a comparison of several runs, one is exported at a time"
         raise CheckpointError(f"{short_path(run)}: {text} (nnlab runs lists them)")
-    if to in FORMATS:
-        refuse_without(to, FORMATS[to])
+    if to in EXPORT_FORMATS:
+        refuse_without(to, EXPORT_FORMATS[to])
     predictor = open_predictor(run, device="cpu")
     network = AnsweringNetwork(predictor)
     facts = facts_of(run, predictor, network)
@@ -108,7 +108,7 @@ def export_run(run: Path, to: str, out: Path | None) -> Written:
         with files.storage_errors(place):
             place.parent.mkdir(exist_ok=True)
     agreement = None
-    if to in FORMATS:
+    if to in EXPORT_FORMATS:
         agreement = _write_graph(run, predictor, network, facts, to=to, place=place)
     elif to == "safetensors":
         write_weights(network.network, facts, place)
@@ -166,7 +166,11 @@ def _named(names: list[str]) -> str:
 
 
 def _suffix(to: str) -> str:
-    return FORMATS[to].suffix if to in FORMATS else {"safetensors": ".safetensors"}.get(to, "")
+    return (
+        EXPORT_FORMATS[to].suffix
+        if to in EXPORT_FORMATS
+        else {"safetensors": ".safetensors"}.get(to, "")
+    )
 
 
 def _reached(run: Path) -> str:
@@ -188,14 +192,14 @@ def _write_graph(
     *,
     to: str,
     place: Path,
-) -> Agreement:
+) -> ExportAgreement:
     """Writes a graph into a folder of its own, asks it, and puts it in its place."""
     rows, stored = _some_rows(run, network.example, predictor.known)
     with TemporaryDirectory(prefix="nnlab-export-") as folder:
-        file = Path(folder) / f"model{FORMATS[to].suffix}"
-        FORMATS[to].write(network, facts, file)
-        agreement = _compare(FORMATS[to].open(file), predictor, network, rows, stored=stored)
-        if not agreement.difference <= LIMIT * max(1.0, agreement.greatest):
+        file = Path(folder) / f"model{EXPORT_FORMATS[to].suffix}"
+        EXPORT_FORMATS[to].write(network, facts, file)
+        agreement = _compare(EXPORT_FORMATS[to].open(file), predictor, network, rows, stored=stored)
+        if not agreement.difference <= EXPORT_LIMIT * max(1.0, agreement.greatest):
             text = f"answers up to {agreement.difference:.1e} away from nnlab predict"
             raise DataError(f"--to {to}: {text}, so it was not kept (another --to may agree)")
         files.write_file(place, file.read_bytes())
@@ -203,13 +207,13 @@ def _write_graph(
 
 
 def _compare(
-    answers: Answers,
+    answers: Exported,
     predictor: Predictor,
     network: AnsweringNetwork,
     rows: NDArray[Any],
     *,
     stored: bool,
-) -> Agreement:
+) -> ExportAgreement:
     """Asks a file about rows alone and together, and nnlab about the same."""
     if predictor.autocast is None:
         said = predictor(rows)
@@ -220,7 +224,7 @@ def _compare(
     together = answers(rows)
     alone = np.concatenate([answers(rows[[number]]) for number in range(min(len(rows), 16))])
     differences = (np.abs(together - wanted).max(), np.abs(alone - wanted[: len(alone)]).max())
-    return Agreement(len(rows), stored, float(max(differences)), float(np.abs(wanted).max()))
+    return ExportAgreement(len(rows), stored, float(max(differences)), float(np.abs(wanted).max()))
 
 
 def _some_rows(

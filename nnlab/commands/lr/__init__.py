@@ -8,7 +8,7 @@ import typer
 
 from nnlab.commands import options
 
-FORMATS = (".png", ".svg", ".pdf")
+_FORMATS = (".png", ".svg", ".pdf")
 
 
 def lr(
@@ -30,8 +30,8 @@ def lr(
 
     if not 0.0 < start < end < float("inf"):
         raise ConfigError(f"--from {start:g} --to {end:g}: needs 0 < from < to")
-    if plot is not None and plot.suffix not in FORMATS:
-        raise ConfigError(f"--plot {plot}: needs a name that ends in {' or '.join(FORMATS)}")
+    if plot is not None and plot.suffix not in _FORMATS:
+        raise ConfigError(f"--plot {plot}: needs a name that ends in {' or '.join(_FORMATS)}")
     options.check_device(device)
     experiment = settle_source(config, set_ or []).first  # of a comparison, the first run
     from nnlab.commands.lr.find_lr import draw_rates, find_lr, rates_page, two_digits

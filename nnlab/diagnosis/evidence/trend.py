@@ -6,9 +6,8 @@ from statistics import fmean
 from typing import NamedTuple
 
 from nnlab.diagnosis.evidence.history import History
+from nnlab.diagnosis.evidence.luck import LUCK
 
-LUCK = 2.0
-"""Standard errors that a difference must have: a chance does more in 5 of 100."""
 LEAST = 0.005
 """A fall by a smaller share of the loss from one third of the readings to the next is rest."""
 

@@ -19,7 +19,7 @@ _MOST_POINTS = 300
 """Of a longer curve the lowest and the highest point of each stretch are drawn."""
 
 
-class Curve(NamedTuple):
+class DrawnCurve(NamedTuple):
     """Values over ascending places, as a line.
 
     Attributes:
@@ -38,7 +38,7 @@ class Curve(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CurveMark:
     """A place on the horizontal axis with its name: where the best weights are.
 
     Attributes:
@@ -53,10 +53,10 @@ class Mark:
 def curves_figure(
     title: str,
     x: str,
-    curves: Sequence[Curve],
+    curves: Sequence[DrawnCurve],
     *,
     caption: Content = None,
-    mark: Mark | None = None,
+    mark: CurveMark | None = None,
     span: tuple[float, float] | None = None,
     log: bool | None = None,
 ) -> Markup:
@@ -126,7 +126,7 @@ def depth_figure(
     return _figure(plot, tag("ul", entries, class_="legend"), caption)
 
 
-def curves_legend(curves: Sequence[Curve]) -> Markup | None:
+def curves_legend(curves: Sequence[DrawnCurve]) -> Markup | None:
     """The names of curves beside a piece of their line; nothing where there is one alone."""
     named = {curve.label: curve for curve in curves if curve.label}
     if len(named) < 2:
@@ -149,7 +149,7 @@ def _figure(plot: SvgPlot, legend: Markup | None, caption: Content) -> Markup:
     return tag("figure", plot.svg(), legend, told)
 
 
-def thin_curve(curve: Curve, most: int = _MOST_POINTS) -> Curve:
+def thin_curve(curve: DrawnCurve, most: int = _MOST_POINTS) -> DrawnCurve:
     """A curve of at most about `most` points that still shows every peak.
 
     Each stretch of equally many points keeps its lowest and its highest one, and one that is not

@@ -10,7 +10,7 @@ from safetensors.numpy import save as to_bytes
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import KEY
+from nnlab.core.sums import SUM_KEY
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 
 FILE = "examples.safetensors"
@@ -50,7 +50,7 @@ def read_record(folder: Path) -> ExampleRecord:
 
 def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
     """The arrays as safetensors, with their sum in its head."""
-    return to_bytes(arrays, metadata={KEY: _sum_of(arrays)})
+    return to_bytes(arrays, metadata={SUM_KEY: _sum_of(arrays)})
 
 
 def _sum_of(arrays: Mapping[str, np.ndarray]) -> str:
@@ -64,7 +64,7 @@ def _sum_of(arrays: Mapping[str, np.ndarray]) -> str:
 def _sum_in(data: bytes) -> str | None:
     """The sum in the head of a safetensors file; None in one of an older nnlab."""
     size = int.from_bytes(data[:8], "little")
-    return files.parse_json(data[8 : 8 + size]).get("__metadata__", {}).get(KEY)
+    return files.parse_json(data[8 : 8 + size]).get("__metadata__", {}).get(SUM_KEY)
 
 
 def record_of(folder: Path) -> ExampleRecord | None:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, NnlabError
-from nnlab.core.sums import KEY, json_is_sound, open_text
+from nnlab.core.sums import SUM_KEY, json_is_sound, open_text
 from nnlab.runs.folder.data_json import read_data
 from nnlab.runs.folder.find import COMPARISON_FILE, members_of, read_comparison_file
 from nnlab.runs.folder.folder import check_config, read_env
@@ -104,7 +104,7 @@ def _judged(
 
 def _json_has_sum(path: Path) -> bool:
     values = _parsed(path)
-    return isinstance(values, dict) and KEY in values
+    return isinstance(values, dict) and SUM_KEY in values
 
 
 def _text_has_sum(path: Path) -> bool:

@@ -9,7 +9,7 @@ from nnlab.core import files
 from nnlab.core.contracts import Event, Examples, Stopped
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
-from nnlab.core.sums import KEY, json_is_sound, seal_json
+from nnlab.core.sums import SUM_KEY, json_is_sound, seal_json
 from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
@@ -113,7 +113,7 @@ def read_findings(folder: Path) -> list[Finding]:
         try:
             values = files.parse_json(line)
             if json_is_sound(values) is not False:
-                values.pop(KEY, None)
+                values.pop(SUM_KEY, None)
                 found.append(Finding.of(values))
         except (ValueError, TypeError, KeyError, AttributeError):
             continue  # of another version, or damaged: it is told anew

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, final
 
 from nnlab.core.package import FOLDER
-from nnlab.studio.messages import LENGTH, MOST_BYTES
+from nnlab.studio.messages import LENGTH, MESSAGE_BYTES
 
 _PATIENCE = 20.0
 """Seconds that a worker has to stop softly and save before it is killed."""
@@ -77,7 +77,7 @@ class WorkerProcess:
         with suppress(asyncio.IncompleteReadError):
             while True:
                 size = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))[0]
-                if size > MOST_BYTES:
+                if size > MESSAGE_BYTES:
                     self.kill()
                     break
                 take(await self._process.stdout.readexactly(size))

@@ -14,7 +14,7 @@ from safetensors import safe_open
 import nnlab
 from nnlab.__main__ import main
 from nnlab.commands.export import formats
-from nnlab.commands.export.write import LIMIT, Written, export_run, told
+from nnlab.commands.export.write import EXPORT_LIMIT, Written, export_run, told
 from nnlab.core.errors import CheckpointError, ConfigError, DataError
 from nnlab.runs.finished.answering import AnsweringNetwork
 from nnlab.runs.finished.predict import open_predictor
@@ -30,7 +30,7 @@ def trained(folder: Path, config: dict[str, Any], **handed: Any) -> Path:
 
 
 def opened(written: Written, to: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    return formats.FORMATS[to].open(written.path)
+    return formats.EXPORT_FORMATS[to].open(written.path)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_the_graph_gives_what_predict_gives(name: str, tmp_path: Path) -> None:
     written = export_run(run, "exported", tmp_path / "net.pt2")
     assert written.agreement is not None
     assert not written.agreement.stored
-    assert written.agreement.difference <= LIMIT * max(1.0, written.agreement.greatest)
+    assert written.agreement.difference <= EXPORT_LIMIT * max(1.0, written.agreement.greatest)
     assert written.lowered == (name == "bf16")
 
 
@@ -158,13 +158,13 @@ def test_a_folder_for_the_hub_trains_again(iris: Path, tmp_path: Path) -> None:
 def test_a_file_that_disagrees_is_not_kept(
     iris: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = formats.FORMATS["exported"]
+    right = formats.EXPORT_FORMATS["exported"]
 
-    def open_wrong(path: Path) -> formats.Answers:
+    def open_wrong(path: Path) -> formats.Exported:
         answers = right.open(path)
         return lambda rows: answers(rows) + 1e-3
 
-    monkeypatch.setitem(formats.FORMATS, "exported", right._replace(open=open_wrong))
+    monkeypatch.setitem(formats.EXPORT_FORMATS, "exported", right._replace(open=open_wrong))
     with pytest.raises(DataError, match=r"up to 1\.0e-03 away"):
         export_run(iris, "exported", tmp_path / "iris.pt2")
     assert not list(tmp_path.iterdir())
@@ -173,8 +173,8 @@ def test_a_file_that_disagrees_is_not_kept(
 def test_what_is_missing_is_said_with_the_way_to_get_it(
     iris: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = formats.FORMATS["onnx"]._replace(needs=("onnx", "no_such_package"))
-    monkeypatch.setitem(formats.FORMATS, "onnx", wanted)
+    wanted = formats.EXPORT_FORMATS["onnx"]._replace(needs=("onnx", "no_such_package"))
+    monkeypatch.setitem(formats.EXPORT_FORMATS, "onnx", wanted)
     with pytest.raises(ConfigError, match=r"needs no_such_package \(install: pip install .*export"):
         export_run(iris, "onnx", None)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nnlab.display.web.html import command_text
-from nnlab.display.web.learning import Curve, curves_figure, depth_figure, thin_curve
+from nnlab.display.web.learning import DrawnCurve, curves_figure, depth_figure, thin_curve
 from nnlab.display.web.svg_plot import SvgPlot, covering_log_range, log_ticks
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 368, 14, 256
@@ -71,7 +71,7 @@ def test_a_long_curve_keeps_its_peaks_its_ends_and_its_gaps() -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=10_000)
     values[1234], values[7000], values[5555] = 40.0, -40.0, nan
-    thin = thin_curve(Curve("", range(10_000), values.tolist()), 300)
+    thin = thin_curve(DrawnCurve("", range(10_000), values.tolist()), 300)
     assert len(thin.values) <= 310
     assert {0, 1234, 5555, 7000, 9999} <= set(thin.places)
     assert list(thin.places) == sorted(thin.places)
@@ -81,7 +81,10 @@ def test_a_long_curve_keeps_its_peaks_its_ends_and_its_gaps() -> None:
 
 
 def test_every_curve_has_its_name_and_its_colour() -> None:
-    curves = [Curve("<b>one</b>", (0, 1), (1, 2), 0), Curve("two", (0, 1), (2, 1), 9, "dotted")]
+    curves = [
+        DrawnCurve("<b>one</b>", (0, 1), (1, 2), 0),
+        DrawnCurve("two", (0, 1), (2, 1), 9, "dotted"),
+    ]
     figure = curves_figure("loss", "epoch", curves)
     assert "&lt;b&gt;one" in figure
     assert figure.count("curve s0") == figure.count("curve dotted s1") == 2  # line and legend

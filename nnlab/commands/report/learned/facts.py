@@ -11,7 +11,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.story import tell_story
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.family import Moment, Scene
-from nnlab.display.web.learning import Curve, Mark
+from nnlab.display.web.learning import CurveMark, DrawnCurve
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.finished.reopen import Opened
 from nnlab.runs.folder.metrics import readings_of
@@ -33,7 +33,7 @@ class LearningCurves:
     """
 
     key: str
-    curves: tuple[Curve, ...]
+    curves: tuple[DrawnCurve, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Learned:
     """
 
     ended: str
-    best: Mark | None
+    best: CurveMark | None
     chosen: str
     quantities: tuple[LearningCurves, ...]
-    learning_rate: Curve | None
+    learning_rate: DrawnCurve | None
     layers: tuple[str, ...]
     gradients: tuple[tuple[int, tuple[float, ...]], ...]
-    dead: tuple[Curve, ...]
-    saturated: tuple[Curve, ...]
+    dead: tuple[DrawnCurve, ...]
+    saturated: tuple[DrawnCurve, ...]
     findings: tuple[Finding, ...]
     picture: TaskPicture | None
     doctor: str
@@ -104,7 +104,7 @@ def how_it_learned(opened: Opened) -> Learned:
     moment = Moment(opened.step, opened.step / opened.experiment.per_epoch)
     return Learned(
         ended=_ended(summary),
-        best=None if best is None else Mark(float(best["epoch"]), "best"),
+        best=None if best is None else CurveMark(float(best["epoch"]), "best"),
         chosen="" if best is None else summary.monitor,
         quantities=tuple(_quantities(opened.experiment, readings)),
         learning_rate=_varying_rate(train),
@@ -125,7 +125,7 @@ def how_they_learned(runs: Sequence[Opened], labels: Sequence[str]) -> tuple[Lea
     Raises:
         CheckpointError: metrics.jsonl of one cannot be read.
     """
-    found: dict[str, list[Curve]] = {}
+    found: dict[str, list[DrawnCurve]] = {}
     for number, (opened, label) in enumerate(zip(runs, labels, strict=True)):
         readings = readings_of(_history(read_summary(opened.run)))
         for one in _quantities(opened.experiment, readings):
@@ -171,14 +171,14 @@ def _quantities(experiment: Experiment, readings: Sequence[Reading]) -> list[Lea
     return found
 
 
-def _curve(label: str, readings: Sequence[Reading], key: str, hue: int) -> Curve | None:
+def _curve(label: str, readings: Sequence[Reading], key: str, hue: int) -> DrawnCurve | None:
     known = [one for one in readings if key in one.values]
     if not known:
         return None
-    return Curve(label, [one.epoch for one in known], [one.values[key] for one in known], hue)
+    return DrawnCurve(label, [one.epoch for one in known], [one.values[key] for one in known], hue)
 
 
-def _varying_rate(train: Sequence[Reading]) -> Curve | None:
+def _varying_rate(train: Sequence[Reading]) -> DrawnCurve | None:
     curve = _curve("learning rate", train, "learning_rate", 0)
     return curve if curve is not None and len({*curve.values}) > 1 else None
 
@@ -200,10 +200,10 @@ def _gradients(
     return tuple(arrays["layers"].tolist()), tuple(chosen)
 
 
-def _shares(experiment: Experiment, train: Sequence[Reading], key: str) -> tuple[Curve, ...]:
+def _shares(experiment: Experiment, train: Sequence[Reading], key: str) -> tuple[DrawnCurve, ...]:
     """A curve for each layer that has such a reading, from input to output."""
     names: Mapping[str, str] = {k: seen.layer for k, seen in experiment.design.layers.seen.items()}
-    found: list[Curve] = []
+    found: list[DrawnCurve] = []
     for layer, name in names.items():
         curve = _curve(name, train, f"{key}/{layer}", len(found))
         if curve is not None:
@@ -211,7 +211,7 @@ def _shares(experiment: Experiment, train: Sequence[Reading], key: str) -> tuple
     return tuple(found)
 
 
-def _last_values(curves: Sequence[Curve]) -> dict[str, float | None]:
+def _last_values(curves: Sequence[DrawnCurve]) -> dict[str, float | None]:
     return {
         curve.label: curve.values[-1] if isfinite(curve.values[-1]) else None for curve in curves
     }

@@ -13,7 +13,7 @@ from nnlab.display.web.html import (
     side_by_side,
     tag,
 )
-from nnlab.display.web.learning import Curve, curves_figure, depth_figure
+from nnlab.display.web.learning import DrawnCurve, curves_figure, depth_figure
 
 _LAYERS = 8
 """Of more layers only those with the greatest share at any time are drawn."""
@@ -110,7 +110,7 @@ def _inside(learned: Learned) -> list[Markup]:
     return found
 
 
-def _shares(title: str, curves: tuple[Curve, ...], caption: str) -> Markup:
+def _shares(title: str, curves: tuple[DrawnCurve, ...], caption: str) -> Markup:
     highest = max((value for curve in curves for value in curve.values), default=0.0)
     shown = curves
     if len(curves) > _LAYERS:

@@ -13,7 +13,7 @@ from nnlab.display.pictures.family import Arrays, Moment, Picture, Scene
 from nnlab.display.pictures.filters import FirstWeights, mosaic
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.web.html import Markup, tag
-from nnlab.display.web.learning import HUES, Curve, curves_legend
+from nnlab.display.web.learning import HUES, DrawnCurve, curves_legend
 from nnlab.display.web.svg_plot import SvgPlot, covering_range
 
 _TINTS = ((78, 135, 214), (222, 110, 60), (82, 165, 110), (150, 110, 205), (190, 150, 40),
@@ -67,7 +67,7 @@ def _boundary(arrays: Arrays) -> Markup:
         places = own[:, 0].tolist(), own[:, 1].tolist()
         plot.dots(*places, "halo", wider=0.8)
         plot.dots(*places, f"class s{number % HUES}")
-    names = [Curve(name, (), (), number) for number, name in enumerate(classes[:24])]
+    names = [DrawnCurve(name, (), (), number) for number, name in enumerate(classes[:24])]
     return tag("figure", plot.svg(), curves_legend(names))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nnlab.core.lazy import NDArray, np
 
-CHANCE = 1e-3
+_CHANCE = 1e-3
 """How often all columns of a table together may give one, where there is none."""
 _SHRINKS = 3.0
 """By so much the deviation of the column falls without these values: else they do no harm."""
@@ -54,7 +54,7 @@ def find_far_values(values: "NDArray[np.floating]", names: Sequence[str]) -> lis
         column = values[:, place].astype(np.float64)
         if not np.isfinite(column).all():
             continue
-        if rows := _far(column, CHANCE / columns):
+        if rows := _far(column, _CHANCE / columns):
             low, middle, high = np.quantile(column, (0.05, 0.5, 0.95)).tolist()
             far = float(column[rows[0]])
             found.append(FarValues(names[place], rows, far, low, middle, high))

@@ -19,13 +19,13 @@ from nnlab.parts.datasets.files.image_files import (
     is_image,
 )
 from nnlab.parts.datasets.files.pixels import Ground, PixelRange, Pixels, pixel_remarks
-from nnlab.parts.datasets.files.split_folders import Layout, Unread, layout_of
+from nnlab.parts.datasets.files.split_folders import SplitFolders, Unread, layout_of
 from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
 
 _FITS_BYTES = 2_000_000_000
 _MOST_WORKERS = 16
 
-Side = Annotated[int, Field(ge=1, le=4096)]
+ImageSide = Annotated[int, Field(ge=1, le=4096)]
 
 
 @final
@@ -42,7 +42,7 @@ class ImageFolderConfig(DataConfig, frozen=True):
 
     kind: Literal["image_folder"] = "image_folder"
     path: str
-    image_size: Annotated[Side | tuple[Side, Side], Forms()] = 64
+    image_size: Annotated[ImageSide | tuple[ImageSide, ImageSide], Forms()] = 64
     channels: Literal["rgb", "gray"] = "rgb"
     pixel_range: PixelRange = "by_mode"
     """Black and white of gray images with more than 8 bits, or white alone: 4095 of 12 bits.
@@ -159,7 +159,7 @@ class ImageFolderConfig(DataConfig, frozen=True):
     def _root(self, place: Place) -> Path:
         return place.find(self.path)
 
-    def _layout(self, place: Place) -> Layout:
+    def _layout(self, place: Place) -> SplitFolders:
         return layout_of(self._root(place))
 
     def _training(self, place: Place) -> Path:

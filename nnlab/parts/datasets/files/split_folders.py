@@ -21,7 +21,7 @@ IGNORED_FILES = frozenset(("thumbs.db", "desktop.ini"))
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class SplitFolders:
     """Which folders hold the class folders of each split.
 
     Attributes:
@@ -62,7 +62,7 @@ def folders_in(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: cannot be read: {why} ({way})") from error
 
 
-def layout_of(folder: Path) -> Layout:
+def layout_of(folder: Path) -> SplitFolders:
     """Tells split folders from class folders.
 
     A folder is a split if its name says so and it holds folders; there must be one for train.
@@ -79,7 +79,7 @@ def layout_of(folder: Path) -> Layout:
             by_split.setdefault(split, []).append(path)
     if _TRAIN not in by_split:
         _refuse_splits(folder, inner, holding)
-        return Layout({"train": folder})
+        return SplitFolders({"train": folder})
     for split, paths in list(by_split.items()):
         if len(paths) > 1:
             exact = [path for path in paths if path.name.lower() == split]
@@ -92,7 +92,7 @@ def layout_of(folder: Path) -> Layout:
                 f"data.path: {paths[0]})"
             )
     splits: dict[Split, Path] = {split: paths[0] for split, paths in by_split.items()}
-    return Layout(splits, tuple(path for path in inner if path not in splits.values()))
+    return SplitFolders(splits, tuple(path for path in inner if path not in splits.values()))
 
 
 def _refuse_splits(folder: Path, inner: list[Path], holding: dict[Path, list[str]]) -> None:
