@@ -4,12 +4,14 @@ The log loss of p^(1/T) is convex in b = 1/T. Its slope there, of one example of
 E_b[l] - l_y, where l are the log probabilities and E_b the mean under those of b.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nnlab.commands.plain import IN_PLACE
 from nnlab.commands.report.intervals import Floats, Interval, percentile_interval, resamples
 from nnlab.parts.scores.probabilities import BINS, brier_scores, confidence_bins, log_losses
 
@@ -109,51 +111,129 @@ def _crossings(slopes: Floats, places: Floats) -> Floats:
     return places[last] + np.clip(share, 0.0, 1.0) * (places[last + 1] - places[last])
 
 
-def calibration_facts(
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The examples whose confidence lies in ]low, high].
+
+    Attributes:
+        low: the lower end, in [0, 1[.
+        high: the upper end, in ]0, 1].
+        examples: how many there are.
+        confidence: their mean probability of the predicted class; 0 without examples.
+        accuracy: the share of them that is right; 0 without examples.
+    """
+
+    low: float
+    high: float
+    examples: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationMeasures:
+    """How well the probabilities of a split fit what happened.
+
+    Attributes:
+        expected_calibration_error: in [0, 1], over `BINS` bins of equal width.
+        log_loss: mean of -log p of the right class, in nats.
+        brier: mean Brier score, in [0, 2]; in [0, 1] of two classes.
+        confidence: mean probability of the predicted class.
+        accuracy: the share that is right.
+        reliability: the bins, from low confidence to high.
+    """
+
+    expected_calibration_error: float
+    log_loss: float
+    brier: float
+    confidence: float
+    accuracy: float
+    reliability: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedTemperature:
+    """A fitted temperature with its interval, and what it does to the split that is shown.
+
+    Attributes:
+        temperature_low: lower end of the 95 % interval; None without an interval.
+        temperature_high: upper end of it; None without an interval.
+        after: the measures of the split with its logits divided by the temperature.
+        shown: whether the interval leaves 1 out and the split's log loss falls.
+    """
+
+    temperature_low: float | None
+    temperature_high: float | None
+    after: CalibrationMeasures
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTemperature:
+    """What the validation split says of a temperature.
+
+    Attributes:
+        temperature: what to divide the logits by, above 0; None where none is best.
+        fitted_on: rows of the validation split.
+        applied: its interval and its effect; None where no temperature is best.
+    """
+
+    temperature: float | None
+    fitted_on: int
+    applied: AppliedTemperature | None = field(default=None, metadata=IN_PLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Whether the probabilities of a split mean what they say.
+
+    Attributes:
+        bins: how many bins of confidence there are.
+        before: as trained.
+        fitted: a temperature from the validation split; None where there is no such split.
+    """
+
+    bins: int
+    before: CalibrationMeasures
+    fitted: FittedTemperature | None = field(default=None, metadata=IN_PLACE)
+
+
+def judge_calibration(
     probabilities: Floats,
     actual: NDArray[np.int64],
     fitting: tuple[Floats, NDArray[np.int64]] | None,
-) -> dict[str, Any]:
+) -> Calibration:
     """What is told of a split's calibration.
 
     Args:
         probabilities: (N, K).
-        actual: (N,).
+        actual: (N,) class numbers.
         fitting: those of the validation split, which the temperature is fitted on; None without.
     """
-    found: dict[str, Any] = {"bins": BINS, "before": _told(probabilities, actual)}
+    before = _measures(probabilities, actual)
     if fitting is None:
-        return found
-    fitted = fit_temperature(*fitting)
-    found |= {"temperature": None, "fitted_on": len(fitting[1])}
-    if fitted is None:
-        return found
-    low, high = fitted.interval or (None, None)
-    after = _told(cooled(probabilities, fitted.value), actual)
-    one_sided = low is not None and high is not None and not low <= 1.0 <= high
-    falls = after["log_loss"] < found["before"]["log_loss"]
-    return found | {
-        "temperature": fitted.value,
-        "temperature_low": low,
-        "temperature_high": high,
-        "after": after,
-        "shown": one_sided and falls,
-    }
+        return Calibration(BINS, before)
+    best, rows = fit_temperature(*fitting), len(fitting[1])
+    if best is None:
+        return Calibration(BINS, before, FittedTemperature(None, rows))
+    after = _measures(cooled(probabilities, best.value), actual)
+    one_sided = best.interval is not None and not best.interval.low <= 1.0 <= best.interval.high
+    low, high = best.interval or (None, None)
+    applied = AppliedTemperature(low, high, after, one_sided and after.log_loss < before.log_loss)
+    return Calibration(BINS, before, FittedTemperature(best.value, rows, applied))
 
 
-def _told(probabilities: Floats, actual: NDArray[np.int64]) -> dict[str, Any]:
+def _measures(probabilities: Floats, actual: NDArray[np.int64]) -> CalibrationMeasures:
     p, right = torch.from_numpy(probabilities).double(), torch.from_numpy(actual)
     bins = confidence_bins(p, right)
     rows = zip(bins.counts, bins.confidence, bins.accuracy, strict=True)
-    keys = ("low", "high", "examples", "confidence", "accuracy")
-    return {
-        "expected_calibration_error": bins.error,
-        "log_loss": float(log_losses(p, right).mean()),
-        "brier": float(brier_scores(p, right).mean()),
-        "confidence": float(probabilities.max(axis=1).mean()),
-        "accuracy": float((probabilities.argmax(axis=1) == actual).mean()),
-        "reliability": [
-            dict(zip(keys, (k / BINS, (k + 1) / BINS, *row), strict=True))
-            for k, row in enumerate(rows)
-        ],
-    }
+    return CalibrationMeasures(
+        expected_calibration_error=bins.error,
+        log_loss=float(log_losses(p, right).mean()),
+        brier=float(brier_scores(p, right).mean()),
+        confidence=float(probabilities.max(axis=1).mean()),
+        accuracy=float((probabilities.argmax(axis=1) == actual).mean()),
+        reliability=tuple(
+            ReliabilityBin(k / BINS, (k + 1) / BINS, *row) for k, row in enumerate(rows)
+        ),
+    )

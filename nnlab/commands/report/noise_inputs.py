@@ -3,6 +3,7 @@
 Hendrycks & Gimpel 2017, arXiv:1610.02136; Hein et al. 2019, arXiv:1812.05720.
 """
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -23,14 +24,27 @@ _ELEMENTS = 1 << 24
 SURE = 0.9
 
 
-def sureness_on_noise(case: Case) -> list[dict[str, Any]]:
-    """Mean confidence and entropy on the real split and on three sorts of noise.
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """How sure a network is of one sort of inputs; all shares are in [0, 1].
 
-    Returns:
-        [{"inputs", "examples", "confidence", "entropy", "sure"}]: the mean of the greatest
-        probability, the mean entropy as a share of log K, the share of examples above 0.9. Of
-        labels the confidence is max(p, 1 - p), mean over labels. [] without probabilities.
+    Attributes:
+        inputs: what they are.
+        examples: how many.
+        confidence: mean of the greatest probability; of labels that of max(p, 1 - p).
+        entropy: mean entropy as a share of log K, the greatest there is.
+        sure: share of confidences above `SURE`.
     """
+
+    inputs: str
+    examples: int
+    confidence: float
+    entropy: float
+    sure: float
+
+
+def sureness_on_noise(case: Case) -> list[Sureness]:
+    """On the real split and on three sorts of noise; [] where there are no probabilities."""
     if case.probabilities is None:
         return []
     split = case.split
@@ -43,18 +57,18 @@ def sureness_on_noise(case: Case) -> list[dict[str, Any]]:
     return found
 
 
-def _told(name: str, p: Floats, case: Case) -> dict[str, Any]:
+def _told(name: str, p: Floats, case: Case) -> Sureness:
     if case.opened.experiment.shape.task == "labels":
         p = np.stack([p, 1 - p], axis=2)
     greatest = p.max(axis=-1)
     entropy = -(p * np.log(np.maximum(p, np.finfo(np.float64).tiny))).sum(axis=-1)
-    return {
-        "inputs": name,
-        "examples": len(p),
-        "confidence": float(greatest.mean()),
-        "entropy": float(entropy.mean() / np.log(p.shape[-1])) if p.shape[-1] > 1 else 0.0,
-        "sure": float((greatest > SURE).mean()),
-    }
+    return Sureness(
+        inputs=name,
+        examples=len(p),
+        confidence=float(greatest.mean()),
+        entropy=float(entropy.mean() / np.log(p.shape[-1])) if p.shape[-1] > 1 else 0.0,
+        sure=float((greatest > SURE).mean()),
+    )
 
 
 def noises(examples: Examples, split: Any) -> dict[str, NDArray[np.float32]]:

@@ -1,11 +1,19 @@
 """The page: one HTML file that asks nobody for anything."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from math import isfinite
 
 from nnlab.commands.report import sections
-from nnlab.commands.report.learned.facts import Learned, LearningCurves
+from nnlab.commands.report.content import (
+    ComparedRun,
+    Judged,
+    OfClasses,
+    OfNumbers,
+    RunReport,
+    RunsReport,
+)
 from nnlab.commands.report.learned.section import curves_section, learned_section
+from nnlab.commands.report.scores import RunPair, Scored
 from nnlab.display.web.html import (
     Content,
     Markup,
@@ -22,7 +30,6 @@ from nnlab.display.web.html import (
 )
 from nnlab.runs.folder.looks import LookCounts
 
-_Plain = Mapping[str, Any]
 _ABREAST = 3
 """So many pairs are columns of the table of differences, more are its rows."""
 _SHARES = ("accuracy", "balanced_accuracy", "error_rate", "exact_match")
@@ -30,207 +37,209 @@ _UP_TO_ONE = (*_SHARES, "f1_macro", "f1_micro", "roc_auc", "average_precision", 
               "matthews_corrcoef", "cohen_kappa", "precision_macro", "recall_macro")  # fmt: skip
 
 
-def page_of(content: _Plain, config: str, learned: Learned) -> str:
-    """The report of one run.
-
-    Args:
-        content: as `content_of` gives it, the worst examples with their pictures.
-        config: of the run, as YAML.
-        learned: how it came to these scores.
-    """
-    run, task = content["run"], content["task"]
-    if task == "regression":
+def page_of_run(report: RunReport) -> str:
+    """The report of one run."""
+    about, answers = report.about, report.answers
+    if isinstance(answers, OfNumbers):
         parts: list[Content] = [
-            sections.residuals_section(content),
-            sections.worst_section(content),
+            sections.residuals_section(answers.columns, about.target_columns),
+            sections.worst_section(answers),
         ]
     else:
-        parts = [sections.classes_section(content)]
-        if task == "classes":
-            parts.append(sections.confusion_section(content))
-        parts += [sections.worst_section(content), sections.calibration_section(content)]
-        parts += [sections.curves_section(content), sections.noise_section(content)]
+        parts = [sections.classes_section(answers)]
+        if isinstance(answers, OfClasses):
+            parts.append(sections.confusion_section(answers.confusion, about.names))
+        parts.append(sections.worst_section(answers))
+        if isinstance(answers, OfClasses) and answers.calibration is not None:
+            parts.append(sections.calibration_section(answers.calibration, about.split))
+        parts.append(sections.curves_section(answers.curves))
+        parts.append(sections.noise_section(answers.meaningless_inputs))
     return html_document(
-        f"{run['name']}, {content['split']} split",
-        facts_list(_facts(content)),
-        learned_section(learned),
-        page_section("Scores", _scores(content)),
+        f"{report.run.name}, {about.split} split",
+        facts_list(_facts(report)),
+        learned_section(report.learning),
+        page_section("Scores", _scores(report)),
         parts,
-        _foot(content),
-        tag("details", tag("summary", "The whole config"), tag("pre", config)),
-        lead=[_subtitle(content), _look(content), _key(content)],
+        _foot(about),
+        tag("details", tag("summary", "The whole config"), tag("pre", report.config)),
+        lead=[_subtitle(about), _look(report.looks), _key(report.scores)],
     )
 
 
-def page_of_comparison(content: _Plain, learned: Sequence[LearningCurves]) -> str:
+def page_of_runs(report: RunsReport) -> str:
     """The report of several runs side by side, with the curves of all."""
-    runs: Sequence[_Plain] = content["runs"]
-    names = [run["label"] for run in runs]
+    about, runs, pairs = report.about, report.runs, report.pairs
     parts: list[Content] = [page_section("Scores", _side_by_side(runs))]
-    if "mcnemar" in content["pairs"][0]:
-        parts.append(page_section("McNemar's test", _mcnemar(content["pairs"])))
-    parts.append(page_section("Differences", _differences(content)))
-    if "classes" in content:
+    if any(pair.mcnemar is not None for pair in pairs):
+        parts.append(page_section("McNemar's test", _mcnemar(pairs)))
+    parts.append(page_section("Differences", _differences(pairs)))
+    if report.classes is not None:
         rows = [
-            (row["class"], f"{row['support']:,}", *(number_text(f1, like=0.5) for f1 in row["f1"]))
-            for row in content["classes"]
+            (row.class_, f"{row.support:,}", *(number_text(f1, like=0.5) for f1 in row.f1))
+            for row in report.classes
         ]
-        head = ("class", "support", *names)
+        head = ("class", "support", *(one.label for one in runs))
         right = range(1, len(head))
         parts.append(page_section("F1 of each class", scrolling_table(head, rows, right=right)))
-    about = [
-        (run["label"], run["network"], run["loss"], run["optimizer"], str(run["seed"]),
-         f"{run['epoch']:.3g}")
-        for run in runs
-    ]  # fmt: skip
+    each = [
+        (one.label, run.network, run.loss, run.optimizer, str(run.seed), f"{run.epoch:.3g}")
+        for one in runs
+        for run in [one.run]
+    ]
     head = ("run", "network", "loss", "optimizer", "seed", "epoch of the checkpoint")
     return html_document(
-        f"{len(runs)} runs on the {content['split']} split",
-        scrolling_table(head, about, right=(4, 5)),
-        curves_section(learned),
+        f"{len(runs)} runs on the {about.split} split",
+        scrolling_table(head, each, right=(4, 5)),
+        curves_section(report.learning),
         parts,
-        _foot(content),
-        lead=[_subtitle(content), _look(content)],
+        _foot(about, compared=True),
+        lead=[_subtitle(about), _look(report.looks)],
     )
 
 
-def _subtitle(content: _Plain) -> Markup:
-    kinds = {"classes": "classes", "labels": "labels"}
-    what = kinds.get(content["task"])
-    targets = f"{len(content['names'])} {what}" if what else "regression"
-    date = content["made"].replace("T", " ").replace("+00:00", " UTC")
-    text = f"{content['data']}, {targets}, {content['samples']:,} examples. {date}"
+def _subtitle(about: Judged) -> Markup:
+    what = about.task
+    targets = "regression" if what == "regression" else f"{len(about.names)} {what}"
+    date = about.made.replace("T", " ").replace("+00:00", " UTC")
+    text = f"{about.data}, {targets}, {about.samples:,} examples. {date}"
     return tag("p", text, class_="sub")
 
 
-def _look(content: _Plain) -> Markup | None:
-    if "looks" not in content:
+def _look(looks: LookCounts | None) -> Markup | None:
+    if looks is None:
         return None
-    text = LookCounts(**content["looks"]).sentence
+    text = looks.sentence
     return tag("p", f"{text[0].upper()}{text[1:]}.", class_="looks")
 
 
-def _key(content: _Plain) -> Markup:
+def _key(scores: Sequence[Scored]) -> Markup:
     """The first scores, large."""
-    found = [one for one in content["scores"] if one["key"] != "loss"][:3]
-
-    def value(one: _Plain) -> Content:
-        share = one["key"] in _SHARES
-        said = percent_text(one["value"], 2) if share else number_text(one["value"])
-        low, high, base = (
-            percent_text(one[k], 2) if share else number_text(one[k], like=one["value"])
-            for k in ("low", "high", "baseline")
-        )
-        small = [] if one["low"] is None else [tag("small", f"{low} to {high}")]
-        small += [] if one["baseline"] is None else [tag("small", f"baseline {base}")]
-        return [said, small]
-
-    return facts_list([(score_title(one["key"]), value(one)) for one in found], "key")
+    found = [one for one in scores if one.key != "loss"][:3]
+    return facts_list([(score_title(one.key), _large(one)) for one in found], "key")
 
 
-def _facts(content: _Plain) -> list[tuple[str, Content]]:
-    run = content["run"]
-    epoch = f"epoch {run['epoch']:.4g}, step {run['step']:,}"
-    chosen = "the last" if run["chosen_by"] == "none" else f"best {run['chosen_by']}"
-    sizes = ", ".join(f"{name} {count:,}" for name, count in run["sizes"].items())
+def _large(one: Scored) -> Content:
+    """A score with its interval and its baseline, small; shares in percent."""
+
+    def said(value: float | None) -> str:
+        if one.key in _SHARES:
+            return percent_text(value, 2)
+        return number_text(value, like=one.value)
+
+    small: list[Content] = []
+    if one.interval is not None:
+        small.append(tag("small", " to ".join(map(said, one.interval))))
+    if one.baseline is not None:
+        small.append(tag("small", f"baseline {said(one.baseline)}"))
+    return [said(one.value), small]
+
+
+def _facts(report: RunReport) -> list[tuple[str, Content]]:
+    run = report.run
+    epoch = f"epoch {run.epoch:.4g}, step {run.step:,}"
+    chosen = "the last" if run.chosen_by == "none" else f"best {run.chosen_by}"
+    sizes = ", ".join(f"{name} {count:,}" for name, count in run.sizes.items())
     return [
-        ("run", run["folder"]),
+        ("run", run.folder),
         ("checkpoint", f"{epoch} ({chosen})"),
-        ("network", run["network"]),
-        ("parameters", f"{run['parameters']:,}"),
-        ("loss", run["loss"]),
-        ("optimizer", f"{run['optimizer']}; schedule {run['schedule']}"),
-        ("training", f"{run['epochs']} epochs, batches of {run['batch_size']}; {run['status']}"),
-        ("seed", str(run["seed"])),
+        ("network", run.network),
+        ("parameters", f"{run.parameters:,}"),
+        ("loss", run.loss),
+        ("optimizer", f"{run.optimizer}; schedule {run.schedule}"),
+        ("training", f"{run.epochs} epochs, batches of {run.batch_size}; {run.status}"),
+        ("seed", str(run.seed)),
         ("examples", sizes),
-        ("data, SHA-256", f"{content['digest'][:16]}\N{HORIZONTAL ELLIPSIS}"),
+        ("data, SHA-256", f"{report.about.digest[:16]}\N{HORIZONTAL ELLIPSIS}"),
     ]
 
 
-def _scores(content: _Plain) -> Markup:
+def _scores(report: RunReport) -> Markup:
     rows = [
         (
-            score_title(one["key"]),
-            number_text(one["value"]),
-            interval_text(one, like=one["value"]),
-            number_text(one["baseline"], like=one["value"]),
+            score_title(one.key),
+            number_text(one.value),
+            interval_text(one.interval, like=one.value),
+            number_text(one.baseline, like=one.value),
             _range(one),
         )
-        for one in content["scores"]
+        for one in report.scores
     ]
-    base = {"regression": "mean"}.get(content["task"], "majority")
+    base = "mean" if report.about.task == "regression" else "majority"
     head = ("", "value", "95 % interval", f"baseline ({base})", "")
     return scrolling_table(head, rows, right=(1, 2, 3), main=(1,), classes={4: "range"})
 
 
-def _range(one: _Plain) -> Markup | None:
+def _range(one: Scored) -> Markup | None:
     """A score on its scale: a dot, its interval, a line for the baseline."""
-    known = [one[key] for key in ("value", "low", "high", "baseline") if one[key] is not None]
-    if one["value"] is None or one["low"] is None:
+    base = one.baseline
+    if one.interval is None or not isfinite(one.value):
         return None
-    low, high = min(0.0, *known), 1.0 if one["key"] in _UP_TO_ONE else 1.05 * max(known)
+    known = [one.value, *one.interval, *([] if base is None else [base])]
+    low, high = min(0.0, *known), 1.0 if one.key in _UP_TO_ONE else 1.05 * max(known)
     if high <= low:
         return None
 
     def at(value: float) -> str:
         return f"{4 + 162 * (value - low) / (high - low):.1f}"
 
-    base = one["baseline"]
     parts = [
         tag("line", x1=4, x2=166, y1=7, y2=7, class_="track"),
-        tag("line", x1=at(one["low"]), x2=at(one["high"]), y1=7, y2=7, class_="between"),
-        tag("circle", cx=at(one["value"]), cy=7, r=2.6, class_="here"),
-    ]
+        tag("line", x1=at(one.interval.low), x2=at(one.interval.high), y1=7, y2=7,
+            class_="between"),
+        tag("circle", cx=at(one.value), cy=7, r=2.6, class_="here"),
+    ]  # fmt: skip
     if base is not None:
         parts.append(tag("line", x1=at(base), x2=at(base), y1=1, y2=13, class_="base"))
     return tag("svg", parts, viewBox="0 0 170 14", aria_hidden="true")
 
 
-def _side_by_side(runs: Sequence[_Plain]) -> Markup:
-    scores = [{one["key"]: one for one in run["scores"]} for run in runs]
+def _side_by_side(runs: Sequence[ComparedRun]) -> Markup:
+    scores = [{one.key: one for one in run.scores} for run in runs]
     shared = [key for key in scores[0] if all(key in found for found in scores)]
     rows: list[Sequence[Content]] = []
     for key in shared:
         cells: list[Content] = []
         for found in scores:
             one = found[key]
-            text = interval_text(one, like=one["value"])
+            text = interval_text(one.interval, like=one.value)
             small = tag("small", tag("br"), text, class_="soft")
-            cells.append([number_text(one["value"]), small])
-        rows.append((score_title(key), *cells, number_text(scores[0][key]["baseline"])))
-    head = ("", *(run["label"] for run in runs), "baseline")
+            cells.append([number_text(one.value), small])
+        rows.append((score_title(key), *cells, number_text(scores[0][key].baseline)))
+    head = ("", *(run.label for run in runs), "baseline")
     return scrolling_table(head, rows, right=range(1, len(head)), main=(1,))
 
 
-def _mcnemar(pairs: Sequence[_Plain]) -> Markup:
+def _mcnemar(pairs: Sequence[RunPair]) -> Markup:
     rows = [
         (
-            f"{one['first']}, {one['second']}",
-            f"{one['mcnemar']['only_first_right']:,}",
-            f"{one['mcnemar']['only_second_right']:,}",
-            one["mcnemar"]["method"],
-            p_value(one["mcnemar"]["p"]),
-            p_value(one["mcnemar"]["p_holm"]),
+            f"{pair.first}, {pair.second}",
+            f"{test.only_first_right:,}",
+            f"{test.only_second_right:,}",
+            test.method,
+            p_value(test.p),
+            p_value(test.p_holm),
         )
-        for one in pairs
+        for pair in pairs
+        if (test := pair.mcnemar) is not None
     ]
     head = ("pair", "only the first right", "only the second right", "method", "p", "p, Holm")
     return scrolling_table(head, rows, right=(1, 2, 4, 5))
 
 
-def _differences(content: _Plain) -> Markup:
-    keys = list(content["pairs"][0]["differences"])
+def _differences(pairs: Sequence[RunPair]) -> Markup:
+    # Runs of different losses have different scores: a table holds those that all pairs share.
+    keys = [key for key in pairs[0].differences if all(key in p.differences for p in pairs)]
     rows: list[Sequence[Content]] = []
-    for pair in content["pairs"]:
+    for pair in pairs:
         cells: list[Content] = []
         for key in keys:
-            one = pair["differences"][key]
-            size = one["difference"]
-            text = interval_text(one, like=size, sign=True)
+            one = pair.differences[key]
+            size = one.difference
+            text = interval_text((one.low, one.high), like=size, sign=True)
             cells.append(
                 [number_text(size, sign=True), tag("small", tag("br"), text, class_="soft")]
             )
-        rows.append((f"{pair['first']} \N{MINUS SIGN} {pair['second']}", *cells))
+        rows.append((f"{pair.first} \N{MINUS SIGN} {pair.second}", *cells))
     head: Sequence[Content] = ("pair", *map(score_title, keys))
     if len(rows) <= _ABREAST:
         head, *turned = zip(head, *rows, strict=True)
@@ -238,7 +247,7 @@ def _differences(content: _Plain) -> Markup:
     return scrolling_table(head, rows, right=range(1, len(head)))
 
 
-def _foot(content: _Plain) -> Markup:
+def _foot(about: Judged, *, compared: bool = False) -> Markup:
     """How the numbers were made."""
     lines = [
         "Intervals are 95 %: Wilson's for shares of examples (1927), for all else the percentile "
@@ -247,21 +256,21 @@ def _foot(content: _Plain) -> Markup:
         "Baseline: the majority class, the classes' shares where probabilities are judged, or the "
         "mean, all of the training split.",
     ]
-    if content["task"] == "classes":
+    if about.task == "classes":
         lines += [
             "Expected calibration error: 15 bins of equal width (Naeini et al. 2015, Guo et al. "
             "2017). Temperature scaling: Guo et al. 2017.",
         ]
-    if "pairs" in content:
+    if compared:
         lines += [
             "Differences are the first run minus the second, over the same resamples for both.",
         ]
-        if content["task"] != "regression":
+        if about.task != "regression":
             lines.append(
                 "McNemar's test: exact binomial below 25 discordant examples, else chi-squared "
                 "with Edwards's correction; Holm's adjustment for all pairs. Of more than six runs "
                 "the first is compared with each."
             )
-    about = f"nnlab {content['nnlab']}, on {content['device']}."
+    made = f"nnlab {about.nnlab}, on {about.device}."
     return tag("footer", tag("h3", "Methods"), tag("ul", [tag("li", t) for t in lines]),
-               tag("p", about))  # fmt: skip
+               tag("p", made))  # fmt: skip

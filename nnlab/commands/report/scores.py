@@ -1,7 +1,7 @@
 """Every score of a split with its interval, and what is reached without inputs beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import isfinite
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlab.commands.plain import IF_KNOWN
 from nnlab.commands.report import intervals
 from nnlab.commands.report.cases import Case
 from nnlab.commands.report.intervals import Floats, Interval, Statistic, percentile_interval
@@ -55,7 +56,8 @@ class Scored:
         value: over all examples; NaN where it is not defined.
         interval: 95 %, or None.
         method: wilson, bootstrap or none.
-        baseline: what the majority class, the classes' shares or the mean reach; or None.
+        baseline: what the majority class, the classes' shares or the mean reach; None where there
+            is no such thing, or it is not defined.
         higher_is_better: whether it should grow.
         draws: (R,) its values in the resamples.
     """
@@ -70,12 +72,12 @@ class Scored:
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        found = self.interval
+        low, high = self.interval or (None, None)
         return {
             "key": self.key,
-            "value": self.value if isfinite(self.value) else None,
-            "low": None if found is None else found.low,
-            "high": None if found is None else found.high,
+            "value": self.value,
+            "low": low,
+            "high": high,
             "interval": self.method,
             "resamples": len(self.draws),
             "baseline": self.baseline,
@@ -105,10 +107,15 @@ def scores_of_case(case: Case) -> list[Scored]:
     guessed = blind_baseline(experiment, examples, case.split)
     found = [Scored("loss", values["loss"], None, "", None, False, draws["loss"])]
     found += [
-        Scored(key, values[key], None, "", guessed.get(key), kind.higher_is_better, draws[key])
+        Scored(key, values[key], None, "", base, kind.higher_is_better, draws[key])
         for key, kind in kinds.items()
+        for base in [_if_finite(guessed.get(key))]
     ]
     return [_with_interval(one, kinds.get(one.key), case) for one in found]
+
+
+def _if_finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
 
 
 def _with_standard(case: Case) -> Experiment:
@@ -238,9 +245,60 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class McNemarFacts:
+    """McNemar's test of a pair of runs.
+
+    Attributes:
+        only_first_right: examples that the first run alone has right.
+        only_second_right: examples that the second run alone has right.
+        p: two-sided, in [0, 1].
+        method: exact or chi-squared.
+        p_holm: p adjusted for all pairs of the report, at least p.
+    """
+
+    only_first_right: int
+    only_second_right: int
+    p: float
+    method: str
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDifference:
+    """A score of the first run minus that of the second, in the score's unit.
+
+    Attributes:
+        difference: NaN where one of them is not defined.
+        low: lower end of the 95 % interval over shared resamples; None without an interval.
+        high: upper end of that interval; None without one.
+    """
+
+    difference: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPair:
+    """Two runs held against each other.
+
+    Attributes:
+        first: its label.
+        second: its label.
+        mcnemar: the test of who is right how often; None for a regression.
+        differences: of each score that both have, by its key.
+    """
+
+    first: str
+    second: str
+    mcnemar: McNemarFacts | None = field(metadata=IF_KNOWN)
+    differences: Mapping[str, ScoreDifference]
+
+
+def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, ScoreDifference]:
     """A - B of each score that both have, with the interval over shared resamples."""
-    found: dict[str, Any] = {}
+    found: dict[str, ScoreDifference] = {}
     for key in (key for key in a if key in b):
         one, two = a[key], b[key]
         shared = min(len(one.draws), len(two.draws))
@@ -248,7 +306,7 @@ def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, 
         if one.interval is None or two.interval is None or interval is None:
             interval = (None, None)
         low, high = interval
-        found[key] = {"difference": one.value - two.value, "low": low, "high": high}
+        found[key] = ScoreDifference(one.value - two.value, low, high)
     return found
 
 
@@ -256,7 +314,7 @@ def compare_pairs(
     names: Sequence[str],
     scores: Sequence[Mapping[str, Scored]],
     right: Sequence[NDArray[np.bool_]] | None,
-) -> list[dict[str, Any]]:
+) -> list[RunPair]:
     """Every pair of runs: differences of scores, and of classes McNemar's test.
 
     Of more than `ALL_PAIRS` runs, the first against each other one.
@@ -266,23 +324,14 @@ def compare_pairs(
         scores: of each, by key.
         right: of each, (N,) whether an example is right; None for a regression.
     """
-    found: list[dict[str, Any]] = []
     pairs = [(i, j) for i, j in combinations(range(len(names)), 2)
              if i == 0 or len(names) <= ALL_PAIRS]  # fmt: skip
-    for i, j in pairs:
-        one: dict[str, Any] = {"first": names[i], "second": names[j]}
-        if right is not None:
-            test = mcnemar(right[i], right[j])
-            one["mcnemar"] = {
-                "only_first_right": test.first,
-                "only_second_right": test.second,
-                "p": test.p,
-                "method": test.method,
-            }
-        one["differences"] = _differences(scores[i], scores[j])
-        found.append(one)
+    tests: list[McNemarFacts | None] = [None] * len(pairs)
     if right is not None:
-        adjusted = holm([one["mcnemar"]["p"] for one in found])
-        for one, p in zip(found, adjusted, strict=True):
-            one["mcnemar"]["p_holm"] = p
-    return found
+        judged = [mcnemar(right[i], right[j]) for i, j in pairs]
+        adjusted = holm([test.p for test in judged])
+        tests = [McNemarFacts(*test, p) for test, p in zip(judged, adjusted, strict=True)]
+    return [
+        RunPair(names[i], names[j], test, _differences(scores[i], scores[j]))
+        for (i, j), test in zip(pairs, tests, strict=True)
+    ]

@@ -1,9 +1,19 @@
 """The parts of the page that a task has: classes, labels, numbers, and the worst examples."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from nnlab.commands.report import charts
+from nnlab.commands.report.calibration import Calibration, CalibrationMeasures
+from nnlab.commands.report.classes import (
+    ClassCurve,
+    ConfusedPair,
+    WorstClassified,
+    WorstLabels,
+)
+from nnlab.commands.report.content import OfClasses, OfLabels, OfNumbers
+from nnlab.commands.report.noise_inputs import Sureness
+from nnlab.commands.report.regression import TargetColumn, WorstPredicted
+from nnlab.commands.report.shown_inputs import NamedValue
 from nnlab.display.web.html import (
     NONE,
     Markup,
@@ -18,14 +28,22 @@ from nnlab.display.web.html import (
     tag,
 )
 
-_Plain = Mapping[str, Any]
+_Worst = WorstClassified | WorstLabels | WorstPredicted
 _BARS = "As trained. Orange: surer than right; light blue: righter than sure."
+_MEASURES = (
+    *map(score_title, ("expected_calibration_error", "log_loss", "brier")),
+    *("mean confidence", "accuracy"),
+)
 _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
-def confusion_section(content: _Plain) -> Markup:
-    """What is taken for what."""
-    matrix, names = content["confusion"], content["names"]
+def confusion_section(matrix: list[list[int]], names: Sequence[str]) -> Markup:
+    """What is taken for what.
+
+    Args:
+        matrix: (K, K) examples, the right classes in rows.
+        names: of the K classes.
+    """
     shade = "Blue is right, orange is wrong; the shade is the square root of the share."
     return page_section(
         "Confusion matrix",
@@ -40,105 +58,101 @@ def confusion_section(content: _Plain) -> Markup:
     )
 
 
-def _pairs(content: _Plain) -> Markup:
+def _pairs(pairs: Sequence[ConfusedPair]) -> Markup:
     rows = [
-        (pair["actual"], pair["predicted"], str(pair["count"]), percent_text(pair["share"]))
-        for pair in content["confused_pairs"]
+        (pair.actual, pair.predicted, str(pair.count), percent_text(pair.share)) for pair in pairs
     ]
     head = ("actual", "predicted", "examples", "of the actual class")
     listed = scrolling_table(head, rows, right=(2, 3)) if rows else tag("p", "No mistake was made.")
     return tag("div", tag("h3", "Most confused pairs"), listed)
 
 
-def classes_section(content: _Plain) -> Markup:
+def classes_section(answers: OfClasses | OfLabels) -> Markup:
     """Precision, recall, F1 of each class or label."""
     rows = [
         (
-            row["class"],
-            number_text(row["precision"], like=0.5),
-            number_text(row["recall"], like=0.5),
-            interval_text({"low": row["recall_low"], "high": row["recall_high"]}, like=0.5),
-            number_text(row["f1"], like=0.5),
-            f"{row['support']:,}",
+            row.class_,
+            number_text(row.precision, like=0.5),
+            number_text(row.recall, like=0.5),
+            interval_text((row.recall_low, row.recall_high), like=0.5),
+            number_text(row.f1, like=0.5),
+            f"{row.support:,}",
         )
-        for row in content["classes"]
+        for row in answers.classes
     ]
-    word = "label" if content["task"] == "labels" else "class"
+    word = "label" if isinstance(answers, OfLabels) else "class"
     head = (word, "precision", "recall", "95 % interval", "F1", "support")
     each = scrolling_table(head, rows, right=(1, 2, 3, 4, 5))
-    if word == "label":
+    if isinstance(answers, OfLabels):
         return page_section("Labels", each)
-    return page_section(
-        "Classes", side_by_side(tag("div", tag("h3", "Each class"), each), _pairs(content))
-    )
+    classes = tag("div", tag("h3", "Each class"), each)
+    return page_section("Classes", side_by_side(classes, _pairs(answers.confused_pairs)))
 
 
-def calibration_section(content: _Plain) -> Markup | None:
+def calibration_section(found: Calibration, split: str) -> Markup:
     """Reliability before and after a temperature."""
-    found = content.get("calibration")
-    if found is None:
-        return None
-    before, after = found["before"], found["after"] if found.get("shown") else None
-    keys = ("expected_calibration_error", "log_loss", "brier", "confidence", "accuracy")
-    names = {"confidence": "mean confidence"}
-    rows = [
-        (
-            names.get(key, score_title(key)),
-            number_text(before[key], like=0.5),
-            *([number_text(after[key], like=0.5)] if after else []),
-        )
-        for key in keys
-    ]
-    head = ("", "as trained", *(["with temperature"] if after else []))
+    fitted = found.fitted
+    applied = None if fitted is None else fitted.applied
+    shown = applied if applied is not None and applied.shown else None
+    before = found.before
+    columns = [_measured(before), *([_measured(shown.after)] if shown else [])]
+    rows = [*zip(_MEASURES, *columns, strict=True)]
+    head = ("", "as trained", *(["with temperature"] if shown else []))
     pictures = [
         figure_with_caption(
-            charts.reliability_chart("reliability diagram", before["reliability"]), _BARS
+            charts.reliability_chart("reliability diagram", before.reliability), _BARS
         ),
         figure_with_caption(
-            charts.confidence_chart("histogram of confidence", before["reliability"]),
-            f"Confidence, {found['bins']} bins of equal width.",
+            charts.confidence_chart("histogram of confidence", before.reliability),
+            f"Confidence, {found.bins} bins of equal width.",
         ),
     ]
-    if after:
-        shown = charts.reliability_chart(
-            "reliability diagram, with temperature", after["reliability"]
+    if shown and fitted:
+        picture = charts.reliability_chart(
+            "reliability diagram, with temperature", shown.after.reliability
         )
-        caption = f"Logits divided by T = {number_text(found['temperature'])}."
-        pictures.insert(1, figure_with_caption(shown, caption))
+        caption = f"Logits divided by T = {number_text(fitted.temperature)}."
+        pictures.insert(1, figure_with_caption(picture, caption))
     return page_section(
         "Calibration",
         scrolling_table(head, rows, right=(1, 2)),
-        tag("p", temperature_claim(found, content["split"]), class_="soft"),
+        tag("p", temperature_claim(found, split), class_="soft"),
         side_by_side(*pictures),
     )
 
 
-def temperature_claim(found: _Plain, split: str) -> str:
+def _measured(one: CalibrationMeasures) -> list[str]:
+    """The numbers of `_MEASURES`."""
+    numbers = (one.expected_calibration_error, one.log_loss, one.brier, one.confidence)
+    return [number_text(number, like=0.5) for number in (*numbers, one.accuracy)]
+
+
+def temperature_claim(found: Calibration, split: str) -> str:
     """What a fitted temperature shows, or that these rows do not show it.
 
     Args:
         found: the facts of the calibration.
         split: the one that is told of.
     """
-    if "temperature" not in found:
+    if found.fitted is None:
         return "There is no validation split to fit a temperature on."
-    value = found["temperature"]
-    if value is None:
+    value, applied = found.fitted.temperature, found.fitted.applied
+    if value is None or applied is None:
         return "No temperature is best on the validation split: all of it is right, or too little."
-    rows, on_these = found["fitted_on"], split == "validation"
-    low, high = found["temperature_low"], found["temperature_high"]
+    rows, on_these = found.fitted.fitted_on, split == "validation"
+    low, high = applied.temperature_low, applied.temperature_high
     fitted = f"T = {number_text(value)}"
     if low is not None:
         fitted += f" (95 % interval {number_text(low)} to {number_text(high)})"
     fitted += f", fitted on {rows:,} validation rows"
-    if low is None or low <= 1.0 <= high:
+    if low is None or high is None or low <= 1.0 <= high:
         why = "has no interval" if low is None else "may as well be 1"
         return (
             f"{fitted}: it {why}, so that these {rows:,} rows do not show that the network is too "
             "sure or not sure enough."
         )
-    if not found["shown"]:
-        before, after = (number_text(found[key]["log_loss"]) for key in ("before", "after"))
+    if not applied.shown:
+        before, after = (number_text(one.log_loss) for one in (found.before, applied.after))
         return (
             f"{fitted}: the log loss of the {split} split does not fall with it ({before} before, "
             f"{after} with it), so that these {rows:,} rows do not show what would mend it."
@@ -148,29 +162,26 @@ def temperature_claim(found: _Plain, split: str) -> str:
     return f"{fitted}: the network is {word}.{same}"
 
 
-def curves_section(content: _Plain) -> Markup | None:
+def curves_section(found: Sequence[ClassCurve]) -> Markup | None:
     """ROC and precision-recall curves with their areas."""
-    found = content["curves"]
     if not found:
         return None
     rows: list[Sequence[str]] = [
         (
-            one["class"],
-            number_text(one["roc_auc"], like=0.5),
-            number_text(one["average_precision"], like=0.5),
-            number_text(one["share"], like=0.5),
+            one.class_,
+            number_text(one.roc_auc, like=0.5),
+            number_text(one.average_precision, like=0.5),
+            number_text(one.share, like=0.5),
         )
         for one in found
     ]
     if len(found) > 1:
-        means = [
-            sum(one[key] for one in found) / len(found)
-            for key in ("roc_auc", "average_precision", "share")
-        ]
+        numbers = [(one.roc_auc, one.average_precision, one.share) for one in found]
+        means = [sum(column) / len(found) for column in zip(*numbers, strict=True)]
         rows.append(("macro mean", *(number_text(value, like=0.5) for value in means)))
         lines = "Thin lines: each against the rest; strong: their mean."
     else:
-        lines = f"Positive: {found[0]['class']}."
+        lines = f"Positive: {found[0].class_}."
     head = ("", "ROC AUC", "average precision", "share of examples")
     return page_section(
         "Curves over thresholds",
@@ -186,18 +197,17 @@ def curves_section(content: _Plain) -> Markup | None:
     )
 
 
-def noise_section(content: _Plain) -> Markup | None:
+def noise_section(found: Sequence[Sureness]) -> Markup | None:
     """How sure the network is of noise."""
-    found = content["meaningless_inputs"]
     if not found:
         return None
     rows = [
         (
-            one["inputs"],
-            f"{one['examples']:,}",
-            number_text(one["confidence"], like=0.5),
-            number_text(one["entropy"], like=0.5),
-            percent_text(one["sure"]),
+            one.inputs,
+            f"{one.examples:,}",
+            number_text(one.confidence, like=0.5),
+            number_text(one.entropy, like=0.5),
+            percent_text(one.sure),
         )
         for one in found
     ]
@@ -214,16 +224,20 @@ def noise_section(content: _Plain) -> Markup | None:
     )
 
 
-def residuals_section(content: _Plain) -> list[Markup]:
-    """The fit of each target column."""
-    names = content["target_columns"]
-    many = len(content["columns"]) > 1
+def residuals_section(columns: Sequence[TargetColumn], names: Sequence[str]) -> list[Markup]:
+    """The fit of each target column.
+
+    Args:
+        columns: T of them.
+        names: of the T columns.
+    """
+    many = len(columns) > 1
     found: list[Markup] = []
-    for name, column in zip(names, content["columns"], strict=True):
-        spread = column["quantiles"]
+    for name, column in zip(names, columns, strict=True):
+        spread = column.quantiles
         rows = [
-            ("mean residual", number_text(column["mean_residual"])),
-            ("deviation of residuals", number_text(column["deviation"])),
+            ("mean residual", number_text(column.mean_residual)),
+            ("deviation of residuals", number_text(column.deviation)),
             ("half of the errors are below", number_text(spread["50%"])),
             ("nine of ten are below", number_text(spread["90%"])),
         ]
@@ -245,72 +259,70 @@ def residuals_section(content: _Plain) -> list[Markup]:
     return found
 
 
-def worst_section(content: _Plain) -> Markup | None:
+def worst_section(answers: OfClasses | OfLabels | OfNumbers) -> Markup | None:
     """The examples that were judged worst, with what can be seen of them."""
-    found: Sequence[_Plain] = content["worst"]
+    found = answers.worst
     if not found:
         return None
-    task = content["task"]
-    title = {"classes": "Worst mistakes", "labels": "Worst examples"}.get(task, "Farthest off")
-    told = [_told(one, task) for one in found]
-    if "picture" in found[0]:
-        items = [_pictured(one, text) for one, text in zip(found, told, strict=True)]
+    title = {OfClasses: "Worst mistakes", OfLabels: "Worst examples", OfNumbers: "Farthest off"}
+    told = [_told(one) for one in found]
+    pictures = [one.inputs.picture for one in found]
+    values = [one.inputs.values for one in found]
+    if pictures[0] is not None:
+        items = map(_pictured, found, pictures, told)
         shown = tag("ul", items, class_="gallery")
     else:
-        head = ["row", *told[0], *(["values"] if "values" in found[0] else [])]
+        head = ["row", *told[0], *(["values"] if values[0] is not None else [])]
         rows = [
-            [f"{one['row']:,}", *text.values(), *([_values(one)] if "values" in one else [])]
-            for one, text in zip(found, told, strict=True)
+            [f"{one.row:,}", *text.values(), *([_values(seen)] if seen is not None else [])]
+            for one, text, seen in zip(found, told, values, strict=True)
         ]
         numbers = [k for k, key in enumerate(head) if key not in ("actual", "predicted", "values")]
-        if task == "regression":
+        if isinstance(answers, OfNumbers):
             numbers = [0, 1, 2, 3]
         shown = scrolling_table(head, rows, right=numbers)
-    return page_section(title, tag("p", _how(content), class_="soft"), shown)
+    return page_section(title[type(answers)], tag("p", _how(answers), class_="soft"), shown)
 
 
-def _how(content: _Plain) -> str:
-    if content["task"] == "regression":
-        unusual = "Beside each value: its distance from the training mean in deviations."
+def _how(answers: OfClasses | OfLabels | OfNumbers) -> str:
+    unusual = "Beside each value: its distance from the training mean in deviations."
+    if isinstance(answers, OfNumbers):
         return f"The greatest residuals. Rows count from 0 in the whole table. {unusual}"
-    shown, count = len(content["worst"]), content["mistakes"]
-    order = "the surest first" if "confidence" in content["worst"][0] else "the greatest loss first"
-    if content["task"] == "labels":
+    first, shown, count = answers.worst[0], len(answers.worst), answers.mistakes
+    if isinstance(first, WorstLabels):
         order = "the most wrong labels first"
-    unusual = ""
-    if "values" in content["worst"][0]:
-        unusual = " Beside each value: its distance from the training mean in deviations."
+    else:
+        order = "the greatest loss first" if first.confidence is None else "the surest first"
+    tables = "" if first.inputs.values is None else f" {unusual}"
     head = f"All {count:,}" if shown == count else f"{shown} of {count:,}"
-    return f"{head}, {order}. Rows count from 0 in the whole table.{unusual}"
+    return f"{head}, {order}. Rows count from 0 in the whole table.{tables}"
 
 
-def _told(one: _Plain, task: str) -> dict[str, str]:
+def _told(one: _Worst) -> dict[str, str]:
     """What is said of an example, by the name of its column."""
-    if task == "regression":
-        parts = ("actual", "predicted", "residual")
+    if isinstance(one, WorstPredicted):
+        parts = {"actual": one.actual, "predicted": one.predicted, "residual": one.residual}
         return {
-            name: ", ".join(number_text(v, sign=name == "residual") for v in one[name])
-            for name in parts
+            name: ", ".join(number_text(v, sign=name == "residual") for v in numbers)
+            for name, numbers in parts.items()
         }
-    if task == "labels":
-        labels = {name: ", ".join(one[name]) or NONE for name in ("actual", "predicted")}
-        return {**labels, "wrong": str(one["wrong"])}
-    sure = {"confidence": percent_text(one["confidence"])} if "confidence" in one else {}
-    return {"actual": one["actual"], "predicted": one["predicted"], **sure}
+    if isinstance(one, WorstLabels):
+        actual, predicted = (", ".join(some) or NONE for some in (one.actual, one.predicted))
+        return {"actual": actual, "predicted": predicted, "wrong": str(one.wrong)}
+    sure = {} if one.confidence is None else {"confidence": percent_text(one.confidence)}
+    return {"actual": one.actual, "predicted": one.predicted, **sure}
 
 
-def _pictured(one: _Plain, told: Mapping[str, str]) -> Markup:
+def _pictured(one: _Worst, picture: str | None, told: Mapping[str, str]) -> Markup:
     pair = f"{told['actual']}{_ARROW}{told['predicted']}"
     rest = [text for key, text in told.items() if key not in ("actual", "predicted")]
-    image = tag("img", src=one["picture"], alt=f"row {one['row']}: {pair}")
-    lines = [pair, " ".join([*rest, f"row {one['row']}"])]
+    image = tag("img", src=picture, alt=f"row {one.row}: {pair}")
+    lines = [pair, " ".join([*rest, f"row {one.row}"])]
     return tag("li", image, [tag("span", line) for line in lines])
 
 
-def _values(one: _Plain) -> str:
+def _values(values: Sequence[NamedValue]) -> str:
     return "; ".join(
-        f"{part['column']} {part['value']:.4g} ({part['deviations']:+.1f})".replace(
-            "-", "\N{MINUS SIGN}"
-        )
-        for part in one["values"]
+        f"{part.column} {part.value:.4g} ({part.deviations:+.1f})".replace("-", "\N{MINUS SIGN}")
+        for part in values
     )
