@@ -4,14 +4,19 @@ The log loss of p^(1/T) is convex in b = 1/T. Its slope there, of one example of
 E_b[l] - l_y, where l are the log probabilities and E_b the mean under those of b.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nnlab.commands.plain import IN_PLACE
+from nnlab.commands.report.facts import (
+    AppliedTemperature,
+    Calibration,
+    CalibrationMeasures,
+    FittedTemperature,
+    ReliabilityBin,
+)
 from nnlab.commands.report.intervals import Floats, Interval, percentile_interval, resamples
 from nnlab.parts.scores.probabilities import BINS, brier_scores, confidence_bins, log_losses
 
@@ -109,93 +114,6 @@ def _crossings(slopes: Floats, places: Floats) -> Floats:
     fall = before - behind
     share = np.divide(before, fall, out=np.zeros_like(before), where=fall > 0)
     return places[last] + np.clip(share, 0.0, 1.0) * (places[last + 1] - places[last])
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityBin:
-    """The examples whose confidence lies in ]low, high].
-
-    Attributes:
-        low: the lower end, in [0, 1[.
-        high: the upper end, in ]0, 1].
-        examples: how many there are.
-        confidence: their mean probability of the predicted class; 0 without examples.
-        accuracy: the share of them that is right; 0 without examples.
-    """
-
-    low: float
-    high: float
-    examples: int
-    confidence: float
-    accuracy: float
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationMeasures:
-    """How well the probabilities of a split fit what happened.
-
-    Attributes:
-        expected_calibration_error: in [0, 1], over `BINS` bins of equal width.
-        log_loss: mean of -log p of the right class, in nats.
-        brier: mean Brier score, in [0, 2]; in [0, 1] of two classes.
-        confidence: mean probability of the predicted class.
-        accuracy: the share that is right.
-        reliability: the bins, from low confidence to high.
-    """
-
-    expected_calibration_error: float
-    log_loss: float
-    brier: float
-    confidence: float
-    accuracy: float
-    reliability: tuple[ReliabilityBin, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedTemperature:
-    """A fitted temperature with its interval, and what it does to the split that is shown.
-
-    Attributes:
-        temperature_low: lower end of the 95 % interval; None without an interval.
-        temperature_high: upper end of it; None without an interval.
-        after: the measures of the split with its logits divided by the temperature.
-        shown: whether the interval leaves 1 out and the split's log loss falls.
-    """
-
-    temperature_low: float | None
-    temperature_high: float | None
-    after: CalibrationMeasures
-    shown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FittedTemperature:
-    """What the validation split says of a temperature.
-
-    Attributes:
-        temperature: what to divide the logits by, above 0; None where none is best.
-        fitted_on: rows of the validation split.
-        applied: its interval and its effect; None where no temperature is best.
-    """
-
-    temperature: float | None
-    fitted_on: int
-    applied: AppliedTemperature | None = field(default=None, metadata=IN_PLACE)
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Whether the probabilities of a split mean what they say.
-
-    Attributes:
-        bins: how many bins of confidence there are.
-        before: as trained.
-        fitted: a temperature from the validation split; None where there is no such split.
-    """
-
-    bins: int
-    before: CalibrationMeasures
-    fitted: FittedTemperature | None = field(default=None, metadata=IN_PLACE)
 
 
 def judge_calibration(

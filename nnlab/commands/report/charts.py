@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from math import sqrt
 
-from nnlab.commands.report.calibration import ReliabilityBin
-from nnlab.commands.report.classes import ClassCurve
-from nnlab.commands.report.regression import TargetColumn
+from nnlab.commands.report.facts import ClassCurve, ReliabilityBin, TargetColumn
 from nnlab.display.web.html import Markup, tag
 from nnlab.display.web.svg_plot import SvgPlot, covering_range
 

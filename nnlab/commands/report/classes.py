@@ -1,129 +1,27 @@
 """Classes: each one's scores, what is taken for what, curves over thresholds, worst mistakes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlab.commands.plain import IF_KNOWN, IN_PLACE
-from nnlab.commands.report.cases import Case
+from nnlab.commands.report.cases import Case, orders_of
+from nnlab.commands.report.facts import (
+    CURVE_POINTS,
+    ClassCurve,
+    ClassMeasures,
+    ConfusedPair,
+    WorstClassified,
+    WorstLabels,
+)
 from nnlab.commands.report.intervals import Floats, wilson_interval
-from nnlab.commands.report.scores import orders_of
-from nnlab.commands.report.shown_inputs import ShownInputs, shown_inputs
+from nnlab.commands.report.shown_inputs import shown_inputs
 from nnlab.display.pictures import judged
 from nnlab.parts.scores.per_class import Counts
 from nnlab.parts.scores.ranks import threshold_counts
 
 _PAIRS = 10
 WORST_CLASSIFIED = 12
-CURVE_POINTS = 120
-"""At most so many points of a curve are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassMeasures:
-    """How one class, or one label, fares; shares are in [0, 1].
-
-    Attributes:
-        class_: its name.
-        precision: of the examples predicted to be of it, the share that are.
-        recall: of the examples of it, the share that is found.
-        recall_low: lower end of Wilson's 95 % interval; None without examples.
-        recall_high: upper end of that interval; None without examples.
-        f1: the harmonic mean of precision and recall.
-        support: examples of it in the split.
-    """
-
-    class_: str
-    precision: float
-    recall: float
-    recall_low: float | None
-    recall_high: float | None
-    f1: float
-    support: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConfusedPair:
-    """One class that is taken for another.
-
-    Attributes:
-        actual: the right class.
-        predicted: what the network says instead.
-        count: how many examples.
-        share: of the examples of the right class.
-    """
-
-    actual: str
-    predicted: str
-    count: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClassCurve:
-    """One class or label against the rest, over all thresholds.
-
-    Attributes:
-        class_: its name.
-        roc_auc: area under the ROC curve; 0.5 is guessing.
-        average_precision: area under the precision-recall curve; `share` is guessing.
-        share: of the examples that are of it.
-        roc: (false positive rate, true positive rate), at most `CURVE_POINTS` + 2 points.
-        precision_recall: (recall, precision), at most `CURVE_POINTS` + 2 points.
-    """
-
-    class_: str
-    roc_auc: float
-    average_precision: float
-    share: float
-    roc: list[list[float]]
-    precision_recall: list[list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class WorstClassified:
-    """A mistake.
-
-    Attributes:
-        row: of the table, from 0.
-        actual: the right class.
-        predicted: what the network says.
-        loss: of this example.
-        confidence: probability of the predicted class; None where there are no probabilities.
-        probability_of_actual: that of the right class; None where there are none.
-        inputs: what can be seen of them.
-    """
-
-    row: int
-    actual: str
-    predicted: str
-    loss: float
-    confidence: float | None = field(metadata=IF_KNOWN)
-    probability_of_actual: float | None = field(metadata=IF_KNOWN)
-    inputs: ShownInputs = field(metadata=IN_PLACE)
-
-
-@dataclass(frozen=True, slots=True)
-class WorstLabels:
-    """An example with wrong labels.
-
-    Attributes:
-        row: of the table, from 0.
-        actual: the labels it has.
-        predicted: the labels that the network gives it.
-        wrong: how many labels are missing or too many.
-        loss: of this example.
-        inputs: what can be seen of them.
-    """
-
-    row: int
-    actual: tuple[str, ...]
-    predicted: tuple[str, ...]
-    wrong: int
-    loss: float
-    inputs: ShownInputs = field(metadata=IN_PLACE)
 
 
 def measures_per_class(case: Case) -> list[ClassMeasures]:

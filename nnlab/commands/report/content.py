@@ -4,8 +4,7 @@ A section is a field here, its facts and how they are found are a module beside 
 `sections.py` shows it; docs/architecture.md lists what a new one touches.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from os.path import commonpath
 from pathlib import Path
@@ -14,34 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlab.commands.plain import IF_KNOWN, IN_PLACE, PAGE_ONLY
 from nnlab.commands.report import classes
-from nnlab.commands.report.calibration import Calibration, judge_calibration
+from nnlab.commands.report.calibration import judge_calibration
 from nnlab.commands.report.cases import Case, case_of
-from nnlab.commands.report.classes import (
-    ClassCurve,
-    ClassMeasures,
-    ConfusedPair,
-    WorstClassified,
-    WorstLabels,
-)
+from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers
 from nnlab.commands.report.intervals import CONFIDENCE, Floats
-from nnlab.commands.report.learned.facts import (
-    Learned,
-    LearningCurves,
-    how_it_learned,
-    how_they_learned,
+from nnlab.commands.report.learned.record import how_it_learned, how_they_learned
+from nnlab.commands.report.noise_inputs import sureness_on_noise
+from nnlab.commands.report.regression import describe_columns, worst_predicted
+from nnlab.commands.report.report import (
+    ComparedClass,
+    ComparedRun,
+    JudgedRun,
+    RunReport,
+    RunsReport,
 )
-from nnlab.commands.report.noise_inputs import Sureness, sureness_on_noise
-from nnlab.commands.report.regression import (
-    TargetColumn,
-    WorstPredicted,
-    describe_columns,
-    worst_predicted,
-)
-from nnlab.commands.report.scores import RunPair, Scored, compare_pairs, scores_of_case
+from nnlab.commands.report.scores import compare_pairs, scores_of_case
 from nnlab.config.loading import load_config
-from nnlab.core.contracts import Split, Task
 from nnlab.core.errors import ConfigError
 from nnlab.core.package import package_version
 from nnlab.runs.finished.reopen import Opened
@@ -50,209 +38,6 @@ from nnlab.runs.folder.looks import LookCounts
 from nnlab.runs.folder.summary import read_summary
 
 _FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What is judged, and when.
-
-    Attributes:
-        format: of the JSON object, counted up where a key changes its meaning.
-        split: which examples.
-        samples: how many they are.
-        task: classes, labels or regression.
-        names: of classes or labels; () of a regression.
-        data: the kind of data.
-        digest: SHA-256 of the data.
-        confidence: of every interval, 0.95.
-        made: when, ISO 8601 in UTC.
-        nnlab: its version.
-        device: what the networks ran on.
-        target_columns: what a regression predicts; () else.
-    """
-
-    format: int
-    split: Split
-    samples: int
-    task: Task
-    names: tuple[str, ...]
-    data: str
-    digest: str
-    confidence: float
-    made: str
-    nnlab: str
-    device: str
-    target_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedRun:
-    """A run, its checkpoint, and its config in a few words.
-
-    Attributes:
-        folder: as it was given.
-        name: of the experiment.
-        status: how it ended.
-        step: of the checkpoint.
-        epoch: of the checkpoint, with its fraction.
-        epochs: that were trained.
-        chosen_by: the tag that chose the checkpoint; "none" for the last one.
-        seed: of the run.
-        parameters: how many numbers are trained.
-        network: as in mlp 784-16-16-10.
-        loss: its kind.
-        optimizer: its kind and learning rate.
-        batch_size: examples in a step; "full" or "auto" as the config says it.
-        schedule: its kind.
-        sizes: examples of each split.
-    """
-
-    folder: str
-    name: str
-    status: str
-    step: int
-    epoch: float
-    epochs: float
-    chosen_by: str
-    seed: int
-    parameters: int
-    network: str
-    loss: str
-    optimizer: str
-    batch_size: int | str
-    schedule: str
-    sizes: Mapping[Split, int]
-
-
-@dataclass(frozen=True, slots=True)
-class OfClasses:
-    """The sections of a task with classes.
-
-    Attributes:
-        classes: each class.
-        confusion: (K, K), the right classes in rows.
-        confused_pairs: the most frequent mistakes.
-        curves: over thresholds.
-        worst: the surest mistakes.
-        mistakes: how many there are.
-        calibration: None where there are no probabilities.
-        meaningless_inputs: () where there are no probabilities.
-    """
-
-    classes: Sequence[ClassMeasures]
-    confusion: list[list[int]]
-    confused_pairs: Sequence[ConfusedPair]
-    curves: Sequence[ClassCurve]
-    worst: Sequence[WorstClassified]
-    mistakes: int
-    calibration: Calibration | None = field(metadata=IF_KNOWN)
-    meaningless_inputs: Sequence[Sureness]
-
-
-@dataclass(frozen=True, slots=True)
-class OfLabels:
-    """The sections of a task with labels.
-
-    Attributes:
-        classes: each label.
-        curves: over thresholds.
-        worst: the examples with the most wrong labels.
-        mistakes: examples with a wrong label.
-        meaningless_inputs: () where there are no probabilities.
-    """
-
-    classes: Sequence[ClassMeasures]
-    curves: Sequence[ClassCurve]
-    worst: Sequence[WorstLabels]
-    mistakes: int
-    meaningless_inputs: Sequence[Sureness]
-
-
-@dataclass(frozen=True, slots=True)
-class OfNumbers:
-    """The sections of a regression.
-
-    Attributes:
-        columns: each target column.
-        worst: the examples that are farthest off.
-    """
-
-    columns: Sequence[TargetColumn]
-    worst: Sequence[WorstPredicted]
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """The report of one run on one split: what `--json` prints and the page shows.
-
-    Attributes:
-        about: what is judged.
-        run: which run.
-        scores: with their intervals.
-        answers: the sections of its task.
-        looks: how often the test split was scored; None of another split.
-        learning: how the run came to these scores.
-        config: of the run, as YAML.
-    """
-
-    about: Judged = field(metadata=IN_PLACE)
-    run: JudgedRun
-    scores: Sequence[Scored]
-    answers: OfClasses | OfLabels | OfNumbers = field(metadata=IN_PLACE)
-    looks: LookCounts | None = field(metadata=IF_KNOWN)
-    learning: Learned
-    config: str = field(metadata=PAGE_ONLY)
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedRun:
-    """One of several runs.
-
-    Attributes:
-        label: a short name that no other has.
-        run: what it is.
-        scores: with their intervals.
-    """
-
-    label: str
-    run: JudgedRun = field(metadata=IN_PLACE)
-    scores: Sequence[Scored]
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedClass:
-    """F1 of one class or label.
-
-    Attributes:
-        class_: its name.
-        support: examples of it.
-        f1: of each run, in [0, 1].
-    """
-
-    class_: str
-    support: int
-    f1: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunsReport:
-    """The report of several runs side by side.
-
-    Attributes:
-        about: what is judged.
-        runs: in the order that they were given in.
-        pairs: each two of them.
-        classes: None of a regression.
-        looks: how often the test split was scored; None of another split.
-        learning: the curves of all.
-    """
-
-    about: Judged = field(metadata=IN_PLACE)
-    runs: Sequence[ComparedRun]
-    pairs: Sequence[RunPair]
-    classes: Sequence[ComparedClass] | None = field(metadata=IF_KNOWN)
-    looks: LookCounts | None = field(metadata=IF_KNOWN)
-    learning: tuple[LearningCurves, ...] = field(metadata=PAGE_ONLY)
 
 
 def report_run(case: Case) -> RunReport:

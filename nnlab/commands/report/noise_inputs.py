@@ -3,7 +3,6 @@
 Hendrycks & Gimpel 2017, arXiv:1610.02136; Hein et al. 2019, arXiv:1812.05720.
 """
 
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from nnlab.commands.report.cases import Case, probabilities_of
+from nnlab.commands.report.facts import Sureness
 from nnlab.commands.report.intervals import Floats
 from nnlab.core.contracts import Examples
 from nnlab.core.seeds import seed_for
@@ -22,25 +22,6 @@ _EXAMPLES = 2000
 _ELEMENTS = 1 << 24
 """And of large images so many numbers: as float32 they need 64 MB."""
 SURE = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Sureness:
-    """How sure a network is of one sort of inputs; all shares are in [0, 1].
-
-    Attributes:
-        inputs: what they are.
-        examples: how many.
-        confidence: mean of the greatest probability; of labels that of max(p, 1 - p).
-        entropy: mean entropy as a share of log K, the greatest there is.
-        sure: share of confidences above `SURE`.
-    """
-
-    inputs: str
-    examples: int
-    confidence: float
-    entropy: float
-    sure: float
 
 
 def sureness_on_noise(case: Case) -> list[Sureness]:

@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from nnlab.commands.report import sections
-from nnlab.commands.report.content import (
-    ComparedRun,
-    Judged,
-    OfClasses,
-    OfNumbers,
-    RunReport,
-    RunsReport,
-)
+from nnlab.commands.report.facts import Judged
 from nnlab.commands.report.learned.section import curves_section, learned_section
-from nnlab.commands.report.scores import RunPair, Scored
+from nnlab.commands.report.report import ComparedRun, RunPair, RunReport, RunsReport, Scored
+from nnlab.commands.report.sections import task_sections
 from nnlab.display.web.html import (
     Content,
     Markup,
@@ -39,27 +32,13 @@ _UP_TO_ONE = (*_SHARES, "f1_macro", "f1_micro", "roc_auc", "average_precision", 
 
 def page_of_run(report: RunReport) -> str:
     """The report of one run."""
-    about, answers = report.about, report.answers
-    if isinstance(answers, OfNumbers):
-        parts: list[Content] = [
-            sections.residuals_section(answers.columns, about.target_columns),
-            sections.worst_section(answers),
-        ]
-    else:
-        parts = [sections.classes_section(answers)]
-        if isinstance(answers, OfClasses):
-            parts.append(sections.confusion_section(answers.confusion, about.names))
-        parts.append(sections.worst_section(answers))
-        if isinstance(answers, OfClasses) and answers.calibration is not None:
-            parts.append(sections.calibration_section(answers.calibration, about.split))
-        parts.append(sections.curves_section(answers.curves))
-        parts.append(sections.noise_section(answers.meaningless_inputs))
+    about = report.about
     return html_document(
         f"{report.run.name}, {about.split} split",
         facts_list(_facts(report)),
         learned_section(report.learning),
         page_section("Scores", _scores(report)),
-        parts,
+        task_sections(report.answers, about),
         _foot(about),
         tag("details", tag("summary", "The whole config"), tag("pre", report.config)),
         lead=[_subtitle(about), _look(report.looks), _key(report.scores)],

@@ -1,71 +1,15 @@
 """Regression: predictions against targets, residuals, the examples that are farthest off."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from nnlab.commands.plain import IN_PLACE
 from nnlab.commands.report.cases import Case
+from nnlab.commands.report.facts import ResidualHistogram, TargetColumn, WorstPredicted
 from nnlab.commands.report.intervals import Floats
-from nnlab.commands.report.shown_inputs import ShownInputs, shown_inputs
+from nnlab.commands.report.shown_inputs import shown_inputs
 
 _WORST = 12
 _POINTS = 1500
 """At most so many examples are drawn; taken at equal distances."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResidualHistogram:
-    """How many residuals are how large.
-
-    Attributes:
-        counts: B numbers of examples.
-        edges: B + 1 ascending ends of the bins, in the target's unit.
-    """
-
-    counts: list[int]
-    edges: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class TargetColumn:
-    """How one target column is met; a residual is prediction minus target, in its own unit.
-
-    Attributes:
-        mean_residual: 0 is best.
-        deviation: standard deviation of the residuals.
-        quantiles: "50%" and "90%": the size that so many residuals stay below.
-        predicted: of at most `_POINTS` examples.
-        actual: the targets of the same examples.
-        histogram: of all residuals.
-    """
-
-    mean_residual: float
-    deviation: float
-    quantiles: Mapping[str, float]
-    predicted: list[float]
-    actual: list[float]
-    histogram: ResidualHistogram
-
-
-@dataclass(frozen=True, slots=True)
-class WorstPredicted:
-    """An example that is far off; a number for each target column, in its own unit.
-
-    Attributes:
-        row: of the table, from 0.
-        actual: the targets.
-        predicted: what the network says.
-        residual: predictions minus targets.
-        inputs: what can be seen of them.
-    """
-
-    row: int
-    actual: list[float]
-    predicted: list[float]
-    residual: list[float]
-    inputs: ShownInputs = field(metadata=IN_PLACE)
 
 
 def describe_columns(case: Case) -> list[TargetColumn]:

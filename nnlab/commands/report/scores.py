@@ -1,18 +1,18 @@
 """Every score of a split with its interval, and what is reached without inputs beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import combinations
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlab.commands.plain import IF_KNOWN
 from nnlab.commands.report import intervals
-from nnlab.commands.report.cases import Case
-from nnlab.commands.report.intervals import Floats, Interval, Statistic, percentile_interval
+from nnlab.commands.report.cases import Case, orders_of
+from nnlab.commands.report.intervals import Floats, Statistic, percentile_interval
+from nnlab.commands.report.report import McNemarFacts, RunPair, Scored, ScoreDifference
 from nnlab.core.contracts import ExampleScore, StoredScore
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.scores.classes import AccuracyConfig, ExactMatchConfig
@@ -45,44 +45,6 @@ _SHARES = ("accuracy", "error_rate", "exact_match", "top_k")
 _MANY_CLASSES = 20
 _FEWER = 200
 """So many resamples have orders of more classes than that: each is a pass of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A score of a split.
-
-    Attributes:
-        key: as in metrics.jsonl.
-        value: over all examples; NaN where it is not defined.
-        interval: 95 %, or None.
-        method: wilson, bootstrap or none.
-        baseline: what the majority class, the classes' shares or the mean reach; None where there
-            is no such thing, or it is not defined.
-        higher_is_better: whether it should grow.
-        draws: (R,) its values in the resamples.
-    """
-
-    key: str
-    value: float
-    interval: Interval | None
-    method: str
-    baseline: float | None
-    higher_is_better: bool
-    draws: Floats
-
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        low, high = self.interval or (None, None)
-        return {
-            "key": self.key,
-            "value": self.value,
-            "low": low,
-            "high": high,
-            "interval": self.method,
-            "resamples": len(self.draws),
-            "baseline": self.baseline,
-            "higher_is_better": self.higher_is_better,
-        }
 
 
 def scores_of_case(case: Case) -> list[Scored]:
@@ -171,27 +133,6 @@ def _of_stored(kind: ScoreConfig, score: StoredScore, case: Case) -> Statistic:
     return statistic
 
 
-def orders_of(case: Case) -> Sequence[tuple[int, Floats, Any]]:
-    """(class, (N,) what examples are ordered by, (N,) which are of it), of classes with an order.
-
-    Two classes are one order, by the second; K classes and labels are each against the rest.
-    """
-    shape = case.opened.experiment.shape
-    columns = case.outputs.numpy() if case.probabilities is None else case.probabilities
-    if shape.task == "labels":
-        marks = case.actual > 0
-    else:
-        marks = case.actual[:, None] == np.arange(shape.outputs)
-        if shape.outputs == 2:
-            last = columns[:, -1] - (columns[:, 0] if columns.shape[1] == 2 else 0.0)
-            return [(1, last, marks[:, 1])] if 0 < marks[:, 1].sum() < len(marks) else []
-    return [
-        (k, columns[:, k], marks[:, k])
-        for k in range(shape.outputs)
-        if 0 < marks[:, k].sum() < len(marks)
-    ]
-
-
 EXACT_BELOW = 25
 """With fewer discordant examples the binomial is summed, else chi-squared approximates it."""
 
@@ -243,57 +184,6 @@ def holm(values: Sequence[float]) -> list[float]:
         greatest = max(greatest, min(1.0, (len(values) - rank) * values[index]))
         adjusted[index] = greatest
     return adjusted
-
-
-@dataclass(frozen=True, slots=True)
-class McNemarFacts:
-    """McNemar's test of a pair of runs.
-
-    Attributes:
-        only_first_right: examples that the first run alone has right.
-        only_second_right: examples that the second run alone has right.
-        p: two-sided, in [0, 1].
-        method: exact or chi-squared.
-        p_holm: p adjusted for all pairs of the report, at least p.
-    """
-
-    only_first_right: int
-    only_second_right: int
-    p: float
-    method: str
-    p_holm: float
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreDifference:
-    """A score of the first run minus that of the second, in the score's unit.
-
-    Attributes:
-        difference: NaN where one of them is not defined.
-        low: lower end of the 95 % interval over shared resamples; None without an interval.
-        high: upper end of that interval; None without one.
-    """
-
-    difference: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunPair:
-    """Two runs held against each other.
-
-    Attributes:
-        first: its label.
-        second: its label.
-        mcnemar: the test of who is right how often; None for a regression.
-        differences: of each score that both have, by its key.
-    """
-
-    first: str
-    second: str
-    mcnemar: McNemarFacts | None = field(metadata=IF_KNOWN)
-    differences: Mapping[str, ScoreDifference]
 
 
 def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, ScoreDifference]:

@@ -3,19 +3,26 @@
 from collections.abc import Mapping, Sequence
 
 from nnlab.commands.report import charts
-from nnlab.commands.report.calibration import Calibration, CalibrationMeasures
-from nnlab.commands.report.classes import (
+from nnlab.commands.report.facts import (
+    Calibration,
+    CalibrationMeasures,
     ClassCurve,
+    ClassMeasures,
     ConfusedPair,
+    Judged,
+    NamedValue,
+    OfClasses,
+    OfLabels,
+    OfNumbers,
+    Sureness,
+    TargetColumn,
     WorstClassified,
     WorstLabels,
+    WorstPredicted,
 )
-from nnlab.commands.report.content import OfClasses, OfLabels, OfNumbers
-from nnlab.commands.report.noise_inputs import Sureness
-from nnlab.commands.report.regression import TargetColumn, WorstPredicted
-from nnlab.commands.report.shown_inputs import NamedValue
 from nnlab.display.web.html import (
     NONE,
+    Content,
     Markup,
     figure_with_caption,
     interval_text,
@@ -35,6 +42,27 @@ _MEASURES = (
     *("mean confidence", "accuracy"),
 )
 _ARROW = " \N{RIGHTWARDS ARROW} "
+
+
+def task_sections(answers: OfClasses | OfLabels | OfNumbers, about: Judged) -> list[Content]:
+    """What a page says of the task, from top to bottom."""
+    if isinstance(answers, OfNumbers):
+        residuals = residuals_section(answers.columns, about.target_columns)
+        return [residuals, worst_section(answers.worst)]
+    ends: list[Content] = [
+        curves_section(answers.curves),
+        noise_section(answers.meaningless_inputs),
+    ]
+    worst = worst_section(answers.worst, answers.mistakes)
+    if isinstance(answers, OfLabels):
+        return [classes_section(answers.classes, None), worst, *ends]
+    return [
+        classes_section(answers.classes, answers.confused_pairs),
+        confusion_section(answers.confusion, about.names),
+        worst,
+        calibration_section(answers.calibration, about.split),
+        *ends,
+    ]
 
 
 def confusion_section(matrix: list[list[int]], names: Sequence[str]) -> Markup:
@@ -67,8 +95,15 @@ def _pairs(pairs: Sequence[ConfusedPair]) -> Markup:
     return tag("div", tag("h3", "Most confused pairs"), listed)
 
 
-def classes_section(answers: OfClasses | OfLabels) -> Markup:
-    """Precision, recall, F1 of each class or label."""
+def classes_section(
+    measures: Sequence[ClassMeasures], pairs: Sequence[ConfusedPair] | None
+) -> Markup:
+    """Precision, recall, F1 of each class or label.
+
+    Args:
+        measures: of each.
+        pairs: the classes that are most often confused; None of labels.
+    """
     rows = [
         (
             row.class_,
@@ -78,19 +113,21 @@ def classes_section(answers: OfClasses | OfLabels) -> Markup:
             number_text(row.f1, like=0.5),
             f"{row.support:,}",
         )
-        for row in answers.classes
+        for row in measures
     ]
-    word = "label" if isinstance(answers, OfLabels) else "class"
+    word = "label" if pairs is None else "class"
     head = (word, "precision", "recall", "95 % interval", "F1", "support")
     each = scrolling_table(head, rows, right=(1, 2, 3, 4, 5))
-    if isinstance(answers, OfLabels):
+    if pairs is None:
         return page_section("Labels", each)
     classes = tag("div", tag("h3", "Each class"), each)
-    return page_section("Classes", side_by_side(classes, _pairs(answers.confused_pairs)))
+    return page_section("Classes", side_by_side(classes, _pairs(pairs)))
 
 
-def calibration_section(found: Calibration, split: str) -> Markup:
-    """Reliability before and after a temperature."""
+def calibration_section(found: Calibration | None, split: str) -> Markup | None:
+    """Reliability before and after a temperature; None where there are no probabilities."""
+    if found is None:
+        return None
     fitted = found.fitted
     applied = None if fitted is None else fitted.applied
     shown = applied if applied is not None and applied.shown else None
@@ -259,12 +296,20 @@ def residuals_section(columns: Sequence[TargetColumn], names: Sequence[str]) -> 
     return found
 
 
-def worst_section(answers: OfClasses | OfLabels | OfNumbers) -> Markup | None:
-    """The examples that were judged worst, with what can be seen of them."""
-    found = answers.worst
+def worst_section(found: Sequence[_Worst], mistakes: int = 0) -> Markup | None:
+    """The examples that were judged worst, with what can be seen of them.
+
+    Args:
+        found: the worst first.
+        mistakes: how many the split has, more or as many; of no meaning for a regression.
+    """
     if not found:
         return None
-    title = {OfClasses: "Worst mistakes", OfLabels: "Worst examples", OfNumbers: "Farthest off"}
+    titles = {
+        WorstClassified: "Worst mistakes",
+        WorstLabels: "Worst examples",
+        WorstPredicted: "Farthest off",
+    }
     told = [_told(one) for one in found]
     pictures = [one.inputs.picture for one in found]
     values = [one.inputs.values for one in found]
@@ -278,17 +323,20 @@ def worst_section(answers: OfClasses | OfLabels | OfNumbers) -> Markup | None:
             for one, text, seen in zip(found, told, values, strict=True)
         ]
         numbers = [k for k, key in enumerate(head) if key not in ("actual", "predicted", "values")]
-        if isinstance(answers, OfNumbers):
+        if isinstance(found[0], WorstPredicted):
             numbers = [0, 1, 2, 3]
         shown = scrolling_table(head, rows, right=numbers)
-    return page_section(title[type(answers)], tag("p", _how(answers), class_="soft"), shown)
+    return page_section(
+        titles[type(found[0])],
+        tag("p", _how(found[0], len(found), mistakes), class_="soft"),
+        shown,
+    )
 
 
-def _how(answers: OfClasses | OfLabels | OfNumbers) -> str:
+def _how(first: _Worst, shown: int, count: int) -> str:
     unusual = "Beside each value: its distance from the training mean in deviations."
-    if isinstance(answers, OfNumbers):
+    if isinstance(first, WorstPredicted):
         return f"The greatest residuals. Rows count from 0 in the whole table. {unusual}"
-    first, shown, count = answers.worst[0], len(answers.worst), answers.mistakes
     if isinstance(first, WorstLabels):
         order = "the most wrong labels first"
     else:

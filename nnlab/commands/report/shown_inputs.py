@@ -2,48 +2,19 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlab.commands.plain import IF_KNOWN, PAGE_ONLY
+from nnlab.commands.report.facts import NamedValue, ShownInputs
 from nnlab.core.contracts import Examples
 
 _SIDE = 96
 """At most so many pixels a side; smaller images stay as they are, the page enlarges them."""
 _ALL_COLUMNS = 6
 """Tables of so many columns show all, wider ones as many that are most unusual."""
-
-
-@dataclass(frozen=True, slots=True)
-class NamedValue:
-    """One column of an example.
-
-    Attributes:
-        column: its name.
-        value: as the data give it.
-        deviations: its distance from the training mean, in standard deviations of training.
-    """
-
-    column: str
-    value: float
-    deviations: float
-
-
-@dataclass(frozen=True, slots=True)
-class ShownInputs:
-    """What can be seen of an example's inputs.
-
-    Attributes:
-        values: of a table, some or all columns; None of anything else.
-        picture: of an image, a PNG as a data URI; None of anything else.
-    """
-
-    values: tuple[NamedValue, ...] | None = field(default=None, metadata=IF_KNOWN)
-    picture: str | None = field(default=None, metadata=PAGE_ONLY)
 
 
 def shown_inputs(examples: Examples, rows: Sequence[int]) -> list[ShownInputs]:

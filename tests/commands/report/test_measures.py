@@ -11,7 +11,7 @@ import torch
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from nnlab.commands.report import classes, noise_inputs, regression
+from nnlab.commands.report import classes, facts, noise_inputs, regression
 from nnlab.commands.report.cases import Case, case_of, refuse_own
 from nnlab.commands.report.scores import scores_of_case
 from nnlab.config.loading import load_config, place_for
@@ -164,7 +164,7 @@ def test_each_class_and_each_mistake_is_counted(folder: Path) -> None:
 def test_areas_are_those_below_the_curves_that_are_drawn(folder: Path) -> None:
     z, y = known(folder, "digits")
     for number, one in enumerate(classes.class_curves(case(folder, "digits"))):
-        assert len(one.roc) <= classes.CURVE_POINTS + 2
+        assert len(one.roc) <= facts.CURVE_POINTS + 2
         p = softmax(z, axis=1)[:, number]
         assert one.roc_auc == pytest.approx(metrics.roc_auc_score(y == number, p), abs=1e-6)
         x, true = np.array(one.roc).T

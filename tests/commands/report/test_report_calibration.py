@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss as log_loss_of_sklearn
 
 from nnlab.commands.plain import plain_fields
 from nnlab.commands.report import calibration as page
-from nnlab.commands.report import sections
+from nnlab.commands.report import facts, sections
 from nnlab.commands.report.intervals import resamples
 from nnlab.core.contracts import Batch, DataShape
 from nnlab.parts.scores.probabilities import (
@@ -58,17 +58,17 @@ def test_the_report_s_numbers_are_those_of_the_scores_and_of_scikit_learn() -> N
     assert told.accuracy == pytest.approx(accuracy_score(Y, p.argmax(axis=1)))
 
 
-def claim(told: page.Calibration) -> str:
+def claim(told: facts.Calibration) -> str:
     return sections.temperature_claim(told, "test")
 
 
-def applied_in(told: page.Calibration) -> page.AppliedTemperature:
+def applied_in(told: facts.Calibration) -> facts.AppliedTemperature:
     assert told.fitted is not None
     assert told.fitted.applied is not None
     return told.fitted.applied
 
 
-def interval_in(told: page.Calibration) -> tuple[float, float]:
+def interval_in(told: facts.Calibration) -> tuple[float, float]:
     low, high = applied_in(told).temperature_low, applied_in(told).temperature_high
     assert low is not None
     assert high is not None
@@ -147,7 +147,7 @@ class TestTemperature:
         assert page.fit_temperature(p, p.argmax(axis=1)) is None
         assert page.fit_temperature(p, p.argmin(axis=1)) is None
         told = page.judge_calibration(p, Y, (p, p.argmax(axis=1)))
-        assert told.fitted == page.FittedTemperature(None, len(p))
+        assert told.fitted == facts.FittedTemperature(None, len(p))
         plain = plain_fields(told)
         assert plain["temperature"] is None
         assert "after" not in plain
