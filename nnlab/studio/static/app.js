@@ -21,7 +21,7 @@ const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($
 const state = { running: false, playing: false, rate: 0, step: 0, revision: 0, score: null, perEpoch: 1, variant: null, begun: false };
 /** What the browser tests ask. */
 const counts = { painted: 0, got: 0 };
-Object.assign(window, { studio: counts });
+Object.assign(window, { studio: Object.assign(counts, { state }) });
 
 const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw() });
 /** @type {Gradients} */
