@@ -9,7 +9,7 @@ from pathlib import Path
 from nnlab.commands.plain import IN_PLACE, plain_fields
 from nnlab.commands.report.cases import Case, case_of, refuse_own
 from nnlab.commands.report.content import refuse_others, report_run, report_runs
-from nnlab.commands.report.page import page_of_run, page_of_runs
+from nnlab.commands.report.html.page import page_of_run, page_of_runs
 from nnlab.commands.report.report import RunReport, RunsReport
 from nnlab.core import files
 from nnlab.core.contracts import Split

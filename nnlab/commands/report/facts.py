@@ -1,6 +1,6 @@
 """What a report says of a task, section by section, as typed facts for `--json` and the page.
 
-How they are found stands in the modules beside this one, how they are shown in `sections.py`;
+How they are found stands in the modules beside this one, how they are shown in `html/`;
 docs/architecture.md lists what a new section touches.
 """
 

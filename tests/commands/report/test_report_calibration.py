@@ -11,7 +11,8 @@ from sklearn.metrics import log_loss as log_loss_of_sklearn
 
 from nnlab.commands.plain import plain_fields
 from nnlab.commands.report import calibration as page
-from nnlab.commands.report import facts, sections
+from nnlab.commands.report import facts
+from nnlab.commands.report.html import sections
 from nnlab.commands.report.intervals import resamples
 from nnlab.core.contracts import Batch, DataShape
 from nnlab.parts.scores.probabilities import (

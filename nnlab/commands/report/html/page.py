@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import isfinite
 
 from nnlab.commands.report.facts import Judged
+from nnlab.commands.report.html.sections import task_sections
 from nnlab.commands.report.learned.section import curves_section, learned_section
 from nnlab.commands.report.report import ComparedRun, RunPair, RunReport, RunsReport, Scored
-from nnlab.commands.report.sections import task_sections
 from nnlab.display.web.html import (
     Content,
     Markup,

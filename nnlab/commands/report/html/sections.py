@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from nnlab.commands.report import charts
 from nnlab.commands.report.facts import (
     Calibration,
     CalibrationMeasures,
@@ -20,6 +19,7 @@ from nnlab.commands.report.facts import (
     WorstLabels,
     WorstPredicted,
 )
+from nnlab.commands.report.html import charts
 from nnlab.display.web.html import (
     NONE,
     Content,
