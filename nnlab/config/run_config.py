@@ -63,7 +63,7 @@ class RunConfig(ComparisonConfig, frozen=True):
     optimizer: Optimizer = AdamConfig()
     schedule: Schedule = ConstantScheduleConfig()
     rule: LearningRule = DEFAULT
-    train: TrainConfig = TrainConfig(epochs=10)
+    train: TrainConfig = TrainConfig(epochs="auto")
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
     start: StartConfig | None = None
     log: LogConfig = LogConfig()

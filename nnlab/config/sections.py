@@ -75,7 +75,11 @@ class EarlyStoppingConfig(Config, frozen=True):
 class TrainConfig(Config, frozen=True):
     """How long, in which steps, and how the numbers are computed."""
 
-    epochs: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    epochs: Annotated[Annotated[int, Field(ge=1, le=10**7)] | Literal["auto"] | None, Forms()] = (
+        None
+    )
+    """auto, which is what a run has without a length: 10, or as many as 1,000 updates take where
+    that is more, 200 at most."""
     steps: Annotated[int, Field(ge=1, le=10**10)] | None = None
     minutes: Annotated[float, Field(gt=0, le=10**6)] | None = None
     batch_size: Annotated[PositiveInt | Literal["full"], Forms()] = 64
@@ -109,12 +113,12 @@ class TrainConfig(Config, frozen=True):
 
     @model_validator(mode="before")
     @classmethod
-    def _ten_epochs(cls, value: object) -> object:
+    def _auto_epochs(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
         section = cast("dict[str, object]", value)
         given = any(section.get(name) is not None for name in LENGTHS)
-        return section if given else {**section, "epochs": 10}
+        return section if given else {**section, "epochs": "auto"}
 
     @field_validator("steps", "minutes")
     @classmethod

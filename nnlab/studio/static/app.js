@@ -23,7 +23,7 @@ const state = { running: false, playing: false, rate: 0, step: 0, revision: 0, s
 
 const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw(), edit });
 /** What the browser tests ask. */
-const counts = { painted: 0, got: 0, network };
+const counts = { painted: 0, got: 0, network, state };
 Object.assign(window, { studio: counts });
 /** @type {Gradients} */
 const gradients = new Gradients(canvas('gradients'), network);
