@@ -193,7 +193,7 @@ class TestForks:
     def test_what_does_not_fit_is_refused_and_the_run_goes_on(self, server: Served) -> None:
         with opened(server) as page:
             page.send("begin", playing=False)
-            page.until("start")
+            page.until("reading")
             page.send("fork", step="last", changes=["optimizer.lr=-1"], playing=True)
             assert "must be greater than 0" in page.until("refused")["why"]
             page.send("fork", step=77, playing=True)
@@ -210,6 +210,7 @@ class TestForks:
             page.send("text", text=short, revision=page_revision(page))
             page.until("text", lambda e: e["text"] == short)
             page.send("begin", playing=True)
+            page.until("summary", lambda e: e["status"] == "completed")
             page.until("over")
             page.send("fork", step="last", playing=True)
             page.until("forked")
