@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from browsing import Tab
@@ -227,6 +228,44 @@ def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
     expect(sick).to_have_count(0)
     page.page.fill("#yaml", CONFIG)
     expect(page.page.locator("#says")).to_contain_text("56 parameters")
+
+
+def test_a_change_goes_on_from_now_and_the_curve_before_stays(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    page.page.fill("[id='fork-optimizer.lr']", "0.05")
+    page.page.select_option("#fork-from", "last")
+    page.page.click("#fork")
+    expect(page.page.locator("#parent-key")).to_contain_text("before: moons/")
+    expect(page.page.locator("#yaml")).to_have_value(
+        re.compile(r"start: \{run: moons/\d+, step: 7}")
+    )
+    assert "lr: 0.05" in page.page.input_value("#yaml")
+    expect(page.page.locator("#number-rate")).to_have_text("0.05")
+    page.page.click("#play")
+    expect(page.page.locator("#play")).to_have_text("Go on")
+    page.page.reload()
+    expect(page.page.locator("#parent-key")).to_contain_text("before: moons/")
+    page.page.locator("#net").click(position=edge_of(page))
+    expect(page.page.locator("#definition")).to_be_visible()
+    page.page.fill("#edit-value", "2.5")
+    page.page.click("#edit-apply")
+    expect(page.page.locator("#yaml")).to_have_value(re.compile(r"edits: \[.*value: 2\.5"))
+    page.page.fill("#yaml", CONFIG)
+    expect(page.page.locator("#says")).to_contain_text("56 parameters")
+
+
+def edge_of(page: Tab) -> Any:
+    """A place where a line of the network is; it is drawn on a canvas."""
+    expect(page.page.locator("#number-update")).to_have_text(re.compile(r"\d"))
+    return page.page.evaluate("""() => {
+        const box = document.querySelector("#net").getBoundingClientRect();
+        for (let y = 40; y < box.height; y += 2) {
+            const at = { x: box.width * 0.25, y };
+            if (studio.network.edgeAt(at) && !studio.network.unitAt(at)) return at;
+        }
+    }""")
 
 
 def test_another_config_is_opened_by_its_name_and_the_first_again(page: Tab) -> None:
