@@ -197,7 +197,7 @@ def _about(folder: Path, summary: Summary, experiment: Experiment) -> tuple[str,
     config, size = experiment.config, experiment.design.parameters
     return (
         f"{short_path(folder)}: {summary.status.replace('_', ' ')}, {summary.steps:,} steps",
-        f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
+        f"{config.model.kind} of {size:,} parameters on {config.data.called}, "
         f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
     )
 

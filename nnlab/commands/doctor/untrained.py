@@ -180,7 +180,7 @@ def _about(
 ) -> tuple[str, ...]:
     config, size = experiment.config, experiment.design.parameters
     lines = [
-        f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
+        f"{config.model.kind} of {size:,} parameters on {config.data.called}, "
         f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
     ]
     blind, shape = _blind(facts), experiment.shape

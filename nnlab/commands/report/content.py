@@ -89,7 +89,7 @@ def _about(cases: Sequence[Case]) -> dict[str, Any]:
         "samples": len(cases[0].losses),
         "task": shape.task,
         "names": list(shape.classes),
-        "data": opened.experiment.config.data.kind,
+        "data": opened.experiment.config.data.called,
         "digest": opened.examples.digest,
         "confidence": CONFIDENCE,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

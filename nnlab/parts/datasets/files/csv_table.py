@@ -162,6 +162,10 @@ class CsvConfig(DataConfig, frozen=True):
         unnamed = frozenset(name for name in said if name.startswith(("column ", "Unnamed: ")))
         return Layout(self.delimiter, self.header, self.skip_lines, self.encoding, unnamed)
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def form(self, place: Place) -> Form:
         return "table"
 
