@@ -76,8 +76,7 @@ def settle(
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
-    if loss.looks_at_targets or config.model.looks_at_inputs:
-        _check_rows(config, loss, place, shape)
+    _check_rows(config, loss, place, shape)
     log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, loss, scores, shape, log)
     found = Experiment(
@@ -88,6 +87,8 @@ def settle(
 
 def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataShape) -> None:
     """What training refuses when it has the rows, of data that cost little to read."""
+    if not (loss.looks_at_targets or config.model.looks_at_inputs):
+        return
     table = config.data.at_hand(place)
     if table is None or len(table.targets) * prod(shape.inputs) > _QUICKLY_LOADED:
         return

@@ -222,8 +222,8 @@ def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
         return ("no probe of the layers was recorded (log.probes: auto records them)",)
     return (
         f"gradient per weight at step {last['step']:,} and at step {first['step']:,}; update: its "
-        "length over",
-        "that of the weights; spread: deviation of the activations (nnlab menu readings)",
+        "length over that of the weights; spread: deviation of the activations (nnlab menu "
+        "readings)",
     )
 
 
