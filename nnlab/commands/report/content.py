@@ -111,7 +111,7 @@ def _about(cases: Sequence[Case]) -> Judged:
         samples=len(cases[0].losses),
         task=shape.task,
         names=shape.classes,
-        data=opened.experiment.config.data.kind,
+        data=opened.experiment.config.data.called,
         digest=opened.examples.digest,
         confidence=CONFIDENCE,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
