@@ -9,6 +9,7 @@ from typing import Any
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Drawing, Examples
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.kinds import plugin_versions
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
 from nnlab.experiment.experiment import Experiment, run_lengths
@@ -86,7 +87,9 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     facts = {"threads": experiment.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
-    folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data})
+    outside = {"plugins": plugin_versions(experiment.config)}
+    versions = devices.device_versions(wish.device)
+    folders.write_env(folder, {**versions, **facts, **data, **outside})
     now, age = time(), perf_counter() - wish.began
     seconds = {"startup": started - wish.began, "build": perf_counter() - started}
     began = {"session": now - age, "training": now}

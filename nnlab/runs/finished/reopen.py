@@ -20,7 +20,7 @@ from nnlab.models.network import build_network as build_network
 from nnlab.runs.building.build import place_network
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.data_json import read_data, shape_of
-from nnlab.runs.folder.folder import check_config, read_env
+from nnlab.runs.folder.folder import check_config, missing_plugins, read_env
 from nnlab.runs.folder.summary import read_summary
 
 
@@ -171,5 +171,6 @@ def configs_of_run(
         raise CheckpointError(f"{run}: has no config.yaml: {text} (runs, tensorboard show it)")
     check_config(run)
     document = document_of(run / "config.yaml")
-    begun = load_config_with(document, (), handed)
+    with missing_plugins(run):
+        begun = load_config_with(document, (), handed)
     return begun, load_config_with(document, overrides, handed) if overrides else begun
