@@ -13,6 +13,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Examples, Machine
 from nnlab.experiment.auto import decide_for_machine
+from nnlab.experiment.freezing import frozen_until
 from nnlab.models.family import Design
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.datasets.tables import Place
@@ -80,6 +81,11 @@ class Experiment:
         threads = self.config.train.threads
         assert not isinstance(threads, str)
         return threads
+
+    @property
+    def frozen(self) -> dict[str, int | None]:
+        """Parameter -> after how many updates it is trained; None is never. Others always are."""
+        return frozen_until(self.config, self.design, self.per_epoch, self.total)
 
     @property
     def batch_size(self) -> int:

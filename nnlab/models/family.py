@@ -47,6 +47,9 @@ class ModelConfig(Kind, frozen=True):
     """Whether it has parameters that a rule could change."""
 
     output: OutputConfig = OutputConfig()
+    freeze: tuple[str, ...] = ()
+    """Layers (conv1), parameters (conv1.bias) or patterns (conv*) that stay as they begin; their
+    batch norms use the running statistics. train.unfreeze ends it for some of them."""
 
     @abstractmethod
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, LossFn, Score
 from nnlab.training.averaging import Averaged
+from nnlab.training.freezing import Freezing
 from nnlab.training.probes.probes import Probes
 from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
@@ -99,6 +100,7 @@ class Parts:
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None
+    freezing: Freezing | None = None
     numbers: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     probes: Probes | None = None
     autocast: torch.dtype | None = None

@@ -26,6 +26,7 @@ def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
         stack = config.model.expanded(shape.inputs)
     except MistakeError as error:
         raise error_at_places([error.mistake], config.origins) from None
+    stack = stack.model_copy(update={"freeze": config.model.freeze})
     tree = brief(config.model_copy(update={"model": stack}))
     if as_json:
         return json.dumps(tree) + "\n"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Carrying, Examples, LossFn, Score, Split
 from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.freezing import trained_shapes
 from nnlab.models.network import build_network as build_network
 from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
@@ -21,6 +22,7 @@ from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, s
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import Forward, evaluate_split
+from nnlab.training.freezing import Freezing
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
@@ -144,9 +146,11 @@ def _parts(
     # float64 on the CPU, so that a rate of float64 training is not rounded; mps has none.
     wide = torch.float64 if device.type == "cpu" else torch.float32
     rate = torch.tensor(rule.base_lr(config.optimizer), dtype=wide).to(device)
-    optimizer = None
+    optimizer, until = None, experiment.frozen
+    freezing = _freezing(experiment, network)
     if rule.optimized:
-        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+        trained = [each for each in network.named_parameters() if until.get(each[0], 0) is not None]
+        optimizer = config.optimizer.build(trained, lr=rate)
     numbers = tuned_numbers(experiment, device)
     loss = loss_of(experiment, examples, network, numbers)
     return Parts(
@@ -167,6 +171,7 @@ def _parts(
         numbers=numbers,
         constraint=_constraint(experiment, network),
         averaged=_averaged(experiment, network),
+        freezing=freezing,
         probes=build_probes(experiment, examples, network, source, device, loss),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},
@@ -229,6 +234,14 @@ def split_measures(
 def _augment(experiment: Experiment) -> AugmentFn | None:
     augments = experiment.config.data.augment
     return apply_augments(augments, experiment.shape) if augments else None
+
+
+def _freezing(experiment: Experiment, network: nn.Module) -> Freezing | None:
+    """What is frozen; a parameter whose group has the rate 0 is not unfrozen by a pattern."""
+    until = experiment.frozen
+    trained = trained_shapes(experiment.config, experiment.design, until)
+    found = {name: step if name in trained else None for name, step in until.items()}
+    return Freezing(network, found) if found else None
 
 
 def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:

@@ -81,6 +81,8 @@ def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
         return f"what a {' or '.join(sorted(handed))} of your own does cannot be recorded for sure"
     if plugin_code(config) is None:
         return "the code of a registered class is in no file, so that a change would go unseen"
+    if config.train.unfreeze:
+        return "layers are unfrozen on the way, and what is recorded trains the same ones always"
     if config.optimizer.closure:
         return f"{config.optimizer.kind} evaluates the loss several times in an update"
     if type(config.optimizer).updated is OptimizerConfig.updated:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from nnlab.training.freezing import is_frozen
+
 
 @contextmanager
 def without_side_effects(network: nn.Module) -> Generator[None]:
@@ -13,7 +15,8 @@ def without_side_effects(network: nn.Module) -> Generator[None]:
     with kept_modes(network):
         for module in network.modules():
             # Dropout and RReLU draw in training mode.
-            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
+            norm = isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
+            module.training = norm and not is_frozen(module)
         with kept_buffers(network):
             yield
 
