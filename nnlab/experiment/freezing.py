@@ -1,20 +1,23 @@
 """Which parameters stay as they begin, and until when: `model.freeze`, `train.unfreeze`."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import flat_plans
 from nnlab.core.durations import Duration
 from nnlab.core.errors import Mistake
 from nnlab.models.family import Design
 from nnlab.parts.optimizers.family import GroupedConfig, fits
 
+if TYPE_CHECKING:
+    from nnlab.config.run_config import RunConfig
+
 _SHOWN = 8
 """How many names an error lists."""
 
 
 def frozen_until(
-    config: RunConfig, design: Design, per_epoch: int, total: int | None
+    config: "RunConfig", design: Design, per_epoch: int, total: int | None
 ) -> dict[str, int | None]:
     """Parameter -> after how many updates it is trained; None is never. Others always are."""
     until: dict[str, int | None] = {}
@@ -42,7 +45,7 @@ def _means(pattern: str, layer: str, parameter: str) -> bool:
 
 
 def freezing_mistakes(
-    config: RunConfig, design: Design, per_epoch: int, total: int | None
+    config: "RunConfig", design: Design, per_epoch: int, total: int | None
 ) -> Iterator[Mistake]:
     """Patterns that mean nothing, moments that never come, and nothing left to train."""
     freeze, unfreeze = config.model.freeze, config.train.unfreeze
@@ -74,7 +77,7 @@ def freezing_mistakes(
 
 
 def _moment_mistakes(
-    config: RunConfig, pairs: list[tuple[str, str]], per_epoch: int, total: int | None
+    config: "RunConfig", pairs: list[tuple[str, str]], per_epoch: int, total: int | None
 ) -> Iterator[Mistake]:
     frozen = [p for p in pairs if any(_means(pattern, *p) for pattern in config.model.freeze)]
     for pattern, when in config.train.unfreeze.items():
@@ -99,7 +102,7 @@ def _never(when: Duration, per_epoch: int, total: int | None) -> str:
 
 
 def trained_shapes(
-    config: RunConfig, design: Design, until: Mapping[str, int | None]
+    config: "RunConfig", design: Design, until: Mapping[str, int | None]
 ) -> dict[str, tuple[int, ...]]:
     """The parameters that are trained at some time, by full name."""
     optimizer = config.optimizer

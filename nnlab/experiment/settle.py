@@ -13,7 +13,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.experiment import Experiment, run_lengths
+from nnlab.experiment.experiment import Experiment, run_lengths, with_epochs
 from nnlab.experiment.freezing import freezing_mistakes
 from nnlab.experiment.misfits import (
     find_misfits,
@@ -56,7 +56,7 @@ def settle(
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
     wrong: list[Mistake] = []
-    written, config = config, _model_for(take_rule_autos(config), shape, wrong)
+    written, config = config, _for_data(take_rule_autos(config), shape, wrong)
     wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
@@ -92,12 +92,13 @@ def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
         return None
 
 
-def _model_for(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunConfig:
-    """The config with those `auto`s of the model taken that follow from the data."""
-    model = _try(lambda: config.model.settled_for(shape), wrong)
-    if model is None or model is config.model:
+def _for_data(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunConfig:
+    """The config with its length and those `auto`s of the model that follow from the data."""
+    model = _try(lambda: config.model.settled_for(shape), wrong) or config.model
+    train = with_epochs(config.train, shape.sizes["train"])
+    if model is config.model and train is config.train:
         return config
-    return config.model_copy(update={"model": model}).written(config.origins)
+    return config.model_copy(update={"model": model, "train": train}).written(config.origins)
 
 
 def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:
@@ -188,6 +189,8 @@ def _spelled_out(
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
     model = config.model.resolved()
+    if model.begin is not None:
+        model = model.model_copy(update={"from": model.begin.found_from(place.find)})
     if model.whole(shape) is None:
         model = model.model_copy(update={"output": resolve_output(model.output, loss)})
     took = {

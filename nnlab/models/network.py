@@ -1,6 +1,6 @@
 """From a design to a network of torch modules with its first weights."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,13 @@ def initial_fills(design: Design) -> dict[str, Fill]:
 
 
 @torch.no_grad()
-def calibrate_weights(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) -> None:
+def calibrate_weights(
+    network: nn.Module,
+    design: Design,
+    inputs: Callable[[], Tensor],
+    *,
+    loaded: Collection[str] = (),
+) -> None:
     """Finishes the first weights of those initializers that look at data (LSUV), layer by layer.
 
     The same network and inputs give the same weights; no generator is touched, and buffers stay as
@@ -90,8 +96,10 @@ def calibrate_weights(network: nn.Module, design: Design, inputs: Callable[[], T
         network: built from `design`, wherever it trains.
         design: says which layers have such an initializer.
         inputs: (N, *shape) scaled training examples; asked for only if there is such a layer.
+        loaded: parameters that have their first weights from elsewhere.
     """
-    todo = {name: fill.init for name, fill in initial_fills(design).items() if fill.init.calibrated}
+    fills = initial_fills(design).items()
+    todo = {name: f.init for name, f in fills if f.init.calibrated and name not in loaded}
     if not todo:
         return
     examples = inputs()

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, LossFn, Score
 from nnlab.training.averaging import Averaged
-from nnlab.training.freezing import Freezing
 from nnlab.training.probes.probes import Probes
 from nnlab.training.sources import RowSource
 from nnlab.training.window import Window
@@ -50,6 +49,18 @@ Penalty = Callable[[], Tensor]
 """The regularization term of the objective, ()."""
 Constraint = Callable[[], None]
 """Puts the weights back to where they may be, after an update."""
+
+
+class Thawing(Protocol):
+    """Keeps parts of a network as they are, and lets go of them after so many updates."""
+
+    def due(self, count: int) -> bool:
+        """Whether something is let go after exactly this many updates."""
+        ...
+
+    def set_at(self, count: int) -> None:
+        """Puts the network into the state that it has after so many updates."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +111,7 @@ class Parts:
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None
-    freezing: Freezing | None = None
+    freezing: Thawing | None = None
     numbers: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     probes: Probes | None = None
     autocast: torch.dtype | None = None

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,7 +15,7 @@ from nnlab.core.contracts import SaveDue
 from nnlab.core.errors import ConfigError
 from nnlab.experiment.handed import experiment_of
 from nnlab.runs.finished.reopen import load_network
-from nnlab.training.freezing import is_frozen
+from nnlab.training.probes.no_trace import is_frozen
 
 CNN = {"kind": "cnn", "channels": [4, 8], "norm": "batch", "dense": [16]}
 MLP = {"kind": "mlp", "hidden": [12, 12, 12], "norm": "batch"}
@@ -100,6 +101,7 @@ def test_the_same_as_a_hand_written_loop(tmp_path: Path) -> None:
     experiment = experiment_of(asked)
     examples = experiment.load()
     rows = examples.rows["train"]
+    assert isinstance(examples.inputs, np.ndarray)
     x = torch.tensor(((examples.inputs - examples.shift) * examples.factor)[rows]).double()
     first, last = saved(run, "init"), saved(run)
     hidden = torch.relu(x.flatten(1) @ first["hidden1.weight"].T + first["hidden1.bias"])

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from nnlab.core.contracts import AugmentFn, Carrying, Examples, LossFn, Score, Split
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.freezing import trained_shapes
 from nnlab.models.network import build_network as build_network
 from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
+from nnlab.runs.building.beginning import load_beginning
 from nnlab.runs.building.compiling import compile_step
 from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.freezing import build_freezing
 from nnlab.runs.building.numbers import penalty_share, tuned_numbers
 from nnlab.runs.building.probing import build_probes, costly_measures, spread_rows
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
 from nnlab.training import objective
 from nnlab.training.averaging import Averaged
 from nnlab.training.evaluate import Forward, evaluate_split
-from nnlab.training.freezing import Freezing
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.progress import Limits, Monitor
@@ -121,11 +121,15 @@ def _network(
     """The network with its first weights, on the device, in training mode."""
     design = experiment.design
     network = build_network(design, seed=experiment.config.seed_of("init"))
+    loaded = load_beginning(network, experiment)
     network = place_network(network, experiment, device)
     if not network.training:  # a module of the user's own that was evaluated before
         network.train()
     calibrate_weights(
-        network, design, lambda: source.gather(calibration_rows(examples).to(device)).inputs
+        network,
+        design,
+        lambda: source.gather(calibration_rows(examples).to(device)).inputs,
+        loaded=loaded,
     )
     if experiment.config.train.carry:
         for module in network.modules():
@@ -147,7 +151,7 @@ def _parts(
     wide = torch.float64 if device.type == "cpu" else torch.float32
     rate = torch.tensor(rule.base_lr(config.optimizer), dtype=wide).to(device)
     optimizer, until = None, experiment.frozen
-    freezing = _freezing(experiment, network)
+    freezing = build_freezing(experiment, network)
     if rule.optimized:
         trained = [each for each in network.named_parameters() if until.get(each[0], 0) is not None]
         optimizer = config.optimizer.build(trained, lr=rate)
@@ -234,14 +238,6 @@ def split_measures(
 def _augment(experiment: Experiment) -> AugmentFn | None:
     augments = experiment.config.data.augment
     return apply_augments(augments, experiment.shape) if augments else None
-
-
-def _freezing(experiment: Experiment, network: nn.Module) -> Freezing | None:
-    """What is frozen; a parameter whose group has the rate 0 is not unfrozen by a pattern."""
-    until = experiment.frozen
-    trained = trained_shapes(experiment.config, experiment.design, until)
-    found = {name: step if name in trained else None for name, step in until.items()}
-    return Freezing(network, found) if found else None
 
 
 def _averaged(experiment: Experiment, network: nn.Module) -> Averaged | None:

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from nnlab.training.freezing import is_frozen
-
 
 @contextmanager
 def without_side_effects(network: nn.Module) -> Generator[None]:
@@ -61,3 +59,8 @@ def kept_generators() -> Generator[None]:
 def foreign(network: nn.Module) -> bool:
     """Whether it is a module of a user's own, of which nothing is known."""
     return not type(network).__module__.startswith("nnlab.")
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Whether a norm is to stay in evaluation mode: who froze its layer has said so."""
+    return getattr(module, "frozen", False) is True

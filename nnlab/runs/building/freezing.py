@@ -5,6 +5,9 @@ from typing import final
 
 from torch import nn
 
+from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.freezing import trained_shapes
+
 
 @final
 class Freezing:
@@ -56,6 +59,9 @@ def _norms(
             yield module, [_NEVER if step is None else step for step in moments]
 
 
-def is_frozen(module: nn.Module) -> bool:
-    """Whether a norm is to stay in evaluation mode."""
-    return getattr(module, "frozen", False) is True
+def build_freezing(experiment: Experiment, network: nn.Module) -> Freezing | None:
+    """What is frozen; a parameter whose group has the rate 0 is not unfrozen by a pattern."""
+    until = experiment.frozen
+    trained = trained_shapes(experiment.config, experiment.design, until)
+    found = {name: step if name in trained else None for name, step in until.items()}
+    return Freezing(network, found) if found else None
