@@ -36,8 +36,9 @@ class Commands(TyperGroup):
         """A command, imported now if it is on the list."""
         if not any(cmd_name in names for names in self.listed.values()):
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(self.homes.get(cmd_name, f"nnlab.commands.{cmd_name}"))
-        found = getattr(module, cmd_name)
+        home = f"nnlab.commands.{cmd_name.replace('-', '_')}"
+        module = importlib.import_module(self.homes.get(cmd_name, home))
+        found = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(
                 rich_markup_mode=None,

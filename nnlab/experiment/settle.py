@@ -14,6 +14,7 @@ from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
 from nnlab.experiment.experiment import Experiment, run_lengths, with_epochs
+from nnlab.experiment.freezing import freezing_mistakes
 from nnlab.experiment.misfits import (
     find_misfits,
     monitored_keys,
@@ -73,6 +74,7 @@ def settle(
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
         wrong += optimizer_mistakes(config, network)
+        wrong += freezing_mistakes(config, network, per_epoch, total)
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
@@ -202,6 +204,8 @@ def _spelled_out(
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
     model = config.model.resolved()
+    if model.begin is not None:
+        model = model.model_copy(update={"from": model.begin.found_from(place.find)})
     if model.whole(shape) is None:
         model = model.model_copy(update={"output": resolve_output(model.output, loss)})
     took = {

@@ -1,9 +1,13 @@
 """What every model says of itself: its hidden layers. The output layer follows."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
@@ -40,7 +44,62 @@ class OutputConfig(Config, frozen=True):
     bias_init: BiasInitializer = ZerosConfig()
 
 
-class ModelConfig(Kind, frozen=True):
+class BeginConfig(Config, frozen=True):
+    """Where first weights come from: a safetensors file, a run, or a name of what is here."""
+
+    weights: str | None = None
+    """A safetensors file; nnlab import-weights makes one of a .pth."""
+    run: str | None = None
+    """A run, whose best checkpoint is meant."""
+    name: str | None = None
+    """Such as torchvision/vgg16 or timm/resnet18.tv_in1k: a file in the data folder, or in the
+    cache of the Hugging Face Hub. Nothing is downloaded."""
+    layers: tuple[str, ...] = ("*",)
+    """Layers or patterns that are taken; others begin by their initializers."""
+    rename: dict[str, str] = Field(default_factory=dict[str, str])
+    """A name in the file, or the beginning of one up to a dot -> what it is called here."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("weights", "run", "name") if getattr(self, name) is not None]
+        if len(given) != 1:
+            text = f"needs one of weights, run and name, got {' and '.join(given) or 'none'}"
+            raise PydanticCustomError("value", "{text}", {"text": text})
+        if self.run == "last":
+            # What is trained must not hang on what was trained before it.
+            text = "run: last is another run tomorrow (write its name, such as mnist-cnn/3)"
+            raise PydanticCustomError("value", "{text}", {"text": text})
+        return self
+
+    def found_from(self, find: Callable[[str], object]) -> Self:
+        """With the whole path of a file, wherever the config will lie."""
+        return (
+            self
+            if self.weights is None
+            else self.model_copy(update={"weights": str(find(self.weights))})
+        )
+
+
+if TYPE_CHECKING:
+    _Begun = Kind
+else:
+    # `from` is a word of Python's: a class body cannot say it.
+    _Begun = create_model(
+        "_Begun",
+        __base__=Kind,
+        __module__=__name__,
+        __cls_kwargs__={"frozen": True},
+        **{"from": (Annotated[str | BeginConfig | None, Forms()], None)},
+    )
+    _Begun.__doc__ = """What begins.
+
+    Attributes:
+        from: first weights in place of an initializer: a safetensors file, or {run: ...},
+            {name: ...}, with layers and rename.
+    """
+
+
+class ModelConfig(_Begun, frozen=True):
     """The family of models."""
 
     learns: ClassVar[bool] = True
@@ -49,6 +108,15 @@ class ModelConfig(Kind, frozen=True):
     """Whether `check` may refuse data, so that they are worth a look before training."""
 
     output: OutputConfig = OutputConfig()
+    freeze: tuple[str, ...] = ()
+    """Layers (conv1), parameters (conv1.bias) or patterns (conv*) that stay as they begin; their
+    batch norms use the running statistics. train.unfreeze ends it for some of them."""
+
+    @property
+    def begin(self) -> BeginConfig | None:
+        """Where first weights come from (`from` in YAML); None where initializers draw them."""
+        written = getattr(self, "from")
+        return BeginConfig(weights=written) if isinstance(written, str) else written
 
     @abstractmethod
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:

@@ -20,6 +20,9 @@ from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
 from nnlab.parts.optimizers.family import GroupedConfig, fits
 
+NEVER = 1 << 62
+"""No run has so many updates."""
+
 
 class SplitDoubles(NamedTuple):
     """How the rows of a split agree with training rows.
@@ -256,7 +259,7 @@ class Facts:
 
     @cached_property
     def slow_layers(self) -> "Mapping[LayerFacts, float]":
-        """Layers whose own rate in optimizer.groups is a hundredth of lr or less, and that rate."""
+        """Frozen layers, and those whose rate in optimizer.groups is at most lr / 100: the rate."""
         optimizer = self.config.optimizer
         groups = optimizer.groups if isinstance(optimizer, GroupedConfig) else {}
         found: dict[LayerFacts, float] = {}
@@ -265,7 +268,16 @@ class Facts:
             said = [g.lr for key, g in groups.items() if fits(key, name) and g.lr is not None]
             if said and said[-1] <= optimizer.lr / 100.0:
                 found[layer] = said[-1]
-        return found
+        trained = self.trained_at(NEVER, self.layers)
+        return found | {layer: 0.0 for layer in self.layers if layer not in trained}
+
+    def trained_at(self, step: int, layers: "Sequence[LayerFacts]") -> "list[LayerFacts]":
+        """Those of these layers whose weight is not frozen after so many updates."""
+        frozen = {
+            name for name, until in self.experiment.frozen.items() if until is None or step < until
+        }
+        names = ((layer, {layer.name, f"{layer.module}.weight"}) for layer in layers)
+        return [layer for layer, known in names if not known & frozen]
 
     @property
     def batch_size(self) -> int:
