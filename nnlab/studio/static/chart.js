@@ -26,6 +26,8 @@ export class Chart {
     this.curves = {};
     /** @type {Record<string, Curve>} of a past run, behind */
     this.pinned = {};
+    /** @type {Record<string, Curve>} of the run that this one goes on from */
+    this.parent = {};
     this.clear();
     this.surface = new Surface(canvas, () => this.draw());
     canvas.addEventListener('pointermove', (event) => this.point(event));
@@ -37,6 +39,7 @@ export class Chart {
   clear() {
     this.curves = { train: { xs: [], ys: [] }, validation: { xs: [], ys: [] } };
     this.marks = [];
+    this.parent = {};
   }
 
   /** Keeps the curves as they are, behind those that come. */
@@ -48,9 +51,10 @@ export class Chart {
    * @param {string} split
    * @param {number} x the epoch
    * @param {number | null | undefined} y
+   * @param {Record<string, Curve>} curves its own, or those of its parent
    */
-  add(split, x, y) {
-    const curve = this.curves[split];
+  add(split, x, y, curves = this.curves) {
+    const curve = curves[split] ?? (curves === this.parent && (split === 'train' || split === 'validation') ? (curves[split] = { xs: [], ys: [] }) : undefined);
     if (!curve || y === undefined) return;
     curve.xs.push(x);
     curve.ys.push(y);
@@ -66,7 +70,7 @@ export class Chart {
 
   bounds() {
     let low = Infinity, high = -Infinity, end = 0;
-    for (const { xs, ys } of [...Object.values(this.curves), ...Object.values(this.pinned)]) {
+    for (const { xs, ys } of [this.curves, this.pinned, this.parent].flatMap((each) => Object.values(each))) {
       for (const y of ys) {
         if (y === null || !Number.isFinite(y) || (this.log && y <= 0)) continue;
         if (y < low) low = y;
@@ -105,6 +109,9 @@ export class Chart {
     const Y = (/** @type {number} */ y) => TOP + (height - TOP - BOTTOM) * (1 - share(y, bounds.low, bounds.high, this.log));
     this.axes(context, bounds, X, Y);
     for (const [split, curve] of Object.entries(this.pinned)) this.line(context, curve, X, Y, 'strong', split === 'validation', 1.2);
+    context.globalAlpha = 0.4;
+    for (const [split, curve] of Object.entries(this.parent)) this.line(context, curve, X, Y, COLORS[split], split === 'validation', 1.4);
+    context.globalAlpha = 1;
     for (const [split, curve] of Object.entries(this.curves)) this.line(context, curve, X, Y, COLORS[split], split === 'validation', split === 'train' ? 1.6 : 2);
     this.place = { X, Y, bounds };
     if (this.cursor !== null) this.crosshair(context, X, Y, bounds);
