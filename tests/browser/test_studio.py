@@ -318,12 +318,50 @@ def test_axe_finds_nothing(page: Tab, axe: str, scheme: str) -> None:
     expect(page.page.locator("#example")).to_contain_text("BP1")
     page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
     page.page.evaluate(axe)
-    for width, height in SIZES:
-        page.page.set_viewport_size({"width": width, "height": height})
-        found = page.page.evaluate("axe.run().then((found) => found.violations)")
-        for violation in found:
-            nodes = [node["html"][:160] for node in violation["nodes"]]
-            pytest.fail(f"{width}: {violation['id']} {nodes}")
+    for tab in ("YAML", "Build"):
+        page.page.get_by_role("tab", name=tab).click()
+        if tab == "Build":
+            expect(page.page.locator("#build-model")).to_be_visible()
+        for width, height in SIZES:
+            page.page.set_viewport_size({"width": width, "height": height})
+            found = page.page.evaluate("axe.run().then((found) => found.violations)")
+            for violation in found:
+                nodes = [node["html"][:160] for node in violation["nodes"]]
+                pytest.fail(f"{tab}, {width}: {violation['id']} {nodes}")
+
+
+def test_the_header_is_one_row_of_controls_from_1280_pixels_on(page: Tab) -> None:
+    begun(page)
+    for width in (1280, 1440, 1920):
+        page.page.set_viewport_size({"width": width, "height": 800})
+        boxes = [page.page.locator(which).bounding_box() for which in ("#play", "#number-speed")]
+        tops = [box["y"] + box["height"] / 2 for box in boxes if box]
+        assert abs(tops[0] - tops[1]) < 24, width
+
+
+def test_what_is_marked_in_the_curves_does_not_overprint(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    places = page.page.evaluate("""() => {
+        const { losses } = studio, places = [], context = losses.surface.context;
+        const write = context.fillText.bind(context);
+        context.fillText = (text, x, y) => {
+            places.push([text, x, y, context.measureText(text).width]);
+            write(text, x, y);
+        };
+        for (const text of ["dead units", "vanishing gradient", "learning rate too high",
+                "a name that is so long that no curve has room for it ".repeat(3)])
+            losses.mark(0.001 * text.length, text);
+        losses.draw();
+        delete context.fillText;
+        return places.filter(([text]) => /dead|vanish|rate too|a name/.test(text));
+    }""")
+    assert len(places) == 3  # three rows; what has no room is told under the pointer
+    width = page.page.evaluate("document.querySelector('#losses').clientWidth")
+    for text, x, y, wide in places:
+        assert 0 <= x <= x + wide <= width, text
+        assert [other[2] for other in places].count(y) == 1
 
 
 def test_every_number_opens_what_it_is(page: Tab) -> None:

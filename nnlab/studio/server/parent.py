@@ -8,7 +8,7 @@ from typing import Any, Self
 from nnlab.comparison.comparison import settle_source
 from nnlab.config.loading import Text
 from nnlab.core.errors import ConfigError
-from nnlab.runs.folder.pointers import POINTERS, pointed_to
+from nnlab.runs.folder.pointers import POINTERS, Pointer, pointed_to
 from nnlab.runs.start_point import name_of_run, saved_steps
 from nnlab.studio.text.forking import changed_text, forked_text
 
@@ -105,7 +105,7 @@ class Parent:
         if isinstance(wanted, int):
             step = wanted
         else:
-            name = next((name for name in POINTERS if name == wanted), "last")
+            name: Pointer = next((name for name in POINTERS if name == wanted), "last")
             target = pointed_to(self.folder / "checkpoints", name)
             if target is None:
                 raise ConfigError(f"{self.folder.name}: has saved no checkpoint yet")

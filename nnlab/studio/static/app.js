@@ -29,6 +29,7 @@ Object.assign(window, { studio: counts });
 const gradients = new Gradients(canvas('gradients'), network);
 const losses = new Chart(canvas('losses'), { name: 'Loss', log: true });
 const scores = new Chart(canvas('scores'), { name: 'Score', log: false });
+Object.assign(counts, { losses });
 const worked = new WorkedExample($('example'), $('example-buttons'), { send, define });
 /** @type {{title: string, picture: import('./pictures.js').Picture} | null} */
 let shown = null;
@@ -98,6 +99,8 @@ function say(text, bad = false) {
   $('status').textContent = text;
   $('status').classList.toggle('bad', bad);
 }
+
+const HEALTHY = $('healthy').textContent;
 
 /** What happens, by its kind. */
 /** @type {Record<string, (event: any) => void>} */
@@ -169,6 +172,7 @@ const HEAR = {
     announce(`Training is over: ${event.status}.`);
   },
   over() {
+    if (!$('findings').children.length) $('healthy').textContent = 'Nothing was found wrong with this run.';
     Object.assign(state, { running: false, playing: false });
     controls();
   },
@@ -194,6 +198,7 @@ function begin(running) {
   rows.length = 0;
   $('findings').replaceChildren();
   $('parent-key').hidden = true;
+  $('healthy').textContent = HEALTHY;
   $('healthy').hidden = false;
   network.frame = null;
   gradients.clear();

@@ -1,6 +1,6 @@
 /** A curve of training and validation, with its numbers under the pointer and the arrow keys. */
 
-import { FONT, Surface, announce, color, tip } from './dom.js';
+import { FONT, Surface, announce, clipped, color, tip } from './dom.js';
 import { logTicks, nearest, share, short, thinned, ticks } from './scale.js';
 
 const LEFT = 50, RIGHT = 10, TOP = 18, BOTTOM = 20;
@@ -65,7 +65,7 @@ export class Chart {
    * @param {string} text
    */
   mark(x, text) {
-    this.marks.push({ x, text });
+    if (!this.marks.some((mark) => mark.x === x && mark.text === text)) this.marks.push({ x, text });
   }
 
   bounds() {
@@ -144,18 +144,40 @@ export class Chart {
     context.textAlign = 'end';
     context.fillText('epoch', width - RIGHT, 11);
     context.textAlign = 'start';
-    for (const { x, text } of this.marks) {
-      context.strokeStyle = color('dim');
-      context.setLineDash([2, 3]);
-      context.beginPath();
+    this.markings(context, X);
+  }
+
+  /**
+   * A line for each mark, and its words in the first row that has room; what has none is under the pointer.
+   * @param {CanvasRenderingContext2D} context
+   * @param {(x: number) => number} X
+   */
+  markings(context, X) {
+    const { width, height } = this.surface;
+    /** @type {[number, number][][]} what is taken of each row */
+    const rows = [[], [], []];
+    context.strokeStyle = color('dim');
+    context.setLineDash([2, 3]);
+    context.beginPath();
+    for (const { x } of this.marks) {
       context.moveTo(X(x), TOP);
       context.lineTo(X(x), height - BOTTOM);
-      context.stroke();
-      context.setLineDash([]);
-      const right = x > bounds.end / 2;
-      context.textAlign = right ? 'end' : 'start';
-      context.fillText(text, X(x) + (right ? -4 : 4), TOP + 9);
-      context.textAlign = 'start';
+    }
+    context.stroke();
+    context.setLineDash([]);
+    for (const { x, text } of this.marks) {
+      const at = X(x);
+      const words = clipped(context, text, width - LEFT - RIGHT - 8), wide = context.measureText(words).width + 8;
+      const from = Math.max(LEFT, Math.min(at + 4, width - RIGHT - wide)), to = from + wide;
+      const row = rows.findIndex((taken) => taken.every(([low, high]) => to < low || from > high));
+      if (row < 0) continue;
+      rows[row].push([from, to]);
+      context.globalAlpha = 0.85;
+      context.fillStyle = color('panel');
+      context.fillRect(from - 2, TOP + 13 * row, wide, 13);
+      context.globalAlpha = 1;
+      context.fillStyle = color('dim');
+      context.fillText(words, from, TOP + 10 + 13 * row);
     }
   }
 
@@ -244,6 +266,8 @@ export class Chart {
       if (!parts.length) parts.push(`epoch ${short(xs[k], 4)}`);
       parts.push(`${split === 'train' ? 'training' : split} ${short(ys[k], 4)}`);
     }
+    const near = (this.place?.bounds.end ?? 1) / 60;
+    parts.push(...this.marks.filter((mark) => Math.abs(mark.x - x) < near).map((mark) => mark.text));
     return parts.join('\n');
   }
 

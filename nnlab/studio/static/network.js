@@ -2,7 +2,7 @@
 
 /** @import { Column, Frame, Scene } from './types.js' */
 
-import { FONT, Surface, announce, color, onScheme, still, tip } from './dom.js';
+import { FONT, Surface, announce, clipped, color, onScheme, still, tip } from './dom.js';
 import { diverging, image } from './palette.js';
 import { short } from './scale.js';
 
@@ -284,8 +284,8 @@ export class Network {
     const gap = this.columns.length > 1 ? this.xs[1] - this.xs[0] : 200, stride = Math.ceil(58 / gap);
     this.columns.forEach((column, k) => {
       // Of many layers every so many has room for its name.
-      if (k % stride && k !== this.columns.length - 1) return;
-      if (k + stride > this.columns.length && k !== this.columns.length - 1 && this.columns.length - 1 - k < stride) return;
+      const left = this.columns.length - 1 - k;
+      if (left && (k % stride || left < stride)) return;
       const room = stride * gap - 6;
       context.fillStyle = color('fg');
       context.font = `600 ${FONT}`;
@@ -453,16 +453,4 @@ function eased(x) {
     else high = t;
   }
   return 3 * low * low - 2 * low ** 3;
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {string} text
- * @param {number} room
- */
-function clipped(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let end = text.length;
-  while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > room) end--;
-  return `${text.slice(0, end)}…`;
 }
