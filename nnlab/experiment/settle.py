@@ -4,7 +4,7 @@ All of it is arithmetic in plain Python: no torch, no timing, nothing that a sec
 answer differently. It happens once; the run writes what was decided into its config.yaml.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import TypeVar
 
@@ -72,9 +72,7 @@ def settle(
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
-        wrong += _batch_of_one(config.train, network, shape)
-        wrong += optimizer_mistakes(config, network)
-        wrong += freezing_mistakes(config, network, per_epoch, total)
+        wrong += _network_mistakes(config, network, shape, (per_epoch, total))
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
@@ -85,6 +83,15 @@ def settle(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
     return found.decided()
+
+
+def _network_mistakes(
+    config: RunConfig, network: Design, shape: DataShape, lengths: tuple[int, int | None]
+) -> Iterator[Mistake]:
+    """What does not fit the network: the batch, the optimizer's groups, what is frozen."""
+    yield from _batch_of_one(config.train, network, shape)
+    yield from optimizer_mistakes(config, network)
+    yield from freezing_mistakes(config, network, *lengths)
 
 
 def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataShape) -> None:
