@@ -25,12 +25,14 @@ class Draft:
         file: how to call it in errors.
         folder: where its relative paths start.
         name: that a run gets if the text gives none.
+        run: whose config it is; None where it is no run's.
     """
 
     text: str
     file: str
     folder: Path
     name: str
+    run: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class Parent:
         if isinstance(wanted, int):
             step = wanted
         else:
-            name: Pointer = next((name for name in POINTERS if name == wanted), "last")
+            named: dict[str, Pointer] = {name: name for name in POINTERS}
+            name = named.get(str(wanted), "last")
             target = pointed_to(self.folder / "checkpoints", name)
             if target is None:
                 raise ConfigError(f"{self.folder.name}: has saved no checkpoint yet")
