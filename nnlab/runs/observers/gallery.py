@@ -1,14 +1,12 @@
 """The pictures of a run while it trains: collected between two updates, drawn elsewhere."""
 
 from collections.abc import Callable, Iterable
-from typing import Self, final
+from typing import TYPE_CHECKING, Self, final
 
 import torch
 
 from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
-from nnlab.display.pictures import JUDGEMENTS, KINDS
 from nnlab.display.pictures.family import Moment, Picture, Scene
-from nnlab.display.pictures.painter import Painter
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import source_of
@@ -16,9 +14,12 @@ from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.probing import probe_rows
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.distributions import Distributions
-from nnlab.runs.observers.judged import class_pr_curves, judge_split
 from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
+
+# The pictures themselves are imported where they are asked for: a run takes none unless told to.
+if TYPE_CHECKING:
+    from nnlab.display.pictures.painter import Painter
 
 
 def scene_of(
@@ -39,6 +40,8 @@ def scene_of(
 
 def pictures_of(scene: Scene) -> list[Picture]:
     """Those that fit the run."""
+    from nnlab.display.pictures import KINDS
+
     return [kind(scene) for kind in KINDS if kind.fits(scene.experiment)]
 
 
@@ -68,7 +71,7 @@ class Gallery:
         self._pictures_due, self._histograms_due = pace.pictures, pace.histograms
         self._pictures = pictures_of(scene) if pace.pictures.ever else []
         self._distributions = _distributions(scene) if pace.histograms.ever else None
-        self._painter = Painter(board.record, warn) if self._pictures else None
+        self._painter = _painter(board, warn) if self._pictures else None
         self._taken = self._counted = -1
         self._turn = 0
         self._now = Moment(0, 0.0)
@@ -119,6 +122,9 @@ class Gallery:
         scene = self._scene
         if self._painter is None or "validation" not in scene.experiment.shape.sizes:
             return
+        from nnlab.display.pictures import JUDGEMENTS
+        from nnlab.runs.observers.judged import class_pr_curves, judge_split
+
         found = judge_split(
             scene.experiment, scene.examples, scene.forward, scene.source, "validation"
         )
@@ -139,6 +145,12 @@ class Gallery:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(at_once=kind is not None)
+
+
+def _painter(board: TensorBoard, warn: Callable[[str], None]) -> "Painter":
+    from nnlab.display.pictures.painter import Painter
+
+    return Painter(board.record, warn)
 
 
 def _distributions(scene: Scene) -> Distributions:
