@@ -162,7 +162,7 @@ def code_digest() -> str:
 
 def compile_facts(step: Step) -> dict[str, Any]:
     """Of a compiled step that is ready {cached, seconds}, as `Summary` holds them; else {}."""
-    if not isinstance(step, Preparing):
+    if isinstance(step, EagerStep):
         return {}
     from nnlab.training.compiled.step import CompiledStep
 
