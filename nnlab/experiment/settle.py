@@ -22,7 +22,12 @@ from nnlab.experiment.misfits import (
     target_mistakes,
 )
 from nnlab.experiment.pacing import check_times, pace_of, spelled_out
-from nnlab.experiment.precedence import measured_scores, owner_mistakes, take_rule_autos
+from nnlab.experiment.precedence import (
+    measured_scores,
+    owner_mistakes,
+    take_rule_autos,
+    take_target_scale,
+)
 from nnlab.models.family import Design, design_network, resolve_output
 from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
@@ -58,6 +63,7 @@ def settle(
     written, config = config, _for_data(take_rule_autos(config), shape, wrong)
     wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
+    config = take_target_scale(config, loss, shape, place)
     wrong += target_mistakes(config, loss, scores, shape)
     wrong += find_misfits(config, shape)
     network = _try(lambda: design_network(config.model, shape, loss), wrong)

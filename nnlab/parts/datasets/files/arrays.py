@@ -147,7 +147,7 @@ class ArraysConfig(DataConfig, frozen=True):
             targets,
             given=rows,
             base=stored.base,
-            merged=merging(stored.merged, source.columns, merged, (), self.scale_target),
+            merged=merging(stored.merged, source.columns, merged, ()),
         )
 
     def remarks(self, place: Place) -> tuple[str, ...]:
