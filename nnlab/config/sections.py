@@ -1,4 +1,4 @@
-"""The sections of a config that are no choice of kinds: seed, regularize, train, log."""
+"""The sections of a config that are no choice of kinds: seed, regularize, train, log, start."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -151,3 +151,28 @@ class LogConfig(Config, frozen=True):
     """How often the gradient noise scale is measured, on 16 batches. McCandlish et al. 2018."""
     sharpness: Annotated[Literal["off"] | Duration, Forms()] = "off"
     """How often the largest Hessian eigenvalue is, on 1,000 examples. Cohen et al. 2021."""
+
+
+class WeightEdit(Config, frozen=True):
+    """One number of a parameter that is written before the first update."""
+
+    parameter: str
+    """As nnlab show calls it: hidden1.weight."""
+    at: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Its place, counted from 0: [unit, input] of a weight, [unit] of a bias."""
+    value: float
+
+
+class StartConfig(Config, frozen=True):
+    """A checkpoint of another run, from which this one goes on.
+
+    It begins with the weights, the number of updates, the order of rows and the noise of that
+    moment, and with the optimizer's memory where the optimizer is the same kind. That run stays
+    as it is.
+    """
+
+    run: str
+    """A run as the commands take it: mnist-mlp/3, last, or its folder."""
+    step: Annotated[Annotated[int, Field(ge=0)] | Literal["last", "best", "init"], Forms()] = "last"
+    """After how many updates; log.checkpoints says which are kept besides these."""
+    edits: tuple[WeightEdit, ...] = ()

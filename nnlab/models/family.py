@@ -45,6 +45,8 @@ class ModelConfig(Kind, frozen=True):
 
     learns: ClassVar[bool] = True
     """Whether it has parameters that a rule could change."""
+    looks_at_inputs: ClassVar[bool] = False
+    """Whether `check` may refuse data, so that they are worth a look before training."""
 
     output: OutputConfig = OutputConfig()
 

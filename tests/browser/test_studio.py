@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from browsing import Tab
@@ -19,6 +20,8 @@ train: {epochs: 4000, batch_size: 20, compile: off}
 """
 UNTRAINED = re.compile("^(\N{EN DASH}|0)$")
 """The update of a run that has begun: nothing yet, or its reading before the first update."""
+SHOWN = 'Number(document.getElementById("number-update").textContent.replace(/\\D/g, ""))'
+"""The update of the moment on the screen."""
 SIZES = [(390, 844), (768, 1024), (1280, 800), (1920, 1080)]
 # What axe-core checks first of all: names of what can be pressed, labels of what can be filled in.
 NAMELESS = """() => [...document.querySelectorAll(
@@ -81,6 +84,22 @@ def step(tab: Tab) -> int:
     return int(re.sub(r"\D", "", tab.page.inner_text("#number-update")) or -1)
 
 
+def until(tab: Tab, holds: str) -> None:
+    """Waits for an expression; Playwright's own way is a text to run, which the page forbids."""
+    for _ in range(600):
+        if tab.page.evaluate(holds):
+            return
+        tab.page.wait_for_timeout(50)
+    raise AssertionError(holds)
+
+
+def stands(tab: Tab) -> int:
+    """The update that a held run stands at, once its moment is on the screen."""
+    expect(tab.page.locator("#play")).to_have_text("Go on")
+    until(tab, f"studio.state.step === {SHOWN}")
+    return step(tab)
+
+
 def begun(tab: Tab) -> None:
     """A run from its beginning that stands at its first update."""
     play, update = tab.page.locator("#play"), tab.page.locator("#number-update")
@@ -105,13 +124,14 @@ def test_a_run_is_led_by_the_mouse(page: Tab) -> None:
     page.page.click("#epoch")
     # 140 training examples in batches of 20.
     expect(before).to_have_text("7")
+    # The moment comes before the word that the run stands.
+    play = page.page.locator("#play")
+    expect(play).to_have_text("Go on")
     page.page.click("#play")
-    expect(page.page.locator("#play")).to_have_text("Pause")
-    page.page.wait_for_timeout(500)
+    expect(play).to_have_text("Pause")
+    until(page, f"{SHOWN} > 7")
     page.page.click("#play")
-    expect(page.page.locator("#play")).to_have_text("Go on")
-    page.page.wait_for_timeout(600)  # the frame of the last update is on its way
-    held = step(page)
+    held = stands(page)
     assert held > 7
     page.page.wait_for_timeout(600)
     assert step(page) == held
@@ -126,10 +146,13 @@ def test_a_run_is_led_by_the_keyboard_alone(page: Tab) -> None:
     expect(update).to_have_text("1")
     keys.press("e")
     expect(update).to_have_text("7")
+    # The moment comes before the word that the run stands.
+    play = page.page.locator("#play")
+    expect(play).to_have_text("Go on")
     keys.press(" ")
-    expect(page.page.locator("#play")).to_have_text("Pause")
+    expect(play).to_have_text("Pause")
     keys.press(" ")
-    expect(page.page.locator("#play")).to_have_text("Go on")
+    expect(play).to_have_text("Go on")
     page.page.focus("#net")
     keys.press("ArrowRight")
     keys.press("ArrowDown")
@@ -207,6 +230,44 @@ def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
     expect(page.page.locator("#says")).to_contain_text("56 parameters")
 
 
+def test_a_change_goes_on_from_now_and_the_curve_before_stays(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    page.page.fill("[id='fork-optimizer.lr']", "0.05")
+    page.page.select_option("#fork-from", "last")
+    page.page.click("#fork")
+    expect(page.page.locator("#parent-key")).to_contain_text("before: moons/")
+    expect(page.page.locator("#yaml")).to_have_value(
+        re.compile(r"start: \{run: moons/\d+, step: 7}")
+    )
+    assert "lr: 0.05" in page.page.input_value("#yaml")
+    expect(page.page.locator("#number-rate")).to_have_text("0.05")
+    page.page.click("#play")
+    expect(page.page.locator("#play")).to_have_text("Go on")
+    page.page.reload()
+    expect(page.page.locator("#parent-key")).to_contain_text("before: moons/")
+    page.page.locator("#net").click(position=edge_of(page))
+    expect(page.page.locator("#definition")).to_be_visible()
+    page.page.fill("#edit-value", "2.5")
+    page.page.click("#edit-apply")
+    expect(page.page.locator("#yaml")).to_have_value(re.compile(r"edits: \[.*value: 2\.5"))
+    page.page.fill("#yaml", CONFIG)
+    expect(page.page.locator("#says")).to_contain_text("56 parameters")
+
+
+def edge_of(page: Tab) -> Any:
+    """A place where a line of the network is; it is drawn on a canvas."""
+    expect(page.page.locator("#number-update")).to_have_text(re.compile(r"\d"))
+    return page.page.evaluate("""() => {
+        const box = document.querySelector("#net").getBoundingClientRect();
+        for (let y = 40; y < box.height; y += 2) {
+            const at = { x: box.width * 0.25, y };
+            if (studio.network.edgeAt(at) && !studio.network.unitAt(at)) return at;
+        }
+    }""")
+
+
 def test_another_config_is_opened_by_its_name_and_the_first_again(page: Tab) -> None:
     begun(page)
     page.page.click("#epoch")
@@ -257,12 +318,50 @@ def test_axe_finds_nothing(page: Tab, axe: str, scheme: str) -> None:
     expect(page.page.locator("#example")).to_contain_text("BP1")
     page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
     page.page.evaluate(axe)
-    for width, height in SIZES:
-        page.page.set_viewport_size({"width": width, "height": height})
-        found = page.page.evaluate("axe.run().then((found) => found.violations)")
-        for violation in found:
-            nodes = [node["html"][:160] for node in violation["nodes"]]
-            pytest.fail(f"{width}: {violation['id']} {nodes}")
+    for tab in ("YAML", "Build"):
+        page.page.get_by_role("tab", name=tab).click()
+        if tab == "Build":
+            expect(page.page.locator("#build-model")).to_be_visible()
+        for width, height in SIZES:
+            page.page.set_viewport_size({"width": width, "height": height})
+            found = page.page.evaluate("axe.run().then((found) => found.violations)")
+            for violation in found:
+                nodes = [node["html"][:160] for node in violation["nodes"]]
+                pytest.fail(f"{tab}, {width}: {violation['id']} {nodes}")
+
+
+def test_the_header_is_one_row_of_controls_from_1280_pixels_on(page: Tab) -> None:
+    begun(page)
+    for width in (1280, 1440, 1920):
+        page.page.set_viewport_size({"width": width, "height": 800})
+        boxes = [page.page.locator(which).bounding_box() for which in ("#play", "#number-speed")]
+        tops = [box["y"] + box["height"] / 2 for box in boxes if box]
+        assert abs(tops[0] - tops[1]) < 24, width
+
+
+def test_what_is_marked_in_the_curves_does_not_overprint(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    places = page.page.evaluate("""() => {
+        const { losses } = studio, places = [], context = losses.surface.context;
+        const write = context.fillText.bind(context);
+        context.fillText = (text, x, y) => {
+            places.push([text, x, y, context.measureText(text).width]);
+            write(text, x, y);
+        };
+        for (const text of ["dead units", "vanishing gradient", "learning rate too high",
+                "a name that is so long that no curve has room for it ".repeat(3)])
+            losses.mark(0.001 * text.length, text);
+        losses.draw();
+        delete context.fillText;
+        return places.filter(([text]) => /dead|vanish|rate too|a name/.test(text));
+    }""")
+    assert len(places) == 3  # three rows; what has no room is told under the pointer
+    width = page.page.evaluate("document.querySelector('#losses').clientWidth")
+    for text, x, y, wide in places:
+        assert 0 <= x <= x + wide <= width, text
+        assert [other[2] for other in places].count(y) == 1
 
 
 def test_every_number_opens_what_it_is(page: Tab) -> None:

@@ -19,7 +19,7 @@ from nnlab.experiment.settle import settle
 from nnlab.models.network import build_network as build_network
 from nnlab.runs.building.build import place_network
 from nnlab.runs.folder import checkpoint
-from nnlab.runs.folder.data_json import read_data, shape_of
+from nnlab.runs.folder.data_json import changed_data, read_data, shape_of
 from nnlab.runs.folder.folder import check_config, read_env
 from nnlab.runs.folder.summary import read_summary
 
@@ -89,9 +89,8 @@ def reopen_run(
             config = config.model_copy(update={"data": data}).written(config.origins)
     experiment = settle(config, folder, machine)
     examples = experiment.load()
-    known = read_env(run).get("data")
-    if known != examples.digest:
-        raise DataError(f"{run}: the data are not those of the run (SHA-256 differs)")
+    if changed := changed_data(read_env(run), examples):
+        raise DataError(f"{run}: {changed}")
     return experiment, examples
 
 
