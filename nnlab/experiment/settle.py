@@ -70,9 +70,7 @@ def settle(
     wrong += find_misfits(config, shape)
     network = _try(lambda: design_network(config.model, shape, loss), wrong)
     per_epoch, total = run_lengths(config.train, shape.sizes["train"])
-    if per_epoch == 0:
-        text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
-        wrong.append(Mistake(("train", "drop_last"), text))
+    wrong += _no_batch(per_epoch, shape)
     pace = _try(lambda: pace_of(config, per_epoch, total), wrong)
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
@@ -89,6 +87,11 @@ def settle(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
     return found.decided()
+
+
+def _no_batch(per_epoch: int, shape: DataShape) -> list[Mistake]:
+    text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
+    return [Mistake(("train", "drop_last"), text)] if per_epoch == 0 else []
 
 
 def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataShape) -> None:
