@@ -17,6 +17,7 @@ from nnlab.diagnosis.checks import (
     scores,
     signal,
     splits,
+    through_time,
     unusual,
     weights,
 )
@@ -34,11 +35,13 @@ CHECKS: tuple[Check, ...] = (
     *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
     *layers.LAYER_CHECKS,
+    *through_time.TIME_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
     *learning_rate.RATE_CHECKS,
     *loss.LOSS_CHECKS,
     *scores.SCORE_CHECKS,
+    *through_time.SEQUENCE_CHECKS,
     *label_noise.LABEL_CHECKS,
 )
 """Causes before what they cause: data, config, weights, signal, rate, loss."""
@@ -50,6 +53,7 @@ TOPICS: Mapping[str, frozenset[str]] = {
         ("settings", [setting.check() for setting in SETTINGS]),
         ("weights", weights.WEIGHT_CHECKS),
         ("layers", (*layers.LAYER_CHECKS, *signal.SIGNAL_CHECKS)),
+        ("sequences", (*through_time.TIME_CHECKS, *through_time.SEQUENCE_CHECKS)),
         ("learning rate", learning_rate.RATE_CHECKS),
         ("loss and scores", (*loss.ALWAYS, *loss.LOSS_CHECKS, *scores.SCORE_CHECKS)),
         ("labels", label_noise.LABEL_CHECKS),

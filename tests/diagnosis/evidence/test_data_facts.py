@@ -8,7 +8,8 @@ import torch
 from building import make
 
 from nnlab.core.contracts import Batch
-from nnlab.diagnosis.evidence.data_facts import blind_loss, data_facts
+from nnlab.diagnosis.evidence.blind_guess import blind_loss
+from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.runs.building.scoring import loss_of
 
 MLP = {"kind": "mlp", "hidden": [4]}

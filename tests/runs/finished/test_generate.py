@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from typer.testing import CliRunner
 
 from nnlab.core.errors import ConfigError
-from nnlab.runs.finished.generate import Sampling, generate_text, token_shares
+from nnlab.runs.building.writing import Sampling, token_shares
+from nnlab.runs.finished.generate import generate_text
 from nnlab.runs.run import train
 
 CPU = torch.device("cpu")
@@ -37,6 +39,22 @@ def text(run: Path, prompt: str = "", **fields: Any) -> str:
 
 def test_goes_on_with_what_was_learned(run: Path) -> None:
     assert text(run, "abc", temperature=0.0) == (SENTENCE * 5)[3:43]
+
+
+def test_begins_by_itself_where_the_text_has_no_end_of_a_line(run: Path) -> None:
+    assert len(text(run, "", temperature=0.0)) == 40
+
+
+def test_the_command_says_where_it_goes_round(run: Path) -> None:
+    from nnlab.cli import app
+
+    asked = ["generate", str(run), "--prompt", "abc", "--length", "80"]
+    found = CliRunner().invoke(app, [*asked, "--temperature", "0"])
+    assert found.exit_code == 0
+    assert "goes round: " in found.stderr
+    assert "--temperature 0.8 --top-p 0.95 varies more" in found.stderr
+    hot = CliRunner().invoke(app, [*asked, "--temperature", "9"])
+    assert "goes round" not in hot.stderr
 
 
 def test_the_same_seed_draws_the_same_text(run: Path) -> None:
