@@ -12,17 +12,22 @@ from nnlab.commands.report.content import (
     comparison_of,
     config_text,
     content_of,
+    content_of_text,
     finite,
     named_values,
     peak_of,
     refuse_others,
     thumbnail_uri,
 )
+from nnlab.commands.report.in_time.forecast import forecast_facts
+from nnlab.commands.report.in_time.sections import forecast_sections, text_sections
+from nnlab.commands.report.in_time.text import TextCase, text_case_of, text_facts
 from nnlab.commands.report.learned.facts import how_it_learned, how_they_learned
 from nnlab.commands.report.page import page_of, page_of_comparison
 from nnlab.core import files
 from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError
+from nnlab.display.web.html import Markup
 from nnlab.runs.finished.evaluate import eval_folder
 from nnlab.runs.finished.reopen import open_run
 from nnlab.runs.folder import looks
@@ -56,22 +61,23 @@ def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "
     if len(set(runs)) < len(runs):
         raise ConfigError("--report: a comparison needs different runs, one is given twice")
     chosen, _ = devices.choose_device(device)
-    cases: list[Case] = []
+    cases: list[Case | TextCase] = []
     for run in runs:
         opened = open_run(run, split=split, device=chosen)
         refuse_own(opened)
-        cases.append(case_of(opened, split))
+        judge = text_case_of if opened.experiment.shape.places else case_of
+        cases.append(judge(opened, split))
         refuse_others(cases)
-    content = content_of(cases[0]) if len(cases) == 1 else comparison_of(cases)
+    parts: list[Markup] = []
+    content = comparison_of(cases) if len(cases) > 1 else _one(cases[0], parts)
     if split == "test":
         for case in cases:
             looks.count_look(case.opened.run, case.opened.examples, command="report")
         content["looks"] = looks.looks_so_far(runs)._asdict()
     if len(cases) == 1:
-        _illustrate(content, cases[0])
         learned = how_it_learned(cases[0].opened)
         content["learning"] = finite(learned.plain())
-        page, name = page_of(content, config_text(runs[0]), learned), f"{split}.html"
+        page, name = page_of(content, config_text(runs[0]), learned, parts), f"{split}.html"
     else:
         labels = [run["label"] for run in content["runs"]]
         learned = how_they_learned([case.opened for case in cases], labels)
@@ -105,6 +111,20 @@ def report_text(runs: Sequence[Path], *, split: Split, device: str, as_json: boo
     if "looks" in found.content:
         sys.stderr.write(LookCounts(**found.content["looks"]).sentence + "\n")
     return f"{found.page}\n"
+
+
+def _one(case: Case | TextCase, parts: list[Markup]) -> dict[str, Any]:
+    """The content of a run's report; adds the parts of the page that sequences have."""
+    if isinstance(case, TextCase):
+        told = text_facts(case)
+        parts += text_sections(told)
+        return content_of_text(case, told)
+    content = content_of(case)
+    if (forecast := forecast_facts(case)) is not None:
+        content["forecast"] = finite(forecast.plain())
+        parts += forecast_sections(forecast)
+    _illustrate(content, case)
+    return content
 
 
 def _illustrate(content: dict[str, Any], case: Case) -> None:

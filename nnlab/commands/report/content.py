@@ -16,6 +16,7 @@ from nnlab.commands.report import classes, noise_inputs, regression
 from nnlab.commands.report import scores as pairs
 from nnlab.commands.report.calibration import calibration_facts
 from nnlab.commands.report.cases import Case, case_of
+from nnlab.commands.report.in_time.text import TextCase, TextFacts, scores_of_text
 from nnlab.commands.report.intervals import CONFIDENCE
 from nnlab.commands.report.scores import scores_of_case
 from nnlab.config.loading import load_config
@@ -48,27 +49,46 @@ def content_of(case: Case) -> dict[str, Any]:
     return finite(found)
 
 
-def comparison_of(cases: Sequence[Case]) -> dict[str, Any]:
+def content_of_text(case: TextCase, told: TextFacts) -> dict[str, Any]:
+    """The report of a run that tells the next token at every step."""
+    return finite(
+        {
+            **_about([case]),
+            "run": head(case.opened),
+            "scores": [one.plain() for one in scores_of_text(case)],
+            "text": told.plain(),
+        }
+    )
+
+
+def comparison_of(cases: Sequence[Case | TextCase]) -> dict[str, Any]:
     """The report of several runs side by side.
 
     Raises:
         ConfigError: they do not answer the same examples.
     """
     refuse_others(cases)
-    scores = [{one.key: one for one in scores_of_case(case)} for case in cases]
+    scores = [
+        {
+            one.key: one
+            for one in (scores_of_text if isinstance(case, TextCase) else scores_of_case)(case)
+        }
+        for case in cases
+    ]
     names = labels_of([case.opened.run for case in cases])
     task = cases[0].opened.experiment.shape.task
     right = None
-    if task != "regression":
-        same = [case.actual == case.predicted for case in cases]
+    rows = [case for case in cases if isinstance(case, Case)]
+    if task != "regression" and rows:
+        same = [case.actual == case.predicted for case in rows]
         right = [one.all(axis=1) if task == "labels" else one for one in same]
     runs = [
         {"label": name, **head(case.opened), "scores": [one.plain() for one in found.values()]}
         for name, case, found in zip(names, cases, scores, strict=True)
     ]
     found = {**_about(cases), "runs": runs, "pairs": pairs.compare_pairs(names, scores, right)}
-    if task != "regression":
-        found["classes"] = _side_by_side(cases)
+    if task != "regression" and rows:
+        found["classes"] = _side_by_side(rows)
     return finite(found)
 
 
@@ -79,7 +99,7 @@ def labels_of(runs: Sequence[Path]) -> list[str]:
     return [run.relative_to(shared.parent).as_posix() for run in whole]
 
 
-def _about(cases: Sequence[Case]) -> dict[str, Any]:
+def _about(cases: Sequence[Case | TextCase]) -> dict[str, Any]:
     """What is judged, and when."""
     opened, split = cases[0].opened, cases[0].split
     shape = opened.experiment.shape
@@ -108,6 +128,8 @@ def _target_names(opened: Opened) -> list[str]:
     names: list[str] = [found] if isinstance(found, str) else list(found or ())
     if len(names) == shape.outputs:
         return names
+    if opened.examples.windows is not None:
+        return [f"step {k + 1}" for k in range(shape.outputs)]
     return ["target"] if shape.outputs == 1 else [f"target {k + 1}" for k in range(shape.outputs)]
 
 
@@ -191,7 +213,7 @@ def _side_by_side(cases: Sequence[Case]) -> list[dict[str, Any]]:
     ]
 
 
-def refuse_others(cases: Sequence[Case]) -> None:
+def refuse_others(cases: Sequence[Case | TextCase]) -> None:
     """Refuses runs that do not answer the same examples, or not the same question.
 
     Raises:

@@ -30,21 +30,24 @@ _UP_TO_ONE = (*_SHARES, "f1_macro", "f1_micro", "roc_auc", "average_precision", 
               "matthews_corrcoef", "cohen_kappa", "precision_macro", "recall_macro")  # fmt: skip
 
 
-def page_of(content: _Plain, config: str, learned: Learned) -> str:
+def page_of(content: _Plain, config: str, learned: Learned, of_time: Sequence[Markup] = ()) -> str:
     """The report of one run.
 
     Args:
         content: as `content_of` gives it, the worst examples with their pictures.
         config: of the run, as YAML.
         learned: how it came to these scores.
+        of_time: the parts that sequences have.
     """
     run, task = content["run"], content["task"]
+    parts: list[Content] = [of_time]
     if task == "regression":
-        parts: list[Content] = [
-            sections.residuals_section(content),
-            sections.worst_section(content),
-        ]
-    else:
+        residuals = sections.residuals_section(content)
+        # Of a long horizon the first step and the last: those between lie between.
+        if of_time and len(residuals) > _ABREAST:
+            residuals = residuals[:: len(residuals) - 1]
+        parts += [residuals, sections.worst_section(content)]
+    elif "text" not in content:
         parts = [sections.classes_section(content)]
         if task == "classes":
             parts.append(sections.confusion_section(content))
@@ -247,7 +250,9 @@ def _foot(content: _Plain) -> Markup:
         "Baseline: the majority class, the classes' shares where probabilities are judged, or the "
         "mean, all of the training split.",
     ]
-    if content["task"] == "classes":
+    if "text" in content:
+        lines.append("Of a text whole windows are drawn again: the steps of one hang together.")
+    elif content["task"] == "classes":
         lines += [
             "Expected calibration error: 15 bins of equal width (Naeini et al. 2015, Guo et al. "
             "2017). Temperature scaling: Guo et al. 2017.",
@@ -256,7 +261,7 @@ def _foot(content: _Plain) -> Markup:
         lines += [
             "Differences are the first run minus the second, over the same resamples for both.",
         ]
-        if content["task"] != "regression":
+        if "mcnemar" in content["pairs"][0]:
             lines.append(
                 "McNemar's test: exact binomial below 25 discordant examples, else chi-squared "
                 "with Edwards's correction; Holm's adjustment for all pairs. Of more than six runs "

@@ -39,9 +39,10 @@ def blind_loss(
     own = {*experiment.config.replaced}
     if not len(rows) or "loss" in own or (not loss.link_inside and loss.kind not in _DISTANCES):
         return None
-    targets = examples.targets[rows]
+    # Of a text every place of a window is an answer.
+    targets = examples.targets[rows].reshape(-1) if shape.places else examples.targets[rows]
     try:
-        loss = loss.fitted(examples.targets[examples.rows["train"]], shape)
+        loss = loss.fitted(examples.answers("train"), shape)
         columns = loss.columns(targets, shape)
         scale = examples.target_scale
         if scale is not None:
@@ -75,7 +76,7 @@ def naive_losses(experiment: Experiment, examples: Examples) -> tuple[NaiveLoss,
     found: list[NaiveLoss] = []
     for name, forecast in naive_forecasts(examples.windows, data.season).items():
         try:
-            fitted = loss.fitted(examples.targets[examples.rows["train"]], examples.shape)
+            fitted = loss.fitted(examples.answers("train"), examples.shape)
             columns = fitted.columns(examples.targets[rows], examples.shape)
             outputs = (forecast[rows] - shift) / factor
             each = np.asarray(fitted.value(outputs, (columns - shift) / factor))

@@ -41,8 +41,6 @@ def data_facts(
     same = _same_rows(examples)
     survey = survey_data(examples, same) if doubles and not shape.tokens else None
     seen, raw = _seen(examples)
-    # Which number a token has says nothing: what the network sees of it is its embedding.
-    seen = np.zeros_like(seen) if shape.tokens else seen
     spread = seen.std(axis=0)
     # Up to the rounding of float32 of a column far from 0.
     moves = spread > 1e-6 * (np.abs(seen).max(axis=0) + 1e-30)
@@ -94,7 +92,9 @@ def _seen(examples: Examples) -> "tuple[NDArray[np.float64], NDArray[Any]]":
         raw = inputs[rows]
     else:
         raw = np.stack([inputs.read(int(row)) for row in rows])
-    return _scaled(raw, examples).reshape(count, -1), raw.reshape(count, -1)
+    seen = _scaled(raw, examples).reshape(count, -1)
+    # Which number a token has says nothing: what the network sees of it is its embedding.
+    return np.zeros_like(seen) if examples.shape.tokens else seen, raw.reshape(count, -1)
 
 
 def _still(examples: Examples, seems: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
