@@ -46,6 +46,7 @@ WITH_TORCH = [
         "runs.recorder",
         "runs.open_session",
         "runs.summarizing",
+        "runs.starting",
         "runs.saving",
         "runs.watch*",
     ),

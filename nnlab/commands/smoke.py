@@ -43,7 +43,8 @@ def smoke_run(experiment: Experiment, *, device: str = "cpu", view: View) -> dic
         examples = config.data.stand_in()
         view.note(f"smoke: {config.data.kind} is not here, random data of the same form are used")
     train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": SMOKE_STEPS})
-    parts: dict[str, Any] = {"train": train}
+    # Where the weights come from is no stage of its own, and its length would be over.
+    parts: dict[str, Any] = {"train": train, "start": None}
     if config.schedule.warmup.amount:
         warmup = Duration(SMOKE_STEPS // 4, "steps")
         parts["schedule"] = config.schedule.model_copy(update={"warmup": warmup})

@@ -234,7 +234,8 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
             continue
         place = place_for(member.config.origins.folder)
         try:
-            found[member.variant] = settle(member.config, place, machine, tables=tables)
+            settled = settle(member.config, place, machine, tables=tables)
+            found[member.variant] = _exactly_started(settled)
         except ConfigError as error:
             wrong += error.lines
     wrong += [comparison.origins.line(mistake) for mistake in _unread(comparison, found)]
@@ -243,6 +244,14 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
     if not comparison.compares:
         found = {name: replace(one, text=comparison.text) for name, one in found.items()}
     return SettledComparison(comparison, found)
+
+
+def _exactly_started(experiment: Experiment) -> Experiment:
+    if experiment.config.start is None:
+        return experiment
+    from nnlab.runs.start_point import with_exact_start
+
+    return with_exact_start(experiment)
 
 
 def _unread(comparison: Comparison, experiments: Mapping[str, Experiment]) -> list[Mistake]:

@@ -238,7 +238,7 @@ _TYPES: dict[str, str] = {
 def _form_way_out(message: str, found: object) -> str:
     """The number without quotes, the single value as a list."""
     if "number" in message:
-        return _way_out("float_type", found)
+        return _way_out("int_type" if "a whole number" in message else "float_type", found)
     if "a list" in message and isinstance(found, str | int) and not isinstance(found, bool):
         return f" (write [{found}])" if len(str(found)) < 40 else ""
     return ""

@@ -12,7 +12,14 @@ from pydantic import (
 
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.config.origins import Origins
-from nnlab.config.sections import LogConfig, RegularizeConfig, Seed, SeedConfig, TrainConfig
+from nnlab.config.sections import (
+    LogConfig,
+    RegularizeConfig,
+    Seed,
+    SeedConfig,
+    StartConfig,
+    TrainConfig,
+)
 from nnlab.config.variants import COMPARISON_KEYS, ComparisonConfig, spelled_as
 from nnlab.core.kinds import Config, Forms
 from nnlab.models import Model
@@ -56,8 +63,9 @@ class RunConfig(ComparisonConfig, frozen=True):
     optimizer: Optimizer = AdamConfig()
     schedule: Schedule = ConstantScheduleConfig()
     rule: LearningRule = DEFAULT
-    train: TrainConfig = TrainConfig(epochs=10)
+    train: TrainConfig = TrainConfig(epochs="auto")
     scores: Annotated[Literal["auto"] | tuple[AnyScore, ...], Forms()] = "auto"
+    start: StartConfig | None = None
     log: LogConfig = LogConfig()
     diagnose: DiagnoseConfig = DiagnoseConfig()
 
@@ -123,7 +131,7 @@ def to_plain(config: Config) -> dict[str, Any]:
     return {
         key: value
         for key, value in plain.items()
-        if value is not None or key not in COMPARISON_KEYS
+        if value is not None or key not in (*COMPARISON_KEYS, "start")
     }
 
 

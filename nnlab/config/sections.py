@@ -1,4 +1,4 @@
-"""The sections of a config that are no choice of kinds: seed, regularize, train, log."""
+"""The sections of a config that are no choice of kinds: seed, regularize, train, log, start."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -75,7 +75,11 @@ class EarlyStoppingConfig(Config, frozen=True):
 class TrainConfig(Config, frozen=True):
     """How long, in which steps, and how the numbers are computed."""
 
-    epochs: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    epochs: Annotated[Annotated[int, Field(ge=1, le=10**7)] | Literal["auto"] | None, Forms()] = (
+        None
+    )
+    """auto, which is what a run has without a length: 10, or as many as 1,000 updates take where
+    that is more, 200 at most."""
     steps: Annotated[int, Field(ge=1, le=10**10)] | None = None
     minutes: Annotated[float, Field(gt=0, le=10**6)] | None = None
     batch_size: Annotated[PositiveInt | Literal["full"], Forms()] = 64
@@ -109,12 +113,12 @@ class TrainConfig(Config, frozen=True):
 
     @model_validator(mode="before")
     @classmethod
-    def _ten_epochs(cls, value: object) -> object:
+    def _auto_epochs(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
         section = cast("dict[str, object]", value)
         given = any(section.get(name) is not None for name in LENGTHS)
-        return section if given else {**section, "epochs": 10}
+        return section if given else {**section, "epochs": "auto"}
 
     @field_validator("steps", "minutes")
     @classmethod
@@ -147,3 +151,28 @@ class LogConfig(Config, frozen=True):
     """How often the gradient noise scale is measured, on 16 batches. McCandlish et al. 2018."""
     sharpness: Annotated[Literal["off"] | Duration, Forms()] = "off"
     """How often the largest Hessian eigenvalue is, on 1,000 examples. Cohen et al. 2021."""
+
+
+class WeightEdit(Config, frozen=True):
+    """One number of a parameter that is written before the first update."""
+
+    parameter: str
+    """As nnlab show calls it: hidden1.weight."""
+    at: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Its place, counted from 0: [unit, input] of a weight, [unit] of a bias."""
+    value: float
+
+
+class StartConfig(Config, frozen=True):
+    """A checkpoint of another run, from which this one goes on.
+
+    It begins with the weights, the number of updates, the order of rows and the noise of that
+    moment, and with the optimizer's memory where the optimizer is the same kind. That run stays
+    as it is.
+    """
+
+    run: str
+    """A run as the commands take it: mnist-mlp/3, last, or its folder."""
+    step: Annotated[Annotated[int, Field(ge=0)] | Literal["last", "best", "init"], Forms()] = "last"
+    """After how many updates; log.checkpoints says which are kept besides these."""
+    edits: tuple[WeightEdit, ...] = ()

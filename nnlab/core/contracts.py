@@ -40,6 +40,11 @@ class TokenShape(tuple[int, ...]):
 
 Split = Literal["train", "validation", "test"]
 Task = Literal["classes", "regression", "labels"]
+TARGET_WORDS: Mapping[Task, str] = {
+    "classes": "classes",
+    "regression": "real numbers",
+    "labels": "labels, of which an example can have several",
+}
 Status = Literal[
     "completed", "early_stopped", "time_limit", "pruned", "interrupted", "diverged", "failed"
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.config.run_config import RunConfig, to_plain
-from nnlab.core.contracts import DataShape, Task
+from nnlab.core.contracts import TARGET_WORDS, DataShape
 from nnlab.core.errors import Mistake
 from nnlab.core.kinds import kinds_of
 from nnlab.models.family import Design
@@ -83,7 +83,7 @@ def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         text = f"a batch of {most} examples has no {config.train.accumulate} parts (at most {most})"
         yield Mistake(("train", "accumulate"), text)
     if config.train.sampling == "balanced" and shape.task != "classes":
-        text = f"balanced needs classes, the targets are {_WORDS[shape.task]}"
+        text = f"balanced needs classes, the targets are {TARGET_WORDS[shape.task]}"
         ways = {"labels": "loss: {kind: bce, pos_weight: balanced} weights rare ones"}
         yield Mistake(("train", "sampling"), f"{text} ({ways.get(shape.task, 'shuffled')})")
 
@@ -124,18 +124,12 @@ def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
         yield Mistake(path, text)
 
 
-_WORDS: dict[Task, str] = {
-    "classes": "classes",
-    "regression": "real numbers",
-    "labels": "labels, of which an example can have several",
-}
-
-
 def target_mistakes(
     config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
 ) -> list[Mistake]:
     """All that does not fit together, at the places where it is written."""
     wrong = list(_loss_mistakes(config, loss, shape)) if config.own_loss is None else []
+    wrong += _mixed_mistakes(config, loss, shape)
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)
         if text is None and score.key in [before.key for before in scores[:index]]:
@@ -147,7 +141,7 @@ def target_mistakes(
 
 def _loss_mistakes(config: RunConfig, loss: LossConfig, shape: DataShape) -> Iterator[Mistake]:
     if shape.task not in loss.tasks:
-        text = f"{loss.kind} cannot be trained on targets that are {_WORDS[shape.task]}"
+        text = f"{loss.kind} cannot be trained on targets that are {TARGET_WORDS[shape.task]}"
         kinds = cast("Iterable[tuple[str, type[LossConfig]]]", kinds_of(Loss).items())
         can = [name for name, kind in kinds if shape.task in kind.tasks and not kind.handed]
         rare = "; bce with pos_weight: balanced, if labels are rare"
@@ -158,18 +152,29 @@ def _loss_mistakes(config: RunConfig, loss: LossConfig, shape: DataShape) -> Ite
     if config.data.scale_target == "none":
         return
     if shape.task != "regression":
-        text = f"scales numbers, the targets of {config.data.kind} are {_WORDS[shape.task]} (none)"
+        words = TARGET_WORDS[shape.task]
+        text = f"scales numbers, the targets of {config.data.kind} are {words} (none)"
         yield Mistake(("data", "scale_target"), text)
     elif not loss.any_unit:
         text = f"{loss.kind} needs the targets as they are (none)"
         yield Mistake(("data", "scale_target"), text)
 
 
+def _mixed_mistakes(config: RunConfig, loss: LossConfig, shape: DataShape) -> Iterator[Mistake]:
+    """What counts wrong answers can do nothing with shares of classes."""
+    if loss.shares or shape.task != "classes":
+        return
+    for position, augment in enumerate(config.data.augment):
+        if augment.mixes:
+            text = f"{augment.kind} makes shares of classes, and here an answer is right or wrong"
+            yield Mistake(("data", "augment", position), f"{text} (remove it)")
+
+
 def _score_mistake(
     config: RunConfig, score: ScoreConfig, loss: LossConfig, shape: DataShape
 ) -> str | None:
     if shape.task not in score.tasks:
-        return f"{score.kind} is not defined for targets that are {_WORDS[shape.task]}"
+        return f"{score.kind} is not defined for targets that are {TARGET_WORDS[shape.task]}"
     if shape.places and isinstance(score, StoredScoreConfig):
         return f"{score.kind} looks at all outputs at once, which {shape.answers} places multiply"
     if shape.tokens and isinstance(score, NetworkScoreConfig):

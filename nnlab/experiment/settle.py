@@ -13,7 +13,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.experiment import Experiment, run_lengths
+from nnlab.experiment.experiment import Experiment, run_lengths, with_epochs
 from nnlab.experiment.misfits import (
     find_misfits,
     monitored_keys,
@@ -55,7 +55,7 @@ def settle(
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
     wrong: list[Mistake] = []
-    written, config = config, _model_for(take_rule_autos(config), shape, wrong)
+    written, config = config, _for_data(take_rule_autos(config), shape, wrong)
     wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
     wrong += target_mistakes(config, loss, scores, shape)
@@ -90,12 +90,13 @@ def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
         return None
 
 
-def _model_for(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunConfig:
-    """The config with those `auto`s of the model taken that follow from the data."""
-    model = _try(lambda: config.model.settled_for(shape), wrong)
-    if model is None or model is config.model:
+def _for_data(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunConfig:
+    """The config with its length and those `auto`s of the model that follow from the data."""
+    model = _try(lambda: config.model.settled_for(shape), wrong) or config.model
+    train = with_epochs(config.train, shape.sizes["train"])
+    if model is config.model and train is config.train:
         return config
-    return config.model_copy(update={"model": model}).written(config.origins)
+    return config.model_copy(update={"model": model, "train": train}).written(config.origins)
 
 
 def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:

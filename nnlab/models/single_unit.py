@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import Field
 
-from nnlab.core.contracts import DataShape, Examples, Plan, Shape
+from nnlab.core.contracts import TARGET_WORDS, DataShape, Examples, Plan, Shape
 from nnlab.core.errors import DataError, MistakeError, Path
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import nn, np
@@ -55,7 +55,8 @@ class McCullochPittsConfig(ModelConfig, frozen=True):
 
     def whole(self, data: DataShape) -> tuple[Placed, ...]:
         if data.task != "classes" or data.outputs != 2:
-            found = f"{data.outputs} classes" if data.task == "classes" else "real numbers"
+            classes = data.task == "classes"
+            found = f"{data.outputs} classes" if classes else TARGET_WORDS[data.task]
             text = f"a unit that fires or not tells two classes apart, the targets are {found}"
             raise MistakeError(("model",), text)
         if len(self.weights) != (count := prod(data.inputs)):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import PositiveFloat
 
-from nnlab.core.contracts import DataShape
+from nnlab.core.contracts import TARGET_WORDS, DataShape
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.losses.family import LossConfig
@@ -43,7 +43,9 @@ class PerceptronConfig(RuleConfig, frozen=True):
         return ZeroOneConfig()
 
     def misfit(self, shape: DataShape) -> str:
-        return "" if shape.task == "classes" else "needs classes, the targets are real numbers"
+        if shape.task == "classes":
+            return ""
+        return f"needs classes, the targets are {TARGET_WORDS[shape.task]}"
 
     def base_lr(self, optimizer: OptimizerConfig) -> float:
         return self.lr

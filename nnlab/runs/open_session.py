@@ -21,6 +21,8 @@ from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.data_json import write_data
 from nnlab.runs.folder.metrics import RecordPosition, check_record
 from nnlab.runs.prefetch import Prefetch
+from nnlab.runs.start_point import find_start
+from nnlab.runs.starting import Started, start_from
 from nnlab.runs.summarizing import summarize_run
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
@@ -71,11 +73,13 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
         NnlabError: the data, the checkpoint or the new length do not fit.
     """
     experiment = wish.experiment
-    started = perf_counter()
+    loading = perf_counter()
     examples = wish.load()
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if begun else None
-    progress = Progress.of(found.state["progress"]) if found else Progress()
+    started = None if found else _start(experiment, built, examples, view)
+    progress = started.progress if started else Progress()
+    progress = Progress.of(found.state["progress"]) if found else progress
     if built.why_eager:
         view.note(f"compile: the steps are eager, {built.why_eager}")
     for note in data_notes(examples) if wish.examples is None else ():
@@ -86,9 +90,10 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     facts = {"threads": experiment.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
     data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
-    folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data})
+    begins = {"start": started.facts} if started else _start_facts(folder)
+    folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data, **begins})
     now, age = time(), perf_counter() - wish.began
-    seconds = {"startup": started - wish.began, "build": perf_counter() - started}
+    seconds = {"startup": loading - wish.began, "build": perf_counter() - loading}
     began = {"session": now - age, "training": now}
     continues = begun is not None
     return Session(
@@ -136,6 +141,25 @@ def _continue_from(
     if found.format < 2 and any(isinstance(m, Drawing) for m in built.network.modules()):
         view.note("dropout draws other masks from here on: an older version began this run")
     return found
+
+
+def _start(
+    experiment: Experiment, built: BuiltRun, examples: Examples, view: View
+) -> Started | None:
+    """What is taken over of another run; None where `start` names none."""
+    point = find_start(experiment)
+    if point is None:
+        return None
+    started = start_from(point, experiment, built, examples)
+    for note in started.notes:
+        view.note(note)
+    return started
+
+
+def _start_facts(folder: Path) -> dict[str, Any]:
+    """What env.json says of where the run began, for a session that goes on."""
+    env = folders.read_env(folder) if (folder / "env.json").exists() else {}
+    return {"start": env["start"]} if "start" in env else {}
 
 
 def _check_record(folder: Path, state: Mapping[str, Any]) -> None:

@@ -53,8 +53,8 @@ class Recorder:
     def begin(self, about: RunAbout) -> None:
         """What is shown, written and saved before the first step of the session."""
         self._view.start(about)
-        if self._session.progress.step == 0:
-            # Also again: it stands at step 0, which a resume takes back.
+        if self._session.progress.step == self._session.progress.first_step:
+            # Also again: it stands at the first step, which a resume takes back.
             describe_run(self._board, self._session)
         if self._session.found is None:
             # The beginning is kept: pictures and the doctor compare with it.
@@ -131,13 +131,14 @@ def open_recorder(session: Session, view: View) -> Generator[Recorder]:
 def _sinks_of(session: Session, view: View) -> tuple[JsonLines, TensorBoard]:
     """The places that readings go to, cut back to where the checkpoint stood."""
     found = session.found
-    length = found.state["metrics_bytes"] if found and session.progress.step else None
+    progress = session.progress
+    began = progress.step == progress.first_step
+    length = None if found is None or began else found.state["metrics_bytes"]
     lines = JsonLines(session.folder / "metrics.jsonl", length=length)
     if lines.lost:
         view.note(f"metrics.jsonl: {lines.lost} bytes that the checkpoint knows of are lost")
-    # The next step to be read: step 0 is read again, all others were read before they were saved.
-    step = session.progress.step
-    purge = (step + 1 if step else 0) if session.continues else None
+    # The next step to be read: the first is read again; others were read before they were saved.
+    purge = (progress.step + (0 if began else 1)) if session.continues else None
     layers = session.experiment.design.layers
     board = TensorBoard(
         session.folder,

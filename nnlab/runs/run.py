@@ -17,6 +17,7 @@ from nnlab.core.signals import stop_signals
 from nnlab.core.text import short_path
 from nnlab.display.open_view import open_view
 from nnlab.display.views import RunAbout, View
+from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Asked, Handed, experiment_of
 from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
@@ -27,6 +28,7 @@ from nnlab.runs.folder.summary import Summary
 from nnlab.runs.open_session import Wish, make_ready, open_session
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.recorder import open_recorder
+from nnlab.runs.start_point import started_as, with_exact_start
 from nnlab.runs.summarizing import shown_summary, summarize_run
 from nnlab.training import device as devices
 
@@ -128,8 +130,7 @@ def stream_run(
     experiment = experiment_of(asked, overrides, handed)
     if begun is None and resume and run_dir is not None:
         begun = folders.begun_config(run_dir)
-    # Before the device is asked: a run that goes on takes the path on which it began.
-    experiment = experiment if begun is None else experiment.going_on(begun)
+    experiment = _as_it_began(experiment, begun)
     chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
@@ -149,6 +150,13 @@ def stream_run(
         if shown:
             _report(session, summary, view)
         return summary
+
+
+def _as_it_began(experiment: Experiment, begun: RunConfig | None) -> Experiment:
+    """Before the device is asked: a run that goes on takes the path on which it began."""
+    if begun is None:
+        return with_exact_start(experiment)
+    return started_as(experiment.going_on(begun), begun)
 
 
 def _opened(
@@ -238,7 +246,7 @@ def _train_and_record(
                 recorder.take(event)
                 # Whoever gets an event finds it in the run folder.
                 yield event
-                if progress.step == 0:
+                if progress.step == progress.first_step:
                     # What came before the first update was building, not training.
                     session.began["training"] = time()
         except BaseException as error:

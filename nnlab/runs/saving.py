@@ -77,11 +77,11 @@ class Saver:
         """Remembers the state after this many updates if it is the best so far; `save` writes it.
 
         To be called for whatever happens at a step: each time takes the place of the last, so that
-        the snapshot has all readings of its step. That of step 0 is `init`, where `best` points
-        from the start.
+        the snapshot has all readings of its step. That of the first step is `init`, where `best`
+        points from the start.
         """
-        best = self._progress.best
-        if self._monitor is not None and best is not None and best.step == step > 0:
+        best, first = self._progress.best, self._progress.first_step
+        if self._monitor is not None and best is not None and best.step == step > first:
             self._best = None  # its memory first: of a large network there is none for a third
             self._best = self._snapshot()
 
@@ -118,10 +118,11 @@ class Saver:
         A start that was cut may have left the first weights without their names; whatever was cut,
         halves of checkpoints.
         """
-        first = checkpoint.checkpoint_name(0)
-        best = 0 if self._progress.best is None else self._progress.best.step
+        begun = self._progress.first_step
+        first = checkpoint.checkpoint_name(begun)
+        best = begun if self._progress.best is None else self._progress.best.step
         named = {"best": checkpoint.checkpoint_name(best), "init": first}
-        if self._progress.step == 0:
+        if self._progress.step == begun:
             named["last"] = first
         for name, target in named.items():
             if (self._folder / target).is_dir():
@@ -135,8 +136,8 @@ class Saver:
         return Snapshot(self._progress.step, tensors, asdict(self._progress), mark)
 
     def _write(self, snapshot: Snapshot) -> Path:
-        position = START  # of step 0: a run that goes on from there reads that step again
-        if snapshot.step > 0:
+        position = START  # of the first step: a run that goes on from there reads it again
+        if snapshot.step > self._progress.first_step:
             self._sinks.flush()
             assert snapshot.position.found is not None  # the flush came behind it, or has raised
             position = snapshot.position.found

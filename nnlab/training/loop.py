@@ -87,9 +87,9 @@ class Trainer:
             self.schedule.load(progress.schedule)
         began, before = self.clock(), progress.seconds
         saved, save_cost = self.clock(), 0.0
-        if progress.step == 0:
+        if progress.step == progress.first_step:
             yield from self._start(progress)
-        stopped = self.ended(progress) if progress.step else None
+        stopped = self.ended(progress) if progress.step > progress.first_step else None
         while stopped is None:
             yield from self._chunk(progress)
             progress.seconds = before + self.clock() - began
@@ -113,12 +113,17 @@ class Trainer:
 
     def _start(self, progress: Progress) -> Iterator[Event]:
         """The readings before the first update: what the initialization gives."""
-        self.fill(0)
-        batch, *others = self.order.batches(0)[:BESIDE]
-        self.announce([batch])
-        self.step.probe(batch, beside=others if self._pace.probes_fully(0) else None)
-        values = {**self.step.read(), **self._measured(0), "learning_rate": self.learning_rate}
-        yield self._reading(progress, "train", values)
+        self.fill(progress.step)
+        # A window that another run left open is read by the update that ends it.
+        if not self.step.window.batches:
+            epoch, position = divmod(progress.step, self.order.per_epoch)
+            batch, *others = self.order.batches(epoch)[position : position + BESIDE]
+            self.announce([batch])
+            full = self._pace.probes_fully(progress.step)
+            self.step.probe(batch, beside=others if full else None)
+            values = {**self.step.read(), **self._measured(progress.step)}
+            values["learning_rate"] = self.learning_rate
+            yield self._reading(progress, "train", values)
         yield from self._evaluations(progress)
 
     def _chunk(self, progress: Progress) -> Iterator[Event]:
@@ -208,7 +213,7 @@ class Trainer:
         for split, measure in self._evaluate.items():
             values = measure()
             reading = self._reading(progress, split, values)
-            if progress.step:
+            if progress.step > progress.first_step:
                 self._observe(progress, split)
             yield reading
 

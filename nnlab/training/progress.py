@@ -27,6 +27,8 @@ class Progress:
     """How far a run is; the one mutable record. All of it is in a checkpoint's state.json."""
 
     step: int = 0
+    first_step: int = 0
+    """Where the run began: 0, or the step of the checkpoint that it started from."""
     epoch: int = 0
     seconds: float = 0.0
     """Of training, evaluation and saving, over all processes of the run."""

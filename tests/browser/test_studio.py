@@ -19,6 +19,8 @@ train: {epochs: 4000, batch_size: 20, compile: off}
 """
 UNTRAINED = re.compile("^(\N{EN DASH}|0)$")
 """The update of a run that has begun: nothing yet, or its reading before the first update."""
+SHOWN = 'Number(document.getElementById("number-update").textContent.replace(/\\D/g, ""))'
+"""The update of the moment on the screen."""
 SIZES = [(390, 844), (768, 1024), (1280, 800), (1920, 1080)]
 # What axe-core checks first of all: names of what can be pressed, labels of what can be filled in.
 NAMELESS = """() => [...document.querySelectorAll(
@@ -81,6 +83,22 @@ def step(tab: Tab) -> int:
     return int(re.sub(r"\D", "", tab.page.inner_text("#number-update")) or -1)
 
 
+def until(tab: Tab, holds: str) -> None:
+    """Waits for an expression; Playwright's own way is a text to run, which the page forbids."""
+    for _ in range(600):
+        if tab.page.evaluate(holds):
+            return
+        tab.page.wait_for_timeout(50)
+    raise AssertionError(holds)
+
+
+def stands(tab: Tab) -> int:
+    """The update that a held run stands at, once its moment is on the screen."""
+    expect(tab.page.locator("#play")).to_have_text("Go on")
+    until(tab, f"studio.state.step === {SHOWN}")
+    return step(tab)
+
+
 def begun(tab: Tab) -> None:
     """A run from its beginning that stands at its first update."""
     play, update = tab.page.locator("#play"), tab.page.locator("#number-update")
@@ -105,13 +123,14 @@ def test_a_run_is_led_by_the_mouse(page: Tab) -> None:
     page.page.click("#epoch")
     # 140 training examples in batches of 20.
     expect(before).to_have_text("7")
+    # The moment comes before the word that the run stands.
+    play = page.page.locator("#play")
+    expect(play).to_have_text("Go on")
     page.page.click("#play")
-    expect(page.page.locator("#play")).to_have_text("Pause")
-    page.page.wait_for_timeout(500)
+    expect(play).to_have_text("Pause")
+    until(page, f"{SHOWN} > 7")
     page.page.click("#play")
-    expect(page.page.locator("#play")).to_have_text("Go on")
-    page.page.wait_for_timeout(600)  # the frame of the last update is on its way
-    held = step(page)
+    held = stands(page)
     assert held > 7
     page.page.wait_for_timeout(600)
     assert step(page) == held
@@ -126,10 +145,13 @@ def test_a_run_is_led_by_the_keyboard_alone(page: Tab) -> None:
     expect(update).to_have_text("1")
     keys.press("e")
     expect(update).to_have_text("7")
+    # The moment comes before the word that the run stands.
+    play = page.page.locator("#play")
+    expect(play).to_have_text("Go on")
     keys.press(" ")
-    expect(page.page.locator("#play")).to_have_text("Pause")
+    expect(play).to_have_text("Pause")
     keys.press(" ")
-    expect(page.page.locator("#play")).to_have_text("Go on")
+    expect(play).to_have_text("Go on")
     page.page.focus("#net")
     keys.press("ArrowRight")
     keys.press("ArrowDown")

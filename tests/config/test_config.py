@@ -156,8 +156,8 @@ def test_a_purpose_has_a_seed_of_its_own() -> None:
     assert [config.seed_of(p) for p in ("init", "order", "augment", "dropout")] == [7, 0, 7, 7]
 
 
-def test_ten_epochs_are_the_default() -> None:
-    assert load(BASE).train.epochs == 10
+def test_how_many_epochs_is_decided_where_the_data_are_known() -> None:
+    assert load(BASE).train.epochs == "auto"
 
 
 @pytest.mark.parametrize("given", ["steps: 5", "minutes: 5"])

@@ -610,7 +610,7 @@ ALL = [
         (
             f"epochs: {text[:12]}",
             one(f"train: {{epochs: {text}}}"),
-            f"3:17: train.epochs: must be a whole number, {found}",
+            f"3:17: train.epochs: needs a whole number or auto or null, {found}",
         )
         for text, found in EPOCHS
     ),

@@ -31,6 +31,31 @@ def test_mixes_numbers_for_any_loss_of_numbers() -> None:
     assert lines(data={"kind": "diabetes", "augment": ["mixup"]}, loss="huber") == []
 
 
+GATE = {"data": {"kind": "or", "augment": ["mixup"]}}
+UNIT = {"kind": "mcculloch_pitts", "weights": [1, 1], "threshold": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("sections", "kind"),
+    [
+        ({**GATE, "rule": "perceptron"}, "mixup"),
+        ({**GATE, "rule": "none", "model": UNIT}, "mixup"),
+        ({"data": digits("mixup"), "rule": "perceptron"}, "mixup"),
+        ({"data": digits("cutmix"), "rule": "perceptron"}, "cutmix"),
+    ],
+)
+def test_refuses_shares_of_classes_where_wrong_answers_are_counted(
+    sections: dict[str, Any], kind: str
+) -> None:
+    text = f"{kind} makes shares of classes, and here an answer is right or wrong (remove it)"
+    assert lines(**sections) == [f"data.augment.0: {text}"]
+
+
+@pytest.mark.parametrize("rule", ["oja", "sanger", "hebb"])
+def test_takes_mixed_examples_where_no_target_is_looked_at(rule: str) -> None:
+    assert lines(data={**digits("mixup"), "scale": "center"}, rule=rule) == []
+
+
 def test_refuses_a_crop_that_pads_by_more_than_the_image() -> None:
     crop = {"kind": "crop", "padding": 8, "padding_mode": "reflect"}
     assert lines(data=digits(crop)) == [

@@ -126,7 +126,7 @@ def _lengths(experiment: Experiment, source: str) -> tuple[Length, Length]:
     if total is None:
         text = "a run in minutes makes as many steps as it can"
         raise ConfigError(f"bench {source}: {text} (--set train.epochs=N)")
-    if train.epochs is not None and train.epochs > 1:
+    if isinstance(train.epochs, int) and train.epochs > 1:
         return Length("epochs", train.epochs, total), Length("epochs", 1, per_epoch)
     if total < 2:
         raise ConfigError(f"bench {source}: needs at least 2 steps, has {total}")

@@ -19,6 +19,7 @@ class ZeroOneConfig(LossConfig, frozen=True):
     links: ClassVar[tuple[str, ...] | None] = ("identity",)
     tasks: ClassVar[tuple[Task, ...]] = ("classes",)
     one_for_two: ClassVar[bool] = True
+    shares: ClassVar[bool] = False
     formula: ClassVar[str] = (
         "1 for a wrong answer, else 0; mean over examples; "
         "targets: class numbers (two classes: one output, above 0 for the second)"

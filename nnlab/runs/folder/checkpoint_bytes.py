@@ -22,6 +22,7 @@ MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, MANIFEST = (
 )
 FILES = (MODEL_FILE, OPTIMIZER_FILE, STATE_FILE)
 _SMALL = 64 << 20  # bytes: the most that manifest.json may hold
+_HEAD = 8  # bytes of a safetensors file that say how long its head is
 
 
 def verified_contents(folder: Path) -> dict[str, bytes]:
@@ -47,6 +48,33 @@ def verified_contents(folder: Path) -> dict[str, bytes]:
         if sha256(data).hexdigest() != digest:
             raise CheckpointError(f"{folder / name}: is damaged, its SHA-256 is not the manifest's")
     return contents
+
+
+def manifest_digest(folder: Path) -> str:
+    """The SHA-256 of manifest.json, which holds those of the other files: it stands for them all.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    return sha256(_read(folder / MANIFEST, limit=_SMALL)).hexdigest()
+
+
+def model_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the tensors of a model, from the head of its file; nothing is verified.
+
+    Raises:
+        CheckpointError: it cannot be read, or is no safetensors file.
+    """
+    path = folder / MODEL_FILE
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(_HEAD), "little")
+            head = json.loads(file.read(min(size, _SMALL)))
+        return {n: tuple(e["shape"]) for n, e in head.items() if n != "__metadata__"}
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read, {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path}: is not safetensors, {error}") from error
 
 
 def _manifest(path: Path) -> dict[str, tuple[int, str]]:

@@ -164,6 +164,8 @@ class StudioSession:
             await self.end_run()
             self._runs += 1
             self._log, self._frame = [], None
+            for tab in self._tabs:
+                tab.forget_frame()
             self._state = {"running": True, "playing": bool(message.get("playing")), "step": 0}
             self._tell({"kind": "begin", "number": self._runs, "warm": self._spare.ready})
             self.worker = await self._spare.take()

@@ -56,8 +56,12 @@ class Tab:
         self._frame = frame
         self._more.set()
 
+    def forget_frame(self) -> None:
+        """Another run begins: a moment of the one before, if not sent yet, is not sent."""
+        self._frame = None
+
     def painted(self) -> None:
-        """It has drawn one."""
+        """A frame has come to its end there: drawn, or let go for a newer one or another run."""
         self._unpainted = max(0, self._unpainted - 1)
         self._more.set()
 

@@ -8,7 +8,7 @@ import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
 import { Editor } from './editor.js';
 import { WorkedExample } from './example.js';
-import { decode } from './frame.js';
+import { Waiting, decode } from './frame.js';
 import { Gradients } from './gradients.js';
 import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
@@ -21,7 +21,7 @@ const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($
 const state = { running: false, playing: false, rate: 0, step: 0, revision: 0, score: null, perEpoch: 1, variant: null, begun: false };
 /** What the browser tests ask. */
 const counts = { painted: 0, got: 0 };
-Object.assign(window, { studio: counts });
+Object.assign(window, { studio: Object.assign(counts, { state }) });
 
 const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw() });
 /** @type {Gradients} */
@@ -166,7 +166,7 @@ function begin(running) {
   network.frame = null;
   gradients.clear();
   worked.clear();
-  latest = null;
+  waiting.drop();
   for (const [id] of NUMBERS) number(id, '–');
   if (running) Object.assign(state, { running: true });
   controls();
@@ -262,14 +262,13 @@ button('pin').onclick = () => {
   }
 };
 
-/** @type {ArrayBuffer | null} */
-let latest = null;
+const waiting = new Waiting(() => send({ do: 'painted' }));
 let asked = false;
 
 /** @param {ArrayBuffer} buffer */
 function show(buffer) {
   counts.got++;
-  latest = buffer;
+  waiting.put(buffer);
   draw();
 }
 
@@ -279,7 +278,8 @@ function draw() {
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
-    if (latest) paint(decode(latest));
+    const frame = waiting.take();
+    if (frame) paint(decode(frame));
     losses.draw();
     scores.draw();
   });
@@ -287,7 +287,6 @@ function draw() {
 
 /** @param {Frame} frame */
 function paint(frame) {
-  latest = null;
   number('update', whole(frame.step));
   number('epoch', short(frame.epoch, frame.epoch < 10 ? 2 : 4));
   number('rate', short(frame.learning_rate, 3));
@@ -297,7 +296,6 @@ function paint(frame) {
   shown?.picture.update(frame);
   worked.update(frame.example);
   counts.painted++;
-  send({ do: 'painted' });
 }
 
 /** @param {Scene} event */

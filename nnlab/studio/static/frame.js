@@ -29,3 +29,35 @@ export function decode(buffer) {
   }
   return { ...head, arrays };
 }
+
+/**
+ * The newest frame that is not painted yet. The server sends only so many before it hears of their
+ * end, so each is told exactly once: with the one that is painted in its place, or with a new run.
+ */
+export class Waiting {
+  /** @param {() => void} done tells the server that one frame has come to its end */
+  constructor(done) {
+    this.done = done;
+    this.untold = 0;
+    /** @type {ArrayBuffer | null} */
+    this.frame = null;
+  }
+
+  /** @param {ArrayBuffer} frame in place of the one before */
+  put(frame) {
+    this.untold++;
+    this.frame = frame;
+  }
+
+  /** @returns {ArrayBuffer | null} the frame to paint */
+  take() {
+    const frame = this.frame;
+    this.drop();
+    return frame;
+  }
+
+  drop() {
+    this.frame = null;
+    for (; this.untold; this.untold--) this.done();
+  }
+}
