@@ -71,7 +71,9 @@ def comparison_of(cases: Sequence[Case | TextCase]) -> dict[str, Any]:
     scores = [
         {
             one.key: one
-            for one in (scores_of_text if isinstance(case, TextCase) else scores_of_case)(case)
+            for one in (
+                scores_of_text(case) if isinstance(case, TextCase) else scores_of_case(case)
+            )
         }
         for case in cases
     ]
