@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nnlab.commands.backprop.equations import Pass
 from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work_example
+from nnlab.commands.backprop.through_time import StepsPass
 from nnlab.commands.options import is_run_name
 from nnlab.comparison.comparison import settle_first
 from nnlab.config.origins import error_at_places
@@ -55,6 +56,9 @@ def backprop_page(
     if not 0 <= example < len(rows):
         raise ConfigError(f"--example {example}: the {split} split has 0 to {len(rows) - 1}")
     row = int(rows[example])
+    if experiment.shape.places:
+        text = "has an answer at every step, and the page works through one"
+        raise ConfigError(f"{experiment.config.data.kind} {text} (data: adding, or a series)")
     inputs = examples.inputs
     stored = inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
     shift, factor = examples.shift.astype(np.float64), examples.factor.astype(np.float64)
@@ -103,7 +107,14 @@ def _asked(source: str, overrides: list[str]) -> _Asked:
 
 def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> str:
     """What a person reads: there, back, the update, the proof; above it the lines of the head."""
-    parts: list[Any] = [*head, "FORWARD   z = W a + b, a = f(z)", f"x {_row(sheet.x)}", ""]
+    first = "FORWARD   z = W a + b, a = f(z)"
+    if sheet.steps:
+        parts: list[Any] = [*head, f"FORWARD   {_STATES}", ""]
+        for one in sheet.steps:
+            parts += [*_steps_forward(one), ""]
+        parts += [f"behind the last step  {first.partition('  ')[2].strip()}", ""]
+    else:
+        parts = [*head, first, f"x {_row(sheet.x)}", ""]
     for one in sheet.passes:
         parts += [*_forward(one), ""]
     loss = experiment.loss
@@ -115,6 +126,8 @@ def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> 
     for number, one in reversed(list(enumerate(sheet.passes))):
         behind = sheet.passes[number + 1] if number + 1 < len(sheet.passes) else None
         parts += [*_backward(one, behind), ""]
+    for one in reversed(sheet.steps):
+        parts += [*_steps_backward(one), ""]
     optimizer = experiment.config.optimizer
     parts += [f"UPDATE    {optimizer.kind}, lr {optimizer.lr:g}{_left_out(experiment)}"]
     for name, value in sheet.updated.items():
@@ -170,6 +183,47 @@ def _backward(one: Pass, behind: Pass | None) -> list[str]:
     return lines
 
 
+_STATES = "z[t] = W x[t] + b + U h[t-1] + c, h[t] = tanh(z[t]), h[0] = 0"
+
+
+def _steps_forward(one: StepsPass) -> list[str]:
+    layer = one.layer
+    size = f"{one.inputs.shape[1]} -> {one.h.shape[1]}, {len(one.h)} steps, f = tanh"
+    lines = [f"{layer.name}  {size}"]
+    for name, value in (
+        ("W", layer.weight_ih),
+        ("U", layer.weight_hh),
+        ("b", layer.bias_ih),
+        ("c", layer.bias_hh),
+    ):
+        lines += _tensor(name, value)
+    for t in range(min(_SHOWN, len(one.h))):
+        lines += [f"  t = {t + 1}"]
+        for name, value in (("x", one.inputs[t]), ("z", one.z[t]), ("h", one.h[t])):
+            lines += [f"  {line}" for line in _tensor(name, value)]
+    return lines + ([f"  ... {len(one.h)} steps"] if len(one.h) > _SHOWN else [])
+
+
+def _steps_backward(one: StepsPass) -> list[str]:
+    """The recursion from the last step on, then its sums."""
+    rule = "BT1  delta[t] = (dC/dh[t] + U^T delta[t+1]) * (1 - h[t]^2)"
+    lines = [f"{one.layer.name}  {rule}"]
+    count = len(one.delta)
+    for t in list(reversed(range(count)))[:_SHOWN]:
+        lines += [f"  t = {t + 1}"]
+        for name, value in (("dC/dh", one.above[t]), ("delta", one.delta[t])):
+            lines += [f"  {line}" for line in _tensor(name, value)]
+    lines += [f"  ... {count} steps"] if count > _SHOWN else []
+    found = one.gradients
+    for name, part in (
+        ("BT2 dC/dW = sum of delta[t] x[t]^T", "weight_ih"),
+        ("BT3 dC/dU = sum of delta[t] h[t-1]^T", "weight_hh"),
+        ("BT4 dC/db = dC/dc = sum of delta[t]", "bias_ih"),
+    ):
+        lines += [f"  {name}", *_tensor("", found[part])]
+    return lines
+
+
 def _tensor(name: str, value: NDArray[np.float64]) -> list[str]:
     """A name and its rows below each other."""
     rows = value if value.ndim == 2 else value[None]
@@ -200,7 +254,16 @@ def _plain(sheet: Worksheet) -> dict[str, Any]:
         }
         shown = {name: None if v is None else v.tolist() for name, v in tensors.items()}
         layers.append({"name": one.layer.name, "activation": one.layer.activation.kind, **shown})
+    steps = [
+        {
+            "name": one.layer.name,
+            **{part: getattr(one, part).tolist() for part in ("z", "h", "above", "delta")},
+            "gradients": {part: value.tolist() for part, value in one.gradients.items()},
+        }
+        for one in sheet.steps
+    ]
     return {
+        **({"steps": steps} if steps else {}),
         "inputs": sheet.x.tolist(),
         "target": sheet.y.tolist(),
         "loss": sheet.loss,
