@@ -9,7 +9,7 @@ from nnlab.core.text import repeated_end
 
 
 def generate(
-    run: options.RunArgument,
+    run: options.RunArgument = "last",
     prompt: Annotated[str, typer.Option(help="What it goes on with; nothing begins a line.")] = "",
     length: Annotated[
         int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many tokens follow.")

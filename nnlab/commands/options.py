@@ -20,10 +20,12 @@ class Commands(TyperGroup):
     Attributes:
         listed: panel -> command -> its line of help. Such a command is the function, or the group
             of commands, of its name in `nnlab/commands/`; it is imported when it is called.
+        examples: command -> one that works, for the foot of its help.
         homes: modules of commands that have a room of their own.
     """
 
     listed: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    examples: ClassVar[Mapping[str, str]] = {}
     homes: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -34,8 +36,9 @@ class Commands(TyperGroup):
         """A command, imported now if it is on the list."""
         if not any(cmd_name in names for names in self.listed.values()):
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(self.homes.get(cmd_name, f"nnlab.commands.{cmd_name}"))
-        found = getattr(module, cmd_name)
+        home = f"nnlab.commands.{cmd_name.replace('-', '_')}"
+        module = importlib.import_module(self.homes.get(cmd_name, home))
+        found = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(
                 rich_markup_mode=None,
@@ -45,7 +48,9 @@ class Commands(TyperGroup):
             )
             alone.command(cmd_name)(found)
             found = alone
-        return typer.main.get_command(found)
+        command = typer.main.get_command(found)
+        command.epilog = example_line(self.examples[cmd_name])
+        return command
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """The commands that begin so. Of the list by its words: typer would import every one."""
@@ -86,6 +91,11 @@ class Commands(TyperGroup):
         for title, rows in panels.items():
             with formatter.section(title):
                 formatter.write_dl([*rows.items()])
+
+
+def example_line(command: str) -> str:
+    """What stands at the foot of a command's help."""
+    return f"Example: {command}"
 
 
 def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:

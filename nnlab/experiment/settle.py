@@ -14,6 +14,7 @@ from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
 from nnlab.experiment.experiment import Experiment, run_lengths, with_epochs
+from nnlab.experiment.freezing import freezing_mistakes
 from nnlab.experiment.misfits import (
     find_misfits,
     monitored_keys,
@@ -29,6 +30,8 @@ from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
 T = TypeVar("T")
+_QUICKLY_LOADED = 1_000_000
+"""So many inputs take milliseconds."""
 
 
 def settle(
@@ -71,15 +74,29 @@ def settle(
     if network is not None:
         wrong += _batch_of_one(config.train, network, shape)
         wrong += optimizer_mistakes(config, network)
+        wrong += freezing_mistakes(config, network, per_epoch, total)
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
+    _check_rows(config, loss, place, shape)
     log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, loss, scores, shape, log)
     found = Experiment(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
     return found.decided()
+
+
+def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataShape) -> None:
+    """What training refuses when it has the rows, of data that cost little to read."""
+    if not (loss.looks_at_targets or config.model.looks_at_inputs):
+        return
+    table = config.data.at_hand(place)
+    if table is None or len(table.targets) * prod(shape.inputs) > _QUICKLY_LOADED:
+        return
+    examples = config.data.load(place)
+    config.model.check(examples)
+    loss.fitted(examples.targets[examples.rows["train"]], shape)
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
@@ -187,6 +204,8 @@ def _spelled_out(
     if getattr(data, "root", "") is None:
         data = data.model_copy(update={"root": str(place.root)})
     model = config.model.resolved()
+    if model.begin is not None:
+        model = model.model_copy(update={"from": model.begin.found_from(place.find)})
     if model.whole(shape) is None:
         model = model.model_copy(update={"output": resolve_output(model.output, loss)})
     took = {

@@ -9,6 +9,7 @@ from typing import Any
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Drawing, Examples
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.kinds import plugin_versions
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
 from nnlab.experiment.experiment import Experiment, run_lengths
@@ -18,12 +19,13 @@ from nnlab.runs.building.compiling import prepare_step
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.data_json import write_data
+from nnlab.runs.folder.data_json import changed_data, data_digests, write_data
 from nnlab.runs.folder.metrics import RecordPosition, check_record
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.start_point import find_start
 from nnlab.runs.starting import Started, start_from
 from nnlab.runs.summarizing import summarize_run
+from nnlab.runs.weights.beginning import beginning_facts, beginning_notes, beginning_of
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
@@ -74,6 +76,8 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     """
     experiment = wish.experiment
     loading = perf_counter()
+    if experiment.first_weights is None:
+        beginning_of(experiment)  # what is missing or does not fit is told before the data are read
     examples = wish.load()
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if begun else None
@@ -89,8 +93,10 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     write_data(folder, examples)
     facts = {"threads": experiment.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
-    data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
+    data = {**data_digests(examples), "target": None if scale is None else scale._asdict()}
     begins = {"start": started.facts} if started else _start_facts(folder)
+    begins |= _begins(folder, experiment, examples, view, fresh=begun is None)
+    begins["plugins"] = plugin_versions(experiment.config)
     folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data, **begins})
     now, age = time(), perf_counter() - wish.began
     seconds = {"startup": loading - wish.began, "build": perf_counter() - loading}
@@ -99,6 +105,21 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     return Session(
         experiment, examples, built, folder, wish.why, found, continues, progress, seconds, began
     )
+
+
+def _begins(
+    folder: Path, experiment: Experiment, examples: Examples, view: View, *, fresh: bool
+) -> dict[str, Any]:
+    """What env.json keeps of where first weights come from; of a run that goes on, as it was."""
+    if experiment.config.model.begin is None:
+        return {}
+    if not fresh and (folder / "env.json").exists():
+        before = folders.read_env(folder)
+        return {"weights": before["weights"]} if "weights" in before else {}
+    facts = beginning_facts(experiment, examples)
+    for note in beginning_notes(facts):
+        view.note(note)
+    return {"weights": facts}
 
 
 def make_ready(session: Session, view: View) -> None:
@@ -119,9 +140,8 @@ def _continue_from(
 ) -> checkpoint.Checkpoint | None:
     """The newest sound checkpoint, taken over by the step; None if none was saved yet."""
     env = folders.read_env(folder) if (folder / "env.json").exists() else {}
-    if env.get("data") not in (None, examples.digest):
-        what = "the data have changed since this run began (SHA-256 differs)"
-        raise CheckpointError(f"{folder}: {what}")
+    if changed := changed_data(env, examples):
+        raise CheckpointError(f"{folder}: {changed}")
     newest = checkpoint.newest_checkpoint(folder / "checkpoints")
     for warning in newest.warnings:
         view.note(warning)

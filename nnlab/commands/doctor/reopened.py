@@ -14,8 +14,9 @@ from nnlab.models.module import ModuleConfig
 from nnlab.parts.losses.function import FunctionConfig
 from nnlab.runs.finished.recorded_design import recorded_design
 from nnlab.runs.finished.reopen import of_run
-from nnlab.runs.folder.data_json import read_data, shape_of
+from nnlab.runs.folder.data_json import changed_data, read_data, shape_of
 from nnlab.runs.folder.folder import read_env
+from nnlab.runs.weights.beginning import with_first_weights
 
 
 class Reopened(NamedTuple):
@@ -57,14 +58,15 @@ def reopen_for_doctor(folder: Path, handed: Handed) -> Reopened:
         config = config.model_copy(update=changes).written(config.origins)
     known = shape if "data" in gone else None
     experiment = settle(config, place_for(folder), Machine.here(), shape=known)
+    experiment = with_first_weights(experiment, folder)
     ways = ", ".join(f"{name}={name}" for name in gone)
     why = f"not at hand: it came from Python (nnlab.doctor(run, {ways}) looks at it)"
     missing, complete = why if gone else "", not changes
     if "data" in gone:
         return Reopened(experiment, None, missing, complete)
     examples = experiment.load()
-    if config.data.handed and read_env(folder).get("data") != examples.digest:
-        raise CheckpointError(f"{folder}: the data are not those of the run (SHA-256 differs)")
+    if config.data.handed and (changed := changed_data(read_env(folder), examples)):
+        raise CheckpointError(f"{folder}: {changed}")
     return Reopened(experiment, examples, missing, complete)
 
 

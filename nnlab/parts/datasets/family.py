@@ -34,7 +34,7 @@ from nnlab.parts.datasets.views import View, viewed_source, viewed_table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
-_Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
+_Scale = Literal["auto", "none", "unit", "channel", "feature", "center", "imagenet"]
 
 _AUTO_SCALE: Mapping[Form, _Scale] = {
     "images": "unit",
@@ -44,7 +44,7 @@ _AUTO_SCALE: Mapping[Form, _Scale] = {
     "tokens": "none",
 }
 _SCALES: Mapping[Form, tuple[_Scale, ...]] = {
-    "images": ("none", "unit", "channel", "center"),
+    "images": ("none", "unit", "channel", "center", "imagenet"),
     "table": ("none", "unit", "feature", "center"),
     "points": ("none", "unit", "feature", "center"),
     "series": ("none", "feature"),
@@ -65,7 +65,9 @@ class DataConfig(Kind, frozen=True):
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     scale: _Scale = "auto"
     """unit: 0..1; channel, feature: mean 0 and deviation 1 of each; center: mean 0 of each column
-    or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
+    or pixel, images brought to 0..1 first; imagenet: colours as the weights of torchvision expect
+    them, 0..1 less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225); auto: unit for images,
+    feature for tables, else none."""
     scale_target: Literal["none", "standard"] = "none"
     """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
     view: View = "image"
@@ -77,6 +79,11 @@ class DataConfig(Kind, frozen=True):
     augment: tuple[Augment, ...] = ()
     label_noise: Noise = 0.0
     """A share of the training labels that is replaced by other classes: a number, or a mapping."""
+
+    @property
+    def called(self) -> str:
+        """What a sentence calls the data. Default: the kind; files of one's own by their name."""
+        return self.kind
 
     @property
     def own_loss(self) -> LossConfig | None:
@@ -182,6 +189,9 @@ class DataConfig(Kind, frozen=True):
         source = viewed_source(self.source(place), self.view)
         with _hinting(source.guess):
             shape = self._shape(source, place)
+            if self._scale(place) == "imagenet" and shape.inputs[0] != 3:
+                text = f"imagenet is for three colours, these images have {shape.inputs[0]}"
+                raise ConfigError(f"data.scale: {text} (unit, or channel)")
             if self.view == "image" and (table := self.at_hand(place)) is not None:
                 if table.inputs.shape[1:] == shape.inputs:
                     checks.check_table(table.inputs, table.targets, shape, gaps=table.gaps)
@@ -358,7 +368,7 @@ class DataConfig(Kind, frozen=True):
                 text = f"data.scale: {self._scale(place)} is for images as they are"
                 wrong.append(f"{text} (view: {self.view} can take none, unit)")
         if (scale := self._scale(place)) not in _SCALES[form]:
-            what = "images" if scale == "channel" else "the columns of a table"
+            what = "the columns of a table" if scale == "feature" else "images"
             wrong.append(
                 f"data.scale: {scale} is for {what} ({self.kind} can take "
                 f"{', '.join(_SCALES[form])})"

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from nnlab.core.contracts import Plan, flat_plans
+from nnlab.experiment.experiment import Experiment
+from nnlab.parts.layers.attention_modules import Memory, remembering
+from nnlab.runs.building.forward import forward_of
 from nnlab.training.evaluate import Forward
+
+BY_PLACE = frozenset(
+    ("activation", "attention", "dropout", "embedding", "layer_norm", "linear")
+    + ("positions", "residual", "rms_norm", "swiglu", "tied")
+)
+"""Kinds of layers that see one place of a sequence at a time, but for attention, whose memory is
+kept; where the next token is told, attention sees no later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +62,35 @@ def token_shares(logits: Tensor, sampling: Sampling) -> Tensor:
 
 
 def written_tokens(
-    forward: Forward,
+    experiment: Experiment,
+    network: nn.Module,
     begin: Sequence[int],
     *,
     window: int,
     sampling: Sampling,
-    device: torch.device,
+    alone: bool = False,
 ) -> Iterator[int]:
     """Tokens that follow others, one after the other, without end.
 
     Args:
-        forward: asks a network that tells the next token at every step of (1, T) tokens.
+        experiment: settled; its network tells the next token at every step.
+        network: on its device.
         begin: what it goes on with, at least one token.
-        window: so many of the last tokens are seen, as in training.
+        window: so many of the last tokens are seen, at most as many as in training.
         sampling: how each is drawn.
-        device: where the network is.
+        alone: as `forward_of` takes it.
     """
+    device = next(network.parameters()).device
+    following = Following(
+        forward_of(experiment, network, alone=alone),
+        network if _is_by_place(experiment.design.plans) else None,
+        window=window,
+        device=device,
+    )
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = list(begin)
     while True:
-        inputs = torch.tensor([seen[-window:]], device=device)
-        with torch.no_grad():
-            logits = forward(inputs)[-1].double().cpu()
+        logits = following(seen)
         if sampling.temperature == 0.0:
             token = int(logits.argmax())
         else:
@@ -79,3 +98,48 @@ def written_tokens(
             token = int(torch.multinomial(shares, 1, generator=generator))
         seen.append(token)
         yield token
+
+
+@final
+class Following:
+    """Tells the logits of the token behind a sequence.
+
+    As long as a sequence fits into the window, a network of attention sees its newest tokens alone:
+    keys and values of those before are kept. Beyond it every place moves, and all are seen anew.
+
+    Args:
+        forward: (1, T) tokens to (T, K) logits.
+        network: that it asks, if it goes place by place but for attention; else None.
+        window: so many tokens are seen at most.
+        device: of the network.
+    """
+
+    def __init__(
+        self, forward: Forward, network: nn.Module | None, *, window: int, device: torch.device
+    ) -> None:
+        self._forward, self._network = forward, network
+        self._window, self._device = window, device
+        self._memory = Memory()
+
+    @torch.no_grad()
+    def __call__(self, seen: Sequence[int]) -> Tensor:
+        """(K,) in float64 on the CPU.
+
+        Args:
+            seen: at each call those of the call before, and one more.
+        """
+        memory = self._memory
+        if len(seen) > self._window:
+            memory.forget()
+        new = torch.tensor([seen[-self._window :][memory.start :]], device=self._device)
+        if self._network is None:
+            return self._forward(new)[-1].double().cpu()
+        with remembering(self._network, memory):
+            logits = self._forward(new)[-1]
+        memory.start += new.shape[1]
+        return logits.double().cpu()
+
+
+def _is_by_place(plans: Sequence[Plan]) -> bool:
+    """Whether nothing but attention and what adds positions looks beyond the place at hand."""
+    return all(plan.kind in BY_PLACE for plan in flat_plans(plans))

@@ -14,7 +14,6 @@ from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.sequences.text import TextLikeConfig
 from nnlab.parts.datasets.sequences.tokens import Vocabulary, first_token
 from nnlab.runs.building.build import place_network
-from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.writing import Sampling, written_tokens
 from nnlab.runs.finished.reopen import of_run, restore_network
 
@@ -39,11 +38,12 @@ def generate_text(
     begin = _numbers_of(prompt, vocabulary) if prompt else [first_token(vocabulary)]
     network = place_network(restore_network(run, experiment), experiment, device).eval()
     tokens = written_tokens(
-        forward_of(experiment, network, alone=True),
+        experiment,
+        network,
         begin,
         window=config.data.window,
         sampling=sampling,
-        device=device,
+        alone=True,
     )
     told: list[int] = []
     shown = ""

@@ -40,11 +40,11 @@ class Samples:
     def write(self) -> str:
         """What the network goes on with now, as Markdown: what it was shown, then what it wrote."""
         tokens = written_tokens(
-            self._scene.forward,
+            self._scene.experiment,
+            self._scene.network,
             self._begin,
             window=self._window,
             sampling=Sampling(),
-            device=self._scene.probe.device,
         )
         wrote = self._vocabulary.text_of(list(islice(tokens, _LENGTH)))
         shown = self._vocabulary.text_of(self._begin)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from test_page import harmless
 
+from nnlab.commands.plain import plain_fields
 from nnlab.commands.report.cases import case_of
 from nnlab.commands.report.command import write_report
 from nnlab.commands.report.in_time.forecast import forecast_facts
@@ -85,7 +86,8 @@ class TestAText:
         for title in ("Loss by place", "Samples", "Worst windows", "bits per token"):
             assert title in page.text
         assert "Confusion matrix" not in page.text
-        assert report.content["text"]["places"][0]["place"] == 1
+        told = plain_fields(report)
+        assert told["text"]["places"][0]["place"] == 1
 
     def test_stands_beside_another(self, text_run: Path, tmp_path: Path) -> None:
         from nnlab.config.loading import load_config
@@ -93,7 +95,7 @@ class TestAText:
         other = train(load_config(text_run / "config.yaml"), overrides=["seed=1"],
                       run_dir=tmp_path / "run")  # fmt: skip
         report = write_report([text_run, Path(other.run)], split="test")
-        pair = report.content["pairs"][0]
+        pair = plain_fields(report)["pairs"][0]
         assert "mcnemar" not in pair
         assert pair["differences"]["perplexity"]["low"] is not None
         harmless(report.page)
@@ -130,4 +132,4 @@ class TestASeries:
         for title in ("Error by horizon", "Worst windows", "Residuals of step 1"):
             assert title in page.text
         assert "Residuals of step 2" not in page.text
-        assert len(report.content["forecast"]["horizon"]) == 5
+        assert len(plain_fields(report)["forecast"]["horizon"]) == 5

@@ -1,74 +1,15 @@
 """What a report says of a forecast: its error by horizon beside naive ones, the worst windows."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 
 from nnlab.commands.report import intervals
 from nnlab.commands.report.cases import Case
+from nnlab.commands.report.in_time.facts import DrawnWindow, ForecastFacts, HorizonError
 from nnlab.parts.datasets.sequences.naive import naive_forecasts
 from nnlab.parts.datasets.sequences.series import SeriesLikeConfig
 
 _WORST, _PAST = 6, 60
 """So many windows are drawn, with at most so many steps before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class HorizonError:
-    """The error of one step of the horizon.
-
-    Attributes:
-        step: 1 for the next one.
-        mae: mean absolute error, in the series' own unit.
-        low: of the 95 % interval, over windows drawn again; None where it has none.
-        high: its other end.
-        naive: mean absolute error of the naive forecasts, by what they are.
-    """
-
-    step: int
-    mae: float
-    low: float | None
-    high: float | None
-    naive: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnWindow:
-    """A forecast beside what came.
-
-    Attributes:
-        row: of the table.
-        first: the step of the series that is told first.
-        mae: over the steps of the horizon.
-        past: the values before.
-        truth: what came.
-        told: what the network told.
-    """
-
-    row: int
-    first: int
-    mae: float
-    past: tuple[float, ...]
-    truth: tuple[float, ...]
-    told: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ForecastFacts:
-    """What is told of a forecast.
-
-    Attributes:
-        horizon: the error of each step.
-        worst: windows whose forecast is farthest off.
-    """
-
-    horizon: tuple[HorizonError, ...]
-    worst: tuple[DrawnWindow, ...]
-
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def forecast_facts(case: Case) -> ForecastFacts | None:

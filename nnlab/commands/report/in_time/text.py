@@ -1,7 +1,7 @@
 """What a report says of a network that tells the next token at every step of a window."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from nnlab.commands.report import intervals
+from nnlab.commands.report.in_time.facts import PlaceLoss, ReadWindow, TextFacts, WrittenSample
 from nnlab.commands.report.intervals import Floats, Statistic
-from nnlab.commands.report.scores import Scored
+from nnlab.commands.report.report import Scored
 from nnlab.core.contracts import ExampleScore, Split
 from nnlab.core.errors import DivergedError
 from nnlab.experiment.experiment import Experiment
@@ -52,63 +53,6 @@ class TextCase:
     def rows(self) -> NDArray[np.int64]:
         """(N,) row numbers of the table."""
         return self.opened.examples.rows[self.split]
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceLoss:
-    """The loss at one place of a window, with its 95 % interval over the windows."""
-
-    place: int
-    loss: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadWindow:
-    """A window with what each of its steps cost.
-
-    Attributes:
-        row: of the table.
-        loss: mean over its steps.
-        tokens: what was to be told.
-        losses: of each of these.
-    """
-
-    row: int
-    loss: float
-    tokens: tuple[str, ...]
-    losses: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenSample:
-    """What the network writes when it goes on with something."""
-
-    temperature: float
-    shown: str
-    wrote: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextFacts:
-    """What is told of a network that writes.
-
-    Attributes:
-        places: the loss at each place of a window.
-        guess: the loss of a guess by the frequencies of single tokens; None where unknown.
-        worst: windows of the greatest loss.
-        samples: what it writes; none where data are no text.
-    """
-
-    places: tuple[PlaceLoss, ...]
-    guess: float | None
-    worst: tuple[ReadWindow, ...]
-    samples: tuple[WrittenSample, ...]
-
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def text_case_of(opened: Opened, split: Split) -> TextCase:
@@ -230,15 +174,15 @@ def _samples(opened: Opened) -> tuple[WrittenSample, ...]:
     rows = examples.rows.get("validation", examples.rows["train"])
     start = int(rows[0]) * examples.windows.stride
     begin: list[int] = examples.windows.series[start : start + min(data.window, 32)].tolist()
-    forward = forward_of(opened.experiment, opened.network, alone=True)
     found: list[WrittenSample] = []
     for temperature in _TEMPERATURES:
         tokens = written_tokens(
-            forward,
+            opened.experiment,
+            opened.network,
             begin,
             window=min(data.window, _VIEW),
             sampling=Sampling(temperature=temperature),
-            device=opened.device,
+            alone=True,
         )
         wrote = vocabulary.text_of(list(islice(tokens, _LENGTH)))
         found.append(WrittenSample(temperature, vocabulary.text_of(begin), wrote))

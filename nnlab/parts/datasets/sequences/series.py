@@ -241,6 +241,10 @@ class SeriesConfig(SeriesLikeConfig, frozen=True):
     def in_file(self) -> FileColumns:
         return FileColumns(self.inputs or (self.target,), self.target, self.missing)
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def settled(self, place: Place) -> Mapping[str, object]:
         return {**super().settled(place), "path": str(place.find(self.path))}
 

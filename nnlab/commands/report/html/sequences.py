@@ -1,7 +1,6 @@
 """The page's parts of sequences."""
 
-from nnlab.commands.report.in_time.forecast import DrawnWindow, ForecastFacts
-from nnlab.commands.report.in_time.text import ReadWindow, TextFacts
+from nnlab.commands.report.in_time.facts import DrawnWindow, ForecastFacts, ReadWindow, TextFacts
 from nnlab.display.web.html import (
     NONE,
     Markup,
@@ -63,7 +62,7 @@ def _loss_by_place(facts: TextFacts) -> Markup:
         (
             str(places[k].place),
             number_text(places[k].loss),
-            interval_text({"low": places[k].low, "high": places[k].high}, like=places[k].loss),
+            interval_text((places[k].low, places[k].high), like=places[k].loss),
         )
         for k in chosen
     ]
@@ -114,7 +113,7 @@ def _by_horizon(facts: ForecastFacts) -> Markup:
         (
             str(one.step),
             number_text(one.mae),
-            interval_text({"low": one.low, "high": one.high}, like=one.mae),
+            interval_text((one.low, one.high), like=one.mae),
             *(number_text(one.naive[name], like=one.mae) for name in names),
             NONE if not one.naive or not min(one.naive.values())
             else number_text(one.mae / min(one.naive.values()), like=0.5),
