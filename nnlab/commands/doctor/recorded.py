@@ -31,7 +31,12 @@ from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
-from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights, record_at
+from nnlab.runs.observers.network_facts import (
+    look_at_outputs,
+    look_at_places,
+    look_at_weights,
+    record_at,
+)
 
 _COLUMNS = (
     Column("gradient", "gradient"),
@@ -160,6 +165,7 @@ def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
         source = source_of(opened.examples, device=first.device, dtype=first.dtype)
         try:
             look_at_outputs(facts, opened.examples, network, source)
+            look_at_places(facts, opened.examples, network, source)
             if facts.record is None:
                 facts.record = record_at(opened.experiment, opened.examples, network, source, step)
         finally:

@@ -29,8 +29,6 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
         return None
     spread = data.largest / data.smallest
     uneven = data.table and data.columns > 1 and spread > limits.spread
-    if facts.experiment.shape.tokens:  # which number a token has says nothing
-        return None
     if not uneven and 1.0 / limits.input_size**2 <= data.size <= limits.input_size:
         return None
     column = f"column {data.widest}" if data.table else "pixels"
