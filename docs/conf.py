@@ -21,7 +21,7 @@ version = release = version_of(DISTRIBUTION)
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_generated"]
+exclude_patterns = ["_generated", "plugin_example"]
 suppress_warnings = ["misc.highlighting_failure"]
 
 myst_heading_anchors = 3

@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -13,7 +13,10 @@ from nnlab.comparison import train as grouped
 from nnlab.comparison.comparison import settle_source
 from nnlab.comparison.result import ComparisonResult
 from nnlab.comparison.view import ComparisonView
+from nnlab.config.described import MENUS
+from nnlab.core import package
 from nnlab.core.contracts import Event
+from nnlab.core.kinds import Kind, arms_of, kinds_of
 from nnlab.display.open_view import open_view
 from nnlab.display.views import View
 from nnlab.experiment.handed import Handed, Source
@@ -27,6 +30,7 @@ from nnlab.runs.watch import Watch as Watch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(N, K) outputs and targets, (N,) class numbers or (N, K) numbers, to (N,) losses or a mean."""
+K = TypeVar("K", bound=type[Kind])
 _NO_SETTINGS: Mapping[str, Any] = {}
 
 
@@ -240,6 +244,45 @@ def load(
     network.target_deviation + network.target_mean` are in their own unit.
     """
     return load_network(_folder(run), Handed(None, model, loss))
+
+
+def register(kind: K) -> K:
+    """Puts a class of your own on its menu, for this process: a decorator.
+
+    The family that it is derived from decides which menu: an `ActivationConfig` is an activation.
+    Another process (the command line, the studio, a resumed run) knows it only where it registers
+    it too; a package names its kinds as entry points instead (`nnlab.kinds`). Registered again, as
+    when a cell of a notebook runs twice, the newest holds.
+
+    Returns:
+        The class itself.
+
+    Raises:
+        TypeError: it is no kind of a menu that is open, or not a complete one.
+        ValueError: nnlab has a kind of this name on that menu.
+    """
+    if why := package.unusable(kind):
+        raise TypeError(f"nnlab.register: {why}")
+    menu = _menu_of(kind)
+    own = kinds_of(MENUS[menu][0]).get(kind.name())
+    if own is not None and package.origin_of(own) is None:
+        raise ValueError(
+            f"nnlab.register: nnlab menu {menu} has a {kind.name()} already (choose another name)"
+        )
+    package.add_kind(kind)
+    return kind
+
+
+def _menu_of(kind: type[Kind]) -> str:
+    """The menu that a class is for, by its family."""
+    families: dict[str, type[Kind]] = {
+        name: arms_of(union)[0] for name, (union, _) in MENUS.items() if len(arms_of(union)) == 1
+    }
+    found = [name for name, family in families.items() if issubclass(kind, family)]
+    if not found:
+        names = ", ".join(family.__name__ for family in families.values())
+        raise TypeError(f"nnlab.register: {kind.__name__} is derived from none of {names}")
+    return found[0]
 
 
 def _signal_passed_on(summary: Summary) -> Summary:

@@ -31,6 +31,7 @@ COMMANDS = {
         "generate": "Goes on with a text, as the network of a run learned it.",
         "explain": "Which inputs does an answer come from?",
         "export": "Writes the network as ONNX, torch.export or weights.",
+        "import-weights": "Makes a safetensors file of a .pth, without running its code.",
         "pictures": "Draws a run at its beginning, its best and its end.",
         "verify": "Is every file of a run what nnlab wrote? Checks their sums.",
         "resume": "Continues a run; only durations and logging may change.",

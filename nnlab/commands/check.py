@@ -11,6 +11,7 @@ from nnlab.comparison.comparison import SettledComparison, settle_source
 from nnlab.config.loading import read_text
 from nnlab.core.errors import ConfigError, DataError, NnlabError
 from nnlab.experiment.experiment import Experiment
+from nnlab.runs.weights.beginning import beginning_of
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
 
@@ -57,6 +58,8 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
         text = read_text(source)
         shown = text.file
         settled = settle_source(text, overrides)
+        for experiment in settled.experiments.values():
+            beginning_of(experiment)
         options.show_text(f"{shown}: ok ({describe_experiments(settled)})")
         for remark in _remarks(settled):
             options.tell(f"{shown}: {remark}")

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -36,8 +36,9 @@ class Commands(TyperGroup):
         """A command, imported now if it is on the list."""
         if not any(cmd_name in names for names in self.listed.values()):
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(self.homes.get(cmd_name, f"nnlab.commands.{cmd_name}"))
-        found = getattr(module, cmd_name)
+        home = f"nnlab.commands.{cmd_name.replace('-', '_')}"
+        module = importlib.import_module(self.homes.get(cmd_name, home))
+        found = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(
                 rich_markup_mode=None,
@@ -253,15 +254,21 @@ def show_path(path: object) -> None:
     typer.echo(visible_text(str(path)) if sys.stdout.isatty() else str(path))
 
 
-def is_run_name(what: str) -> bool:
+def is_run_name(what: str, *, prefer: Literal["run", "config"] = "config") -> bool:
     """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
 
-    A name that is both is a config: its runs are NAME/1, NAME/2.
+    Args:
+        what: as the user wrote it.
+        prefer: what a name is that both a run and a bundled config have. Its runs are NAME/1,
+            NAME/2 in any case.
 
     Raises:
         ConfigError: it is neither.
     """
+    from contextlib import suppress
+
     from nnlab.config.loading import bundled_configs
+    from nnlab.core.errors import ConfigError
     from nnlab.runs.folder.find import find_run, is_run
 
     path = Path(what)
@@ -269,10 +276,13 @@ def is_run_name(what: str) -> bool:
         return True
     if (
         what == "-"
-        or path.is_file()
-        or what in bundled_configs()
         or path.suffix in (".yaml", ".yml")
+        or (path.is_file() and path.parts != (what,))
     ):
+        return False
+    if path.is_file() or what in bundled_configs():
+        with suppress(ConfigError):
+            return prefer == "run" and bool(find_run(what))
         return False
     find_run(what)
     return True

@@ -90,7 +90,8 @@ class RunConfig(ComparisonConfig, frozen=True):
     def recordable(self) -> bool:
         """Whether there can be a compiled step at all, as far as the config says it."""
         plain = self.rule.optimized and not self.optimizer.closure
-        return plain and self.train.precision != "fp16" and not set(self.replaced) - {"data"}
+        plain = plain and self.train.precision != "fp16" and not self.train.unfreeze
+        return plain and not set(self.replaced) - {"data"}
 
     @property
     def own_loss(self) -> LossConfig | None:

@@ -95,6 +95,9 @@ class TrainConfig(Config, frozen=True):
     `batch_size` lanes, recurrent layers go on with the state that the window before left, and the
     gradient stops at the window. An evaluation begins every window with a state of 0."""
     clip_norm: PositiveFloat | None = None
+    unfreeze: dict[str, Duration] = Field(default_factory=dict[str, Duration])
+    """Layers or patterns of model.freeze -> when their training begins: {conv4*: 5}. Gradual
+    unfreezing, from the last layer on: Howard & Ruder 2018, arXiv:1801.06146, section 3.3."""
     monitor: Monitored = "auto"
     early_stopping: Annotated[Duration | EarlyStoppingConfig | None, Forms()] = None
     """A duration alone is the patience: `5` is `{patience: 5}`."""

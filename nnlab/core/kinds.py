@@ -6,7 +6,8 @@
 
 The union, or `KINDS` at the foot of each file that a menu names, is the registry: `--set`, the
 errors, `menu`, the schema and the tests read it. The files of a large menu are imported one after
-the other until a name is found, so that a config pays for few of its kinds.
+the other until a name is found, so that a config pays for few of its kinds. Only a name that is in
+none of them is looked for outside (`package`), on every menu that names its files.
 
 Both choose one arm *before* validating, so that a mistake is told once and for the arm that was
 meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
@@ -14,7 +15,11 @@ meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands
 """
 
 import importlib
+import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -33,6 +38,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
+from nnlab.core import package
 from nnlab.core.durations import FORMS, Duration
 
 
@@ -91,16 +97,34 @@ def is_menu(arm: Arm) -> bool:
 
 
 def kinds_of(menu: Arm) -> dict[str, type[Kind]]:
-    """The kinds of a menu by their names, in the order of the alphabet."""
-    return dict(sorted((kind.name(), kind) for kinds in _files_of(menu) for kind in kinds))
+    """The kinds of a menu by their names, in the order of the alphabet; outside ones too."""
+    own = {kind.name(): kind for kinds in _files_of(menu) for kind in kinds}
+    family = _open_family(menu)
+    # The newest of a name comes first, and nnlab's own before all.
+    for kind in () if family is None else package.outside_kinds(family):
+        own.setdefault(package.name_of(kind), cast("type[Kind]", kind))
+    return dict(sorted(own.items()))
 
 
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:
-    """The kind of a menu with a name, listed or not; imports no more files than it must."""
+    """The kind of a menu with a name, listed or not; imports no more files than it must.
+
+    Raises:
+        BrokenPluginError: an installed package has one of the name that cannot be used.
+    """
     marker = _marker(menu)
     if marker.unlisted and name == marker.unlisted.rpartition(".")[2]:
         return importlib.import_module(marker.unlisted).KINDS[0]
-    return next((k for kinds in _files_of(menu) for k in kinds if k.name() == name), None)
+    if own := next((k for kinds in _files_of(menu) for k in kinds if k.name() == name), None):
+        return own
+    family = _open_family(menu)
+    return None if family is None else cast("Any", package.outside_named(name, family))
+
+
+def _open_family(menu: Arm) -> type | None:
+    """The family whose kinds from outside a menu takes; None where the union is all there is."""
+    marker = _marker(menu)
+    return arms_of(menu)[0] if marker.files and not marker.closed else None
 
 
 def _files_of(menu: Arm) -> Iterator[tuple[type[Kind], ...]]:
@@ -114,6 +138,14 @@ def _files_of(menu: Arm) -> Iterator[tuple[type[Kind], ...]]:
 
 def _marker(menu: Arm) -> "Menu":
     return next(m for m in get_args(menu)[1:] if isinstance(m, Menu))
+
+
+def _usable_kind(menu: Arm, name: str) -> type[Kind] | None:
+    """The kind of a name; an error of the config if a package has it and it cannot be used."""
+    try:
+        return kind_named(menu, name)
+    except package.BrokenPluginError as error:
+        raise PydanticCustomError("plugin", "{why}", {"why": str(error)}) from None
 
 
 def unknown_kind(found: object, names: list[str]) -> PydanticCustomError:
@@ -167,11 +199,13 @@ class Menu:
             union that is marked.
         unlisted: a module with the one kind that Python hands in, which is called like the module:
             it can be read from a run's config, and is on no list of what one can write.
+        closed: whether kinds from outside are no choice here.
     """
 
-    def __init__(self, *files: str, unlisted: str = "") -> None:
+    def __init__(self, *files: str, unlisted: str = "", closed: bool = False) -> None:
         self.files = files
         self.unlisted = unlisted
+        self.closed = closed
 
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler
@@ -195,7 +229,7 @@ class Menu:
                     "kind_missing", "needs kind", {"names": [*kinds_of(menu)]}
                 )
             name = chosen["kind"]
-            kind = kind_named(menu, name) if isinstance(name, str) else None
+            kind = _usable_kind(menu, name) if isinstance(name, str) else None
             if kind is None:
                 raise unknown_kind(name, [*kinds_of(menu)])
             return kind, chosen
@@ -286,7 +320,7 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
     base = _base(arm)
     if is_menu(arm):
         return lambda v: (
-            isinstance(v, Kind | dict) or (isinstance(v, str) and kind_named(arm, v) is not None)
+            isinstance(v, Kind | dict) or (isinstance(v, str) and _usable_kind(arm, v) is not None)
         )
     if base is Literal:
         return lambda v: isinstance(v, str) and v in get_args(arm)
@@ -341,3 +375,52 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
             yield mapping_text(base.model_fields)
         else:
             yield plain.get(base, getattr(base, "__name__", str(base)))
+
+
+def outside_kinds_in(value: object) -> Iterator[type[Kind]]:
+    """The classes in a config that are not nnlab's own, each once."""
+    seen: dict[type[Kind], None] = {}
+
+    def visit(value: object) -> None:
+        if isinstance(value, Kind) and package.origin_of(type(value)) is not None:
+            seen.setdefault(type(value))
+        if isinstance(value, BaseModel):
+            for name in type(value).model_fields:
+                visit(getattr(value, name))
+        elif isinstance(value, Mapping):
+            for inner in cast("Mapping[Any, object]", value).values():
+                visit(inner)
+        elif isinstance(value, tuple | list):
+            for inner in cast("tuple[object, ...]", value):
+                visit(inner)
+
+    visit(value)
+    yield from seen
+
+
+def plugin_versions(config: object) -> dict[str, str]:
+    """Kind -> the package and version, or the module, that a config has it from."""
+    found = ((kind.name(), package.origin_of(kind)) for kind in outside_kinds_in(config))
+    return {name: origin.package for name, origin in found if origin is not None}
+
+
+def plugin_code(config: object) -> dict[str, str] | None:
+    """Kind -> the SHA-256 of the code that it may run; None where that is in no file.
+
+    Of a package all its files are meant: a class seldom stands alone.
+    """
+    found: dict[str, str] = {}
+    for kind in outside_kinds_in(config):
+        top = sys.modules.get(kind.__module__.partition(".")[0])
+        file = getattr(top, "__file__", None)
+        if file is None or top is None:
+            return None
+        # A script's folder holds anything; a package's holds the package.
+        files = (
+            sorted(Path(file).parent.rglob("*.py")) if hasattr(top, "__path__") else [Path(file)]
+        )
+        digest = sha256(inspect.getsource(kind).encode())
+        for path in files:
+            digest.update(path.read_bytes())
+        found[kind.name()] = digest.hexdigest()
+    return found

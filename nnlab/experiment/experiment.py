@@ -7,12 +7,14 @@ takes over what a run that is continued had decided when it began.
 
 from dataclasses import dataclass, replace
 from math import ceil
+from pathlib import Path
 from typing import Self
 
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import LENGTHS, TrainConfig
 from nnlab.core.contracts import DataShape, Examples, Machine
 from nnlab.experiment.auto import decide_for_machine
+from nnlab.experiment.freezing import frozen_until
 from nnlab.models.family import Design
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.datasets.tables import Place
@@ -23,8 +25,8 @@ from nnlab.training.pace import Pace
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 200
 """What `train.epochs: auto` takes at least, and at most."""
 USUAL_UPDATES = 1000
-"""Between them, as many epochs as so many updates take. On 19 public tables of 150 to 20,000 rows
-10 epochs alone left 10 runs with a loss that still fell, this rule none."""
+"""Between them, as many epochs as so many updates take. Of 14 public tables of 51 to 20,190 rows,
+learned by 64 units and all defaults, 10 epochs left 8 with a loss that still fell, these none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Experiment:
         compile_why: a sentence on what `train.compile: auto` took; empty where there is nothing to
             tell.
         text: of its file, as its author wrote it; None where there was no file.
+        first_weights: of a run that has begun, the checkpoint of its first weights: what `from`
+            named may be gone or another by now.
     """
 
     config: RunConfig
@@ -57,6 +61,7 @@ class Experiment:
     pace: Pace
     compile_why: str
     text: str | None = None
+    first_weights: Path | None = None
 
     @property
     def loss(self) -> LossConfig:
@@ -86,6 +91,11 @@ class Experiment:
         threads = self.config.train.threads
         assert not isinstance(threads, str)
         return threads
+
+    @property
+    def frozen(self) -> dict[str, int | None]:
+        """Parameter -> after how many updates it is trained; None is never. Others always are."""
+        return frozen_until(self.config, self.design, self.per_epoch, self.total)
 
     @property
     def batch_size(self) -> int:

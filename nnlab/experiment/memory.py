@@ -4,6 +4,7 @@ from math import prod
 
 from nnlab.core.contracts import flat_plans
 from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.freezing import trained_shapes
 
 _BYTES = {"fp64": 8}
 """Of a weight; the half precisions keep their weights in float32."""
@@ -36,10 +37,10 @@ def memory_needs(experiment: Experiment) -> dict[str, int]:
 
 def _state(experiment: Experiment) -> int:
     """Bytes that the optimizer keeps."""
-    plans = experiment.design.plans
-    shapes = {name: shape for plan in plans for name, shape in plan.parameters.items()}
+    config, design = experiment.config, experiment.design
+    shapes = trained_shapes(config, design, experiment.frozen)
     width = _BYTES.get(experiment.config.train.precision, 4)
-    return experiment.config.optimizer.state_size(shapes) * width
+    return config.optimizer.state_size(shapes) * width
 
 
 def _shared(experiment: Experiment) -> bool:

@@ -1,9 +1,13 @@
 """What every model says of itself: its hidden layers. The output layer follows."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
@@ -13,7 +17,8 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import Placed
+from nnlab.parts.layers.family import LayerConfig, Placed
+from nnlab.parts.layers.sequence import EmbeddingConfig, TiedConfig
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
@@ -38,9 +43,66 @@ class OutputConfig(Config, frozen=True):
     bias: bool = True
     init: AutoInit = "auto"
     bias_init: BiasInitializer = ZerosConfig()
+    tie: bool = False
+    """true: its weights are those of the embedding. Press & Wolf 2016, arXiv:1608.05859."""
 
 
-class ModelConfig(Kind, frozen=True):
+class BeginConfig(Config, frozen=True):
+    """Where first weights come from: a safetensors file, a run, or a name of what is here."""
+
+    weights: str | None = None
+    """A safetensors file; nnlab import-weights makes one of a .pth."""
+    run: str | None = None
+    """A run, whose best checkpoint is meant."""
+    name: str | None = None
+    """Such as torchvision/vgg16 or timm/resnet18.tv_in1k: a file in the data folder, or in the
+    cache of the Hugging Face Hub. Nothing is downloaded."""
+    layers: tuple[str, ...] = ("*",)
+    """Layers or patterns that are taken; others begin by their initializers."""
+    rename: dict[str, str] = Field(default_factory=dict[str, str])
+    """A name in the file, or the beginning of one up to a dot -> what it is called here."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("weights", "run", "name") if getattr(self, name) is not None]
+        if len(given) != 1:
+            text = f"needs one of weights, run and name, got {' and '.join(given) or 'none'}"
+            raise PydanticCustomError("value", "{text}", {"text": text})
+        if self.run == "last":
+            # What is trained must not hang on what was trained before it.
+            text = "run: last is another run tomorrow (write its name, such as mnist-cnn/3)"
+            raise PydanticCustomError("value", "{text}", {"text": text})
+        return self
+
+    def found_from(self, find: Callable[[str], object]) -> Self:
+        """With the whole path of a file, wherever the config will lie."""
+        return (
+            self
+            if self.weights is None
+            else self.model_copy(update={"weights": str(find(self.weights))})
+        )
+
+
+if TYPE_CHECKING:
+    _Begun = Kind
+else:
+    # `from` is a word of Python's: a class body cannot say it.
+    _Begun = create_model(
+        "_Begun",
+        __base__=Kind,
+        __module__=__name__,
+        __cls_kwargs__={"frozen": True},
+        **{"from": (Annotated[str | BeginConfig | None, Forms()], None)},
+    )
+    _Begun.__doc__ = """What begins.
+
+    Attributes:
+        from: first weights in place of an initializer: a safetensors file, or {run: ...},
+            {name: ...}, with layers and rename.
+    """
+
+
+class ModelConfig(_Begun, frozen=True):
     """The family of models."""
 
     learns: ClassVar[bool] = True
@@ -49,6 +111,15 @@ class ModelConfig(Kind, frozen=True):
     """Whether `check` may refuse data, so that they are worth a look before training."""
 
     output: OutputConfig = OutputConfig()
+    freeze: tuple[str, ...] = ()
+    """Layers (conv1), parameters (conv1.bias) or patterns (conv*) that stay as they begin; their
+    batch norms use the running statistics. train.unfreeze ends it for some of them."""
+
+    @property
+    def begin(self) -> BeginConfig | None:
+        """Where first weights come from (`from` in YAML); None where initializers draw them."""
+        written = getattr(self, "from")
+        return BeginConfig(weights=written) if isinstance(written, str) else written
 
     @abstractmethod
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
@@ -183,6 +254,7 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
     assert not isinstance(output.activation, str)
     hidden = model.hidden_layers(data.inputs)
     _refuse_written_output(hidden, loss.outputs(data))
+    _refuse_a_look_ahead(hidden, data)
     plans: list[Plan] = []
     for placed in hidden:
         shape = plans[-1].output if plans else data.inputs
@@ -190,18 +262,13 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
     shape = plans[-1].output if plans else data.inputs
     _check_end(shape, data, hidden[-1].path if hidden else ("model",))
     # Log-softmax and log-sigmoid are exact on logits: such a loss applies its link itself.
-    fused = loss.link_inside
-    last = LinearConfig(
-        units=loss.outputs(data),
-        norm=NoNormConfig(),
-        activation=IdentityConfig() if fused else output.activation,
-        bias=output.bias,
-        init=output.init,
-        bias_init=output.bias_init,
-        dropout=0.0,
-    )
-    placed = Placed("output", last, ("model", "output"))
+    activation = IdentityConfig() if loss.link_inside else output.activation
+    settled = output.model_copy(update={"activation": activation})
+    last = _tied if output.tie else _linear
+    placed = Placed("output", last(settled, loss.outputs(data), hidden), ("model", "output"))
     plans.append(_planned(placed, shape))
+    if output.tie:
+        _check_tie(plans)
     network = Design(data.inputs, (*hidden, placed), tuple(plans))
     if network.parameters > MAX_PARAMETERS:
         largest = max(plans, key=_count)
@@ -227,6 +294,57 @@ def _check_end(shape: Shape, data: DataShape, path: Path) -> None:
         ways = "last or mean_time" if len(shape) == 2 else "flatten or global_pool"
         text = f"the output layer needs a flat input, gets {shape}"
         raise MistakeError(path, f"{text} (put {ways} behind this)")
+
+
+def _linear(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> LayerConfig:  # noqa: ARG001
+    assert not isinstance(output.activation, str)
+    return LinearConfig(
+        units=units,
+        norm=NoNormConfig(),
+        activation=output.activation,
+        bias=output.bias,
+        init=output.init,
+        bias_init=output.bias_init,
+        dropout=0.0,
+    )
+
+
+def _tied(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> LayerConfig:
+    """The output layer that has the weights of the embedding.
+
+    Raises:
+        MistakeError: if there is none, or its activation is no matter of the loss.
+    """
+    path = ("model", "output", "tie")
+    if not hidden or not isinstance(hidden[0].config, EmbeddingConfig):
+        raise MistakeError(path, "has an embedding's weights, and there is none first (remove it)")
+    assert not isinstance(output.activation, str)
+    if output.activation.kind != "identity":
+        raise MistakeError(path, f"gives logits, not {output.activation.kind} (remove it)")
+    return TiedConfig(units=units, bias=output.bias, bias_init=output.bias_init)
+
+
+def _check_tie(plans: list[Plan]) -> None:
+    """Refuses a tied output layer whose weights would have another shape.
+
+    Raises:
+        MistakeError: if the embedding's weights do not fit.
+    """
+    first, last = plans[0], plans[-1]
+    have, needs = first.parameters[f"{first.name}.weight"], (*last.output[-1:], *last.inputs[-1:])
+    if have != needs:
+        text = f"the embedding's weights are {have}, the output needs {needs}"
+        raise MistakeError(("model", "output", "tie"), f"{text} (remove tie)")
+
+
+def _refuse_a_look_ahead(hidden: tuple[Placed, ...], data: DataShape) -> None:
+    """Where each step has a target, a layer that sees later steps reads it off the next input."""
+    if not data.places:
+        return
+    for placed in hidden:
+        if way := placed.config.looks_ahead:
+            text = "sees the steps behind the one whose target it is to tell"
+            raise MistakeError(placed.path, f"({placed.config.kind}): {text} ({way})")
 
 
 def _whole(model: ModelConfig, layers: tuple[Placed, ...], data: DataShape) -> Design:

@@ -1,14 +1,16 @@
 """From a design to a network of torch modules with its first weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from nnlab.core.contracts import flat_plans
 from nnlab.core.seeds import seed_for
 from nnlab.models.family import Design
 from nnlab.parts.containers import Stack
 from nnlab.parts.layers.family import Fill
+from nnlab.parts.modules import TiedOutput
 from nnlab.training.probes.no_trace import without_side_effects
 
 
@@ -18,6 +20,8 @@ def assemble(design: Design) -> Stack:
     for placed, plan in zip(design.placed, design.plans, strict=True):
         for suffix, module in placed.config.build(plan.inputs).items():
             modules[placed.name + suffix] = module
+            if isinstance(module, TiedOutput):
+                module.tie(modules[design.placed[0].name])
     return Stack(modules)
 
 
@@ -36,6 +40,7 @@ def build_network(design: Design, *, seed: int) -> nn.Module:
     finally:
         torch.set_rng_state(state)
     parameters = dict(network.named_parameters())
+    _check_planned(parameters, design)
     for name, fill in initial_fills(design).items():
         generator = torch.Generator().manual_seed(seed_for(seed, f"init/{name}"))
         with torch.no_grad():
@@ -47,6 +52,23 @@ def build_network(design: Design, *, seed: int) -> nn.Module:
                 generator=generator,
             )
     return network
+
+
+def _check_planned(parameters: Mapping[str, Tensor], design: Design) -> None:
+    """Holds what was built against the plan, by which everything else counts and labels.
+
+    Raises:
+        TypeError: they differ, which a class from outside may do.
+    """
+    planned = {
+        name: shape for plan in flat_plans(design.plans) for name, shape in plan.parameters.items()
+    }
+    built = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    for name in sorted({*planned, *built}):
+        there, meant = built.get(name, "nothing"), planned.get(name, "nothing")
+        if there != meant:
+            way = "plan() of a layer, parameters() of an activation must say what build() makes"
+            raise TypeError(f"{name}: is {there}, the plan says {meant} ({way})")
 
 
 def initial_fills(design: Design) -> dict[str, Fill]:
@@ -61,7 +83,13 @@ def initial_fills(design: Design) -> dict[str, Fill]:
 
 
 @torch.no_grad()
-def calibrate_weights(network: nn.Module, design: Design, inputs: Callable[[], Tensor]) -> None:
+def calibrate_weights(
+    network: nn.Module,
+    design: Design,
+    inputs: Callable[[], Tensor],
+    *,
+    loaded: Collection[str] = (),
+) -> None:
     """Finishes the first weights of those initializers that look at data (LSUV), layer by layer.
 
     The same network and inputs give the same weights; no generator is touched, and buffers stay as
@@ -71,8 +99,10 @@ def calibrate_weights(network: nn.Module, design: Design, inputs: Callable[[], T
         network: built from `design`, wherever it trains.
         design: says which layers have such an initializer.
         inputs: (N, *shape) scaled training examples; asked for only if there is such a layer.
+        loaded: parameters that have their first weights from elsewhere.
     """
-    todo = {name: fill.init for name, fill in initial_fills(design).items() if fill.init.calibrated}
+    fills = initial_fills(design).items()
+    todo = {name: f.init for name, f in fills if f.init.calibrated and name not in loaded}
     if not todo:
         return
     examples = inputs()

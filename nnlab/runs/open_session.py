@@ -9,6 +9,7 @@ from typing import Any
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Drawing, Examples
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.kinds import plugin_versions
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
 from nnlab.experiment.experiment import Experiment, run_lengths
@@ -24,6 +25,7 @@ from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.start_point import find_start
 from nnlab.runs.starting import Started, start_from
 from nnlab.runs.summarizing import summarize_run
+from nnlab.runs.weights.beginning import beginning_facts, beginning_notes, beginning_of
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 
@@ -74,6 +76,8 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     """
     experiment = wish.experiment
     loading = perf_counter()
+    if experiment.first_weights is None:
+        beginning_of(experiment)  # what is missing or does not fit is told before the data are read
     examples = wish.load()
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if begun else None
@@ -91,6 +95,8 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     scale = examples.target_scale
     data = {**data_digests(examples), "target": None if scale is None else scale._asdict()}
     begins = {"start": started.facts} if started else _start_facts(folder)
+    begins |= _begins(folder, experiment, examples, view, fresh=begun is None)
+    begins["plugins"] = plugin_versions(experiment.config)
     folders.write_env(folder, {**devices.device_versions(wish.device), **facts, **data, **begins})
     now, age = time(), perf_counter() - wish.began
     seconds = {"startup": loading - wish.began, "build": perf_counter() - loading}
@@ -99,6 +105,21 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     return Session(
         experiment, examples, built, folder, wish.why, found, continues, progress, seconds, began
     )
+
+
+def _begins(
+    folder: Path, experiment: Experiment, examples: Examples, view: View, *, fresh: bool
+) -> dict[str, Any]:
+    """What env.json keeps of where first weights come from; of a run that goes on, as it was."""
+    if experiment.config.model.begin is None:
+        return {}
+    if not fresh and (folder / "env.json").exists():
+        before = folders.read_env(folder)
+        return {"weights": before["weights"]} if "weights" in before else {}
+    facts = beginning_facts(experiment, examples)
+    for note in beginning_notes(facts):
+        view.note(note)
+    return {"weights": facts}
 
 
 def make_ready(session: Session, view: View) -> None:

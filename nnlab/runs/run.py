@@ -28,8 +28,9 @@ from nnlab.runs.folder.summary import Summary
 from nnlab.runs.open_session import Wish, make_ready, open_session
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.recorder import open_recorder
-from nnlab.runs.start_point import started_as, with_exact_start
+from nnlab.runs.start_point import find_start, started_as, with_exact_start
 from nnlab.runs.summarizing import shown_summary, summarize_run
+from nnlab.runs.weights.beginning import with_first_weights
 from nnlab.training import device as devices
 
 
@@ -130,7 +131,7 @@ def stream_run(
     experiment = experiment_of(asked, overrides, handed)
     if begun is None and resume and run_dir is not None:
         begun = folders.begun_config(run_dir)
-    experiment = _as_it_began(experiment, begun)
+    experiment = _as_it_began(experiment, begun, run_dir)
     chosen, why = devices.choose_device(device)
     experiment = experiment.on(Machine.here(chosen.type))
     wish = Wish(experiment, chosen, why, deterministic, examples, ahead, began)
@@ -152,10 +153,16 @@ def stream_run(
         return summary
 
 
-def _as_it_began(experiment: Experiment, begun: RunConfig | None) -> Experiment:
+def _as_it_began(
+    experiment: Experiment, begun: RunConfig | None, run_dir: Path | None
+) -> Experiment:
     """Before the device is asked: a run that goes on takes the path on which it began."""
     if begun is None:
+        if experiment.config.model.begin and (point := find_start(experiment)) is not None:
+            experiment = with_first_weights(experiment, point.run)
         return with_exact_start(experiment)
+    if run_dir is not None:
+        experiment = with_first_weights(experiment, run_dir)
     return started_as(experiment.going_on(begun), begun)
 
 

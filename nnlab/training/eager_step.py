@@ -69,6 +69,8 @@ class EagerStep:
             clips=parts.clip_norm is not None,
         )
         self.count = 0
+        if parts.freezing is not None:
+            parts.freezing.set_at(0)
 
     def fill_learning_rate(self, value: float) -> None:
         """Fills the tensor, and whatever the groups of the optimizer have in its place."""
@@ -123,6 +125,8 @@ class EagerStep:
             self._parts.constraint()
         if self._parts.averaged is not None:
             self._parts.averaged.update(self.count)
+        if self._parts.freezing is not None and self._parts.freezing.due(self.count):
+            self._parts.freezing.set_at(self.count)
 
     def evaluate(self, rows: Tensor, *, first: bool) -> Tensor:
         """The objective () and its gradient, in place of `update` where that needs several.
@@ -282,6 +286,8 @@ class EagerStep:
         self.window.load(state)
         self.observation.clipped.copy_(state["window/clipped"])
         self.count = int(state["step/count"])
+        if self._parts.freezing is not None:
+            self._parts.freezing.set_at(self.count)
 
 
 def _every(batch: Batch, first: int, count: int) -> Batch:

@@ -50,6 +50,8 @@ def max_norm(parameters: Sequence[nn.Parameter], limit: float) -> Constraint:
     @torch.no_grad()
     def constrain() -> None:
         for weight in parameters:
+            if not weight.requires_grad:
+                continue  # frozen: its bytes stay
             norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
             factors = limit / norms.clamp_min(limit)
             weight.mul_(factors.view(-1, *[1] * (weight.ndim - 1)))

@@ -51,6 +51,18 @@ Constraint = Callable[[], None]
 """Puts the weights back to where they may be, after an update."""
 
 
+class Thawing(Protocol):
+    """Keeps parts of a network as they are, and lets go of them after so many updates."""
+
+    def due(self, count: int) -> bool:
+        """Whether something is let go after exactly this many updates."""
+        ...
+
+    def set_at(self, count: int) -> None:
+        """Puts the network into the state that it has after so many updates."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a step is made of. A rule takes what it has a use for.
@@ -99,6 +111,7 @@ class Parts:
     clip_norm: float | None = None
     constraint: Constraint | None = None
     averaged: Averaged | None = None
+    freezing: Thawing | None = None
     numbers: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     probes: Probes | None = None
     autocast: torch.dtype | None = None

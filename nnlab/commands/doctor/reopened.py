@@ -16,6 +16,7 @@ from nnlab.runs.finished.recorded_design import recorded_design
 from nnlab.runs.finished.reopen import of_run
 from nnlab.runs.folder.data_json import changed_data, read_data, shape_of
 from nnlab.runs.folder.folder import read_env
+from nnlab.runs.weights.beginning import with_first_weights
 
 
 class Reopened(NamedTuple):
@@ -57,6 +58,7 @@ def reopen_for_doctor(folder: Path, handed: Handed) -> Reopened:
         config = config.model_copy(update=changes).written(config.origins)
     known = shape if "data" in gone else None
     experiment = settle(config, place_for(folder), Machine.here(), shape=known)
+    experiment = with_first_weights(experiment, folder)
     ways = ", ".join(f"{name}={name}" for name in gone)
     why = f"not at hand: it came from Python (nnlab.doctor(run, {ways}) looks at it)"
     missing, complete = why if gone else "", not changes

@@ -12,6 +12,7 @@ from nnlab.config.sections import LogConfig, RegularizeConfig, SeedConfig, Train
 from nnlab.config.synonyms import VALUE_SYNONYMS
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Config, Kind, kinds_of
+from nnlab.core.package import broken_plugins, origin_of
 from nnlab.core.text import render_text, text_grid
 from nnlab.training.probes.readings import DATA, READINGS
 
@@ -79,6 +80,7 @@ def _menus() -> str:
         f"sections: {' '.join(SECTIONS)} (nnlab menu SECTION)",
         "nnlab menu readings says what each curve means",
         f"nnlab menu {regularization.TOPIC} says which section holds what against overfitting",
+        *(f"\nnot usable: {why}" for why in broken_plugins()),
     )
 
 
@@ -87,8 +89,14 @@ def _kinds(menu: str) -> str:
     rows: list[tuple[str, str]] = []
     for name, kind in kinds_of(union).items():
         first, rest = help_of(kind)
-        rows.append((name, "\n".join(part for part in (first, rest) if part)))
+        rows.append((name, "\n".join(part for part in (first, rest, _from(kind)) if part)))
     return render_text(f"{menu}, chosen in {where}\n", text_grid(rows, whole=(0,)))
+
+
+def _from(kind: type[Kind]) -> str:
+    """Where a kind comes from that is not nnlab's own; empty for those that are."""
+    origin = origin_of(kind)
+    return "" if origin is None else f"From {origin.package}, not part of nnlab."
 
 
 def _readings() -> str:
@@ -115,7 +123,7 @@ def _kind(menu: str, kind: type[Kind]) -> str:
     lines = [
         f"{kind.name()} ({menu}, chosen in {MENUS[menu][1]})",
         first,
-        *([rest] if rest else []),
+        *(part for part in (rest, _from(kind)) if part),
     ]
     if formula := getattr(kind, "formula", ""):
         lines.append(f"formula: {formula}")

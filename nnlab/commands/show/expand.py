@@ -26,6 +26,8 @@ def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
         stack = config.model.expanded(shape.inputs)
     except MistakeError as error:
         raise error_at_places([error.mistake], config.origins) from None
+    kept = {name: getattr(config.model, name) for name in ("from", "freeze")}
+    stack = stack.model_copy(update=kept)
     tree = brief(config.model_copy(update={"model": stack}))
     if as_json:
         return json.dumps(tree) + "\n"

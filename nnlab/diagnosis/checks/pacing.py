@@ -199,6 +199,8 @@ def _frozen(facts: Facts) -> Far | None:
     slow, layers = facts.slow_layers, [*facts.slow_layers]
     if not slow or facts.handed:
         return None
+    if facts.config.model.freeze:
+        return _frozen_by_name(facts)
     groups = facts.config.optimizer.groups  # pyright: ignore[reportAttributeAccessIssue]
     low = facts.config.optimizer.lr / 100.0
     kept = [key for key, g in groups.items() if g.lr is None or g.lr > low]
@@ -215,6 +217,19 @@ def _frozen(facts: Facts) -> Far | None:
         (f"optimizer.groups={{{inner}}}",),
         layers[0].name,
     )
+
+
+def _frozen_by_name(facts: Facts) -> Far:
+    """The finding's words for `model.freeze`."""
+    frozen = [layer for layer in facts.slow_layers if layer in facts.hidden]
+    names = ", ".join(layer.name for layer in frozen[:4]) + (", ..." if len(frozen) > 4 else "")
+    what = f"model.freeze keeps {names or 'the output layer'} as it was drawn"
+    if frozen and len(frozen) == len(facts.hidden):
+        what = "model.freeze keeps every hidden layer as it was drawn: a linear model of random "
+        what += "features is all that learns"
+    first = (frozen or [*facts.slow_layers])[0]
+    remedy = () if facts.config.train.unfreeze else ("model.freeze=[]",)
+    return Far(what, remedy, first.name)
 
 
 def _stayed(history: History, facts: Facts) -> Proof | None:

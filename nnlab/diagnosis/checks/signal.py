@@ -30,11 +30,18 @@ def per_weight(point: HistoryPoint, layer: LayerFacts) -> float | None:
     return None if norm is None else norm / sqrt(size)
 
 
+def _ends(point: HistoryPoint, facts: Facts) -> tuple[LayerFacts, LayerFacts]:
+    """The first and the last layer; nothing comes back to one that is frozen, by intent."""
+    layers = facts.trained_at(point.step, facts.layers) or facts.layers
+    return layers[0], layers[-1]
+
+
 def first_over_last(point: HistoryPoint, facts: Facts) -> float | None:
     """The gradient of the first layer, per weight, over that of the last."""
-    if facts.depth < _DEEP:
+    layers = facts.trained_at(point.step, facts.layers)
+    if len({layer.module for layer in layers}) < _DEEP:
         return None
-    first, last = (per_weight(point, layer) for layer in (facts.layers[0], facts.layers[-1]))
+    first, last = (per_weight(point, layer) for layer in _ends(point, facts))
     return None if first is None or not last else first / last
 
 
@@ -55,6 +62,7 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
             return None
         level = "warning" if costs_something(history, facts) else "note"
     ratio = first_over_last(history.train[-1], facts)
+    first, last = _ends(history.train[-1], facts)
     times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
     kinds = {layer.activation.kind for layer in facts.hidden} - {"identity"}
     names = " and ".join(sorted(kinds)) or "linear"
@@ -62,9 +70,9 @@ def vanishing_gradient(history: History, facts: Facts) -> Finding | None:
     return Finding(
         name="vanishing_gradient",
         level=level,
-        layer=facts.layers[0].name,
+        layer=first.name,
         measured=ratio,
-        quantity=f"gradient per weight, {facts.layers[0].name} over {facts.layers[-1].name}",
+        quantity=f"gradient per weight, {first.name} over {last.name}",
         limit=limit,
         since=since_step(history.train, lambda p: below(limit, p)),
         meaning=f"on its way back through {between} the gradient shrinks {times} from the last "
@@ -97,9 +105,10 @@ def exploding_gradient(history: History, facts: Facts) -> Finding | None:
     backward = ratio is not None and ratio > limits.exploding_ratio
     if not backward and (pair is None or pair[0] < limits.gradient_ratio):
         return None
-    name = facts.layers[0].name if backward or pair is None else pair[1].name
+    first, last = _ends(point, facts)
+    name = first.name if backward or pair is None else pair[1].name
     measured = ratio if backward else pair[0] if pair else None
-    between = f"gradient per weight, {name} over {facts.layers[-1].name}"
+    between = f"gradient per weight, {name} over {last.name}"
     return Finding(
         name="exploding_gradient",
         level="warning",
@@ -127,8 +136,10 @@ def dead_units(history: History, facts: Facts) -> Finding | None:
     """Units that put out 0 for every example get no gradient: they stay dead."""
 
     def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
-        # An output layer has some only where its own activation can be 0 for ever.
-        found = [(share, layer) for layer, share in of_layers(point, "dead_units", facts.layers)]
+        # An output layer has some only where its own activation can be 0 for ever. Units of a
+        # frozen layer are what they were made to be; no gradient is missing there.
+        layers = facts.trained_at(point.step, facts.layers)
+        found = [(share, layer) for layer, share in of_layers(point, "dead_units", layers)]
         return max(found, key=lambda pair: pair[0]) if found else None
 
     def dead(point: HistoryPoint) -> bool:
@@ -175,7 +186,8 @@ def saturation(history: History, facts: Facts) -> Finding | None:
     def worst(point: HistoryPoint) -> tuple[float, LayerFacts] | None:
         # Outputs of classes are at their bounds when all is learned.
         numbers = facts.experiment.shape.task == "regression"
-        pairs = of_layers(point, "saturated", facts.layers if numbers else facts.hidden)
+        layers = facts.trained_at(point.step, facts.layers if numbers else facts.hidden)
+        pairs = of_layers(point, "saturated", layers)
         found = [(beyond(share, layer), layer) for layer, share in pairs]
         return max(found, key=lambda pair: pair[0]) if found else None
 
@@ -196,6 +208,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
     share = dict(of_layers(history.probed[-1], "saturated", (layer,)))[layer]
     began = since_step(history.probed, high)
     long = began > 0 and leap_from_start(history, facts) is not None
+    kind = "" if layer.activation.kind == "identity" else f"{layer.activation.kind} "
     return Finding(
         name="saturation",
         level="warning" if at_start or long or costs_something(history, facts) else "note",
@@ -204,7 +217,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         quantity=f"share of activations at a bound; {layer.rest:.2g} at rest",
         limit=facts.limits.saturated_share,
         since=began,
-        meaning=f"most {layer.activation.kind} units of {layer.name} sit where the curve is flat: "
+        meaning=f"most {kind}units of {layer.name} sit where the curve is flat: "
         "their gradient is next to 0" + (": long updates threw them there" if long else ""),
         remedy=(
             *(remedies.try_init(facts) if began == 0 else remedies.try_rate(facts, 0.1)),
@@ -219,7 +232,7 @@ SIGNAL_CHECKS = (
     Check(
         "exploding_gradient",
         exploding_gradient,
-        ("divergence", "outlier_rows"),
+        ("divergence", "outlier_rows", "exploding_through_time"),
         unable=needs_layers,
     ),
     Check(
@@ -228,5 +241,10 @@ SIGNAL_CHECKS = (
         ("dead_units", "symmetric_units", "exploding_gradient"),
         unable=needs_layers,
     ),
-    Check("saturation", saturation, ("vanishing_gradient",), unable=needs_layers),
+    Check(
+        "saturation",
+        saturation,
+        ("vanishing_gradient", "exploding_through_time"),
+        unable=needs_layers,
+    ),
 )

@@ -58,7 +58,8 @@ def not_finite(point: HistoryPoint, facts: Facts) -> str | None:
 
 def middle_update(point: HistoryPoint, facts: Facts) -> float | None:
     """The median of |update| / |weights| over the layers that have no low rate of their own."""
-    layers = [layer for layer in facts.layers if layer not in facts.slow_layers] or facts.layers
+    trained = facts.trained_at(point.step, facts.layers)
+    layers = [layer for layer in trained if layer not in facts.slow_layers] or facts.layers
     found = [ratio for _, ratio in of_layers(point, "update_ratio", layers)]
     return median(found) if found else None
 

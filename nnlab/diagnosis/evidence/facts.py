@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple, final
 
 from nnlab.config.diagnose import DiagnoseConfig
-from nnlab.core.contracts import SATURATED, Shape, Split
+from nnlab.core.contracts import SATURATED, Shape, Split, flat_plans
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.survey.far_values import FarValues
 from nnlab.diagnosis.evidence.survey.split_shift import NearDoubles, Shift
@@ -19,6 +19,9 @@ from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.weighted import WeightedConfig
 from nnlab.parts.optimizers.family import GroupedConfig, fits
+
+NEVER = 1 << 62
+"""No run has so many updates."""
 
 
 class SplitDoubles(NamedTuple):
@@ -35,6 +38,20 @@ class SplitDoubles(NamedTuple):
     whole: int
     contradicted: int
     chance: float
+
+
+class NaiveLoss(NamedTuple):
+    """A forecast that learns nothing.
+
+    Attributes:
+        forecast: what it is: the last value.
+        loss: its mean over the windows.
+        error: a standard error of that.
+    """
+
+    forecast: str
+    loss: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ class DataFacts:
 
     Attributes:
         counts: of the K classes in the training split; empty where targets are no classes.
-        size: root mean square of the inputs, as the network sees them.
+        size: root mean square of the inputs, as the network sees them; 1 of tokens.
         smallest: deviation of the column that varies least, of those that vary.
         largest: of the one that varies most.
         widest: the name or number of that column.
@@ -87,6 +104,7 @@ class DataFacts:
         all_read: whether all rows were read, for what needs that: doubles, outliers.
         outliers: training rows that are far larger than the others, as far as they were looked
             for.
+        naive: of a series, the validation loss of forecasts that learn nothing.
         baseline: what such a guess scores on validation (else train), by the score's key.
     """
 
@@ -112,6 +130,7 @@ class DataFacts:
     survey: Survey | None = None
     all_read: bool = False
     outliers: tuple[int, ...] = ()
+    naive: tuple[NaiveLoss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +238,9 @@ class Facts:
         """Of hidden layers with units that are copies; None as long as nobody has looked."""
         self.outputs_are_shares: bool | None = None
         """Whether what the network puts out sums to 1; None as long as nobody has looked."""
+        self.place_losses: NDArray[np.float32] | None = None
+        """(N, T) of N validation windows at each of T places; None as long as nobody has looked, or
+        where an example has one answer."""
         self.config = experiment.config
         self.data = data
         self.record = record
@@ -240,6 +262,11 @@ class Facts:
         return [layer for layer in self.layers if layer.module != self.layers[-1].module]
 
     @property
+    def attends(self) -> bool:
+        """Whether there is a layer of attention."""
+        return any(plan.kind == "attention" for plan in flat_plans(self.experiment.design.plans))
+
+    @property
     def handed(self) -> bool:
         """Whether the network is a module from Python, whose activations nobody has written."""
         return self.config.model.handed
@@ -256,7 +283,7 @@ class Facts:
 
     @cached_property
     def slow_layers(self) -> "Mapping[LayerFacts, float]":
-        """Layers whose own rate in optimizer.groups is a hundredth of lr or less, and that rate."""
+        """Frozen layers, and those whose rate in optimizer.groups is at most lr / 100: the rate."""
         optimizer = self.config.optimizer
         groups = optimizer.groups if isinstance(optimizer, GroupedConfig) else {}
         found: dict[LayerFacts, float] = {}
@@ -265,7 +292,21 @@ class Facts:
             said = [g.lr for key, g in groups.items() if fits(key, name) and g.lr is not None]
             if said and said[-1] <= optimizer.lr / 100.0:
                 found[layer] = said[-1]
-        return found
+        trained = self.trained_at(NEVER, self.layers)
+        return found | {layer: 0.0 for layer in self.layers if layer not in trained}
+
+    def trained_at(self, step: int, layers: "Sequence[LayerFacts]") -> "list[LayerFacts]":
+        """Those of these layers whose weight is not frozen after so many updates."""
+        frozen = {
+            name for name, until in self.experiment.frozen.items() if until is None or step < until
+        }
+        names = ((layer, {layer.name, f"{layer.module}.weight"}) for layer in layers)
+        return [layer for layer, known in names if not known & frozen]
+
+    def answers(self, split: Split) -> int:
+        """How many answers of a split are judged: its rows, times the places of each."""
+        shape = self.experiment.shape
+        return shape.sizes.get(split, 0) * shape.answers
 
     @property
     def batch_size(self) -> int:

@@ -4,6 +4,7 @@ To add one: a file with a class that says whom it fits, what it collects and how
 its name here. Pictures apply by data and model; no config names them.
 """
 
+from nnlab.display.pictures.attention import KINDS as ATTENTION
 from nnlab.display.pictures.boundary import DecisionBoundary
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.descent import Descent
@@ -14,16 +15,19 @@ from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
 from nnlab.display.pictures.judged import ConfusionMatrix, Judgement, Reliability, WorstMistakes
 from nnlab.display.pictures.learning_curve import LearningCurve
+from nnlab.display.pictures.sequences import KINDS as SEQUENCES
 
 KINDS: tuple[type[Picture], ...] = (
     DecisionBoundary,
     FittedFunction,
     Descent,
+    *SEQUENCES,
     LearningCurve,
     GradientByDepth,
     HiddenSpace,
     FirstWeights,
     Diagram,
+    *ATTENTION,
 )
 """In the order in which they are looked at."""
 

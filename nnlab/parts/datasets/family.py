@@ -29,12 +29,12 @@ from nnlab.parts.datasets.split_sizes import (
     split_sizes,
 )
 from nnlab.parts.datasets.splits import split_rows
-from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource
+from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource, left_merged
 from nnlab.parts.datasets.views import View, viewed_source, viewed_table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
-_Scale = Literal["auto", "none", "unit", "channel", "feature", "center"]
+_Scale = Literal["auto", "none", "unit", "channel", "feature", "center", "imagenet"]
 
 _AUTO_SCALE: Mapping[Form, _Scale] = {
     "images": "unit",
@@ -44,7 +44,7 @@ _AUTO_SCALE: Mapping[Form, _Scale] = {
     "tokens": "none",
 }
 _SCALES: Mapping[Form, tuple[_Scale, ...]] = {
-    "images": ("none", "unit", "channel", "center"),
+    "images": ("none", "unit", "channel", "center", "imagenet"),
     "table": ("none", "unit", "feature", "center"),
     "points": ("none", "unit", "feature", "center"),
     "series": ("none", "feature"),
@@ -65,9 +65,13 @@ class DataConfig(Kind, frozen=True):
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     scale: _Scale = "auto"
     """unit: 0..1; channel, feature: mean 0 and deviation 1 of each; center: mean 0 of each column
-    or pixel, images brought to 0..1 first; auto: unit for images, feature for tables, else none."""
-    scale_target: Literal["none", "standard"] = "none"
-    """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
+    or pixel, images brought to 0..1 first; imagenet: colours as the weights of torchvision expect
+    them, 0..1 less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225); auto: unit for images,
+    feature for tables, else none."""
+    scale_target: Literal["auto", "none", "standard"] = "auto"
+    """standard: the network learns (y - mean) / deviation of numbers, by the training split; auto:
+    standard, unless classes are learned, points on a plane, or something of the config is written
+    in the targets' own unit: the output's activation or bias, the loss, `min_delta`."""
     view: View = "image"
     """How images are shown: as they are, or as a sequence, for recurrent networks: row by row or
     pixel by pixel. Le et al. 2015, arXiv:1504.00941, section 4.2."""
@@ -187,6 +191,9 @@ class DataConfig(Kind, frozen=True):
         source = viewed_source(self.source(place), self.view)
         with _hinting(source.guess):
             shape = self._shape(source, place)
+            if self._scale(place) == "imagenet" and shape.inputs[0] != 3:
+                text = f"imagenet is for three colours, these images have {shape.inputs[0]}"
+                raise ConfigError(f"data.scale: {text} (unit, or channel)")
             if self.view == "image" and (table := self.at_hand(place)) is not None:
                 if table.inputs.shape[1:] == shape.inputs:
                     checks.check_table(table.inputs, table.targets, shape, gaps=table.gaps)
@@ -252,7 +259,7 @@ class DataConfig(Kind, frozen=True):
             if isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
             else table.source.peak,
             base=base,
-            merged=table.merged,
+            merged=left_merged(table.merged, scaled=target_scale is not None),
             windows=table.windows,
         )
 
@@ -363,7 +370,7 @@ class DataConfig(Kind, frozen=True):
                 text = f"data.scale: {self._scale(place)} is for images as they are"
                 wrong.append(f"{text} (view: {self.view} can take none, unit)")
         if (scale := self._scale(place)) not in _SCALES[form]:
-            what = "images" if scale == "channel" else "the columns of a table"
+            what = "the columns of a table" if scale == "feature" else "images"
             wrong.append(
                 f"data.scale: {scale} is for {what} ({self.kind} can take "
                 f"{', '.join(_SCALES[form])})"

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _CHUNK = 1 << 22
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+"""Of red, green, blue from 0 to 1: how torchvision's and most of timm's weights were trained."""
 
 
 class FittedScale(NamedTuple):
@@ -21,7 +24,7 @@ class FittedScale(NamedTuple):
 
 
 def fit_scale(
-    scale: Literal["auto", "none", "unit", "channel", "feature", "center"],
+    scale: Literal["auto", "none", "unit", "channel", "feature", "center", "imagenet"],
     inputs: "Array | RowReader",
     rows: "NDArray[np.int64]",
     *,
@@ -50,6 +53,8 @@ def fit_scale(
     axes = len(inputs.shape)
     if scale == "none":
         return _fitted(np.zeros(1), np.ones(1), axes)
+    if scale == "imagenet":
+        return _of_imagenet(axes, peak)
     if scale == "channel":
         mean, deviation = _channels(inputs, rows)
         return _fitted(mean, _inverse(deviation, mean), axes, axis=1)
@@ -68,6 +73,11 @@ def fit_scale(
         low, high = low.min(keepdims=True).ravel(), high.max(keepdims=True).ravel()
         return _fitted(low, _inverse(high - low, low), axes)
     return _fitted(low, _inverse(high - low, low), axes, axis=None)
+
+
+def _of_imagenet(axes: int, peak: int) -> FittedScale:
+    mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
+    return _fitted(mean * peak, 1.0 / (deviation * peak), axes, axis=1)
 
 
 def _by_feature(inputs: "Array", rows: "NDArray[np.int64]", *, over_time: bool) -> FittedScale:

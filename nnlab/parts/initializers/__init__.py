@@ -20,4 +20,4 @@ Initializer = Annotated[
     ),
 ]
 
-BiasInitializer = Annotated[InitializerConfig, Menu("nnlab.parts.initializers.biases")]
+BiasInitializer = Annotated[InitializerConfig, Menu("nnlab.parts.initializers.biases", closed=True)]

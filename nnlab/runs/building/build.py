@@ -13,8 +13,10 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build_network as build_network
 from nnlab.models.network import calibrate_weights
 from nnlab.parts.augments.family import apply_augments
+from nnlab.runs.building.beginning import load_beginning
 from nnlab.runs.building.compiling import compile_step
 from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.freezing import build_freezing
 from nnlab.runs.building.numbers import penalty_share, tuned_numbers
 from nnlab.runs.building.probing import build_probes, costly_measures, spread_rows
 from nnlab.runs.building.scoring import loss_of, network_scores_of, scores_of, stored_scores_of
@@ -119,11 +121,15 @@ def _network(
     """The network with its first weights, on the device, in training mode."""
     design = experiment.design
     network = build_network(design, seed=experiment.config.seed_of("init"))
+    loaded = load_beginning(network, experiment)
     network = place_network(network, experiment, device)
     if not network.training:  # a module of the user's own that was evaluated before
         network.train()
     calibrate_weights(
-        network, design, lambda: source.gather(calibration_rows(examples).to(device)).inputs
+        network,
+        design,
+        lambda: source.gather(calibration_rows(examples).to(device)).inputs,
+        loaded=loaded,
     )
     if experiment.config.train.carry:
         for module in network.modules():
@@ -144,9 +150,11 @@ def _parts(
     # float64 on the CPU, so that a rate of float64 training is not rounded; mps has none.
     wide = torch.float64 if device.type == "cpu" else torch.float32
     rate = torch.tensor(rule.base_lr(config.optimizer), dtype=wide).to(device)
-    optimizer = None
+    optimizer, until = None, experiment.frozen
+    freezing = build_freezing(experiment, network)
     if rule.optimized:
-        optimizer = config.optimizer.build(list(network.named_parameters()), lr=rate)
+        trained = [each for each in network.named_parameters() if until.get(each[0], 0) is not None]
+        optimizer = config.optimizer.build(trained, lr=rate)
     numbers = tuned_numbers(experiment, device)
     loss = loss_of(experiment, examples, network, numbers)
     return Parts(
@@ -167,6 +175,7 @@ def _parts(
         numbers=numbers,
         constraint=_constraint(experiment, network),
         averaged=_averaged(experiment, network),
+        freezing=freezing,
         probes=build_probes(experiment, examples, network, source, device, loss),
         autocast=objective.autocast_dtype(train.precision),
         seeds={"augment": config.seed_of("augment"), "dropout": config.seed_of("dropout")},

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples
+from nnlab.core.kinds import plugin_code
 from nnlab.core.package import FOLDER
 from nnlab.core.signals import CutShort
 from nnlab.experiment.experiment import Experiment
@@ -78,6 +79,10 @@ def unfit(experiment: Experiment, step: Step, device: torch.device) -> str:
     config = experiment.config
     if handed := set(config.replaced) - {"data"}:
         return f"what a {' or '.join(sorted(handed))} of your own does cannot be recorded for sure"
+    if plugin_code(config) is None:
+        return "the code of a registered class is in no file, so that a change would go unseen"
+    if config.train.unfreeze:
+        return "layers are unfrozen on the way, and what is recorded trains the same ones always"
     if config.optimizer.closure:
         return f"{config.optimizer.kind} evaluates the loss several times in an update"
     if type(config.optimizer).updated is OptimizerConfig.updated:
@@ -116,6 +121,7 @@ def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
         "config": tree,
         "data": examples.digest,
         "code": code_digest(),
+        "plugins": plugin_code(config),
         "surroundings": build_surroundings(threads),
     }
     return sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()

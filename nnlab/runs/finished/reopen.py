@@ -20,8 +20,9 @@ from nnlab.models.network import build_network as build_network
 from nnlab.runs.building.build import place_network
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.data_json import changed_data, read_data, shape_of
-from nnlab.runs.folder.folder import check_config, read_env
+from nnlab.runs.folder.folder import check_config, missing_plugins, read_env
 from nnlab.runs.folder.summary import read_summary
+from nnlab.runs.weights.beginning import with_first_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,15 @@ def reopen_run(
     folder = place_for(run)
     machine = Machine.here(device)
     if examples is not None:
-        return settle(config, folder, machine, shape=examples.shape), examples
+        experiment = settle(config, folder, machine, shape=examples.shape)
+        return with_first_weights(experiment, run), examples
     if not config.data.available(folder) and (root := getattr(config.data, "root", None)):
         here = place_for(run).root
         if Path(root) != here and config.data.model_copy(update={"root": None}).available(folder):
             # The run came from another machine, or NNLAB_DATA has moved.
             data = config.data.model_copy(update={"root": str(here)})
             config = config.model_copy(update={"data": data}).written(config.origins)
-    experiment = settle(config, folder, machine)
+    experiment = with_first_weights(settle(config, folder, machine), run)
     examples = experiment.load()
     if changed := changed_data(read_env(run), examples):
         raise DataError(f"{run}: {changed}")
@@ -170,5 +172,6 @@ def configs_of_run(
         raise CheckpointError(f"{run}: has no config.yaml: {text} (runs, tensorboard show it)")
     check_config(run)
     document = document_of(run / "config.yaml")
-    begun = load_config_with(document, (), handed)
+    with missing_plugins(run):
+        begun = load_config_with(document, (), handed)
     return begun, load_config_with(document, overrides, handed) if overrides else begun

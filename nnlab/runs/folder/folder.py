@@ -193,6 +193,26 @@ def read_env(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder / 'env.json'}: cannot be read: {error}") from None
 
 
+@contextmanager
+def missing_plugins(folder: Path) -> Generator[None]:
+    """Adds to a mistake in a run's config which packages its kinds were from, if some are missing.
+
+    Raises:
+        ConfigError: with one line more for each package.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        env = read_env(folder) if (folder / "env.json").exists() else {}
+        names = {
+            name: package
+            for name, package in env.get("plugins", {}).items()
+            if any(f"'{name}' is not one of" in line for line in error.lines)
+        }
+        lines = [f"  {name} was from {package} (install it)" for name, package in names.items()]
+        raise ConfigError([*error.lines, *lines]) from None
+
+
 def begun_config(folder: Path) -> RunConfig | None:
     """The settled config of the run that a folder holds; None where it holds none yet.
 
@@ -203,7 +223,8 @@ def begun_config(folder: Path) -> RunConfig | None:
     if not file.exists():
         return None
     check_config(folder)
-    return load_config(file)
+    with missing_plugins(folder):
+        return load_config(file)
 
 
 def refuse_changes(folder: Path, begun: RunConfig, config: RunConfig) -> None:

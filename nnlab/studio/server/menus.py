@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 from nnlab.config.described import fields_of, help_of
 from nnlab.core.durations import Duration
 from nnlab.core.kinds import Kind, kinds_of
+from nnlab.core.package import origin_of
 from nnlab.models import Model
 from nnlab.parts.activations import Activation
 from nnlab.parts.datasets import Data
@@ -49,9 +50,10 @@ def all_menus() -> dict[str, list[dict[str, Any]]]:
 
 def _plain(kind: type[Kind]) -> dict[str, Any]:
     first, rest = help_of(kind)
+    origin = origin_of(kind)
     return {
         "name": kind.name(),
-        "help": first,
+        "help": first if origin is None else f"{first} (from {origin.package})",
         "more": rest,
         "least": _least(kind),
         "fields": [field._asdict() for field in fields_of(kind)],

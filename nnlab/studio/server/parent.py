@@ -25,12 +25,14 @@ class Draft:
         file: how to call it in errors.
         folder: where its relative paths start.
         name: that a run gets if the text gives none.
+        run: whose config it is; None where it is no run's.
     """
 
     text: str
     file: str
     folder: Path
     name: str
+    run: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ class Parent:
         if isinstance(wanted, int):
             step = wanted
         else:
-            name: Pointer = next((name for name in POINTERS if name == wanted), "last")
-            target = pointed_to(self.folder / "checkpoints", name)
+            names: list[Pointer] = [name for name in POINTERS if name == wanted]
+            target = pointed_to(self.folder / "checkpoints", names[0] if names else "last")
             if target is None:
                 raise ConfigError(f"{self.folder.name}: has saved no checkpoint yet")
             step = int(target[5:])

@@ -13,7 +13,8 @@ def without_side_effects(network: nn.Module) -> Generator[None]:
     with kept_modes(network):
         for module in network.modules():
             # Dropout and RReLU draw in training mode.
-            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
+            norm = isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
+            module.training = norm and not is_frozen(module)
         with kept_buffers(network):
             yield
 
@@ -58,3 +59,8 @@ def kept_generators() -> Generator[None]:
 def foreign(network: nn.Module) -> bool:
     """Whether it is a module of a user's own, of which nothing is known."""
     return not type(network).__module__.startswith("nnlab.")
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Whether a norm is to stay in evaluation mode: who froze its layer has said so."""
+    return getattr(module, "frozen", False) is True
