@@ -9,6 +9,7 @@ from nnlab.core.kinds import Config
 _Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 FindingName = Literal[
+    "attention_collapse",
     "augmentation_too_strong",
     "averaging_too_slow",
     "badly_initialized_layer",
@@ -49,6 +50,7 @@ FindingName = Literal[
     "outlier_targets",
     "overfitting",
     "poor_initialization",
+    "post_norm_without_warmup",
     "rows_in_order",
     "saturation",
     "schedule_ends_too_early",
@@ -88,6 +90,9 @@ class DiagnoseConfig(Config, frozen=True):
     exploding_ratio: PositiveFloat = 1e3
     """Gradient per weight, first over last layer, above which it explodes. Pascanu et al. 2013,
     arXiv:1211.5063."""
+    attention_entropy: _Share = 0.05
+    """Entropy of what a layer's heads look at, median, over that of a look at all places alike.
+    Zhai et al. 2023, arXiv:2303.06296."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
     dead_share: _Share = 0.5
