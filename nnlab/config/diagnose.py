@@ -30,6 +30,7 @@ FindingName = Literal[
     "early_stopping_too_early",
     "epsilon_too_large",
     "exploding_gradient",
+    "exploding_through_time",
     "frozen_layers",
     "group_rate_too_high",
     "l1_too_large",
@@ -37,6 +38,7 @@ FindingName = Literal[
     "label_noise",
     "label_smoothing_too_large",
     "layer_too_narrow",
+    "linear_network",
     "learning_rate_too_high",
     "learning_rate_too_low",
     "loss_does_not_fit",
@@ -44,6 +46,7 @@ FindingName = Literal[
     "max_norm_too_small",
     "missing_classes",
     "momentum_too_large",
+    "naive_forecast",
     "near_duplicates_across_splits",
     "no_better_than_baseline",
     "outlier_rows",
@@ -55,6 +58,7 @@ FindingName = Literal[
     "saturation",
     "schedule_ends_too_early",
     "softmax_twice",
+    "state_not_carried",
     "symmetric_units",
     "target_leakage",
     "targets_not_scaled",
@@ -65,6 +69,7 @@ FindingName = Literal[
     "update_ratio_off",
     "validation_too_small",
     "vanishing_gradient",
+    "vanishing_through_time",
     "warmup_too_long",
     "weight_decay_too_large",
 ]
@@ -93,6 +98,15 @@ class DiagnoseConfig(Config, frozen=True):
     attention_entropy: _Share = 0.05
     """Entropy of what a layer's heads look at, median, over that of a look at all places alike.
     Zhai et al. 2023, arXiv:2303.06296."""
+    time_vanishing_ratio: _Share = 1e-3
+    """Gradient of a recurrent layer's state, first over last step, below which it vanishes.
+    Bengio et al. 1994, doi:10.1109/72.279181."""
+    time_exploding_ratio: PositiveFloat = 100.0
+    """The same, above which it explodes: weights that keep its length have about 1.
+    Pascanu et al. 2013, arXiv:1211.5063, section 2.1."""
+    context_gain: _Share = 0.01
+    """By how much the loss still falls from the third quarter of a window to its last one, of that
+    of a blind guess, where a longer memory would tell more."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
     dead_share: _Share = 0.5
