@@ -19,6 +19,7 @@ FindingName = Literal[
     "class_imbalance",
     "clip_norm_too_small",
     "constant_features",
+    "context_unused",
     "copied_units",
     "data_not_scaled",
     "dead_units",

@@ -1,4 +1,4 @@
-"""Checks of attention: heads that look at one place alone, norms behind sums without a warm-up."""
+"""Checks of attention: what heads look at, norms behind sums, how much of a window is used."""
 
 from itertools import pairwise
 from math import lgamma, log
@@ -6,11 +6,13 @@ from statistics import median
 
 from nnlab.core.contracts import Plan, flat_plans
 from nnlab.core.finding import Finding
+from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.evidence.course import (
     costs_something,
     held_at_readings,
+    loss_of_blind_guess,
     loss_still_falls,
     much_is_learned,
     share_of_loss_gone,
@@ -19,6 +21,7 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import History, HistoryPoint
+from nnlab.diagnosis.evidence.luck import LUCK
 
 _FEWEST_PLACES = 4
 """Of fewer places a head has little to choose from."""
@@ -125,6 +128,67 @@ def post_norm_without_warmup(history: History, facts: Facts) -> Finding | None:
     )
 
 
+def context_unused(history: History, facts: Facts) -> Finding | None:
+    """Behind the first few places of a window the loss falls no more: the rest of it tells nothing.
+
+    A place at the beginning sees few others, one at the end all: a loss that is the same for both
+    is that of a network that uses only the last few.
+    """
+    losses, guess = facts.place_losses, loss_of_blind_guess(history, facts)
+    if losses is None or not guess or not facts.attends:
+        return None
+    windows, places = losses.shape
+    # Of what nothing has been learned yet, no place tells anything.
+    learned = 1.0 - float(losses.mean()) / guess
+    if windows < 2 or places < _FEWEST_WINDOW or learned < facts.limits.stuck:
+        return None
+    used = _places_used(losses, guess, facts.limits.context_gain)
+    if used is None or used > places // 8:
+        return None
+    window = getattr(facts.config.data, "window", 0)
+    shorter = max(2 * used, 4)
+    return Finding(
+        name="context_unused",
+        level="note",
+        layer=None,
+        measured=float(used),
+        quantity=f"places of {places} behind which the loss falls no more",
+        limit=places / 8,
+        since=0,
+        meaning=f"the loss falls along the first {used} places of a window of {places} and rests "
+        "from there on: what lies further back is seen and not used",
+        remedy=(f"data.window={shorter}",) if window == places else (),
+        advice="longer training, or positions that tell near from far (rotary, alibi), may use it; "
+        "the cost of attention grows with the square of the window",
+        source="Khandelwal et al. 2018, arXiv:1805.04623, section 4",
+    )
+
+
+_FEWEST_WINDOW = 32
+"""Of a shorter window an eighth is a handful."""
+
+
+def _places_used(losses: "NDArray[np.float32]", guess: float, gain: float) -> int | None:
+    """From which place on (from 1) the mean loss of those behind is not below its own, up to luck.
+
+    Args:
+        losses: (N, T) of N windows.
+        guess: the loss of a blind guess.
+        gain: of that, how much less would count.
+
+    Returns:
+        None where the loss falls to the end.
+    """
+    places = losses.shape[1]
+    for place in range(1, places // 2):
+        near = losses[:, place : place + max(1, places // 16)].mean(1)
+        fall = near - losses[:, places // 2 :].mean(1)
+        error = float(fall.std()) / len(fall) ** 0.5
+        if float(fall.mean()) <= max(gain * guess, 0.0) and float(fall.mean()) <= LUCK * error:
+            return place
+    return None
+
+
 def _needs_attention(history: History, facts: Facts) -> str | None:
     if not facts.attends or not facts.followed:
         return ""
@@ -134,6 +198,10 @@ def _needs_attention(history: History, facts: Facts) -> str | None:
 
 def _needs_blocks(_: History, facts: Facts) -> str | None:
     return None if facts.attends and facts.followed else ""
+
+
+def _needs_windows(_: History, facts: Facts) -> str | None:
+    return None if facts.attends and facts.place_losses is not None else ""
 
 
 ATTENTION_CHECKS = (
@@ -150,5 +218,12 @@ ATTENTION_CHECKS = (
         attention_collapse,
         ("symmetric_units", "divergence", "post_norm_without_warmup"),
         unable=_needs_attention,
+    ),
+    Check(
+        "context_unused",
+        context_unused,
+        ("divergence", "attention_collapse", "loss_not_decreasing"),
+        at_end=True,
+        unable=_needs_windows,
     ),
 )
