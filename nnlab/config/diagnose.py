@@ -37,6 +37,7 @@ FindingName = Literal[
     "label_noise",
     "label_smoothing_too_large",
     "layer_too_narrow",
+    "linear_network",
     "learning_rate_too_high",
     "learning_rate_too_low",
     "loss_does_not_fit",

@@ -52,6 +52,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "schedule_ends_too_early": (*_SLOW, *_SHORT),
     "momentum_too_large": (*_SLOW, *_LONG),
     "layer_too_narrow": _HELD,
+    "linear_network": _HELD,
     "unusual_setting": (*_HELD, "divergence", "poor_initialization"),
     "early_stopping_too_early": (*_SLOW, *_SHORT),
     "batch_too_large": _SHORT,
@@ -87,7 +88,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
           "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
-          "unusual_setting")  # fmt: skip
+          "linear_network", "unusual_setting")  # fmt: skip
 """Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
@@ -117,7 +118,11 @@ def tell_story(findings: Iterable[Finding]) -> list[Finding]:
             roots.append(finding)
     told: list[Finding] = []
     for root in _agreeing(roots):
-        told += [root, *(effect for effect in effects if effect.because[0] == root.name)]
+        mine = [effect for effect in effects if root.name in effect.because]
+        # What a run diverged of is no lesser fault than that it did.
+        if any(effect.name == "divergence" for effect in mine):
+            root = replace(root, level="fault")
+        told += [root, *(effect for effect in mine if effect.because[0] == root.name)]
     return told
 
 

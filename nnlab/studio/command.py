@@ -12,7 +12,7 @@ def studio(
         str,
         typer.Argument(
             metavar="[CONFIG|RUN]",
-            help="What it begins with: a config, or the config of a run.",
+            help="What it begins with: a config, or a run as it was.",
             autocompletion=options.complete_run_or_config,
         ),
     ] = "spirals",

@@ -268,6 +268,31 @@ def edge_of(page: Tab) -> Any:
     }""")
 
 
+def test_a_run_is_opened_from_the_menu_and_another_laid_behind(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    run = page.page.inner_text("#status").split(" ")[0].split("runs/")[1]
+    page.page.focus("#open-config")
+    expect(page.page.locator(f"#open-config option[value='run:{run}']")).to_have_count(1)
+    page.page.select_option("#open-config", f"run:{run}")
+    expect(page.page.locator("#moments")).to_be_visible()
+    expect(page.page.locator("#play")).to_have_text("Replay")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    page.page.locator("#moment").press("Home")
+    expect(page.page.locator("#number-update")).to_have_text("0")
+    page.page.focus("#behind")
+    expect(page.page.locator("#behind optgroup option").first).to_be_attached()
+    page.page.select_option("#behind", f"run:{run}")
+    expect(page.page.locator("#compared")).to_contain_text(run)
+    page.page.click("#pin")
+    expect(page.page.locator("#compared")).to_be_empty()
+    page.page.select_option("#open-config", index=0)
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+    page.page.click("#restart")
+    expect(page.page.locator("#moments")).to_be_hidden()
+
+
 def test_another_config_is_opened_by_its_name_and_the_first_again(page: Tab) -> None:
     begun(page)
     page.page.click("#epoch")

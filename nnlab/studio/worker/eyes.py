@@ -37,10 +37,12 @@ class Eyes:
     Args:
         session: what is looked at.
         post: where the frames go.
+        timed: whether updates a second mean something: not of a record.
     """
 
-    def __init__(self, session: Session, post: Post) -> None:
+    def __init__(self, session: Session, post: Post, *, timed: bool = True) -> None:
         self._session, self._post = session, post
+        self._timed = timed
         built, experiment = session.built, session.experiment
         self._network = built.network
         self.scene = scene_of(experiment, session.examples, built.network, built.source)
@@ -140,7 +142,7 @@ class Eyes:
     def _head(self, step: int, now: float) -> dict[str, Any]:
         session = self._session
         before, when = self._speed_from
-        if now - when >= _SETTLED:
+        if self._timed and now - when >= _SETTLED:
             self._speed = (step - before) / (now - when)
             self._speed_from = (step, now)
         head: dict[str, Any] = {

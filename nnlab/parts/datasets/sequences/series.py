@@ -56,7 +56,7 @@ class SeriesLikeConfig(WindowedConfig, frozen=True):
     difference: bool = False
     """For a series that grows: the network sees each step's change, and tells what the next steps
     are above the last one that it saw; errors stay those of the series itself."""
-    scale_target: Literal["none", "standard"] = "standard"
+    scale_target: Literal["auto", "none", "standard"] = "standard"
     """standard: the network learns (y - mean) / deviation of each step of the horizon."""
 
     @abstractmethod
