@@ -44,11 +44,38 @@ COMMANDS = {
 }
 """Panel of the help -> command -> its line there."""
 
+EXAMPLES = {
+    "new": "nnlab new digits_mlp",
+    "check": "nnlab check digits_mlp.yaml --set train.epochs=3",
+    "show": "nnlab show digits_mlp --data",
+    "train": "nnlab train digits_mlp --set optimizer.lr=0.01",
+    "studio": "nnlab studio digits_mlp",
+    "lr": "nnlab lr digits_mlp --plot rates.png",
+    "backprop": "nnlab backprop xor --example 2",
+    "doctor": "nnlab doctor digits_mlp/1 --cure",
+    "bench": "nnlab bench digits_mlp --against sklearn",
+    "eval": "nnlab eval digits_mlp/1 --split validation --report",
+    "runs": "nnlab runs --json",
+    "compare": "nnlab compare digits_mlp/1 digits_mlp/2 --html curves.html",
+    "predict": "nnlab predict iris/1 flowers.csv --proba",
+    "generate": "nnlab generate last --prompt 'To be' --temperature 0.8",
+    "explain": "nnlab explain digits_cnn/1 --row 12 --class 3",
+    "export": "nnlab export iris/1 --to onnx --out iris.onnx",
+    "pictures": "nnlab pictures digits_mlp/1 --format svg",
+    "verify": "nnlab verify digits_mlp/1",
+    "resume": "nnlab resume digits_mlp/1 --set train.epochs=30",
+    "tensorboard": "nnlab tensorboard digits_mlp/1 digits_mlp/2",
+    "menu": "nnlab menu losses",
+    "schema": "nnlab schema > nnlab.schema.json",
+}
+"""What stands at the foot of each command's help."""
+
 
 class _Listed(Commands):
     """The commands of the list."""
 
     listed = COMMANDS
+    examples = EXAMPLES
     homes: ClassVar[Mapping[str, str]] = {"studio": "nnlab.studio.command"}
 
 

@@ -1,15 +1,22 @@
 import io
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from nnlab.__main__ import main
+from nnlab.cli import app
+from nnlab.comparison.comparison import settle_source
+from nnlab.config.loading import bundled_configs, read_text
+from nnlab.core.wrap import wrap_text
 from nnlab.runs.folder.summary import Summary
 
+BUNDLED = bundled_configs()
 HEAVY = ("torch", "torchvision", "sklearn", "tensorboard", "numpy")
 
 
@@ -180,6 +187,38 @@ def test_help_shows_the_experiments_first(capsys: pytest.CaptureFixture[str]) ->
     assert titles == ["Options:", "Experiments:", "Runs:", "The language:"]
     for word in ("train", "eval", "resume", "runs", "tensorboard", "menu", "schema", "new"):
         assert f"  {word} " in text
+
+
+def every_command(group: Any, before: tuple[str, ...] = ()) -> dict[str, Any]:
+    """All commands and those below them, by their words."""
+    context, found = group.make_context("nnlab", [], resilient_parsing=True), dict[str, Any]()
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found[" ".join((*before, name))] = command
+        if hasattr(command, "list_commands"):
+            found |= every_command(command, (*before, name))
+    return found
+
+
+COMMANDS = every_command(typer.main.get_command(app))
+
+
+@pytest.mark.parametrize("words", list(COMMANDS))
+def test_help_ends_with_an_example_that_is_understood(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), "--help"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1].strip()
+    title, _, example = last.partition(": ")
+    assert title == "Example"
+    said = shlex.split(example.partition(" > ")[0])
+    assert said[: 1 + len(words.split())] == ["nnlab", *words.split()]
+    shown = " ".join(said)
+    assert shown in wrap_text(f"or write {shown}; that does it", 24)  # pasted, it stays whole
+    COMMANDS[words].make_context(words, said[1 + len(words.split()) :])
+    sets = [said[place + 1] for place, word in enumerate(said) if word == "--set"]
+    for name in {word.removesuffix(".yaml").partition("/")[0] for word in said} & {*BUNDLED}:
+        settle_source(read_text(name), sets)
 
 
 def test_set_names_its_place(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,7 +99,7 @@ def _described(experiment: Experiment) -> str:
     total = experiment.total
     length = f"{train.minutes:g} min" if total is None else f"{total:,} steps"
     return (
-        f"{config.data.kind}, {sizes['train']:,} examples, {config.model.kind}, "
+        f"{config.data.called}, {sizes['train']:,} examples, {config.model.kind}, "
         f"{experiment.design.parameters:,} parameters, {length}"
     )
 

@@ -8,7 +8,7 @@ from nnlab.commands import options
 
 
 def generate(
-    run: options.RunArgument,
+    run: options.RunArgument = "last",
     prompt: Annotated[str, typer.Option(help="What it goes on with; nothing begins a line.")] = "",
     length: Annotated[
         int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many tokens follow.")

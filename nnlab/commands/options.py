@@ -20,10 +20,12 @@ class Commands(TyperGroup):
     Attributes:
         listed: panel -> command -> its line of help. Such a command is the function, or the group
             of commands, of its name in `nnlab/commands/`; it is imported when it is called.
+        examples: command -> one that works, for the foot of its help.
         homes: modules of commands that have a room of their own.
     """
 
     listed: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    examples: ClassVar[Mapping[str, str]] = {}
     homes: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -46,7 +48,9 @@ class Commands(TyperGroup):
             )
             alone.command(cmd_name)(found)
             found = alone
-        return typer.main.get_command(found)
+        command = typer.main.get_command(found)
+        command.epilog = example_line(self.examples[cmd_name])
+        return command
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """The commands that begin so. Of the list by its words: typer would import every one."""
@@ -87,6 +91,11 @@ class Commands(TyperGroup):
         for title, rows in panels.items():
             with formatter.section(title):
                 formatter.write_dl([*rows.items()])
+
+
+def example_line(command: str) -> str:
+    """What stands at the foot of a command's help."""
+    return f"Example: {command}"
 
 
 def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:

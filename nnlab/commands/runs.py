@@ -6,7 +6,12 @@ import typer
 
 from nnlab.commands import options
 
-runs = typer.Typer(cls=options.Commands, rich_markup_mode=None, context_settings=options.HELP)
+runs = typer.Typer(
+    cls=options.Commands,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings=options.HELP,
+)
 
 
 @runs.callback(invoke_without_command=True)
@@ -18,7 +23,7 @@ def _list(ctx: typer.Context, json: options.JsonOption = False) -> None:
         options.show_text(runs_list(as_json=json), nl=False)
 
 
-@runs.command()
+@runs.command(epilog=options.example_line("nnlab runs rm digits_mlp/1"))
 def rm(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", autocompletion=options.complete_run)
@@ -36,7 +41,7 @@ def rm(
         options.show_text(f"removed {folder}", err=True)
 
 
-@runs.command()
+@runs.command(epilog=options.example_line("nnlab runs prune --keep 3"))
 def prune(
     keep: Annotated[
         int | None, typer.Option(min=0, help="Keeps the newest of each name, removes the others.")

@@ -65,7 +65,8 @@ def comparison_report(result: ComparisonResult, lesson: Mapping[str, str] | None
         ]
         parts += ["", text_grid(rows, head=("variant", "runs", *tags), whole=(0,))]
         parts += _differences(result, tags)
-        parts.append("mean +- 95 % interval over seeds (Student's t)")
+        if any(_count(result, variant) > 1 for variant in found):
+            parts.append("mean +- 95 % interval over seeds (Student's t)")
     if result.status == "completed" and "Observe" in lesson:
         parts += ["", lesson["Observe"]]
     if result.verdicts:

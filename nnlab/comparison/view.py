@@ -8,6 +8,7 @@ from typing import Any, TextIO, final
 from nnlab.comparison.comparison import Comparison, Member
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.core.finding import Finding
+from nnlab.core.text import short_path
 from nnlab.core.wrap import write_wrapped
 from nnlab.display.shown_summary import ShownSummary, four_digits
 from nnlab.display.views import RunAbout, View, calm_stream
@@ -41,7 +42,7 @@ class ComparisonView:
         sizes = f"{_count(variants, 'variant')}, {_count(self._total // variants, 'seed')}"
         if not self._quiet:
             self.write(f"{comparison.name}: {_count(self._total, 'run')} ({sizes})")
-            self.write(str(folder))
+            self.write(short_path(folder))
             if asked:
                 self.write(f"\n{asked}\n")
             if self._stream.isatty():

@@ -7,6 +7,9 @@ from typing import Any, cast
 
 from nnlab.core.wrap import terminal_width, visible_text, wrap_text
 
+_GAP = 2
+"""Blanks between two columns."""
+
 
 def short_path(folder: Path) -> str:
     """The folder as one would type it: below the current one without what is above."""
@@ -92,6 +95,57 @@ def text_grid(
     for row in rows:
         table.add_row(*map(visible_text, row))
     return table
+
+
+def text_grids(
+    rows: Sequence[Sequence[str]],
+    *,
+    head: Sequence[str],
+    right: Sequence[int] = (),
+    kept: int = 1,
+    beside: Sequence[int] = (),
+    styles: Sequence[str] = (),
+) -> list[Any]:
+    """A table whose cells are never broken: several, where one is too wide for the terminal.
+
+    Args:
+        rows: their cells.
+        head: titles of the columns.
+        right: numbers of the columns that stand at the right.
+        kept: so many columns are the first ones of each table.
+        beside: numbers of columns that are never parted from the one before.
+        styles: of the first cell of each row; none for plain ones.
+    """
+    from rich.text import Text
+
+    widths = [max(map(len, column)) + _GAP for column in zip(head, *rows, strict=True)]
+    room = terminal_width() + _GAP - sum(widths[:kept])
+    groups: list[list[int]] = []
+    used, column = 0, kept
+    while column < len(head):
+        after = column + 1
+        while after in beside:
+            after += 1
+        wide = sum(widths[column:after])
+        if not groups or used + wide > room:
+            groups.append([])
+            used = 0
+        groups[-1] += range(column, after)
+        used, column = used + wide, after
+    tables: list[Any] = []
+    for group in groups or [[]]:
+        picked = [*range(kept), *group]
+        table = text_grid(
+            (),
+            head=[head[i] for i in picked],
+            right=[place for place, i in enumerate(picked) if i in right],
+            whole=range(len(picked)),
+        )
+        for number, row in enumerate(rows):
+            first, *others = (visible_text(row[i]) for i in picked)
+            table.add_row(Text(first, style=styles[number] if styles else ""), *others)
+        tables.append(table)
+    return tables
 
 
 def text_list(values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from nnlab.core.contracts import Reading, Split
 from nnlab.core.finding import LEVELS, Level
 from nnlab.display.text_chart import Drawn, Line, text_chart
+from nnlab.display.views import SHORT_SPLITS
 
 CHART_POINTS = 400
 """A curve keeps at most so many points; of a longer one every other is dropped."""
@@ -112,16 +113,25 @@ def draw_dashboard(curves: Curves, keys: Sequence[str], room: Room) -> Group:
 
 
 def _curve(curves: Curves, key: str, width: int, height: int) -> Text:
-    lines = [
-        Drawn(letter, Line(*curves.lines[key, split]), number)
-        for split, letter, number in _CURVES
-        if (key, split) in curves.lines
-    ]
-    title = Text().append(key, style="bold")
-    for drawn, (split, letter, _) in zip(lines, _CURVES, strict=False):
-        title.append(f"  {letter} {split}", style=("cyan", "magenta")[drawn.number])
+    there = [one for one in _CURVES if (key, one[0]) in curves.lines]
+    lines = [Drawn(sign, Line(*curves.lines[key, split]), color) for split, sign, color in there]
     text = text_chart(lines, width=width, height=height, label="epoch")
-    return Text("\n").join((title, text))
+    return Text("\n").join((_title(key, there, width), text))
+
+
+def _title(key: str, there: Sequence[tuple[Split, str, int]], width: int) -> Text:
+    """What is drawn, and which letter is which split: short where the room is, or in two lines."""
+    names: list[str] = [split for split, _, _ in there]
+    between = "  "
+    if len(key) + sum(len(f"  t {name}") for name in names) > width:
+        names = [SHORT_SPLITS[split] for split, _, _ in there]
+        if len(key) + sum(len(f"  t {name}") for name in names) > width:
+            between = "\n"
+    title = Text().append(key, style="bold")
+    for name, (_, letter, number) in zip(names, there, strict=True):
+        title.append(f"{between}{letter} {name}", style=("cyan", "magenta")[number])
+        between = "  "
+    return title
 
 
 def _bars(curves: Curves, room: Room) -> Text:

@@ -30,7 +30,14 @@ from nnlab.display.shown_summary import (
     two_decimals,
     write_summary,
 )
-from nnlab.display.views import RunAbout, pace_text, run_heading, score_names, shown_values
+from nnlab.display.views import (
+    RunAbout,
+    Speed,
+    pace_text,
+    run_heading,
+    score_names,
+    shown_values,
+)
 
 _ROWS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -42,6 +49,7 @@ class LiveView:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._latest: dict[Split, Reading] = {}
+        self._speed = Speed()
         self._curves = Curves()
         self._drawn: tuple[int, float, Any] = (0, 0.0, None)
         self._readings = 0
@@ -81,6 +89,7 @@ class LiveView:
         """Keeps it for the next drawing."""
         # A new dictionary: the drawing thread may be going through the old one.
         self._latest = {**self._latest, reading.split: reading}
+        self._speed.add(reading)
         with self._lock:
             self._curves.add(reading, ["loss", *score_names(self._latest)][:2])
         self._readings += 1
@@ -105,8 +114,9 @@ class LiveView:
             self._curves.mark(finding.layer, finding.level)
         self._readings += 1
 
-    def epoch(self, event: EpochEnd) -> None:
-        """Nothing: the bar knows."""
+    def epoch(self, event: EpochEnd) -> None:  # noqa: ARG002 - the bar knows the number
+        """The bar knows; the speed is that of an epoch."""
+        self._speed.end_line()
 
     def finish(self) -> None:
         """Draws once more and stops; the last drawing stays."""
@@ -130,7 +140,7 @@ class LiveView:
         if latest:
             # The summary's table, which follows, has the numbers of the last drawing.
             parts += [] if self._over else [_table(latest, self._about.steps_per_epoch)]
-            parts += [_below(latest), self._dashboard()]
+            parts += [_below(latest, self._speed.rate), self._dashboard()]
         return Visible(Group(*parts))
 
     def _dashboard(self) -> Any:
@@ -184,9 +194,9 @@ def _when(reading: Reading, per_epoch: int) -> str:
     return f"after epoch {two_decimals(reading.epoch)}"
 
 
-def _below(latest: Mapping[Split, Reading]) -> Text:
+def _below(latest: Mapping[Split, Reading], speed: float | None) -> Text:
     names = {"|grad|": "gradient norm", "lr": "learning rate"}
-    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace_text(latest).items()]
+    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace_text(latest, speed).items()]
     return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")
 
 

@@ -69,7 +69,8 @@ class NotebookView:
         self.note(finding.line)
 
     def epoch(self, event: EpochEnd) -> None:
-        """Nothing: the bar knows."""
+        """The view knows what to do of it."""
+        self._screen.epoch(event)
 
     def finish(self) -> None:
         """Draws once more."""

@@ -16,7 +16,8 @@ from nnlab.display.shown_summary import ShownSummary, epoch_of, four_digits, wri
 from nnlab.training.probes.readings import reading_definition
 
 _LINES = 40
-_SHORT: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
+SHORT_SPLITS: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
+"""What splits are called where there is little room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,39 @@ class View(Protocol):
     def summary(self, shown: ShownSummary) -> None:
         """What was reached; comes after `finish`."""
         ...
+
+
+@final
+class Speed:
+    """Training examples a second since the last line, over all readings since then together.
+
+    The windows between two readings are short: one alone says how busy the machine was just then.
+    """
+
+    def __init__(self) -> None:
+        self._epoch = self._epochs = self._time = 0.0
+        self._rate: float | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Examples a second; before the first reading behind a line that of the line before."""
+        return self._rate
+
+    def add(self, reading: Reading) -> None:
+        """Takes a reading in. Its window lasted examples / speed, in some unit of time."""
+        speed = reading.values.get("samples_per_second")
+        if reading.split != "train" or not speed:
+            return
+        done, self._epoch = reading.epoch - self._epoch, reading.epoch
+        if done <= 0.0:  # the first after a resume
+            return
+        self._epochs += done
+        self._time += done / speed
+        self._rate = self._epochs / self._time
+
+    def end_line(self) -> None:
+        """Begins anew."""
+        self._epochs = self._time = 0.0
 
 
 def calm_stream(stream: TextIO) -> TextIO:
@@ -155,6 +189,7 @@ class PlainView:
         self._stream = stream
         self._about: RunAbout | None = None
         self._latest: dict[Split, Reading] = {}
+        self._speed = Speed()
         self._every = 1
         self._printed = 0
         self._waiting = ""
@@ -169,6 +204,7 @@ class PlainView:
     def reading(self, reading: Reading) -> None:
         """Keeps it for the next line."""
         self._latest[reading.split] = reading
+        self._speed.add(reading)
         where = epoch_of(reading.step, self._about.steps_per_epoch) if self._about else "run"
         self._waiting = f"{where} (step {reading.step:,})"
 
@@ -198,17 +234,19 @@ class PlainView:
         write_summary(shown, stream=self._stream)
 
     def _write_waiting(self) -> None:
-        self.note("  ".join([self._waiting, *_numbers(self._latest)]))
+        self.note("  ".join([self._waiting, *_numbers(self._latest, self._speed.rate)]))
+        self._speed.end_line()
         self._waiting = ""
         self._printed += 1
         if self._printed % _LINES == 0:  # the clock decides, so that the end is not known
             self._every *= 2
 
 
-def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
+def _numbers(latest: Mapping[Split, Reading], speed: float | None) -> list[str]:
     """As in: loss 0.1230 (val 0.1400), accuracy ..., |grad| 0.42, lr 0.001, 182k samples/s.
 
-    Loss and scores of training are those over the epoch, the others of the last reading.
+    Loss and scores of training are those over the epoch, the speed is that since the line before,
+    the others are of the last reading.
     """
     parts: list[str] = []
     for key in ["loss", *score_names(latest)]:
@@ -219,12 +257,12 @@ def _numbers(latest: Mapping[Split, Reading]) -> list[str]:
         }
         train = found.pop("train", None)
         others = ", ".join(
-            f"{_SHORT[split]} {four_digits(value)}" for split, value in found.items()
+            f"{SHORT_SPLITS[split]} {four_digits(value)}" for split, value in found.items()
         )
         own = "" if train is None else f" {four_digits(train)}"
         if own or others:
             parts.append(f"{key}{own}" + (f" ({others})" if others else ""))
-    return parts + [f"{key} {value}".strip() for key, value in pace_text(latest).items()]
+    return parts + [f"{key} {value}".strip() for key, value in pace_text(latest, speed).items()]
 
 
 def shown_values(reading: Reading) -> Mapping[str, float]:
@@ -232,16 +270,21 @@ def shown_values(reading: Reading) -> Mapping[str, float]:
     return {**reading.values, **reading.epoch_means}
 
 
-def pace_text(latest: Mapping[Split, Reading]) -> dict[str, str]:
-    """Gradient norm, learning rate and speed, as far as they are known."""
+def pace_text(latest: Mapping[Split, Reading], speed: float | None) -> dict[str, str]:
+    """Gradient norm, learning rate and speed, as far as they are known.
+
+    Args:
+        latest: the last reading of each split.
+        speed: examples a second.
+    """
     values: Mapping[str, float] = latest["train"].values if "train" in latest else {}
     found: dict[str, str] = {}
     if "grad_norm/total" in values:
         found["|grad|"] = f"{values['grad_norm/total']:.2g}"
     if "learning_rate" in values:
         found["lr"] = f"{values['learning_rate']:.3g}"
-    if "samples_per_second" in values:
-        found[""] = f"{_thousands(values['samples_per_second'])} samples/s"
+    if speed is not None:
+        found[""] = f"{_thousands(speed)} samples/s"
     return found
 
 

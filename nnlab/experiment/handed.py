@@ -164,6 +164,7 @@ def arrays_of(data: object) -> Held:
     parts = data if isinstance(data, Mapping) else {"train": data}
     found: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     tables: dict[str, object] = {}
+    unlabelled: dict[str, NDArray[np.bool_]] = {}
     for split, pair in cast("Mapping[str, Any]", parts).items():
         if not isinstance(pair, tuple | list) or len(cast("Sequence[Any]", pair)) != 2:
             where = "data" if parts is not data else f"data[{split!r}]"
@@ -172,18 +173,22 @@ def arrays_of(data: object) -> Held:
         inputs, targets = cast("Sequence[Any]", pair)
         if frames.is_frame(inputs):
             tables[split] = inputs
-        found[split] = (
-            np.empty(0) if split in tables else _array(inputs, "X"),
-            _array(targets, "y"),
-        )
+        if frames.is_series(targets) or frames.is_frame(targets):
+            goal = frames.column_as_array(targets)
+            answers, unlabelled[split] = goal.values, goal.gaps
+        else:
+            answers = _array(targets, "y")
+        found[split] = (np.empty(0) if split in tables else _array(inputs, "X"), answers)
     if not tables:
-        return held_of(found)
+        return held_of(found, unlabelled=unlabelled)
     if len(tables) < len(found):
         raise DataError("data: X is a frame in some splits and an array in others")
     framed = frames.frames_as_arrays(tables)
     return held_of(
         {split: (framed.arrays[split], targets) for split, (_, targets) in found.items()},
         framed.columns,
+        gaps=framed.gaps,
+        unlabelled=unlabelled,
     )
 
 
@@ -192,8 +197,6 @@ def _array(values: Any, name: str) -> "NDArray[Any]":
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-    if name == "y" and (frames.is_series(values) or frames.is_frame(values)):
-        return frames.column_as_array(values)
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:

@@ -30,6 +30,8 @@ from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
 T = TypeVar("T")
+_QUICKLY_LOADED = 1_000_000
+"""So many inputs take milliseconds."""
 
 
 def settle(
@@ -70,18 +72,33 @@ def settle(
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
-        wrong += _batch_of_one(config.train, network, shape)
-        wrong += optimizer_mistakes(config, network)
+        wrong += [
+            *_batch_of_one(config.train, network, shape),
+            *optimizer_mistakes(config, network),
+        ]
         wrong += freezing_mistakes(config, network, per_epoch, total)
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
+    _check_rows(config, loss, place, shape)
     log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, loss, scores, shape, log)
     found = Experiment(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
     return found.decided()
+
+
+def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataShape) -> None:
+    """What training refuses when it has the rows, of data that cost little to read."""
+    if not (loss.looks_at_targets or config.model.looks_at_inputs):
+        return
+    table = config.data.at_hand(place)
+    if table is None or len(table.targets) * prod(shape.inputs) > _QUICKLY_LOADED:
+        return
+    examples = config.data.load(place)
+    config.model.check(examples)
+    loss.fitted(examples.targets[examples.rows["train"]], shape)
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:

@@ -104,6 +104,8 @@ class ModelConfig(_Begun, frozen=True):
 
     learns: ClassVar[bool] = True
     """Whether it has parameters that a rule could change."""
+    looks_at_inputs: ClassVar[bool] = False
+    """Whether `check` may refuse data, so that they are worth a look before training."""
 
     output: OutputConfig = OutputConfig()
     freeze: tuple[str, ...] = ()

@@ -37,6 +37,7 @@ class McCullochPittsConfig(ModelConfig, frozen=True):
         "loss": "what is read of a unit that fires or not is the share of wrong answers"
     }
     learns: ClassVar[bool] = False
+    looks_at_inputs: ClassVar[bool] = True
     weights: _Weights
     """One for each input: 1 excites, -1 inhibits."""
     threshold: float

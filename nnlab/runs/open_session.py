@@ -19,7 +19,7 @@ from nnlab.runs.building.compiling import prepare_step
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder import folder as folders
-from nnlab.runs.folder.data_json import write_data
+from nnlab.runs.folder.data_json import changed_data, data_digests, write_data
 from nnlab.runs.folder.metrics import RecordPosition, check_record
 from nnlab.runs.prefetch import Prefetch
 from nnlab.runs.start_point import find_start
@@ -93,7 +93,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     write_data(folder, examples)
     facts = {"threads": experiment.threads, "deterministic": wish.deterministic, "why": wish.why}
     scale = examples.target_scale
-    data = {"data": examples.digest, "target": None if scale is None else scale._asdict()}
+    data = {**data_digests(examples), "target": None if scale is None else scale._asdict()}
     begins = {"start": started.facts} if started else _start_facts(folder)
     begins |= _begins(folder, experiment, examples, view, fresh=begun is None)
     begins["plugins"] = plugin_versions(experiment.config)
@@ -140,9 +140,8 @@ def _continue_from(
 ) -> checkpoint.Checkpoint | None:
     """The newest sound checkpoint, taken over by the step; None if none was saved yet."""
     env = folders.read_env(folder) if (folder / "env.json").exists() else {}
-    if env.get("data") not in (None, examples.digest):
-        what = "the data have changed since this run began (SHA-256 differs)"
-        raise CheckpointError(f"{folder}: {what}")
+    if changed := changed_data(env, examples):
+        raise CheckpointError(f"{folder}: {changed}")
     newest = checkpoint.newest_checkpoint(folder / "checkpoints")
     for warning in newest.warnings:
         view.note(warning)

@@ -115,8 +115,19 @@ def _run(text: str) -> tuple[Path, str]:
         members = sorted(each.name for each in run.iterdir() if (each / "config.yaml").exists())
         one = f"{text}/{members[0]}" if members else "one of its runs"
         raise MistakeError(path, f"{text} is a comparison, one run is needed ({one})")
-    home = runs_home().resolve()
-    return run, run.relative_to(home).as_posix() if run.is_relative_to(home) else str(run)
+    return run, name_of_run(run)
+
+
+def name_of_run(run: Path) -> str:
+    """How a config calls a run from everywhere: below the home of runs, or its whole path."""
+    run, home = run.resolve(), runs_home().resolve()
+    return run.relative_to(home).as_posix() if run.is_relative_to(home) else str(run)
+
+
+def saved_steps(run: Path) -> list[int]:
+    """The steps of a run's checkpoints, in order."""
+    folder = run / "checkpoints"
+    return sorted(int(p.name[5:]) for p in folder.glob("step-*") if STEP_FOLDER.fullmatch(p.name))
 
 
 def _checkpoint(run: Path, name: str, step: int | str) -> Path:
@@ -127,7 +138,7 @@ def _checkpoint(run: Path, name: str, step: int | str) -> Path:
         CheckpointError: a pointer is damaged.
     """
     folder = run / "checkpoints"
-    there = sorted(int(p.name[5:]) for p in folder.glob("step-*") if STEP_FOLDER.fullmatch(p.name))
+    there = saved_steps(run)
     if not there:
         raise MistakeError(("start", "run"), f"{name} has saved no checkpoint (train it first)")
     if not isinstance(step, int):

@@ -7,7 +7,7 @@ from nnlab.comparison.comparison import settle_source
 from nnlab.config.loading import load_config, read_text
 from nnlab.core.errors import CheckpointError, NnlabError
 from nnlab.runs.folder.find import find_run
-from nnlab.studio.server.session import Draft
+from nnlab.studio.server.parent import Draft
 
 
 def draft_of(what: str) -> Draft:

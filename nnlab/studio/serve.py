@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from nnlab.core.errors import ResourceError
 from nnlab.studio.server.app import MOST_MESSAGE, make_app
-from nnlab.studio.server.session import Draft
+from nnlab.studio.server.parent import Draft
 
 LOOPBACK = "127.0.0.1"
 

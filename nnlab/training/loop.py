@@ -26,6 +26,10 @@ SAVE_SHARE = 0.05  # of the time: the next save waits until the last one is paid
 SAVE_SECONDS = 300.0  # a long epoch is saved within, at a reading, after this time
 
 
+def _nothing() -> None:
+    pass
+
+
 @final
 class Trainer:
     """Runs a step over the data, and says what happens as events.
@@ -74,11 +78,13 @@ class Trainer:
         self._concluding = step if isinstance(step, Concluding) else None
         self.clock: Callable[[], float] = perf_counter
         """Seconds that count as training; who holds the run up hands in one that stands still."""
+        self.hold: Callable[[], None] = _nothing
+        """Called before each update; who holds the run up waits in it."""
         self._stop: str | None = None
         self._rate: float | None = None
 
     def stop(self, why: str) -> None:
-        """Asks the loop to end after the update at hand; safe in a signal handler."""
+        """Asks the loop to end before the next update; safe in a signal handler."""
         self._stop = why
 
     def run(self, progress: Progress) -> Iterator[Event]:
@@ -91,9 +97,11 @@ class Trainer:
             yield from self._start(progress)
         stopped = self.ended(progress) if progress.step > progress.first_step else None
         while stopped is None:
+            made = progress.step
             yield from self._chunk(progress)
             progress.seconds = before + self.clock() - began
-            ended = progress.step % self.order.per_epoch == 0
+            # A run that is stopped before its next update has told of the epoch behind it.
+            ended = progress.step % self.order.per_epoch == 0 and progress.step > made
             if ended and self._concluding is not None:
                 self._concluding.end_epoch()
             stopped = self.ended(progress)
@@ -132,13 +140,13 @@ class Trainer:
         end = self._next(progress.step)
         whole = self.order.batches(epoch)
         batches = whole[position : position + end - progress.step]
-        # To the end of the epoch, so that reading goes on over the readings in between.
-        limit = self._limits.steps
-        self.announce(whole[position : None if limit is None else position + limit - progress.step])
+        self._announce(whole[position:], progress.step)
         if position == 0:
             self.step.window.begin_epoch()
         start, probing, examples, late = self.clock(), 0.0, 0, False
         for rows in batches:
+            if self._stopped_first():
+                break
             self.fill(progress.step)
             if progress.step == end - 1:
                 before = self.clock()
@@ -151,7 +159,7 @@ class Trainer:
             progress.step += 1
             examples += rows.numel()  # len() of a tensor takes 3 us
             late = self._out_of_time(progress, start)
-            if self._stop is not None or late:
+            if late:
                 break
         if progress.step < end and not late:
             # Interrupted: the window stays open and goes into the checkpoint as it is.
@@ -176,6 +184,16 @@ class Trainer:
         yield reading
         if at_end:
             yield from self._evaluations(progress)
+
+    def _announce(self, batches: list[Tensor], step: int) -> None:
+        """To the end of the epoch, so that reading goes on over the readings in between."""
+        limit = self._limits.steps
+        self.announce(batches if limit is None else batches[: limit - step])
+
+    def _stopped_first(self) -> bool:
+        """Whether the run is to end before its next update; waits with who holds it up."""
+        self.hold()
+        return self._stop is not None
 
     def _beside(self, batches: list[Tensor], end: int) -> list[Tensor] | None:
         """For a full probe: batches beside the window's last, at equal distances; else None."""

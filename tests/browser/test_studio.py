@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from browsing import Tab
@@ -229,6 +230,44 @@ def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
     expect(page.page.locator("#says")).to_contain_text("56 parameters")
 
 
+def test_a_change_goes_on_from_now_and_the_curve_before_stays(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    page.page.fill("[id='fork-optimizer.lr']", "0.05")
+    page.page.select_option("#fork-from", "last")
+    page.page.click("#fork")
+    expect(page.page.locator("#parent-key")).to_contain_text("before: moons/")
+    expect(page.page.locator("#yaml")).to_have_value(
+        re.compile(r"start: \{run: moons/\d+, step: 7}")
+    )
+    assert "lr: 0.05" in page.page.input_value("#yaml")
+    expect(page.page.locator("#number-rate")).to_have_text("0.05")
+    page.page.click("#play")
+    expect(page.page.locator("#play")).to_have_text("Go on")
+    page.page.reload()
+    expect(page.page.locator("#parent-key")).to_contain_text("before: moons/")
+    page.page.locator("#net").click(position=edge_of(page))
+    expect(page.page.locator("#definition")).to_be_visible()
+    page.page.fill("#edit-value", "2.5")
+    page.page.click("#edit-apply")
+    expect(page.page.locator("#yaml")).to_have_value(re.compile(r"edits: \[.*value: 2\.5"))
+    page.page.fill("#yaml", CONFIG)
+    expect(page.page.locator("#says")).to_contain_text("56 parameters")
+
+
+def edge_of(page: Tab) -> Any:
+    """A place where a line of the network is; it is drawn on a canvas."""
+    expect(page.page.locator("#number-update")).to_have_text(re.compile(r"\d"))
+    return page.page.evaluate("""() => {
+        const box = document.querySelector("#net").getBoundingClientRect();
+        for (let y = 40; y < box.height; y += 2) {
+            const at = { x: box.width * 0.25, y };
+            if (studio.network.edgeAt(at) && !studio.network.unitAt(at)) return at;
+        }
+    }""")
+
+
 def test_another_config_is_opened_by_its_name_and_the_first_again(page: Tab) -> None:
     begun(page)
     page.page.click("#epoch")
@@ -279,12 +318,50 @@ def test_axe_finds_nothing(page: Tab, axe: str, scheme: str) -> None:
     expect(page.page.locator("#example")).to_contain_text("BP1")
     page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
     page.page.evaluate(axe)
-    for width, height in SIZES:
-        page.page.set_viewport_size({"width": width, "height": height})
-        found = page.page.evaluate("axe.run().then((found) => found.violations)")
-        for violation in found:
-            nodes = [node["html"][:160] for node in violation["nodes"]]
-            pytest.fail(f"{width}: {violation['id']} {nodes}")
+    for tab in ("YAML", "Build"):
+        page.page.get_by_role("tab", name=tab).click()
+        if tab == "Build":
+            expect(page.page.locator("#build-model")).to_be_visible()
+        for width, height in SIZES:
+            page.page.set_viewport_size({"width": width, "height": height})
+            found = page.page.evaluate("axe.run().then((found) => found.violations)")
+            for violation in found:
+                nodes = [node["html"][:160] for node in violation["nodes"]]
+                pytest.fail(f"{tab}, {width}: {violation['id']} {nodes}")
+
+
+def test_the_header_is_one_row_of_controls_from_1280_pixels_on(page: Tab) -> None:
+    begun(page)
+    for width in (1280, 1440, 1920):
+        page.page.set_viewport_size({"width": width, "height": 800})
+        boxes = [page.page.locator(which).bounding_box() for which in ("#play", "#number-speed")]
+        tops = [box["y"] + box["height"] / 2 for box in boxes if box]
+        assert abs(tops[0] - tops[1]) < 24, width
+
+
+def test_what_is_marked_in_the_curves_does_not_overprint(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    places = page.page.evaluate("""() => {
+        const { losses } = studio, places = [], context = losses.surface.context;
+        const write = context.fillText.bind(context);
+        context.fillText = (text, x, y) => {
+            places.push([text, x, y, context.measureText(text).width]);
+            write(text, x, y);
+        };
+        for (const text of ["dead units", "vanishing gradient", "learning rate too high",
+                "a name that is so long that no curve has room for it ".repeat(3)])
+            losses.mark(0.001 * text.length, text);
+        losses.draw();
+        delete context.fillText;
+        return places.filter(([text]) => /dead|vanish|rate too|a name/.test(text));
+    }""")
+    assert len(places) == 3  # three rows; what has no room is told under the pointer
+    width = page.page.evaluate("document.querySelector('#losses').clientWidth")
+    for text, x, y, wide in places:
+        assert 0 <= x <= x + wide <= width, text
+        assert [other[2] for other in places].count(y) == 1
 
 
 def test_every_number_opens_what_it_is(page: Tab) -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnlab.commands.check import annotation, check_files
@@ -85,3 +86,54 @@ def test_annotations_escape_what_github_would_take_for_its_own(line: str, expect
 
 def test_overrides_are_checked_too() -> None:
     assert settle_first("xor", ["train.epochs=3"]).config.train.epochs == 3
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("rows", [60, 700_000], ids=["read", "looked through"])
+def test_refuses_arrays_that_training_would_refuse(
+    tmp_path: Path, bad: float, rows: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = np.zeros((rows, 3), np.float64)
+    inputs[:, 0] = np.arange(rows)
+    inputs[7, 1] = bad
+    np.savez(tmp_path / "mine.npz", inputs=inputs, targets=np.arange(rows) % 3)
+    path = file(tmp_path, "data: {kind: npz, path: mine.npz}\nmodel: linear\n")
+    assert check_files([path], style="text") == 3
+    text = f"1 value of the inputs not finite, first {bad} in row 7, column x2"
+    assert text in capsys.readouterr().err
+
+
+def test_refuses_counts_below_zero_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.csv").write_text(
+        "x,y\n" + "".join(f"{i},{i / 7 - 2:.3f}\n" for i in range(60))
+    )
+    text = "data: {kind: csv, path: mine.csv, target: y}\nmodel: linear\nloss: poisson_nll\n"
+    assert check_files([file(tmp_path, text)], style="text") == 3
+    assert "poisson_nll needs counts as targets, got -2 (loss: mse)" in capsys.readouterr().err
+
+
+def test_refuses_inputs_that_a_unit_of_0_and_1_cannot_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{i % 2},{i % 3},{'yes' if i % 2 else 'no'}\n" for i in range(60))
+    (tmp_path / "mine.csv").write_text(f"a,b,y\n{rows}")
+    text = "data: {kind: csv, path: mine.csv, target: y, scale: none}\nrule: none\n"
+    text += "model: {kind: mcculloch_pitts, weights: [1, 1], threshold: 1}\n"
+    assert check_files([file(tmp_path, text)], style="text") == 3
+    assert "inputs are 0 or 1 for a McCulloch-Pitts unit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_calls_data_of_ones_own_by_their_file(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = np.arange(120.0).reshape(60, 2)
+    np.savez(tmp_path / "mine.npz", inputs=inputs, targets=np.arange(60) % 3)
+    rows = "".join(f"{a},{b},{'rst'[i % 3]}\n" for i, (a, b) in enumerate(inputs.tolist()))
+    (tmp_path / "mine.csv").write_text(f"a,b,y\n{rows}")
+    target = ", target: y" if kind == "csv" else ""
+    path = file(tmp_path, f"data: {{kind: {kind}, path: mine.{kind}{target}}}\nmodel: linear\n")
+    assert check_files([path], style="text") == 0
+    assert f"{path}: ok (mine.{kind}, 42 examples, linear" in capsys.readouterr().out

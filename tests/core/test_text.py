@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from nnlab.core.text import render_text, text_grid, text_list
+from nnlab.core.text import render_text, text_grid, text_grids, text_list
 from nnlab.core.wrap import visible_text
 
 CLEAR = "\x1b[2J\x1b]0;title\x07"
@@ -28,6 +28,31 @@ def test_every_character_that_unicode_calls_control_is_shown() -> None:
 @pytest.mark.parametrize("text", ["plain", "größe ±", "日本語", "a\tb\nc", "\U0001f600", ""])
 def test_what_is_only_text_stays(text: str) -> None:
     assert visible_text(text) == text
+
+
+HEAD = ("layer", "signal", "theory", "gradient", "dead")
+ROWS = [("hidden1", "7.6e-1", "", "8.5e-1", "11%"), ("output", "7.5e-1", "6.8e-1", "1.0e0", "")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "heads"),
+    [
+        (39, ["layer signal theory gradient dead"]),
+        (38, ["layer signal theory gradient", "layer dead"]),
+        (23, ["layer signal theory", "layer gradient dead"]),
+    ],
+)
+def test_a_table_that_is_too_wide_becomes_several(
+    columns: int, heads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnlab.core.text.terminal_width", lambda: columns)
+    tables = text_grids(ROWS, head=HEAD, right=(1, 2, 3, 4), beside=(2,))
+    shown = [render_text(table, width=columns).splitlines() for table in tables]
+    assert [" ".join(lines[0].split()) for lines in shown] == heads
+    assert all(lines[1].startswith("hidden1") and len(lines) == 3 for lines in shown)
+    assert sorted(" ".join(" ".join(lines[1:]) for lines in shown).split()) == sorted(
+        [cell for row in ROWS for cell in row if cell] + ["hidden1", "output"] * (len(heads) - 1)
+    )
 
 
 def test_tables_lists_and_plain_parts_are_shown_so() -> None:

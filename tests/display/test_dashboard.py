@@ -51,6 +51,36 @@ def screen(curves: Curves, width: int = 80, height: int = 32) -> list[str]:
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (120, "loss  t train  v validation | accuracy  t train  v validation"),
+        (60, "loss  t train  v validation | accuracy  t train  v val"),
+        (54, "loss  t train  v val | accuracy  t train  v val"),
+    ],
+)
+def test_titles_of_curves_are_whole(width: int, titles: str) -> None:
+    first = screen(told(), width)[0]
+    assert first.split() == titles.replace("|", "").split()
+
+
+def test_a_long_title_stands_above_its_curves_names() -> None:
+    curves, key = Curves(), "expected_calibration"
+    for split in ("train", "validation"):
+        curves.add(Reading(1, 1.0, split, {"loss": 1.0, key: 0.1}), ["loss", key])
+    console = Console(width=50, record=True, file=io.StringIO())
+    console.print(draw_dashboard(curves, ["loss", key], Room.of(50, 32)))
+    first, second = console.export_text().splitlines()[:2]
+    assert first.split() == ["loss", "t", "train", "v", "val", key]
+    assert second.rstrip().endswith("t train  v val")
+
+
+def test_a_curve_of_one_split_is_named_by_it() -> None:
+    curves = Curves()
+    curves.add(Reading(1, 1.0, "validation", {"loss": 1.0}), ["loss"])
+    assert screen(curves)[0].split() == ["loss", "v", "validation"]
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 32), (120, 50), (50, 24)])
 def test_fits_the_screen(width: int, height: int) -> None:
     lines = screen(told(), width, height)

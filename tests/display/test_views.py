@@ -13,7 +13,7 @@ import pytest
 from nnlab.core.contracts import EpochEnd, Reading
 from nnlab.display.open_view import open_view
 from nnlab.display.shown_summary import ShownSummary, write_summary
-from nnlab.display.views import RunAbout, View
+from nnlab.display.views import RunAbout, Speed, View
 
 ABOUT = RunAbout(
     name="digits",
@@ -68,6 +68,33 @@ def test_plain_lines_say_everything() -> None:
         "epoch  3/10  loss 0.3210 (val 0.1400)  accuracy 0.8520 (val 0.9550)  "
         "|grad| 0.42  lr 0.001  182k samples/s"
     )
+
+
+def test_the_speed_of_a_line_is_that_since_the_line_before() -> None:
+    """Windows of 2 s, 2 s and 8 s: an interrupted one is a part of it, and never the whole."""
+    speed = Speed()
+    for epoch, rate in ((0.4, 200.0), (0.8, 200.0), (1.0, 25.0)):
+        speed.add(Reading(0, epoch, "train", {"samples_per_second": rate}))
+        speed.add(Reading(0, epoch, "validation", {"samples_per_second": 7.0}))
+    assert speed.rate == pytest.approx(1000 / (2 + 2 + 8))  # of a thousand examples
+    speed.end_line()
+    assert speed.rate == pytest.approx(1000 / 12)  # until there is something to say
+    speed.add(Reading(0, 1.5, "train", {"samples_per_second": 500.0}))
+    assert speed.rate == pytest.approx(500.0)
+
+
+def test_each_line_has_its_own_speed() -> None:
+    stream = io.StringIO()
+    view = open_view(quiet=False, stream=stream)
+    view.start(ABOUT)
+    for epoch, rates in ((1, (400_000.0, 400_000.0, 46_600.0)), (2, (500.0, 500.0, 500.0))):
+        for part, rate in enumerate(rates, start=1):
+            done = epoch - 1 + part / 3
+            view.reading(Reading(epoch, done, "train", {"loss": 1.0, "samples_per_second": rate}))
+        view.epoch(EpochEnd(epoch, epoch))
+    first, second = stream.getvalue().splitlines()[3:]
+    assert first.endswith("113k samples/s")  # 3 / (1 / 400 + 1 / 400 + 1 / 46.6)
+    assert second.endswith("500 samples/s")
 
 
 @pytest.mark.parametrize("epochs", [1, 7, 39, 40, 41, 100, 1001, 5000])

@@ -224,7 +224,7 @@ class TestModel:
         run = nnlab.train(SHORT, data=(X, Y), model=network(), run_dir=tmp_path / "run")
         with pytest.raises(DataError, match="not those of the run"):
             nnlab.evaluate(run, data=(X, Y[::-1].copy()), model=network())
-        with pytest.raises(CheckpointError, match="have changed"):
+        with pytest.raises(CheckpointError, match="not those of the run"):
             nnlab.resume(run, data=(X, Y[::-1].copy()), model=network())
 
 

@@ -96,4 +96,5 @@ def test_many_configs(
 ) -> None:
     """600 that are drawn and 600 that are changed."""
     found = several(100, seed, tmp_path, capsys, changed=changed)
-    assert sum(n for (code, _), n in found.items() if code == 0) > (0 if changed else 20), found
+    # Else the test would be about refusing alone: 41 to 55 of 100 mutations were accepted.
+    assert sum(n for (code, _), n in found.items() if code == 0) >= 30, found

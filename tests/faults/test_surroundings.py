@@ -49,6 +49,31 @@ def begin(folder: Path, text: str = LONG, *words: str, **more: Any) -> "subproce
     return cast("subprocess.Popen[bytes]", process)
 
 
+BUILT = SHORT.replace("batch_size: 20", "batch_size: 20, threads: 1, compile: on")
+
+
+@pytest.mark.slow
+def test_two_processes_build_one_step_into_one_cache(tmp_path: Path) -> None:
+    """One builds and the other waits; both train to the same bits, and one package is kept."""
+    (tmp_path / "c.yaml").write_text(BUILT)
+    environment = {**os.environ, "NNLAB_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "nnlab", "train", "c.yaml", "--device", "cpu", "--run-dir"]
+    processes = [
+        subprocess.Popen(
+            [*command, name], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        )
+        for name in ("one", "two")
+    ]  # fmt: skip
+    told = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    assert not any("the steps are eager" in text for text in told), told
+    assert_equal_runs(tmp_path / "one", tmp_path / "two", board=True)
+    steps = tmp_path / "cache" / "steps"
+    assert len(list(steps.rglob("*.pt2"))) == 1
+    assert not [path for path in steps.rglob("*") if "draft" in path.name or "tmp" in path.name]
+
+
 @pytest.fixture(scope="module")
 def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from studio_serving import Served, opened, served
+from studio_serving import Page, Served, opened, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -158,6 +158,72 @@ class TestRuns:
             page.until("scene")
             page.send("stop")
             page.until("over")
+
+
+class TestForks:
+    def test_a_change_goes_on_from_now_and_the_run_before_stays(self, server: Served) -> None:
+        with opened(server) as page:
+            page.send("begin", playing=False)
+            parent = Path(page.until("scene")["run"])
+            page.send("step", count=5)
+            page.until("state", lambda e: e["step"] == 5)
+            page.send("fork", step="last", changes=["optimizer.lr=0.5"], playing=False)
+            told = page.until("forked")
+            assert (told["step"], told["run"]) == (5, f"long/{parent.name}")
+            assert {r["step"] for r in told["readings"]} == {0}
+            new = Path(page.until("scene")["run"])
+            # A soft stop makes no update more.
+            assert (read_summary(parent).status, read_summary(parent).steps) == ("interrupted", 5)
+            assert page.until("reading")["step"] == 5
+            text = next(e for e in reversed(page.events) if e["kind"] == "text")["text"]
+            assert f"start: {{run: long/{parent.name}, step: 5}}" in text
+            assert "# small" in text
+            assert "lr: 0.5" in (new / "config.yaml").read_text()
+            with opened(server) as later:
+                assert [e for e in later.events if e["kind"] == "forked"] == [told]
+            edit = {"parameter": "hidden1.weight", "at": [2, 1], "value": 9.0}
+            page.send("fork", step="init", edits=[edit], playing=False)
+            again = page.until("forked")
+            assert (again["step"], again["run"]) == (5, f"long/{new.name}")
+            assert "value: 9.0" in (Path(page.until("scene")["run"]) / "config.yaml").read_text()
+            page.send("stop")
+            page.until("over")
+            page.send("text", text=LONG, revision=page_revision(page))
+
+    def test_what_does_not_fit_is_refused_and_the_run_goes_on(self, server: Served) -> None:
+        with opened(server) as page:
+            page.send("begin", playing=False)
+            page.until("reading")
+            page.send("fork", step="last", changes=["optimizer.lr=-1"], playing=True)
+            assert "must be greater than 0" in page.until("refused")["why"]
+            page.send("fork", step=77, playing=True)
+            assert "no checkpoint of update 77 (it has 0)" in page.until("refused")["why"]
+            found = json.loads(server.ask("/api/checkpoints")[1])
+            assert found == [{"step": 0, "epoch": 0.0, "names": ["last", "best", "init"]}]
+            page.send("step", count=1)
+            page.until("state", lambda e: e["step"] == 1)
+            page.send("text", text=LONG, revision=page_revision(page))
+
+    def test_a_run_that_is_over_goes_on_for_twice_as_long(self, server: Served) -> None:
+        with opened(server) as page:
+            short = LONG.replace("epochs: 100000", "epochs: 3")
+            page.send("text", text=short, revision=page_revision(page))
+            page.until("text", lambda e: e["text"] == short)
+            page.send("begin", playing=True)
+            page.until("summary", lambda e: e["status"] == "completed")
+            page.until("over")
+            page.send("fork", step="last", playing=True)
+            page.until("forked")
+            assert "epochs: 6" in next(
+                e["text"] for e in reversed(page.events) if e["kind"] == "text"
+            )
+            assert page.until("summary")["status"] == "completed"
+            page.until("over")
+            page.send("text", text=LONG, revision=page_revision(page))
+
+
+def page_revision(page: Page) -> int:
+    return next(e["revision"] for e in reversed(page.events) if "revision" in e)
 
 
 class TestOpening:

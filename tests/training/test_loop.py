@@ -173,7 +173,7 @@ def test_stops_after_its_minutes() -> None:
     assert events[-1].status == "time_limit"
 
 
-def test_a_request_to_stop_ends_after_the_update_at_hand_and_saves() -> None:
+def test_a_request_to_stop_ends_before_the_next_update_and_saves() -> None:
     step = CountingStep()
     run = trainer(step, pace=Pace(100), limits=Limits(steps=1000))
     events: list[Event] = []
@@ -181,7 +181,7 @@ def test_a_request_to_stop_ends_after_the_update_at_hand_and_saves() -> None:
         events.append(event)
         if isinstance(event, EpochEnd) and event.epoch == 2:
             run.stop("asked")
-    assert len(step.rows) == 9
+    assert len(step.rows) == 8
     assert isinstance(events[-2], SaveDue)
     assert events[-1] == Stopped("interrupted", "asked")
 

@@ -3,18 +3,19 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 from nnlab.commands.bench.build_step import StepBuild
 from nnlab.commands.bench.measuring import OURS, BenchOptions, BenchResult, Timing, Timings
 from nnlab.commands.bench.roofline import Roofline
 from nnlab.commands.bench.spread import Spread, ratio_of, seconds_per_step, spread_of
 from nnlab.commands.bench.work import Work
+from nnlab.commands.plain import plain_fields
 from nnlab.core.package import package_version
 
 
@@ -28,6 +29,16 @@ class MachineFacts:
     peer_threads: int
     platform: str
     load: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """What ran: of nnlab, of what it stands on, and by peer of the libraries that it used."""
+
+    nnlab: str
+    python: str
+    torch: str
+    peers: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,7 @@ class BenchFacts:
     name: str
     date: str
     machine: MachineFacts
-    versions: Mapping[str, Any]
+    versions: VersionFacts
     work: WorkFacts
     repeats: int
     import_torch: ImportFacts
@@ -120,7 +131,7 @@ class BenchFacts:
 
     def plain(self) -> dict[str, Any]:
         """One JSON object."""
-        return cast("dict[str, Any]", _plain(self))
+        return plain_fields(self)
 
 
 def bench_facts(work: Work, asked: BenchOptions, measured: BenchResult) -> BenchFacts:
@@ -203,24 +214,6 @@ def _known(values: Sequence[float | None]) -> Spread | None:
     return spread_of(found) if found else None
 
 
-def _plain(value: Any) -> Any:
-    """Facts as JSON has them, field by field in their order."""
-    if isinstance(value, Spread):
-        return {"median": value.median, "min": value.least, "max": value.most}
-    if isinstance(value, StepBuild):
-        return value.plain()
-    if isinstance(value, Roofline):
-        return value._asdict()
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        items = cast("Mapping[str, Any]", value).items()
-        return {key: _plain(inner) for key, inner in items}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in cast("list[Any]", value)]
-    return value
-
-
 def _work(work: Work) -> WorkFacts:
     return WorkFacts(
         parameters=work.experiment.design.parameters,
@@ -257,7 +250,6 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _versions(measured: BenchResult) -> dict[str, Any]:
+def _versions(measured: BenchResult) -> VersionFacts:
     theirs = {n: t.versions for n, t in measured.programs.items() if n != OURS}
-    own = {"python": platform.python_version(), "torch": version("torch")}
-    return {OURS: package_version(), **own, "peers": theirs}
+    return VersionFacts(package_version(), platform.python_version(), version("torch"), theirs)

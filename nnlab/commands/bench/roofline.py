@@ -7,8 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import NamedTuple
 
 _SIDE = 1024
 """Of the matrices: 12 MB in all, 2 GFLOP a product."""
@@ -17,7 +17,8 @@ COPIED = 256 * 2**20
 _SECONDS = 1.0
 
 
-class Roofline(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Roofline:
     """The two roofs. Williams, Waterman & Patterson 2009, "Roofline", CACM 52(4).
 
     Attributes:
@@ -68,4 +69,4 @@ def _free() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measure_machine(int(sys.argv[1]))._asdict()) + "\n")
+    sys.stdout.write(json.dumps(asdict(measure_machine(int(sys.argv[1])))) + "\n")

@@ -12,6 +12,10 @@ class Spread(NamedTuple):
     least: float
     most: float
 
+    def plain(self) -> dict[str, float]:
+        """For JSON."""
+        return {"median": self.median, "min": self.least, "max": self.most}
+
 
 def spread_of(values: Sequence[float]) -> Spread:
     """Median, least and greatest of at least one value."""

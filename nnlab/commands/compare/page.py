@@ -10,7 +10,7 @@ from nnlab.commands.compare.variants import Variant, by_variant
 from nnlab.comparison.curves import average_curve, lines_of
 from nnlab.comparison.result import mean_with_interval
 from nnlab.config.described import plain_text
-from nnlab.core.text import render_text, text_grid
+from nnlab.core.text import render_text, text_grid, text_grids
 from nnlab.core.wrap import terminal_width
 from nnlab.display.text_chart import Drawn, curve_color, text_chart, wants_log_axis
 
@@ -63,15 +63,12 @@ def parts_of(found: Compared, width: int) -> list[Any]:
     return [*parts, *([""] if found.notes else ()), *(f"note: {note}" for note in found.notes)]
 
 
-def _legend(found: Compared) -> Iterator[Any]:
-    from rich.text import Text
-
+def _legend(found: Compared) -> list[Any]:
     head, rows = runs_table(found)
-    table: Any = text_grid((), head=head, whole=(0, 1, 2, 3), right=(5, 6, 7))
-    styles = {v.letter: curve_color(number) for number, v in enumerate(found.variants)}
-    for row in rows:
-        table.add_row(Text(row[0], style=styles[row[0]]), *row[1:])
-    yield table
+    colors = {v.letter: curve_color(number) for number, v in enumerate(found.variants)}
+    right = range(len(head) - 3, len(head))
+    tables = text_grids(rows, head=head, right=right, kept=2, styles=[colors[r[0]] for r in rows])
+    return [part for table in tables for part in ("", table)][1:]
 
 
 def runs_table(found: Compared) -> tuple[tuple[str, ...], _Rows]:

@@ -197,7 +197,7 @@ def _about(folder: Path, summary: Summary, experiment: Experiment) -> tuple[str,
     config, size = experiment.config, experiment.design.parameters
     return (
         f"{short_path(folder)}: {summary.status.replace('_', ' ')}, {summary.steps:,} steps",
-        f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
+        f"{config.model.kind} of {size:,} parameters on {config.data.called}, "
         f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
     )
 
@@ -222,8 +222,8 @@ def _remarks(first: dict[str, Any], last: dict[str, Any]) -> tuple[str, ...]:
         return ("no probe of the layers was recorded (log.probes: auto records them)",)
     return (
         f"gradient per weight at step {last['step']:,} and at step {first['step']:,}; update: its "
-        "length over",
-        "that of the weights; spread: deviation of the activations (nnlab menu readings)",
+        "length over that of the weights; spread: deviation of the activations (nnlab menu "
+        "readings)",
     )
 
 

@@ -14,7 +14,7 @@ from nnlab.models.module import ModuleConfig
 from nnlab.parts.losses.function import FunctionConfig
 from nnlab.runs.finished.recorded_design import recorded_design
 from nnlab.runs.finished.reopen import of_run
-from nnlab.runs.folder.data_json import read_data, shape_of
+from nnlab.runs.folder.data_json import changed_data, read_data, shape_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.weights.beginning import with_first_weights
 
@@ -65,8 +65,8 @@ def reopen_for_doctor(folder: Path, handed: Handed) -> Reopened:
     if "data" in gone:
         return Reopened(experiment, None, missing, complete)
     examples = experiment.load()
-    if config.data.handed and read_env(folder).get("data") != examples.digest:
-        raise CheckpointError(f"{folder}: the data are not those of the run (SHA-256 differs)")
+    if config.data.handed and (changed := changed_data(read_env(folder), examples)):
+        raise CheckpointError(f"{folder}: {changed}")
     return Reopened(experiment, examples, missing, complete)
 
 

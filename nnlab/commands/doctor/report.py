@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from nnlab.core.finding import Finding
-from nnlab.core.text import render_text, text_grid
+from nnlab.core.text import render_text, text_grids
 from nnlab.core.wrap import terminal_width
 from nnlab.diagnosis.story import effects_of
 from nnlab.diagnosis.watcher import TOPICS, Looked
@@ -24,11 +24,13 @@ class Column:
         title: of the column.
         key: in JSON.
         form: how it is written.
+        beside: whether it belongs to the column before it, and is never parted from it.
     """
 
     title: str
     key: str
     form: str = ".1e"
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class DoctorReport:
         """For a person, as wide as the terminal; 80 columns where there is none."""
         parts: list[Any] = [*self.about]
         if self.layers:
-            parts += ["", self._table()]
+            for table in self._tables():
+                parts += ["", table]
         if self.remarks:
             parts += ["", *self.remarks]
         at = len(parts)  # from here on lines that must not be broken anew
@@ -116,14 +119,19 @@ class DoctorReport:
             lines += wrapped(f"not looked for: {', '.join(names)}; {reason}", indent="")
         return lines
 
-    def _table(self) -> Any:
-        names = [column.title for column in self.columns]
+    def _tables(self) -> list[Any]:
+        """The layers' numbers."""
         rows = [
             (name, *(_cell(values.get(column.key), column.form) for column in self.columns))
             for name, values in _few(self.layers)
         ]
-        numbers = range(1, len(names) + 1)
-        return text_grid(rows, head=("layer", *names), right=tuple(numbers), whole=(0, *numbers))
+        numbered = list(enumerate(self.columns, start=1))
+        return text_grids(
+            rows,
+            head=("layer", *(column.title for column in self.columns)),
+            right=[number for number, _ in numbered],
+            beside=[number for number, column in numbered if column.beside],
+        )
 
 
 def _explained(effects: Sequence[Finding]) -> list[str]:
@@ -140,7 +148,7 @@ def _told(finding: Finding, report: DoctorReport) -> list[str]:
     since = f", since step {finding.since:,}" if finding.since else ""
     lines = [f"{finding.level.upper()}  {finding.title}{where}{since}"]
     if finding.measured is not None:
-        lines.append(f"{_INDENT}{finding.measure}")
+        lines += wrapped(finding.measure)
     lines += wrapped(finding.meaning)
     if finding.remedy:
         called = report.handed

@@ -9,7 +9,8 @@ import torch
 
 from nnlab.commands.doctor.depth import by_depth
 from nnlab.commands.doctor.report import Column, DoctorReport
-from nnlab.comparison.comparison import SettledComparison
+from nnlab.comparison.comparison import Comparison, SettledComparison
+from nnlab.config.loading import bundled_configs
 from nnlab.core.contracts import Examples, Split
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks.weights import symmetric_units
@@ -32,11 +33,11 @@ FALL = 0.5
 """Of its loss so much must be left at most."""
 _COLUMNS = (
     Column("signal", "signal"),
-    Column("theory", "signal_theory"),
+    Column("theory", "signal_theory", beside=True),
     Column("gradient", "gradient"),
-    Column("theory", "gradient_theory"),
+    Column("theory", "gradient_theory", beside=True),
     Column("likeness", "likeness", ".2f"),
-    Column("theory", "likeness_theory", ".2f"),
+    Column("theory", "likeness_theory", ".2f", beside=True),
     Column("dead", "dead_units", ".0%"),
     Column("sat.", "saturated", ".0%"),
 )
@@ -56,7 +57,6 @@ def examine_config(
         DataError: its data are missing or damaged.
     """
     comparison, experiment = settled.comparison, settled.first
-    file = comparison.origins.file
     device = torch.device("cpu")
     examples = experiment.load()
     facts = facts_of(experiment, examples, doubles=True)
@@ -78,17 +78,18 @@ def examine_config(
             watcher.read(0, "train", {})
             findings += watcher.findings.values()
             first = {}
-    several = (
-        f"; of {len(comparison.members)} runs the first" if len(comparison.members) > 1 else ""
-    )
     return DoctorReport(
-        about=(f"{file}: not trained{several}", *_about(experiment, examples, facts, first)),
+        about=(_title(comparison, name), *_about(experiment, examples, facts, first)),
         findings=tuple(tell_story(findings)),
         columns=_COLUMNS,
         layers=layers,
         remarks=(*_legend(layers), *data_notes(examples)),
         looked=_looked(watcher, facts),
-        facts={"config": file, "first_loss": first.get("loss"), "blind_loss": _blind(facts)},
+        facts={
+            "config": comparison.origins.file,
+            "first_loss": first.get("loss"),
+            "blind_loss": _blind(facts),
+        },
         command=f"nnlab train {quote(name)}",
         changes=tuple(overrides),
     )
@@ -175,12 +176,20 @@ def _small_batch(
     ]
 
 
+def _title(comparison: Comparison, name: str) -> str:
+    """What was looked at: a bundled config by its name, others by their file."""
+    runs = len(comparison.members)
+    several = f"; of {runs} runs the first" if runs > 1 else ""
+    file = name if name in bundled_configs() else comparison.origins.file
+    return f"{file}: not trained{several}"
+
+
 def _about(
     experiment: Experiment, examples: Examples, facts: Facts, first: dict[str, float]
 ) -> tuple[str, ...]:
     config, size = experiment.config, experiment.design.parameters
     lines = [
-        f"{config.model.kind} of {size:,} parameters on {config.data.kind}, "
+        f"{config.model.kind} of {size:,} parameters on {config.data.called}, "
         f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
     ]
     blind, shape = _blind(facts), experiment.shape
@@ -209,7 +218,7 @@ def _legend(layers: dict[str, Any]) -> tuple[str, ...]:
     if not layers:
         return ()
     return (
-        "signal: root mean square of the pre-activations; gradient: of the loss by",
-        "them, over the last layer's; likeness: mean cosine of two examples; theory:",
-        "of wide layers (Poole 2016, Schoenholz 2017), from the first measured ones",
+        "signal: root mean square of the pre-activations; gradient: of the loss by them, over the "
+        "last layer's; likeness: mean cosine of two examples; theory: of wide layers (Poole 2016, "
+        "Schoenholz 2017), from the first measured ones",
     )

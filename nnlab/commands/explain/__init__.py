@@ -30,7 +30,6 @@ def explain(
 
     Writes a page into RUN/eval/: integrated gradients, occlusion, Grad-CAM, saliency, SmoothGrad,
     and for each whether it sees what was learned: it must change when weights become random.
-    Example: nnlab explain digits_cnn/1 --row 12 --class 3
     """
     from nnlab.runs.folder.find import find_run
 

@@ -26,7 +26,7 @@ def export(
 
     ONNX files and exported programs take rows as in your data, not scaled: scaling and the softmax
     are inside. They answer stored rows before they are kept, and the largest difference from nnlab
-    predict is printed. Example: nnlab export iris/1 --to onnx --out iris.onnx
+    predict is printed.
     """
     from nnlab.runs.folder.find import find_run
 

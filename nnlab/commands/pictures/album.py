@@ -7,10 +7,12 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from nnlab.commands.pictures.contact_sheet import contact_sheet
 from nnlab.core import files
+from nnlab.core.contracts import Reading
 from nnlab.core.errors import CheckpointError
 from nnlab.display.pictures.drawing import figure_png
-from nnlab.display.pictures.family import Moment
+from nnlab.display.pictures.family import Arrays, Moment, Picture
 from nnlab.runs.building.build import place_network
 from nnlab.runs.finished.reopen import reopen_run, restore_network
 from nnlab.runs.folder import checkpoint
@@ -18,6 +20,7 @@ from nnlab.runs.folder.metrics import read_history, readings_of
 from nnlab.runs.observers.gallery import pictures_of, scene_of
 from nnlab.training import device as devices
 
+SHEET = "contact-sheet.png"
 PICTURE_NAMES: tuple[checkpoint.Pointer, ...] = ("init", "best", "last")
 
 
@@ -52,7 +55,7 @@ def draw(run: Path, out: Path | None = None, form: FileForm = _USUAL) -> list[Pa
         form: of the files.
 
     Returns:
-        The files: "decision-boundary.best.png".
+        The files: "decision-boundary.best.png", and all of them on one sheet.
 
     Raises:
         CheckpointError: the run has no sound checkpoint, or the data are not those of the run.
@@ -69,27 +72,46 @@ def draw(run: Path, out: Path | None = None, form: FileForm = _USUAL) -> list[Pa
     with files.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
+    small: dict[str, dict[str, bytes]] = {}
     seen = 0
     with devices.torch_settings(threads=cpu_count() or 1, deterministic=False):
         for name in PICTURE_NAMES:
             step = checkpoint.named_checkpoint(run / "checkpoints", name).step
             network.load_state_dict(restore_network(run, experiment, name).state_dict())
-            while seen < len(readings) and readings[seen].step <= step:
-                for picture in pictures:
-                    picture.see(readings[seen])
-                seen += 1
+            seen = _see(pictures, readings, seen, step)
             moment = Moment(step, step / experiment.per_epoch)
             for picture in pictures:
                 if picture.cumulative and name != "last":
                     continue
                 if (arrays := picture.arrays()) is not None:
                     file = folder / f"{slug(picture.title)}.{name}.{form.format}"
-                    image = figure_png(
-                        type(picture), arrays, moment, dpi=form.dpi, format=form.format
-                    )
+                    image, preview = _both_forms(type(picture), arrays, moment, form)
+                    small.setdefault(picture.title, {})[name] = preview
                     files.write_file(file, image)
                     written.append(file)
+    if small:
+        files.write_file(folder / SHEET, contact_sheet(small, PICTURE_NAMES))
+        written.append(folder / SHEET)
     return written
+
+
+def _see(pictures: Sequence[Picture], readings: Sequence[Reading], first: int, step: int) -> int:
+    """Shows the pictures the readings from the first up to a step; how many they have seen."""
+    while first < len(readings) and readings[first].step <= step:
+        for picture in pictures:
+            picture.see(readings[first])
+        first += 1
+    return first
+
+
+def _both_forms(
+    kind: type[Picture], arrays: Arrays, moment: Moment, form: FileForm
+) -> tuple[bytes, bytes]:
+    """A picture as a file of this form, and as a PNG file for the sheet."""
+    image = figure_png(kind, arrays, moment, dpi=form.dpi, format=form.format)
+    if form.format == "png":
+        return image, image
+    return image, figure_png(kind, arrays, moment, dpi=_USUAL.dpi)
 
 
 def slug(title: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
-from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, plain_numbers
+from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, other_unit, plain_numbers
 from nnlab.parts.datasets.files.sheets.notation import ISO, day_number
 from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
@@ -165,15 +165,30 @@ def _number(sheet: Sheet, name: str, row: int, wanted: Wanted, told: "_Told") ->
     if form is not None:
         value = day_number(cell, form or ISO)
     elif name in wanted.described.numeric:
+        if why := _odd_unit(cell, name, wanted):
+            told.leave(row, f"{sheet.where(row)}: {why}")
+            return np.nan
         found = notation.loose(cell)
         value = None if found is None else found[0]
     else:
         value = notation.number(cell)
     if value is None:
         what = "a number" if form is None else "a date as this run knows them"
+        known = form is None and notation.loose(cell) is not None
+        what += ", and the run was trained on numbers alone" if known else ""
         told.leave(row, f"{sheet.where(row)}: column {name!r}: {cell!r} is not {what}")
         return np.nan
     return value
+
+
+def _odd_unit(cell: str, name: str, wanted: Wanted) -> str:
+    """Why the unit of a cell cannot be that of the run; empty where it is."""
+    unit, found = wanted.described.unit_of(name), wanted.notation.loose(cell)
+    if unit is None or found is None or found[1] in ("", unit):
+        return ""
+    if not unit:
+        return f"column {name!r}: {cell!r} has a unit, and the run was trained on numbers alone"
+    return other_unit(name, cell, unit, found[1])
 
 
 def _one_hot(
@@ -300,6 +315,6 @@ def _value(cell: str, name: str, wanted: Wanted) -> float | None:
     if (form := wanted.described.form_of(name)) is not None:
         return day_number(cell, form or ISO)
     if name in wanted.described.numeric:
-        found = wanted.notation.loose(cell)
+        found = None if _odd_unit(cell, name, wanted) else wanted.notation.loose(cell)
         return None if found is None else found[0]
     return wanted.notation.number(cell)

@@ -4,12 +4,19 @@ The log loss of p^(1/T) is convex in b = 1/T. Its slope there, of one example of
 E_b[l] - l_y, where l are the log probabilities and E_b the mean under those of b.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nnlab.commands.report.facts import (
+    AppliedTemperature,
+    Calibration,
+    CalibrationMeasures,
+    FittedTemperature,
+    ReliabilityBin,
+)
 from nnlab.commands.report.intervals import Floats, Interval, percentile_interval, resamples
 from nnlab.parts.scores.probabilities import BINS, brier_scores, confidence_bins, log_losses
 
@@ -109,51 +116,42 @@ def _crossings(slopes: Floats, places: Floats) -> Floats:
     return places[last] + np.clip(share, 0.0, 1.0) * (places[last + 1] - places[last])
 
 
-def calibration_facts(
+def judge_calibration(
     probabilities: Floats,
     actual: NDArray[np.int64],
     fitting: tuple[Floats, NDArray[np.int64]] | None,
-) -> dict[str, Any]:
+) -> Calibration:
     """What is told of a split's calibration.
 
     Args:
         probabilities: (N, K).
-        actual: (N,).
+        actual: (N,) class numbers.
         fitting: those of the validation split, which the temperature is fitted on; None without.
     """
-    found: dict[str, Any] = {"bins": BINS, "before": _told(probabilities, actual)}
+    before = _measures(probabilities, actual)
     if fitting is None:
-        return found
-    fitted = fit_temperature(*fitting)
-    found |= {"temperature": None, "fitted_on": len(fitting[1])}
-    if fitted is None:
-        return found
-    low, high = fitted.interval or (None, None)
-    after = _told(cooled(probabilities, fitted.value), actual)
-    one_sided = low is not None and high is not None and not low <= 1.0 <= high
-    falls = after["log_loss"] < found["before"]["log_loss"]
-    return found | {
-        "temperature": fitted.value,
-        "temperature_low": low,
-        "temperature_high": high,
-        "after": after,
-        "shown": one_sided and falls,
-    }
+        return Calibration(BINS, before)
+    best, rows = fit_temperature(*fitting), len(fitting[1])
+    if best is None:
+        return Calibration(BINS, before, FittedTemperature(None, rows))
+    after = _measures(cooled(probabilities, best.value), actual)
+    one_sided = best.interval is not None and not best.interval.low <= 1.0 <= best.interval.high
+    low, high = best.interval or (None, None)
+    applied = AppliedTemperature(low, high, after, one_sided and after.log_loss < before.log_loss)
+    return Calibration(BINS, before, FittedTemperature(best.value, rows, applied))
 
 
-def _told(probabilities: Floats, actual: NDArray[np.int64]) -> dict[str, Any]:
+def _measures(probabilities: Floats, actual: NDArray[np.int64]) -> CalibrationMeasures:
     p, right = torch.from_numpy(probabilities).double(), torch.from_numpy(actual)
     bins = confidence_bins(p, right)
     rows = zip(bins.counts, bins.confidence, bins.accuracy, strict=True)
-    keys = ("low", "high", "examples", "confidence", "accuracy")
-    return {
-        "expected_calibration_error": bins.error,
-        "log_loss": float(log_losses(p, right).mean()),
-        "brier": float(brier_scores(p, right).mean()),
-        "confidence": float(probabilities.max(axis=1).mean()),
-        "accuracy": float((probabilities.argmax(axis=1) == actual).mean()),
-        "reliability": [
-            dict(zip(keys, (k / BINS, (k + 1) / BINS, *row), strict=True))
-            for k, row in enumerate(rows)
-        ],
-    }
+    return CalibrationMeasures(
+        expected_calibration_error=bins.error,
+        log_loss=float(log_losses(p, right).mean()),
+        brier=float(brier_scores(p, right).mean()),
+        confidence=float(probabilities.max(axis=1).mean()),
+        accuracy=float((probabilities.argmax(axis=1) == actual).mean()),
+        reliability=tuple(
+            ReliabilityBin(k / BINS, (k + 1) / BINS, *row) for k, row in enumerate(rows)
+        ),
+    )

@@ -1,6 +1,8 @@
 """One split as a network sees it: what was right, what it says, how sure it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,3 +112,24 @@ def probabilities_of(experiment: Experiment, outputs: Tensor) -> Floats | None:
         return found[:, -shape.outputs :].numpy()
     behind = loss.probabilities_behind(activation.kind)
     return None if behind is None else behind(outputs).numpy()
+
+
+def orders_of(case: Case) -> Sequence[tuple[int, Floats, Any]]:
+    """(class, (N,) what examples are ordered by, (N,) which are of it), of classes with an order.
+
+    Two classes are one order, by the second; K classes and labels are each against the rest.
+    """
+    shape = case.opened.experiment.shape
+    columns = case.outputs.numpy() if case.probabilities is None else case.probabilities
+    if shape.task == "labels":
+        marks = case.actual > 0
+    else:
+        marks = case.actual[:, None] == np.arange(shape.outputs)
+        if shape.outputs == 2:
+            last = columns[:, -1] - (columns[:, 0] if columns.shape[1] == 2 else 0.0)
+            return [(1, last, marks[:, 1])] if 0 < marks[:, 1].sum() < len(marks) else []
+    return [
+        (k, columns[:, k], marks[:, k])
+        for k in range(shape.outputs)
+        if 0 < marks[:, k].sum() < len(marks)
+    ]

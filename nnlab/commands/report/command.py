@@ -3,47 +3,37 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from nnlab.commands.plain import IN_PLACE, plain_fields
 from nnlab.commands.report.cases import Case, case_of, refuse_own
-from nnlab.commands.report.content import (
-    are_images,
-    comparison_of,
-    config_text,
-    content_of,
-    finite,
-    named_values,
-    peak_of,
-    refuse_others,
-    thumbnail_uri,
-)
-from nnlab.commands.report.learned.facts import how_it_learned, how_they_learned
-from nnlab.commands.report.page import page_of, page_of_comparison
+from nnlab.commands.report.content import refuse_others, report_run, report_runs
+from nnlab.commands.report.html.page import page_of_run, page_of_runs
+from nnlab.commands.report.report import RunReport, RunsReport
 from nnlab.core import files
 from nnlab.core.contracts import Split
 from nnlab.core.errors import ConfigError
 from nnlab.runs.finished.evaluate import eval_folder
 from nnlab.runs.finished.reopen import open_run
-from nnlab.runs.folder import looks
 from nnlab.runs.folder.find import COMPARISON_FILE
-from nnlab.runs.folder.looks import LookCounts
 from nnlab.training import device as devices
 
 
-class _Report(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Written:
     """A finished report.
 
     Attributes:
         page: the file.
-        content: the same as data.
+        report: what stands in it.
     """
 
     page: Path
-    content: dict[str, Any]
+    report: RunReport | RunsReport = field(metadata=IN_PLACE)
 
 
-def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto") -> _Report:
+def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "auto") -> _Written:
     """Judges the best checkpoint of a run, or of several side by side, and writes the page.
 
     A look at the test split is counted for each run.
@@ -62,26 +52,16 @@ def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "
         refuse_own(opened)
         cases.append(case_of(opened, split))
         refuse_others(cases)
-    content = content_of(cases[0]) if len(cases) == 1 else comparison_of(cases)
-    if split == "test":
-        for case in cases:
-            looks.count_look(case.opened.run, case.opened.examples, command="report")
-        content["looks"] = looks.looks_so_far(runs)._asdict()
     if len(cases) == 1:
-        _illustrate(content, cases[0])
-        learned = how_it_learned(cases[0].opened)
-        content["learning"] = finite(learned.plain())
-        page, name = page_of(content, config_text(runs[0]), learned), f"{split}.html"
+        report = report_run(cases[0])
+        page, name = page_of_run(report), f"{split}.html"
     else:
-        labels = [run["label"] for run in content["runs"]]
-        learned = how_they_learned([case.opened for case in cases], labels)
-        page, name = page_of_comparison(content, learned), f"{split}-comparison.html"
+        report = report_runs(cases)
+        page, name = page_of_runs(report), f"{split}-comparison.html"
     folder = runs[0].parent if _one_comparison(runs) else runs[0]
     path = eval_folder(folder) / name
     files.write_file(path, page)
-    for one in content.get("worst", ()):
-        one.pop("picture", None)
-    return _Report(path, {"page": str(path), **content})
+    return _Written(path, report)
 
 
 def _one_comparison(runs: Sequence[Path]) -> bool:
@@ -101,19 +81,7 @@ def report_text(runs: Sequence[Path], *, split: Split, device: str, as_json: boo
     """
     found = write_report(runs, split=split, device=device)
     if as_json:
-        return json.dumps(found.content, allow_nan=False) + "\n"
-    if "looks" in found.content:
-        sys.stderr.write(LookCounts(**found.content["looks"]).sentence + "\n")
+        return json.dumps(plain_fields(found), allow_nan=False) + "\n"
+    if found.report.looks is not None:
+        sys.stderr.write(found.report.looks.sentence + "\n")
     return f"{found.page}\n"
-
-
-def _illustrate(content: dict[str, Any], case: Case) -> None:
-    """Puts to each of the worst examples what can be seen of it."""
-    examples, worst = case.opened.examples, content["worst"]
-    if are_images(examples):
-        peak = peak_of(examples, [one["row"] for one in worst])
-        for one in worst:
-            one["picture"] = thumbnail_uri(examples, one["row"], peak)
-    elif len(examples.shape.inputs) == 1:
-        for one in worst:
-            one["values"] = named_values(examples, one["row"])

@@ -1,57 +1,69 @@
-"""All that a report says, as plain data: what `--json` prints and the page shows."""
+"""All that a report says, as typed facts: what `--json` prints and the page shows.
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
+A section is a field here, its facts and how they are found are a module beside this one, and
+`sections.py` shows it; docs/architecture.md lists what a new one touches.
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from io import BytesIO
-from math import isfinite
 from os.path import commonpath
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlab.commands.report import classes, noise_inputs, regression
-from nnlab.commands.report import scores as pairs
-from nnlab.commands.report.calibration import calibration_facts
+from nnlab.commands.report import classes
+from nnlab.commands.report.calibration import judge_calibration
 from nnlab.commands.report.cases import Case, case_of
-from nnlab.commands.report.intervals import CONFIDENCE
-from nnlab.commands.report.scores import scores_of_case
+from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers
+from nnlab.commands.report.intervals import CONFIDENCE, Floats
+from nnlab.commands.report.learned.record import how_it_learned, how_they_learned
+from nnlab.commands.report.noise_inputs import sureness_on_noise
+from nnlab.commands.report.regression import describe_columns, worst_predicted
+from nnlab.commands.report.report import (
+    ComparedClass,
+    ComparedRun,
+    JudgedRun,
+    RunReport,
+    RunsReport,
+)
+from nnlab.commands.report.scores import compare_pairs, scores_of_case
 from nnlab.config.loading import load_config
-from nnlab.core.contracts import Examples
 from nnlab.core.errors import ConfigError
 from nnlab.core.package import package_version
 from nnlab.runs.finished.reopen import Opened
+from nnlab.runs.folder import looks
+from nnlab.runs.folder.looks import LookCounts
 from nnlab.runs.folder.summary import read_summary
 
 _FORMAT = 1
 
 
-def content_of(case: Case) -> dict[str, Any]:
-    """The report of one run on one split."""
-    scores = scores_of_case(case)
-    found: dict[str, Any] = {
-        **_about([case]),
-        "run": head(case.opened),
-        "scores": [one.plain() for one in scores],
-    }
-    task = case.opened.experiment.shape.task
-    if task == "regression":
-        found |= {
-            "columns": regression.column_facts(case),
-            "worst": regression.worst_predicted(case),
-        }
-    else:
-        found |= _of_classes(case) if task == "classes" else _of_labels(case)
-        found["meaningless_inputs"] = noise_inputs.sureness_on_noise(case)
-    return finite(found)
-
-
-def comparison_of(cases: Sequence[Case]) -> dict[str, Any]:
-    """The report of several runs side by side.
+def report_run(case: Case) -> RunReport:
+    """Judges one run; a look at the test split is counted.
 
     Raises:
+        CheckpointError: its record cannot be read.
+    """
+    task = case.opened.experiment.shape.task
+    of = {"classes": _of_classes, "labels": _of_labels, "regression": _of_numbers}[task]
+    return RunReport(
+        about=_about([case]),
+        run=_head(case.opened),
+        scores=scores_of_case(case),
+        answers=of(case),
+        looks=_count_looks([case]),
+        learning=how_it_learned(case.opened),
+        config=_config_text(case.opened.run),
+    )
+
+
+def report_runs(cases: Sequence[Case]) -> RunsReport:
+    """Judges several runs side by side; a look at the test split is counted for each.
+
+    Raises:
+        CheckpointError: the record of one cannot be read.
         ConfigError: they do not answer the same examples.
     """
     refuse_others(cases)
@@ -62,14 +74,25 @@ def comparison_of(cases: Sequence[Case]) -> dict[str, Any]:
     if task != "regression":
         same = [case.actual == case.predicted for case in cases]
         right = [one.all(axis=1) if task == "labels" else one for one in same]
-    runs = [
-        {"label": name, **head(case.opened), "scores": [one.plain() for one in found.values()]}
-        for name, case, found in zip(names, cases, scores, strict=True)
-    ]
-    found = {**_about(cases), "runs": runs, "pairs": pairs.compare_pairs(names, scores, right)}
-    if task != "regression":
-        found["classes"] = _side_by_side(cases)
-    return finite(found)
+    return RunsReport(
+        about=_about(cases),
+        runs=[
+            ComparedRun(name, _head(case.opened), [*found.values()])
+            for name, case, found in zip(names, cases, scores, strict=True)
+        ],
+        pairs=compare_pairs(names, scores, right),
+        classes=None if task == "regression" else _side_by_side(cases),
+        looks=_count_looks(cases),
+        learning=how_they_learned([case.opened for case in cases], names),
+    )
+
+
+def _count_looks(cases: Sequence[Case]) -> LookCounts | None:
+    if cases[0].split != "test":
+        return None
+    for case in cases:
+        looks.count_look(case.opened.run, case.opened.examples, command="report")
+    return looks.looks_so_far([case.opened.run for case in cases])
 
 
 def labels_of(runs: Sequence[Path]) -> list[str]:
@@ -79,59 +102,59 @@ def labels_of(runs: Sequence[Path]) -> list[str]:
     return [run.relative_to(shared.parent).as_posix() for run in whole]
 
 
-def _about(cases: Sequence[Case]) -> dict[str, Any]:
-    """What is judged, and when."""
+def _about(cases: Sequence[Case]) -> Judged:
     opened, split = cases[0].opened, cases[0].split
     shape = opened.experiment.shape
-    return {
-        "format": _FORMAT,
-        "split": split,
-        "samples": len(cases[0].losses),
-        "task": shape.task,
-        "names": list(shape.classes),
-        "data": opened.experiment.config.data.kind,
-        "digest": opened.examples.digest,
-        "confidence": CONFIDENCE,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "nnlab": package_version(),
-        "device": str(opened.device),
-        "target_columns": _target_names(opened),
-    }
+    return Judged(
+        format=_FORMAT,
+        split=split,
+        samples=len(cases[0].losses),
+        task=shape.task,
+        names=shape.classes,
+        data=opened.experiment.config.data.called,
+        digest=opened.examples.digest,
+        confidence=CONFIDENCE,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        nnlab=package_version(),
+        device=str(opened.device),
+        target_columns=_target_names(opened),
+    )
 
 
-def _target_names(opened: Opened) -> list[str]:
+def _target_names(opened: Opened) -> tuple[str, ...]:
     """The columns that a regression predicts, as far as the data call them something."""
     shape = opened.experiment.shape
     if shape.task != "regression":
-        return []
+        return ()
     found: Any = getattr(opened.experiment.config.data, "target", None)
-    names: list[str] = [found] if isinstance(found, str) else list(found or ())
+    names: tuple[str, ...] = (found,) if isinstance(found, str) else tuple(found or ())
     if len(names) == shape.outputs:
         return names
-    return ["target"] if shape.outputs == 1 else [f"target {k + 1}" for k in range(shape.outputs)]
+    if shape.outputs == 1:
+        return ("target",)
+    return tuple(f"target {k + 1}" for k in range(shape.outputs))
 
 
-def head(opened: Opened) -> dict[str, Any]:
-    """The run, its checkpoint, and its config in a few words."""
+def _head(opened: Opened) -> JudgedRun:
     experiment, summary = opened.experiment, read_summary(opened.run)
     config = experiment.config
-    return {
-        "folder": opened.name,
-        "name": summary.name,
-        "status": summary.status,
-        "step": opened.step,
-        "epoch": opened.step / experiment.per_epoch,
-        "epochs": summary.epochs,
-        "chosen_by": summary.monitor,
-        "seed": summary.seed,
-        "parameters": summary.parameters,
-        "network": _network(opened),
-        "loss": experiment.loss.kind,
-        "optimizer": f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
-        "batch_size": config.train.batch_size,
-        "schedule": config.schedule.kind,
-        "sizes": dict(experiment.shape.sizes),
-    }
+    return JudgedRun(
+        folder=opened.name,
+        name=summary.name,
+        status=summary.status,
+        step=opened.step,
+        epoch=opened.step / experiment.per_epoch,
+        epochs=summary.epochs,
+        chosen_by=summary.monitor,
+        seed=summary.seed,
+        parameters=summary.parameters,
+        network=_network(opened),
+        loss=experiment.loss.kind,
+        optimizer=f"{config.optimizer.kind}, lr {config.optimizer.lr:g}",
+        batch_size=config.train.batch_size,
+        schedule=config.schedule.kind,
+        sizes=experiment.shape.sizes,
+    )
 
 
 def _network(opened: Opened) -> str:
@@ -145,48 +168,48 @@ def _network(opened: Opened) -> str:
     return f"{model.kind} {'-'.join(map(str, (first, *widths)))}"
 
 
-def _of_classes(case: Case) -> dict[str, Any]:
+def _of_classes(case: Case) -> OfClasses:
     matrix = classes.confusion_counts(case)
-    names = case.opened.experiment.shape.classes
-    found: dict[str, Any] = {
-        "classes": classes.measures_per_class(case),
-        "confusion": matrix.tolist(),
-        "confused_pairs": classes.confused_pairs(matrix, names),
-        "curves": classes.class_curves(case),
-        "worst": classes.worst_classified(case),
-        "mistakes": int(len(case.losses) - np.trace(matrix)),
-    }
-    if case.probabilities is not None:
-        found["calibration"] = calibration_facts(case.probabilities, case.actual, _fitting(case))
-    return found
+    p = case.probabilities
+    return OfClasses(
+        classes=classes.measures_per_class(case),
+        confusion=matrix.tolist(),
+        confused_pairs=classes.confused_pairs(matrix, case.opened.experiment.shape.classes),
+        curves=classes.class_curves(case),
+        worst=classes.worst_classified(case),
+        mistakes=int(len(case.losses) - np.trace(matrix)),
+        calibration=None if p is None else judge_calibration(p, case.actual, _fitting(case)),
+        meaningless_inputs=sureness_on_noise(case),
+    )
 
 
-def _of_labels(case: Case) -> dict[str, Any]:
-    return {
-        "classes": classes.measures_per_class(case),
-        "curves": classes.class_curves(case),
-        "worst": classes.worst_labels(case),
-        "mistakes": int((case.actual != case.predicted).any(axis=1).sum()),
-    }
+def _of_labels(case: Case) -> OfLabels:
+    return OfLabels(
+        classes=classes.measures_per_class(case),
+        curves=classes.class_curves(case),
+        worst=classes.worst_labels(case),
+        mistakes=int((case.actual != case.predicted).any(axis=1).sum()),
+        meaningless_inputs=sureness_on_noise(case),
+    )
 
 
-def _fitting(case: Case) -> Any:
+def _of_numbers(case: Case) -> OfNumbers:
+    return OfNumbers(describe_columns(case), worst_predicted(case))
+
+
+def _fitting(case: Case) -> tuple[Floats, NDArray[np.int64]] | None:
     """Probabilities and classes of the validation split, which a temperature is fitted on."""
     if "validation" not in case.opened.examples.rows:
         return None
     other = case if case.split == "validation" else case_of(case.opened, "validation")
+    assert other.probabilities is not None  # the network and its loss are those of `case`
     return other.probabilities, other.actual
 
 
-def _side_by_side(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """F1 of each class, a number for each run."""
+def _side_by_side(cases: Sequence[Case]) -> list[ComparedClass]:
     found = [classes.measures_per_class(case) for case in cases]
     return [
-        {
-            "class": rows[0]["class"],
-            "support": rows[0]["support"],
-            "f1": [row["f1"] for row in rows],
-        }
+        ComparedClass(rows[0].class_, rows[0].support, tuple(row.f1 for row in rows))
         for rows in zip(*found, strict=True)
     ]
 
@@ -211,83 +234,8 @@ def refuse_others(cases: Sequence[Case]) -> None:
             raise ConfigError(f"{pair} have different targets ({one.task}, {two.task})")
 
 
-def config_text(run: Path) -> str:
+def _config_text(run: Path) -> str:
     """The whole config of a run, as its folder holds it."""
     from nnlab.config.run_config import dump_config
 
     return dump_config(load_config(run / "config.yaml"))
-
-
-def finite(value: Any) -> Any:
-    """A value without NaN and infinity, which JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: finite(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in cast("Sequence[Any]", value)]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not isfinite(value) else value
-
-
-_SIDE = 96
-"""At most so many pixels a side; smaller images stay as they are, the page enlarges them."""
-ALL_COLUMNS = 6
-"""Tables of so many columns show all, wider ones as many that are most unusual."""
-
-
-def are_images(examples: Examples) -> bool:
-    """Whether rows are (C, H, W) with a channel count that can be seen."""
-    inputs = examples.shape.inputs
-    return len(inputs) == 3 and inputs[0] in (1, 3) and min(inputs[1:]) > 1
-
-
-def thumbnail_uri(examples: Examples, row: int, peak: float) -> str:
-    """A PNG as a data URI.
-
-    Args:
-        examples: images.
-        row: of the table.
-        peak: what is white.
-    """
-    from PIL import Image
-
-    pixels = stored(examples, row).astype(np.float32) * (255 / peak)
-    shown = np.clip(pixels, 0, 255).astype(np.uint8)
-    image = Image.fromarray(shown[0] if len(shown) == 1 else shown.transpose(1, 2, 0))
-    image.thumbnail((_SIDE, _SIDE))
-    content = BytesIO()
-    image.save(content, format="png", optimize=True)
-    return f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
-
-
-def peak_of(examples: Examples, rows: Sequence[int]) -> float:
-    """What is white: 255, or the greatest value of images that never come near it."""
-    greatest = max((float(stored(examples, row).max()) for row in rows), default=1.0)
-    return 255.0 if greatest > 64 else max(greatest, 1e-12)
-
-
-def stored(examples: Examples, row: int) -> NDArray[Any]:
-    """One example as it is stored."""
-    inputs = examples.inputs
-    return inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
-
-
-def named_values(examples: Examples, row: int) -> list[dict[str, Any]]:
-    """Name, value and distance from the training mean in deviations, of a table's row.
-
-    All columns of a narrow table in their order, of a wide one the most unusual first.
-    """
-    inputs = examples.inputs
-    assert isinstance(inputs, np.ndarray)
-    train = inputs[examples.rows["train"]].reshape(len(examples.rows["train"]), -1)
-    mean, deviation = (part.astype(np.float64) for part in (train.mean(axis=0), train.std(axis=0)))
-    here = inputs[row].ravel().astype(np.float64)
-    own = examples.own(inputs[[row]]).ravel()
-    away = np.divide(here - mean, deviation, out=np.zeros_like(here), where=deviation > 0)
-    names = examples.shape.columns or tuple(f"x{k + 1}" for k in range(len(here)))
-    order = np.arange(len(here))
-    if len(here) > ALL_COLUMNS:
-        order = np.argsort(-np.abs(away), kind="stable")[:ALL_COLUMNS]
-    return [
-        {"column": names[k], "value": float(own[k]), "deviations": float(away[k])} for k in order
-    ]

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from nnlab.commands.report.cases import Case, probabilities_of
+from nnlab.commands.report.facts import Sureness
 from nnlab.commands.report.intervals import Floats
 from nnlab.core.contracts import Examples
 from nnlab.core.seeds import seed_for
@@ -23,14 +24,8 @@ _ELEMENTS = 1 << 24
 SURE = 0.9
 
 
-def sureness_on_noise(case: Case) -> list[dict[str, Any]]:
-    """Mean confidence and entropy on the real split and on three sorts of noise.
-
-    Returns:
-        [{"inputs", "examples", "confidence", "entropy", "sure"}]: the mean of the greatest
-        probability, the mean entropy as a share of log K, the share of examples above 0.9. Of
-        labels the confidence is max(p, 1 - p), mean over labels. [] without probabilities.
-    """
+def sureness_on_noise(case: Case) -> list[Sureness]:
+    """On the real split and on three sorts of noise; [] where there are no probabilities."""
     if case.probabilities is None:
         return []
     split = case.split
@@ -43,18 +38,18 @@ def sureness_on_noise(case: Case) -> list[dict[str, Any]]:
     return found
 
 
-def _told(name: str, p: Floats, case: Case) -> dict[str, Any]:
+def _told(name: str, p: Floats, case: Case) -> Sureness:
     if case.opened.experiment.shape.task == "labels":
         p = np.stack([p, 1 - p], axis=2)
     greatest = p.max(axis=-1)
     entropy = -(p * np.log(np.maximum(p, np.finfo(np.float64).tiny))).sum(axis=-1)
-    return {
-        "inputs": name,
-        "examples": len(p),
-        "confidence": float(greatest.mean()),
-        "entropy": float(entropy.mean() / np.log(p.shape[-1])) if p.shape[-1] > 1 else 0.0,
-        "sure": float((greatest > SURE).mean()),
-    }
+    return Sureness(
+        inputs=name,
+        examples=len(p),
+        confidence=float(greatest.mean()),
+        entropy=float(entropy.mean() / np.log(p.shape[-1])) if p.shape[-1] > 1 else 0.0,
+        sure=float((greatest > SURE).mean()),
+    )
 
 
 def noises(examples: Examples, split: Any) -> dict[str, NDArray[np.float32]]:

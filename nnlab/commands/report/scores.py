@@ -1,17 +1,18 @@
 """Every score of a split with its interval, and what is reached without inputs beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnlab.commands.report import intervals
-from nnlab.commands.report.cases import Case
-from nnlab.commands.report.intervals import Floats, Interval, Statistic, percentile_interval
+from nnlab.commands.report.cases import Case, orders_of
+from nnlab.commands.report.intervals import Floats, Statistic, percentile_interval
+from nnlab.commands.report.report import McNemarFacts, RunPair, Scored, ScoreDifference
 from nnlab.core.contracts import ExampleScore, StoredScore
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.scores.classes import AccuracyConfig, ExactMatchConfig
@@ -46,43 +47,6 @@ _FEWER = 200
 """So many resamples have orders of more classes than that: each is a pass of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A score of a split.
-
-    Attributes:
-        key: as in metrics.jsonl.
-        value: over all examples; NaN where it is not defined.
-        interval: 95 %, or None.
-        method: wilson, bootstrap or none.
-        baseline: what the majority class, the classes' shares or the mean reach; or None.
-        higher_is_better: whether it should grow.
-        draws: (R,) its values in the resamples.
-    """
-
-    key: str
-    value: float
-    interval: Interval | None
-    method: str
-    baseline: float | None
-    higher_is_better: bool
-    draws: Floats
-
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        found = self.interval
-        return {
-            "key": self.key,
-            "value": self.value if isfinite(self.value) else None,
-            "low": None if found is None else found.low,
-            "high": None if found is None else found.high,
-            "interval": self.method,
-            "resamples": len(self.draws),
-            "baseline": self.baseline,
-            "higher_is_better": self.higher_is_better,
-        }
-
-
 def scores_of_case(case: Case) -> list[Scored]:
     """The loss, the run's own scores and the usual ones of its task."""
     experiment = _with_standard(case)
@@ -105,10 +69,15 @@ def scores_of_case(case: Case) -> list[Scored]:
     guessed = blind_baseline(experiment, examples, case.split)
     found = [Scored("loss", values["loss"], None, "", None, False, draws["loss"])]
     found += [
-        Scored(key, values[key], None, "", guessed.get(key), kind.higher_is_better, draws[key])
+        Scored(key, values[key], None, "", base, kind.higher_is_better, draws[key])
         for key, kind in kinds.items()
+        for base in [_if_finite(guessed.get(key))]
     ]
     return [_with_interval(one, kinds.get(one.key), case) for one in found]
+
+
+def _if_finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
 
 
 def _with_standard(case: Case) -> Experiment:
@@ -164,27 +133,6 @@ def _of_stored(kind: ScoreConfig, score: StoredScore, case: Case) -> Statistic:
     return statistic
 
 
-def orders_of(case: Case) -> Sequence[tuple[int, Floats, Any]]:
-    """(class, (N,) what examples are ordered by, (N,) which are of it), of classes with an order.
-
-    Two classes are one order, by the second; K classes and labels are each against the rest.
-    """
-    shape = case.opened.experiment.shape
-    columns = case.outputs.numpy() if case.probabilities is None else case.probabilities
-    if shape.task == "labels":
-        marks = case.actual > 0
-    else:
-        marks = case.actual[:, None] == np.arange(shape.outputs)
-        if shape.outputs == 2:
-            last = columns[:, -1] - (columns[:, 0] if columns.shape[1] == 2 else 0.0)
-            return [(1, last, marks[:, 1])] if 0 < marks[:, 1].sum() < len(marks) else []
-    return [
-        (k, columns[:, k], marks[:, k])
-        for k in range(shape.outputs)
-        if 0 < marks[:, k].sum() < len(marks)
-    ]
-
-
 EXACT_BELOW = 25
 """With fewer discordant examples the binomial is summed, else chi-squared approximates it."""
 
@@ -238,9 +186,9 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, Any]:
+def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, ScoreDifference]:
     """A - B of each score that both have, with the interval over shared resamples."""
-    found: dict[str, Any] = {}
+    found: dict[str, ScoreDifference] = {}
     for key in (key for key in a if key in b):
         one, two = a[key], b[key]
         shared = min(len(one.draws), len(two.draws))
@@ -248,7 +196,7 @@ def _differences(a: Mapping[str, Scored], b: Mapping[str, Scored]) -> dict[str, 
         if one.interval is None or two.interval is None or interval is None:
             interval = (None, None)
         low, high = interval
-        found[key] = {"difference": one.value - two.value, "low": low, "high": high}
+        found[key] = ScoreDifference(one.value - two.value, low, high)
     return found
 
 
@@ -256,7 +204,7 @@ def compare_pairs(
     names: Sequence[str],
     scores: Sequence[Mapping[str, Scored]],
     right: Sequence[NDArray[np.bool_]] | None,
-) -> list[dict[str, Any]]:
+) -> list[RunPair]:
     """Every pair of runs: differences of scores, and of classes McNemar's test.
 
     Of more than `ALL_PAIRS` runs, the first against each other one.
@@ -266,23 +214,14 @@ def compare_pairs(
         scores: of each, by key.
         right: of each, (N,) whether an example is right; None for a regression.
     """
-    found: list[dict[str, Any]] = []
     pairs = [(i, j) for i, j in combinations(range(len(names)), 2)
              if i == 0 or len(names) <= ALL_PAIRS]  # fmt: skip
-    for i, j in pairs:
-        one: dict[str, Any] = {"first": names[i], "second": names[j]}
-        if right is not None:
-            test = mcnemar(right[i], right[j])
-            one["mcnemar"] = {
-                "only_first_right": test.first,
-                "only_second_right": test.second,
-                "p": test.p,
-                "method": test.method,
-            }
-        one["differences"] = _differences(scores[i], scores[j])
-        found.append(one)
+    tests: list[McNemarFacts | None] = [None] * len(pairs)
     if right is not None:
-        adjusted = holm([one["mcnemar"]["p"] for one in found])
-        for one, p in zip(found, adjusted, strict=True):
-            one["mcnemar"]["p_holm"] = p
-    return found
+        judged = [mcnemar(right[i], right[j]) for i, j in pairs]
+        adjusted = holm([test.p for test in judged])
+        tests = [McNemarFacts(*test, p) for test, p in zip(judged, adjusted, strict=True)]
+    return [
+        RunPair(names[i], names[j], test, _differences(scores[i], scores[j]))
+        for (i, j), test in zip(pairs, tests, strict=True)
+    ]

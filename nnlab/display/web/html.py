@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any, final
+from math import isfinite
+from typing import final
 
 from nnlab.core.wrap import visible_text
 from nnlab.display.web.style import STYLE
@@ -81,10 +82,16 @@ def score_title(key: str) -> str:
 
 
 def number_text(value: float | None, *, like: float | None = None, sign: bool = False) -> str:
-    """A number with as many decimals as its size deserves, or that of another one."""
-    if value is None:
+    """A number with as many decimals as its size deserves, or that of another one.
+
+    Args:
+        value: None, NaN and infinity become a dash.
+        like: the number whose size decides; None or not finite: `value` itself.
+        sign: write a plus too.
+    """
+    if value is None or not isfinite(value):
         return NONE
-    size = abs(value if like is None else like)
+    size = abs(value if like is None or not isfinite(like) else like)
     limits = ((1.0, 4), (10.0, 3), (100.0, 2), (10_000.0, 1))
     digits = next((digits for limit, digits in limits if size < limit), 0)
     text = f"{value:{'+' if sign else ''},.{digits}f}"
@@ -94,8 +101,8 @@ def number_text(value: float | None, *, like: float | None = None, sign: bool = 
 
 
 def percent_text(share: float | None, digits: int = 1) -> str:
-    """A share."""
-    return NONE if share is None else f"{100 * share:.{digits}f} %"
+    """A share in [0, 1]; a dash for None and NaN."""
+    return NONE if share is None or not isfinite(share) else f"{100 * share:.{digits}f} %"
 
 
 def p_value(p: float) -> str:
@@ -103,11 +110,19 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def interval_text(one: Mapping[str, Any], *, like: float | None = None, sign: bool = False) -> str:
-    """`low to high`."""
-    if one["low"] is None:
+def interval_text(
+    ends: Sequence[float | None] | None, *, like: float | None = None, sign: bool = False
+) -> str:
+    """`low to high`; a dash where there is no interval.
+
+    Args:
+        ends: low and high; None, or a pair of None, for no interval.
+        like: the number whose size decides how many decimals there are.
+        sign: write a plus too.
+    """
+    if ends is None or ends[0] is None:
         return NONE
-    low, high = (number_text(one[end], like=like, sign=sign) for end in ("low", "high"))
+    low, high = (number_text(end, like=like, sign=sign) for end in ends)
     return f"{low} to {high}"
 
 

@@ -81,6 +81,11 @@ class DataConfig(Kind, frozen=True):
     """A share of the training labels that is replaced by other classes: a number, or a mapping."""
 
     @property
+    def called(self) -> str:
+        """What a sentence calls the data. Default: the kind; files of one's own by their name."""
+        return self.kind
+
+    @property
     def own_loss(self) -> LossConfig | None:
         """What is minimized where the data say it themselves; `replaces` says so. Default: None."""
         return None

@@ -134,6 +134,7 @@ class Table:
         remarks: what a user should know of how it was read, a line each.
         merged: where float32 cannot tell values apart, a line each.
         dates: of columns that hold dates, how they are written.
+        units: of columns whose numbers may have one beside them, which it is; empty for none.
         windows: where rows are windows over a series, of which inputs and targets are views.
     """
 
@@ -149,6 +150,7 @@ class Table:
     remarks: tuple[str, ...] = ()
     merged: tuple[str, ...] = ()
     dates: Mapping[str, str] = field(default_factory=dict[str, str])
+    units: Mapping[str, str] = field(default_factory=dict[str, str])
     windows: Windows | None = None
 
 

@@ -46,6 +46,9 @@ class LossConfig(Kind, frozen=True):
     shares: ClassVar[bool] = True
     """Whether class targets may be distributions, as mixup and cutmix make of them."""
 
+    looks_at_targets: ClassVar[bool] = False
+    """Whether `fitted` may refuse targets, so that they are worth a look before training."""
+
     def outputs(self, shape: DataShape) -> int:
         """How many outputs the network needs."""
         pair = self.one_for_two and shape.task != "labels" and shape.outputs == 2

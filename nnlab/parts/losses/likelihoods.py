@@ -85,6 +85,7 @@ class PoissonNllConfig(LossConfig, frozen=True):
     links: ClassVar[tuple[str, ...] | None] = ("identity",)
     tasks: ClassVar[tuple[Task, ...]] = ("regression",)
     any_unit: ClassVar[bool] = False
+    looks_at_targets: ClassVar[bool] = True
     formula: ClassVar[str] = (
         "exp(z) - y z; mean over outputs and examples; targets: counts; "
         "link: identity (z is the log of the rate)"

@@ -152,11 +152,23 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
     if rows.dtype.kind == "f" and known.get("fill") is not None:
         rows = np.where(np.isnan(rows), np.array(known["fill"], np.float32), rows)
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-        raise DataError("inputs: hold values that are not finite")
+        raise DataError(_not_finite(rows, known["columns"]))
     # As the data sets store them, so that scaling rounds alike.
     if rows.dtype == np.uint8:
         return rows if rows.flags.writeable else rows.copy()  # torch warns of what it cannot write
     return rows.astype(np.float32)
+
+
+def _not_finite(rows: NDArray[Any], columns: Sequence[str]) -> str:
+    """How many values are no numbers, and where the first one is."""
+    flat = rows.reshape(len(rows), -1)
+    bad = np.argwhere(~np.isfinite(flat))
+    row, place = bad[0].tolist()
+    where = f"row {row}" + (f", column {columns[place]}" if columns else "")
+    what = "misses, and the run was trained on complete rows" if np.isnan(flat[row, place]) else ""
+    said = f"{len(bad)} values that are" if len(bad) > 1 else "a value that is"
+    text = f"inputs: hold {said} not finite, first in {where} (rows count from 0)"
+    return f"{text}: it {what}" if what else text
 
 
 def is_far_from_zero(target: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from nnlab.experiment.settle import settle
 from nnlab.models.network import build_network as build_network
 from nnlab.runs.building.build import place_network
 from nnlab.runs.folder import checkpoint
-from nnlab.runs.folder.data_json import read_data, shape_of
+from nnlab.runs.folder.data_json import changed_data, read_data, shape_of
 from nnlab.runs.folder.folder import check_config, missing_plugins, read_env
 from nnlab.runs.folder.summary import read_summary
 from nnlab.runs.weights.beginning import with_first_weights
@@ -91,9 +91,8 @@ def reopen_run(
             config = config.model_copy(update={"data": data}).written(config.origins)
     experiment = with_first_weights(settle(config, folder, machine), run)
     examples = experiment.load()
-    known = read_env(run).get("data")
-    if known != examples.digest:
-        raise DataError(f"{run}: the data are not those of the run (SHA-256 differs)")
+    if changed := changed_data(read_env(run), examples):
+        raise DataError(f"{run}: {changed}")
     return experiment, examples
 
 

@@ -1,5 +1,8 @@
 """data.json of a run: what a row looks like, how it is scaled, what the classes are called."""
 
+import json
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,36 @@ def read_data(folder: Path) -> dict[str, Any]:
     if found.get("format") != _FORMAT:
         raise CheckpointError(f"{path}: format {found.get('format')}, this nnlab reads {_FORMAT}")
     return found
+
+
+def data_digests(examples: Examples) -> dict[str, Any]:
+    """What env.json keeps of the data, SHA-256 each: content, rows of each split, class names."""
+    names = json.dumps(examples.shape.classes).encode()
+    return {
+        "data": examples.digest,
+        "splits": {s: sha256(rows.tobytes()).hexdigest() for s, rows in examples.rows.items()},
+        "classes": sha256(names).hexdigest(),
+    }
+
+
+def changed_data(env: Mapping[str, Any], examples: Examples) -> str:
+    """What of the data is not as a run had it, as a sentence; empty if all is.
+
+    Args:
+        env: of the run; one of an older nnlab says less, and is held against what it says.
+        examples: the data of today.
+    """
+    now = data_digests(examples)
+    if env.get("data") not in (None, now["data"]):
+        return "the data are not those of the run (SHA-256 differs)"
+    if env.get("classes") not in (None, now["classes"]):
+        return "the classes are called otherwise than in the run (SHA-256 of their names differs)"
+    splits: dict[str, str] = env.get("splits") or {}
+    others = sorted(split for split, digest in splits.items() if now["splits"].get(split) != digest)
+    if not others:
+        return ""
+    why = "a column that marks the split, the file of data.exclude or nnlab itself has changed"
+    return f"the rows of {', '.join(others)} are not those of the run (SHA-256 differs): {why}"
 
 
 def shape_of(known: dict[str, Any]) -> DataShape:

@@ -33,6 +33,10 @@ class LookCounts(NamedTuple):
     run: int
     family: int
 
+    def plain(self) -> dict[str, int]:
+        """For JSON."""
+        return self._asdict()
+
     @property
     def sentence(self) -> str:
         """As it is told."""

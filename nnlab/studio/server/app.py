@@ -26,7 +26,8 @@ from nnlab.core.package import package_version
 from nnlab.studio.server.defined import define
 from nnlab.studio.server.guard import MOST_BODY, Guard, same_token
 from nnlab.studio.server.menus import all_menus
-from nnlab.studio.server.session import BusyError, Draft, StudioSession
+from nnlab.studio.server.parent import Draft
+from nnlab.studio.server.session import BusyError, StudioSession
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
 from nnlab.studio.text.checked import check_text
@@ -107,6 +108,11 @@ async def configs(_: Request) -> Response:
     return JSONResponse(found)
 
 
+async def checkpoints(request: Request) -> Response:
+    """GET: the checkpoints of the run at hand, the newest first."""
+    return JSONResponse(studio_of(request).session.checkpoints())
+
+
 async def send_menus(_: Request) -> Response:
     """GET: every kind of every menu, with its help and its fields: palette and forms."""
     return JSONResponse(await asyncio.to_thread(all_menus))
@@ -162,6 +168,7 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/definition", definition),
     Route("/api/configs", configs),
     Route("/api/menus", send_menus),
+    Route("/api/checkpoints", checkpoints),
     WebSocketRoute("/socket", socket),
     Mount("/static", StaticFiles(directory=STATIC)),
 )

@@ -83,9 +83,9 @@ class WorkerProcess:
                 take(await self._process.stdout.readexactly(size))
         return await self._process.wait()
 
-    async def end(self) -> None:
+    async def end(self, why: str = "the studio has ended it") -> None:
         """Lets it stop softly and save; kills it where that takes too long."""
-        await self.order({"do": "stop", "leave": True})
+        await self.order({"do": "stop", "leave": True, "why": why})
         if self._process.stdin is not None:
             with suppress(ConnectionError):
                 self._process.stdin.close()

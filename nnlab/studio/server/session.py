@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, final
 
 from nnlab.config.loading import bundled_configs, read_text
+from nnlab.core.errors import NnlabError
 from nnlab.studio.messages import FRAME, MESSAGE_HEAD, kind_of, to_json
+from nnlab.studio.server.parent import HEARD, Draft, Parent
 from nnlab.studio.server.process import WorkerProcess
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
@@ -19,23 +20,6 @@ MOST_READINGS = 4000
 _HANDED_ON = frozenset({"play", "pause", "step", "epoch", "rate", "example", "prove"})
 _PASSING = frozenset({"state", "proof", "refused"})
 """Events that say how it is now: a tab that comes later needs the last alone, or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The text of an experiment, and where it belongs.
-
-    Attributes:
-        text: YAML.
-        file: how to call it in errors.
-        folder: where its relative paths start.
-        name: that a run gets if the text gives none.
-    """
-
-    text: str
-    file: str
-    folder: Path
-    name: str
 
 
 class BusyError(Exception):
@@ -111,6 +95,8 @@ class StudioSession:
             self._open(tab, message)
         elif do == "begin":
             await self.begin(message)
+        elif do == "fork":
+            await self.fork(tab, message)
         elif do == "watch":
             tab.watched = [str(title) for title in message.get("pictures", ())][:8]
             tab.open = bool(message.get("open", True))
@@ -161,37 +147,77 @@ class StudioSession:
             message: "playing", and of a comparison "variant" and "seed".
         """
         async with self._beginning:
-            await self.end_run()
-            self._runs += 1
-            self._log, self._frame = [], None
-            for tab in self._tabs:
-                tab.forget_frame()
-            self._state = {"running": True, "playing": bool(message.get("playing")), "step": 0}
-            self._tell({"kind": "begin", "number": self._runs, "warm": self._spare.ready})
-            self.worker = await self._spare.take()
-            draft = self.draft
-            await self._order(
-                {
-                    "text": draft.text,
-                    "file": draft.file,
-                    "folder": str(draft.folder),
-                    "name": draft.name,
-                    "set": self._overrides,
-                    "device": self._device,
-                    "playing": bool(message.get("playing")),
-                    "rate": self._rate,
-                    "variant": message.get("variant"),
-                    "seed": message.get("seed"),
-                }
-            )
-            self._hearing = asyncio.create_task(self._hear(self.worker))
-            self._watch()
+            await self.end_run("another run was begun")
+            await self._begin(message)
 
-    async def end_run(self) -> None:
+    async def fork(self, tab: Tab, message: Mapping[str, Any]) -> None:
+        """Ends the run softly, and begins another from one of its checkpoints.
+
+        Args:
+            tab: hears why not.
+            message: "step" (a number, last, best, init), "changes" as `--set` takes them, "edits"
+                of single weights, and "playing", "variant" as in `begin`.
+        """
+        async with self._beginning:
+            try:
+                parent, draft = self._parent(), self.draft
+                text = await asyncio.to_thread(parent.checked, draft, message, self._overrides)
+                await self.end_run("another run goes on from it")
+                # Again: its last readings have come since.
+                text, begun = self._parent().forked(text, message)
+            except (NnlabError, ValueError, KeyError, TypeError) as error:
+                why = error.lines[0] if isinstance(error, NnlabError) else str(error)
+                tab.tell_plain(kind="refused", do="Go on", why=why)
+                return
+            self.change(text)
+            await self._begin(message, begun)
+
+    def _parent(self) -> Parent:
+        """The run at hand, as one to go on from."""
+        return Parent.of([json.loads(t) for kind, t in self._log if kind in HEARD])
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """The checkpoints of the run at hand, the newest first."""
+        try:
+            return self._parent().checkpoints()
+        except ValueError:
+            return []
+
+    async def _begin(
+        self, message: Mapping[str, Any], parent: dict[str, Any] | None = None
+    ) -> None:
+        self._runs += 1
+        self._log, self._frame = [], None
+        for tab in self._tabs:
+            tab.forget_frame()
+        self._state = {"running": True, "playing": bool(message.get("playing")), "step": 0}
+        self._tell({"kind": "begin", "number": self._runs, "warm": self._spare.ready})
+        if parent is not None:
+            self._tell({"kind": "forked", **parent})
+        self.worker = await self._spare.take()
+        draft = self.draft
+        await self._order(
+            {
+                "text": draft.text,
+                "file": draft.file,
+                "folder": str(draft.folder),
+                "name": draft.name,
+                "set": self._overrides,
+                "device": self._device,
+                "playing": bool(message.get("playing")),
+                "rate": self._rate,
+                "variant": message.get("variant"),
+                "seed": message.get("seed"),
+            }
+        )
+        self._hearing = asyncio.create_task(self._hear(self.worker))
+        self._watch()
+
+    async def end_run(self, why: str = "the studio is gone") -> None:
         """Lets the worker stop softly and go."""
         worker, self.worker = self.worker, None
         if worker is not None:
-            await worker.end()
+            await worker.end(why)
         if self._hearing is not None:
             await self._hearing
             self._hearing = None

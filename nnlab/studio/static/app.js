@@ -8,6 +8,7 @@ import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
 import { Editor } from './editor.js';
 import { WorkedExample } from './example.js';
+import { Fork, editWeight } from './fork.js';
 import { Waiting, decode } from './frame.js';
 import { Gradients } from './gradients.js';
 import { Network } from './network.js';
@@ -19,15 +20,16 @@ const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($
 
 /** @type {State & {revision: number, score: string | null, perEpoch: number, variant: string | null, begun: boolean}} */
 const state = { running: false, playing: false, rate: 0, step: 0, revision: 0, score: null, perEpoch: 1, variant: null, begun: false };
-/** What the browser tests ask. */
-const counts = { painted: 0, got: 0 };
-Object.assign(window, { studio: Object.assign(counts, { state }) });
 
-const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw() });
+const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw(), edit });
+/** What the browser tests ask. */
+const counts = { painted: 0, got: 0, network, state };
+Object.assign(window, { studio: counts });
 /** @type {Gradients} */
 const gradients = new Gradients(canvas('gradients'), network);
 const losses = new Chart(canvas('losses'), { name: 'Loss', log: true });
 const scores = new Chart(canvas('scores'), { name: 'Score', log: false });
+Object.assign(counts, { losses });
 const worked = new WorkedExample($('example'), $('example-buttons'), { send, define });
 /** @type {{title: string, picture: import('./pictures.js').Picture} | null} */
 let shown = null;
@@ -42,6 +44,23 @@ const editor = new Editor(
 );
 
 const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
+
+const fork = new Fork($('pane-fork'), (wish) => goOn(wish));
+
+/**
+ * @param {import('./network.js').Place} place
+ * @param {number | null} input
+ * @returns {boolean} whether there are single numbers to write
+ */
+function edit({ column, unit }, input) {
+  const seen = { columns: network.columns, frame: network.frame, name: (/** @type {number} */ column, /** @type {number} */ unit) => network.unitName({ column, unit }) };
+  return editWeight(seen, column, unit, input, (edit) => goOn({ do: 'fork', step: 'last', edits: [edit], playing: state.playing }));
+}
+
+/** @param {import('./fork.js').Wish} wish */
+function goOn(wish) {
+  send({ ...beginning(), ...wish });
+}
 
 /** The numbers of the top bar: each is a button that opens what it is. */
 const NUMBERS = /** @type {const} */ ([
@@ -81,6 +100,8 @@ function say(text, bad = false) {
   $('status').classList.toggle('bad', bad);
 }
 
+const HEALTHY = $('healthy').textContent;
+
 /** What happens, by its kind. */
 /** @type {Record<string, (event: any) => void>} */
 const HEAR = {
@@ -110,6 +131,19 @@ const HEAR = {
     begin(true);
     say(event.warm ? '' : 'Starting a training process: the first time this takes some seconds …');
   },
+  /** What it goes on from stays in the axes. */
+  forked(event) {
+    fork.clear();
+    for (const { split, epoch, values } of event.readings) {
+      losses.add(split, epoch, values.loss, losses.parent);
+      const [score] = Object.keys(values).filter((key) => key !== 'loss');
+      if (score) scores.add(split, epoch, values[score], scores.parent);
+    }
+    const text = `update ${whole(event.step)} of ${event.run}`;
+    for (const chart of [losses, scores]) chart.mark(event.epoch, text);
+    $('parent-key').textContent = `before: ${event.run}`;
+    $('parent-key').hidden = false;
+  },
   scene(event) {
     scene = event;
     state.score = event.score;
@@ -138,6 +172,7 @@ const HEAR = {
     announce(`Training is over: ${event.status}.`);
   },
   over() {
+    if (!$('findings').children.length) $('healthy').textContent = 'Nothing was found wrong with this run.';
     Object.assign(state, { running: false, playing: false });
     controls();
   },
@@ -162,6 +197,8 @@ function begin(running) {
   for (const chart of [losses, scores]) chart.clear();
   rows.length = 0;
   $('findings').replaceChildren();
+  $('parent-key').hidden = true;
+  $('healthy').textContent = HEALTHY;
   $('healthy').hidden = false;
   network.frame = null;
   gradients.clear();
@@ -226,7 +263,10 @@ function finding(event) {
   const words = [make('h4', { textContent: `${event.title}${event.layer ? ` in ${event.layer}` : ''}` }), make('p', { textContent: `${event.meaning}${event.measured === null ? '' : ` (${event.quantity}: ${short(event.measured)}, since update ${whole(event.since)})`}` })];
   if (event.remedy.length) words.push(make('p', {}, 'Try ', ...event.remedy.flatMap((/** @type {string} */ change, /** @type {number} */ k) => [k ? ' and ' : '', make('code', { textContent: change })])));
   else if (event.advice) words.push(make('p', { textContent: event.advice }));
-  if (event.remedy.length) words.push(make('p', { class: 'buttons' }, make('button', { type: 'button', textContent: 'Apply and train anew', onclick: () => apply(event.remedy) })));
+  if (event.remedy.length) {
+    const goes = !event.remedy.some((/** @type {string} */ change) => /^(model|data|seed)\b/.test(change));
+    words.push(make('p', { class: 'buttons' }, make('button', { type: 'button', textContent: 'Apply and train anew', onclick: () => apply(event.remedy) }), ...(goes ? [make('button', { type: 'button', textContent: 'Apply and go on', onclick: () => goOn({ do: 'fork', step: 'last', changes: event.remedy, playing: true }) })] : [])));
+  }
   $('findings').append(make('li', { class: event.level, 'data-name': event.name }, ...words));
   if (event.level !== 'note') for (const chart of [losses]) chart.mark(event.since / state.perEpoch, event.title);
 }
@@ -330,6 +370,7 @@ document.addEventListener('visibilitychange', watch);
 function onChecked(found) {
   checked = found;
   build.update(found);
+  fork.update(found);
   controls();
   $('variants').hidden = !(found.variants?.length);
   if (found.variants?.length) variants(found.variants);
@@ -365,6 +406,7 @@ function controls() {
   /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
   play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');
   for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable;
+  button('fork').disabled = !state.begun;
 }
 
 const beginning = () => ({ do: 'begin', variant: state.variant && checked?.variants?.includes(state.variant) ? state.variant : null });

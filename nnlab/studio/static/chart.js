@@ -1,6 +1,6 @@
 /** A curve of training and validation, with its numbers under the pointer and the arrow keys. */
 
-import { FONT, Surface, announce, color, tip } from './dom.js';
+import { FONT, Surface, announce, clipped, color, tip } from './dom.js';
 import { logTicks, nearest, share, short, thinned, ticks } from './scale.js';
 
 const LEFT = 50, RIGHT = 10, TOP = 18, BOTTOM = 20;
@@ -26,6 +26,8 @@ export class Chart {
     this.curves = {};
     /** @type {Record<string, Curve>} of a past run, behind */
     this.pinned = {};
+    /** @type {Record<string, Curve>} of the run that this one goes on from */
+    this.parent = {};
     this.clear();
     this.surface = new Surface(canvas, () => this.draw());
     canvas.addEventListener('pointermove', (event) => this.point(event));
@@ -37,6 +39,7 @@ export class Chart {
   clear() {
     this.curves = { train: { xs: [], ys: [] }, validation: { xs: [], ys: [] } };
     this.marks = [];
+    this.parent = {};
   }
 
   /** Keeps the curves as they are, behind those that come. */
@@ -48,9 +51,10 @@ export class Chart {
    * @param {string} split
    * @param {number} x the epoch
    * @param {number | null | undefined} y
+   * @param {Record<string, Curve>} curves its own, or those of its parent
    */
-  add(split, x, y) {
-    const curve = this.curves[split];
+  add(split, x, y, curves = this.curves) {
+    const curve = curves[split] ?? (curves === this.parent && (split === 'train' || split === 'validation') ? (curves[split] = { xs: [], ys: [] }) : undefined);
     if (!curve || y === undefined) return;
     curve.xs.push(x);
     curve.ys.push(y);
@@ -61,12 +65,12 @@ export class Chart {
    * @param {string} text
    */
   mark(x, text) {
-    this.marks.push({ x, text });
+    if (!this.marks.some((mark) => mark.x === x && mark.text === text)) this.marks.push({ x, text });
   }
 
   bounds() {
     let low = Infinity, high = -Infinity, end = 0;
-    for (const { xs, ys } of [...Object.values(this.curves), ...Object.values(this.pinned)]) {
+    for (const { xs, ys } of [this.curves, this.pinned, this.parent].flatMap((each) => Object.values(each))) {
       for (const y of ys) {
         if (y === null || !Number.isFinite(y) || (this.log && y <= 0)) continue;
         if (y < low) low = y;
@@ -105,6 +109,9 @@ export class Chart {
     const Y = (/** @type {number} */ y) => TOP + (height - TOP - BOTTOM) * (1 - share(y, bounds.low, bounds.high, this.log));
     this.axes(context, bounds, X, Y);
     for (const [split, curve] of Object.entries(this.pinned)) this.line(context, curve, X, Y, 'strong', split === 'validation', 1.2);
+    context.globalAlpha = 0.4;
+    for (const [split, curve] of Object.entries(this.parent)) this.line(context, curve, X, Y, COLORS[split], split === 'validation', 1.4);
+    context.globalAlpha = 1;
     for (const [split, curve] of Object.entries(this.curves)) this.line(context, curve, X, Y, COLORS[split], split === 'validation', split === 'train' ? 1.6 : 2);
     this.place = { X, Y, bounds };
     if (this.cursor !== null) this.crosshair(context, X, Y, bounds);
@@ -137,18 +144,40 @@ export class Chart {
     context.textAlign = 'end';
     context.fillText('epoch', width - RIGHT, 11);
     context.textAlign = 'start';
-    for (const { x, text } of this.marks) {
-      context.strokeStyle = color('dim');
-      context.setLineDash([2, 3]);
-      context.beginPath();
+    this.markings(context, X);
+  }
+
+  /**
+   * A line for each mark, and its words in the first row that has room; what has none is under the pointer.
+   * @param {CanvasRenderingContext2D} context
+   * @param {(x: number) => number} X
+   */
+  markings(context, X) {
+    const { width, height } = this.surface;
+    /** @type {[number, number][][]} what is taken of each row */
+    const rows = [[], [], []];
+    context.strokeStyle = color('dim');
+    context.setLineDash([2, 3]);
+    context.beginPath();
+    for (const { x } of this.marks) {
       context.moveTo(X(x), TOP);
       context.lineTo(X(x), height - BOTTOM);
-      context.stroke();
-      context.setLineDash([]);
-      const right = x > bounds.end / 2;
-      context.textAlign = right ? 'end' : 'start';
-      context.fillText(text, X(x) + (right ? -4 : 4), TOP + 9);
-      context.textAlign = 'start';
+    }
+    context.stroke();
+    context.setLineDash([]);
+    for (const { x, text } of this.marks) {
+      const at = X(x);
+      const words = clipped(context, text, width - LEFT - RIGHT - 8), wide = context.measureText(words).width + 8;
+      const from = Math.max(LEFT, Math.min(at + 4, width - RIGHT - wide)), to = from + wide;
+      const row = rows.findIndex((taken) => taken.every(([low, high]) => to < low || from > high));
+      if (row < 0) continue;
+      rows[row].push([from, to]);
+      context.globalAlpha = 0.85;
+      context.fillStyle = color('panel');
+      context.fillRect(from - 2, TOP + 13 * row, wide, 13);
+      context.globalAlpha = 1;
+      context.fillStyle = color('dim');
+      context.fillText(words, from, TOP + 10 + 13 * row);
     }
   }
 
@@ -237,6 +266,8 @@ export class Chart {
       if (!parts.length) parts.push(`epoch ${short(xs[k], 4)}`);
       parts.push(`${split === 'train' ? 'training' : split} ${short(ys[k], 4)}`);
     }
+    const near = (this.place?.bounds.end ?? 1) / 60;
+    parts.push(...this.marks.filter((mark) => Math.abs(mark.x - x) < near).map((mark) => mark.text));
     return parts.join('\n');
   }
 

@@ -154,3 +154,16 @@ export function tabs(list, tabs, choose, chosen) {
   list.append(...buttons);
   if (tabs.length) pick(chosen, false);
 }
+
+/**
+ * The words, or as many letters of them as there is room for.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ * @param {number} room
+ */
+export function clipped(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  let end = text.length;
+  while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > room) end--;
+  return `${text.slice(0, end)}…`;
+}

@@ -2,7 +2,7 @@
 
 /** @import { Column, Frame, Scene } from './types.js' */
 
-import { FONT, Surface, announce, color, onScheme, still, tip } from './dom.js';
+import { FONT, Surface, announce, clipped, color, onScheme, still, tip } from './dom.js';
 import { diverging, image } from './palette.js';
 import { short } from './scale.js';
 
@@ -15,7 +15,7 @@ export class Network {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {HTMLCanvasElement} overlay on which the gradient moves
-   * @param {{define: (key: string) => void, onLayout: () => void}} calls
+   * @param {{define: (key: string) => void, onLayout: () => void, edit: (place: Place, input: number | null) => boolean}} calls
    */
   constructor(canvas, overlay, calls) {
     this.calls = calls;
@@ -48,7 +48,10 @@ export class Network {
     canvas.addEventListener('keydown', (event) => this.key(event));
     canvas.addEventListener('blur', () => this.draw());
     canvas.addEventListener('focus', () => this.draw());
-    canvas.addEventListener('click', (event) => calls.define(this.unitAt(this.surface.at(event)) ? 'unit_map' : 'weight'));
+    canvas.addEventListener('click', (event) => {
+      const at = this.surface.at(event), unit = this.unitAt(at), edge = unit ? null : this.edgeAt(at);
+      if (!edge || !calls.edit(edge, edge.input)) calls.define(unit ? 'unit_map' : 'weight');
+    });
     requestAnimationFrame((now) => this.move(now));
   }
 
@@ -281,8 +284,8 @@ export class Network {
     const gap = this.columns.length > 1 ? this.xs[1] - this.xs[0] : 200, stride = Math.ceil(58 / gap);
     this.columns.forEach((column, k) => {
       // Of many layers every so many has room for its name.
-      if (k % stride && k !== this.columns.length - 1) return;
-      if (k + stride > this.columns.length && k !== this.columns.length - 1 && this.columns.length - 1 - k < stride) return;
+      const left = this.columns.length - 1 - k;
+      if (left && (k % stride || left < stride)) return;
       const room = stride * gap - 6;
       context.fillStyle = color('fg');
       context.font = `600 ${FONT}`;
@@ -372,18 +375,30 @@ export class Network {
   describeAt(at) {
     const unit = this.unitAt(at);
     if (unit) return this.describe(unit);
+    const edge = this.edgeAt(at), values = edge && this.frame?.arrays[`w${edge.column}`];
+    if (!values) return '';
+    const { column, unit: j, input: i } = edge;
+    return `${this.unitName({ column: column - 1, unit: i })} → ${this.unitName({ column, unit: j })}\nweight ${short(values.data[j * values.shape[1] + i], 4)}`;
+  }
+
+  /**
+   * The nearest line under the pointer.
+   * @param {{x: number, y: number}} at
+   * @returns {(Place & {input: number}) | null}
+   */
+  edgeAt(at) {
     const k = this.xs.findIndex((x, number) => number > 0 && at.x > this.xs[number - 1] + this.sizes[number - 1] && at.x < x - this.sizes[number]);
     const values = this.frame?.arrays[`w${k}`];
-    if (k < 1 || !values) return '';
+    if (k < 1 || !values) return null;
     const x0 = this.xs[k - 1] + this.sizes[k - 1], x1 = this.xs[k] - this.sizes[k];
     const straight = this.ys[k - 1].length * this.ys[k].length > 700, t = (at.x - x0) / (x1 - x0);
     const s = straight ? t : eased(t);
-    let best = 7, found = '';
+    let best = 7, found = null;
     this.ys[k].forEach((after, j) => this.ys[k - 1].forEach((before, i) => {
       const far = Math.abs(before + (after - before) * s - at.y);
       if (far < best && j < values.shape[0] && i < values.shape[1]) {
         best = far;
-        found = `${this.unitName({ column: k - 1, unit: i })} → ${this.unitName({ column: k, unit: j })}\nweight ${short(values.data[j * values.shape[1] + i], 4)}`;
+        found = { column: k, unit: j, input: i };
       }
     }));
     return found;
@@ -409,6 +424,7 @@ export class Network {
 
   /** @param {KeyboardEvent} event */
   key(event) {
+    if (event.key === 'Enter' && this.focus.column) this.calls.edit(this.focus, null);
     const across = { ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? 0, down = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0;
     if ((!across && !down) || !this.columns.length) return;
     event.preventDefault();
@@ -421,7 +437,7 @@ export class Network {
 
   words() {
     const layers = this.columns.map((column) => `${column.name} with ${column.units}`).join(', ');
-    return `The network: ${layers}. Arrow keys move from unit to unit.`;
+    return `The network: ${layers}. Arrow keys move from unit to unit, Enter opens the weights that come into one.`;
   }
 }
 
@@ -437,16 +453,4 @@ function eased(x) {
     else high = t;
   }
   return 3 * low * low - 2 * low ** 3;
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {string} text
- * @param {number} room
- */
-function clipped(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let end = text.length;
-  while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > room) end--;
-  return `${text.slice(0, end)}…`;
 }

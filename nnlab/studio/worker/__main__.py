@@ -84,7 +84,9 @@ class TrainingWork:
         self._eyes = self._view.eyes = Eyes(session, self._post)
         self._step = GatedStep(trainer.step, self.gate, self, session.progress.step)
         trainer.clock, trainer.step = self.gate.clock, self._step
-        self._post.event("scene", pid=os.getpid(), **self._eyes.scenery())
+        trainer.hold = self._step.hold
+        about = {"pid": os.getpid(), "run": str(session.folder), **self._eyes.scenery()}
+        self._post.event("scene", **about)
         self._tell_state()
 
     def wants_next(self) -> bool:
@@ -112,8 +114,9 @@ class TrainingWork:
     def _do(self, command: Command) -> None:
         gate, eyes, do = self.gate, self._eyes, command.get("do")
         if do == "stop":
+            first = not self._leaving
             self._leaving = self._leaving or bool(command.get("leave"))
-            if self._session is not None and not self._over:
+            if self._session is not None and not self._over and first:
                 self._session.built.trainer.stop(str(command.get("why", "stopped in the studio")))
             gate.limit(0.0)
             gate.play()

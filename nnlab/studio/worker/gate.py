@@ -162,10 +162,13 @@ class GatedStep:
         """Of the step behind the gate."""
         return self.inner.observation
 
+    def hold(self) -> None:
+        """Returns when the next update may be made, or the run is to end before it."""
+        self._gate.wait(lambda: self._onlooker.show_held(self.made))
+
     def update(self, rows: Tensor) -> None:
-        """Waits, learns, and shows it where that is due."""
+        """Learns, and shows it where that is due."""
         gate, onlooker = self._gate, self._onlooker
-        gate.wait(lambda: onlooker.show_held(self.made))
         shown = not gate.playing or onlooker.wants_next()
         if shown and (observation := self.inner.observation) is not None:
             observation.keep_norms()

@@ -16,7 +16,8 @@ from PIL import Image
 
 from nnlab.__main__ import main
 from nnlab.commands.report.command import write_report
-from nnlab.commands.report.learned.facts import Learned, how_it_learned
+from nnlab.commands.report.learned.facts import Learned
+from nnlab.commands.report.learned.record import how_it_learned
 from nnlab.commands.report.learned.section import learned_section
 from nnlab.commands.report.learned.task_picture import tinted_regions
 from nnlab.runs.finished.reopen import open_run

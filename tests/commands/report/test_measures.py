@@ -11,7 +11,7 @@ import torch
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from nnlab.commands.report import classes, noise_inputs, regression
+from nnlab.commands.report import classes, facts, noise_inputs, regression
 from nnlab.commands.report.cases import Case, case_of, refuse_own
 from nnlab.commands.report.scores import scores_of_case
 from nnlab.config.loading import load_config, place_for
@@ -146,27 +146,29 @@ def test_each_class_and_each_mistake_is_counted(folder: Path) -> None:
     rows = classes.measures_per_class(found)
     for number, row in enumerate(rows):
         for key, oracles in (("precision",) * 2, ("recall",) * 2, ("f1", "f1-score")):
-            assert row[key] == pytest.approx(report[str(number)][oracles], abs=1e-9)
-        assert row["support"] == (y == number).sum()
-        assert row["recall_low"] <= row["recall"] <= row["recall_high"]
+            assert getattr(row, key) == pytest.approx(report[str(number)][oracles], abs=1e-9)
+        assert row.support == (y == number).sum()
+        assert row.recall_low is not None
+        assert row.recall_high is not None
+        assert row.recall_low <= row.recall <= row.recall_high
     matrix = classes.confusion_counts(found)
     assert matrix.sum() == len(y)
     assert (matrix.sum(axis=1) == np.bincount(y)).all()
     pairs = classes.confused_pairs(matrix, [str(k) for k in range(10)])
-    assert pairs[0]["count"] == (matrix - np.diag(np.diag(matrix))).max()
-    assert all(pair["actual"] != pair["predicted"] for pair in pairs)
+    assert pairs[0].count == (matrix - np.diag(np.diag(matrix))).max()
+    assert all(pair.actual != pair.predicted for pair in pairs)
     first = pairs[0]
-    assert first["share"] == first["count"] / (y == int(first["actual"])).sum()
+    assert first.share == first.count / (y == int(first.actual)).sum()
 
 
 def test_areas_are_those_below_the_curves_that_are_drawn(folder: Path) -> None:
     z, y = known(folder, "digits")
     for number, one in enumerate(classes.class_curves(case(folder, "digits"))):
-        assert len(one["roc"]) <= classes.CURVE_POINTS + 2
+        assert len(one.roc) <= facts.CURVE_POINTS + 2
         p = softmax(z, axis=1)[:, number]
-        assert one["roc_auc"] == pytest.approx(metrics.roc_auc_score(y == number, p), abs=1e-6)
-        x, true = np.array(one["roc"]).T
-        assert np.trapezoid(true, x) == pytest.approx(one["roc_auc"], abs=5e-3)
+        assert one.roc_auc == pytest.approx(metrics.roc_auc_score(y == number, p), abs=1e-6)
+        x, true = np.array(one.roc).T
+        assert np.trapezoid(true, x) == pytest.approx(one.roc_auc, abs=5e-3)
 
 
 def test_curves_run_through_every_point_of_scikit_learn_s() -> None:
@@ -203,21 +205,21 @@ def test_the_worst_mistakes_are_the_surest(folder: Path) -> None:
     p = softmax(z, axis=1)
     wrong = p.argmax(axis=1) != y
     found = classes.worst_classified(case(folder, "digits"))
-    assert found[0]["confidence"] == pytest.approx(p[wrong].max(), abs=1e-6)
+    assert found[0].confidence == pytest.approx(p[wrong].max(), abs=1e-6)
     assert len(found) == min(classes.WORST_CLASSIFIED, wrong.sum())
     _, examples = reopen_run(folder / "digits", "cpu")
-    assert all(str(examples.targets[one["row"]]) == one["actual"] for one in found)
+    assert all(str(examples.targets[one.row]) == one.actual for one in found)
 
 
 def test_residuals_are_told_in_the_target_s_own_unit(folder: Path) -> None:
     z, y = known(folder, "diabetes")
-    (column,) = regression.column_facts(case(folder, "diabetes"))
+    (column,) = regression.describe_columns(case(folder, "diabetes"))
     residuals = (z - y)[:, 0]
-    assert column["mean_residual"] == pytest.approx(residuals.mean(), rel=1e-5)
-    assert column["deviation"] == pytest.approx(residuals.std(), rel=1e-5)
-    assert sum(column["histogram"]["counts"]) == len(y)
+    assert column.mean_residual == pytest.approx(residuals.mean(), rel=1e-5)
+    assert column.deviation == pytest.approx(residuals.std(), rel=1e-5)
+    assert sum(column.histogram.counts) == len(y)
     worst = regression.worst_predicted(case(folder, "diabetes"))
-    assert abs(worst[0]["residual"][0]) == pytest.approx(np.abs(residuals).max(), rel=1e-5)
+    assert abs(worst[0].residual[0]) == pytest.approx(np.abs(residuals).max(), rel=1e-5)
 
 
 class TestInputsThatMeanNothing:
@@ -225,11 +227,11 @@ class TestInputsThatMeanNothing:
         found = case(folder, "digits")
         real, *noises = noise_inputs.sureness_on_noise(found)
         assert found.probabilities is not None
-        assert real["confidence"] == pytest.approx(found.probabilities.max(axis=1).mean())
-        assert [one["inputs"] for one in noises] == [
+        assert real.confidence == pytest.approx(found.probabilities.max(axis=1).mean())
+        assert [one.inputs for one in noises] == [
             "uniform noise", "gaussian noise", "shuffled across examples",
         ]  # fmt: skip
-        assert all(0.1 <= one["confidence"] <= 1 and 0 <= one["entropy"] <= 1 for one in noises)
+        assert all(0.1 <= one.confidence <= 1 and 0 <= one.entropy <= 1 for one in noises)
 
     def test_shuffled_columns_keep_their_values(self, folder: Path) -> None:
         _, examples = reopen_run(folder / "breast_cancer", "cpu")
@@ -273,9 +275,9 @@ def test_labels_are_judged_one_by_one(tmp_path: Path) -> None:
     measured = values(found)
     assert {key: measured[key] for key in expected} == pytest.approx(expected, abs=1e-6)
     recall = [metrics.recall_score(actual[:, k], p[:, k] > 0.5) for k in range(3)]
-    assert [row["recall"] for row in classes.measures_per_class(found)] == pytest.approx(recall)
+    assert [row.recall for row in classes.measures_per_class(found)] == pytest.approx(recall)
     wrong = ((p > 0.5) != actual).sum(axis=1)
-    assert classes.worst_labels(found)[0]["wrong"] == wrong.max()
+    assert classes.worst_labels(found)[0].wrong == wrong.max()
 
 
 def test_a_loss_without_probabilities_is_judged_by_its_outputs(tmp_path: Path) -> None:
@@ -286,7 +288,7 @@ def test_a_loss_without_probabilities_is_judged_by_its_outputs(tmp_path: Path) -
     assert found.probabilities is None
     assert "roc_auc" in keys
     assert "log_loss" not in keys
-    assert classes.worst_classified(found)[0].get("confidence") is None
+    assert classes.worst_classified(found)[0].confidence is None
     assert noise_inputs.sureness_on_noise(found) == []
 
 

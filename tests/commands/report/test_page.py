@@ -169,6 +169,21 @@ class TestSeveralRuns:
         assert "McNemar's test" in page.text
         assert EVIL in page.text
 
+    def test_of_different_losses_are_held_against_each_other_by_what_all_have(
+        self, runs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        # Hinge loss gives no probabilities, so that its run has no log loss.
+        sets = ["loss=hinge", "model.output.activation=identity"]
+        train(runs / "own/1/config.yaml", overrides=sets, run_dir=runs / "own/4")
+        _, out, _ = reported(capsys, *(runs / f"own/{k}" for k in (1, 2, 4)), "--json")
+        found = json.loads(out)
+        own, *others = (set(pair["differences"]) for pair in found["pairs"])
+        assert own - others[0] >= {"log_loss", "brier"}
+        page = harmless(Path(found["page"]))
+        table = page.text.partition("Differences")[2].partition("F1 of each class")[0]
+        assert "ROC AUC" in table
+        assert "log-likelihood" not in table
+
     def test_of_numbers_have_paired_differences(
         self, runs: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -1,7 +1,5 @@
 """Calibration, judged by definitions, SciPy, scikit-learn and logits of a known temperature."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,10 @@ from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, brier_score_loss
 from sklearn.metrics import log_loss as log_loss_of_sklearn
 
+from nnlab.commands.plain import plain_fields
 from nnlab.commands.report import calibration as page
-from nnlab.commands.report import sections
+from nnlab.commands.report import facts
+from nnlab.commands.report.html import sections
 from nnlab.commands.report.intervals import resamples
 from nnlab.core.contracts import Batch, DataShape
 from nnlab.parts.scores.probabilities import (
@@ -44,23 +44,36 @@ def test_the_error_is_that_of_a_hand_worked_example() -> None:
 
 def test_the_report_s_numbers_are_those_of_the_scores_and_of_scikit_learn() -> None:
     p = softmax(Z, axis=1)
-    told = page.calibration_facts(p, Y, None)["before"]
+    told = page.judge_calibration(p, Y, None).before
     shape = DataShape((1,), "classes", 4, ("a", "b", "c", "d"), {"train": 4000})
     batch = Batch(torch.zeros(4000, 1), torch.from_numpy(Y), torch.arange(4000))
     for kind in (CalibrationErrorConfig(), BrierConfig(), LogLossConfig()):
         score = kind.build(shape, ())
         expected = score.value(score.sums(torch.from_numpy(p), batch).tolist(), 4000)
-        assert told[kind.kind] == pytest.approx(expected, abs=1e-12)
-    assert told["log_loss"] == pytest.approx(log_loss_of_sklearn(Y, p), abs=1e-9)
+        assert getattr(told, kind.kind) == pytest.approx(expected, abs=1e-12)
+    assert told.log_loss == pytest.approx(log_loss_of_sklearn(Y, p), abs=1e-9)
     two = softmax(Z[:, :2], axis=1)
     right = (Y > 1).astype(int)
-    found = page.calibration_facts(two, right, None)["before"]["brier"]
+    found = page.judge_calibration(two, right, None).before.brier
     assert found == pytest.approx(brier_score_loss(right, two[:, 1]), abs=1e-9)
-    assert told["accuracy"] == pytest.approx(accuracy_score(Y, p.argmax(axis=1)))
+    assert told.accuracy == pytest.approx(accuracy_score(Y, p.argmax(axis=1)))
 
 
-def claim(told: dict[str, Any]) -> str:
+def claim(told: facts.Calibration) -> str:
     return sections.temperature_claim(told, "test")
+
+
+def applied_in(told: facts.Calibration) -> facts.AppliedTemperature:
+    assert told.fitted is not None
+    assert told.fitted.applied is not None
+    return told.fitted.applied
+
+
+def interval_in(told: facts.Calibration) -> tuple[float, float]:
+    low, high = applied_in(told).temperature_low, applied_in(told).temperature_high
+    assert low is not None
+    assert high is not None
+    return low, high
 
 
 class TestTemperature:
@@ -99,25 +112,26 @@ class TestTemperature:
 
     def test_is_no_claim_where_the_network_is_well_calibrated(self) -> None:
         p = softmax(Z, axis=1)
-        told = page.calibration_facts(p[2000:], Y[2000:], (p[:180], Y[:180]))
-        assert told["temperature_low"] < 1 < told["temperature_high"]
-        assert not told["shown"]
+        told = page.judge_calibration(p[2000:], Y[2000:], (p[:180], Y[:180]))
+        low, high = interval_in(told)
+        assert low < 1 < high
+        assert not applied_in(told).shown
         assert "these 180 rows do not show that the network is too sure" in claim(told)
 
     def test_is_a_claim_where_the_network_is_too_sure(self) -> None:
         p = softmax(3 * Z, axis=1)
-        told = page.calibration_facts(p[2000:], Y[2000:], (p[:180], Y[:180]))
-        assert told["temperature_low"] > 1
-        assert told["shown"]
+        told = page.judge_calibration(p[2000:], Y[2000:], (p[:180], Y[:180]))
+        assert interval_in(told)[0] > 1
+        assert applied_in(told).shown
         assert claim(told).endswith("fitted on 180 validation rows: the network is too sure.")
 
     def test_is_no_claim_where_the_log_loss_does_not_fall(self) -> None:
         # The rows it was fitted on are overconfident, those that are shown are not.
-        told = page.calibration_facts(
+        told = page.judge_calibration(
             softmax(Z, axis=1), Y, (softmax(3 * Z[:180], axis=1), Y[:180])
         )
-        assert told["temperature_low"] > 1
-        assert not told["shown"]
+        assert interval_in(told)[0] > 1
+        assert not applied_in(told).shown
         assert "the log loss of the test split does not fall" in claim(told)
         assert "these 180 rows do not show" in claim(told)
 
@@ -133,13 +147,15 @@ class TestTemperature:
         p = softmax(Z, axis=1)
         assert page.fit_temperature(p, p.argmax(axis=1)) is None
         assert page.fit_temperature(p, p.argmin(axis=1)) is None
-        told = page.calibration_facts(p, Y, (p, p.argmax(axis=1)))
-        assert told["temperature"] is None
-        assert "after" not in told
+        told = page.judge_calibration(p, Y, (p, p.argmax(axis=1)))
+        assert told.fitted == facts.FittedTemperature(None, len(p))
+        plain = plain_fields(told)
+        assert plain["temperature"] is None
+        assert "after" not in plain
 
     def test_keeps_every_prediction(self) -> None:
         p = softmax(Z, axis=1)
-        told = page.calibration_facts(softmax(3 * Z, axis=1), Y, (softmax(3 * Z, axis=1), Y))
-        assert told["after"]["accuracy"] == told["before"]["accuracy"]
-        assert told["after"]["log_loss"] < told["before"]["log_loss"]
-        assert told["after"]["log_loss"] == pytest.approx(log_loss_of_sklearn(Y, p), rel=1e-2)
+        told = page.judge_calibration(softmax(3 * Z, axis=1), Y, (softmax(3 * Z, axis=1), Y))
+        assert applied_in(told).after.accuracy == told.before.accuracy
+        assert applied_in(told).after.log_loss < told.before.log_loss
+        assert applied_in(told).after.log_loss == pytest.approx(log_loss_of_sklearn(Y, p), rel=1e-2)

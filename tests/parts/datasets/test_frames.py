@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 import nnlab
-from nnlab.core.errors import DataError
+from nnlab.core.errors import ConfigError, DataError
 from nnlab.experiment.handed import arrays_of
+from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.files import frames
+from nnlab.parts.datasets.files.arrays import ArraysConfig
+from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.runs.folder.data_json import read_data
 
 CONFIG = {"model": {"kind": "mlp", "hidden": [4]}, "train": {"epochs": 2, "threads": 1}}
@@ -75,18 +78,115 @@ def test_splits_share_their_columns() -> None:
         arrays_of({"train": (frame, target), "test": (short, target.head(10))})
 
 
+def test_refuses_columns_of_other_things() -> None:
+    frame, target = some()
+    dates = pd.Series(pd.date_range("2024", periods=60))
+    with pytest.raises(DataError, match=r"column 'new' holds Datetime.* neither"):
+        arrays_of((frame.assign(new=dates), target))
+
+
+def gapped() -> tuple[pd.DataFrame, pd.Series]:
+    """Numbers, whole numbers, words, truths and targets, each with gaps."""
+    frame, target = some()
+    frame.loc[[3, 4, 50], "height"] = None
+    frame["age"] = frame["age"].astype("Int64")
+    frame.loc[[7], "age"] = pd.NA
+    frame.loc[[0, 9], "port"] = None
+    frame["member"] = frame["member"].astype(object)
+    frame.loc[[2], "member"] = None
+    target = target.astype(object)
+    target[[11, 12]] = None
+    return frame, target
+
+
+def arrays_config(data: object, **fields: object) -> ArraysConfig:
+    return ArraysConfig.model_validate(fields).holding(arrays_of(data))
+
+
+POLICIES = [
+    "fill",
+    "drop",
+    {"height": "drop"},
+    {"port": "drop", "age": "mean"},
+    {"port": "category", "height": "mean"},
+]
+
+
+@pytest.mark.parametrize("missing", POLICIES, ids=str)
+def test_gaps_are_what_they_are_in_a_csv_file(place: Place, missing: object) -> None:
+    frame, target = gapped()
+    frame["member"] = frame["member"].astype("float64")  # as a csv file says it
+    frame.assign(y=target).to_csv(place.folder / "t.csv", index=False)
+    csv = CsvConfig.model_validate({"path": "t.csv", "target": "y", "missing": missing})
+    expected, made = csv.read(place), arrays_config((frame, target), missing=missing)
+    found = made.read(place)
+    assert found.source.columns == expected.source.columns
+    assert found.source.classes == expected.source.classes
+    assert isinstance(expected.inputs, np.ndarray)
+    np.testing.assert_array_equal(found.inputs, expected.inputs)
+    np.testing.assert_array_equal(found.targets, expected.targets)
+    assert found.gaps == expected.gaps
+    assert made.remarks(place) == csv.remarks(place)
+
+
 @pytest.mark.parametrize(
-    ("column", "says"),
+    ("missing", "says"),
     [
-        (pd.Series([1.0, None] * 30), "column 'new' has no value in 30 of 60 rows"),
-        (pd.Series(["a", None] * 30), "column 'new' has no value in 30 of 60 rows"),
-        (pd.Series(pd.date_range("2024", periods=60)), "column 'new' holds Datetime.* neither"),
+        ("refuse", r"X: rows without a value: height 3, port 2, member 1, age 1 \(missing: fill"),
+        ({"ages": "drop"}, "data.missing: 'ages' is not a column of X .it has age, height"),
+        ({"port": "mean"}, "port holds words, which have no mean .port: category"),
+        ({"age": "category"}, "age holds numbers, which are no categories"),
     ],
 )
-def test_refuses_columns_with_gaps_and_of_other_things(column: pd.Series, says: str) -> None:
+def test_says_what_a_policy_cannot_do(missing: object, says: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=says):
+        arrays_config(gapped(), missing=missing)
+
+
+def test_a_split_without_a_row_is_refused() -> None:
+    frame, target = gapped()
+    data = {"train": (frame, target), "test": (frame.head(1), target.head(1))}
+    assert arrays_config(data).held.counts == {"train": 58, "test": 1}
+    with pytest.raises(DataError, match=r"data\['test'\]: every row misses a value"):
+        arrays_config(data, missing="drop")
+
+
+def test_whole_numbers_with_gaps_are_classes_still(place: Place) -> None:
+    frame, _ = some()
+    target = pd.Series([1, 2, 3] * 20, dtype="Int64")
+    target[5] = pd.NA
+    made = arrays_config((frame, target))
+    source = made.source(place)
+    assert (source.task, source.classes, source.pool) == ("classes", ("1", "2", "3"), 59)
+
+
+def test_objects_that_are_numbers_are_numbers() -> None:
     frame, target = some()
-    with pytest.raises(DataError, match=says):
-        arrays_of((frame.assign(new=column), target))
+    mixed = pd.Series([None, 2, 2.5, True] * 15, dtype=object)
+    held = arrays_of((frame[["age"]].assign(new=mixed), target))
+    assert held.columns == ("age", "new")
+    np.testing.assert_array_equal(held.inputs[:4, 1], [np.nan, 2.0, 2.5, 1.0])
+
+
+def test_a_run_of_frames_with_gaps_answers_rows_with_gaps(tmp_path: Path) -> None:
+    frame, target = gapped()
+    run = nnlab.train(CONFIG, data=(frame, target), run_dir=tmp_path / "run").run
+    held = arrays_config((frame, target)).held
+    rows = np.flatnonzero(~np.isin(np.arange(60), [11, 12]))
+    found = nnlab.predict(run, frame.iloc[rows])
+    np.testing.assert_array_equal(found.outputs, nnlab.predict(run, held.inputs).outputs)
+    assert np.isfinite(found.outputs).all()
+
+
+def test_a_run_of_whole_rows_says_which_value_is_missing(tmp_path: Path) -> None:
+    frame, target = some()
+    run = nnlab.train(CONFIG, data=(frame, target), run_dir=tmp_path / "run").run
+    with pytest.raises(
+        DataError, match=r"first in row 1, column height .*: it misses, and the run"
+    ):
+        nnlab.predict(run, frame.assign(height=[170.0, None] * 30))
+    with pytest.raises(DataError, match="port has no value in 1 of 60 rows, and no row did in tr"):
+        nnlab.predict(run, frame.assign(port=[None, *frame["port"][1:]]))
 
 
 def test_arrays_and_lists_are_no_frames() -> None:

@@ -1,5 +1,6 @@
 """Texts that a network goes on with."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
+from nnlab.__main__ import main
 from nnlab.core.errors import ConfigError
 from nnlab.runs.finished.generate import Sampling, generate_text, token_shares
 from nnlab.runs.run import train
@@ -33,6 +35,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def text(run: Path, prompt: str = "", **fields: Any) -> str:
     return "".join(generate_text(run, prompt, 40, Sampling(**fields), CPU))
+
+
+def test_without_a_run_the_last_one_writes(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NNLAB_RUNS", str(tmp_path))
+    shutil.copytree(run, tmp_path / "sentence" / "1")
+    words = ["--prompt", "abc", "--length", "40", "--temperature", "0", "--device", "cpu"]
+    assert main(["generate", *words]) == 0
+    assert capsys.readouterr().out == f"abc{(SENTENCE * 5)[3:43]}\n"
 
 
 def test_goes_on_with_what_was_learned(run: Path) -> None:

@@ -2,11 +2,12 @@
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nnlab.commands.pictures import album
 from nnlab.config.loading import load_config, place_for
@@ -127,8 +128,38 @@ def test_the_command_draws_first_best_and_last(watched: Summary, tmp_path: Path)
     assert {f"decision-boundary.{name}.png" for name in album.PICTURE_NAMES} <= names
     assert "training-and-validation.last.png" in names
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+    assert names == {file.name for file in tmp_path.iterdir()}
     drawn = [(tmp_path / f"network.{name}.png").read_bytes() for name in ("init", "last")]
     assert drawn[0] != drawn[1]
+
+
+@pytest.mark.parametrize("format", ["png", "svg"])
+def test_one_sheet_has_all_of_them(
+    watched: Summary, tmp_path: Path, format: Literal["png", "svg"]
+) -> None:
+    """A row for each picture, a column for each moment, white where one was not drawn."""
+    files = album.draw(watched.run, tmp_path, album.FileForm(200, format))
+    assert files[-1].name == album.SHEET
+    titles = list(dict.fromkeys(file.name.partition(".")[0] for file in files[:-1]))
+    with Image.open(files[-1]) as image:
+        sheet = np.asarray(image.convert("L"), np.float64)
+    rows, columns = len(titles), len(album.PICTURE_NAMES)
+    cells = sheet.reshape(rows, sheet.shape[0] // rows, columns, sheet.shape[1] // columns)
+    drawn = {(row, column) for row in range(rows) for column in range(columns)
+             if cells[row, :, column].std() > 1.0}  # fmt: skip
+    assert drawn == {
+        (row, column)
+        for row, title in enumerate(titles)
+        for column, name in enumerate(album.PICTURE_NAMES)
+        if (tmp_path / f"{title}.{name}.{format}").exists()
+    }
+    if format == "svg":
+        return
+    with Image.open(tmp_path / f"{titles[0]}.best.png") as image:
+        size = (cells.shape[3] - 8, cells.shape[1] - 8)
+        alone = np.asarray(image.convert("L").resize(size), np.float64)
+    found = cells[0, :-8, 1, :-8]
+    assert np.corrcoef(found.ravel(), alone.ravel())[0, 1] > 0.99
 
 
 class TestMoments:

@@ -3,11 +3,12 @@
 from base64 import b64encode
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlab.commands.report.learned.facts import TaskPicture
 from nnlab.display.pictures.boundary import DecisionBoundary, segments
 from nnlab.display.pictures.family import Arrays, Moment, Picture, Scene
 from nnlab.display.pictures.filters import FirstWeights, mosaic
@@ -21,20 +22,6 @@ _TINTS = ((78, 135, 214), (222, 110, 60), (82, 165, 110), (150, 110, 205), (190,
 """The style sheet's colours, between those of a light page and of a dark one."""
 _LARGEST = 480
 """Pixels a side of small images, which are enlarged by whole numbers."""
-
-
-class TaskPicture(NamedTuple):
-    """A picture of a network's answers.
-
-    Attributes:
-        title: what it is.
-        about: what one sees in it.
-        figure: it itself.
-    """
-
-    title: str
-    about: str
-    figure: Markup
 
 
 def draw_task(scene: Scene, moment: Moment) -> TaskPicture | None:

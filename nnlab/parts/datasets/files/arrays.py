@@ -1,7 +1,7 @@
 """`arrays`: (X, y) that Python hands in. A config names them, no file holds them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self, final
 
 from pydantic import Field, PrivateAttr
@@ -12,6 +12,13 @@ from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files import array_rules
+from nnlab.parts.datasets.files.sheets.columns import NO_VALUE
+from nnlab.parts.datasets.files.sheets.gaps import (
+    FrameRows,
+    GlobalPolicy,
+    Policy,
+    fill_or_leave_out,
+)
 from nnlab.parts.datasets.tables import Form, Place, Table, TableSource, merging
 
 _ORDER: tuple[Split, ...] = ("train", "validation", "test")
@@ -26,12 +33,18 @@ class Held:
         targets: (N,) or (N, K) numbers, or (N,) class names.
         counts: rows of each split.
         columns: what the inputs of a table are called; empty where they have no names.
+        gaps: of the columns of DataFrames that miss values, (N,) where.
+        unlabelled: (N,) where DataFrames have no target; None where each row has one.
+        remarks: what was left out and filled, a line each.
     """
 
     inputs: "NDArray[Any]"
     targets: "NDArray[Any]"
     counts: Mapping[Split, int]
     columns: tuple[str, ...] = ()
+    gaps: "Mapping[str, NDArray[np.bool_]]" = field(default_factory=dict[str, "NDArray[np.bool_]"])
+    unlabelled: "NDArray[np.bool_] | None" = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[Split, int]:
@@ -53,13 +66,19 @@ class ArraysConfig(DataConfig, frozen=True):
         None
     )
 
+    missing: Annotated[GlobalPolicy | dict[str, Policy], Forms()] = "fill"
+    """What is done where DataFrames miss values, as in csv files: numbers get their training mean,
+    words a category of their own, rows without a target are left out."""
+
     _held: Held | None = PrivateAttr(None)
 
     def holding(self, held: Held) -> Self:
         """This config with the arrays that it stands for.
 
         Raises:
-            ConfigError: a split was handed in, and the config says how to draw it.
+            ConfigError: a split was handed in, and the config says how to draw it; or a column
+                cannot be filled as it is asked for.
+            DataError: a column that may miss nothing does, or no row is left.
         """
         wrong = [
             f"data.{split}: was handed in, and the config says {size!r} too (remove one of them)"
@@ -71,7 +90,7 @@ class ArraysConfig(DataConfig, frozen=True):
         if wrong:
             raise ConfigError(wrong)
         copy = self.model_copy()
-        copy._held = held  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
+        copy._held = without_gaps(held, self.missing)  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
         return copy
 
     @property
@@ -146,27 +165,37 @@ class ArraysConfig(DataConfig, frozen=True):
             stored.values,
             targets,
             given=rows,
+            gaps=self.missing == "mean" or bool(held.gaps),
             base=stored.base,
             merged=merging(stored.merged, source.columns, merged, (), self.scale_target),
         )
 
     def remarks(self, place: Place) -> tuple[str, ...]:
-        """Says what `task: auto` took, where the targets could be something else."""
-        guess = self.source(place).guess if self._held is not None else None
-        return (guess.remark,) if guess is not None and guess.remark else ()
+        """Says what `task: auto` took, where the targets could be something else; and gaps."""
+        if self._held is None:
+            return ()
+        guess = self.source(place).guess
+        guessed = (guess.remark,) if guess is not None and guess.remark else ()
+        return (*guessed, *self._held.remarks)
 
     def _classes(self) -> array_rules.ClassNumbers:
         return array_rules.class_numbers(self.held.targets, self.classes, where="data: y")
 
 
 def held_of(
-    parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]", columns: tuple[str, ...] = ()
+    parts: "Mapping[str, tuple[NDArray[Any], NDArray[Any]]]",
+    columns: tuple[str, ...] = (),
+    *,
+    gaps: "Mapping[str, Mapping[str, NDArray[np.bool_]]] | None" = None,
+    unlabelled: "Mapping[str, NDArray[np.bool_]] | None" = None,
 ) -> Held:
     """The arrays of some splits as one table.
 
     Args:
         parts: (X, y) by split; "train" must be there.
         columns: what the inputs of a table are called, where they have names.
+        gaps: by split and column, (N,) where a frame misses values; the same columns in each.
+        unlabelled: by split, (N,) where it has no target.
 
     Raises:
         ConfigError: the splits are not those that there are.
@@ -196,7 +225,59 @@ def held_of(
         raise DataError("data: y holds names in one split and numbers in another (give the same)")
     counts: dict[Split, int] = {split: len(y) for split, (_, y) in ordered.items()}
     inputs = np.concatenate([x for x, _ in ordered.values()])
-    return Held(inputs, np.concatenate(every), counts, columns)
+    where = _gaps_below(gaps or {}, [*ordered])
+    found = [(unlabelled or {}).get(split, np.zeros(n, np.bool_)) for split, n in counts.items()]
+    without = np.concatenate(found)
+    return Held(
+        inputs, np.concatenate(every), counts, columns, where, without if without.any() else None
+    )
+
+
+def _gaps_below(
+    gaps: "Mapping[str, Mapping[str, NDArray[np.bool_]]]", splits: Sequence[Split]
+) -> "dict[str, NDArray[np.bool_]]":
+    """The gaps of each column, one split below the other."""
+    names = next(iter(gaps.values()), {})
+    return {name: np.concatenate([gaps[split][name] for split in splits]) for name in names}
+
+
+def without_gaps(held: Held, missing: GlobalPolicy | Mapping[str, Policy]) -> Held:
+    """What was handed in without the rows that are left out.
+
+    Args:
+        held: with what it misses.
+        missing: what the config says.
+
+    Raises:
+        ConfigError: a column cannot be filled as it is asked for.
+        DataError: a column that may miss nothing does, or no row is left.
+    """
+    known = {name.partition("=")[0] for name in held.columns} | {*held.columns}
+    for name in () if isinstance(missing, str) else missing:
+        if name not in known:
+            text = f"{name!r} is not a column of X"
+            raise ConfigError(f"data.missing: {text} (it has {', '.join(sorted(known)[:8])})")
+    if not held.gaps and held.unlabelled is None:
+        return held
+    split_of = np.repeat(np.arange(len(held.counts)), [*held.counts.values()])
+    words = {name for name in held.gaps if f"{name}={NO_VALUE}" in held.columns}
+    rows = FrameRows(held.gaps, words, held.unlabelled, (*held.counts,), split_of)
+    found = fill_or_leave_out(rows, missing)
+    kept = found.kept
+    dropped = {f"{name}={NO_VALUE}" for name in found.dropped}
+    places = [place for place, name in enumerate(held.columns) if name not in dropped]
+    left = np.bincount(split_of[kept], minlength=len(held.counts))
+    inputs = held.inputs[kept]
+    return replace(
+        held,
+        inputs=inputs[:, places] if dropped & {*held.columns} else inputs,
+        targets=held.targets[kept],
+        counts={split: int(n) for split, n in zip(held.counts, left, strict=True)},
+        columns=tuple(held.columns[place] for place in places),
+        gaps={name: mask[kept] for name, mask in held.gaps.items() if name not in found.dropped},
+        unlabelled=None,
+        remarks=found.remarks,
+    )
 
 
 def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:

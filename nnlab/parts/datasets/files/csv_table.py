@@ -1,7 +1,7 @@
 """`data: csv`: a table in a csv file, its columns inputs and target."""
 
 import codecs
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self, final
 
@@ -20,6 +20,7 @@ from nnlab.parts.datasets.files.sheets.columns import (
     Numbers,
     Reader,
     input_names,
+    loose_numbers,
     read_column,
     read_dates,
 )
@@ -162,6 +163,10 @@ class CsvConfig(DataConfig, frozen=True):
         unnamed = frozenset(name for name in said if name.startswith(("column ", "Unnamed: ")))
         return Layout(self.delimiter, self.header, self.skip_lines, self.encoding, unnamed)
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def form(self, place: Place) -> Form:
         return "table"
 
@@ -191,6 +196,8 @@ class CsvConfig(DataConfig, frozen=True):
         if not isinstance(columns.dates, dict) and table.dates:
             # A file that is to be predicted is read as the training data were.
             columns = columns.model_copy(update={"dates": dict(table.dates)})
+        if table.units:
+            columns = columns.model_copy(update={"numeric": dict(table.units)})
         return {
             "path": str(path),
             "task": table.source.task if self.task == "auto" else self.task,
@@ -285,8 +292,7 @@ class CsvConfig(DataConfig, frozen=True):
             *rows.remarks,
             *(f"data: {name} has no value in any row: left out" for name in empty),
             *filled_remarks(sheet, parts, self.missing),
-            *((goal.remark,) if goal.remark and not goal.guess else ()),
-            *(f"data: {part.remark}" for part in parts if part.remark),
+            *_remarks_of(goal, parts),
         )
         return Table(
             source,
@@ -298,6 +304,7 @@ class CsvConfig(DataConfig, frozen=True):
             remarks=remarks,
             merged=merging(stored.merged, names, merged, targets, self.scale_target),
             dates=self._date_forms(sheet, parts, targets),
+            units=self._units(sheet, parts, targets, reader),
         )
 
     def _date_forms(
@@ -309,6 +316,21 @@ class CsvConfig(DataConfig, frozen=True):
             if (form := self.columns.form_of(name)) is not None:
                 found[name] = read_dates(sheet, name, form, self.notation).date
         return found
+
+    def _units(
+        self,
+        sheet: Sheet,
+        parts: Sequence[Numbers | Categories],
+        targets: Sequence[str],
+        reader: Reader,
+    ) -> dict[str, str]:
+        """What stands beside the numbers of the columns in which something may."""
+        inputs = {part.name: part.unit for part in parts if isinstance(part, Numbers)}
+        return {
+            name: inputs[name] if name in inputs else loose_numbers(sheet, name, reader).unit
+            for name in self.columns.numeric
+            if name in inputs or name in targets
+        }
 
     def _targets(self, sheet: Sheet, targets: Sequence[str], reader: Reader) -> Targets:
         return read_targets(sheet, targets, self.task, reader)
@@ -334,7 +356,7 @@ class CsvConfig(DataConfig, frozen=True):
         fields = {
             "columns.drop": columns.drop,
             "columns.categorical": columns.categorical,
-            "columns.numeric": columns.numeric,
+            "columns.numeric": tuple(columns.numeric),
             "columns.dates": tuple(columns.dates),
             "missing": () if isinstance(self.missing, str) else tuple(self.missing),
         }
@@ -386,6 +408,13 @@ class CsvConfig(DataConfig, frozen=True):
                         raise DataError(f"{at}: the row is marked {taken[row]} and {split}")
                     found[split].append(row)
         return {split: np.array(rows, np.int64) for split, rows in found.items()}
+
+
+def _remarks_of(goal: Targets, parts: Sequence[Numbers | Categories]) -> Iterator[str]:
+    """What is to be said of the target, where it is no guess, and of the inputs."""
+    if goal.remark and not goal.guess:
+        yield goal.remark
+    yield from (f"data: {part.remark}" for part in parts if part.remark)
 
 
 def stored_inputs(parts: Sequence[Numbers | Categories], rows: int) -> Narrowed:

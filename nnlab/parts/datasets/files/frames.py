@@ -8,18 +8,35 @@ from typing import Any, NamedTuple
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.sheets.columns import NO_VALUE
+from nnlab.parts.datasets.files.sheets.notation import Notation
 
 
 class Framed(NamedTuple):
     """Frames of some splits as arrays with the same columns.
 
     Attributes:
-        arrays: (N, F) by the frames' keys.
-        columns: the F names.
+        arrays: (N, F) by the frames' keys; NaN where a number is missing.
+        columns: the F names; words that are missing are a category, NO_VALUE, the last of theirs.
+        gaps: by the frames' keys, then by the frame's column: (N,) where it has no value. Columns
+            without any are left out.
     """
 
     arrays: "dict[str, NDArray[Any]]"
     columns: tuple[str, ...]
+    gaps: "dict[str, dict[str, NDArray[np.bool_]]]"
+
+
+class Cells(NamedTuple):
+    """One column of a frame.
+
+    Attributes:
+        values: (N,) numbers or words.
+        gaps: (N,) where there is none: NaN or an empty word stands there.
+    """
+
+    values: "NDArray[Any]"
+    gaps: "NDArray[np.bool_]"
 
 
 def is_frame(values: object) -> bool:
@@ -43,7 +60,7 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
         frames: by split; all have the same columns, in any order.
 
     Raises:
-        DataError: a column is only in one of them, misses values, or is neither numbers nor words.
+        DataError: a column is only in one of them, or is neither numbers nor words.
     """
     every = {key: _frame(frame) for key, frame in frames.items()}
     first = next(iter(every.values()))
@@ -52,33 +69,39 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
         if odd := sorted({*map(str, frame.columns)} ^ set(names)):
             raise DataError(f"data[{key!r}]: X: {odd[0]!r} is a column of only one of the frames")
     parts: dict[str, list[NDArray[Any]]] = {key: [] for key in every}
+    gaps: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in every}
     columns: list[str] = []
     for name in names:
-        series = {key: frame[name] for key, frame in every.items()}
-        categories = _categories(name, list(series.values()))
+        cells = _read([frame[name] for frame in every.values()], name)
+        categories = _categories(cells)
         columns += [name] if categories is None else [f"{name}={c}" for c in categories]
-        for key, one in series.items():
-            parts[key].append(_numbers(one) if categories is None else _marks(one, categories))
+        missing = any(one.gaps.any() for one in cells)
+        for key, one in zip(every, cells, strict=True):
+            whole = one.values[:, None] if categories is None else _marks(one, categories, name)
+            parts[key].append(whole)
+            if missing:
+                gaps[key][name] = one.gaps
     arrays = {key: _joined(columns) for key, columns in parts.items()}
-    return Framed(arrays, tuple(columns))
+    return Framed(arrays, tuple(columns), gaps)
 
 
-def column_as_array(values: Any) -> "NDArray[Any]":
-    """Targets in a Series, or in a frame of one column or of several, as an array.
-
-    Raises:
-        DataError: it misses values.
-    """
+def column_as_array(values: Any) -> Cells:
+    """Targets in a Series, or in a frame of one column or of several: (N,) or (N, K)."""
     if is_series(values):
         import narwhals as nw
 
         series = nw.from_native(values, series_only=True)
-        _check_whole(series, "y")
-        words = isinstance(series.dtype, _word_types())
-        return np.array(series.to_list(), str) if words else _numbers(series)[:, 0]
+        (cells,) = _read([series], "y")
+        if series.dtype.is_integer() and cells.gaps.any():
+            # Floats stand there for the sake of the gaps alone, and classes are whole numbers.
+            return Cells(np.where(cells.gaps, 0, cells.values).astype(np.int64), cells.gaps)
+        return cells
     frame = _frame(values)
     found = [column_as_array(frame[name].to_native()) for name in frame.columns]
-    return found[0] if len(found) == 1 else np.stack(found, axis=1)
+    if len(found) == 1:
+        return found[0]
+    gaps = np.logical_or.reduce([one.gaps for one in found])
+    return Cells(np.stack([one.values for one in found], axis=1), gaps)
 
 
 def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
@@ -101,10 +124,10 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
     while left:
         name = left[0]
         if name in have:
-            series = frame[have[name]]
-            if isinstance(series.dtype, _word_types()):
+            (cells,) = _read([frame[have[name]]], name)
+            if cells.values.dtype.kind == "U":
                 raise DataError(f"inputs: column {name!r} holds words, this run knows numbers")
-            found.append(_numbers(series))
+            found.append(cells.values[:, None])
             left = left[1:]
             continue
         ends = [place for place, sign in enumerate(name) if sign == "="]
@@ -112,7 +135,8 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
         if source is None:
             raise DataError(f"inputs: the frame has no column {name!r}")
         mine = [one for one in left if one.startswith(f"{source}=")]
-        found.append(_marks(frame[have[source]], [one[len(source) + 1 :] for one in mine]))
+        (cells,) = _read([frame[have[source]]], source)
+        found.append(_marks(cells, [one[len(source) + 1 :] for one in mine], source))
         left = [one for one in left if one not in mine]
     return _joined(found)
 
@@ -129,53 +153,86 @@ def _word_types() -> tuple[Any, ...]:
     return (nw.String, nw.Categorical, nw.Enum, nw.Object)
 
 
-def _categories(name: str, series: Sequence[Any]) -> list[str] | None:
-    """What the words of a column are; None where it holds numbers.
+def _read(series: Sequence[Any], name: str) -> list[Cells]:
+    """A column of all frames: numbers in all of them, or words.
 
     Raises:
-        DataError: it misses values, or holds neither.
+        DataError: it holds neither.
     """
     import narwhals as nw
 
     kinds = [one.dtype for one in series]
     if all(kind.is_numeric() or isinstance(kind, nw.Boolean) for kind in kinds):
-        for one in series:
-            if one.is_null().any():
-                _check_whole(one, f"column {name!r}")
-        return None
+        return [_numbers(one) for one in series]
     if not all(isinstance(kind, _word_types()) for kind in kinds):
         raise DataError(
             f"data: X: column {name!r} holds {kinds[0]}, neither numbers nor words (make a number "
             "of it, or leave it out)"
         )
-    for one in series:
-        _check_whole(one, f"column {name!r}")
-    return sorted({str(value) for one in series for value in one.unique().to_list()})
+    lists = [one.to_list() for one in series]
+    if all(isinstance(kind, nw.Object) for kind in kinds) and all(map(_are_numbers, lists)):
+        return [_with_gaps(np.array([_number(v) for v in one], np.float64)) for one in lists]
+    nulls = [one.is_null().to_list() for one in series]
+    return [_words(*both) for both in zip(lists, nulls, strict=True)]
 
 
-def _check_whole(series: Any, where: str) -> None:
-    missing = int(series.is_null().sum())
-    if missing:
-        raise DataError(
-            f"data: {where} has no value in {missing} of {len(series)} rows (fill them, or leave "
-            "the rows out; data: csv does both)"
-        )
+def _numbers(series: Any) -> Cells:
+    """Numbers as they are stored; as float64 with NaN where one is missing."""
+    import narwhals as nw
 
-
-def _numbers(series: Any) -> "NDArray[Any]":
-    """(N, 1) numbers as they are stored; NaN where one is missing."""
+    if series.is_null().any():
+        return _with_gaps(np.asarray(series.cast(nw.Float64).to_numpy(), np.float64))
     array = np.asarray(series.to_numpy())
-    return (array if array.dtype.kind in "buif" else array.astype(np.float64))[:, None]
+    return _with_gaps(array if array.dtype.kind in "buif" else array.astype(np.float64))
 
 
-def _marks(series: Any, categories: Sequence[str]) -> "NDArray[np.float32]":
+def _with_gaps(values: "NDArray[Any]") -> Cells:
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), np.bool_)
+    return Cells(values, missing)
+
+
+def _are_numbers(values: Sequence[object]) -> bool:
+    """Whether Python objects are numbers, as far as they are there."""
+    there = [value for value in values if not _is_nothing(value)]
+    return bool(there) and all(isinstance(value, int | float | np.number) for value in there)
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _number(value: Any) -> float:
+    return float("nan") if _is_nothing(value) else float(value)
+
+
+def _words(values: Sequence[object], nulls: Sequence[bool]) -> Cells:
+    """Words; what stands for none in a csv file does so here."""
+    texts = ["" if null else str(value) for value, null in zip(values, nulls, strict=True)]
+    gaps = Notation().gaps(texts)
+    words = ["" if gap else text for text, gap in zip(texts, gaps.tolist(), strict=True)]
+    return Cells(np.array(words, str), gaps)
+
+
+def _categories(cells: Sequence[Cells]) -> list[str] | None:
+    """What the words of a column are, NO_VALUE last where some miss; None for numbers."""
+    if all(one.values.dtype.kind != "U" for one in cells):
+        return None
+    found = sorted({str(w) for one in cells for w in np.unique(one.values[~one.gaps]).tolist()})
+    return [*found, NO_VALUE] if any(one.gaps.any() for one in cells) else found
+
+
+def _marks(cells: Cells, categories: Sequence[str], name: str) -> "NDArray[np.float32]":
     """(N, K) 0 and 1."""
     index = {category: place for place, category in enumerate(categories)}
-    words = [str(word) for word in series.to_list()]
+    pairs = zip(map(str, cells.values.tolist()), cells.gaps.tolist(), strict=True)
+    words = [NO_VALUE if gap else word for word, gap in pairs]
     strange = [word for word in words if word not in index]
     if strange:
         known = ", ".join(categories[:4])
-        raise DataError(f"inputs: {series.name}: {strange[0]!r} is not one of {known}")
+        if strange[0] == NO_VALUE:
+            count = f"{len(strange)} of {len(words)} rows"
+            raise DataError(f"inputs: {name} has no value in {count}, and no row did in training")
+        raise DataError(f"inputs: {name}: {strange[0]!r} is not one of {known}")
     found = np.zeros((len(words), len(categories)), np.float32)
     found[np.arange(len(words)), [index[word] for word in words]] = 1.0
     return found

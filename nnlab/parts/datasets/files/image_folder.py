@@ -59,6 +59,10 @@ class ImageFolderConfig(DataConfig, frozen=True):
     def example(cls) -> Self:
         return cls(path="images")
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def form(self, place: Place) -> Form:
         return "images"
 

@@ -24,6 +24,10 @@ else:
 
 _MOST_CLASSES = array_rules.MOST_CLASSES
 _MOST_BYTES = 16 << 30
+_READ_AT_ONCE = 8 << 20
+_LOOKED_THROUGH = 128 << 20
+"""Inputs of so many bytes are read, or looked through for NaN, when they are described: it takes
+a part of a second."""
 _USUAL = (
     *(("x_train", "y_train"), ("train_x", "train_y"), ("xtrain", "ytrain")),
     *(("train_images", "train_labels"), ("train_data", "train_labels"), ("x", "y")),
@@ -67,6 +71,10 @@ class NpzConfig(DataConfig, frozen=True):
     def example(cls) -> Self:
         return cls(path="arrays.npz")
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def has_split(self, split: Split, place: Place) -> bool:
         return split == "test" and self.test_inputs is not None
 
@@ -106,6 +114,17 @@ class NpzConfig(DataConfig, frozen=True):
         )
 
     def at_hand(self, place: Place) -> Table | None:
+        arrays = [(self._file(place), self.inputs)]
+        arrays += [(file, name) for _, file, name, _ in self._others(place)]
+        headers = [_header(*one) for one in arrays]
+        size = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in headers)
+        if size <= _READ_AT_ONCE:
+            return self.read(place)
+        floats = [
+            one for one, header in zip(arrays, headers, strict=True) if header.dtype.kind == "f"
+        ]
+        if size <= _LOOKED_THROUGH and not all(np.isfinite(_array(*one)).all() for one in floats):
+            return self.read(place)  # what is wrong with them is said from there
         source = self.source(place)
         targets, _ = self._targets(place)
         if source.task == "classes":

@@ -216,6 +216,10 @@ class SeriesConfig(SeriesLikeConfig, frozen=True):
     def example(cls) -> Self:
         return cls(path="series.csv", target="value")
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def settled(self, place: Place) -> Mapping[str, object]:
         return {**super().settled(place), "path": str(place.find(self.path))}
 

@@ -78,6 +78,10 @@ class TextConfig(TextLikeConfig, frozen=True):
     def example(cls) -> Self:
         return cls(path="book.txt")
 
+    @property
+    def called(self) -> str:
+        return Path(self.path).name
+
     def settled(self, place: Place) -> Mapping[str, object]:
         return {**super().settled(place), "path": str(place.find(self.path))}
 

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 from nnlab.core.errors import DataError
 from nnlab.core.kinds import Config, Forms
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.sheets.doubtful import number_remark
 from nnlab.parts.datasets.files.sheets.notation import (
     ISO,
     Likeness,
@@ -30,15 +31,19 @@ _SHARE_OF_NAMES = 0.1
 class Columns(Config, frozen=True):
     """What the columns are, where it cannot be seen from their cells.
 
-    Cells of `numeric` columns may have a currency sign, a percent sign or a unit beside the number.
-    `dates` become days since 1970: a list of columns, or a mapping to how they are written, such as
-    {born: "%d/%m/%Y"}.
+    Cells of `numeric` columns may have a currency sign, a percent sign or a unit beside the number:
+    a list of columns, or a mapping to their units, such as {weight: kg}. `dates` become days since
+    1970: a list of columns, or a mapping to how they are written, such as {born: "%d/%m/%Y"}.
     """
 
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
+    numeric: Annotated[tuple[str, ...] | dict[str, str], Forms()] = ()
     dates: Annotated[tuple[str, ...] | dict[str, str], Forms()] = ()
+
+    def unit_of(self, name: str) -> str | None:
+        """What stands beside the numbers of a column; None where its cells shall say."""
+        return self.numeric.get(name) if isinstance(self.numeric, dict) else None
 
     def form_of(self, name: str) -> str | None:
         """How the dates of a column are written; "" where its cells shall say, None of others."""
@@ -62,12 +67,14 @@ class Numbers(NamedTuple):
         name: in the file.
         values: (N,) float64, NaN where there is none.
         date: how its dates are written; empty where it has none.
+        unit: that stands beside its numbers; empty where none does, or none may.
         remark: what a user may not expect.
     """
 
     name: str
     values: "NDArray[np.float64]"
     date: str = ""
+    unit: str = ""
     remark: str = ""
 
 
@@ -96,16 +103,16 @@ def read_column(sheet: Sheet, name: str, reader: Reader) -> Numbers | Categories
     cells = sheet.columns[name]
     columns, notation = reader.columns, reader.notation
     if not isinstance(cells, list):
-        return Numbers(name, cells)
+        return Numbers(name, cells, remark=number_remark(name, (), cells, reader.notation))
     if name in columns.categorical:
         return categories(sheet, name, notation)
     if (form := columns.form_of(name)) is not None:
         return read_dates(sheet, name, form, notation)
     if name in columns.numeric:
-        return Numbers(name, loose_numbers(sheet, name, notation))
+        return loose_numbers(sheet, name, reader)
     values, words = numbers_and_words(cells, sheet.gaps(name, notation), notation)
     if not len(words):
-        return Numbers(name, values)
+        return Numbers(name, values, remark=number_remark(name, cells, values, notation))
     texts = [cells[row] for row in words]
     like = looks_like(texts, name, notation, delimiter=reader.delimiter)
     different = len(set(texts))
@@ -233,16 +240,16 @@ def categories(sheet: Sheet, name: str, notation: Notation) -> Categories:
     return Categories(name, tuple(order), found)
 
 
-def loose_numbers(sheet: Sheet, name: str, notation: Notation) -> "NDArray[np.float64]":
-    """(N,) numbers with a sign or one unit beside them, NaN where there is none.
+def loose_numbers(sheet: Sheet, name: str, reader: Reader) -> Numbers:
+    """A column of numbers with a sign or one unit beside them, NaN where there is none.
 
     Raises:
         DataError: a cell is none, or has another unit than the others.
     """
-    cells = sheet.columns[name]
+    cells, notation = sheet.columns[name], reader.notation
+    unit = reader.columns.unit_of(name)
     if not isinstance(cells, list):
-        return cells
-    units: dict[str, int] = {}
+        return Numbers(name, cells, unit=unit or "")
     found = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         if notation.is_missing(cell):
@@ -250,16 +257,17 @@ def loose_numbers(sheet: Sheet, name: str, notation: Notation) -> "NDArray[np.fl
         parts = notation.loose(cell)
         if parts is None:
             raise DataError(_no_loose_number(sheet, name, row, notation))
-        found[row], unit = parts
-        if unit and unit not in units:
-            units[unit] = row
-    if len(units) > 1:
-        (one, _), (other, row) = list(units.items())[:2]
-        raise DataError(
-            f"{sheet.where(row)}: column {name!r}: {cells[row]!r} has another unit than {one!r}, "
-            f"got {other!r} (columns: {{drop: [{named(name)}]}}, or write them in one unit)"
-        )
-    return found
+        found[row], beside = parts
+        unit = unit or beside
+        if beside not in ("", unit):
+            way = f"columns: {{drop: [{named(name)}]}}, or write them in one unit"
+            raise DataError(f"{sheet.where(row)}: {other_unit(name, cell, unit, beside)} ({way})")
+    return Numbers(name, found, unit=unit or "")
+
+
+def other_unit(name: str, cell: str, unit: str, beside: str) -> str:
+    """What is said of a cell whose unit is not that of its column."""
+    return f"column {name!r}: {cell!r} has another unit than {unit!r}, got {beside!r}"
 
 
 def _no_loose_number(sheet: Sheet, name: str, row: int, notation: Notation) -> str:

@@ -1,6 +1,6 @@
 """What is done about cells without a value: by column, by kind, and never without a word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Literal, NamedTuple
 
 from nnlab.core.errors import ConfigError, DataError
@@ -15,6 +15,10 @@ GlobalPolicy = Literal["fill", "refuse", "drop", "mean"]
 _MANY = 0.1
 """From this share of the rows on, what is said is a warning."""
 _SHOWN = 8
+_WAYS = (
+    "missing: fill gives numbers their mean and words a category of their own; missing: drop "
+    "leaves the rows out"
+)
 
 
 class Filled(NamedTuple):
@@ -76,10 +80,7 @@ def _refuse(
         return
     row = min(int(np.argmax(mask)) for mask in bad.values())
     first = next(name for name, mask in bad.items() if mask[row])
-    raise DataError(
-        f"{sheet.gap(row, first)}; rows without a value: {_counts(bad)} (missing: fill gives "
-        "numbers their mean and words a category of their own; missing: drop leaves the rows out)"
-    )
+    raise DataError(f"{sheet.gap(row, first)}; rows without a value: {_counts(bad)} ({_WAYS})")
 
 
 def _left_out(
@@ -92,15 +93,34 @@ def _left_out(
     found: list[str] = []
     for file, path in enumerate(sheet.files):
         mine = sheet.origins[:, 0] == file
-        lost, rows = int((gone & mine).sum()), int(mine.sum())
-        if not lost:
-            continue
-        counts = {name: mask & mine for name, mask in drops.items() if (mask & mine).any()}
-        why = "have no target" if set(counts) <= set(targets) else "miss a value (missing: drop)"
         where = "data" if len(sheet.files) == 1 else str(path)
-        text = f"{where}: {lost:,} of {rows:,} rows {why} and were left out: {_counts(counts)}"
-        found.append(warned(text, lost, rows))
+        found += left_out_line(where, mine, gone, drops, targets)
     return tuple(found)
+
+
+def left_out_line(
+    where: str,
+    mine: "NDArray[np.bool_]",
+    gone: "NDArray[np.bool_]",
+    drops: "Mapping[str, NDArray[np.bool_]]",
+    targets: Sequence[str],
+) -> tuple[str, ...]:
+    """What is said of rows that were left out; nothing where none were.
+
+    Args:
+        where: whose rows they are.
+        mine: (N,) those rows.
+        gone: (N,) all that were left out.
+        drops: by column, (N,) why.
+        targets: the columns without which a row is none.
+    """
+    lost, rows = int((gone & mine).sum()), int(mine.sum())
+    if not lost:
+        return ()
+    counts = {name: mask & mine for name, mask in drops.items() if (mask & mine).any()}
+    why = "have no target" if set(counts) <= set(targets) else "miss a value (missing: drop)"
+    text = f"{where}: {lost:,} of {rows:,} rows {why} and were left out: {_counts(counts)}"
+    return (warned(text, lost, rows),)
 
 
 def warned(text: str, count: int, rows: int) -> str:
@@ -142,13 +162,94 @@ def filled_remarks(
         elif part.names and part.names[-1] == NO_VALUE:
             mask = part.places == len(part.names) - 1
             if not isinstance(missing, str) and asked == "mean":
-                text = f"{part.name} holds words, which have no mean"
-                raise ConfigError(f"data.missing: {text} ({part.name}: category)")
+                raise ConfigError(f"data.missing: {_no_mean(part.name)}")
             own[part.name] = mask
+    return _filling(means, own, len(sheet))
+
+
+def _no_mean(name: str) -> str:
+    return f"{name} holds words, which have no mean ({name}: category)"
+
+
+def _filling(
+    means: "Mapping[str, NDArray[np.bool_]]", own: "Mapping[str, NDArray[np.bool_]]", rows: int
+) -> tuple[str, ...]:
+    """What stands in the place of numbers and of words that miss."""
     lines: list[str] = []
     for gaps, what in ((means, "their mean in training"), (own, "a category of its own")):
         if gaps:
             most = max(int(mask.sum()) for mask in gaps.values())
             text = f"data: rows without a value, which get {what}: {_counts(gaps)}"
-            lines.append(warned(f"{text} (of {len(sheet):,})", most, len(sheet)))
+            lines.append(warned(f"{text} (of {rows:,})", most, rows))
     return tuple(lines)
+
+
+class FrameRows(NamedTuple):
+    """What DataFrames miss, all splits one below the other.
+
+    Attributes:
+        gaps: by column, (N,) where it has no value.
+        words: those of the columns that hold words; the others hold numbers.
+        unlabelled: (N,) where there is no target; None where each row has one.
+        splits: their names.
+        split_of: (N,) the number of the split of each row.
+    """
+
+    gaps: "Mapping[str, NDArray[np.bool_]]"
+    words: Set[str]
+    unlabelled: "NDArray[np.bool_] | None"
+    splits: tuple[str, ...]
+    split_of: "NDArray[np.int64]"
+
+
+class FrameGaps(NamedTuple):
+    """What was done about them.
+
+    Attributes:
+        kept: (M,) the rows that are left.
+        dropped: columns whose rows without a value were left out.
+        remarks: what was left out and what gets filled, a line each.
+    """
+
+    kept: "NDArray[np.int64]"
+    dropped: frozenset[str]
+    remarks: tuple[str, ...]
+
+
+def fill_or_leave_out(rows: FrameRows, missing: GlobalPolicy | Mapping[str, Policy]) -> FrameGaps:
+    """What the policy of csv files does of DataFrames.
+
+    Raises:
+        ConfigError: a column cannot be filled as it is asked for.
+        DataError: a column that may miss nothing does, or no row of a split is left.
+    """
+    gaps = {name: mask for name, mask in rows.gaps.items() if mask.any()}
+    bad = {name: mask for name, mask in gaps.items() if policy_of(missing, name) == "refuse"}
+    if bad:
+        raise DataError(f"data: X: rows without a value: {_counts(bad)} ({_WAYS})")
+    drops = {name: mask for name, mask in gaps.items() if policy_of(missing, name) == "drop"}
+    if rows.unlabelled is not None:
+        drops["y"] = rows.unlabelled
+    gone = np.logical_or.reduce([np.zeros(len(rows.split_of), np.bool_), *drops.values()])
+    lines: list[str] = []
+    for number, split in enumerate(rows.splits):
+        mine = rows.split_of == number
+        where = "data" if len(rows.splits) == 1 else f"data[{split!r}]"
+        lines += left_out_line(where, mine, gone, drops, ("y",))
+        if not (mine & ~gone).any():
+            raise DataError(f"{where}: every row misses a value (missing: fill)")
+    kept = np.flatnonzero(~gone)
+    left = {name: mask[kept] for name, mask in gaps.items() if name not in drops}
+    for name in left:
+        asked = policy_of(missing, name)
+        if name in rows.words and asked == "mean" and not isinstance(missing, str):
+            raise ConfigError(f"data.missing: {_no_mean(name)}")
+        if name not in rows.words and asked == "category":
+            text = f"{name} holds numbers, which are no categories"
+            raise ConfigError(f"data.missing: {text} (mean, or X[{name!r}].astype(str))")
+    lines += _filling(
+        {name: mask for name, mask in left.items() if name not in rows.words},
+        {name: mask for name, mask in left.items() if name in rows.words},
+        len(kept),
+    )
+    return FrameGaps(kept, frozenset(drops), tuple(lines))

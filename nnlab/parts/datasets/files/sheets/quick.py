@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import np
+from nnlab.parts.datasets.files.sheets.doubtful import is_doubtful
 from nnlab.parts.datasets.files.sheets.notation import Notation
 from nnlab.parts.datasets.files.sheets.reading import (
     Layout,
@@ -95,7 +96,9 @@ def _kinds(
         raise DataError(f"{path}: rows of different lengths")
     plain = Notation()
     return [
-        name not in as_text and all(plain.number(cell) is not None for cell in cells)
+        name not in as_text
+        and all(plain.number(cell) is not None for cell in cells)
+        and not is_doubtful(cells)
         for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     ]
 

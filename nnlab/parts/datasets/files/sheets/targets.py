@@ -147,7 +147,7 @@ def _numbers(sheet: Sheet, name: str, reader: Reader) -> "NDArray[np.float64]":
     if (form := reader.columns.form_of(name)) is not None:
         return read_dates(sheet, name, form, reader.notation).values
     if name in reader.columns.numeric:
-        return loose_numbers(sheet, name, reader.notation)
+        return loose_numbers(sheet, name, reader).values
     values, words = numbers_and_words(cells, sheet.gaps(name, reader.notation), reader.notation)
     if len(words):
         row = int(words[0])

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Any
 
+from nnlab.commands.report.facts import ClassCurve, ReliabilityBin, TargetColumn
 from nnlab.display.web.html import Markup, tag
 from nnlab.display.web.svg_plot import SvgPlot, covering_range
 
@@ -14,51 +14,51 @@ _NAMED = 40
 _SIDE = 380.0
 
 
-def reliability_chart(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
+def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> Markup:
     """Accuracy over confidence; the gap to the diagonal is the error of calibration."""
     plot = SvgPlot(title, "confidence", "accuracy", UNIT, UNIT)
     for one in bins:
-        if one["examples"]:
-            low, high = sorted((one["accuracy"], one["confidence"]))
-            plot.bar(one["low"], one["high"], 0.0, low, "bar")
-            over = one["confidence"] > one["accuracy"]
-            plot.bar(one["low"], one["high"], low, high, "gap" if over else "under")
+        if one.examples:
+            low, high = sorted((one.accuracy, one.confidence))
+            plot.bar(one.low, one.high, 0.0, low, "bar")
+            over = one.confidence > one.accuracy
+            plot.bar(one.low, one.high, low, high, "gap" if over else "under")
     plot.line([(0, 0), (1, 1)], "guess")
     return plot.svg()
 
 
-def confidence_chart(title: str, bins: Sequence[dict[str, Any]]) -> Markup:
+def confidence_chart(title: str, bins: Sequence[ReliabilityBin]) -> Markup:
     """How many examples have which confidence."""
-    total = sum(one["examples"] for one in bins)
-    highest = max(one["examples"] for one in bins) / total
+    total = sum(one.examples for one in bins)
+    highest = max(one.examples for one in bins) / total
     plot = SvgPlot(title, "confidence", "share of examples", UNIT, (0.0, min(1.0, highest * 1.05)))
     for one in bins:
-        if one["examples"]:
-            plot.bar(one["low"], one["high"], 0.0, one["examples"] / total, "bar")
+        if one.examples:
+            plot.bar(one.low, one.high, 0.0, one.examples / total, "bar")
     return plot.svg()
 
 
-def roc_chart(curves: Sequence[dict[str, Any]]) -> Markup:
+def roc_chart(curves: Sequence[ClassCurve]) -> Markup:
     """A line for each class against the rest; strong where there is one alone."""
     plot = SvgPlot("ROC curves", "false positive rate", "true positive rate", UNIT, UNIT)
     plot.line([(0, 0), (1, 1)], "guess")
     for one in curves:
-        plot.line(one["roc"], "strong" if len(curves) == 1 else "thin")
+        plot.line(one.roc, "strong" if len(curves) == 1 else "thin")
     if len(curves) > 1:
-        plot.line(_mean([one["roc"] for one in curves]), "strong")
+        plot.line(_mean([one.roc for one in curves]), "strong")
     return plot.svg()
 
 
-def precision_recall_chart(curves: Sequence[dict[str, Any]]) -> Markup:
+def precision_recall_chart(curves: Sequence[ClassCurve]) -> Markup:
     """Precision over recall: a line for each class; strong where there is one alone."""
     plot = SvgPlot("precision-recall curves", "recall", "precision", UNIT, UNIT)
     if len(curves) == 1:
-        share = curves[0]["share"]
+        share = curves[0].share
         plot.line([(0, share), (1, share)], "guess")
     for one in curves:
-        plot.line(one["precision_recall"], "strong" if len(curves) == 1 else "thin")
+        plot.line(one.precision_recall, "strong" if len(curves) == 1 else "thin")
     if len(curves) > 1:
-        plot.line(_mean([one["precision_recall"] for one in curves]), "strong")
+        plot.line(_mean([one.precision_recall for one in curves]), "strong")
     return plot.svg()
 
 
@@ -71,9 +71,9 @@ def _mean(curves: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, floa
     return list(zip(grid.tolist(), np.mean(ys, axis=0).tolist(), strict=True))
 
 
-def residuals_chart(column: dict[str, Any], name: str) -> Markup:
+def residuals_chart(column: TargetColumn, name: str) -> Markup:
     """Residuals over predictions: a good fit shows no shape."""
-    predicted, actual = column["predicted"], column["actual"]
+    predicted, actual = column.predicted, column.actual
     left = [p - a for p, a in zip(predicted, actual, strict=True)]
     x, y = covering_range(predicted), covering_range(left)
     plot = SvgPlot("residuals over predictions", _of("prediction", name), "residual", x, y)
@@ -82,9 +82,9 @@ def residuals_chart(column: dict[str, Any], name: str) -> Markup:
     return plot.svg()
 
 
-def fitted_chart(column: dict[str, Any], name: str) -> Markup:
+def fitted_chart(column: TargetColumn, name: str) -> Markup:
     """Predictions over targets; exact ones lie on the diagonal."""
-    predicted, actual = column["predicted"], column["actual"]
+    predicted, actual = column.predicted, column.actual
     both = covering_range(predicted, actual)
     plot = SvgPlot("predictions over targets", _of("target", name), "prediction", both, both)
     plot.line([(both[0], both[0]), (both[1], both[1])], "guess")
@@ -96,9 +96,9 @@ def _of(what: str, name: str) -> str:
     return what if name == "target" else f"{what}: {name}"
 
 
-def histogram_chart(column: dict[str, Any]) -> Markup:
+def histogram_chart(column: TargetColumn) -> Markup:
     """How many residuals are how large."""
-    counts, edges = column["histogram"]["counts"], column["histogram"]["edges"]
+    counts, edges = column.histogram.counts, column.histogram.edges
     plot = SvgPlot(
         "residuals", "residual", "examples", covering_range(edges), (0.0, max(counts) * 1.05)
     )

@@ -1,0 +1,68 @@
+"""Numbers that may not be meant as such: names that consist of digits, thousands with a point."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.sheets.notation import Notation, named
+
+_LEAST = 3
+"""So many cells at least are needed to say what they look like."""
+_ZERO_FIRST = re.compile(r"0\d+")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.]\d{3}")
+_WHOLE = re.compile(r"[+-]?\d{1,3}")
+_NAMES = re.compile(
+    r"(?:(?:^|[\W_])(?i:ids?|uuid|zip|postal|postcode|plz|ssn|isbn|phone)"
+    r"|(?<=[a-z])(?:I[dD]|Z[iI][pP]|Postcode|PLZ|Phone))(?i:[\W_]?(?:code|no|nr|number))?$"
+)
+"""What columns are called whose numbers are names."""
+
+
+def number_remark(
+    name: str, cells: Sequence[str], values: "NDArray[np.float64]", notation: Notation
+) -> str:
+    """What is said of a column that was read as numbers and may be something else; else empty.
+
+    Args:
+        name: of the column.
+        cells: as they are written; none where that is not known.
+        values: (N,) the numbers, NaN where there is none.
+        notation: of the table.
+    """
+    ways = f"columns: {{drop: [{named(name)}]}}, or {{categorical: [{named(name)}]}}"
+    if first := [cell for cell in cells if _ZERO_FIRST.fullmatch(cell)]:
+        count = f"{len(first):,} cells begin" if len(first) > 1 else "a cell begins"
+        text = f"{count} with a 0 ({first[0]}), which numbers do not keep"
+        return f"{name}: {text} ({ways})"
+    if example := _thousands(cells, notation):
+        whole = example.replace(".", "")
+        text = f"{example} was read as a number below 1000, and could be {whole}"
+        return f'{name}: {text} (thousands: ".", decimal: ",")'
+    there = values[~np.isnan(values)]
+    if _NAMES.search(name) and len(there) >= _LEAST and bool((there == np.rint(there)).all()):
+        different = len(np.unique(there))
+        if 2 * different > len(there):
+            text = f"{different:,} different whole numbers, taken for quantities; by its name they"
+            return f"{name}: {text} are names ({ways})"
+    return ""
+
+
+def is_doubtful(cells: Iterable[str]) -> bool:
+    """Whether `number_remark` must see cells as they are written."""
+    found = list(cells)
+    return any(map(_ZERO_FIRST.fullmatch, found)) or bool(_thousands(found, Notation()))
+
+
+def _thousands(cells: Sequence[str], notation: Notation) -> str:
+    """A cell such as 1.234, where all that have a point have three digits behind it.
+
+    Beside them stand whole numbers below 1000: measurements to three digits would have the digits
+    there too, 12.000.
+    """
+    if notation.decimal != "." or notation.thousands:
+        return ""
+    pointed = [cell for cell in cells if "." in cell]
+    if len(pointed) < _LEAST or not all(map(_GROUPED.fullmatch, pointed)):
+        return ""
+    others = [cell for cell in cells if cell and "." not in cell and not notation.is_missing(cell)]
+    return pointed[0] if others and all(map(_WHOLE.fullmatch, others)) else ""
