@@ -72,12 +72,8 @@ def settle(
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
-        wrong += [
-            *_batch_of_one(config.train, network, shape),
-            *optimizer_mistakes(config, network),
-        ]
+        wrong += _network_mistakes(config, network, shape, loss, scores)
         wrong += freezing_mistakes(config, network, per_epoch, total)
-        wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
     _check_rows(config, loss, place, shape)
@@ -99,6 +95,17 @@ def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataSh
     examples = config.data.load(place)
     config.model.check(examples)
     loss.fitted(examples.targets[examples.rows["train"]], shape)
+
+
+def _network_mistakes(
+    config: RunConfig,
+    network: Design,
+    shape: DataShape,
+    loss: LossConfig,
+    scores: tuple[ScoreConfig, ...],
+) -> list[Mistake]:
+    wrong = [*_batch_of_one(config.train, network, shape), *optimizer_mistakes(config, network)]
+    return [*wrong, *output_mistakes(network, loss, scores, shape)]
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:
