@@ -37,6 +37,7 @@ WITH_TORCH = [
         "parts.units",
         "parts.layers.modules",
         "parts.layers.recurrent_modules",
+        "parts.layers.attention_modules",
     ),
     "parts.optimizers.not_in_torch",
     *("runs.building.*", "runs.observers.*", "runs.finished.*", "runs.explaining.*"),

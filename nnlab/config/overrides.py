@@ -21,9 +21,12 @@ DEFAULT_KINDS = {
 STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
          "max_pool": "pool", "avg_pool": "pool", "adaptive_pool": "pool",
          "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm",
-         "local_response_norm": "norm"}  # fmt: skip
+         "local_response_norm": "norm", "rms_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
-_BARE = ("embedding", "flatten", "global_pool", "last", "mean_time")
+_BARE = (
+    *("class_token", "embedding", "first", "flatten", "global_pool", "last", "mean_time"),
+    *("patches", "positions"),
+)
 """Stems whose first layer has no number; a test holds it to the layers."""
 
 SHORT: dict[Path, str] = {("train", "early_stopping"): "patience", ("seed",): "all"}

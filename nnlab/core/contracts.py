@@ -398,6 +398,7 @@ class Plan:
         buffers: full name -> shape.
         flops: floating-point operations of a forward pass for one example; a multiply-add is two.
         note: what else `show` should say: "sigmoid, xavier_normal".
+        heads: of attention: how many look at once; 0 of other layers.
         children: the plans inside a residual block.
     """
 
@@ -410,6 +411,7 @@ class Plan:
     buffers: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
     flops: int = 0
     note: str = ""
+    heads: int = 0
     children: tuple["Plan", ...] = ()
 
 

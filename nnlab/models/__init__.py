@@ -18,6 +18,8 @@ Model = Annotated[
         "nnlab.models.cnn",
         "nnlab.models.stack",
         "nnlab.models.recurrent",
+        "nnlab.models.transformer",
+        "nnlab.models.vit",
         "nnlab.models.resnet",
         "nnlab.models.published",
         "nnlab.models.single_unit",

@@ -17,7 +17,8 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import Placed
+from nnlab.parts.layers.family import LayerConfig, Placed
+from nnlab.parts.layers.sequence import EmbeddingConfig, TiedConfig
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
@@ -42,6 +43,8 @@ class OutputConfig(Config, frozen=True):
     bias: bool = True
     init: AutoInit = "auto"
     bias_init: BiasInitializer = ZerosConfig()
+    tie: bool = False
+    """true: its weights are those of the embedding. Press & Wolf 2016, arXiv:1608.05859."""
 
 
 class BeginConfig(Config, frozen=True):
@@ -251,6 +254,7 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
     assert not isinstance(output.activation, str)
     hidden = model.hidden_layers(data.inputs)
     _refuse_written_output(hidden, loss.outputs(data))
+    _refuse_a_look_ahead(hidden, data)
     plans: list[Plan] = []
     for placed in hidden:
         shape = plans[-1].output if plans else data.inputs
@@ -258,18 +262,13 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
     shape = plans[-1].output if plans else data.inputs
     _check_end(shape, data, hidden[-1].path if hidden else ("model",))
     # Log-softmax and log-sigmoid are exact on logits: such a loss applies its link itself.
-    fused = loss.link_inside
-    last = LinearConfig(
-        units=loss.outputs(data),
-        norm=NoNormConfig(),
-        activation=IdentityConfig() if fused else output.activation,
-        bias=output.bias,
-        init=output.init,
-        bias_init=output.bias_init,
-        dropout=0.0,
-    )
-    placed = Placed("output", last, ("model", "output"))
+    activation = IdentityConfig() if loss.link_inside else output.activation
+    settled = output.model_copy(update={"activation": activation})
+    last = _tied if output.tie else _linear
+    placed = Placed("output", last(settled, loss.outputs(data), hidden), ("model", "output"))
     plans.append(_planned(placed, shape))
+    if output.tie:
+        _check_tie(plans)
     network = Design(data.inputs, (*hidden, placed), tuple(plans))
     if network.parameters > MAX_PARAMETERS:
         largest = max(plans, key=_count)
@@ -295,6 +294,57 @@ def _check_end(shape: Shape, data: DataShape, path: Path) -> None:
         ways = "last or mean_time" if len(shape) == 2 else "flatten or global_pool"
         text = f"the output layer needs a flat input, gets {shape}"
         raise MistakeError(path, f"{text} (put {ways} behind this)")
+
+
+def _linear(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> LayerConfig:  # noqa: ARG001
+    assert not isinstance(output.activation, str)
+    return LinearConfig(
+        units=units,
+        norm=NoNormConfig(),
+        activation=output.activation,
+        bias=output.bias,
+        init=output.init,
+        bias_init=output.bias_init,
+        dropout=0.0,
+    )
+
+
+def _tied(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> LayerConfig:
+    """The output layer that has the weights of the embedding.
+
+    Raises:
+        MistakeError: if there is none, or its activation is no matter of the loss.
+    """
+    path = ("model", "output", "tie")
+    if not hidden or not isinstance(hidden[0].config, EmbeddingConfig):
+        raise MistakeError(path, "has an embedding's weights, and there is none first (remove it)")
+    assert not isinstance(output.activation, str)
+    if output.activation.kind != "identity":
+        raise MistakeError(path, f"gives logits, not {output.activation.kind} (remove it)")
+    return TiedConfig(units=units, bias=output.bias, bias_init=output.bias_init)
+
+
+def _check_tie(plans: list[Plan]) -> None:
+    """Refuses a tied output layer whose weights would have another shape.
+
+    Raises:
+        MistakeError: if the embedding's weights do not fit.
+    """
+    first, last = plans[0], plans[-1]
+    have, needs = first.parameters[f"{first.name}.weight"], (*last.output[-1:], *last.inputs[-1:])
+    if have != needs:
+        text = f"the embedding's weights are {have}, the output needs {needs}"
+        raise MistakeError(("model", "output", "tie"), f"{text} (remove tie)")
+
+
+def _refuse_a_look_ahead(hidden: tuple[Placed, ...], data: DataShape) -> None:
+    """Where each step has a target, a layer that sees later steps reads it off the next input."""
+    if not data.places:
+        return
+    for placed in hidden:
+        if way := placed.config.looks_ahead:
+            text = "sees the steps behind the one whose target it is to tell"
+            raise MistakeError(placed.path, f"({placed.config.kind}): {text} ({way})")
 
 
 def _whole(model: ModelConfig, layers: tuple[Placed, ...], data: DataShape) -> Design:

@@ -10,6 +10,7 @@ from nnlab.core.seeds import seed_for
 from nnlab.models.family import Design
 from nnlab.parts.containers import Stack
 from nnlab.parts.layers.family import Fill
+from nnlab.parts.modules import TiedOutput
 from nnlab.training.probes.no_trace import without_side_effects
 
 
@@ -19,6 +20,8 @@ def assemble(design: Design) -> Stack:
     for placed, plan in zip(design.placed, design.plans, strict=True):
         for suffix, module in placed.config.build(plan.inputs).items():
             modules[placed.name + suffix] = module
+            if isinstance(module, TiedOutput):
+                module.tie(modules[design.placed[0].name])
     return Stack(modules)
 
 

@@ -116,6 +116,28 @@ class TimeDropout(nn.Module):
 
 
 @final
+class TiedOutput(nn.Module):
+    """E x + b with the embedding's own weights E. Press & Wolf 2016, arXiv:1608.05859.
+
+    The weights are the embedding's: here they are no parameter, so that each is there once.
+    """
+
+    def __init__(self, units: int, *, bias: bool) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(units)) if bias else None
+        # In a list, which hides a module from its parent: it is nobody's child here.
+        self._embedding: list[nn.Module] = []
+
+    def tie(self, embedding: nn.Module) -> None:
+        """From now on its weights are those of this embedding."""
+        self._embedding[:] = [embedding]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to (N, T, units)."""
+        return F.linear(x, self._embedding[0].get_parameter("weight"), self.bias)
+
+
+@final
 class LastStep(nn.Module):
     """What stands at the last step of a sequence."""
 

@@ -35,6 +35,17 @@ class NormConfig(Kind, frozen=True):
         """The module for examples of this shape, (C,) or (C, H, W)."""
 
 
+def _not_of_sequences(kind: str, shape: Shape) -> str | None:
+    if len(shape) != 2:
+        return None
+    return f"{kind} normalization of a sequence {shape} (use layer_norm or rms_norm)"
+
+
+def _normed(shape: Shape) -> Shape:
+    """The axes that belong together: of a sequence the units of each step, else all."""
+    return shape[-1:] if len(shape) == 2 else shape
+
+
 @final
 class NoNormConfig(NormConfig, frozen=True):
     """No normalization."""
@@ -59,6 +70,9 @@ class BatchConfig(NormConfig, frozen=True):
     eps: PositiveFloat = 1e-5
     momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
 
+    def misfit(self, shape: Shape) -> str | None:
+        return _not_of_sequences("batch", shape)
+
     def buffers(self, shape: Shape) -> Mapping[str, Shape]:
         return {"running_mean": shape[:1], "running_var": shape[:1], "num_batches_tracked": ()}
 
@@ -75,13 +89,14 @@ class LayerwiseConfig(NormConfig, frozen=True):
     eps: PositiveFloat = 1e-5
 
     def misfit(self, shape: Shape) -> str | None:
-        return "layer normalization of one number is always 0" if prod(shape) == 1 else None
+        one = prod(_normed(shape)) == 1
+        return "layer normalization of one number is always 0" if one else None
 
     def parameters(self, shape: Shape) -> Mapping[str, Shape]:
-        return {"weight": shape, "bias": shape}
+        return {"weight": _normed(shape), "bias": _normed(shape)}
 
     def build(self, shape: Shape) -> "nn.Module":
-        return nn.LayerNorm(list(shape), eps=self.eps)
+        return nn.LayerNorm(list(_normed(shape)), eps=self.eps)
 
 
 @final
@@ -93,6 +108,8 @@ class GroupConfig(NormConfig, frozen=True):
     eps: PositiveFloat = 1e-5
 
     def misfit(self, shape: Shape) -> str | None:
+        if why := _not_of_sequences("group", shape):
+            return why
         if shape[0] % self.groups:
             return f"{self.groups} groups do not divide {shape[0]} channels"
         if prod(shape) == self.groups:
@@ -103,4 +120,21 @@ class GroupConfig(NormConfig, frozen=True):
         return nn.GroupNorm(self.groups, shape[0], eps=self.eps)
 
 
-Norm = Annotated[BatchConfig | GroupConfig | LayerwiseConfig | NoNormConfig, Menu()]
+@final
+class RmsConfig(NormConfig, frozen=True):
+    """Each example over the root mean square of its units, no mean taken off.
+
+    Zhang & Sennrich 2019, arXiv:1910.07467.
+    """
+
+    kind: Literal["rms"] = "rms"
+    eps: PositiveFloat = 1e-5
+
+    def parameters(self, shape: Shape) -> Mapping[str, Shape]:
+        return {"weight": _normed(shape)}
+
+    def build(self, shape: Shape) -> "nn.Module":
+        return nn.RMSNorm(list(_normed(shape)), eps=self.eps)
+
+
+Norm = Annotated[BatchConfig | GroupConfig | LayerwiseConfig | NoNormConfig | RmsConfig, Menu()]

@@ -14,7 +14,7 @@ from counting import CountFlops
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from nnlab.core.contracts import DataShape, Shape, Task
+from nnlab.core.contracts import DataShape, Shape, Task, TokenShape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import kinds_of
 from nnlab.models import Model
@@ -194,7 +194,8 @@ class TestEveryNetwork:
 EXAMPLE_DATA = {
     "cnn": data((1, 16, 16)),
     "mcculloch_pitts": data((2,), 2),
-    **dict.fromkeys(("rnn", "lstm", "gru"), data((6, 3))),
+    **dict.fromkeys(("rnn", "lstm", "gru", "transformer"), data((6, 3))),
+    "gpt2": DataShape(TokenShape((6,), 9), "classes", 9, (), {"train": 1}, places=(6,)),
     "point": DataShape((2,), "regression", 1, (), {"train": 1}, start=(-1.5, 2.0)),
 }
 
@@ -208,9 +209,10 @@ class TestEveryKind:
         inputs: Shape = (7,) if kind.name() in FLAT else (1, 32, 32)
         shape = EXAMPLE_DATA.get(kind.name(), data(inputs))
         loss = MseConfig() if kind.name() == "perceptron" else CrossEntropyConfig()
-        network = design_network(kind.example(), shape, loss)
+        network = design_network(kind.example().settled_for(shape), shape, loss)
         with torch.device("meta"):
-            outputs = assemble(network)(torch.zeros(2, *shape.inputs))
+            dtype = torch.int64 if shape.tokens else torch.float32
+            outputs = assemble(network)(torch.zeros(2, *shape.inputs, dtype=dtype))
         assert outputs.shape == (2, *network.plans[-1].output)
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nnlab.commands.backprop.attention_page import attention_page, attention_plain, work_attention
 from nnlab.commands.backprop.equations import Pass
 from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work_example
+from nnlab.commands.backprop.worksheet import row_text, tensor_lines
 from nnlab.commands.options import is_run_name
 from nnlab.comparison.comparison import settle_first
 from nnlab.config.origins import error_at_places
@@ -19,9 +21,6 @@ from nnlab.core.text import render_text, short_path, text_grid
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.finished.reopen import reopen_run, restore_with_step
 from nnlab.runs.folder.find import find_run
-
-_SHOWN = 8
-"""Rows and columns of a tensor that are printed."""
 
 
 class Worked(NamedTuple):
@@ -55,10 +54,9 @@ def backprop_page(
     if not 0 <= example < len(rows):
         raise ConfigError(f"--example {example}: the {split} split has 0 to {len(rows) - 1}")
     row = int(rows[example])
-    inputs = examples.inputs
-    stored = inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
-    shift, factor = examples.shift.astype(np.float64), examples.factor.astype(np.float64)
-    x = ((stored.astype(np.float64)[None] - shift) * factor)[0]
+    x = _inputs_of(experiment, examples, row)
+    if experiment.design.layers.attention:
+        return _attention(experiment, x, examples.targets[row], parameters, head, as_json)
     try:
         sheet = work_example(experiment, x, examples.targets[row], parameters=parameters)
     except MistakeError as error:
@@ -69,6 +67,36 @@ def backprop_page(
     where = max(sheet.agreements, key=lambda one: max(one.autograd, one.differences))
     line = f"backprop: the gradients of {where.name} disagree by {sheet.worst:.1e}"
     return Worked(shown, DivergedError(f"{line} (the limit is {LIMIT:g}; a formula is wrong)"))
+
+
+def _inputs_of(experiment: Experiment, examples: Examples, row: int) -> NDArray[Any]:
+    """One example as the network sees it, in float64; tokens are whole numbers."""
+    inputs = examples.inputs
+    stored = inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
+    if experiment.shape.tokens:
+        return stored.astype(np.int64)
+    shift, factor = examples.shift.astype(np.float64), examples.factor.astype(np.float64)
+    return ((stored.astype(np.float64)[None] - shift) * factor)[0]
+
+
+def _attention(
+    experiment: Experiment,
+    x: NDArray[Any],
+    target: Any,
+    parameters: Mapping[str, Tensor] | None,
+    head: Sequence[str],
+    as_json: bool,
+) -> Worked:
+    """The page of a network's first layer of attention."""
+    try:
+        sheet = work_attention(experiment, x, target, parameters=parameters)
+    except MistakeError as error:
+        raise error_at_places([error.mistake], experiment.config.origins) from None
+    plain = json.dumps(attention_plain(sheet)) + "\n" if as_json else attention_page(sheet, head)
+    if sheet.agrees:
+        return Worked(plain)
+    line = f"backprop: the gradients of {sheet.name} disagree by {sheet.worst:.1e}"
+    return Worked(plain, DivergedError(f"{line} (the limit is {LIMIT:g}; a formula is wrong)"))
 
 
 class _Asked(NamedTuple):
@@ -103,14 +131,14 @@ def _asked(source: str, overrides: list[str]) -> _Asked:
 
 def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> str:
     """What a person reads: there, back, the update, the proof; above it the lines of the head."""
-    parts: list[Any] = [*head, "FORWARD   z = W a + b, a = f(z)", f"x {_row(sheet.x)}", ""]
+    parts: list[Any] = [*head, "FORWARD   z = W a + b, a = f(z)", f"x {row_text(sheet.x)}", ""]
     for one in sheet.passes:
         parts += [*_forward(one), ""]
     loss = experiment.loss
     if loss.link_inside:
         # Else its delta, p - y, looks wrong beside f' = 1.
         parts += [f"p = {loss.link}(a) is part of the loss {loss.kind}"]
-    parts += [f"loss {loss.kind}: {sheet.loss:.7g}   target {_row(sheet.y)}", ""]
+    parts += [f"loss {loss.kind}: {sheet.loss:.7g}   target {row_text(sheet.y)}", ""]
     parts += ["BACKWARD  the last layer first", ""]
     for number, one in reversed(list(enumerate(sheet.passes))):
         behind = sheet.passes[number + 1] if number + 1 < len(sheet.passes) else None
@@ -118,7 +146,7 @@ def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> 
     optimizer = experiment.config.optimizer
     parts += [f"UPDATE    {optimizer.kind}, lr {optimizer.lr:g}{_left_out(experiment)}"]
     for name, value in sheet.updated.items():
-        parts += _tensor(name, value)
+        parts += tensor_lines(name, value)
     head = ("parameter", "largest entry", "against autograd", "against differences", "entries")
     rows = [
         (a.name, f"{a.size:.3e}", f"{a.autograd:.1e}", f"{a.differences:.1e}", _entries(a))
@@ -151,7 +179,7 @@ def _forward(one: Pass) -> list[str]:
     lines = [f"{layer.name}  {len(one.inputs)} -> {len(one.z)}, f = {layer.activation.kind}"]
     for name, value in (("W", layer.weight), ("b", layer.bias), ("z", one.z), ("a", one.a)):
         if value is not None:
-            lines += _tensor(name, value)
+            lines += tensor_lines(name, value)
     return lines
 
 
@@ -160,29 +188,14 @@ def _backward(one: Pass, behind: Pass | None) -> list[str]:
         rule = "BP1  delta = dC/da * f'(z)"
     else:
         rule = f"BP2  delta = (W[{behind.layer.name}]^T delta[{behind.layer.name}]) * f'(z)"
-    lines = [f"{one.layer.name}  {rule}", *_tensor("delta", one.delta)]
+    lines = [f"{one.layer.name}  {rule}", *tensor_lines("delta", one.delta)]
     for name, value in (
         ("BP3 dC/dW", one.weight_gradient),
         ("BP4 dC/db", one.bias_gradient),
     ):
         if value is not None:
-            lines += _tensor(name, value)
+            lines += tensor_lines(name, value)
     return lines
-
-
-def _tensor(name: str, value: NDArray[np.float64]) -> list[str]:
-    """A name and its rows below each other."""
-    rows = value if value.ndim == 2 else value[None]
-    head = f"  {name}  "
-    lines = [
-        f"{head if i == 0 else ' ' * len(head)}{_row(row)}" for i, row in enumerate(rows[:_SHOWN])
-    ]
-    return lines + ([f"{' ' * len(head)}... {len(rows)} rows"] if len(rows) > _SHOWN else [])
-
-
-def _row(values: NDArray[np.float64]) -> str:
-    shown = " ".join(f"{value:>12.7g}" for value in values[:_SHOWN])
-    return shown + (f" ... {len(values)}" if len(values) > _SHOWN else "")
 
 
 def _plain(sheet: Worksheet) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def model_has_field(facts: Facts, field: str) -> bool:
     return field in type(facts.config.model).model_fields
 
 
+def written_layers(facts: Facts) -> Any:
+    """What the config says of single layers, a list or by name; a published network is no list."""
+    return getattr(facts.config.model, "layers", ()) if model_has_field(facts, "layers") else ()
+
+
 def try_activation(facts: Facts, kind: str) -> tuple[str, ...]:
     """Another activation of all hidden layers; none where layers have their own."""
     whole = getattr(facts.config.model, "activation", None)
@@ -89,7 +94,7 @@ def try_activation(facts: Facts, kind: str) -> tuple[str, ...]:
 def try_init(facts: Facts) -> tuple[str, ...]:
     """The initialization that follows the activation, and biases of 0."""
     found = ("model.init=auto",) if model_has_field(facts, "init") else ()
-    own = getattr(facts.config.model, "layers", ())
+    own = written_layers(facts)
     pairs = own.items() if isinstance(own, dict) else enumerate(own)
     # What a layer has of its own hides what the model says for all.
     found += tuple(

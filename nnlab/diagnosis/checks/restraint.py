@@ -4,6 +4,7 @@ from math import log
 from statistics import median
 from typing import Any
 
+from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import Far, Proof, Setting
 from nnlab.diagnosis.evidence.course import (
     held_out_gone,
@@ -123,7 +124,7 @@ def _dropout(facts: Facts) -> Far | None:
     whole = getattr(model, "dropout", 0.0) or 0.0
     changes = ["model.dropout=0.2"] if whole > 0.4 else []
     most = whole
-    for key, value in _own_dropout(getattr(model, "layers", ())):
+    for key, value in _own_dropout(remedies.written_layers(facts)):
         most = max(most, value)
         changes += [f"model.layers.{key}=0.2"] if value > 0.4 else []
     if not changes:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple, final
 
 from nnlab.config.diagnose import DiagnoseConfig
-from nnlab.core.contracts import SATURATED, Shape, Split
+from nnlab.core.contracts import SATURATED, Shape, Split, flat_plans
 from nnlab.core.lazy import NDArray, np
 from nnlab.diagnosis.evidence.survey.far_values import FarValues
 from nnlab.diagnosis.evidence.survey.split_shift import NearDoubles, Shift
@@ -241,6 +241,11 @@ class Facts:
     def hidden(self) -> Sequence[LayerFacts]:
         """All that do not belong to the output layer."""
         return [layer for layer in self.layers if layer.module != self.layers[-1].module]
+
+    @property
+    def attends(self) -> bool:
+        """Whether there is a layer of attention."""
+        return any(plan.kind == "attention" for plan in flat_plans(self.experiment.design.plans))
 
     @property
     def handed(self) -> bool:

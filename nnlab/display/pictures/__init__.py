@@ -4,6 +4,7 @@ To add one: a file with a class that says whom it fits, what it collects and how
 its name here. Pictures apply by data and model; no config names them.
 """
 
+from nnlab.display.pictures.attention import KINDS as ATTENTION
 from nnlab.display.pictures.boundary import DecisionBoundary
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.descent import Descent
@@ -24,6 +25,7 @@ KINDS: tuple[type[Picture], ...] = (
     HiddenSpace,
     FirstWeights,
     Diagram,
+    *ATTENTION,
 )
 """In the order in which they are looked at."""
 

@@ -18,6 +18,7 @@ AnyLayer = Annotated[
         "nnlab.parts.layers.residual",
         "nnlab.parts.layers.recurrent",
         "nnlab.parts.layers.sequence",
+        "nnlab.parts.layers.attention",
         "nnlab.parts.layers.norm_layers",
         "nnlab.parts.layers.historical",
     ),

@@ -13,7 +13,10 @@ from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import NormConfig
 
-_BARE = ("embedding", "flatten", "global_pool", "last", "mean_time")
+_BARE = (
+    *("class_token", "embedding", "first", "flatten", "global_pool", "last", "mean_time"),
+    *("patches", "positions"),
+)
 """Layers whose name has no number where they come once."""
 
 
@@ -48,6 +51,14 @@ class LayerConfig(Kind, frozen=True):
     def stem(self) -> str:
         """What its name begins with; the number follows: hidden1, hidden2."""
         return self.name()
+
+    @property
+    def looks_ahead(self) -> str:
+        """What keeps it from seeing later steps of a sequence, where it does. Default: it does not.
+
+        An answer at every step could be read off the inputs behind it.
+        """
+        return ""
 
     def settled(self, defaults: Defaults) -> Self:
         """The layer with the stack's word wherever it has none of its own, and no `auto` left."""

@@ -10,7 +10,7 @@ from nnlab.core.contracts import Plan, Shape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.lazy import nn
 from nnlab.parts.layers.family import LayerConfig, needs_image
-from nnlab.parts.norms import BatchConfig, GroupConfig, LayerwiseConfig, NormConfig
+from nnlab.parts.norms import BatchConfig, GroupConfig, LayerwiseConfig, NormConfig, RmsConfig
 
 
 class NormLayerConfig(LayerConfig, frozen=True):
@@ -75,6 +75,18 @@ class GroupNormConfig(NormLayerConfig, frozen=True):
 
 
 @final
+class RmsNormConfig(NormLayerConfig, frozen=True):
+    """Root mean square normalization as a layer. Zhang & Sennrich 2019, arXiv:1910.07467."""
+
+    kind: Literal["rms_norm"] = "rms_norm"
+    eps: PositiveFloat = 1e-5
+
+    @property
+    def norm(self) -> NormConfig:
+        return RmsConfig(eps=self.eps)
+
+
+@final
 class LocalResponseNormConfig(LayerConfig, frozen=True):
     """x / (k + alpha / size * sum of x^2 over `size` channels around)^beta: bright ones inhibit.
 
@@ -102,4 +114,4 @@ class LocalResponseNormConfig(LayerConfig, frozen=True):
         return {"": LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)}
 
 
-KINDS = (BatchNormConfig, GroupNormConfig, LayerNormConfig, LocalResponseNormConfig)
+KINDS = (BatchNormConfig, GroupNormConfig, LayerNormConfig, LocalResponseNormConfig, RmsNormConfig)

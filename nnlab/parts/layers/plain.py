@@ -12,7 +12,7 @@ from nnlab.core.lazy import nn
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import ReluConfig
 from nnlab.parts.layers.family import LayerConfig
-from nnlab.parts.layers.weighted import Probability
+from nnlab.parts.layers.weighted import Probability, check_sequence_activation, units_of
 
 
 @final
@@ -52,13 +52,15 @@ class ActivationLayerConfig(LayerConfig, frozen=True):
     function: Activation = Field(default_factory=ReluConfig)
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
-        weights = self.function.parameters_behind("", inputs[0])
+        if len(inputs) == 2:
+            check_sequence_activation(self.function, (*path, "function"))
+        weights = self.function.parameters_behind("", units_of(inputs))
         parameters = {f"{name}.weight": shape for shape in weights.values()}
         note = self.function.kind
         return Plan(name, self.kind, path, inputs, inputs, parameters=parameters, note=note)
 
     def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
-        return {"": self.function.build_for(inputs[0])}
+        return {"": self.function.build_for(units_of(inputs))}
 
     def seen(self, name: str) -> tuple[Seen, ...]:
         return (Seen(name, None, name, self.function.bounds),)

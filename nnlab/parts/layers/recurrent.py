@@ -86,6 +86,10 @@ class RecurrentConfig(LayerConfig, frozen=True):
         """What stands behind the parameters' names, for each direction."""
         return ("", "_reverse") if self.bidirectional else ("",)
 
+    @property
+    def looks_ahead(self) -> str:
+        return "remove bidirectional" if self.bidirectional else ""
+
     def settled(self, defaults: Defaults) -> Self:
         if self.dropout is not None:
             return self

@@ -22,7 +22,14 @@ from nnlab.parts.layers.family import (
 )
 from nnlab.parts.layers.norm_layers import NormLayerConfig
 from nnlab.parts.layers.skips import padded_skip, projection_skip
-from nnlab.parts.layers.weighted import AutoInit, ConvConfig, WeightedConfig, settled_init
+from nnlab.parts.layers.weighted import (
+    AutoInit,
+    ConvConfig,
+    WeightedConfig,
+    check_sequence_activation,
+    settled_init,
+    units_of,
+)
 from nnlab.parts.norms import NoNormConfig, Norm
 
 
@@ -53,6 +60,10 @@ class ResidualConfig(LayerConfig, frozen=True):
     @property
     def stem(self) -> str:
         return "block"
+
+    @property
+    def looks_ahead(self) -> str:
+        return next((way for layer in self.layers if (way := layer.looks_ahead)), "")
 
     def settled(self, defaults: Defaults) -> Self:
         activation = self.activation or defaults.activation
@@ -105,9 +116,11 @@ class ResidualConfig(LayerConfig, frozen=True):
             kind = around.kind if self.skip == "pad" else "projection"
             children = (*body, replace(around, kind=kind))
         activation = self.activation or IdentityConfig()
+        if len(output) == 2:
+            check_sequence_activation(activation, (*path, "activation"))
         own = {
             key.replace("_activation", ".activation"): shape
-            for key, shape in activation.parameters_behind(name, output[0]).items()
+            for key, shape in activation.parameters_behind(name, units_of(output)).items()
         }
         parameters = {k: v for child in children for k, v in child.parameters.items()} | own
         return Plan(
@@ -136,7 +149,7 @@ class ResidualConfig(LayerConfig, frozen=True):
         skip = self._skip(inputs, plans[-1].output, ())
         around = {"": nn.Identity()} if skip is None else skip.build(inputs)
         named = {f"skip{suffix}": module for suffix, module in around.items()}
-        activation = (self.activation or IdentityConfig()).build_for(plans[-1].output[0])
+        activation = (self.activation or IdentityConfig()).build_for(units_of(plans[-1].output))
         return {"": Residual(body, named, activation)}
 
     def seen(self, name: str) -> tuple[Seen, ...]:

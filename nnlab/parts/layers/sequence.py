@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import Literal, final
+from typing import Literal, Self, final
 
 from pydantic import Field, PositiveInt
 
-from nnlab.core.contracts import Plan, Shape, TokenShape
+from nnlab.core.contracts import Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.lazy import nn
-from nnlab.parts.initializers import Initializer
-from nnlab.parts.initializers.plain import NormalConfig
+from nnlab.parts.initializers import BiasInitializer, Initializer
+from nnlab.parts.initializers.plain import NormalConfig, ZerosConfig
 from nnlab.parts.layers.family import Fill, LayerConfig
 
 
@@ -87,6 +87,45 @@ class MeanTimeConfig(LayerConfig, frozen=True):
         from nnlab.parts.modules import MeanOverTime
 
         return {"": MeanOverTime()}
+
+
+@final
+class TiedConfig(LayerConfig, frozen=True):
+    """The output layer with the weights of the embedding; on no menu: `output.tie` makes it."""
+
+    kind: Literal["tied"] = "tied"
+    units: PositiveInt
+    bias: bool = False
+    bias_init: BiasInitializer = ZerosConfig()
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(units=4)
+
+    def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
+        return Plan(
+            name=name,
+            kind=self.kind,
+            path=path,
+            inputs=inputs,
+            output=(*inputs[:-1], self.units),
+            parameters={f"{name}.bias": (self.units,)} if self.bias else {},
+            flops=2 * prod(inputs) * self.units,
+            note="weights of the embedding",
+        )
+
+    def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
+        from nnlab.parts.modules import TiedOutput
+
+        return {"": TiedOutput(self.units, bias=self.bias)}
+
+    def seen(self, name: str) -> tuple[Seen, ...]:
+        return (Seen(name, name, None, None),)
+
+    def fills(self, inputs: Shape) -> Mapping[str, Fill]:
+        if not self.bias:
+            return {}
+        return {"bias": Fill(self.bias_init, inputs[-1], self.units, 1.0)}
 
 
 KINDS = (EmbeddingConfig, LastConfig, MeanTimeConfig)

@@ -166,6 +166,17 @@ def units_of(shape: Shape) -> int:
     return shape[-1] if len(shape) == 2 else shape[0]
 
 
+def check_sequence_activation(activation: Activation, path: Path) -> None:
+    """Refuses what looks for its units on the first axis, where a sequence has its steps.
+
+    Raises:
+        MistakeError: at this path.
+    """
+    if activation.parameters(2) > 1 or activation.kind == "glu":
+        text = f"{activation.kind} learns a slope for each unit of a flat layer"
+        raise MistakeError(path, f"{text} (use relu or leaky_relu)")
+
+
 @final
 class LinearConfig(WeightedConfig, frozen=True):
     """W x + b: every unit sees every input."""
@@ -203,9 +214,8 @@ class LinearConfig(WeightedConfig, frozen=True):
         if norm is not None and norm.kind != "none":
             text = f"{norm.kind} norm of a sequence (use the layer layer_norm)"
             raise MistakeError((*path, "norm"), text)
-        if activation is not None and (activation.parameters(2) > 1 or activation.kind == "glu"):
-            text = f"{activation.kind} learns a slope for each unit of a flat layer"
-            raise MistakeError((*path, "activation"), f"{text} (use relu or leaky_relu)")
+        if activation is not None:
+            check_sequence_activation(activation, (*path, "activation"))
 
     def core(self, inputs: Shape) -> "nn.Module":
         return nn.Linear(inputs[-1], self.units, bias=self.bias)

@@ -15,6 +15,7 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.training.evaluate import EVALUATION_ELEMENTS
 from nnlab.training.loop import BESIDE
 from nnlab.training.pace import Costly
+from nnlab.training.probes.attention import probe_attention
 from nnlab.training.probes.curvature import NOISE_BATCHES, NoiseScale, Objective, Sharpness
 from nnlab.training.probes.probes import Entropy, Probes
 from nnlab.training.probes.sight import Sight
@@ -47,14 +48,44 @@ def build_probes(
         sight,
         run=lambda: flat_places(network(inputs())),
         entropy=_entropy(experiment),
-        time=_through_time(experiment, examples, network, source, loss, split, device),
+        time=_together(
+            _through_time(experiment, examples, network, source, loss, split, device),
+            _attention(experiment, examples, network, source, split, device),
+        ),
         # Rows that are read one by one would have to be read once more.
         batches=1 if isinstance(source, StreamedSource) else BESIDE,
     )
 
 
+_LooksInside = Callable[[], dict[str, Tensor]]
+
+
+def _together(*looks: "_LooksInside | None") -> "_LooksInside | None":
+    """All of them, one after the other; None where there are none."""
+    some = [look for look in looks if look is not None]
+    return (lambda: {key: each for look in some for key, each in look().items()}) if some else None
+
+
+def _attention(
+    experiment: Experiment,
+    examples: Examples,
+    network: nn.Module,
+    source: RowSource,
+    split: Split,
+    device: torch.device,
+) -> "_LooksInside | None":
+    """The readings of attention; None where there is none, or no gradient is followed."""
+    layers = experiment.design.layers
+    if not layers.attention or not experiment.config.rule.optimized:
+        return None
+    keys = {layers.seen[key].layer: key for key in layers.attention}
+    rows = spread_rows(examples.rows[split], TIME_ROWS).to(device)
+    inputs = cache(lambda: source.gather(rows).inputs)
+    return lambda: probe_attention(network, keys, lambda: network(inputs()))
+
+
 TIME_ROWS = 16
-"""So many examples show the gradient through time: their steps are computed one by one."""
+"""So many examples show the gradient through time, and what attention looks at."""
 
 
 def _through_time(

@@ -1,22 +1,32 @@
 """Text that a network goes on with: each token is drawn from what it says of the next one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnlab.config.loading import place_for
-from nnlab.core.contracts import Machine
+from nnlab.core.contracts import Machine, Plan, flat_plans
 from nnlab.core.errors import ConfigError
 from nnlab.core.text import short_path
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.sequences.text import TextLikeConfig
 from nnlab.parts.datasets.sequences.tokens import Vocabulary
+from nnlab.parts.layers.attention_modules import Memory, remembering
 from nnlab.runs.building.build import place_network
 from nnlab.runs.building.forward import forward_of
 from nnlab.runs.finished.reopen import of_run, restore_network
+from nnlab.training.evaluate import Forward
+
+BY_PLACE = frozenset(
+    ("activation", "attention", "dropout", "embedding", "layer_norm", "linear")
+    + ("positions", "residual", "rms_norm", "swiglu", "tied")
+)
+"""Kinds of layers that see one place of a sequence at a time, but for attention, whose memory is
+kept; where the next token is told, attention sees no later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +88,17 @@ def generate_text(
     vocabulary = config.data.tokens_of(place_for(run))
     seen = _numbers_of(prompt or "\n", vocabulary)
     network = place_network(restore_network(run, experiment), experiment, device).eval()
-    forward = forward_of(experiment, network, alone=True)
+    following = Following(
+        forward_of(experiment, network, alone=True),
+        network if _is_by_place(experiment.design.plans) else None,
+        window=config.data.window,
+        device=device,
+    )
     generator = torch.Generator().manual_seed(sampling.seed)
     told: list[int] = []
     shown = ""
     for _ in range(length):
-        inputs = torch.tensor([seen[-config.data.window :]], device=device)
-        with torch.no_grad():
-            logits = forward(inputs)[-1].double().cpu()
+        logits = following(seen)
         if sampling.temperature == 0.0:
             token = int(logits.argmax())
         else:
@@ -98,6 +111,51 @@ def generate_text(
         if text.startswith(shown) and not text.endswith("\ufffd"):
             yield text[len(shown) :]
             shown = text
+
+
+@final
+class Following:
+    """Tells the logits of the token behind a sequence.
+
+    As long as a sequence fits into the window, a network of attention sees its newest tokens alone:
+    keys and values of those before are kept. Beyond it every place moves, and all are seen anew.
+
+    Args:
+        forward: (1, T) tokens to (T, K) logits.
+        network: that it asks, if it goes place by place but for attention; else None.
+        window: so many tokens are seen at most.
+        device: of the network.
+    """
+
+    def __init__(
+        self, forward: Forward, network: nn.Module | None, *, window: int, device: torch.device
+    ) -> None:
+        self._forward, self._network = forward, network
+        self._window, self._device = window, device
+        self._memory = Memory()
+
+    @torch.no_grad()
+    def __call__(self, seen: Sequence[int]) -> Tensor:
+        """(K,) in float64 on the CPU.
+
+        Args:
+            seen: at each call those of the call before, and one more.
+        """
+        memory = self._memory
+        if len(seen) > self._window:
+            memory.forget()
+        new = torch.tensor([seen[-self._window :][memory.start :]], device=self._device)
+        if self._network is None:
+            return self._forward(new)[-1].double().cpu()
+        with remembering(self._network, memory):
+            logits = self._forward(new)[-1]
+        memory.start += new.shape[1]
+        return logits.double().cpu()
+
+
+def _is_by_place(plans: Sequence[Plan]) -> bool:
+    """Whether nothing but attention and what adds positions looks beyond the place at hand."""
+    return all(plan.kind in BY_PLACE for plan in flat_plans(plans))
 
 
 def _numbers_of(prompt: str, vocabulary: Vocabulary) -> list[int]:

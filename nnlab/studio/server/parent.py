@@ -105,8 +105,8 @@ class Parent:
         if isinstance(wanted, int):
             step = wanted
         else:
-            name: Pointer = next((name for name in POINTERS if name == wanted), "last")
-            target = pointed_to(self.folder / "checkpoints", name)
+            names: list[Pointer] = [name for name in POINTERS if name == wanted]
+            target = pointed_to(self.folder / "checkpoints", names[0] if names else "last")
             if target is None:
                 raise ConfigError(f"{self.folder.name}: has saved no checkpoint yet")
             step = int(target[5:])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple, final
 
-from nnlab.core.contracts import Plan, Seen, Shape
+from nnlab.core.contracts import Plan, Seen, Shape, flat_plans
 
 LEGIBLE = 8
 """More layers than that are not shown one by one."""
@@ -103,6 +103,12 @@ class Layers:
         kinds = {plan.name: plan.kind for plan in self.plans if plan.kind in GATES}
         return {key: kinds[s.layer] for key, s in self.seen.items() if s.layer in kinds}
 
+    @cached_property
+    def attention(self) -> Mapping[str, int]:
+        """Key of each layer of attention in readings -> how many heads it has."""
+        heads = {plan.name: plan.heads for plan in flat_plans(self.plans) if plan.heads}
+        return {key: heads[s.layer] for key, s in self.seen.items() if s.layer in heads}
+
     @property
     def cards(self) -> frozenset[str]:
         """The gradient norms that have a curve of their own in TensorBoard."""
@@ -138,7 +144,7 @@ def layers_of(plans: Sequence[Plan], seen: Sequence[Seen]) -> Layers:
     """
     named = parameter_labels(plans)
     names = layer_labels([each.layer for each in seen], named)
-    sequences = {plan.name for plan in plans if len(plan.output) == 2}
+    sequences = {plan.name for plan in flat_plans(plans) if len(plan.output) == 2}
     axes = {
         tap: 2
         for each in seen

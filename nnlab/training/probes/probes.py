@@ -29,7 +29,8 @@ class Probes:
         sight: of the network, whose weights are the first ones.
         run: a pass of the probe set, gives the outputs; None where there is no probe set.
         entropy: of the outputs; None where they are no probabilities.
-        time: what else is measured of recurrent layers, by key; None where there are none.
+        time: what else is measured of recurrent layers and attention, by key; None where there are
+            none.
         batches: gradients of up to so many batches of a window are compared.
     """
 

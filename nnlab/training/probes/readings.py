@@ -68,10 +68,12 @@ Subject = Literal[
     "recurrent",
     "recurrence",
     "gate",
+    "attention",
+    "head",
 ]
 """What a reading is a number of: the run, each parameter, each matrix, what comes into or out of
 each activation, out of each that has bounds, what the network puts out, each recurrent layer, each
-that is plain (rnn), each gate of the others."""
+that is plain (rnn), each gate of the others, each layer of attention, each of its heads."""
 Needs = Literal["gradient", "penalty", "clip_norm", "probabilities"]
 """What a run must have besides: a rule that follows a gradient, a regularization term, a limit of
 the gradient, outputs that are probabilities of classes."""
@@ -325,6 +327,25 @@ READINGS: Mapping[str, Definition] = {
         of="recurrence",
         needs=("gradient",),
     ),
+    "attention_entropy": Definition(
+        "how widely a head looks: 0 at one place alone, ln T at all T places alike",
+        "-sum_s a_ts ln a_ts, a the softmax over places s, mean over examples and places t",
+        "probe set",
+        "nats",
+        "Zhai et al. 2023, arXiv:2303.06296",
+        card=True,
+        of="head",
+        needs=("gradient",),
+    ),
+    "attention_logit": Definition(
+        "the largest logit of attention; training becomes unstable where it goes on growing",
+        "max q_t k_s / sqrt(e)",
+        "probe set",
+        source="Dehghani et al. 2023, arXiv:2302.05442, section 2.1",
+        card=True,
+        of="attention",
+        needs=("gradient",),
+    ),
     "entropy": Definition(
         "how undecided the outputs are: ln K knows nothing, 0 is certain",
         "-sum p ln p, mean over examples",
@@ -367,6 +388,12 @@ def _keys(name: str, found: Definition, layers: "Layers") -> list[str]:
         if found.of == "gate":
             wanted = [f"{key}.{gate}" for key, kind in kinds.items() for gate in GATES[kind]]
         return [f"{name}/{one}" for one in wanted]
+    if found.of in ("attention", "head"):
+        if found.of == "attention":
+            return [f"{name}/{key}" for key in layers.attention]
+        return [
+            f"{name}/{k}.head{n + 1}" for k, count in layers.attention.items() for n in range(count)
+        ]
     if found.of == "parameter":
         named = [*layers.keys.values()]
     else:

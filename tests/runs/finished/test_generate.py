@@ -10,8 +10,14 @@ import torch
 from scipy import stats
 
 from nnlab.__main__ import main
+from nnlab.config.loading import place_for
+from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
+from nnlab.experiment.settle import settle
+from nnlab.parts.datasets.sequences.text import TextLikeConfig
+from nnlab.parts.layers.attention_modules import Attention
 from nnlab.runs.finished.generate import Sampling, generate_text, token_shares
+from nnlab.runs.finished.reopen import of_run, restore_network
 from nnlab.runs.run import train
 
 CPU = torch.device("cpu")
@@ -49,6 +55,61 @@ def test_without_a_run_the_last_one_writes(
 
 def test_goes_on_with_what_was_learned(run: Path) -> None:
     assert text(run, "abc", temperature=0.0) == (SENTENCE * 5)[3:43]
+
+
+@pytest.fixture(scope="module", params=["learned", "sinusoidal", "rotary", "alibi"])
+def transformer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("transformer")
+    (folder / "text.txt").write_text(SENTENCE * 200)
+    config = {
+        "data": {"kind": "text", "path": str(folder / "text.txt"), "window": 24},
+        "model": {"kind": "transformer", "width": 16, "heads": 2, "positions": request.param},
+        "optimizer": {"kind": "adam", "lr": 1e-2},
+        "train": {"steps": 60, "batch_size": 16, "compile": "off"},
+    }
+    return Path(train(config, run_dir=folder / "run").run)
+
+
+def whole(run: Path, prompt: str, length: int, **fields: Any) -> str:
+    """Each token from a pass of all that were there before it."""
+    experiment = settle(of_run(run), place_for(run), Machine.here("cpu"))
+    network = restore_network(run, experiment).eval()
+    data = experiment.config.data
+    assert isinstance(data, TextLikeConfig)
+    words, sampling = data.tokens_of(place_for(run)), Sampling(**fields)
+    seen = words.numbers_of(prompt).tolist()
+    count, generator = len(seen), torch.Generator().manual_seed(sampling.seed)
+    for _ in range(length):
+        with torch.no_grad():
+            logits = network(torch.tensor([seen[-data.window :]]))[0, -1].double()
+        if sampling.temperature == 0.0:
+            seen.append(int(logits.argmax()))
+        else:
+            shares = token_shares(logits, sampling)
+            seen.append(int(torch.multinomial(shares, 1, generator=generator)))
+    return words.text_of(seen[count:])
+
+
+def test_what_attention_remembers_is_what_the_whole_gives(transformer: Path) -> None:
+    # 40 tokens: 20 within the window of 24, and 20 beyond it.
+    for fields in ({"temperature": 0.0}, {"temperature": 3.0, "seed": 4}):
+        assert text(transformer, "abcd", **fields) == whole(transformer, "abcd", 40, **fields)
+
+
+def test_attention_sees_a_token_once_within_the_window(
+    transformer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    plain = Attention.forward
+
+    def counted(layer: Attention, x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.shape[1])
+        return plain(layer, x)
+
+    monkeypatch.setattr(Attention, "forward", counted)
+    text(transformer, "abcd")
+    # Two layers; the prompt, then one token each, and behind the window all of it.
+    assert seen[::2] == [4] + [1] * 20 + [24] * 19
 
 
 def test_the_same_seed_draws_the_same_text(run: Path) -> None:

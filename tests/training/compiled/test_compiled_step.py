@@ -186,6 +186,29 @@ def test_twenty_updates_of_a_recurrent_network_are_those_of_torchs_kernels(
     assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
 
 
+@pytest.mark.parametrize(("positions", "dropout"), [("rotary", 0.2), ("alibi", 0.0)])
+@pytest.mark.usefixtures("graphs")
+def test_twenty_updates_of_attention_are_those_of_the_eager_step(
+    positions: str, dropout: float
+) -> None:
+    attention = {"kind": "attention", "causal": True, "positions": positions}
+    layers: list[Any] = [
+        *({"kind": "embedding", "units": 8}, "positions"),
+        {"kind": "residual", "layers": ["layer_norm", attention]},
+        {"kind": "residual", "layers": ["rms_norm", {"kind": "swiglu", "units": 8}]},
+    ]
+    lines: list[str] = []
+    ours, theirs = pair(
+        lines.append,
+        data={"kind": "copy", "samples": 300, "symbols": 4, "delay": 5},
+        model={"kind": "stack", "dropout": dropout, "layers": layers},
+        train={"clip_norm": 0.5},
+    )
+    assert not [line for line in lines if "eager" in line]
+    assert distance(updates(ours, 20), updates(theirs, 20)) <= 1e-9
+    assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
+
+
 @pytest.mark.parametrize("network", ["lstm", "gru"])
 @pytest.mark.usefixtures("graphs")
 def test_a_carried_state_is_that_of_the_eager_step(network: str, tmp_path: Path) -> None:
