@@ -29,6 +29,7 @@ FindingName = Literal[
     "early_stopping_too_early",
     "epsilon_too_large",
     "exploding_gradient",
+    "forgetting",
     "frozen_layers",
     "group_rate_too_high",
     "l1_too_large",
@@ -51,6 +52,7 @@ FindingName = Literal[
     "poor_initialization",
     "rows_in_order",
     "saturation",
+    "scale_differs_from_weights",
     "schedule_ends_too_early",
     "softmax_twice",
     "symmetric_units",
@@ -139,5 +141,11 @@ class DiagnoseConfig(Config, frozen=True):
     """Standard errors that both allow for: in 2 of 100 a chance does more."""
     outlying: PositiveFloat = 1e3
     """Largest number of a training row, over the median of the rows: no row of the same kind."""
+    weights_scale: PositiveFloat = 0.5
+    """Deviations that inputs may be from the scale that first weights from elsewhere expect; two
+    halves of the same data differ by hundredths, 0..1 in place of ImageNet's scale by two."""
+    forgotten: _Share = 0.3
+    """Of what the source of the first weights knew of its own data, beyond a blind guess, so much
+    is gone. McCloskey & Cohen 1989; French 1999."""
     batch_norm_rows: PositiveInt = 4
     """Fewer values than this for the statistics of a batch. Wu & He 2018, arXiv:1803.08494."""

@@ -5,6 +5,7 @@ from shlex import quote
 from typing import Any
 
 from nnlab.commands.doctor.cross_validation import predict_unseen
+from nnlab.commands.doctor.forgetting import with_forgotten
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
 from nnlab.commands.doctor.remedied import try_remedies
 from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
@@ -17,6 +18,7 @@ from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
 from nnlab.diagnosis.checks.label_noise import label_noise_finding, suspect_labels
 from nnlab.diagnosis.checks.signal import per_weight
+from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.watcher import Watcher
@@ -27,6 +29,7 @@ from nnlab.runs.finished.reopen import restore_with_step
 from nnlab.runs.folder.checkpoint import newest_checkpoint
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
+from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
 from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights, record_at
@@ -78,6 +81,8 @@ def examine_run(folder: Path, *, trials: bool = True, handed: Handed = NOTHING) 
         if examples is None
         else facts_of(experiment, examples, doubles=True, record=record_of(folder))
     )
+    if (begun := begun_of(read_env(folder))) is not None:
+        facts.begun = with_forgotten(begun, folder, experiment)
     _look_at_network(folder, facts, opened)
     history = _history(summary)
     watcher = Watcher(facts)
