@@ -62,8 +62,10 @@ LESSONS_ABOUT = {
     ),
     "What it has learned": (
         *("learning_curve", "random_labels", "overfitting", "double_descent", "convolution"),
+        "transfer",
     ),
-    "How it remembers": ("latch", "adding"),
+    "How it remembers": ("latch", "adding", "clipping", "window"),
+    "How it forecasts and writes": ("naive_forecast", "horizon", "spelling"),
     "What its numbers mean": ("imbalance", "confidence_on_noise", "adversarial"),
 }
 

@@ -263,7 +263,7 @@ def sick(folder: Path, seed: int) -> list[Case]:
     add("same_weights", {"model": {"init": {"kind": "constant", "value": grow(0.03, 0.3)}}},
         "symmetric_units", fields=("model.init",), on=("squares", "waves", "teacher"))  # fmt: skip
     add("linear_net", {"model": {"kind": "linear"}}, "underfitting", "loss_not_decreasing",
-        whole=("model",), on=("squares", "waves"))  # fmt: skip
+        "linear_network", whole=("model",), on=("squares", "waves"))  # fmt: skip
     add("overfitted", {"data": csv(_teacher(folder), limit=200, validation=400),
         "model": mlp(170, 110), "train": {"epochs": 60, "batch_size": 10}}, "overfitting",
         whole=("model", "data"), on=("teacher",), compared=False)  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nnlab.commands import options
+from nnlab.core.text import repeated_end
 
 
 def generate(
@@ -32,7 +33,8 @@ def generate(
 
     options.check_device(device)
     folder = find_run(run)
-    from nnlab.runs.finished.generate import Sampling, generate_text
+    from nnlab.runs.building.writing import Sampling
+    from nnlab.runs.finished.generate import generate_text
     from nnlab.training.device import choose_device
 
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
@@ -40,7 +42,15 @@ def generate(
     options.collect_garbage_again()
     pieces = generate_text(folder, prompt, length, sampling, chosen)
     # Together, so that nothing is written where the prompt is refused.
-    options.show_text(prompt + next(pieces, ""), nl=False)
+    written = next(pieces, "")
+    options.show_text(prompt + written, nl=False)
     for piece in pieces:
         options.show_text(piece, nl=False)
+        written += piece
     options.show_text("")
+    if looped := repeated_end(written):
+        advice = "--temperature 0.8 --top-p 0.95 varies more" if temperature < 0.8 else _LONGER
+        typer.echo(f"it goes round: {looped!r} again and again ({advice})", err=True)
+
+
+_LONGER = "the text may do so itself; a longer run or a larger network may not"

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -254,15 +254,21 @@ def show_path(path: object) -> None:
     typer.echo(visible_text(str(path)) if sys.stdout.isatty() else str(path))
 
 
-def is_run_name(what: str) -> bool:
+def is_run_name(what: str, *, prefer: Literal["run", "config"] = "config") -> bool:
     """A folder is a run, a file or a bundled name a config; anything else is looked for as a run.
 
-    A name that is both is a config: its runs are NAME/1, NAME/2.
+    Args:
+        what: as the user wrote it.
+        prefer: what a name is that both a run and a bundled config have. Its runs are NAME/1,
+            NAME/2 in any case.
 
     Raises:
         ConfigError: it is neither.
     """
+    from contextlib import suppress
+
     from nnlab.config.loading import bundled_configs
+    from nnlab.core.errors import ConfigError
     from nnlab.runs.folder.find import find_run, is_run
 
     path = Path(what)
@@ -270,10 +276,13 @@ def is_run_name(what: str) -> bool:
         return True
     if (
         what == "-"
-        or path.is_file()
-        or what in bundled_configs()
         or path.suffix in (".yaml", ".yml")
+        or (path.is_file() and path.parts != (what,))
     ):
+        return False
+    if path.is_file() or what in bundled_configs():
+        with suppress(ConfigError):
+            return prefer == "run" and bool(find_run(what))
         return False
     find_run(what)
     return True

@@ -160,7 +160,7 @@ def _examples(
     member: Member, experiment: Experiment, shared: dict[str, Examples], view: ComparisonView
 ) -> Examples:
     """The data of a member: loaded, and their notes told, once for all that say the same."""
-    data = experiment.written.data
+    data = experiment.config.data  # settled: what `auto` took hangs on the network too
     key = json.dumps(data.model_dump(mode="json"), sort_keys=True, default=str)
     if key not in shared:
         shared[key] = experiment.load()

@@ -9,6 +9,7 @@ from nnlab.core.kinds import Config
 _Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 FindingName = Literal[
+    "attention_collapse",
     "augmentation_too_strong",
     "averaging_too_slow",
     "badly_initialized_layer",
@@ -18,6 +19,7 @@ FindingName = Literal[
     "class_imbalance",
     "clip_norm_too_small",
     "constant_features",
+    "context_unused",
     "copied_units",
     "data_not_scaled",
     "dead_units",
@@ -29,6 +31,7 @@ FindingName = Literal[
     "early_stopping_too_early",
     "epsilon_too_large",
     "exploding_gradient",
+    "exploding_through_time",
     "forgetting",
     "frozen_layers",
     "group_rate_too_high",
@@ -37,6 +40,7 @@ FindingName = Literal[
     "label_noise",
     "label_smoothing_too_large",
     "layer_too_narrow",
+    "linear_network",
     "learning_rate_too_high",
     "learning_rate_too_low",
     "loss_does_not_fit",
@@ -44,17 +48,20 @@ FindingName = Literal[
     "max_norm_too_small",
     "missing_classes",
     "momentum_too_large",
+    "naive_forecast",
     "near_duplicates_across_splits",
     "no_better_than_baseline",
     "outlier_rows",
     "outlier_targets",
     "overfitting",
     "poor_initialization",
+    "post_norm_without_warmup",
     "rows_in_order",
     "saturation",
     "scale_differs_from_weights",
     "schedule_ends_too_early",
     "softmax_twice",
+    "state_not_carried",
     "symmetric_units",
     "target_leakage",
     "targets_not_scaled",
@@ -65,6 +72,7 @@ FindingName = Literal[
     "update_ratio_off",
     "validation_too_small",
     "vanishing_gradient",
+    "vanishing_through_time",
     "warmup_too_long",
     "weight_decay_too_large",
 ]
@@ -90,6 +98,18 @@ class DiagnoseConfig(Config, frozen=True):
     exploding_ratio: PositiveFloat = 1e3
     """Gradient per weight, first over last layer, above which it explodes. Pascanu et al. 2013,
     arXiv:1211.5063."""
+    attention_entropy: _Share = 0.05
+    """Entropy of what a layer's heads look at, median, over that of a look at all places alike.
+    Zhai et al. 2023, arXiv:2303.06296."""
+    time_vanishing_ratio: _Share = 1e-3
+    """Gradient of a recurrent layer's state, first over last step, below which it vanishes.
+    Bengio et al. 1994, doi:10.1109/72.279181."""
+    time_exploding_ratio: PositiveFloat = 100.0
+    """The same, above which it explodes: weights that keep its length have about 1.
+    Pascanu et al. 2013, arXiv:1211.5063, section 2.1."""
+    context_gain: _Share = 0.01
+    """By how much the loss still falls from the third quarter of a window to its last one, of that
+    of a blind guess, where a longer memory would tell more."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
     dead_share: _Share = 0.5

@@ -49,7 +49,6 @@ Status = Literal[
     "completed", "early_stopped", "time_limit", "pruned", "interrupted", "diverged", "failed"
 ]
 
-
 SATURATED = 0.025
 """Of the range between an activation's bounds, the share next to each that counts as saturated.
 

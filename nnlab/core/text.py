@@ -167,3 +167,18 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:#.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def repeated_end(text: str, times: int = 4, least: int = 40) -> str:
+    """What a text ends in again and again, once; empty where it does not.
+
+    Args:
+        text: any.
+        times: so often it stands there at least, one behind the other.
+        least: so many characters these are together, at least.
+    """
+    for length in range(1, len(text) // times + 1):
+        count = max(times, -(-least // length))
+        if len(text) >= count * length and text.endswith(text[-length:] * count):
+            return text[-length:]
+    return ""

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from nnlab.core.finding import LEVELS, Finding
 
-_SIGNAL = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient")
-_STUCK = ("loss_not_decreasing", "underfitting", "no_better_than_baseline")
+_SIGNAL = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
+           "vanishing_through_time", "exploding_through_time")  # fmt: skip
+_STUCK = ("loss_not_decreasing", "underfitting", "no_better_than_baseline", "naive_forecast")
 _RATE = ("learning_rate_too_high", "learning_rate_too_low", "update_ratio_off")
 _ALL = (*_SIGNAL, *_STUCK, *_RATE, "divergence", "poor_initialization", "symmetric_units")
 
 _SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient",
+          "vanishing_through_time",
           "poor_initialization", *_STUCK)  # fmt: skip
 """What follows from updates that are too short or too few."""
 _LONG = (*_SIGNAL, *_STUCK, "learning_rate_too_high", "update_ratio_off", "divergence",
@@ -51,6 +53,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "schedule_ends_too_early": (*_SLOW, *_SHORT),
     "momentum_too_large": (*_SLOW, *_LONG),
     "layer_too_narrow": _HELD,
+    "linear_network": _HELD,
     "unusual_setting": (*_HELD, "divergence", "poor_initialization"),
     "early_stopping_too_early": (*_SLOW, *_SHORT),
     "batch_too_large": _SHORT,
@@ -69,25 +72,30 @@ EFFECTS: Mapping[str, Sequence[str]] = {
                                "poor_initialization", "overfitting"),
     "learning_rate_too_low": ("update_ratio_off", *_STUCK),
     "dead_units": (*_SLOW, "vanishing_gradient", *_STUCK, *_RATE),
+    "exploding_through_time": (*_SLOW, "divergence", "saturation", "exploding_gradient", *_STUCK,
+                               *_RATE),
+    "vanishing_through_time": (*_SLOW, "vanishing_gradient", *_STUCK, *_RATE),
     "exploding_gradient": (*_SLOW, "divergence", "saturation", "dead_units", *_STUCK, *_RATE),
     "vanishing_gradient": (*_SLOW, "saturation", *_STUCK, *_RATE),
     "saturation": (*_SLOW, *_STUCK, *_RATE),
     "divergence": _STUCK,
     "label_noise": ("overfitting", "no_better_than_baseline", "underfitting"),
-    "loss_not_decreasing": ("underfitting", "no_better_than_baseline", "update_ratio_off"),
-    "underfitting": ("no_better_than_baseline",),
-    "overfitting": ("no_better_than_baseline",),
+    "loss_not_decreasing": ("underfitting", "no_better_than_baseline", "update_ratio_off",
+                            "naive_forecast"),
+    "underfitting": ("no_better_than_baseline", "naive_forecast"),
+    "overfitting": ("no_better_than_baseline", "naive_forecast"),
 }  # fmt: skip
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
           "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
-          "unusual_setting")  # fmt: skip
+          "linear_network", "unusual_setting")  # fmt: skip
 """Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL)
 """What was there before the first update follows from these alone."""
 _AT_START = ("badly_initialized_layer", "dead_units", "saturation", "vanishing_gradient",
-             "exploding_gradient", "symmetric_units", "poor_initialization")  # fmt: skip
+             "exploding_gradient", "vanishing_through_time", "exploding_through_time",
+             "symmetric_units", "poor_initialization")  # fmt: skip
 """What can be there before the first update."""
 
 
@@ -111,7 +119,11 @@ def tell_story(findings: Iterable[Finding]) -> list[Finding]:
             roots.append(finding)
     told: list[Finding] = []
     for root in _agreeing(roots):
-        told += [root, *(effect for effect in effects if effect.because[0] == root.name)]
+        mine = [effect for effect in effects if root.name in effect.because]
+        # What a run diverged of is no lesser fault than that it did.
+        if any(effect.name == "divergence" for effect in mine):
+            root = replace(root, level="fault")
+        told += [root, *(effect for effect in mine if effect.because[0] == root.name)]
     return told
 
 

@@ -25,8 +25,8 @@ from nnlab.training.pace import Pace
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 200
 """What `train.epochs: auto` takes at least, and at most."""
 USUAL_UPDATES = 1000
-"""Between them, as many epochs as so many updates take. On 19 public tables of 150 to 20,000 rows
-10 epochs alone left 10 runs with a loss that still fell, this rule none."""
+"""Between them, as many epochs as so many updates take. Of 14 public tables of 51 to 20,190 rows,
+learned by 64 units and all defaults, 10 epochs left 8 with a loss that still fell, these none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,37 @@ def _of_training(config: RunConfig) -> list[Mistake]:
     return wrong
 
 
+def take_target_scale(
+    config: RunConfig, loss: LossConfig, shape: DataShape, place: Place
+) -> RunConfig:
+    """The config with `data.scale_target` decided.
+
+    What a config says in the targets' own unit would mean something else of scaled ones, and an
+    output that is bounded, or a module of the user's own, was made for the targets as they are.
+    """
+    if config.data.scale_target != "auto":
+        return config
+    model, output, stopping = config.model, config.model.output, config.train.stopping
+    plain = isinstance(output.activation, str) or output.activation.kind == loss.link
+    taken = (
+        shape.task == "regression"
+        and config.data.form(place) != "points"
+        and config.own_loss is None
+        and config.rule.optimized
+        and model.whole(shape) is None
+        and not model.handed
+        and plain
+        and loss.link == "identity"
+        and output.bias_init.kind == "zeros"
+        and loss.any_unit
+        and not loss.handed
+        and not loss.model_fields_set.intersection(loss.in_target_unit)
+        and not (stopping is not None and stopping.min_delta)
+    )
+    data = config.data.model_copy(update={"scale_target": "standard" if taken else "none"})
+    return config.model_copy(update={"data": data}).written(config.origins)
+
+
 def measured_scores(
     config: RunConfig, shape: DataShape
 ) -> tuple[LossConfig, tuple[ScoreConfig, ...]]:

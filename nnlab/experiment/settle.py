@@ -4,7 +4,7 @@ All of it is arithmetic in plain Python: no torch, no timing, nothing that a sec
 answer differently. It happens once; the run writes what was decided into its config.yaml.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import TypeVar
 
@@ -23,7 +23,12 @@ from nnlab.experiment.misfits import (
     target_mistakes,
 )
 from nnlab.experiment.pacing import check_times, pace_of, spelled_out
-from nnlab.experiment.precedence import measured_scores, owner_mistakes, take_rule_autos
+from nnlab.experiment.precedence import (
+    measured_scores,
+    owner_mistakes,
+    take_rule_autos,
+    take_target_scale,
+)
 from nnlab.models.family import Design, design_network, resolve_output
 from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
@@ -61,19 +66,18 @@ def settle(
     written, config = config, _for_data(take_rule_autos(config), shape, wrong)
     wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
+    config = take_target_scale(config, loss, shape, place)
     wrong += target_mistakes(config, loss, scores, shape)
     wrong += find_misfits(config, shape)
     network = _try(lambda: design_network(config.model, shape, loss), wrong)
     per_epoch, total = run_lengths(config.train, shape.sizes["train"])
-    if per_epoch == 0:
-        text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
-        wrong.append(Mistake(("train", "drop_last"), text))
+    wrong += _no_batch(per_epoch, shape)
     pace = _try(lambda: pace_of(config, per_epoch, total), wrong)
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _monitor_mistakes(config, scores, shape)
     if network is not None:
-        wrong += _network_mistakes(config, network, shape, loss, scores)
-        wrong += freezing_mistakes(config, network, per_epoch, total)
+        wrong += _network_mistakes(config, network, shape, (per_epoch, total))
+        wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
     _check_rows(config, loss, place, shape)
@@ -83,6 +87,20 @@ def settle(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
     return found.decided()
+
+
+def _network_mistakes(
+    config: RunConfig, network: Design, shape: DataShape, lengths: tuple[int, int | None]
+) -> Iterator[Mistake]:
+    """What does not fit the network: the batch, the optimizer's groups, what is frozen."""
+    yield from _batch_of_one(config.train, network, shape)
+    yield from optimizer_mistakes(config, network)
+    yield from freezing_mistakes(config, network, *lengths)
+
+
+def _no_batch(per_epoch: int, shape: DataShape) -> list[Mistake]:
+    text = f"drops the only batch: {shape.sizes['train']} examples are fewer than batch_size"
+    return [Mistake(("train", "drop_last"), text)] if per_epoch == 0 else []
 
 
 def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataShape) -> None:
@@ -95,17 +113,6 @@ def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataSh
     examples = config.data.load(place)
     config.model.check(examples)
     loss.fitted(examples.targets[examples.rows["train"]], shape)
-
-
-def _network_mistakes(
-    config: RunConfig,
-    network: Design,
-    shape: DataShape,
-    loss: LossConfig,
-    scores: tuple[ScoreConfig, ...],
-) -> list[Mistake]:
-    wrong = [*_batch_of_one(config.train, network, shape), *optimizer_mistakes(config, network)]
-    return [*wrong, *output_mistakes(network, loss, scores, shape)]
 
 
 def _try(act: Callable[[], T], wrong: list[Mistake]) -> T | None:

@@ -24,7 +24,7 @@ def draft_of(what: str) -> Draft:
     if not (run / "config.yaml").exists():
         raise CheckpointError(f"{run}: has no config.yaml (nnlab.Watch recorded it)")
     text = read_text(run / ("source.yaml" if _says_all(run) else "config.yaml"))
-    return Draft(text.text, text.file, text.folder, run.parent.name)
+    return Draft(text.text, text.file, text.folder, run.parent.name, run.resolve())
 
 
 def _says_all(run: Path) -> bool:

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import Tab
 from playwright.sync_api import Browser, expect
 from studio_serving import Served, npm_package, served
+
+import nnlab
+from nnlab.studio.replay_page import write_replay_page
 
 pytestmark = pytest.mark.browser
 
@@ -268,6 +272,31 @@ def edge_of(page: Tab) -> Any:
     }""")
 
 
+def test_a_run_is_opened_from_the_menu_and_another_laid_behind(page: Tab) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    run = page.page.inner_text("#status").split(" ")[0].split("runs/")[1]
+    page.page.focus("#open-config")
+    expect(page.page.locator(f"#open-config option[value='run:{run}']")).to_have_count(1)
+    page.page.select_option("#open-config", f"run:{run}")
+    expect(page.page.locator("#moments")).to_be_visible()
+    expect(page.page.locator("#play")).to_have_text("Replay")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    page.page.locator("#moment").press("Home")
+    expect(page.page.locator("#number-update")).to_have_text("0")
+    page.page.focus("#behind")
+    expect(page.page.locator("#behind optgroup option").first).to_be_attached()
+    page.page.select_option("#behind", f"run:{run}")
+    expect(page.page.locator("#compared")).to_contain_text(run)
+    page.page.click("#pin")
+    expect(page.page.locator("#compared")).to_be_empty()
+    page.page.select_option("#open-config", index=0)
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+    page.page.click("#restart")
+    expect(page.page.locator("#moments")).to_be_hidden()
+
+
 def test_another_config_is_opened_by_its_name_and_the_first_again(page: Tab) -> None:
     begun(page)
     page.page.click("#epoch")
@@ -407,3 +436,35 @@ def test_in_every_size_it_fits_and_can_be_read(page: Tab, scheme: str) -> None:
         assert contrast >= 4.5, (width, where)
         assert page.page.evaluate(NAMELESS) == []
         assert page.page.evaluate(TWICE) == []
+
+
+def test_a_run_saved_as_a_page_is_shown_again_without_a_server(
+    browser: Browser, tmp_path: Path
+) -> None:
+    config = {
+        "name": "kept",
+        "data": {"kind": "moons", "samples": 200},
+        "model": {"kind": "mlp", "hidden": [6, 4], "activation": "tanh"},
+        "train": {"steps": 40, "batch_size": 20, "compile": "off"},
+        "log": {"checkpoints": "10 steps"},
+    }
+    run = nnlab.train(config, run_dir=tmp_path / "</script>run", device="cpu").run
+    assert write_replay_page(run, tmp_path / "page.html") == 5
+    tab = Tab(browser.new_page(viewport={"width": 1280, "height": 900}))
+    tab.page.goto((tmp_path / "page.html").as_uri())
+    update = tab.page.locator("#number-update")
+    expect(update).to_have_text("40")
+    expect(tab.page.locator("#says")).to_contain_text("56 parameters")
+    expect(tab.page.locator("#losses")).to_have_attribute("aria-label", re.compile("training 0"))
+    tab.page.locator("#moment").press("Home")
+    expect(update).to_have_text("0")
+    tab.page.click("#step")
+    expect(update).to_have_text("10")
+    tab.page.click("#play")
+    expect(update).to_have_text("40")
+    expect(tab.page.locator("#play")).to_have_text("Replay")
+    tab.page.click("#number-loss")
+    expect(tab.page.locator("#definition-body p").first).not_to_be_empty()
+    assert tab.errors == []
+    assert all(url.startswith(("file:", "data:")) for url in tab.asked)
+    tab.page.close()

@@ -95,3 +95,15 @@ def test_every_cause_that_can_be_named_is_a_check() -> None:
     names = {check.name for check in CHECKS}
     assert set(EFFECTS) <= names
     assert {effect for effects in EFFECTS.values() for effect in effects} <= names
+
+
+def test_what_a_run_diverged_of_is_a_fault() -> None:
+    high, broken = (
+        finding("learning_rate_too_high", since=3),
+        finding("divergence", "fault", since=9),
+    )
+    assert [(one.name, one.level) for one in tell_story([high, broken])] == [
+        ("learning_rate_too_high", "fault"),
+        ("divergence", "fault"),
+    ]
+    assert tell_story([high, finding("dead_units", since=9)])[0].level == "warning"

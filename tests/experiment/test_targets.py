@@ -158,8 +158,8 @@ class TestScaledTargets:
 
 
 def test_unscaled_targets_are_a_scale_of_0_and_1(tmp_path: Path) -> None:
-    config = {**DIABETES, "data": "diabetes", "train": {"steps": 2}}
-    train(config, run_dir=tmp_path / "run")
+    data = {"kind": "diabetes", "scale_target": "none"}
+    train({**DIABETES, "data": data, "train": {"steps": 2}}, run_dir=tmp_path / "run")
     network = load_network(tmp_path / "run")
     assert network.get_buffer("target_mean").tolist() == [0.0]
     assert network.get_buffer("target_deviation").tolist() == [1.0]

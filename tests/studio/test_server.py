@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -12,6 +13,7 @@ from studio_serving import Page, Served, opened, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+import nnlab
 from nnlab.config.loading import bundled_configs
 from nnlab.runs.folder.summary import read_summary
 
@@ -220,6 +222,55 @@ class TestForks:
             assert page.until("summary")["status"] == "completed"
             page.until("over")
             page.send("text", text=LONG, revision=page_revision(page))
+
+
+def bytes_of(run: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(run)): sha256(path.read_bytes()).hexdigest()
+        for path in sorted(run.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_run_is_opened_as_it_was_and_gone_on_from(tmp_path: Path) -> None:
+    config = {
+        "name": "kept",
+        "data": {"kind": "blobs", "samples": 200},
+        "model": {"kind": "mlp", "hidden": [8]},
+        "train": {"steps": 40, "batch_size": 20, "compile": "off"},
+        "log": {"checkpoints": "10 steps"},
+    }
+    run = nnlab.train(config, run_dir=tmp_path / "runs" / "kept" / "1", device="cpu").run
+    before = bytes_of(run)
+    record = (run / "metrics.jsonl").read_text().splitlines()
+    with served(tmp_path / "runs", str(run)) as server, opened(server) as page:
+        scene = page.until("scene")
+        assert (scene["run"], scene["replay"]) == (str(run.resolve()), [0, 10, 20, 30, 40])
+        assert page.until("summary")["status"] == "completed"
+        told = [e for e in page.events if e["kind"] == "reading"]
+        assert [e["step"] for e in told] == [json.loads(line)["step"] for line in record]
+        assert page.until("state", lambda e: e["step"] == 40)["running"]
+        page.send("seek", step=20)
+        page.until("state", lambda e: e["step"] == 20)
+        page.send("play")
+        page.until("state", lambda e: e["step"] == 40 and not e["playing"])
+        listed = json.loads(server.ask("/api/runs")[1])
+        assert [each["name"] for each in listed] == ["kept/1"]
+        curves = json.loads(server.ask("/api/curves?run=kept/1")[1])
+        assert len(curves["readings"]) == len(record)
+        assert server.ask("/api/curves?run=../../etc")[0] == 404
+        page.send("fork", step=20, changes=["optimizer.lr=0.5"], playing=True)
+        assert page.until("forked")["step"] == 20
+        new = Path(page.until("scene")["run"])
+        assert page.until("summary", lambda e: e["steps"] == 40)["status"] == "completed"
+        assert json.loads((new / "env.json").read_text())["start"]["run"] == "kept/1"
+        page.until("over")
+        page.send("open", run="kept/1", revision=page_revision(page))
+        assert page.until("scene")["run"] == str(run.resolve())
+        page.send("open", run="../../etc", revision=page_revision(page))
+        page.send("text", text=3, revision="x")
+        assert page.until("conflict")["name"] == "kept"
+    assert bytes_of(run) == before
 
 
 def page_revision(page: Page) -> int:

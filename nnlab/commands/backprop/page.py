@@ -11,6 +11,12 @@ from torch import Tensor
 from nnlab.commands.backprop.attention_page import attention_page, attention_plain, work_attention
 from nnlab.commands.backprop.equations import Pass
 from nnlab.commands.backprop.proof import LIMIT, Agreement, Worksheet, work_example
+from nnlab.commands.backprop.steps_page import (
+    STATES,
+    steps_backward_lines,
+    steps_forward_lines,
+    steps_plain,
+)
 from nnlab.commands.backprop.worksheet import row_text, tensor_lines
 from nnlab.commands.options import is_run_name
 from nnlab.comparison.comparison import settle_first
@@ -57,6 +63,9 @@ def backprop_page(
     x = _inputs_of(experiment, examples, row)
     if experiment.design.layers.attention:
         return _attention(experiment, x, examples.targets[row], parameters, head, as_json)
+    if experiment.shape.places:
+        text = "has an answer at every step, and the page works through one"
+        raise ConfigError(f"{experiment.config.data.kind} {text} (data: adding, or a series)")
     try:
         sheet = work_example(experiment, x, examples.targets[row], parameters=parameters)
     except MistakeError as error:
@@ -131,7 +140,12 @@ def _asked(source: str, overrides: list[str]) -> _Asked:
 
 def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> str:
     """What a person reads: there, back, the update, the proof; above it the lines of the head."""
-    parts: list[Any] = [*head, "FORWARD   z = W a + b, a = f(z)", f"x {row_text(sheet.x)}", ""]
+    dense = "z = W a + b, a = f(z)"
+    parts: list[Any] = [*head, f"FORWARD   {STATES if sheet.steps else dense}"]
+    parts += [""] if sheet.steps else [f"x {row_text(sheet.x)}", ""]
+    for each in sheet.steps:
+        parts += [*steps_forward_lines(each), ""]
+    parts += [f"behind the last step  {dense}", ""] if sheet.steps else []
     for one in sheet.passes:
         parts += [*_forward(one), ""]
     loss = experiment.loss
@@ -143,6 +157,8 @@ def page(sheet: Worksheet, experiment: Experiment, head: Sequence[str] = ()) -> 
     for number, one in reversed(list(enumerate(sheet.passes))):
         behind = sheet.passes[number + 1] if number + 1 < len(sheet.passes) else None
         parts += [*_backward(one, behind), ""]
+    for each in reversed(sheet.steps):
+        parts += [*steps_backward_lines(each), ""]
     optimizer = experiment.config.optimizer
     parts += [f"UPDATE    {optimizer.kind}, lr {optimizer.lr:g}{_left_out(experiment)}"]
     for name, value in sheet.updated.items():
@@ -214,6 +230,7 @@ def _plain(sheet: Worksheet) -> dict[str, Any]:
         shown = {name: None if v is None else v.tolist() for name, v in tensors.items()}
         layers.append({"name": one.layer.name, "activation": one.layer.activation.kind, **shown})
     return {
+        **({"steps": [steps_plain(one) for one in sheet.steps]} if sheet.steps else {}),
         "inputs": sheet.x.tolist(),
         "target": sheet.y.tolist(),
         "loss": sheet.loss,

@@ -9,7 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.commands.backprop.equations import Dense, Pass, backward, dense_layers, example_loss
+from nnlab.commands.backprop.equations import Dense, Pass, backward, example_loss
+from nnlab.commands.backprop.through_time import (
+    Steps,
+    StepsPass,
+    last_state,
+    split_layers,
+    steps_backward,
+)
 from nnlab.core.contracts import Batch
 from nnlab.experiment.experiment import Experiment
 from nnlab.models.network import build_network as build_network
@@ -52,12 +59,13 @@ class Worksheet:
     """One example worked through.
 
     Attributes:
-        x: its inputs, flat.
+        x: its inputs, flat; of a sequence (steps, features).
         y: its target, as columns.
         loss: the loss.
         passes: of each layer, the first first.
         agreements: of each parameter.
         updated: the parameters after one step of the optimizer.
+        steps: of each recurrent layer, the first first; they come before the others.
     """
 
     x: _Floats
@@ -66,6 +74,7 @@ class Worksheet:
     passes: tuple[Pass, ...]
     agreements: tuple[Agreement, ...]
     updated: Mapping[str, _Floats]
+    steps: tuple[StepsPass, ...] = ()
 
     @property
     def worst(self) -> float:
@@ -89,13 +98,13 @@ def work_example(
     """Works one example through the network, in float64.
 
     Args:
-        experiment: with a fully connected network.
+        experiment: with a fully connected network, or plain recurrent layers before it.
         x: the scaled inputs of one example, any shape.
         target: its class number, or its (K,) numbers.
         parameters: the weights and biases by name; None for those that the network begins with.
 
     Raises:
-        MistakeError: a layer is not a fully connected one.
+        MistakeError: a layer is neither a fully connected one nor a plain recurrent one.
     """
     network = build_network(experiment.design, seed=experiment.config.seed_of("init"))
     network = network.double().eval()
@@ -106,25 +115,20 @@ def work_example(
             for name, parameter in network.named_parameters():
                 parameter.copy_(parameters[name])
     before = {name: p.detach().numpy().copy() for name, p in network.named_parameters()}
-    layers = dense_layers(experiment.design.placed, before)
+    steps, layers = split_layers(experiment.design.placed, before)
     loss = experiment.loss
     y = loss.columns(np.asarray(target)[None], experiment.shape)[0]
-    flat = x.reshape(-1)
-    passes = backward(layers, loss, flat, y)
-    ours = _gradients(passes)
+    seen = x if steps else x.reshape(-1)
+    chain = _Chain(steps, layers, loss, seen, y)
+    passes = backward(layers, loss, last_state(steps, seen), y)
+    through = steps_backward(steps, seen, passes)
     theirs = _autograd(network, experiment, x, target)
     agreements = tuple(
-        _agreement(name, gradient, theirs[name], layers, loss, flat, y)
-        for name, gradient in ours.items()
+        _agreement(name, gradient, theirs[name], chain)
+        for name, gradient in _gradients(through, passes).items()
     )
-    return Worksheet(
-        flat,
-        y,
-        example_loss(layers, loss, flat, y),
-        passes,
-        agreements,
-        _updated(network, experiment),
-    )
+    updated = _updated(network, experiment)
+    return Worksheet(seen, y, chain.value(), passes, agreements, updated, through)
 
 
 def _fill_exactly(network: nn.Module, experiment: Experiment) -> None:
@@ -142,8 +146,10 @@ def _fill_exactly(network: nn.Module, experiment: Experiment) -> None:
                 )
 
 
-def _gradients(passes: Sequence[Pass]) -> dict[str, _Floats]:
+def _gradients(through: Sequence[StepsPass], passes: Sequence[Pass]) -> dict[str, _Floats]:
     found: dict[str, _Floats] = {}
+    for one in through:
+        found |= {f"{one.layer.name}.{part}": value for part, value in one.gradients.items()}
     for one in passes:
         for suffix, gradient in (("weight", one.weight_gradient), ("bias", one.bias_gradient)):
             if gradient is not None:
@@ -175,19 +181,11 @@ def _updated(network: nn.Module, experiment: Experiment) -> dict[str, _Floats]:
     return {name: p.detach().numpy().copy() for name, p in network.named_parameters()}
 
 
-def _agreement(
-    name: str,
-    ours: _Floats,
-    theirs: _Floats,
-    layers: Sequence[Dense],
-    loss: LossConfig,
-    x: _Floats,
-    y: _Floats,
-) -> Agreement:
+def _agreement(name: str, ours: _Floats, theirs: _Floats, chain: "_Chain") -> Agreement:
     count = min(ours.size, ENTRIES)
     chosen = np.random.Generator(np.random.PCG64(0)).permutation(ours.size)[:count]
-    middle = example_loss(layers, loss, x, y)
-    sides = np.array([_sides(name, int(i), middle, layers, loss, x, y) for i in chosen])
+    middle = chain.value()
+    sides = np.array([_sides(name, int(i), middle, chain) for i in chosen])
     left, right = sides[:, 0], sides[:, 1]
     # Of a smooth function they differ by STEP * f'' alone.
     smooth = np.abs(right - left) <= 1e-3 * (np.abs(right) + np.abs(left)) + 1e-5
@@ -209,26 +207,41 @@ def relative_error(a: _Floats, b: _Floats) -> float:
     return float(np.abs(a - b).max(initial=0.0)) / scale
 
 
-def _sides(
-    name: str,
-    index: int,
-    middle: float,
-    layers: Sequence[Dense],
-    loss: LossConfig,
-    x: _Floats,
-    y: _Floats,
-) -> tuple[float, float]:
+def _sides(name: str, index: int, middle: float, chain: "_Chain") -> tuple[float, float]:
     """(C(w) - C(w - h)) / h and (C(w + h) - C(w)) / h; their mean is the central difference."""
-    layer, _, part = name.rpartition(".")
+    before, after = (chain.moved(name, index, by).value() for by in (-STEP, STEP))
+    return (middle - before) / STEP, (after - middle) / STEP
 
-    def moved(by: float) -> float:
-        copies: list[Dense] = []
-        for one in layers:
-            if one.name == layer:
-                values = (one.weight if part == "weight" else one.bias).copy()  # pyright: ignore[reportOptionalMemberAccess]
-                values.reshape(-1)[index] += by
-                one = replace(one, **{part: values})
-            copies.append(one)
-        return example_loss(copies, loss, x, y)
 
-    return (middle - moved(-STEP)) / STEP, (moved(STEP) - middle) / STEP
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The layers with one example, as the equations know them."""
+
+    steps: tuple[Steps, ...]
+    layers: tuple[Dense, ...]
+    loss: LossConfig
+    x: _Floats
+    y: _Floats
+
+    def value(self) -> float:
+        """The loss of the example."""
+        return example_loss(self.layers, self.loss, last_state(self.steps, self.x), self.y)
+
+    def moved(self, name: str, index: int, by: float) -> "_Chain":
+        """The same with one entry of one parameter moved."""
+        layer, _, part = name.rpartition(".")
+
+        def changed(one: Steps | Dense) -> dict[str, _Floats]:
+            values = getattr(one, part).copy()
+            values.reshape(-1)[index] += by
+            return {part: values}
+
+        def steps(one: Steps) -> Steps:
+            return replace(one, **changed(one)) if one.name == layer else one
+
+        def dense(one: Dense) -> Dense:
+            return replace(one, **changed(one)) if one.name == layer else one
+
+        return replace(
+            self, steps=tuple(map(steps, self.steps)), layers=tuple(map(dense, self.layers))
+        )

@@ -1,10 +1,13 @@
 """`nnlab doctor`: the words of the examination."""
 
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from nnlab.commands import options
+
+if TYPE_CHECKING:
+    from nnlab.commands.doctor.report import DoctorReport
 
 
 def doctor(
@@ -24,19 +27,20 @@ def doctor(
     trials: Annotated[
         bool, typer.Option(help="Try changes on a copy of the run before they are advised.")
     ] = True,
+    yes: options.YesOption = False,
     json: options.JsonOption = False,
 ) -> None:
     """What is wrong, where, since when, and what to change. Exit code 7: something is."""
-    if options.is_run_name(what):
-        from nnlab.commands.doctor.recorded import examine_all
-        from nnlab.core.errors import ConfigError
-
+    # A name can be both: a change is of a config, and what was trained says more than what was not.
+    if options.is_run_name(what, prefer="config" if set_ else "run"):
         if set_:
+            from nnlab.core.errors import ConfigError
+
             raise ConfigError("--set: a run has been trained (give its config instead)")
         options.collect_garbage_again()
         if cure:
             _cure(what, trials=trials, json=json)
-        reports = examine_all(what, trials=trials)
+        reports = _of_run(what, trials=trials, yes=yes)
     elif cure:
         from nnlab.core.errors import ConfigError
 
@@ -49,14 +53,31 @@ def doctor(
 
         options.collect_garbage_again()
         reports = [examine_config(settled, set_ or [], name=what)]
+    _print(reports, json=json)
+    raise typer.Exit(max(report.exit_code for report in reports))
+
+
+def _of_run(what: str, *, trials: bool, yes: bool) -> "list[DoctorReport]":
+    """Looks at a run, or at those of a comparison; asks before that takes long."""
+    from nnlab.commands.doctor.allowance import ask_on_terminal, somebody_to_ask
+    from nnlab.commands.doctor.recorded import examine_all
+
+    ask = ask_on_terminal if somebody_to_ask() else None
+    return examine_all(what, trials=trials, ask=ask, whole=yes)
+
+
+def _print(reports: "list[DoctorReport]", *, json: bool) -> None:
     if json:
         from json import dumps
 
         found = [report.plain() for report in reports]
         typer.echo(dumps(found[0] if len(found) == 1 else {"runs": found}))
+    elif len(reports) > 1:
+        from nnlab.commands.doctor.several import comparison_page
+
+        options.show_text(comparison_page(reports), nl=False)
     else:
-        options.show_text("\n".join(report.page() for report in reports), nl=False)
-    raise typer.Exit(max(report.exit_code for report in reports))
+        options.show_text(reports[0].page(), nl=False)
 
 
 def _cure(what: str, *, trials: bool, json: bool) -> NoReturn:

@@ -4,14 +4,15 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from nnlab.commands.doctor.cross_validation import predict_unseen
+from nnlab.commands.doctor.allowance import SHARE, Allowance, Ask
+from nnlab.commands.doctor.cross_validation import FOLDS, predict_unseen
 from nnlab.commands.doctor.forgetting import with_forgotten
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
 from nnlab.commands.doctor.remedied import try_remedies
 from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
-from nnlab.commands.doctor.replay import replay_updates
+from nnlab.commands.doctor.replay import Broken, replay_updates, updates_to_replay
 from nnlab.commands.doctor.report import Column, DoctorReport
-from nnlab.commands.doctor.trials import TRIAL_SHARE, Trials
+from nnlab.commands.doctor.trials import Trials, update_seconds
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
@@ -21,6 +22,7 @@ from nnlab.diagnosis.checks.signal import per_weight
 from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import HistoryPoint
+from nnlab.diagnosis.evidence.survey.survey import survey_seconds
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
@@ -32,7 +34,12 @@ from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
-from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights, record_at
+from nnlab.runs.observers.network_facts import (
+    look_at_outputs,
+    look_at_places,
+    look_at_weights,
+    record_at,
+)
 
 _COLUMNS = (
     Column("gradient", "gradient"),
@@ -50,39 +57,48 @@ _READ = {
 }
 
 
-def examine_all(run: str, *, trials: bool = True) -> list[DoctorReport]:
+def examine_all(
+    run: str, *, trials: bool = True, ask: Ask | None = None, whole: bool = True
+) -> list[DoctorReport]:
     """What is wrong with a run; with each run of a comparison.
 
     Args:
         run: as RUN says it.
-        trials: whether remedies are tried on copies of the run.
+        trials: whether remedies are tried on copies of the run; of a comparison none are.
+        ask: puts the question whether more may be spent than a share of the training.
+        whole: whether all may be spent unasked.
 
     Raises:
         ConfigError: there is no such run.
         CheckpointError: its records cannot be read.
         DataError: its data are not there any more, or are others.
     """
-    return [examine_run(folder, trials=trials) for folder in members_of(find_run(run))]
+    folders = members_of(find_run(run))
+    training = sum(_seconds(read_summary(folder)) for folder in folders)
+    allowance = Allowance(training, ask=ask, whole=whole)
+    trials = trials and len(folders) == 1
+    return [examine_run(folder, trials=trials, allowance=allowance) for folder in folders]
 
 
-def examine_run(folder: Path, *, trials: bool = True, handed: Handed = NOTHING) -> DoctorReport:
+def examine_run(
+    folder: Path,
+    *,
+    trials: bool = True,
+    handed: Handed = NOTHING,
+    allowance: Allowance | None = None,
+) -> DoctorReport:
     """Judges all readings of a run once more, looks at its data, and tries what it advises.
 
     Args:
         folder: of the run; lists of rows are written there, nothing else.
         trials: whether remedies are tried on copies of the run.
         handed: what Python handed in to train it; without it the records are judged alone.
+        allowance: what it may cost; None for all that it takes.
     """
     summary = read_summary(folder)
+    allowance = allowance or Allowance(_seconds(summary), whole=True)
     opened = reopen_for_doctor(folder, handed)
-    experiment, examples = opened.experiment, opened.examples
-    facts = (
-        Facts(experiment, None, record_of(folder), missing=opened.missing)
-        if examples is None
-        else facts_of(experiment, examples, doubles=True, record=record_of(folder))
-    )
-    if (begun := begun_of(read_env(folder))) is not None:
-        facts.begun = with_forgotten(begun, folder, experiment)
+    facts = _facts(folder, opened, allowance)
     _look_at_network(folder, facts, opened)
     history = _history(summary)
     watcher = Watcher(facts)
@@ -91,26 +107,47 @@ def examine_run(folder: Path, *, trials: bool = True, handed: Handed = NOTHING) 
     kept = [point for point in history if point["split"] == "train"]
     probed = [p for p in kept if any(key.startswith("weight_norm/") for key in p)]
     first, last = (probed[0], probed[-1]) if probed else ({}, {})
-    detailed = _detailed(watcher, folder, facts, opened, summary.steps)
+    detailed = _detailed(watcher, folder, facts, opened, summary.steps, allowance)
     tried = Trials(
         facts,
-        examples,
+        opened.examples,
         history if trials else (),
-        seconds=summary.seconds.get("train", 0.0),
         diverged=summary.status == "diverged",
+        allowance=allowance,
     )
     findings = try_remedies(watcher, detailed, facts, tried)
+    told = allowance.told(f"nnlab doctor {quote(short_path(folder))}")
     return DoctorReport(
-        about=_about(folder, summary, experiment),
+        about=_about(folder, summary, opened.experiment),
         findings=tuple(findings),
         columns=_COLUMNS,
         layers=_layers(facts, first, last),
-        remarks=(*_remarks(first, last), *_cost(tried, summary)),
+        remarks=(*_remarks(first, last), *_cost(tried, summary), *told),
         looked=watcher.looked(),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
-        handed=tuple(name for name, _ in held_sections(experiment.config, handed)),
+        handed=tuple(name for name, _ in held_sections(opened.experiment.config, handed)),
     )
+
+
+def _seconds(summary: Summary) -> float:
+    """That the training took, with what was measured along it."""
+    seconds = summary.seconds
+    made_ready = sum(seconds.get(name, 0.0) for name in ("startup", "build", "compile"))
+    return max(seconds.get("train", 0.0), seconds.get("total", 0.0) - made_ready)
+
+
+def _facts(folder: Path, opened: Reopened, allowance: Allowance) -> Facts:
+    """What is known of the run beside its readings; of all its rows where that is affordable."""
+    experiment, examples, record = opened.experiment, opened.examples, record_of(folder)
+    if examples is None:
+        facts = Facts(experiment, None, record, missing=opened.missing)
+    else:
+        doubles = allowance.affords("a look at all rows", survey_seconds(examples))
+        facts = facts_of(experiment, examples, doubles=doubles, record=record)
+    if (begun := begun_of(read_env(folder))) is not None:
+        facts.begun = with_forgotten(begun, folder, experiment)
+    return facts
 
 
 def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
@@ -135,6 +172,7 @@ def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
         source = source_of(opened.examples, device=first.device, dtype=first.dtype)
         try:
             look_at_outputs(facts, opened.examples, network, source)
+            look_at_places(facts, opened.examples, network, source)
             if facts.record is None:
                 facts.record = record_at(opened.experiment, opened.examples, network, source, step)
         finally:
@@ -142,7 +180,12 @@ def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
 
 
 def _detailed(
-    watcher: Watcher, folder: Path, facts: Facts, opened: Reopened, steps: int
+    watcher: Watcher,
+    folder: Path,
+    facts: Facts,
+    opened: Reopened,
+    steps: int,
+    allowance: Allowance,
 ) -> tuple[Finding, ...]:
     """The findings, with the rows that two of them are about."""
     found = dict(watcher.findings)
@@ -150,7 +193,7 @@ def _detailed(
     if examples is None:
         return tuple(found.values())
     if found.pop("label_noise", None):
-        labels = _labels(folder, facts, examples, watcher.best_step)
+        labels = _labels(folder, facts, examples, watcher.best_step, allowance)
         found |= {labels.name: labels} if labels else {}
     if "outlier_rows" in found:
         assert facts.data is not None
@@ -163,14 +206,27 @@ def _detailed(
         found["outlier_targets"] = with_outliers(found["outlier_targets"], folder, rows)
     followed = facts.followed and not facts.experiment.shape.start
     if "divergence" in found and followed and opened.complete:
-        broken = replay_updates(folder, facts.experiment, examples, until=steps)
+        broken = _replayed(folder, facts, examples, steps, allowance)
         if broken is not None:
             outlying = found.get("outlier_rows")
             found["divergence"] = with_batch(found["divergence"], broken, outlying)
     return tuple(found.values())
 
 
-def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Finding | None:
+def _replayed(
+    folder: Path, facts: Facts, examples: Examples, steps: int, allowance: Allowance
+) -> Broken | None:
+    """The update that broke a run, where making its updates again is affordable."""
+    again = updates_to_replay(folder, until=steps)
+    seconds = 2.0 * again * update_seconds(facts.experiment, 0)  # each is measured before it
+    if not again or not allowance.affords("making the last updates again", seconds):
+        return None
+    return replay_updates(folder, facts.experiment, examples, until=steps)
+
+
+def _labels(
+    folder: Path, facts: Facts, examples: Examples, until: int, allowance: Allowance
+) -> Finding | None:
     """What is to be said of labels that the run contradicted, once others were asked.
 
     Where there is time for it, networks are trained that have not seen the rows; what they say
@@ -183,7 +239,10 @@ def _labels(folder: Path, facts: Facts, examples: Examples, until: int) -> Findi
     second = None
     # A module from Python has weights that have seen every row already.
     if not facts.handed and (first is None or first.evidence):
-        second = predict_unseen(facts.experiment, examples, record, until=until)
+        updates = FOLDS * int(record.steps[record.used(until)].max())
+        seconds = updates * update_seconds(facts.experiment, 0)
+        if allowance.affords("training networks that do not see the suspected rows", seconds):
+            second = predict_unseen(facts.experiment, examples, record, until=until)
     suspects = suspect_labels(record, until, facts.limits, second)
     if once and (second is None or not suspects.evidence):
         return None  # one moment alone, or rows of classes that overlap
@@ -238,7 +297,7 @@ def _cost(tried: Trials, summary: Summary) -> tuple[str, ...]:
         return ()
     share = tried.updates / max(1, summary.steps)
     text = f"changes were tried in {tried.updates:,} updates, {share:.0%} of the run's"
-    return (f"{text} (--no-trials: none)" if share > TRIAL_SHARE else text,)
+    return (f"{text} (--no-trials: none)" if share > SHARE else text,)
 
 
 def _source(folder: Path) -> str:

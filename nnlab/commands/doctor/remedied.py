@@ -17,7 +17,8 @@ _WELL = 0.9
 _CLEAR, _PLAIN = 0.12, 0.04
 """So much more of a score a run without a warning must gain before it is called sick: by a change
 that many healthy runs would gain from, and by one of a field that is far from usual."""
-_COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", "loss_does_not_fit")
+_COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", "loss_does_not_fit",
+           "linear_network")  # fmt: skip
 _ANY = ("too_few_updates", "batch_too_large")
 """Suspicions that fall on many healthy runs; what nearly every run would gain from."""
 _NOT_TRIED = ("class_imbalance", "target_leakage")
@@ -81,7 +82,7 @@ def _confirmed_suspects(
     known = watcher.best_share >= _WELL and all(root.name in data for root in roots)
     if watcher.went_well or known:
         return []
-    if any(root.name in _OF_CONFIG for root in roots):
+    if any(root.name in _OF_CONFIG and root.name not in _ANY for root in roots):
         return []  # a cause in the config is known already
     found: list[tuple[Finding, float]] = []
     suspects = (replace(s, remedy=effective(facts, s.remedy)) for s in watcher.suspects())

@@ -87,6 +87,21 @@ def replay_updates(
         return _first(built, forward, loss, progress, until)
 
 
+def updates_to_replay(folder: Path, *, until: int) -> int:
+    """How many updates lie behind the last checkpoint; 0 where these are not replayed.
+
+    Args:
+        folder: of the run.
+        until: the step at which it was found to be broken.
+    """
+    try:
+        found = checkpoint.newest_checkpoint(folder / "checkpoints").checkpoint
+    except CheckpointError:
+        return 0
+    behind = 0 if found is None else until - found.step
+    return behind if behind <= MOST_STEPS else 0
+
+
 def without_compiler(experiment: Experiment) -> Experiment:
     """Without a compiler: a few updates are over before it would be done."""
     train = experiment.config.train.model_copy(update={"compile": "off"})

@@ -4,7 +4,7 @@ The same seeds draw the same weights, rows and noise, so that the run's own vali
 what the trial is held against, at the same epochs. Nothing is written.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isclose, isfinite
@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 
+from nnlab.commands.doctor.allowance import SHARE, Allowance
 from nnlab.commands.doctor.replay import without_compiler
 from nnlab.core.contracts import Examples, Reading, Stopped
 from nnlab.core.errors import NnlabError
@@ -27,8 +28,7 @@ TrialVerdict = Literal["helps", "the same", "harms", "unknown"]
 _UPDATE, _SPEED = 7e-4, 2e10
 """Seconds of a small update on one core, and floating-point operations a second in a large one."""
 FEW_SECONDS = 2.0
-"""All trials of a run may take so long, or TRIAL_SHARE of its training where that is more."""
-TRIAL_SHARE = 0.15
+"""All trials of a run may take so long, or SHARE of its training where that is more."""
 TRIAL_SECONDS = 60.0
 """However long the training was: nobody waits longer for a page."""
 _FEWEST = 30
@@ -39,6 +39,13 @@ _QUIET = ("log.probes=off", "log.every=1", "log.histograms=off", "log.pictures=o
 _DIVERGED = -1e9
 _KEPT = {"data.validation", "data.split"}
 """Changes after which validation rows are others, so that nothing could be compared."""
+
+
+def update_seconds(experiment: Experiment, rows: int) -> float:
+    """Seconds of an update on one core, with its share of a look at so many rows each epoch."""
+    operations = step_flops(experiment.design, experiment.batch_size)
+    operations += rows * experiment.design.flops / experiment.per_epoch
+    return _UPDATE + operations / _SPEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +92,8 @@ class Trials:
         facts: of the run.
         examples: its data.
         history: its readings, as metrics.jsonl has them.
-        seconds: that its updates took.
         diverged: whether its numbers went off.
+        allowance: of the run; asked at the first trial.
     """
 
     def __init__(
@@ -95,15 +102,16 @@ class Trials:
         examples: Examples | None,
         history: Sequence[Mapping[str, object]],
         *,
-        seconds: float,
         diverged: bool,
+        allowance: Allowance,
     ) -> None:
         self._facts, self._examples = facts, examples
         self._score = _score_of(facts)
         self._rows = facts.experiment.shape.sizes.get("validation", 0)
         self._before = _curve(history, self._score)
         self._diverged = diverged
-        self._left = min(TRIAL_SECONDS, max(FEW_SECONDS, TRIAL_SHARE * seconds))
+        self._allowance = allowance
+        self._budget: float | None = None
         self.updates = 0
         """Made in all trials so far."""
 
@@ -112,7 +120,21 @@ class Trials:
         """Whether there is something to hold a trial against, and time for one."""
         facts = self._facts
         plain = facts.followed and not facts.handed and not facts.config.data.handed
-        return plain and self._examples is not None and bool(self._before) and self._left > 0.0
+        return plain and self._examples is not None and bool(self._before) and self._budget != 0.0
+
+    @property
+    def _left(self) -> float:
+        """Seconds for trials: all of them where they are agreed to, else what is left."""
+        if self._budget is None:
+            allowed = self._allowance
+            whole = min(TRIAL_SECONDS, max(FEW_SECONDS, SHARE * allowed.training))
+            enough = allowed.affords("trying changes on a copy of the run", whole)
+            self._budget = whole if enough else min(whole, allowed.left)
+        return min(self._budget, self._allowance.left)
+
+    @_left.setter
+    def _left(self, seconds: float) -> None:
+        self._budget = max(0.0, seconds)
 
     def try_change(self, remedy: Sequence[str], *, share: float = 1.0) -> Trial | None:
         """Trains with a change; None where it cannot be tried.
@@ -138,7 +160,9 @@ class Trials:
         assert examples is not None
         if changed.per_epoch > most:
             return self._beside(tuple(remedy), changed, examples, most // 2)
-        curve, steps, ended = _trained(changed, examples, most, self._score)
+        # The estimate is of an idle core; where seconds are counted, the clock has the last word.
+        stop = self._allowance.stopwatch(self._left * share)
+        curve, steps, ended = _trained(changed, examples, most, self._score, stop)
         self._left -= steps * cost
         self.updates += steps
         return self._judged(tuple(remedy), curve, steps, ended)
@@ -150,9 +174,7 @@ class Trials:
 
     def _cost(self, experiment: Experiment) -> float:
         """Seconds of an update, with its share of the validation that follows each epoch."""
-        operations = step_flops(experiment.design, experiment.batch_size)
-        operations += self._rows * experiment.design.flops / experiment.per_epoch
-        return _UPDATE + operations / _SPEED
+        return update_seconds(experiment, self._rows)
 
     def _beside(
         self, remedy: tuple[str, ...], changed: Experiment, examples: Examples, steps: int
@@ -274,7 +296,11 @@ def _curve(history: Sequence[Mapping[str, object]], score: str | None) -> list[P
 
 
 def _trained(
-    experiment: Experiment, examples: Examples, most: int, key: str | None
+    experiment: Experiment,
+    examples: Examples,
+    most: int,
+    key: str | None,
+    over: Callable[[], bool],
 ) -> tuple[list[Point], int, bool]:
     """Validation along a training on the CPU, how many updates it had, and whether it ended."""
     found: list[Point] = []
@@ -291,7 +317,7 @@ def _trained(
             if event.split == "validation" and step:
                 score = event.values.get(key) if key else None
                 found.append(Point(event.epoch, event.values["loss"], score))
-            if step >= most and event.split == "validation":
+            if (step >= most or over()) and event.split == "validation":
                 return found, step, False
     return found, step, False
 

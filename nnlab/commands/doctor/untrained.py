@@ -202,7 +202,9 @@ def _about(
         counts = counts_of(examples, "train")
         lines.append(f"classes of {min(counts):,} to {max(counts):,} training examples")
     data = facts.data
-    if data is not None:
+    if shape.tokens:
+        lines.append(f"inputs are {shape.tokens:,} different tokens")
+    elif data is not None:
         lines.append(
             f"inputs of size {data.size:.3g} (root mean square); deviation of columns "
             f"{data.smallest:.2g} to {data.largest:.2g}"

@@ -12,7 +12,9 @@ def predict(
     run: options.RunArgument,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Images, csv (columns by name) or npz (array x)."),
+        typer.Argument(
+            metavar="FILE...", help="Images, csv (columns by name), npz (array x), texts."
+        ),
     ],
     proba: Annotated[
         bool, typer.Option("--proba", help="The probability of every class or label.")
@@ -27,7 +29,8 @@ def predict(
     """What does the best network of a run say of these files? Rows as in your data, not scaled.
 
     A csv file may have the target column (of a data set that is not yours: target), an npz file the
-    array y: then the answers are compared with it.
+    array y: then the answers are compared with it. Of a series each row of a csv file is the last
+    one that is seen; of a text it is told how likely each token was.
     """
     from nnlab.runs.folder.find import find_run
 

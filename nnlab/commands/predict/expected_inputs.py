@@ -15,6 +15,7 @@ from nnlab.parts.datasets.files.pixels import Pixels
 from nnlab.parts.datasets.files.sheets.columns import Columns
 from nnlab.parts.datasets.files.sheets.notation import Notation
 from nnlab.parts.datasets.files.sheets.reading import Layout
+from nnlab.parts.datasets.sequences.series import SeriesLikeConfig
 from nnlab.parts.datasets.split_sizes import FromColumn
 
 TargetColumn = str | tuple[float, ...] | None
@@ -28,11 +29,14 @@ class Piece(NamedTuple):
         places: file and number of each, from 0.
         inputs: (N, *shape) as the run's data set stores them.
         targets: N of them; empty where the file has none.
+        bases: (N,) what is added to each answer, of a series whose answers are what the next steps
+            are above the last one; None where answers stand as they are.
     """
 
     places: tuple[tuple[Path, int], ...]
     inputs: "NDArray[Any]"
     targets: tuple[TargetColumn, ...]
+    bases: "NDArray[Any] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Wanted:
         arrays: what inputs may be called in an npz file.
         target_arrays: what targets may be called there.
         pixels: how deep and transparent images are read.
+        series: whether the rows of a csv file are steps of one series.
     """
 
     inputs: Shape
@@ -74,6 +79,7 @@ class Wanted:
     arrays: tuple[str, ...] = ("x", "X", "inputs")
     target_arrays: tuple[str, ...] = ("y", "targets")
     pixels: Pixels = field(default_factory=lambda: Pixels(pixel_range="by_mode", ground="white"))
+    series: bool = False
 
     def named_in(self, columns: Collection[str]) -> "Wanted":
         """What is wanted of a file with these columns: iris's target may be `Species`."""
@@ -86,6 +92,8 @@ class Wanted:
     @property
     def said(self) -> str:
         """What one example is, for an error."""
+        if self.series:
+            return f"series of {self.inputs[0]} steps or more (csv)"
         if self.columns:
             return f"rows of {len(self.columns)} columns (csv or npz)"
         if self.peak is not None and len(self.inputs) == 3:
@@ -113,6 +121,9 @@ def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
         }
     elif isinstance(data, ImageFolderConfig):
         more |= {"pixels": Pixels(pixel_range=data.pixel_range, ground=data.background)}
+    elif isinstance(data, SeriesLikeConfig):
+        ahead = tuple(f"step {k + 1}" for k in range(data.horizon))
+        more |= {"series": True, "targets": ahead}
     elif isinstance(data, NpzConfig):
         more |= {
             "arrays": (data.inputs, "x", "X"),

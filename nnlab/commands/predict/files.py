@@ -1,6 +1,7 @@
 """`nnlab predict`: files in, answers out, piece by piece."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,15 @@ from nnlab.commands.predict.expected_inputs import Piece, Wanted, wanted_of
 from nnlab.commands.predict.formats import Format, record_writer
 from nnlab.commands.predict.images import read_images
 from nnlab.commands.predict.records import PredictOptions, Tally, prediction_records
+from nnlab.commands.predict.series import read_series
 from nnlab.commands.predict.tables import read_rows
+from nnlab.commands.predict.texts import predict_texts
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.files import refuse_irregular
+from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.files.image_files import SUFFIXES
+from nnlab.parts.datasets.sequences.series import SeriesLikeConfig
+from nnlab.parts.datasets.sequences.text import TextLikeConfig
 from nnlab.runs.folder.find import is_comparison, members_of
 
 if TYPE_CHECKING:
@@ -54,24 +60,38 @@ def predict_files(
         some = [f"{run.parent.name}/{run.name}/{member.name}" for member in members_of(run)[:3]]
         raise ConfigError(f"{run}: is a comparison (name one of its runs: {', '.join(some)}, ...)")
     for file in files:
-        _kind(file)
+        _refuse_irregular(file)
     from nnlab.runs.finished.predict import open_predictor
 
-    predictor = open_predictor(run, device=device)
+    predictor = open_predictor(run, device=device, places=True)
+    data = predictor.experiment.config.data
     wanted = wanted_of(predictor.experiment.config, predictor.known)
     _refuse(wanted, predictor, asked)
-    tally, told = Tally(wanted), record_writer(format, one_file=len(files) == 1)
+    told = record_writer(format, one_file=len(files) == 1)
+    if isinstance(data, TextLikeConfig):
+        predict_texts(predictor, files, wanted, asked, told=told, write=write, note=note)
+        return
+    if predictor.experiment.shape.places:
+        text = f"{data.kind} has an answer at every step, which no file gives"
+        raise ConfigError(f"{run}: {text} (nnlab eval scores its test split)")
+    tally = Tally(wanted)
     rows = max(1, _ROWS // predictor.batch) * predictor.batch
-    for piece, numbered in _pieces(files, wanted, rows, note):
+    for piece, numbered in _pieces(files, data, wanted, rows, note):
         found = predictor(piece.inputs)
+        if piece.bases is not None:
+            found = replace(found, outputs=found.outputs + piece.bases[:, None])
         tally.add(piece, found)
         write(told(list(prediction_records(piece, found, wanted, asked, places=numbered))))
     if tally.said:
         note(tally.said)
 
 
-def _kind(file: Path) -> str:
-    """How a file is read: by the end of its name."""
+def _refuse_irregular(file: Path) -> None:
+    """Refuses what is no plain file.
+
+    Raises:
+        DataError: saying what it is.
+    """
     if not file.exists():
         raise DataError(f"{file}: no such file")
     if file.is_dir():
@@ -80,6 +100,10 @@ def _kind(file: Path) -> str:
         refuse_irregular(file)
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: {error}") from None
+
+
+def _kind(file: Path) -> str:
+    """How a file is read: by the end of its name."""
     suffix = file.suffix.lower()
     if suffix in SUFFIXES:
         return "image"
@@ -92,7 +116,11 @@ def _kind(file: Path) -> str:
 
 
 def _pieces(
-    files: Sequence[Path], wanted: Wanted, rows: int, note: Callable[[str], None]
+    files: Sequence[Path],
+    data: DataConfig,
+    wanted: Wanted,
+    rows: int,
+    note: Callable[[str], None],
 ) -> Iterator[tuple[Piece, bool]]:
     """The examples, and whether they are numbered within their file."""
     for kind, some in groupby(files, _kind):
@@ -102,6 +130,8 @@ def _pieces(
         for file in some:
             if kind == "npz":
                 yield from ((piece, True) for piece in read_arrays(file, wanted, rows, note))
+            elif isinstance(data, SeriesLikeConfig):
+                yield from ((piece, True) for piece in read_series(file, data, rows))
             else:
                 yield from ((piece, True) for piece in read_rows(file, wanted, rows, note))
 

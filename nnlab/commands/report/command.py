@@ -10,6 +10,7 @@ from nnlab.commands.plain import IN_PLACE, plain_fields
 from nnlab.commands.report.cases import Case, case_of, refuse_own
 from nnlab.commands.report.content import refuse_others, report_run, report_runs
 from nnlab.commands.report.html.page import page_of_run, page_of_runs
+from nnlab.commands.report.in_time.text import TextCase, text_case_of
 from nnlab.commands.report.report import RunReport, RunsReport
 from nnlab.core import files
 from nnlab.core.contracts import Split
@@ -46,11 +47,12 @@ def write_report(runs: Sequence[Path], *, split: Split = "test", device: str = "
     if len(set(runs)) < len(runs):
         raise ConfigError("--report: a comparison needs different runs, one is given twice")
     chosen, _ = devices.choose_device(device)
-    cases: list[Case] = []
+    cases: list[Case | TextCase] = []
     for run in runs:
         opened = open_run(run, split=split, device=chosen)
         refuse_own(opened)
-        cases.append(case_of(opened, split))
+        judge = text_case_of if opened.experiment.shape.places else case_of
+        cases.append(judge(opened, split))
         refuse_others(cases)
     if len(cases) == 1:
         report = report_run(cases[0])

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from nnlab.commands.report import classes
 from nnlab.commands.report.calibration import judge_calibration
 from nnlab.commands.report.cases import Case, case_of
-from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers
+from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers, OfText
+from nnlab.commands.report.in_time.forecast import forecast_facts
+from nnlab.commands.report.in_time.text import TextCase, scores_of_text, text_facts
 from nnlab.commands.report.intervals import CONFIDENCE, Floats
 from nnlab.commands.report.learned.record import how_it_learned, how_they_learned
 from nnlab.commands.report.noise_inputs import sureness_on_noise
@@ -27,6 +29,7 @@ from nnlab.commands.report.report import (
     JudgedRun,
     RunReport,
     RunsReport,
+    Scored,
 )
 from nnlab.commands.report.scores import compare_pairs, scores_of_case
 from nnlab.config.loading import load_config
@@ -40,26 +43,36 @@ from nnlab.runs.folder.summary import read_summary
 _FORMAT = 1
 
 
-def report_run(case: Case) -> RunReport:
+def report_run(case: Case | TextCase) -> RunReport:
     """Judges one run; a look at the test split is counted.
 
     Raises:
         CheckpointError: its record cannot be read.
     """
-    task = case.opened.experiment.shape.task
-    of = {"classes": _of_classes, "labels": _of_labels, "regression": _of_numbers}[task]
     return RunReport(
         about=_about([case]),
         run=_head(case.opened),
-        scores=scores_of_case(case),
-        answers=of(case),
+        scores=_scores_of(case),
+        answers=_answers_of(case),
         looks=_count_looks([case]),
         learning=how_it_learned(case.opened),
         config=_config_text(case.opened.run),
     )
 
 
-def report_runs(cases: Sequence[Case]) -> RunsReport:
+def _answers_of(case: Case | TextCase) -> OfClasses | OfLabels | OfNumbers | OfText:
+    if isinstance(case, TextCase):
+        return OfText(text_facts(case))
+    task = case.opened.experiment.shape.task
+    of = {"classes": _of_classes, "labels": _of_labels, "regression": _of_numbers}[task]
+    return of(case)
+
+
+def _scores_of(case: Case | TextCase) -> list[Scored]:
+    return scores_of_text(case) if isinstance(case, TextCase) else scores_of_case(case)
+
+
+def report_runs(cases: Sequence[Case | TextCase]) -> RunsReport:
     """Judges several runs side by side; a look at the test split is counted for each.
 
     Raises:
@@ -67,12 +80,13 @@ def report_runs(cases: Sequence[Case]) -> RunsReport:
         ConfigError: they do not answer the same examples.
     """
     refuse_others(cases)
-    scores = [{one.key: one for one in scores_of_case(case)} for case in cases]
+    scores = [{one.key: one for one in _scores_of(case)} for case in cases]
     names = labels_of([case.opened.run for case in cases])
     task = cases[0].opened.experiment.shape.task
     right = None
-    if task != "regression":
-        same = [case.actual == case.predicted for case in cases]
+    rows = [case for case in cases if isinstance(case, Case)]
+    if task != "regression" and rows:
+        same = [case.actual == case.predicted for case in rows]
         right = [one.all(axis=1) if task == "labels" else one for one in same]
     return RunsReport(
         about=_about(cases),
@@ -81,13 +95,13 @@ def report_runs(cases: Sequence[Case]) -> RunsReport:
             for name, case, found in zip(names, cases, scores, strict=True)
         ],
         pairs=compare_pairs(names, scores, right),
-        classes=None if task == "regression" else _side_by_side(cases),
+        classes=_side_by_side(rows) if task != "regression" and rows else None,
         looks=_count_looks(cases),
         learning=how_they_learned([case.opened for case in cases], names),
     )
 
 
-def _count_looks(cases: Sequence[Case]) -> LookCounts | None:
+def _count_looks(cases: Sequence[Case | TextCase]) -> LookCounts | None:
     if cases[0].split != "test":
         return None
     for case in cases:
@@ -102,7 +116,7 @@ def labels_of(runs: Sequence[Path]) -> list[str]:
     return [run.relative_to(shared.parent).as_posix() for run in whole]
 
 
-def _about(cases: Sequence[Case]) -> Judged:
+def _about(cases: Sequence[Case | TextCase]) -> Judged:
     opened, split = cases[0].opened, cases[0].split
     shape = opened.experiment.shape
     return Judged(
@@ -132,7 +146,8 @@ def _target_names(opened: Opened) -> tuple[str, ...]:
         return names
     if shape.outputs == 1:
         return ("target",)
-    return tuple(f"target {k + 1}" for k in range(shape.outputs))
+    word = "target" if opened.examples.windows is None else "step"
+    return tuple(f"{word} {k + 1}" for k in range(shape.outputs))
 
 
 def _head(opened: Opened) -> JudgedRun:
@@ -194,7 +209,7 @@ def _of_labels(case: Case) -> OfLabels:
 
 
 def _of_numbers(case: Case) -> OfNumbers:
-    return OfNumbers(describe_columns(case), worst_predicted(case))
+    return OfNumbers(describe_columns(case), worst_predicted(case), forecast_facts(case))
 
 
 def _fitting(case: Case) -> tuple[Floats, NDArray[np.int64]] | None:
@@ -214,7 +229,7 @@ def _side_by_side(cases: Sequence[Case]) -> list[ComparedClass]:
     ]
 
 
-def refuse_others(cases: Sequence[Case]) -> None:
+def refuse_others(cases: Sequence[Case | TextCase]) -> None:
     """Refuses runs that do not answer the same examples, or not the same question.
 
     Raises:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnlab.commands.plain import IF_KNOWN, IN_PLACE, PAGE_ONLY
+from nnlab.commands.report.in_time.facts import ForecastFacts, TextFacts
 from nnlab.core.contracts import Split, Task
 
 CURVE_POINTS = 120
@@ -390,7 +391,20 @@ class OfNumbers:
     Attributes:
         columns: each target column.
         worst: the examples that are farthest off.
+        forecast: of a series; None of anything else.
     """
 
     columns: Sequence[TargetColumn]
     worst: Sequence[WorstPredicted]
+    forecast: ForecastFacts | None = field(default=None, metadata=IF_KNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class OfText:
+    """The sections of a task with an answer at every step.
+
+    Attributes:
+        text: what is told of it.
+    """
+
+    text: TextFacts

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnlab.commands.plain import IF_KNOWN, IN_PLACE, PAGE_ONLY
-from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers
+from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers, OfText
 from nnlab.commands.report.intervals import Floats, Interval
 from nnlab.commands.report.learned.facts import Learned, LearningCurves
 from nnlab.core.contracts import Split
@@ -109,7 +109,7 @@ class RunReport:
     about: Judged = field(metadata=IN_PLACE)
     run: JudgedRun
     scores: Sequence[Scored]
-    answers: OfClasses | OfLabels | OfNumbers = field(metadata=IN_PLACE)
+    answers: OfClasses | OfLabels | OfNumbers | OfText = field(metadata=IN_PLACE)
     looks: LookCounts | None = field(metadata=IF_KNOWN)
     learning: Learned
     config: str = field(metadata=PAGE_ONLY)

@@ -110,7 +110,9 @@ CAUSES = (
     "dead_units",
     "saturation",
     "vanishing_gradient",
+    "vanishing_through_time",
     "exploding_gradient",
+    "exploding_through_time",
 )
 """What explains that nothing is learned."""
 

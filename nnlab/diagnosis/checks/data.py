@@ -29,8 +29,6 @@ def not_scaled(_: History, facts: Facts) -> Finding | None:
         return None
     spread = data.largest / data.smallest
     uneven = data.table and data.columns > 1 and spread > limits.spread
-    if facts.experiment.shape.tokens:  # which number a token has says nothing
-        return None
     if not uneven and 1.0 / limits.input_size**2 <= data.size <= limits.input_size:
         return None
     column = f"column {data.widest}" if data.table else "pixels"
@@ -122,6 +120,8 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
     large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
     if facts.experiment.shape.task != "regression" or not (far or large):
         return None
+    if facts.experiment.output_activation.kind != "identity":
+        return None  # it begins elsewhere; targets_out_of_reach says what it cannot reach
     size = data.blind**0.5
     text = (
         f"outputs begin at 0, and the targets lie {(ratio - 1.0) ** 0.5:.2g} deviations away"

@@ -172,7 +172,9 @@ _BEGUN = (
     "dead_units",
     "saturation",
     "vanishing_gradient",
+    "vanishing_through_time",
     "exploding_gradient",
+    "exploding_through_time",
 )
 RATE_CHECKS = (
     Check(

@@ -24,7 +24,7 @@ def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
     # Far above the guess, as the training rows are: that few rows prove it not is no finding.
     if best.share >= facts.limits.learned and much_is_learned(history, facts):
         return None
-    rows = facts.experiment.shape.sizes[split]
+    rows = facts.answers(split)
     # A score a little above the guess is no proof of the contrary.
     none = best.told and best.value - best.base <= best.error and (loss is None or loss.none)
     return Finding(

@@ -208,6 +208,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
     share = dict(of_layers(history.probed[-1], "saturated", (layer,)))[layer]
     began = since_step(history.probed, high)
     long = began > 0 and leap_from_start(history, facts) is not None
+    kind = "" if layer.activation.kind == "identity" else f"{layer.activation.kind} "
     return Finding(
         name="saturation",
         level="warning" if at_start or long or costs_something(history, facts) else "note",
@@ -216,7 +217,7 @@ def saturation(history: History, facts: Facts) -> Finding | None:
         quantity=f"share of activations at a bound; {layer.rest:.2g} at rest",
         limit=facts.limits.saturated_share,
         since=began,
-        meaning=f"most {layer.activation.kind} units of {layer.name} sit where the curve is flat: "
+        meaning=f"most {kind}units of {layer.name} sit where the curve is flat: "
         "their gradient is next to 0" + (": long updates threw them there" if long else ""),
         remedy=(
             *(remedies.try_init(facts) if began == 0 else remedies.try_rate(facts, 0.1)),
@@ -231,7 +232,7 @@ SIGNAL_CHECKS = (
     Check(
         "exploding_gradient",
         exploding_gradient,
-        ("divergence", "outlier_rows"),
+        ("divergence", "outlier_rows", "exploding_through_time"),
         unable=needs_layers,
     ),
     Check(
@@ -240,5 +241,10 @@ SIGNAL_CHECKS = (
         ("dead_units", "symmetric_units", "exploding_gradient"),
         unable=needs_layers,
     ),
-    Check("saturation", saturation, ("vanishing_gradient",), unable=needs_layers),
+    Check(
+        "saturation",
+        saturation,
+        ("vanishing_gradient", "exploding_through_time"),
+        unable=needs_layers,
+    ),
 )

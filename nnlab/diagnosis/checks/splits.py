@@ -222,8 +222,7 @@ _PURE = 0.3
 
 def validation_too_small(history: History, facts: Facts) -> Finding | None:
     """So few validation rows that their score says nothing."""
-    sizes = facts.experiment.shape.sizes
-    rows = sizes.get("validation", 0)
+    rows = facts.answers("validation")
     by_design = facts.data is not None and "validation" in facts.data.same_rows
     if not rows or by_design or rows >= _SAYS_SOMETHING:
         return None

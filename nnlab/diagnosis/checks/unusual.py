@@ -1,8 +1,9 @@
-"""Causes in the config that only a trial can confirm: layers that are too narrow, rare settings."""
+"""Causes in the config that only a trial can confirm: layers that are too few, rare settings."""
 
 from typing import Any
 
 from nnlab.core.kinds import Config
+from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import Far, Proof, Setting
 from nnlab.diagnosis.evidence.course import little_is_learned, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import Facts
@@ -71,6 +72,26 @@ def _away(section: Config, name: str) -> list[str]:
     return found
 
 
+def _linear(facts: Facts) -> Far | None:
+    """Layers without anything between them that is not linear: together they are one layer."""
+    bent = any(layer.activation.kind != "identity" for layer in facts.hidden)
+    plain = facts.config.model.kind == "linear" or (facts.hidden and not bent)
+    if facts.handed or not plain:
+        return None
+    layers = (
+        f"the {len(facts.hidden)} hidden layers have no activation and are one layer"
+        if len(facts.hidden) > 1
+        else "the hidden layer has no activation and might as well not be there"
+        if facts.hidden
+        else "there is no hidden layer"
+    )
+    return Far(
+        f"{layers}: what the network puts out is a weighted sum of its inputs, which no pattern "
+        "that bends can be",
+        remedies.try_larger_network(facts),
+    )
+
+
 def _never(_: History, __: Facts) -> Proof | None:
     """Nothing that is recorded shows it; a trial does."""
     return None
@@ -78,5 +99,6 @@ def _never(_: History, __: Facts) -> Proof | None:
 
 UNUSUAL = (
     Setting("layer_too_narrow", _narrow, _little, "Goodfellow et al. 2016, section 6.4.1"),
+    Setting("linear_network", _linear, _never, "Goodfellow et al. 2016, section 6.1"),
     Setting("unusual_setting", _rare, _never),
 )

@@ -5,8 +5,8 @@ from math import prod
 from typing import Any
 
 from nnlab.core.contracts import Examples, Split
-from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.evidence.blind_guess import blind_loss, naive_losses
 from nnlab.diagnosis.evidence.facts import DataFacts, Survey
 from nnlab.diagnosis.evidence.survey.doubles import find_doubles
 from nnlab.diagnosis.evidence.survey.source_columns import source_columns, without_change
@@ -19,9 +19,6 @@ _ELEMENTS = 1 << 24
 """At most so many numbers of them: as float64 they need 128 MB."""
 _READ = 32
 """At most so many rows of a set that is read from files."""
-_GUESSED = 20_000
-"""At most so many rows say what the best constant answer is."""
-_DISTANCES = ("mse", "quadratic", "mae", "huber", "smooth_l1", "log_cosh")
 
 
 def data_facts(
@@ -53,7 +50,7 @@ def data_facts(
     widest = int(spread.argmax())
     return DataFacts(
         counts=counts.get("train", ()),
-        size=float(np.sqrt(np.square(seen).mean())),
+        size=1.0 if shape.tokens else float(np.sqrt(np.square(seen).mean())),
         smallest=float(spread[moves].min()) if moves.any() else 0.0,
         largest=float(spread.max()),
         widest=names[widest],
@@ -70,6 +67,7 @@ def data_facts(
         split_counts=counts,
         purity=batch_purity(experiment, examples),
         unreachable=_unreachable(experiment, examples),
+        naive=naive_losses(experiment, examples),
         survey=survey,
         outliers=_outliers(examples, experiment.config.diagnose.outlying, survey),
     )
@@ -94,7 +92,9 @@ def _seen(examples: Examples) -> "tuple[NDArray[np.float64], NDArray[Any]]":
         raw = inputs[rows]
     else:
         raw = np.stack([inputs.read(int(row)) for row in rows])
-    return _scaled(raw, examples).reshape(count, -1), raw.reshape(count, -1)
+    seen = _scaled(raw, examples).reshape(count, -1)
+    # Which number a token has says nothing: what the network sees of it is its embedding.
+    return np.zeros_like(seen) if examples.shape.tokens else seen, raw.reshape(count, -1)
 
 
 def _still(examples: Examples, seems: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
@@ -163,47 +163,3 @@ def _outliers(examples: Examples, limit: float, survey: Survey | None) -> tuple[
         sizes[start : start + step] = seen.reshape(len(seen), -1).max(axis=1)
     large = rows[sizes > limit * np.median(sizes)].tolist()
     return tuple(sorted({*large, *(row for one in survey.far for row in one.rows)}))
-
-
-def blind_loss(
-    experiment: Experiment,
-    examples: Examples,
-    *,
-    silent: bool = False,
-    split: Split = "train",
-) -> float | None:
-    """The mean loss of the best constant outputs: ln K for K classes of equal size.
-
-    Args:
-        experiment: settled.
-        examples: its data.
-        silent: of outputs 0 instead: ln K whatever the sizes of the classes.
-        split: on whose rows; the constant is the best one there.
-
-    Returns:
-        None for losses where these are no simple mean (hinge, quantile, Poisson, ...), and where
-        there is no such split.
-    """
-    shape, loss = experiment.shape, experiment.loss
-    rows = examples.rows.get(split, np.empty(0, np.int64))
-    # Validation rows are in the order of the file, which may be that of the classes.
-    rows = rows[:: -(-len(rows) // _GUESSED) or 1]
-    own = {*experiment.config.replaced}
-    if not len(rows) or "loss" in own or (not loss.link_inside and loss.kind not in _DISTANCES):
-        return None
-    targets = examples.targets[rows]
-    try:
-        loss = loss.fitted(examples.targets[examples.rows["train"]], shape)
-        columns = loss.columns(targets, shape)
-        scale = examples.target_scale
-        if scale is not None:
-            columns = (columns - np.array(scale.mean)) / np.array(scale.deviation)
-        mean = columns.mean(axis=0)
-        if loss.link_inside:
-            mean = np.clip(mean, 1e-12, 1.0 - 1e-12)
-            odds = np.log(mean) if loss.link == "softmax" else np.log(mean) - np.log1p(-mean)
-            mean = odds
-        outputs = np.broadcast_to(0.0 * mean if silent else mean, columns.shape)
-        return float(loss.value(outputs, columns).mean())
-    except MistakeError:
-        return None

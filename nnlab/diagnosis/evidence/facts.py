@@ -41,6 +41,20 @@ class SplitDoubles(NamedTuple):
     chance: float
 
 
+class NaiveLoss(NamedTuple):
+    """A forecast that learns nothing.
+
+    Attributes:
+        forecast: what it is: the last value.
+        loss: its mean over the windows.
+        error: a standard error of that.
+    """
+
+    forecast: str
+    loss: float
+    error: float
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What a look at all rows says, which costs seconds: `nnlab doctor` takes it.
@@ -69,7 +83,7 @@ class DataFacts:
 
     Attributes:
         counts: of the K classes in the training split; empty where targets are no classes.
-        size: root mean square of the inputs, as the network sees them.
+        size: root mean square of the inputs, as the network sees them; 1 of tokens.
         smallest: deviation of the column that varies least, of those that vary.
         largest: of the one that varies most.
         widest: the name or number of that column.
@@ -91,6 +105,7 @@ class DataFacts:
         all_read: whether all rows were read, for what needs that: doubles, outliers.
         outliers: training rows that are far larger than the others, as far as they were looked
             for.
+        naive: of a series, the validation loss of forecasts that learn nothing.
         baseline: what such a guess scores on validation (else train), by the score's key.
     """
 
@@ -116,6 +131,7 @@ class DataFacts:
     survey: Survey | None = None
     all_read: bool = False
     outliers: tuple[int, ...] = ()
+    naive: tuple[NaiveLoss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +241,9 @@ class Facts:
         """Whether what the network puts out sums to 1; None as long as nobody has looked."""
         self.begun: Begun | None = None
         """Where first weights came from, if from elsewhere, as far as somebody has looked."""
+        self.place_losses: NDArray[np.float32] | None = None
+        """(N, T) of N validation windows at each of T places; None as long as nobody has looked, or
+        where an example has one answer."""
         self.config = experiment.config
         self.data = data
         self.record = record
@@ -244,6 +263,11 @@ class Facts:
     def hidden(self) -> Sequence[LayerFacts]:
         """All that do not belong to the output layer."""
         return [layer for layer in self.layers if layer.module != self.layers[-1].module]
+
+    def in_block(self, layer: LayerFacts) -> bool:
+        """Whether there is a way around a layer."""
+        blocks = (plan.name for plan in self.experiment.design.plans if plan.children)
+        return any(layer.module.startswith(f"{block}.") for block in blocks)
 
     @property
     def attends(self) -> bool:
@@ -286,6 +310,11 @@ class Facts:
         }
         names = ((layer, {layer.name, f"{layer.module}.weight"}) for layer in layers)
         return [layer for layer, known in names if not known & frozen]
+
+    def answers(self, split: Split) -> int:
+        """How many answers of a split are judged: its rows, times the places of each."""
+        shape = self.experiment.shape
+        return shape.sizes.get(split, 0) * shape.answers
 
     @property
     def batch_size(self) -> int:

@@ -41,7 +41,7 @@ def gains(history: History, facts: Facts, split: Split) -> list[Gain]:
     """Every score of a split that has a guess to be held against and more to gain."""
     known = facts.data.baseline if facts.data is not None else {}
     counts = facts.data.counts if facts.data is not None else ()
-    rows = facts.experiment.shape.sizes[split]
+    rows = facts.answers(split)
     found: list[Gain] = []
     for score in facts.experiment.scores:
         curve, base = history.curve(score.key, split), known.get(score.key, 1.0)
@@ -76,7 +76,7 @@ def loss_gain(history: History, facts: Facts) -> LossGain | None:
     curve = history.curve("loss", "validation")
     if guess is None or not curve or not facts.experiment.loss.link_inside:
         return None
-    rows = facts.experiment.shape.sizes["validation"]
+    rows = facts.answers("validation")
     return LossGain(fmean(v for _, v in curve[-_LAST:]), guess, rows)
 
 
@@ -92,7 +92,7 @@ def beats_a_guess(history: History, facts: Facts) -> bool:
 
 def score_since(history: History, facts: Facts, step: int) -> str | None:
     """As in "accuracy has gone from 0.81 to 0.93": a validation score that rose beyond chance."""
-    rows = facts.experiment.shape.sizes.get("validation", 1)
+    rows = max(1, facts.answers("validation"))
     counts = facts.data.counts if facts.data is not None else ()
     for score in facts.experiment.scores:
         curve = history.curve(score.key, "validation")

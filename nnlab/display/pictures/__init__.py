@@ -15,11 +15,13 @@ from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
 from nnlab.display.pictures.judged import ConfusionMatrix, Judgement, Reliability, WorstMistakes
 from nnlab.display.pictures.learning_curve import LearningCurve
+from nnlab.display.pictures.sequences import KINDS as SEQUENCES
 
 KINDS: tuple[type[Picture], ...] = (
     DecisionBoundary,
     FittedFunction,
     Descent,
+    *SEQUENCES,
     LearningCurve,
     GradientByDepth,
     HiddenSpace,

@@ -41,6 +41,8 @@ class Scene:
         source: gives the batch of rows, scaled.
         probe: (N,) rows on the device, the same for the whole run.
         norms: keys of the weights' gradient norms in readings, from input to output.
+        last_loss: () the mean loss of the last answers of a few examples, of networks with
+            recurrent layers.
     """
 
     experiment: "Experiment"
@@ -50,6 +52,7 @@ class Scene:
     source: "RowSource"
     probe: "Tensor"
     norms: tuple[str, ...]
+    last_loss: "Callable[[], Tensor] | None" = None
 
     @property
     def network(self) -> "nn.Module":

@@ -110,9 +110,9 @@ def described(about: str) -> Message:
     )
 
 
-def text(tag: str, markdown: str) -> Message:
-    """A text, shown as Markdown."""
-    return plugin(tag, "text", tensor=_string(visible_text(markdown).encode()))
+def text(tag: str, markdown: str, *, step: int = 0) -> Message:
+    """A text, shown as Markdown, of a step of the run."""
+    return plugin(tag, "text", tensor=_string(visible_text(markdown).encode()), step=step)
 
 
 def layout(categories: Sequence[GraphCategory]) -> Message:

@@ -104,9 +104,9 @@ class TensorBoard:
                 with files.storage_errors(self._folder):
                     os.close(handle)
 
-    def text(self, tag: str, markdown: str) -> None:
-        """Shows a text on TensorBoard's text page."""
-        self._note(lambda events: events.text(tag, markdown))
+    def text(self, tag: str, markdown: str, *, step: int = 0) -> None:
+        """Shows a text on TensorBoard's text page, as one of a step of the run."""
+        self._note(lambda events: events.text(tag, markdown, step=step))
 
     def layout(self, categories: "Sequence[tuple[str, Mapping[str, Sequence[str]]]]") -> None:
         """Arranges curves on the custom scalars page; the first category is open.

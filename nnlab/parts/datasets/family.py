@@ -29,7 +29,7 @@ from nnlab.parts.datasets.split_sizes import (
     split_sizes,
 )
 from nnlab.parts.datasets.splits import split_rows
-from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource
+from nnlab.parts.datasets.tables import Form, Guess, Place, Table, Tables, TableSource, left_merged
 from nnlab.parts.datasets.views import View, viewed_source, viewed_table
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
@@ -68,8 +68,10 @@ class DataConfig(Kind, frozen=True):
     or pixel, images brought to 0..1 first; imagenet: colours as the weights of torchvision expect
     them, 0..1 less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225); auto: unit for images,
     feature for tables, else none."""
-    scale_target: Literal["none", "standard"] = "none"
-    """standard: the network learns (y - mean) / deviation of numbers, by the training split."""
+    scale_target: Literal["auto", "none", "standard"] = "auto"
+    """standard: the network learns (y - mean) / deviation of numbers, by the training split; auto:
+    standard, unless classes are learned, points on a plane, or something of the config is written
+    in the targets' own unit: the output's activation or bias, the loss, `min_delta`."""
     view: View = "image"
     """How images are shown: as they are, or as a sequence, for recurrent networks: row by row or
     pixel by pixel. Le et al. 2015, arXiv:1504.00941, section 4.2."""
@@ -257,7 +259,7 @@ class DataConfig(Kind, frozen=True):
             if isinstance(inputs, np.ndarray) and inputs.dtype != np.uint8
             else table.source.peak,
             base=base,
-            merged=table.merged,
+            merged=left_merged(table.merged, scaled=target_scale is not None),
             windows=table.windows,
         )
 

@@ -180,7 +180,6 @@ def merging(
     columns: Sequence[str],
     targets: Mapping[int, tuple[int, int]],
     names: Sequence[str],
-    scale_target: str,
 ) -> tuple[str, ...]:
     """Says where float32 cannot tell values apart that differ.
 
@@ -189,17 +188,23 @@ def merging(
         columns: names of the input columns; else they are counted.
         targets: column -> the same two counts, of the targets as they are.
         names: of the target columns.
-        scale_target: how the config scales them: `standard` does so before they become float32.
     """
     found = [
         f"data: {columns[place] if columns else f'input {place}'}: {many:,} different values are "
         f"{left:,} in float32"
         for place, (many, left) in inputs.items()
     ]
-    if scale_target == "none":
-        found += [
-            f"data: {names[place] if place < len(names) else f'target {place + 1}'}: {many:,} "
-            f"different values are {left:,} in float32 (scale_target: standard keeps them apart)"
-            for place, (many, left) in targets.items()
-        ]
+    found += [
+        f"data: {names[place] if place < len(names) else f'target {place + 1}'}: {many:,} "
+        f"different values are {left:,} in float32 {_APART}"
+        for place, (many, left) in targets.items()
+    ]
     return tuple(found)
+
+
+def left_merged(merged: Sequence[str], *, scaled: bool) -> tuple[str, ...]:
+    """What `merging` says, without the targets where these are scaled before they are float32."""
+    return tuple(line for line in merged if not (scaled and line.endswith(_APART)))
+
+
+_APART = "(scale_target: standard keeps them apart)"

@@ -43,6 +43,8 @@ class LossConfig(Kind, frozen=True):
     """Whether two classes share one output, which is high for the second class."""
     any_unit: ClassVar[bool] = True
     """Whether its targets may be shifted and scaled: `data.scale_target`."""
+    in_target_unit: ClassVar[tuple[str, ...]] = ()
+    """Fields that are lengths in the targets' unit."""
     shares: ClassVar[bool] = True
     """Whether class targets may be distributions, as mixup and cutmix make of them."""
 

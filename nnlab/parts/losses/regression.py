@@ -94,6 +94,7 @@ class HuberConfig(LossConfig, frozen=True):
 
     kind: Literal["huber"] = "huber"
     delta: PositiveFloat = 1.0
+    in_target_unit: ClassVar[tuple[str, ...]] = ("delta",)
     link: ClassVar[Link] = "identity"
     formula: ClassVar[str] = (
         "e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2), e = z - y; mean over outputs and "
@@ -132,6 +133,7 @@ class SmoothL1Config(LossConfig, frozen=True):
 
     kind: Literal["smooth_l1"] = "smooth_l1"
     beta: PositiveFloat = 1.0
+    in_target_unit: ClassVar[tuple[str, ...]] = ("beta",)
     link: ClassVar[Link] = "identity"
     formula: ClassVar[str] = (
         "e^2 / (2 beta) for |e| < beta, else |e| - beta / 2, e = z - y; mean over outputs and "

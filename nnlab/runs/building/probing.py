@@ -102,19 +102,38 @@ def _through_time(
     if not layers.recurrent or not experiment.config.rule.optimized:
         return None
     keys = {layers.seen[key].layer: key for key in layers.recurrent}
+    rows = spread_rows(examples.rows[split], TIME_ROWS).to(device)
+    last_loss = loss_of_last_answers(experiment, network, source, loss, rows)
+    return lambda: probe_time(network, keys, last_loss)
+
+
+def loss_of_last_answers(
+    experiment: Experiment, network: nn.Module, source: RowSource, loss: LossFn, rows: Tensor
+) -> Callable[[], Tensor]:
+    """The mean loss () of the last answers of a few examples, as it is when it is called.
+
+    Of the last step alone, where every step has an answer: else each has a loss of its own beside
+    what comes back from later ones.
+
+    Args:
+        experiment: settled.
+        network: that is trained.
+        source: of rows, where the network is.
+        loss: that it is trained with.
+        rows: (N,) the examples.
+    """
     places = experiment.shape.answers
-    batch = cache(lambda: source.gather(spread_rows(examples.rows[split], TIME_ROWS).to(device)))
+    batch = cache(lambda: source.gather(rows))
 
     def last_loss() -> Tensor:
         whole = batch()
         outputs = flat_places(network(whole.inputs))
         if places > 1:
-            # Of the last step alone: else every step has a loss of its own beside it.
             outputs, targets = outputs[places - 1 :: places], whole.targets[places - 1 :: places]
             whole = whole._replace(targets=targets)
         return loss(outputs, whole).mean()
 
-    return lambda: probe_time(network, keys, last_loss)
+    return last_loss
 
 
 def seen_of(experiment: Experiment) -> Sequence[Seen] | None:

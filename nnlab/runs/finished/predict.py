@@ -92,23 +92,27 @@ class Predictor:
         return (rows - shift) * factor
 
 
-def open_predictor(run: Path, *, device: str = "auto", handed: Handed = NOTHING) -> Predictor:
+def open_predictor(
+    run: Path, *, device: str = "auto", handed: Handed = NOTHING, places: bool = False
+) -> Predictor:
     """Loads the best network of a run; the data set itself is not needed.
 
     Args:
         run: the run's folder.
         device: auto, cpu, cuda, cuda:N or mps.
         handed: the module and the loss that Python handed in when the run was trained.
+        places: whether (N * P, K) answers at P places of N rows will do.
 
     Raises:
         CheckpointError: the folder is no run, or has no sound checkpoint.
+        ConfigError: a row has several answers, and `places` is not said.
     """
     config = of_run(run, handed=handed)
     known = read_data(run)
     chosen, _ = devices.choose_device(device)
     machine = Machine.here(chosen.type)
     experiment = settle(config, place_for(run), machine, shape=shape_of(known))
-    if experiment.shape.places:
+    if experiment.shape.places and not places:
         text = "tells the next token at every step of a text, not one answer for a row"
         raise ConfigError(f"{run}: {text} (nnlab generate goes on with a text)")
     network = place_network(restore_network(run, experiment), experiment, chosen).eval()

@@ -20,7 +20,7 @@ from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.metrics import read_history
-from nnlab.runs.observers.network_facts import look_at_outputs, look_at_weights
+from nnlab.runs.observers.network_facts import look_at_outputs, look_at_places, look_at_weights
 
 _FILE = "findings.jsonl"
 _LIMIT = 64 << 20
@@ -64,6 +64,7 @@ class Examiner:
         network, source = session.built.network, session.built.source
         look_at_weights(self._facts, dict(network.named_parameters()))
         look_at_outputs(self._facts, session.examples, network, source)
+        look_at_places(self._facts, session.examples, network, source)
 
     def _append(self, lines: str) -> None:
         content = lines.encode()

@@ -7,16 +7,17 @@ import torch
 
 from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
 from nnlab.display.pictures import JUDGEMENTS, KINDS
-from nnlab.display.pictures.family import Moment, Picture, Scene
+from nnlab.display.pictures.family import Moment, Picture, Scene, thin_rows
 from nnlab.display.pictures.painter import Painter
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import source_of
 from nnlab.runs.building.forward import forward_of
-from nnlab.runs.building.probing import probe_rows
+from nnlab.runs.building.probing import TIME_ROWS, loss_of_last_answers, probe_rows
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.distributions import Distributions
 from nnlab.runs.observers.judged import class_pr_curves, judge_split
+from nnlab.runs.observers.samples import Samples
 from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
 
@@ -34,7 +35,13 @@ def scene_of(
     rows = probe_rows(examples, split).to(like.device)
     layers = experiment.design.layers
     forward, sight = forward_of(experiment, network), Sight(network, layers)
-    return Scene(experiment, examples, forward, sight, source, rows, tuple(layers.names))
+    last_loss = None
+    if layers.recurrent and experiment.config.rule.optimized:
+        loss = loss_of(experiment, examples, network)
+        few = thin_rows(rows, TIME_ROWS)
+        last_loss = loss_of_last_answers(experiment, network, source, loss, few)
+    names = tuple(layers.names)
+    return Scene(experiment, examples, forward, sight, source, rows, names, last_loss)
 
 
 def pictures_of(scene: Scene) -> list[Picture]:
@@ -68,6 +75,8 @@ class Gallery:
         self._pictures_due, self._histograms_due = pace.pictures, pace.histograms
         self._pictures = pictures_of(scene) if pace.pictures.ever else []
         self._distributions = _distributions(scene) if pace.histograms.ever else None
+        written = pace.pictures.ever and Samples.fits(scene)
+        self._samples = Samples(scene) if written else None
         self._painter = Painter(board.record, warn) if self._pictures else None
         self._taken = self._counted = -1
         self._turn = 0
@@ -109,6 +118,8 @@ class Gallery:
         fresh = self._taken < self._now.step
         self._taken = self._now.step
         self._turn += 1
+        if self._samples is not None and fresh:
+            self._board.text("samples/written", self._samples.write(), step=self._now.step)
         for picture in self._pictures:
             wanted = last or self._turn % 3 == 0 if picture.cumulative else fresh
             if wanted and (arrays := picture.arrays()) is not None:

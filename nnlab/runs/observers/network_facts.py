@@ -11,11 +11,13 @@ from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.evidence.unit_copies import copies_by_layer
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.forward import batches_of, forward_of
-from nnlab.runs.building.probing import probe_rows
+from nnlab.runs.building.probing import probe_rows, spread_rows
 from nnlab.runs.building.row_answers import row_answers
 from nnlab.training.sources import RowSource
 
 _MOST_ROWS = 100_000
+_ANSWERS = 1 << 16
+"""So many places of windows say how the loss falls along them: luck is next to nothing then."""
 _FEWEST, _SUM = 16, 1e-4
 """Rows that outputs are judged by, and how far from 1 they may sum up."""
 
@@ -73,6 +75,27 @@ def look_at_outputs(
         return
     shares = (outputs >= 0.0).all() & ((outputs.sum(1) - 1.0).abs() < _SUM).all()
     facts.outputs_are_shares = bool(shares)
+
+
+def look_at_places(facts: Facts, examples: Examples, network: nn.Module, source: RowSource) -> None:
+    """Asks for the loss at each place of windows over a series, where each place has an answer.
+
+    The network is asked in evaluation mode, without gradients; nothing in it changes.
+
+    Args:
+        facts: takes what is found.
+        examples: the data.
+        network: of the run.
+        source: of rows, where the network is.
+    """
+    experiment = facts.experiment
+    if len(experiment.shape.places) != 1 or examples.windows is None:
+        return
+    split: Split = "validation" if "validation" in examples.rows else "train"
+    most = max(1, _ANSWERS // experiment.shape.answers)
+    rows = spread_rows(examples.rows[split], most).numpy()
+    losses = row_answers(experiment, examples, network, source, rows)["losses"]
+    facts.place_losses = losses.reshape(len(rows), -1)
 
 
 def record_at(

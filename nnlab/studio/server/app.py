@@ -21,12 +21,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nnlab.config.loading import Text, bundled_configs
-from nnlab.core.errors import ConfigError
+from nnlab.core.errors import ConfigError, NnlabError
 from nnlab.core.package import package_version
+from nnlab.studio.messages import to_json
 from nnlab.studio.server.defined import define
 from nnlab.studio.server.guard import MOST_BODY, Guard, same_token
 from nnlab.studio.server.menus import all_menus
 from nnlab.studio.server.parent import Draft
+from nnlab.studio.server.records import listed_runs, run_curves
 from nnlab.studio.server.session import BusyError, StudioSession
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
@@ -34,6 +36,7 @@ from nnlab.studio.text.checked import check_text
 from nnlab.studio.text.edits import edit_text
 
 STATIC = Path(__file__).parents[1] / "static"
+_JSON = "application/json"
 MOST_MESSAGE = 2 * MOST_BODY
 """Bytes of a message on the socket."""
 
@@ -113,6 +116,20 @@ async def checkpoints(request: Request) -> Response:
     return JSONResponse(studio_of(request).session.checkpoints())
 
 
+async def runs(_: Request) -> Response:
+    """GET: the newest runs that there are."""
+    return JSONResponse(await asyncio.to_thread(listed_runs))
+
+
+async def curves(request: Request) -> Response:
+    """GET ?run=spirals/3: its curves, to lay behind others."""
+    try:
+        name = request.query_params.get("run", "")
+        return Response(to_json(await asyncio.to_thread(run_curves, name)), media_type=_JSON)
+    except NnlabError as error:
+        return PlainTextResponse(error.lines[0], 404)
+
+
 async def send_menus(_: Request) -> Response:
     """GET: every kind of every menu, with its help and its fields: palette and forms."""
     return JSONResponse(await asyncio.to_thread(all_menus))
@@ -169,6 +186,8 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/configs", configs),
     Route("/api/menus", send_menus),
     Route("/api/checkpoints", checkpoints),
+    Route("/api/runs", runs),
+    Route("/api/curves", curves),
     WebSocketRoute("/socket", socket),
     Mount("/static", StaticFiles(directory=STATIC)),
 )

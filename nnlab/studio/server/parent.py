@@ -25,12 +25,14 @@ class Draft:
         file: how to call it in errors.
         folder: where its relative paths start.
         name: that a run gets if the text gives none.
+        run: whose config it is; None where it is no run's.
     """
 
     text: str
     file: str
     folder: Path
     name: str
+    run: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, final
 
 from nnlab.config.loading import bundled_configs, read_text
 from nnlab.core.errors import NnlabError
+from nnlab.runs.folder.find import find_run, is_comparison, known_runs
+from nnlab.studio.drafts import draft_of
 from nnlab.studio.messages import FRAME, MESSAGE_HEAD, kind_of, to_json
 from nnlab.studio.server.parent import HEARD, Draft, Parent
 from nnlab.studio.server.process import WorkerProcess
@@ -17,7 +20,7 @@ from nnlab.studio.server.tab import Tab
 MOST_TABS = 8
 MOST_READINGS = 4000
 """So many readings are told again to a tab that comes later; of more every second."""
-_HANDED_ON = frozenset({"play", "pause", "step", "epoch", "rate", "example", "prove"})
+_HANDED_ON = frozenset({"play", "pause", "step", "seek", "epoch", "rate", "example", "prove"})
 _PASSING = frozenset({"state", "proof", "refused"})
 """Events that say how it is now: a tab that comes later needs the last alone, or none."""
 
@@ -78,6 +81,8 @@ class StudioSession:
         if self._frame is not None:
             tab.show(self._frame)
         self._tabs.add(tab)
+        if self.draft.run is not None and not self._log:
+            self._later(self.replay(self.draft.run))
 
     def leave(self, tab: Tab) -> None:
         """A tab was closed; training goes on."""
@@ -118,9 +123,14 @@ class StudioSession:
 
     def _open(self, tab: Tab, message: Mapping[str, Any]) -> None:
         """Another experiment: a bundled config by its name, or with "" what the page began with."""
-        name = message.get("name")
+        name, run = message.get("name"), message.get("run")
         if message.get("revision") != self.revision:
             tab.tell_plain(kind="conflict", **self._text_event())
+        elif run is not None:
+            # By its name alone: nothing that a page sends is a path.
+            if str(run) in known_runs() and not is_comparison(find_run(str(run))):
+                self._put(draft_of(str(run)))
+                self._later(self.replay(find_run(str(run))))
         elif name == "":
             self._put(self._first)
         elif name in bundled_configs():
@@ -149,6 +159,12 @@ class StudioSession:
         async with self._beginning:
             await self.end_run("another run was begun")
             await self._begin(message)
+
+    async def replay(self, run: Path) -> None:
+        """Ends the run that there is, softly, and shows one that is over."""
+        async with self._beginning:
+            await self.end_run("another run was opened")
+            await self._begin({}, replay=run)
 
     async def fork(self, tab: Tab, message: Mapping[str, Any]) -> None:
         """Ends the run softly, and begins another from one of its checkpoints.
@@ -184,14 +200,18 @@ class StudioSession:
             return []
 
     async def _begin(
-        self, message: Mapping[str, Any], parent: dict[str, Any] | None = None
+        self,
+        message: Mapping[str, Any],
+        parent: dict[str, Any] | None = None,
+        replay: Path | None = None,
     ) -> None:
         self._runs += 1
         self._log, self._frame = [], None
         for tab in self._tabs:
             tab.forget_frame()
         self._state = {"running": True, "playing": bool(message.get("playing")), "step": 0}
-        self._tell({"kind": "begin", "number": self._runs, "warm": self._spare.ready})
+        about = {"number": self._runs, "warm": self._spare.ready, "replay": replay is not None}
+        self._tell({"kind": "begin", **about})
         if parent is not None:
             self._tell({"kind": "forked", **parent})
         self.worker = await self._spare.take()
@@ -208,6 +228,7 @@ class StudioSession:
                 "rate": self._rate,
                 "variant": message.get("variant"),
                 "seed": message.get("seed"),
+                "replay": None if replay is None else str(replay),
             }
         )
         self._hearing = asyncio.create_task(self._hear(self.worker))
@@ -274,7 +295,10 @@ class StudioSession:
             return  # a tab has yet to say it
         titles = list(dict.fromkeys(title for tab in seen for title in tab.watched or ()))
         command = {"do": "watch", "open": bool(seen), "pictures": titles}
-        task = asyncio.ensure_future(self._order(command))
+        self._later(self._order(command))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -1,8 +1,8 @@
 /** The page: what the server says goes to the panels, what a person does goes to the server. */
 
-/** @import { Checked, Column, Frame, Plan, Reading, Scene, State } from './types.js' */
+/** @import { Checked, Frame, Reading, Scene, State } from './types.js' */
 
-import { Build } from './build.js';
+import { Build, columns } from './build.js';
 import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
@@ -13,13 +13,14 @@ import { Waiting, decode } from './frame.js';
 import { Gradients } from './gradients.js';
 import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
+import { PastRuns, compared, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
 
 const canvas = (/** @type {string} */ id) => /** @type {HTMLCanvasElement} */ ($(id));
 const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($(id));
 
-/** @type {State & {revision: number, score: string | null, perEpoch: number, variant: string | null, begun: boolean}} */
-const state = { running: false, playing: false, rate: 0, step: 0, revision: 0, score: null, perEpoch: 1, variant: null, begun: false };
+/** @type {State & {revision: number, score: string | null, perEpoch: number, variant: string | null, begun: boolean, replay: number[] | null}} */
+const state = { replay: null, running: false, playing: false, rate: 0, step: 0, revision: 0, score: null, perEpoch: 1, variant: null, begun: false };
 
 const network = new Network(canvas('net'), canvas('flow'), { define, onLayout: () => gradients?.draw(), edit });
 /** What the browser tests ask. */
@@ -59,7 +60,8 @@ function edit({ column, unit }, input) {
 
 /** @param {import('./fork.js').Wish} wish */
 function goOn(wish) {
-  send({ ...beginning(), ...wish });
+  // Of a record the moment that is shown is now.
+  send({ ...beginning(), ...wish, ...(state.replay && wish.step === 'last' ? { step: state.step } : {}) });
 }
 
 /** The numbers of the top bar: each is a button that opens what it is. */
@@ -128,6 +130,7 @@ const HEAR = {
     say('The text was changed in another tab meanwhile: that is what you see. Undo brings yours back.', true);
   },
   begin(event) {
+    state.replay = event.replay ? [] : null;
     begin(true);
     say(event.warm ? '' : 'Starting a training process: the first time this takes some seconds …');
   },
@@ -146,6 +149,10 @@ const HEAR = {
   },
   scene(event) {
     scene = event;
+    if (event.replay) {
+      state.replay = event.replay;
+      Object.assign($('moment'), { max: event.replay.length - 1, value: event.replay.length - 1 });
+    }
     state.score = event.score;
     scores.name = event.score ?? 'Score';
     $('number-score-name').textContent = event.score ?? 'score';
@@ -172,6 +179,7 @@ const HEAR = {
     announce(`Training is over: ${event.status}.`);
   },
   over() {
+    state.replay = null;
     if (!$('findings').children.length) $('healthy').textContent = 'Nothing was found wrong with this run.';
     Object.assign(state, { running: false, playing: false });
     controls();
@@ -289,14 +297,22 @@ async function apply(changes) {
 /** Keeps the curves of this run behind those of the next. */
 function pin() {
   for (const chart of [losses, scores]) chart.pin();
+  pinned('a run before');
+}
+
+/** @param {string} name of what stands behind the curves */
+function pinned(name) {
   $('pin').textContent = 'Forget the run behind';
+  $('pinned-key').textContent = name;
   $('pinned-key').hidden = false;
+  $('compared').replaceChildren();
 }
 button('pin').onclick = () => {
   if ($('pinned-key').hidden) pin();
   else {
     for (const chart of [losses, scores]) chart.pinned = {};
     $('pinned-key').hidden = true;
+    $('compared').replaceChildren();
     $('pin').textContent = 'Keep this run behind';
     draw();
   }
@@ -388,25 +404,19 @@ function variants(names) {
   $('variants').replaceChildren(make('label', { for: 'variant', textContent: `This compares ${names.length} variants; train ` }), select);
 }
 
-/**
- * The columns of a network that is not built yet.
- * @param {Checked} found
- * @returns {Column[]}
- */
-function columns(found) {
-  const units = (/** @type {number[]} */ shape) => (shape.length === 3 ? shape[0] : shape.reduce((a, b) => a * b, 1));
-  const column = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[]} */ shape, /** @type {string} */ note) => ({ name, kind, key: '', parameter: '', each: 1, units: units(shape), shown: Math.min(40, units(shape)), activation: note.split(',')[0] });
-  return [column('inputs', 'inputs', found.inputs ?? [1], ''), ...(found.plans ?? []).filter((plan) => plan.parameters).map((/** @type {Plan} */ plan) => column(plan.name, plan.kind, plan.output, plan.note))];
-}
-
 function controls() {
   const { running, playing } = state, usable = running || checked?.ok !== false;
   network.playing = playing;
   const play = button('play');
-  /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : running ? 'Go on' : 'Train';
+  /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : state.replay ? 'Replay' : running ? 'Go on' : 'Train';
   play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');
   for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable;
   button('fork').disabled = !state.begun;
+  if (state.replay) button('epoch').disabled = true;
+  $('moments').hidden = !state.replay;
+  $('moment-says').textContent = `update ${whole(state.step)}`;
+  /** @type {HTMLInputElement} */ ($('moment')).value = String(state.replay?.indexOf(state.step) ?? 0);
+  /** @type {Element} */ (button('step').lastElementChild).textContent = state.replay ? 'Next' : 'Update';
 }
 
 const beginning = () => ({ do: 'begin', variant: state.variant && checked?.variants?.includes(state.variant) ? state.variant : null });
@@ -449,12 +459,24 @@ button('save').onclick = () => {
   URL.revokeObjectURL(address);
 };
 
+/** @type {HTMLInputElement} */ ($('moment')).oninput = ({ target }) => send({ do: 'seek', step: state.replay?.[Number(/** @type {HTMLInputElement} */ (target).value)] });
+
 const open = /** @type {HTMLSelectElement} */ ($('open-config'));
 ask('/api/configs').then((/** @type {{name: string, about: string}[] | null} */ found) => {
   for (const { name, about } of found ?? []) open.append(make('option', { value: name, textContent: name, title: about }));
   if (name) named(name);
 });
-open.onchange = () => send({ do: 'open', name: open.value, revision: state.revision });
+open.onchange = () => send({ do: 'open', ...(open.value.startsWith('run:') ? { run: open.value.slice(4) } : { name: open.value }), revision: state.revision });
+new PastRuns(open, /** @type {HTMLSelectElement} */ ($('behind')), (found) => {
+  for (const chart of [losses, scores]) chart.pinned = {};
+  for (const { split, epoch, values } of found.readings) {
+    losses.add(split, epoch, values.loss, losses.pinned);
+    if (state.score) scores.add(split, epoch, values[state.score], scores.pinned);
+  }
+  pinned(found.name);
+  $('compared').replaceChildren(...compared(found, rows, state.score, state.step));
+  draw();
+});
 
 /**
  * Opens what a number is.
@@ -477,10 +499,7 @@ async function define(key) {
 const details = /** @type {HTMLDetailsElement} */ ($('readings').closest('details'));
 details.addEventListener('toggle', () => {
   if (!details.open) return;
-  const keys = [...new Set(['loss', state.score ?? 'loss', 'grad_norm/total', 'learning_rate'])];
-  const head = make('tr', {}, ...['epoch', 'split'].map((text) => make('th', { textContent: text, scope: 'col' })), ...keys.map((key) => make('th', { scope: 'col' }, make('button', { type: 'button', class: 'quiet', textContent: key, onclick: () => define(key) }))));
-  const body = rows.slice(-400).reverse().map((row) => make('tr', {}, make('td', { textContent: short(row.epoch, 4) }), make('td', { textContent: row.split === 'train' ? 'training' : row.split }), ...keys.map((key) => make('td', { textContent: key in row.values ? short(row.values[key], 4) : '' }))));
-  $('readings').replaceChildren(make('thead', {}, head), make('tbody', {}, ...body));
+  $('readings').replaceChildren(...readingsTable(rows, state.score, define));
 });
 
 /**

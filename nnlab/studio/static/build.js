@@ -1,6 +1,6 @@
 /** The build tab: forms for the sections of the text, made from the menus of the language. */
 
-/** @import { Checked } from './types.js' */
+/** @import { Checked, Column, Plan } from './types.js' */
 
 import { ask } from './connection.js';
 import { make } from './dom.js';
@@ -136,4 +136,15 @@ export function flow(value) {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
   if (value && typeof value === 'object') return `{${Object.entries(value).map(([key, inner]) => `${key}: ${flow(inner)}`).join(', ')}}`;
   return String(value);
+}
+
+/**
+ * The columns of a network that is not built yet.
+ * @param {Checked} found
+ * @returns {Column[]}
+ */
+export function columns(found) {
+  const units = (/** @type {number[]} */ shape) => (shape.length === 3 ? shape[0] : shape.reduce((a, b) => a * b, 1));
+  const column = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[]} */ shape, /** @type {string} */ note) => ({ name, kind, key: '', parameter: '', each: 1, units: units(shape), shown: Math.min(40, units(shape)), activation: note.split(',')[0] });
+  return [column('inputs', 'inputs', found.inputs ?? [1], ''), ...(found.plans ?? []).filter((plan) => plan.parameters).map((/** @type {Plan} */ plan) => column(plan.name, plan.kind, plan.output, plan.note))];
 }

@@ -51,10 +51,10 @@ export class Chart {
    * @param {string} split
    * @param {number} x the epoch
    * @param {number | null | undefined} y
-   * @param {Record<string, Curve>} curves its own, or those of its parent
+   * @param {Record<string, Curve>} curves its own, or those of a run behind
    */
   add(split, x, y, curves = this.curves) {
-    const curve = curves[split] ?? (curves === this.parent && (split === 'train' || split === 'validation') ? (curves[split] = { xs: [], ys: [] }) : undefined);
+    const curve = curves[split] ?? (curves !== this.curves && (split === 'train' || split === 'validation') ? (curves[split] = { xs: [], ys: [] }) : undefined);
     if (!curve || y === undefined) return;
     curve.xs.push(x);
     curve.ys.push(y);

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any, final
@@ -21,6 +22,7 @@ from nnlab.runs.run import last_of, stream_run
 from nnlab.studio.worker.eyes import Eyes
 from nnlab.studio.worker.gate import Command, Gate, GatedStep
 from nnlab.studio.worker.post import Post, open_post
+from nnlab.studio.worker.replay import ReplayWork
 from nnlab.studio.worker.view import PageView
 
 
@@ -38,6 +40,7 @@ class TrainingWork:
         self._post, self._order = post, order
         self.gate = Gate(playing=bool(order.get("playing")), carry_out=self.carry_out)
         self.gate.limit(float(order.get("rate") or 0.0))
+        self.put = self.gate.put
         self._view = PageView(post)
         self._session: Session | None = None
         self._eyes: Eyes | None = None
@@ -196,8 +199,9 @@ def main() -> None:
     line = sys.stdin.readline()
     code = 0
     if line.strip():
-        work = TrainingWork(post, json.loads(line))
-        Thread(target=_listen, args=(work.gate,), name="nnlab-studio-ear", daemon=True).start()
+        order = json.loads(line)
+        work = ReplayWork(post, order) if order.get("replay") else TrainingWork(post, order)
+        Thread(target=_listen, args=(work.put,), name="nnlab-studio-ear", daemon=True).start()
         code = work.train()
         work.answer()
     post.close()
@@ -205,15 +209,15 @@ def main() -> None:
     os._exit(code)
 
 
-def _listen(gate: Gate) -> None:
+def _listen(put: Callable[[Command], None]) -> None:
     """Commands, line by line. Where they end the studio is gone: the run stops, and is saved."""
     for line in sys.stdin:
         try:
             command = json.loads(line)
         except ValueError:
             continue
-        gate.put(command)
-    gate.put({"do": "stop", "leave": True, "why": "the studio is gone"})
+        put(command)
+    put({"do": "stop", "leave": True, "why": "the studio is gone"})
 
 
 if __name__ == "__main__":

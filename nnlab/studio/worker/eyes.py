@@ -18,7 +18,7 @@ from nnlab.runs.building.session import Session
 from nnlab.runs.observers.gallery import scene_of
 from nnlab.studio.worker.columns import Joints, network_columns, norms_of
 from nnlab.studio.worker.example import Follower
-from nnlab.studio.worker.post import Post
+from nnlab.studio.worker.post import Outlet
 from nnlab.studio.worker.shown_pictures import ShownPictures
 from nnlab.studio.worker.units import SIDE, UnitMaps, host
 
@@ -37,10 +37,12 @@ class Eyes:
     Args:
         session: what is looked at.
         post: where the frames go.
+        timed: whether updates a second mean something: not of a record.
     """
 
-    def __init__(self, session: Session, post: Post) -> None:
+    def __init__(self, session: Session, post: Outlet, *, timed: bool = True) -> None:
         self._session, self._post = session, post
+        self._timed = timed
         built, experiment = session.built, session.experiment
         self._network = built.network
         self.scene = scene_of(experiment, session.examples, built.network, built.source)
@@ -92,6 +94,11 @@ class Eyes:
             "refusal": self.follower.refusal,
         }
 
+    @property
+    def titles(self) -> list[str]:
+        """Of all pictures that there are."""
+        return [about["title"] for about in self._about]
+
     def see(self, reading: Reading) -> None:
         """Takes note of a reading."""
         self.pictures.see(reading)
@@ -140,7 +147,7 @@ class Eyes:
     def _head(self, step: int, now: float) -> dict[str, Any]:
         session = self._session
         before, when = self._speed_from
-        if now - when >= _SETTLED:
+        if self._timed and now - when >= _SETTLED:
             self._speed = (step - before) / (now - when)
             self._speed_from = (step, now)
         head: dict[str, Any] = {

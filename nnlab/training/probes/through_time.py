@@ -3,8 +3,8 @@
 Training may use a kernel that shows no step; for a probe the steps are written out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -38,24 +38,70 @@ def probe_time(
         keys: module name of each recurrent layer -> its key in readings.
         loss: a pass of the network on a few examples, and the mean loss of their last answers, ().
     """
-    layers = {name: network.get_submodule(name) for name in keys}
-    recurrent = {name: layer for name, layer in layers.items() if isinstance(layer, Recurrence)}
+    found: dict[str, Tensor] = {}
+    with _kept(network, keys) as recurrent:
+        value = loss()
+        for name, layer in recurrent.items():
+            found |= _of_layer(layer.kind, (layer.kept or [])[0], value, keys[name])
+    with torch.no_grad():
+        for name, layer in recurrent.items():
+            if layer.kind == "rnn":
+                weight = network.get_parameter(f"{name}.weight_hh")
+                found[f"spectral_radius/{keys[name]}"] = _radius(weight)
+    return found
+
+
+def gradient_by_step(
+    network: nn.Module, names: Sequence[str], loss: Callable[[], Tensor]
+) -> dict[str, Tensor]:
+    """The gradient of each recurrent layer's state, step by step: (T,) norms by module name.
+
+    Args:
+        network: what is trained; it is left as it was.
+        names: of the recurrent layers.
+        loss: as `probe_time` takes it.
+    """
+    with _kept(network, names) as recurrent:
+        value = loss()
+        states = {
+            name: [state[-1] for state in (layer.kept or [])[0][0]]
+            for name, layer in recurrent.items()
+        }
+        flat = [state for each in states.values() for state in each]
+        found = iter(torch.autograd.grad(value, flat))
+        return {
+            name: torch.stack([next(found).norm() for _ in each]) for name, each in states.items()
+        }
+
+
+def gates_by_step(network: nn.Module, name: str, run: Callable[[], object]) -> dict[str, Tensor]:
+    """How far each gate of a recurrent layer is open: (N, T, H) from 0 to 1, by the gate's name.
+
+    Args:
+        network: what is trained; it is left as it was.
+        name: of the layer; one without gates has none.
+        run: a pass of the network over N examples.
+    """
+    with _kept(network, (name,)) as recurrent, torch.no_grad():
+        run()
+        layer = recurrent[name]
+        states, gates = (layer.kept or [])[0]
+        shares = torch.sigmoid(gates).chunk(gates.shape[2] // states[0][0].shape[1], dim=2)
+        return {gate: shares[place] for gate, place in GATES[layer.kind].items()}
+
+
+@contextmanager
+def _kept(network: nn.Module, names: Iterable[str]) -> Generator[dict[str, Recurrence]]:
+    """Lets the recurrent layers keep what happens at each step, with gradients, inside a `with`."""
+    layers = {name: network.get_submodule(name) for name in names}
+    recurrent: dict[str, Recurrence] = {
+        name: layer for name, layer in layers.items() if isinstance(layer, Recurrence)
+    }
     with without_side_effects(network), torch.enable_grad(), ExitStack() as stack:
         for layer in recurrent.values():
             layer.kept = []
             stack.callback(setattr, layer, "kept", None)
-        value = loss()
-        kept = {name: (layer.kept or [])[0] for name, layer in recurrent.items()}
-        found: dict[str, Tensor] = {}
-        for name, layer in recurrent.items():
-            found |= _of_layer(layer.kind, kept[name], value, keys[name])
-    with torch.no_grad():
-        for name, layer in recurrent.items():
-            if layer.kind == "rnn":
-                found[f"spectral_radius/{keys[name]}"] = _radius(
-                    layers[name].get_parameter("weight_hh")
-                )
-    return found
+        yield recurrent
 
 
 def _of_layer(kind: str, kept: Kept, value: Tensor, key: str) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nnlab.cli import app
+from nnlab.commands.doctor.allowance import Allowance
 from nnlab.commands.doctor.trials import FEW_SECONDS, Trials
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
@@ -38,7 +39,11 @@ def trials_of(folder: Path, *, seconds: float = 0.0, diverged: bool = False) -> 
     examples = experiment.load()
     history = read_history(folder / "metrics.jsonl")
     return Trials(
-        facts_of(experiment, examples), examples, history, seconds=seconds, diverged=diverged
+        facts_of(experiment, examples),
+        examples,
+        history,
+        diverged=diverged,
+        allowance=Allowance(seconds, whole=True),
     )
 
 
@@ -105,10 +110,10 @@ def doctor(*words: str) -> Any:
 
 
 def test_the_page_says_what_a_trial_showed_and_what_it_cost(slow: Path) -> None:
-    page = doctor(str(slow)).stdout
+    page = doctor(str(slow), "--yes").stdout
     assert "changes were tried in" in page
     assert "tried to its end: validation accuracy" in page
-    assert "tried" not in doctor(str(slow), "--no-trials").stdout
+    assert "tried" not in doctor(str(slow), "--yes", "--no-trials").stdout
 
 
 def test_cure_trains_the_run_again_and_shows_both_curves(

@@ -8,7 +8,8 @@ import torch
 from building import make
 
 from nnlab.core.contracts import Batch
-from nnlab.diagnosis.evidence.data_facts import blind_loss, data_facts
+from nnlab.diagnosis.evidence.blind_guess import blind_loss
+from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.runs.building.scoring import loss_of
 
 MLP = {"kind": "mlp", "hidden": [4]}
@@ -23,6 +24,7 @@ MLP = {"kind": "mlp", "hidden": [4]}
         {"data": "iris", "model": MLP, "loss": "quadratic"},
         {"data": "diabetes", "model": MLP, "loss": "mse"},
         {"data": {"kind": "diabetes", "scale_target": "standard"}, "model": MLP, "loss": "mse"},
+        {"data": {"kind": "copy", "samples": 80}, "model": {"kind": "gru", "units": 3}},
     ],
     ids=str,
 )
@@ -33,6 +35,7 @@ def test_the_blind_loss_is_the_lowest_of_constant_outputs(sections: dict[str, An
     loss = loss_of(made.experiment, made.examples, made.built.network)
     rows = made.rows
     targets = torch.from_numpy(made.examples.targets)[rows]
+    targets = targets.flatten() if made.experiment.shape.places else targets
     scale = made.examples.target_scale
     if scale is not None:
         targets = (targets - torch.tensor(scale.mean)) / torch.tensor(scale.deviation)
@@ -44,7 +47,7 @@ def test_the_blind_loss_is_the_lowest_of_constant_outputs(sections: dict[str, An
 
     def closure() -> Any:
         optimizer.zero_grad()
-        value = loss(outputs.expand(len(rows), -1), Batch(outputs, targets, rows)).mean()
+        value = loss(outputs.expand(len(targets), -1), Batch(outputs, targets, rows)).mean()
         value.backward()
         return value
 

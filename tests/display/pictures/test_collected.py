@@ -16,13 +16,15 @@ from nnlab.display.pictures.boundary import DecisionBoundary, segments
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.descent import Descent
 from nnlab.display.pictures.diagram import Diagram
-from nnlab.display.pictures.family import Arrays, Picture, Scene
+from nnlab.display.pictures.family import Arrays, Picture, Scene, thin_rows
 from nnlab.display.pictures.filters import FirstWeights, mosaic
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace, principal, turn
 from nnlab.display.pictures.learning_curve import LearningCurve
+from nnlab.display.pictures.sequences import Forecast, Gates, GradientThroughTime, NextTokens
 from nnlab.experiment.settle import settle
 from nnlab.runs.observers.gallery import pictures_of, scene_of
+from nnlab.runs.observers.samples import Samples
 
 MOONS: dict[str, Any] = {
     "data": {"kind": "moons", "samples": 200, "scale": "feature"},
@@ -36,6 +38,14 @@ DIGITS: dict[str, Any] = {"data": "digits", "model": {"kind": "mlp", "hidden": [
 CNN: dict[str, Any] = {
     "data": "digits",
     "model": {"kind": "cnn", "channels": [4], "dense": [6], "norm": "batch", "dropout": 0.5},
+}
+COPY: dict[str, Any] = {
+    "data": {"kind": "copy", "samples": 60, "delay": 4, "length": 3},
+    "model": {"kind": "lstm", "units": [6, 5], "embed": 4},
+}
+SUNSPOTS: dict[str, Any] = {
+    "data": {"kind": "sunspots", "window": 12, "horizon": 4, "difference": True},
+    "model": {"kind": "gru", "units": 6},
 }
 POINT: dict[str, Any] = {"data": "surface", "model": "point", "train": {"steps": 10}}
 
@@ -65,6 +75,9 @@ def test_pictures_apply_by_data_and_model() -> None:
     assert titles(SINC) == {"fitted function", "network", *always}
     assert titles(CNN) == {"first layer's weights", "last hidden layer", *always}
     assert titles(POINT) == {"descent"}
+    time = {"gradient through time", "gates"}
+    assert titles(COPY) == {*time, "next tokens", *always}
+    assert titles(SUNSPOTS) == {*time, "forecast", *always}
     assert titles({"data": "xor", "model": "linear"}) == {
         "decision boundary",
         "network",
@@ -284,3 +297,91 @@ def test_a_finer_grid_is_the_same_function_at_more_points() -> None:
     assert fine["sure"].shape == (17, 17)
     assert fine["x"][::2] == pytest.approx(coarse["x"])
     assert fine["sure"][::2, ::2] == pytest.approx(coarse["sure"], abs=1e-6)
+
+
+class TestSequences:
+    def test_the_gradient_through_time_is_that_of_autograd(self) -> None:
+        """Of h_t alone: a plain step, written once more, from each state to the last loss."""
+        made = make(data={"kind": "adding", "steps": 7, "samples": 60},
+                    model={"kind": "rnn", "units": 5})  # fmt: skip
+        whole = scene(made)
+        found = shown(GradientThroughTime(whole))
+        rows = thin_rows(whole.probe, 16)
+        batch = whole.source.gather(rows)
+        weights = dict(made.built.network.named_parameters())
+        w, u, b, c = (
+            weights[f"rnn1.{n}"] for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        states = [torch.zeros(len(rows), 5)]
+        for t in range(7):
+            before = states[-1].detach().requires_grad_() if t == 0 else states[-1]
+            states.append(torch.tanh(batch.inputs[:, t] @ w.T + b + before @ u.T + c))
+        outputs = states[-1] @ weights["output.weight"].T + weights["output.bias"]
+        loss = ((outputs - batch.targets) ** 2).mean()
+        expected = [g.norm().item() for g in torch.autograd.grad(loss, states[1:])]
+        assert found["norms"][0] == pytest.approx(expected, rel=1e-4)
+        assert found["earlier"].shape == (0, 7)
+
+    @pytest.mark.parametrize(("kind", "gate"), [("lstm", "forget"), ("gru", "update")])
+    def test_the_gates_are_sigmoids_of_what_comes_in(self, kind: str, gate: str) -> None:
+        """At the first step the state is 0: a gate is what input and biases make of it."""
+        made = make(**{**SUNSPOTS, "model": {"kind": kind, "units": 6}})
+        whole = scene(made)
+        found = shown(Gates(whole))
+        assert found["keeps"].tolist() == [gate]
+        x = whole.source.gather(whole.probe[:1]).inputs[0, 0]
+        weights = dict(made.built.network.named_parameters())
+        names = (f"{kind}1.{n}" for n in ("weight_ih", "bias_ih", "bias_hh"))
+        w, b, c = (weights[name].chunk(4 if kind == "lstm" else 3)[1] for name in names)
+        with torch.no_grad():
+            expected = torch.sigmoid(w @ x + b + c).numpy()
+        assert sorted(found["units"][:, 0]) == pytest.approx(sorted(expected), rel=1e-5)
+        number = found["gates"].tolist().index(gate)
+        assert found["means"][number, 0] == pytest.approx(expected.mean(), rel=1e-5)
+
+    def test_the_next_tokens_are_the_likeliest_of_the_softmax(self) -> None:
+        made = make(**COPY)
+        whole = scene(made)
+        found = shown(NextTokens(whole))
+        batch = whole.source.gather(whole.probe[:1])
+        with torch.no_grad():
+            p = made.built.network.eval()(batch.inputs).softmax(-1).reshape(10, 10).double()
+        assert found["shares"] == pytest.approx(p.topk(5).values.numpy(), rel=1e-5)
+        names = made.experiment.shape.classes
+        assert found["tokens"][:, 0].tolist() == [names[k] for k in p.argmax(1)]
+        right = [names.index(t) for t in found["tokens"][found["right"]]]
+        assert set(right) <= set(batch.targets.tolist())
+
+    def test_the_forecast_is_in_the_series_own_values(self) -> None:
+        made = make(**SUNSPOTS)
+        whole = scene(made)
+        found = shown(Forecast(whole))
+        windows, row = made.examples.windows, int(made.examples.rows["validation"][-1])
+        assert windows is not None
+        assert found["truth"][0] == pytest.approx(windows.targets[row + 12 : row + 16], abs=1e-4)
+        assert found["past"] == pytest.approx(windows.targets[row : row + 12], abs=1e-4)
+        with torch.no_grad():
+            seen = whole.source.gather(torch.tensor([row])).inputs
+            z = made.built.network.eval()(seen).double().numpy()
+        scale = made.examples.target_scale
+        assert scale is not None
+        told = z * np.array(scale.deviation) + np.array(scale.mean) + windows.targets[row + 11]
+        assert found["told"] == pytest.approx(told, rel=1e-4)
+        assert (np.diff(found["edges"], axis=0) >= 0.0).all()
+
+
+def test_what_is_written_leaves_the_network_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("to be or not to be. " * 40)
+    made = make(data={"kind": "text", "path": str(tmp_path / "text.txt"), "window": 10},
+                model={"kind": "gru", "units": 6, "embed": 4, "dropout": 0.5})  # fmt: skip
+    whole = scene(made)
+    assert Samples.fits(whole)
+    samples, state = Samples(whole), torch.get_rng_state()
+    before, mode = made.weights(), made.built.network.training
+    first = samples.write()
+    assert first == samples.write()
+    assert first.startswith("after\n\n    ")
+    assert made.built.network.training == mode
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(before[name], w) for name, w in made.weights().items())
+    assert not Samples.fits(scene(make(**COPY)))

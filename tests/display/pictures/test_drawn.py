@@ -12,7 +12,7 @@ import pytest
 import torch
 from building import make
 from PIL import Image
-from test_collected import CNN, DIGITS, MOONS, POINT, SINC, seeing, titles
+from test_collected import CNN, COPY, DIGITS, MOONS, POINT, SINC, SUNSPOTS, seeing, titles
 
 from nnlab.display.pictures import KINDS
 from nnlab.display.pictures.drawing import PIXELS, figure_png
@@ -24,7 +24,8 @@ NOW = Moment(100, 2.5)
 
 
 def sections_of(title: str) -> dict[str, Any]:
-    return next(sections for sections in (MOONS, SINC, CNN, POINT) if title in titles(sections))
+    every = (MOONS, SINC, CNN, POINT, COPY, SUNSPOTS)
+    return next(sections for sections in every if title in titles(sections))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
@@ -45,7 +46,7 @@ def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
     assert figure_png(kind, picture.arrays() or {}, NOW) != first
 
 
-@pytest.mark.parametrize("sections", [MOONS, SINC, DIGITS, POINT])
+@pytest.mark.parametrize("sections", [MOONS, SINC, DIGITS, POINT, SUNSPOTS])
 def test_a_diverged_network_can_be_drawn(sections: dict[str, Any]) -> None:
     made = make(**sections)
     pictures = seeing(made)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from typer.testing import CliRunner
 
 from nnlab.__main__ import main
 from nnlab.config.loading import place_for
@@ -16,7 +17,8 @@ from nnlab.core.errors import ConfigError
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.sequences.text import TextLikeConfig
 from nnlab.parts.layers.attention_modules import Attention
-from nnlab.runs.finished.generate import Sampling, generate_text, token_shares
+from nnlab.runs.building.writing import Sampling, token_shares
+from nnlab.runs.finished.generate import generate_text
 from nnlab.runs.finished.reopen import of_run, restore_network
 from nnlab.runs.run import train
 
@@ -55,6 +57,22 @@ def test_without_a_run_the_last_one_writes(
 
 def test_goes_on_with_what_was_learned(run: Path) -> None:
     assert text(run, "abc", temperature=0.0) == (SENTENCE * 5)[3:43]
+
+
+def test_begins_by_itself_where_the_text_has_no_end_of_a_line(run: Path) -> None:
+    assert len(text(run, "", temperature=0.0)) == 40
+
+
+def test_the_command_says_where_it_goes_round(run: Path) -> None:
+    from nnlab.cli import app
+
+    asked = ["generate", str(run), "--prompt", "abc", "--length", "80"]
+    found = CliRunner().invoke(app, [*asked, "--temperature", "0"])
+    assert found.exit_code == 0
+    assert "goes round: " in found.stderr
+    assert "--temperature 0.8 --top-p 0.95 varies more" in found.stderr
+    hot = CliRunner().invoke(app, [*asked, "--temperature", "9"])
+    assert "goes round" not in hot.stderr
 
 
 @pytest.fixture(scope="module", params=["learned", "sinusoidal", "rotary", "alibi"])

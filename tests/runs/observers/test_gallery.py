@@ -56,6 +56,27 @@ def test_watching_leaves_the_weights_byte_for_byte(watched: Summary, tmp_path: P
     )
 
 
+def test_samples_of_what_is_written_leave_the_weights_byte_for_byte(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("to be or not to be. " * 60)
+    config: dict[str, Any] = {
+        "data": {"kind": "text", "path": str(tmp_path / "text.txt"), "window": 10},
+        "model": {"kind": "gru", "units": 6, "embed": 4, "dropout": 0.5},
+        "train": {"steps": 30, "batch_size": 8, "carry": True},
+        "log": {"every": "10 steps", "pictures": 2},
+    }
+    summary = train(config, run_dir=tmp_path / "1")
+    unwatched = train(config, overrides=["log.pictures=off"], run_dir=tmp_path / "2")
+    assert weights(summary) == weights(unwatched)
+    tag = "samples/written"
+    points = accumulate(summary.run).Tensors(tag)
+    assert points[0].step == 0
+    assert points[-1].step == 30
+    texts = [point.tensor_proto.string_val[0].decode() for point in points]
+    assert all("it writes" in text for text in texts)
+    assert len(set(texts)) == len(texts)
+    assert tag not in accumulate(unwatched.run).Tags()["tensors"]
+
+
 class TestTensorBoard:
     def test_has_the_pictures_of_all_moments(self, watched: Summary) -> None:
         found = accumulate(watched.run)

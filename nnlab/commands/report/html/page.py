@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from nnlab.commands.report.facts import Judged
+from nnlab.commands.report.facts import Judged, OfText
 from nnlab.commands.report.html.sections import task_sections
 from nnlab.commands.report.learned.section import curves_section, learned_section
 from nnlab.commands.report.report import ComparedRun, RunPair, RunReport, RunsReport, Scored
@@ -39,7 +39,7 @@ def page_of_run(report: RunReport) -> str:
         learned_section(report.learning),
         page_section("Scores", _scores(report)),
         task_sections(report.answers, about),
-        _foot(about),
+        _foot(about, text=isinstance(report.answers, OfText)),
         tag("details", tag("summary", "The whole config"), tag("pre", report.config)),
         lead=[_subtitle(about), _look(report.looks), _key(report.scores)],
     )
@@ -226,7 +226,7 @@ def _differences(pairs: Sequence[RunPair]) -> Markup:
     return scrolling_table(head, rows, right=range(1, len(head)))
 
 
-def _foot(about: Judged, *, compared: bool = False) -> Markup:
+def _foot(about: Judged, *, compared: bool = False, text: bool = False) -> Markup:
     """How the numbers were made."""
     lines = [
         "Intervals are 95 %: Wilson's for shares of examples (1927), for all else the percentile "
@@ -235,7 +235,9 @@ def _foot(about: Judged, *, compared: bool = False) -> Markup:
         "Baseline: the majority class, the classes' shares where probabilities are judged, or the "
         "mean, all of the training split.",
     ]
-    if about.task == "classes":
+    if text:
+        lines.append("Of a text whole windows are drawn again: the steps of one hang together.")
+    elif about.task == "classes":
         lines += [
             "Expected calibration error: 15 bins of equal width (Naeini et al. 2015, Guo et al. "
             "2017). Temperature scaling: Guo et al. 2017.",

@@ -13,6 +13,7 @@ from nnlab.commands.report.facts import (
     OfClasses,
     OfLabels,
     OfNumbers,
+    OfText,
     Sureness,
     TargetColumn,
     WorstClassified,
@@ -20,6 +21,7 @@ from nnlab.commands.report.facts import (
     WorstPredicted,
 )
 from nnlab.commands.report.html import charts
+from nnlab.commands.report.html.sequences import forecast_sections, text_sections
 from nnlab.display.web.html import (
     NONE,
     Content,
@@ -36,6 +38,8 @@ from nnlab.display.web.html import (
 )
 
 _Worst = WorstClassified | WorstLabels | WorstPredicted
+_STEPS = 3
+"""Of a horizon of more steps the residuals of two are shown."""
 _BARS = "As trained. Orange: surer than right; light blue: righter than sure."
 _MEASURES = (
     *map(score_title, ("expected_calibration_error", "log_loss", "brier")),
@@ -44,11 +48,21 @@ _MEASURES = (
 _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
-def task_sections(answers: OfClasses | OfLabels | OfNumbers, about: Judged) -> list[Content]:
+def task_sections(
+    answers: OfClasses | OfLabels | OfNumbers | OfText, about: Judged
+) -> list[Content]:
     """What a page says of the task, from top to bottom."""
+    if isinstance(answers, OfText):
+        return [text_sections(answers.text)]
     if isinstance(answers, OfNumbers):
         residuals = residuals_section(answers.columns, about.target_columns)
-        return [residuals, worst_section(answers.worst)]
+        worst = worst_section(answers.worst)
+        if answers.forecast is None:
+            return [residuals, worst]
+        # Of a long horizon the first step and the last: the others lie between them.
+        if len(residuals) > _STEPS:
+            residuals = [residuals[0], residuals[-1]]
+        return [forecast_sections(answers.forecast), residuals, worst]
     ends: list[Content] = [
         curves_section(answers.curves),
         noise_section(answers.meaningless_inputs),

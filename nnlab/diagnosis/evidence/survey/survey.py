@@ -1,5 +1,6 @@
 """The survey of a data set: what only a look at all of its rows shows."""
 
+import sys
 from typing import Any
 
 from nnlab.core.contracts import Examples, Split
@@ -16,6 +17,17 @@ _ELEMENTS = 1 << 25
 _FEWEST = 40
 """Of fewer rows of a split nothing is said."""
 _BATCHES = 200
+
+
+def survey_seconds(examples: Examples) -> float:
+    """About how long `survey_data` takes, on one core; what it needs must be imported, too.
+
+    Measured with two other splits on a core of 2.5 GHz: 560 rows of 2 columns 0.6 s, 1,258 rows of
+    64 0.9 s, 14,000 rows of 9 1.4 s, 54,000 images of 784 pixels 5.0 s.
+    """
+    rows, width = len(examples.rows["train"]), int(np.prod(examples.shape.inputs))
+    imports = 0.0 if "sklearn.ensemble" in sys.modules else 1.0
+    return imports + 0.6 + 5e-5 * min(rows, 15_000) + 8e-8 * rows * width
 
 
 def survey_data(examples: Examples, same: tuple[Split, ...]) -> Survey | None:

@@ -167,7 +167,7 @@ class ArraysConfig(DataConfig, frozen=True):
             given=rows,
             gaps=self.missing == "mean" or bool(held.gaps),
             base=stored.base,
-            merged=merging(stored.merged, source.columns, merged, (), self.scale_target),
+            merged=merging(stored.merged, source.columns, merged, ()),
         )
 
     def remarks(self, place: Place) -> tuple[str, ...]:

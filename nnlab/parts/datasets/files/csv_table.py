@@ -302,7 +302,7 @@ class CsvConfig(DataConfig, frozen=True):
             gaps=self.missing == "mean" or bool(np.isnan(stored.values).any()),
             base=stored.base,
             remarks=remarks,
-            merged=merging(stored.merged, names, merged, targets, self.scale_target),
+            merged=merging(stored.merged, names, merged, targets),
             dates=self._date_forms(sheet, parts, targets),
             units=self._units(sheet, parts, targets, reader),
         )

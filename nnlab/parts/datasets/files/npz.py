@@ -153,7 +153,7 @@ class NpzConfig(DataConfig, frozen=True):
             targets,
             given=_given_rows(source),
             base=stored.base,
-            merged=merging(stored.merged, source.columns, merged, (), self.scale_target),
+            merged=merging(stored.merged, source.columns, merged, ()),
         )
 
     def remarks(self, place: Place) -> tuple[str, ...]:

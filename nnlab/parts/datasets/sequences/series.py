@@ -32,6 +32,17 @@ class Measured(NamedTuple):
     """(L,) what is to be told."""
 
 
+Missing = Literal["refuse", "mean", "previous", "line"]
+
+
+class FileColumns(NamedTuple):
+    """The columns of a csv file that a series is made of."""
+
+    inputs: tuple[str, ...]
+    target: str
+    missing: Missing
+
+
 class SeriesLikeConfig(WindowedConfig, frozen=True):
     """The family of series: `window` steps are seen, the `horizon` steps behind them are told."""
 
@@ -45,7 +56,7 @@ class SeriesLikeConfig(WindowedConfig, frozen=True):
     difference: bool = False
     """For a series that grows: the network sees each step's change, and tells what the next steps
     are above the last one that it saw; errors stay those of the series itself."""
-    scale_target: Literal["none", "standard"] = "standard"
+    scale_target: Literal["auto", "none", "standard"] = "standard"
     """standard: the network learns (y - mean) / deviation of each step of the horizon."""
 
     @abstractmethod
@@ -55,6 +66,11 @@ class SeriesLikeConfig(WindowedConfig, frozen=True):
         Raises:
             DataError: it cannot be read.
         """
+
+    @property
+    def in_file(self) -> "FileColumns":
+        """Where a csv file of another series has what this one is made of."""
+        return FileColumns(("value",), "value", "refuse")
 
     @property
     def step(self) -> int:
@@ -170,6 +186,10 @@ class SunspotsConfig(SeriesLikeConfig, frozen=True):
     kind: Literal["sunspots"] = "sunspots"
     season: PositiveInt = 11
 
+    @property
+    def in_file(self) -> FileColumns:
+        return FileColumns(("SUNACTIVITY",), "SUNACTIVITY", "refuse")
+
     def measured(self, place: Place) -> Measured:
         found = read_columns(_FOLDER / "sunspots.csv", ["SUNACTIVITY"], "refuse")[:, 0]
         return Measured(found[:, None], found)
@@ -188,12 +208,13 @@ class Co2Config(SeriesLikeConfig, frozen=True):
     season: PositiveInt = 52
     difference: bool = True
 
+    @property
+    def in_file(self) -> FileColumns:
+        return FileColumns(("co2",), "co2", "line")
+
     def measured(self, place: Place) -> Measured:
         found = read_columns(_FOLDER / "co2.csv", ["co2"], "line")[:, 0]
         return Measured(found[:, None], found)
-
-
-Missing = Literal["refuse", "mean", "previous", "line"]
 
 
 @final
@@ -217,6 +238,10 @@ class SeriesConfig(SeriesLikeConfig, frozen=True):
         return cls(path="series.csv", target="value")
 
     @property
+    def in_file(self) -> FileColumns:
+        return FileColumns(self.inputs or (self.target,), self.target, self.missing)
+
+    @property
     def called(self) -> str:
         return Path(self.path).name
 
@@ -225,7 +250,7 @@ class SeriesConfig(SeriesLikeConfig, frozen=True):
 
     def measured(self, place: Place) -> Measured:
         path = place.find(self.path)
-        names = [*(self.inputs or (self.target,)), self.target]
+        names = [*self.in_file.inputs, self.target]
         if self.time is not None:
             _check_order(path, self.time)
         found = read_columns(path, names, self.missing)
@@ -244,6 +269,15 @@ def read_columns(path: Path, names: Sequence[str], missing: Missing) -> "Floats"
             raise DataError(f"{path}: has no column {name!r} (there are {', '.join(header)})")
     columns = [_numbers(path, rows, name, header.index(name), missing) for name in names]
     return np.stack(columns, axis=1)
+
+
+def columns_of(path: Path) -> list[str]:
+    """The names in the header of a csv file.
+
+    Raises:
+        DataError: it cannot be read, or has no rows.
+    """
+    return _rows_of(path)[0]
 
 
 def _rows_of(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -54,6 +54,12 @@ class Vocabulary(NamedTuple):
         return re.sub(r" ?\n ?", "\n", re.sub(r" ([.,;:!?'\)])", r"\1", joined))
 
 
+def first_token(vocabulary: Vocabulary) -> int:
+    """What stands before a text that begins from nothing: the end of a line, else any token."""
+    begin = "\n"
+    return vocabulary.tokens.index(begin) if begin in vocabulary.tokens else 0
+
+
 def vocabulary_of(text: str, kind: TokenKind, most: int) -> Vocabulary:
     """The tokens of a text: its characters in order, all bytes, or its words, frequent ones first.
 

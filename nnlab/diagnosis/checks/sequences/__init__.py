@@ -1,0 +1,1 @@
+"""Checks of runs that learn from sequences."""

@@ -1,0 +1,145 @@
+"""How a network writes: each token is drawn from what it says of the next one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from nnlab.core.contracts import Plan, flat_plans
+from nnlab.experiment.experiment import Experiment
+from nnlab.parts.layers.attention_modules import Memory, remembering
+from nnlab.runs.building.forward import forward_of
+from nnlab.training.evaluate import Forward
+
+BY_PLACE = frozenset(
+    ("activation", "attention", "dropout", "embedding", "layer_norm", "linear")
+    + ("positions", "residual", "rms_norm", "swiglu", "tied")
+)
+"""Kinds of layers that see one place of a sequence at a time, but for attention, whose memory is
+kept; where the next token is told, attention sees no later ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is drawn from the probabilities of all.
+
+    Attributes:
+        temperature: logits are divided by it: below 1 the likely becomes likelier; 0 takes the
+            likeliest.
+        top_k: only so many of the likeliest; 0 for all.
+        top_p: only as many of the likeliest as have this share together. Holtzman et al. 2019,
+            arXiv:1904.09751 (nucleus).
+        seed: of the draws.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+def token_shares(logits: Tensor, sampling: Sampling) -> Tensor:
+    """The probabilities (K,) that a token is drawn by, of its logits (K,).
+
+    Args:
+        logits: float64, so that a softmax keeps small probabilities apart.
+        sampling: with a temperature above 0.
+    """
+    logits = logits / sampling.temperature
+    if sampling.top_k:
+        least = logits.topk(min(sampling.top_k, len(logits))).values[-1]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    shares = logits.softmax(0)
+    if sampling.top_p < 1.0:
+        ordered, places = shares.sort(descending=True)
+        # One is kept if those before it have not reached the share yet: the first always.
+        dropped = ordered.cumsum(0) - ordered >= sampling.top_p
+        shares = shares.index_fill(0, places[dropped], 0.0)
+        shares = shares / shares.sum()
+    return shares
+
+
+def written_tokens(
+    experiment: Experiment,
+    network: nn.Module,
+    begin: Sequence[int],
+    *,
+    window: int,
+    sampling: Sampling,
+    alone: bool = False,
+) -> Iterator[int]:
+    """Tokens that follow others, one after the other, without end.
+
+    Args:
+        experiment: settled; its network tells the next token at every step.
+        network: on its device.
+        begin: what it goes on with, at least one token.
+        window: so many of the last tokens are seen, at most as many as in training.
+        sampling: how each is drawn.
+        alone: as `forward_of` takes it.
+    """
+    device = next(network.parameters()).device
+    following = Following(
+        forward_of(experiment, network, alone=alone),
+        network if _is_by_place(experiment.design.plans) else None,
+        window=window,
+        device=device,
+    )
+    generator = torch.Generator().manual_seed(sampling.seed)
+    seen = list(begin)
+    while True:
+        logits = following(seen)
+        if sampling.temperature == 0.0:
+            token = int(logits.argmax())
+        else:
+            shares = token_shares(logits, sampling)
+            token = int(torch.multinomial(shares, 1, generator=generator))
+        seen.append(token)
+        yield token
+
+
+@final
+class Following:
+    """Tells the logits of the token behind a sequence.
+
+    As long as a sequence fits into the window, a network of attention sees its newest tokens alone:
+    keys and values of those before are kept. Beyond it every place moves, and all are seen anew.
+
+    Args:
+        forward: (1, T) tokens to (T, K) logits.
+        network: that it asks, if it goes place by place but for attention; else None.
+        window: so many tokens are seen at most.
+        device: of the network.
+    """
+
+    def __init__(
+        self, forward: Forward, network: nn.Module | None, *, window: int, device: torch.device
+    ) -> None:
+        self._forward, self._network = forward, network
+        self._window, self._device = window, device
+        self._memory = Memory()
+
+    @torch.no_grad()
+    def __call__(self, seen: Sequence[int]) -> Tensor:
+        """(K,) in float64 on the CPU.
+
+        Args:
+            seen: at each call those of the call before, and one more.
+        """
+        memory = self._memory
+        if len(seen) > self._window:
+            memory.forget()
+        new = torch.tensor([seen[-self._window :][memory.start :]], device=self._device)
+        if self._network is None:
+            return self._forward(new)[-1].double().cpu()
+        with remembering(self._network, memory):
+            logits = self._forward(new)[-1]
+        memory.start += new.shape[1]
+        return logits.double().cpu()
+
+
+def _is_by_place(plans: Sequence[Plan]) -> bool:
+    """Whether nothing but attention and what adds positions looks beyond the place at hand."""
+    return all(plan.kind in BY_PLACE for plan in flat_plans(plans))
