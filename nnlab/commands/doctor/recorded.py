@@ -6,7 +6,6 @@ from typing import Any
 
 from nnlab.commands.doctor.allowance import SHARE, Allowance, Ask
 from nnlab.commands.doctor.cross_validation import FOLDS, predict_unseen
-from nnlab.commands.doctor.forgetting import with_forgotten
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
 from nnlab.commands.doctor.remedied import try_remedies
 from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
@@ -27,6 +26,7 @@ from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.runs.building.build import source_of
+from nnlab.runs.finished.forgetting import with_forgotten
 from nnlab.runs.finished.reopen import restore_with_step
 from nnlab.runs.folder.checkpoint import newest_checkpoint
 from nnlab.runs.folder.examples import record_of
