@@ -61,6 +61,7 @@ EXAMPLES = {
     "generate": "nnlab generate last --prompt 'To be' --temperature 0.8",
     "explain": "nnlab explain digits_cnn/1 --row 12 --class 3",
     "export": "nnlab export iris/1 --to onnx --out iris.onnx",
+    "import-weights": "nnlab import-weights resnet18.pth --out resnet18.safetensors",
     "pictures": "nnlab pictures digits_mlp/1 --format svg",
     "verify": "nnlab verify digits_mlp/1",
     "resume": "nnlab resume digits_mlp/1 --set train.epochs=30",

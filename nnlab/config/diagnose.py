@@ -9,6 +9,7 @@ from nnlab.core.kinds import Config
 _Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 FindingName = Literal[
+    "attention_collapse",
     "augmentation_too_strong",
     "averaging_too_slow",
     "badly_initialized_layer",
@@ -18,6 +19,7 @@ FindingName = Literal[
     "class_imbalance",
     "clip_norm_too_small",
     "constant_features",
+    "context_unused",
     "copied_units",
     "data_not_scaled",
     "dead_units",
@@ -52,6 +54,7 @@ FindingName = Literal[
     "outlier_targets",
     "overfitting",
     "poor_initialization",
+    "post_norm_without_warmup",
     "rows_in_order",
     "saturation",
     "schedule_ends_too_early",
@@ -93,6 +96,9 @@ class DiagnoseConfig(Config, frozen=True):
     exploding_ratio: PositiveFloat = 1e3
     """Gradient per weight, first over last layer, above which it explodes. Pascanu et al. 2013,
     arXiv:1211.5063."""
+    attention_entropy: _Share = 0.05
+    """Entropy of what a layer's heads look at, median, over that of a look at all places alike.
+    Zhai et al. 2023, arXiv:2303.06296."""
     time_vanishing_ratio: _Share = 1e-3
     """Gradient of a recurrent layer's state, first over last step, below which it vanishes.
     Bengio et al. 1994, doi:10.1109/72.279181."""

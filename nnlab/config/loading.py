@@ -277,9 +277,10 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
             return line_position(origins.line(Mistake(path, "", at_key)))
 
         # A right config has no use for the words that explain mistakes.
-        from nnlab.config.mistakes import mistakes_of
+        from nnlab.config.mistakes import all_mistakes
 
-        raise error_at_places(mistakes_of(error, RunConfig, line_of), origins) from None
+        mistakes = all_mistakes(error, tree, RunConfig, line_of)
+        raise error_at_places(mistakes, origins) from None
     if config.name is None:
         config = config.model_copy(update={"name": fitting_name(document.name)})
     return config.written(origins)

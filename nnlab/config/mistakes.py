@@ -59,6 +59,72 @@ def mistakes_of(
     return mistakes
 
 
+_ROUNDS = 4
+"""How deep misspelled kinds may stand inside each other to be seen through."""
+
+
+def all_mistakes(
+    error: ValidationError,
+    tree: Mapping[str, Any],
+    root: type[BaseModel],
+    line_of: Callable[[Path, bool], object] | None = None,
+) -> list[Mistake]:
+    """`mistakes_of`, and those in the fields of a misspelled kind, by the kind that is meant.
+
+    Args:
+        error: from `root.model_validate(tree)`.
+        tree: what was validated.
+        root: the class of the whole config.
+        line_of: as of `mistakes_of`.
+    """
+    found = mistakes_of(error, root, line_of)
+    for _ in range(_ROUNDS):
+        meant = _kinds_meant(error)
+        if not meant:
+            break
+        for path, kind in meant.items():
+            tree = _with_kind(tree, path, kind)
+        try:
+            root.model_validate(tree)
+            break
+        except ValidationError as other:
+            error = other
+        inside = mistakes_of(error, root, line_of)
+        found += [m for m in inside if m not in found and _is_below(m.path, meant)]
+    return found
+
+
+def _kinds_meant(error: ValidationError) -> dict[Path, str]:
+    """The paths of mappings whose kind is misspelled, and the kinds that are meant."""
+    found: dict[Path, str] = {}
+    for details in list(open_errors(error.errors(include_url=False)))[:_EXPLAINED]:
+        given: Any = details["input"]
+        word = given.get("kind") if isinstance(given, dict) else None
+        if details["type"] == "unknown_kind" and isinstance(word, str):
+            near = nearest(word, details.get("ctx", {})["names"], VALUE_SYNONYMS)
+            if near is not None:
+                found[_path(details)] = near[0]
+    return found
+
+
+def _with_kind(tree: Any, path: Path, kind: str) -> Any:
+    """A copy of plain values in which the mapping at a path has another kind."""
+    if not path:
+        return {**tree, "kind": kind} if isinstance(tree, Mapping) else tree
+    first, rest = path[0], path[1:]
+    if isinstance(tree, Mapping):
+        fields = cast("Mapping[Any, Any]", tree)
+        return {**fields, first: _with_kind(fields[first], rest, kind)} if first in fields else tree
+    if not isinstance(tree, tuple):
+        return tree
+    items = cast("tuple[Any, ...]", tree)
+    return tuple(_with_kind(v, rest, kind) if i == first else v for i, v in enumerate(items))
+
+
+def _is_below(path: Path, places: Mapping[Path, str]) -> bool:
+    return any(path[: len(place)] == place for place in places)
+
+
 def _path(details: ErrorDetails) -> Path:
     location = details["loc"]
     if details["type"] == "extra_forbidden":

@@ -22,6 +22,7 @@ from nnlab.diagnosis.checks import (
 )
 from nnlab.diagnosis.checks.check import Check
 from nnlab.diagnosis.checks.remedies import effective
+from nnlab.diagnosis.checks.sequences.attention import ATTENTION_CHECKS
 from nnlab.diagnosis.checks.sequences.through_time import TIME_CHECKS
 from nnlab.diagnosis.checks.sequences.told import SEQUENCE_CHECKS
 from nnlab.diagnosis.evidence.course import held_out_gone, scored_well, share_of_loss_gone
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     *(setting.check() for setting in SETTINGS),
     *weights.WEIGHT_CHECKS,
     *layers.LAYER_CHECKS,
+    *ATTENTION_CHECKS,
     *TIME_CHECKS,
     *signal.SIGNAL_CHECKS,
     *loss.ALWAYS,
@@ -54,6 +56,7 @@ TOPICS: Mapping[str, frozenset[str]] = {
         ("settings", [setting.check() for setting in SETTINGS]),
         ("weights", weights.WEIGHT_CHECKS),
         ("layers", (*layers.LAYER_CHECKS, *signal.SIGNAL_CHECKS)),
+        ("attention", ATTENTION_CHECKS),
         ("sequences", (*TIME_CHECKS, *SEQUENCE_CHECKS)),
         ("learning rate", learning_rate.RATE_CHECKS),
         ("loss and scores", (*loss.ALWAYS, *loss.LOSS_CHECKS, *scores.SCORE_CHECKS)),

@@ -27,6 +27,7 @@ from nnlab.parts.layers.plain import DropoutConfig
 from nnlab.parts.layers.residual import ResidualConfig
 from nnlab.parts.layers.sequence import EmbeddingConfig, LastConfig, MeanTimeConfig
 from nnlab.parts.layers.weighted import LinearConfig, Probability
+from nnlab.parts.norms import LayerwiseConfig, NoNormConfig, Norm, RmsConfig
 
 if TYPE_CHECKING:
     from nnlab.models.stack import StackConfig
@@ -44,7 +45,7 @@ class Blocks(NamedTuple):
     heads: int
     causal: bool
     positions: Literal["none", "rotary", "alibi"]
-    norm: LayerConfig
+    norm: LayerConfig | None
     norm_first: bool
     feedforward: int | SwigluConfig
     activation: Activation
@@ -79,14 +80,31 @@ def blocks_of(blocks: Blocks) -> tuple[LayerConfig, ...]:
         out_init=end,
     )
     halves = ((attention, *_dropped(blocks)), _feedforward(blocks, init, end))
+    norm = () if blocks.norm is None else (blocks.norm,)
     found: list[LayerConfig] = []
     for _ in range(blocks.depth):
         for half in halves:
             if blocks.norm_first:
-                found.append(ResidualConfig(layers=(blocks.norm, *half)))
+                found.append(ResidualConfig(layers=(*norm, *half)))
             else:
-                found += [ResidualConfig(layers=half), blocks.norm]
-    return (*found, blocks.norm) if blocks.norm_first else tuple(found)
+                found += [ResidualConfig(layers=half), *norm]
+    return (*found, *norm) if blocks.norm_first else tuple(found)
+
+
+def norm_layer(norm: Norm) -> LayerConfig | None:
+    """A norm as the layer of a sequence; None for none.
+
+    Raises:
+        MistakeError: if it is not one of each place by itself.
+    """
+    if isinstance(norm, LayerwiseConfig):
+        return LayerNormConfig(eps=norm.eps)
+    if isinstance(norm, RmsConfig):
+        return RmsNormConfig(eps=norm.eps)
+    if isinstance(norm, NoNormConfig):
+        return None
+    text = f"{norm.kind} norm mixes the places of a sequence (use layer or rms)"
+    raise MistakeError(("model", "norm"), text)
 
 
 def _dropped(blocks: Blocks) -> tuple[LayerConfig, ...]:
@@ -140,7 +158,8 @@ class TransformerConfig(TransformerFamily, frozen=True):
     """A place sees those before it alone; auto: true where each step has a target, else false."""
     positions: Literal["learned", "sinusoidal", "rotary", "alibi", "none"] = "learned"
     """What tells a place where it stands: added to the inputs, or in attention (rotary, alibi)."""
-    norm: Literal["layer", "rms"] = "layer"
+    norm: Norm = LayerwiseConfig()
+    """Of each place: layer, rms or none."""
     norm_first: bool = True
     """false: behind each sum, as in 2017; it then needs a warm-up. Xiong 2020, arXiv:2002.04745."""
     feedforward: FeedForward = 4
@@ -193,7 +212,7 @@ class TransformerConfig(TransformerFamily, frozen=True):
             heads=self.heads,
             causal=self.causal is True,
             positions=inside,
-            norm=LayerNormConfig() if self.norm == "layer" else RmsNormConfig(),
+            norm=norm_layer(self.norm),
             norm_first=self.norm_first,
             feedforward=self.feedforward,
             activation=self.activation,

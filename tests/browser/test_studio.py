@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import Tab
 from playwright.sync_api import Browser, expect
 from studio_serving import Served, npm_package, served
+
+import nnlab
+from nnlab.studio.replay_page import write_replay_page
 
 pytestmark = pytest.mark.browser
 
@@ -432,3 +436,35 @@ def test_in_every_size_it_fits_and_can_be_read(page: Tab, scheme: str) -> None:
         assert contrast >= 4.5, (width, where)
         assert page.page.evaluate(NAMELESS) == []
         assert page.page.evaluate(TWICE) == []
+
+
+def test_a_run_saved_as_a_page_is_shown_again_without_a_server(
+    browser: Browser, tmp_path: Path
+) -> None:
+    config = {
+        "name": "kept",
+        "data": {"kind": "moons", "samples": 200},
+        "model": {"kind": "mlp", "hidden": [6, 4], "activation": "tanh"},
+        "train": {"steps": 40, "batch_size": 20, "compile": "off"},
+        "log": {"checkpoints": "10 steps"},
+    }
+    run = nnlab.train(config, run_dir=tmp_path / "</script>run", device="cpu").run
+    assert write_replay_page(run, tmp_path / "page.html") == 5
+    tab = Tab(browser.new_page(viewport={"width": 1280, "height": 900}))
+    tab.page.goto((tmp_path / "page.html").as_uri())
+    update = tab.page.locator("#number-update")
+    expect(update).to_have_text("40")
+    expect(tab.page.locator("#says")).to_contain_text("56 parameters")
+    expect(tab.page.locator("#losses")).to_have_attribute("aria-label", re.compile("training 0"))
+    tab.page.locator("#moment").press("Home")
+    expect(update).to_have_text("0")
+    tab.page.click("#step")
+    expect(update).to_have_text("10")
+    tab.page.click("#play")
+    expect(update).to_have_text("40")
+    expect(tab.page.locator("#play")).to_have_text("Replay")
+    tab.page.click("#number-loss")
+    expect(tab.page.locator("#definition-body p").first).not_to_be_empty()
+    assert tab.errors == []
+    assert all(url.startswith(("file:", "data:")) for url in tab.asked)
+    tab.page.close()

@@ -725,6 +725,31 @@ def test_two_mistakes_are_both_told_from_top_to_bottom() -> None:
     ]
 
 
+def test_the_fields_of_misspelled_kinds_are_told_with_them() -> None:
+    """Else a config of five typing errors would be told in two rounds, a nested one in three."""
+    lines = refusal(
+        "data: {kind: irris, scal: none}\n"
+        "model: {kind: stak, layers: [{kind: cnv, chanels: 3}, {kind: linear, unit: 3}]}\n"
+        "optimizer: {kind: adm, lr: -1}\n"
+    )
+    told = [line.partition(":")[2].split(": ") for line in lines]
+    assert [(part[1], part[2].partition(" is not one")[0]) for part in told] == [
+        ("data.kind", "'irris'"),
+        ("data.scal", "unknown key (did you mean scale?)"),
+        ("model.kind", "'stak'"),
+        ("model.layers.0.kind", "'cnv'"),
+        ("model.layers.0.chanels", "unknown key (did you mean channels?)"),
+        ("model.layers.1.unit", "unknown key (did you mean units?)"),
+        ("optimizer.kind", "'adm'"),
+        ("optimizer.lr", "must be greater than 0, got -1"),
+    ]
+
+
+def test_a_kind_that_is_like_none_tells_nothing_of_its_fields() -> None:
+    (line,) = refusal("data: {kind: qqqqqqqq, scal: none}\nmodel: linear\n")
+    assert "data.kind: 'qqqqqqqq' is not one of" in line
+
+
 def test_all_meanings_are_told_at_once() -> None:
     found = refusal(
         "data: {kind: digits, validation: none}\nmodel: {kind: mlp, hidden: [12], norm: group}\n"

@@ -92,7 +92,9 @@ def _too_light(history: History, facts: Facts) -> Finding | None:
     """
     if not history.probed or history.probed[0].step or not costs_something(history, facts):
         return None
-    lengths = of_layers(history.probed[0], "weight_norm", facts.hidden)
+    # In a block the signal has a way around: GPT-2 begins what ends one with small weights.
+    straight = [layer for layer in facts.hidden if not facts.in_block(layer)]
+    lengths = of_layers(history.probed[0], "weight_norm", straight)
     found = [(length / layer.shape[0] ** 0.5, layer) for layer, length in lengths]
     found = [(ratio, layer) for ratio, layer in found if 0.0 < ratio < _LIGHT]
     if not found:

@@ -261,6 +261,11 @@ class Facts:
         """All that do not belong to the output layer."""
         return [layer for layer in self.layers if layer.module != self.layers[-1].module]
 
+    def in_block(self, layer: LayerFacts) -> bool:
+        """Whether there is a way around a layer."""
+        blocks = (plan.name for plan in self.experiment.design.plans if plan.children)
+        return any(layer.module.startswith(f"{block}.") for block in blocks)
+
     @property
     def attends(self) -> bool:
         """Whether there is a layer of attention."""

@@ -12,7 +12,7 @@ View = Literal["image", "rows", "pixels", "time"]
 
 
 def viewed_shape(inputs: Shape, view: View) -> Shape:
-    """(C, H, W) as H rows (H, C W) or pixels (H W, C), (F,) columns as steps (F, 1); or as it is."""
+    """(C, H, W) as H rows (H, C W) or pixels (H W, C); (F,) columns as steps (F, 1)."""
     if view == "time":
         return (*inputs, 1)
     if view == "image":

@@ -18,7 +18,7 @@ from nnlab.runs.building.session import Session
 from nnlab.runs.observers.gallery import scene_of
 from nnlab.studio.worker.columns import Joints, network_columns, norms_of
 from nnlab.studio.worker.example import Follower
-from nnlab.studio.worker.post import Post
+from nnlab.studio.worker.post import Outlet
 from nnlab.studio.worker.shown_pictures import ShownPictures
 from nnlab.studio.worker.units import SIDE, UnitMaps, host
 
@@ -40,7 +40,7 @@ class Eyes:
         timed: whether updates a second mean something: not of a record.
     """
 
-    def __init__(self, session: Session, post: Post, *, timed: bool = True) -> None:
+    def __init__(self, session: Session, post: Outlet, *, timed: bool = True) -> None:
         self._session, self._post = session, post
         self._timed = timed
         built, experiment = session.built, session.experiment
@@ -93,6 +93,11 @@ class Eyes:
             "seed": experiment.config.first_seed,
             "refusal": self.follower.refusal,
         }
+
+    @property
+    def titles(self) -> list[str]:
+        """Of all pictures that there are."""
+        return [about["title"] for about in self._about]
 
     def see(self, reading: Reading) -> None:
         """Takes note of a reading."""

@@ -5,13 +5,25 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from threading import Condition, Thread
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from nnlab.core.lazy import NDArray
 from nnlab.studio.messages import LENGTH, pack_event, pack_frame
 
 _PATIENCE = 5.0
 """Seconds that the end of the process waits for what has not been written yet."""
+
+
+class Outlet(Protocol):
+    """Where events and frames go."""
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Tells what happened."""
+        ...
+
+    def frame(self, head: Mapping[str, Any], arrays: "Mapping[str, NDArray[Any]]") -> None:
+        """Shows a moment; the arrays are copies."""
+        ...
 
 
 @final

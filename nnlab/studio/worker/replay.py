@@ -1,6 +1,6 @@
 """A run that is over, opened to be looked at: its record, and the network at each checkpoint.
 
-Nothing is written into its folder, and nothing is trained.
+Nothing is written into its folder, and nothing is trained. `replay_page.py` makes a file of it.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from nnlab.runs.observers.findings import read_findings
 from nnlab.runs.start_point import saved_steps
 from nnlab.studio.worker.eyes import Eyes
 from nnlab.studio.worker.gate import Command
-from nnlab.studio.worker.post import Post
+from nnlab.studio.worker.post import Outlet
 from nnlab.training import device as devices
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.progress import Progress
@@ -40,7 +40,7 @@ class ReplayWork:
         order: the first line that came in; its "replay" is the folder.
     """
 
-    def __init__(self, post: Post, order: dict[str, Any]) -> None:
+    def __init__(self, post: Outlet, order: dict[str, Any]) -> None:
         self._post = post
         self._run = Path(order["replay"])
         self._device = str(order.get("device") or "auto")
@@ -61,6 +61,19 @@ class ReplayWork:
             self._post.event("over", code=error.exit_code)
             return error.exit_code
         return 0
+
+    def show_all(self, most: int) -> None:
+        """Tells the whole record, and shows its checkpoints, at most so many at equal distances.
+
+        Raises:
+            NnlabError: it cannot be opened.
+        """
+        self._open()
+        assert self._eyes is not None
+        self._eyes.watched = self._eyes.titles
+        last = len(self._steps) - 1
+        for number in sorted({round(k * last / max(1, most - 1)) for k in range(most)}):
+            self._show(number)
 
     def answer(self) -> None:
         """Does what a person wants, until that is enough."""
