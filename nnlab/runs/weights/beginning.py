@@ -66,6 +66,7 @@ def beginning_facts(experiment: "Experiment", examples: Examples) -> dict[str, A
         "fresh": list(matched.fresh),
         "unused": list(matched.unused[:20]),
         "expects": None if file.expects is None else file.expects.said,
+        "scale": "" if file.expects is None else file.expects.name,
         "scale_off": _scale_off(file, examples),
     }
 
@@ -84,19 +85,22 @@ def _scale_off(file: "WeightsFile", examples: Examples) -> float | None:
     )
 
 
-def beginning_notes(facts: dict[str, Any]) -> list[str]:
-    """What a user should know when a run begins, in sentences."""
+def beginning_notes(facts: dict[str, Any], *, limit: float) -> list[str]:
+    """What a user should know when a run begins, in sentences.
+
+    Args:
+        facts: of `beginning_facts`.
+        limit: deviations from the expected scale from which on it is told.
+    """
     if not facts:
         return []
-    from nnlab.runs.weights.input_scale import SCALE_LIMIT
-
     fresh = f", {', '.join(facts['fresh'])} anew" if facts["fresh"] else ""
     notes = [f"begins from {facts['title']}: {facts['tensors']} tensors{fresh}"]
     if facts["unused"]:
         names = ", ".join(facts["unused"][:4])
         notes.append(f"not taken from {facts['title']}: {names}")
     off = facts["scale_off"]
-    if off is not None and off > SCALE_LIMIT:
+    if off is not None and off > limit:
         notes.append(
             f"the weights expect {facts['expects']}; the inputs differ from that by {off:.2g} "
             "deviations (data.scale)"
