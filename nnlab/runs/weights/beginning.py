@@ -4,17 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import ConfigError, NnlabError
 from nnlab.runs.folder.pointers import pointed_to
-from nnlab.runs.weights.find_weights import WeightsFile, find_weights
-from nnlab.runs.weights.input_scale import scale_difference
-from nnlab.runs.weights.match_weights import Matched, match_weights
 
+# What reads weights is imported where a config has `model.from`: most have none, and `nnlab check`
+# of such a config would wait for NumPy.
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
+    from nnlab.runs.weights.find_weights import WeightsFile
+    from nnlab.runs.weights.match_weights import Matched
 
 _ROWS = 64
 """Training rows on which the scale is compared."""
@@ -28,7 +27,7 @@ def with_first_weights(experiment: "Experiment", run: Path) -> "Experiment":
     return replace(experiment, first_weights=folder)
 
 
-def beginning_of(experiment: "Experiment") -> tuple[WeightsFile, Matched] | None:
+def beginning_of(experiment: "Experiment") -> "tuple[WeightsFile, Matched] | None":
     """The file that a network begins from, and what of it fits; None without `from`.
 
     Raises:
@@ -38,6 +37,9 @@ def beginning_of(experiment: "Experiment") -> tuple[WeightsFile, Matched] | None
     begin = model.begin
     if begin is None:
         return None
+    from nnlab.runs.weights.find_weights import find_weights
+    from nnlab.runs.weights.match_weights import match_weights
+
     key = next(name for name in ("weights", "run", "name") if getattr(begin, name) is not None)
     try:
         file = find_weights(begin, experiment.place)
@@ -69,8 +71,12 @@ def beginning_facts(experiment: "Experiment", examples: Examples) -> dict[str, A
     }
 
 
-def _scale_off(file: WeightsFile, examples: Examples) -> float | None:
+def _scale_off(file: "WeightsFile", examples: Examples) -> float | None:
     """How far the inputs are from the scale that the weights expect."""
+    import numpy as np
+
+    from nnlab.runs.weights.input_scale import scale_difference
+
     if file.expects is None or not isinstance(examples.inputs, np.ndarray):
         return None
     rows = examples.rows["train"][:_ROWS]
