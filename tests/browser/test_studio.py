@@ -272,6 +272,20 @@ def edge_of(page: Tab) -> Any:
     }""")
 
 
+def test_a_table_of_ones_own_is_handed_in(page: Tab, tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n % 7},{'yes' if n % 2 else 'no'}\n" for n in range(60))
+    (tmp_path / "my fruit.csv").write_text(f"width,height,ripe\n{rows}")
+    expect(page.page.locator("#data-says")).to_contain_text("140 training")
+    page.page.set_input_files("#own-table", tmp_path / "my fruit.csv")
+    # The first table of a server waits for pandas.
+    says = page.page.locator("#data-says")
+    expect(says).to_contain_text("2 classes: no, yes", timeout=120_000)
+    assert "kind: csv" in page.page.input_value("#yaml")
+    assert "# Two moons" in page.page.input_value("#yaml")
+    page.page.click("#undo")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
 def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab) -> None:
     page.page.select_option("#open-config", "lessons/xor_by_hand")
     box = page.page.locator("#pane-lesson")
