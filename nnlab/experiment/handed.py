@@ -189,6 +189,7 @@ def arrays_of(data: object) -> Held:
         framed.columns,
         gaps=framed.gaps,
         unlabelled=unlabelled,
+        remarks=framed.remarks,
     )
 
 

@@ -189,6 +189,41 @@ def test_a_run_of_whole_rows_says_which_value_is_missing(tmp_path: Path) -> None
         nnlab.predict(run, frame.assign(port=[None, *frame["port"][1:]]))
 
 
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        (
+            pd.Series(range(7, 67), name="user_id"),
+            "60 different whole numbers, taken for quantities",
+        ),
+        (
+            pd.Series([f"P {n}" for n in range(60)], name="new"),
+            "60 categories in 60 rows, an input",
+        ),
+        (pd.Series(["0,5", "1,0"] * 30, name="new"), "2 different words, such as '0,5', look like"),
+        (pd.Series(["a", "b"] * 30, name="new"), None),
+        (pd.Series([f"{n} kg" for n in range(60)], name="new", dtype="category"), None),
+    ],
+)
+def test_says_of_columns_what_it_says_of_those_in_files(
+    place: Place, column: pd.Series, says: str | None
+) -> None:
+    frame, target = some()
+    found = arrays_config((frame.assign(**{str(column.name): column}), target)).remarks(place)
+    assert len(found) == (1 if says else 0)
+    assert all(says in line for line in found if says)
+
+
+@pytest.mark.parametrize("cell", ["{} kg", "{},5", "2024-01-{:02}", "${}"])
+def test_refuses_words_that_look_like_numbers(cell: str) -> None:
+    frame, target = some()
+    words = pd.Series([cell.format(1 + n % 28) for n in range(60)])
+    with pytest.raises(
+        DataError, match=r"column 'new': .* look like (numbers|dates) .*make numbers"
+    ):
+        arrays_of((frame.assign(new=words), target))
+
+
 def test_arrays_and_lists_are_no_frames() -> None:
     for values in (np.ones((3, 2)), [[1, 2]], None, {"a": [1]}):
         assert not frames.is_frame(values)

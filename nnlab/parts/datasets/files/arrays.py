@@ -188,6 +188,7 @@ def held_of(
     *,
     gaps: "Mapping[str, Mapping[str, NDArray[np.bool_]]] | None" = None,
     unlabelled: "Mapping[str, NDArray[np.bool_]] | None" = None,
+    remarks: tuple[str, ...] = (),
 ) -> Held:
     """The arrays of some splits as one table.
 
@@ -196,6 +197,7 @@ def held_of(
         columns: what the inputs of a table are called, where they have names.
         gaps: by split and column, (N,) where a frame misses values; the same columns in each.
         unlabelled: by split, (N,) where it has no target.
+        remarks: what was taken that a user may not expect.
 
     Raises:
         ConfigError: the splits are not those that there are.
@@ -228,9 +230,8 @@ def held_of(
     where = _gaps_below(gaps or {}, [*ordered])
     found = [(unlabelled or {}).get(split, np.zeros(n, np.bool_)) for split, n in counts.items()]
     without = np.concatenate(found)
-    return Held(
-        inputs, np.concatenate(every), counts, columns, where, without if without.any() else None
-    )
+    lacking = without if without.any() else None
+    return Held(inputs, np.concatenate(every), counts, columns, where, lacking, remarks)
 
 
 def _gaps_below(
@@ -276,7 +277,7 @@ def without_gaps(held: Held, missing: GlobalPolicy | Mapping[str, Policy]) -> He
         columns=tuple(held.columns[place] for place in places),
         gaps={name: mask[kept] for name, mask in held.gaps.items() if name not in found.dropped},
         unlabelled=None,
-        remarks=found.remarks,
+        remarks=(*held.remarks, *found.remarks),
     )
 
 

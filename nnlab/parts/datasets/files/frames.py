@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
-from nnlab.parts.datasets.files.sheets.columns import NO_VALUE
-from nnlab.parts.datasets.files.sheets.notation import Notation
+from nnlab.parts.datasets.files.sheets.columns import FEW_WORDS, NO_VALUE
+from nnlab.parts.datasets.files.sheets.doubtful import number_remark
+from nnlab.parts.datasets.files.sheets.notation import Notation, looks_like
 
 
 class Framed(NamedTuple):
@@ -20,14 +21,16 @@ class Framed(NamedTuple):
         columns: the F names; words that are missing are a category, NO_VALUE, the last of theirs.
         gaps: by the frames' keys, then by the frame's column: (N,) where it has no value. Columns
             without any are left out.
+        remarks: what was taken that a user may not expect, a line each.
     """
 
     arrays: "dict[str, NDArray[Any]]"
     columns: tuple[str, ...]
     gaps: "dict[str, dict[str, NDArray[np.bool_]]]"
+    remarks: tuple[str, ...]
 
 
-class Cells(NamedTuple):
+class FrameCells(NamedTuple):
     """One column of a frame.
 
     Attributes:
@@ -71,9 +74,12 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
     parts: dict[str, list[NDArray[Any]]] = {key: [] for key in every}
     gaps: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in every}
     columns: list[str] = []
+    remarks: list[str] = []
     for name in names:
-        cells = _read([frame[name] for frame in every.values()], name)
+        series = [frame[name] for frame in every.values()]
+        cells = _read(series, name)
         categories = _categories(cells)
+        remarks += _doubts(name, cells, categories, meant=_are_categories(series))
         columns += [name] if categories is None else [f"{name}={c}" for c in categories]
         missing = any(one.gaps.any() for one in cells)
         for key, one in zip(every, cells, strict=True):
@@ -82,10 +88,55 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
             if missing:
                 gaps[key][name] = one.gaps
     arrays = {key: _joined(columns) for key, columns in parts.items()}
-    return Framed(arrays, tuple(columns), gaps)
+    return Framed(arrays, tuple(columns), gaps, tuple(remarks))
 
 
-def column_as_array(values: Any) -> Cells:
+def _are_categories(series: Sequence[Any]) -> bool:
+    """Whether a column's own type says that it holds categories."""
+    import narwhals as nw
+
+    return all(isinstance(one.dtype, nw.Categorical | nw.Enum) for one in series)
+
+
+def _doubts(
+    name: str, cells: Sequence[FrameCells], categories: list[str] | None, *, meant: bool
+) -> tuple[str, ...]:
+    """What is said of a column that may be meant otherwise, as of one in a csv file.
+
+    Args:
+        name: of the column.
+        cells: of all frames.
+        categories: what its words are; None for numbers.
+        meant: the column's type says that it holds categories.
+
+    Raises:
+        DataError: many different words look like numbers or dates.
+    """
+    rows = sum(len(one.values) for one in cells)
+    ways = f"X.drop(columns={name!r})"
+    category = f"X[{name!r}].astype('category')"
+    if categories is None:
+        values = np.concatenate([one.values for one in cells]).astype(np.float64)
+        said = number_remark(name, (), values, Notation(), f"{ways}, or {category}")
+        return (f"data: {said}",) if said else ()
+    if meant:
+        return ()
+    words = [word for word in categories if word != NO_VALUE]
+    if like := looks_like(words, name, Notation(), delimiter=","):
+        text = f"{len(words)} different words, such as {words[0]!r}, look like {like.what}"
+        if len(words) > FEW_WORDS or 2 * len(words) > rows:
+            raise DataError(
+                f"data: X: column {name!r}: {text} (make numbers of them, or {category})"
+            )
+        return (f"data: {name}: {text}, taken for categories",)
+    if len(words) > FEW_WORDS and 2 * len(words) >= rows:
+        return (
+            f"data: {name}: {len(words)} categories in {rows} rows, an input for each ({ways})",
+        )
+    return ()
+
+
+def column_as_array(values: Any) -> FrameCells:
     """Targets in a Series, or in a frame of one column or of several: (N,) or (N, K)."""
     if is_series(values):
         import narwhals as nw
@@ -94,14 +145,14 @@ def column_as_array(values: Any) -> Cells:
         (cells,) = _read([series], "y")
         if series.dtype.is_integer() and cells.gaps.any():
             # Floats stand there for the sake of the gaps alone, and classes are whole numbers.
-            return Cells(np.where(cells.gaps, 0, cells.values).astype(np.int64), cells.gaps)
+            return FrameCells(np.where(cells.gaps, 0, cells.values).astype(np.int64), cells.gaps)
         return cells
     frame = _frame(values)
     found = [column_as_array(frame[name].to_native()) for name in frame.columns]
     if len(found) == 1:
         return found[0]
     gaps = np.logical_or.reduce([one.gaps for one in found])
-    return Cells(np.stack([one.values for one in found], axis=1), gaps)
+    return FrameCells(np.stack([one.values for one in found], axis=1), gaps)
 
 
 def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
@@ -153,7 +204,7 @@ def _word_types() -> tuple[Any, ...]:
     return (nw.String, nw.Categorical, nw.Enum, nw.Object)
 
 
-def _read(series: Sequence[Any], name: str) -> list[Cells]:
+def _read(series: Sequence[Any], name: str) -> list[FrameCells]:
     """A column of all frames: numbers in all of them, or words.
 
     Raises:
@@ -176,7 +227,7 @@ def _read(series: Sequence[Any], name: str) -> list[Cells]:
     return [_words(*both) for both in zip(lists, nulls, strict=True)]
 
 
-def _numbers(series: Any) -> Cells:
+def _numbers(series: Any) -> FrameCells:
     """Numbers as they are stored; as float64 with NaN where one is missing."""
     import narwhals as nw
 
@@ -186,9 +237,9 @@ def _numbers(series: Any) -> Cells:
     return _with_gaps(array if array.dtype.kind in "buif" else array.astype(np.float64))
 
 
-def _with_gaps(values: "NDArray[Any]") -> Cells:
+def _with_gaps(values: "NDArray[Any]") -> FrameCells:
     missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), np.bool_)
-    return Cells(values, missing)
+    return FrameCells(values, missing)
 
 
 def _are_numbers(values: Sequence[object]) -> bool:
@@ -205,15 +256,15 @@ def _number(value: Any) -> float:
     return float("nan") if _is_nothing(value) else float(value)
 
 
-def _words(values: Sequence[object], nulls: Sequence[bool]) -> Cells:
+def _words(values: Sequence[object], nulls: Sequence[bool]) -> FrameCells:
     """Words; what stands for none in a csv file does so here."""
     texts = ["" if null else str(value) for value, null in zip(values, nulls, strict=True)]
     gaps = Notation().gaps(texts)
     words = ["" if gap else text for text, gap in zip(texts, gaps.tolist(), strict=True)]
-    return Cells(np.array(words, str), gaps)
+    return FrameCells(np.array(words, str), gaps)
 
 
-def _categories(cells: Sequence[Cells]) -> list[str] | None:
+def _categories(cells: Sequence[FrameCells]) -> list[str] | None:
     """What the words of a column are, NO_VALUE last where some miss; None for numbers."""
     if all(one.values.dtype.kind != "U" for one in cells):
         return None
@@ -221,7 +272,7 @@ def _categories(cells: Sequence[Cells]) -> list[str] | None:
     return [*found, NO_VALUE] if any(one.gaps.any() for one in cells) else found
 
 
-def _marks(cells: Cells, categories: Sequence[str], name: str) -> "NDArray[np.float32]":
+def _marks(cells: FrameCells, categories: Sequence[str], name: str) -> "NDArray[np.float32]":
     """(N, K) 0 and 1."""
     index = {category: place for place, category in enumerate(categories)}
     pairs = zip(map(str, cells.values.tolist()), cells.gaps.tolist(), strict=True)

@@ -23,7 +23,8 @@ from nnlab.parts.datasets.files.sheets.sheet import Sheet
 MOST_INPUTS = 10_000
 NO_VALUE = "(missing)"
 """What the category of cells without a value is called."""
-_FEW = 10
+FEW_WORDS = 10
+"""So many different words at most are categories whatever they look like."""
 _NAN = float("nan")
 _SHARE_OF_NAMES = 0.1
 
@@ -117,12 +118,14 @@ def read_column(sheet: Sheet, name: str, reader: Reader) -> Numbers | Categories
     like = looks_like(texts, name, notation, delimiter=reader.delimiter)
     different = len(set(texts))
     numeric = len(cells) - len(words) - int(sheet.gaps(name, notation).sum())
-    if not numeric and like and (different <= _FEW and 2 * different <= len(cells)):
+    if not numeric and like and (different <= FEW_WORDS and 2 * different <= len(cells)):
         said = f"{name}: {different} categories that look like {like.what}"
         return categories(sheet, name, notation)._replace(remark=f"{said} ({like.way})")
     if like and not might_miss(texts):
         raise DataError(_unlike(sheet, name, int(words[0]), like, different))
-    if numeric and (different <= _FEW or len(words) < _SHARE_OF_NAMES * (numeric + len(words))):
+    if numeric and (
+        different <= FEW_WORDS or len(words) < _SHARE_OF_NAMES * (numeric + len(words))
+    ):
         raise DataError(no_number(sheet, name, texts, int(words[0])))
     found = categories(sheet, name, notation)
     return found._replace(remark=_remark(found, name, numeric=numeric, words=len(words)))
@@ -209,7 +212,7 @@ def _remark(found: Categories, name: str, *, numeric: int, words: int) -> str:
     """Said of a column that has hardly a category twice, or numbers among its names."""
     rows, count = len(found.places), len(found.names)
     way = f"(columns: {{drop: [{named(name)}]}})"
-    if count > _FEW and 2 * count >= rows:
+    if count > FEW_WORDS and 2 * count >= rows:
         return f"{name}: {count} categories in {rows} rows, an input for each {way}"
     if alike := same_but_for_case(found.names):
         return f"{name}: {alike} are categories of their own"

@@ -19,7 +19,11 @@ _NAMES = re.compile(
 
 
 def number_remark(
-    name: str, cells: Sequence[str], values: "NDArray[np.float64]", notation: Notation
+    name: str,
+    cells: Sequence[str],
+    values: "NDArray[np.floating]",
+    notation: Notation,
+    ways: str = "",
 ) -> str:
     """What is said of a column that was read as numbers and may be something else; else empty.
 
@@ -28,8 +32,9 @@ def number_remark(
         cells: as they are written; none where that is not known.
         values: (N,) the numbers, NaN where there is none.
         notation: of the table.
+        ways: what leaves it out or makes categories of it; empty for those of a csv file.
     """
-    ways = f"columns: {{drop: [{named(name)}]}}, or {{categorical: [{named(name)}]}}"
+    ways = ways or f"columns: {{drop: [{named(name)}]}}, or {{categorical: [{named(name)}]}}"
     if first := [cell for cell in cells if _ZERO_FIRST.fullmatch(cell)]:
         count = f"{len(first):,} cells begin" if len(first) > 1 else "a cell begins"
         text = f"{count} with a 0 ({first[0]}), which numbers do not keep"
