@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from studio_serving import Served, npm_package, served
 
 import nnlab
+from nnlab.studio.drafts import draft_of
 from nnlab.studio.replay_page import write_replay_page
 
 pytestmark = pytest.mark.browser
@@ -270,6 +271,18 @@ def edge_of(page: Tab) -> Any:
             if (studio.network.edgeAt(at) && !studio.network.unitAt(at)) return at;
         }
     }""")
+
+
+def test_a_text_is_shared_as_a_command_and_opened_from_an_address(page: Tab) -> None:
+    page.page.click("#share")
+    status = page.page.locator("#status")
+    expect(status).to_contain_text("nnlab studio '#yaml=")
+    command = page.page.inner_text("#status").partition("nnlab studio ")[2]
+    assert draft_of(command.strip("'")).text == CONFIG
+    page.page.fill("#yaml", CONFIG.replace("tanh", "relu"))
+    expect(page.page.locator("#says")).to_contain_text("56 parameters")
+    page.page.evaluate("code => { location.hash = code; }", command.strip("'#"))
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
 
 
 def test_a_table_of_ones_own_is_handed_in(page: Tab, tmp_path: Path) -> None:

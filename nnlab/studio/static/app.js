@@ -17,6 +17,7 @@ import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
 import { PastRuns, compared, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
+import { sharing } from './share.js';
 import { ownTable } from './table.js';
 
 const canvas = (/** @type {string} */ id) => /** @type {HTMLCanvasElement} */ ($(id));
@@ -478,6 +479,8 @@ button('save').onclick = () => {
   make('a', { href: address, download: `${checked?.name ?? 'config'}.yaml` }).click();
   URL.revokeObjectURL(address);
 };
+
+sharing(button('share'), () => editor.text, (text) => editor.set(text, { keep: true, tell: true }), say);
 
 /** @type {HTMLInputElement} */ ($('moment')).oninput = ({ target }) => send({ do: 'seek', step: state.replay?.[Number(/** @type {HTMLInputElement} */ (target).value)] });
 
