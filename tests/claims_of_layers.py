@@ -30,15 +30,22 @@ def gradient_ratio(finding: Finding, records: Records) -> None:
         return
     found = re.search(r"weight, (\S+) over (\S+)", finding.quantity)
     assert found is not None
-    if finding.measured == 0.0:  # at a reading that is no full probe, whose lengths are recorded
-        lengths = [records.per_layer(line, "grad_norm").get(found[1]) for line in records.lines]
-        assert 0.0 in lengths
-        return
-    sizes = [records.per_layer(line, "grad_rms") for line in records.lines]
-    ratios = [
-        one[found[1]] / one[found[2]] for one in sizes if one.get(found[2]) and found[1] in one
-    ]
-    near_any(finding.measured, ratios)
+    first, last = found[1], found[2]
+    # Lengths are recorded at every reading, root mean squares at full probes: a probe has both,
+    # and with them the number of weights.
+    pairs = (
+        tuple(records.per_layer(probe, name) for name in ("grad_norm", "grad_rms"))
+        for probe in records.probed
+    )
+    norms, sizes = next(
+        (a, b) for a, b in pairs if all(one.get(n) for one in (a, b) for n in (first, last))
+    )
+    scale = norms[last] * sizes[first] / (sizes[last] * norms[first])
+    lengths = [records.per_layer(line, "grad_norm") for line in records.lines]
+    near_any(
+        finding.measured,
+        [one[first] / one[last] * scale for one in lengths if one.get(last) and first in one],
+    )
 
 
 def exploding_gradient(finding: Finding, records: Records) -> None:

@@ -391,6 +391,16 @@ class TestData:
         near = replace(far, silent=6.0)
         assert "targets_not_scaled" not in watch(facts_of(near, **curve), FALLING)
 
+    @pytest.mark.parametrize(
+        "output", [{"bias_init": {"kind": "constant", "value": 7.0}}, {"activation": "sigmoid"}]
+    )
+    def test_outputs_that_do_not_begin_at_0_are_not_said_to(self, output: dict[str, Any]) -> None:
+        curve = {"data": "function", "loss": "mse"}
+        model = {"kind": "mlp", "hidden": [8], "output": output}
+        far = replace(DATA_FACTS, counts=(), blind=5.0, silent=50.0)
+        found = watch(facts_of(far, **curve, model=model), FALLING)
+        assert "targets_not_scaled" not in found
+
     def test_constant_columns_are_named(self) -> None:
         found = watch(facts_of(replace(DATA_FACTS, constant=("age",), columns=5)), FALLING)
         assert "age" in found["constant_features"].meaning

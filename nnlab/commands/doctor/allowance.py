@@ -8,13 +8,16 @@ does what the share affords and names the rest.
 import sys
 from collections.abc import Callable
 from math import inf
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import final
 
 SHARE = 0.15
 """Of the training's seconds; reading the run and its data counts, starting Python does not."""
 _MORE = 5.0
 """Seconds beyond what was agreed to that are no new question."""
+
+_ENOUGH = 0.05
+"""Seconds of work that tell how busy the machine is."""
 
 Ask = Callable[[str], bool]
 
@@ -39,6 +42,7 @@ class Allowance:
         self._limit = inf if whole else SHARE * training
         self._began = perf_counter()
         self._waited = 0.0
+        self._worked = process_time()
 
     @property
     def spent(self) -> float:
@@ -60,12 +64,18 @@ class Allowance:
 
         Args:
             what: a noun, as in "a look at all rows".
-            seconds: that it takes, as far as that is known.
+            seconds: that it takes on an idle core, as far as that is known.
         """
+        seconds *= self._crowd()
         if seconds <= self.left or (self._ask is not None and self._agreed(what, seconds)):
             return True
         self.skipped.append((what, seconds))
         return False
+
+    def _crowd(self) -> float:
+        """How many times as long work takes as on an idle machine, as it did so far."""
+        worked = process_time() - self._worked
+        return max(1.0, self.spent / worked) if worked > _ENOUGH else 1.0
 
     def _agreed(self, what: str, seconds: float) -> bool:
         assert self._ask is not None

@@ -116,7 +116,8 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
     if data is None or not data.blind or not data.silent or not facts.followed:
         return None
     ratio = data.silent / data.blind
-    far = ratio > facts.limits.initial_loss
+    bias = getattr(facts.config.model.output.bias_init, "kind", "zeros")
+    far = ratio > facts.limits.initial_loss and bias == "zeros"  # else outputs begin elsewhere
     large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
     if facts.experiment.shape.task != "regression" or not (far or large):
         return None
