@@ -10,9 +10,10 @@ from nnlab.runs.explaining.maximize import maximize_outputs
 def test_of_a_linear_network_it_is_the_weights_direction() -> None:
     """max w.x + b within ||x - x0|| <= r is at x0 + r w / ||w||, and is w.x0 + b + r ||w||."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5)).double()
+    linear = nn.Linear(12, 5)
+    network = nn.Sequential(nn.Flatten(), linear).double()
     baseline = torch.randn(1, 3, 2, 2, dtype=torch.float64)
-    weight = network[1].weight.detach()
+    weight = linear.weight.detach()
     found = maximize_outputs(network, torch.arange(5), baseline=baseline, radius=2.5)
     direction = weight / weight.norm(dim=1, keepdim=True)
     expected = baseline + 2.5 * direction.view(5, 3, 2, 2)
