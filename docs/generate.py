@@ -62,6 +62,7 @@ LESSONS_ABOUT = {
     ),
     "What it has learned": (
         *("learning_curve", "random_labels", "overfitting", "double_descent", "convolution"),
+        "transfer",
     ),
     "How it remembers": ("latch", "adding", "clipping", "window"),
     "How it forecasts and writes": ("naive_forecast", "horizon", "spelling"),

@@ -4,48 +4,18 @@ Everything is read anew from metrics.jsonl, with NumPy. To add one: a function n
 finding, which fails where the numbers contradict it.
 """
 
-import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import claims_of_data
+import claims_of_layers
+import claims_of_sequences
+import claims_of_settings
 import numpy as np
+from claims_records import Records, number_after
 
 from nnlab.core.finding import Finding
-
-
-@dataclass(frozen=True)
-class Records:
-    """A run as its folder has it."""
-
-    folder: Path
-    lines: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, folder: Path) -> "Records":
-        text = (folder / "metrics.jsonl").read_text()
-        return cls(folder, [json.loads(line) for line in text.splitlines()])
-
-    def curve(self, key: str, split: str = "train") -> np.ndarray:
-        """(T, 2) steps and values, without step 0."""
-        found = [
-            (one["step"], one[key])
-            for one in self.lines
-            if one["split"] == split and one["step"] and one.get(key) is not None
-        ]
-        return np.array(found, float).reshape(-1, 2)
-
-    def values(self, prefix: str) -> np.ndarray:
-        """Every number whose key begins so."""
-        every = (v for one in self.lines for k, v in one.items() if k.startswith(f"{prefix}/"))
-        return np.array([v for v in every if v is not None], float)
-
-    @property
-    def rows(self) -> dict[str, int]:
-        sizes: dict[str, int] = json.loads((self.folder / "data.json").read_text())["sizes"]
-        return sizes
 
 
 def slope(curve: np.ndarray) -> tuple[float, float]:
@@ -63,12 +33,6 @@ def does_not_fall(records: Records) -> None:
     curve = records.curve("loss")
     fall, t = slope(curve)
     assert fall < 0.05 * abs(curve[-1, 1]) or t < 6.0, (fall, t)
-
-
-def number_after(text: str, words: str) -> float:
-    found = re.search(re.escape(words) + r"\s*([-+0-9.e]+)", text)
-    assert found is not None, (text, words)
-    return float(found[1].rstrip("."))
 
 
 def loss_not_decreasing(finding: Finding, records: Records) -> None:
@@ -140,6 +104,11 @@ def among(prefix: str) -> Callable[[Finding, Records], None]:
 
 
 def poor_initialization(finding: Finding, records: Records) -> None:
+    if finding.quantity.startswith("length of the first weights"):
+        lengths = records.per_layer(records.probed[0], "weight_norm")
+        assert finding.layer is not None
+        assert lengths[finding.layer] == min(lengths.values())
+        return
     first = next(one["loss"] for one in records.lines if one["split"] == "train")
     assert np.isclose(number_after(finding.meaning, "begins at"), first, rtol=0.01)
     guess = number_after(finding.meaning, "guess without looking has")
@@ -152,11 +121,26 @@ def divergence(_: Finding, records: Records) -> None:
     finite = [loss for loss in losses if loss is not None]
     broken = any(value is None for one in records.lines for value in one.values())
     # Weights of a million are no better, however finite: no reading of theirs may be there.
-    status = json.loads((records.folder / "summary.json").read_text())["status"]
+    status = records.summary["status"]
     assert broken or status == "diverged" or finite[-1] > 1e3 * finite[0]
 
 
+def tried(finding: Finding, records: Records) -> None:
+    """What the run itself had, in the sentence on a trial, is one of its own readings."""
+    told = re.search(r"validation (\w+) \S+ and loss \S+ instead of (\S+) and loss (\S+?)[:;,]?$|"
+                     r"instead of a run that", finding.tried.partition(": no ")[0])  # fmt: skip
+    if told is None or told[1] is None:
+        return
+    score, loss = records.curve(told[1], "validation"), records.curve("loss", "validation")
+    assert f"{float(told[2]):.3g}" in {f"{value:.3g}" for value in score[:, 1]}, told[0]
+    assert f"{float(told[3]):.3g}" in {f"{value:.3g}" for value in loss[:, 1]}, told[0]
+
+
 CLAIMS: dict[str, Callable[[Finding, Records], None]] = {
+    **claims_of_data.CLAIMS,
+    **claims_of_layers.CLAIMS,
+    **claims_of_sequences.CLAIMS,
+    **claims_of_settings.CLAIMS,
     "dead_units": among("dead_units"),
     "divergence": divergence,
     "learning_rate_too_high": learning_rate_too_high,
@@ -177,8 +161,8 @@ def hold_claims(folder: Path, findings: "list[Finding] | tuple[Finding, ...]") -
     for finding in findings:
         try:
             assert 0 <= finding.since <= last + 1
-            if finding.name in CLAIMS:
-                CLAIMS[finding.name](finding, records)
+            CLAIMS[finding.name](finding, records)
+            tried(finding, records)
         except AssertionError as error:
             wrong.append(f"{folder.name}: {finding.line}: {error}")
     return wrong

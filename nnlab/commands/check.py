@@ -11,7 +11,6 @@ from nnlab.comparison.comparison import SettledComparison, settle_source
 from nnlab.config.loading import read_text
 from nnlab.core.errors import ConfigError, DataError, NnlabError
 from nnlab.experiment.experiment import Experiment
-from nnlab.runs.weights.beginning import beginning_of
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
 
@@ -59,7 +58,10 @@ def _check_one(source: str, overrides: Sequence[str], style: Literal["text", "gi
         shown = text.file
         settled = settle_source(text, overrides)
         for experiment in settled.experiments.values():
-            beginning_of(experiment)
+            if experiment.config.model.begin is not None:
+                from nnlab.runs.weights.beginning import beginning_of
+
+                beginning_of(experiment)
         options.show_text(f"{shown}: ok ({describe_experiments(settled)})")
         for remark in _remarks(settled):
             options.tell(f"{shown}: {remark}")

@@ -32,6 +32,7 @@ FindingName = Literal[
     "epsilon_too_large",
     "exploding_gradient",
     "exploding_through_time",
+    "forgetting",
     "frozen_layers",
     "group_rate_too_high",
     "l1_too_large",
@@ -57,6 +58,7 @@ FindingName = Literal[
     "post_norm_without_warmup",
     "rows_in_order",
     "saturation",
+    "scale_differs_from_weights",
     "schedule_ends_too_early",
     "softmax_twice",
     "state_not_carried",
@@ -159,5 +161,11 @@ class DiagnoseConfig(Config, frozen=True):
     """Standard errors that both allow for: in 2 of 100 a chance does more."""
     outlying: PositiveFloat = 1e3
     """Largest number of a training row, over the median of the rows: no row of the same kind."""
+    weights_scale: PositiveFloat = 0.5
+    """Deviations that inputs may be from the scale that first weights from elsewhere expect; two
+    halves of the same data differ by hundredths, 0..1 in place of ImageNet's scale by two."""
+    forgotten: _Share = 0.3
+    """Of what the source of the first weights knew of its own data, beyond a blind guess, so much
+    is gone. McCloskey & Cohen 1989; French 1999."""
     batch_norm_rows: PositiveInt = 4
     """Fewer values than this for the statistics of a batch. Wu & He 2018, arXiv:1803.08494."""

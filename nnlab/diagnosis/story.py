@@ -36,6 +36,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "distribution_shift": ("overfitting", "no_better_than_baseline"),
     "data_not_scaled": (*_SLOW, *_ALL, "batch_norm_with_tiny_batches"),
     "targets_not_scaled": (*_SLOW, *_ALL),
+    "scale_differs_from_weights": (*_SLOW, *_ALL, "data_not_scaled", "forgetting"),
     "l2_too_large": _HELD,
     "l1_too_large": _HELD,
     "weight_decay_too_large": _HELD,

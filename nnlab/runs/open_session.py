@@ -117,7 +117,7 @@ def _begins(
         before = folders.read_env(folder)
         return {"weights": before["weights"]} if "weights" in before else {}
     facts = beginning_facts(experiment, examples)
-    for note in beginning_notes(facts):
+    for note in beginning_notes(facts, limit=experiment.config.diagnose.weights_scale):
         view.note(note)
     return {"weights": facts}
 

@@ -272,6 +272,23 @@ def edge_of(page: Tab) -> Any:
     }""")
 
 
+def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab) -> None:
+    page.page.select_option("#open-config", "lessons/xor_by_hand")
+    box = page.page.locator("#pane-lesson")
+    expect(box).to_contain_text("Your prediction, first")
+    train = box.locator("button.train").first
+    expect(train).to_be_disabled()
+    expect(box).not_to_contain_text("Observe")
+    page.page.fill("#prediction", "none of them")
+    train.click()
+    expect(page.page.locator("#prediction")).to_have_attribute("readonly", "")
+    expect(box).to_contain_text("Observe")
+    expect(page.page.locator("#prediction")).to_have_value("none of them")
+    page.page.select_option("#open-config", index=0)
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+    expect(page.page.locator("#lesson")).to_be_hidden()
+
+
 def test_a_run_is_opened_from_the_menu_and_another_laid_behind(page: Tab) -> None:
     begun(page)
     page.page.click("#epoch")

@@ -228,7 +228,7 @@ class _Chain:
         return example_loss(self.layers, self.loss, last_state(self.steps, self.x), self.y)
 
     def moved(self, name: str, index: int, by: float) -> "_Chain":
-        """The same with one entry of one parameter moved."""
+        """The layers with one entry of one parameter moved."""
         layer, _, part = name.rpartition(".")
 
         def changed(one: Steps | Dense) -> dict[str, _Floats]:

@@ -50,7 +50,7 @@ def steps_backward_lines(one: StepsPass) -> list[str]:
 
 
 def steps_plain(one: StepsPass) -> dict[str, Any]:
-    """The same as JSON."""
+    """What a recurrent layer did step by step, as JSON."""
     return {
         "name": one.layer.name,
         **{part: getattr(one, part).tolist() for part in ("z", "h", "above", "delta")},

@@ -18,6 +18,7 @@ from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
 from nnlab.diagnosis.checks.label_noise import label_noise_finding, suspect_labels
 from nnlab.diagnosis.checks.signal import per_weight
+from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.evidence.survey.survey import survey_seconds
@@ -25,10 +26,12 @@ from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.runs.building.build import source_of
+from nnlab.runs.finished.forgetting import with_forgotten
 from nnlab.runs.finished.reopen import restore_with_step
 from nnlab.runs.folder.checkpoint import newest_checkpoint
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
+from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.observers.findings import facts_of
 from nnlab.runs.observers.network_facts import (
@@ -138,9 +141,13 @@ def _facts(folder: Path, opened: Reopened, allowance: Allowance) -> Facts:
     """What is known of the run beside its readings; of all its rows where that is affordable."""
     experiment, examples, record = opened.experiment, opened.examples, record_of(folder)
     if examples is None:
-        return Facts(experiment, None, record, missing=opened.missing)
-    doubles = allowance.affords("a look at all rows", survey_seconds(examples))
-    return facts_of(experiment, examples, doubles=doubles, record=record)
+        facts = Facts(experiment, None, record, missing=opened.missing)
+    else:
+        doubles = allowance.affords("a look at all rows", survey_seconds(examples))
+        facts = facts_of(experiment, examples, doubles=doubles, record=record)
+    if (begun := begun_of(read_env(folder))) is not None:
+        facts.begun = with_forgotten(begun, folder, experiment)
+    return facts
 
 
 def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:

@@ -56,9 +56,7 @@ def predict_files(
         DataError: a file cannot be read, or does not fit the run.
         CheckpointError: the run has no sound checkpoint.
     """
-    if is_comparison(run):
-        some = [f"{run.parent.name}/{run.name}/{member.name}" for member in members_of(run)[:3]]
-        raise ConfigError(f"{run}: is a comparison (name one of its runs: {', '.join(some)}, ...)")
+    _refuse_comparison(run)
     for file in files:
         _refuse_irregular(file)
     from nnlab.runs.finished.predict import open_predictor
@@ -71,9 +69,7 @@ def predict_files(
     if isinstance(data, TextLikeConfig):
         predict_texts(predictor, files, wanted, asked, told=told, write=write, note=note)
         return
-    if predictor.experiment.shape.places:
-        text = f"{data.kind} has an answer at every step, which no file gives"
-        raise ConfigError(f"{run}: {text} (nnlab eval scores its test split)")
+    _refuse_places(run, predictor)
     tally = Tally(wanted)
     rows = max(1, _ROWS // predictor.batch) * predictor.batch
     for piece, numbered in _pieces(files, data, wanted, rows, note):
@@ -84,6 +80,19 @@ def predict_files(
         write(told(list(prediction_records(piece, found, wanted, asked, places=numbered))))
     if tally.said:
         note(tally.said)
+
+
+def _refuse_comparison(run: Path) -> None:
+    if is_comparison(run):
+        some = [f"{run.parent.name}/{run.name}/{member.name}" for member in members_of(run)[:3]]
+        raise ConfigError(f"{run}: is a comparison (name one of its runs: {', '.join(some)}, ...)")
+
+
+def _refuse_places(run: Path, predictor: "Predictor") -> None:
+    experiment = predictor.experiment
+    if experiment.shape.places:
+        text = f"{experiment.config.data.kind} has an answer at every step, which no file gives"
+        raise ConfigError(f"{run}: {text} (nnlab eval scores its test split)")
 
 
 def _refuse_irregular(file: Path) -> None:

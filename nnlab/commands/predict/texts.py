@@ -1,6 +1,6 @@
 """Texts for a prediction: how likely each token is after those before it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import exp, log
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from nnlab.parts.datasets.sequences.text import TextLikeConfig
 from nnlab.parts.datasets.sequences.tokens import Vocabulary
 
 if TYPE_CHECKING:
-    from nnlab.runs.finished.predict import Predictor
+    from nnlab.runs.finished.predict import Prediction, Predictor
 
 _LEAST = 1e-45
 """No probability is told below it: what a network holds for impossible has an end."""
@@ -52,25 +52,37 @@ def predict_texts(
     tally, cost, count = Tally(wanted), 0.0, 0
     for file in files:
         tokens = _tokens_of(file, vocabulary)
-        names = [wanted.classes[token] for token in tokens.tolist()]
-        for start in range(0, len(tokens) - 1, data.window * predictor.batch):
-            end = min(start + data.window * predictor.batch, len(tokens) - 1)
-            # What pads the last window comes behind all that is asked: nothing sees it.
-            padded = np.zeros(-(-(end - start) // data.window) * data.window, np.int64)
-            padded[: end - start] = tokens[start:end]
-            whole = predictor(padded.reshape(-1, data.window))
-            places = tuple((file, place) for place in range(start + 1, end + 1))
-            piece = Piece(places, padded, tuple(names[start + 1 : end + 1]))
+        for piece, whole in _pieces_of(file, tokens, predictor, wanted, data.window):
             tally.add(piece, whole)
             write(told(list(prediction_records(piece, whole, wanted, asked))))
             if whole.probabilities is not None:
-                own = whole.probabilities[np.arange(end - start), tokens[start + 1 : end + 1]]
+                begin, size = piece.places[0][1], len(piece.places)
+                own = whole.probabilities[np.arange(size), tokens[begin : begin + size]]
                 cost -= float(np.log(np.maximum(own, _LEAST)).sum())
-                count += end - start
+                count += size
     if tally.said:
         mean = cost / max(count, 1)
         bits = f"; {mean / log(2.0):.4g} bits a token, perplexity {exp(min(mean, 700.0)):.4g}"
         note(tally.said + (bits if count else ""))
+
+
+def _pieces_of(
+    file: Path,
+    tokens: "NDArray[np.int64]",
+    predictor: "Predictor",
+    wanted: Wanted,
+    window: int,
+) -> "Iterator[tuple[Piece, Prediction]]":
+    """A batch of windows after the other: each token after the first, and what was expected."""
+    names = [wanted.classes[token] for token in tokens.tolist()]
+    for start in range(0, len(tokens) - 1, window * predictor.batch):
+        end = min(start + window * predictor.batch, len(tokens) - 1)
+        # What pads the last window comes behind all that is asked: nothing sees it.
+        padded = np.zeros(-(-(end - start) // window) * window, np.int64)
+        padded[: end - start] = tokens[start:end]
+        places = tuple((file, place) for place in range(start + 1, end + 1))
+        piece = Piece(places, padded, tuple(names[start + 1 : end + 1]))
+        yield piece, predictor(padded.reshape(-1, window))
 
 
 def _tokens_of(file: Path, vocabulary: Vocabulary) -> "NDArray[np.int64]":

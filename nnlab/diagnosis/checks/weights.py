@@ -191,7 +191,65 @@ def batch_norm_rows(_: History, facts: Facts) -> Finding | None:
     )
 
 
+def scale_differs_from_weights(_: History, facts: Facts) -> Finding | None:
+    """Inputs in another scale than that in which the first weights were trained."""
+    begun, limit = facts.begun, facts.limits.weights_scale
+    if begun is None or begun.scale_off is None or begun.scale_off <= limit:
+        return None
+    known = begun.scale and begun.scale != facts.config.data.scale
+    return Finding(
+        name="scale_differs_from_weights",
+        level="warning",
+        layer=facts.layers[0].name if facts.layers else None,
+        measured=begun.scale_off,
+        quantity="root mean square of inputs less those in the expected scale, in deviations",
+        limit=limit,
+        since=0,
+        meaning=f"the weights of {begun.title} expect {begun.expects}, and the inputs are others: "
+        "what their layers have learned to find does not look so here",
+        remedy=(f"data.scale={begun.scale}",) if known else (),
+        source="Yosinski et al. 2014, arXiv:1411.1792",
+    )
+
+
+def forgetting(_: History, facts: Facts) -> Finding | None:
+    """The layers that were taken over tell next to nothing of the data they came from any more."""
+    begun = facts.begun
+    found = None if begun is None else begun.forgotten
+    if begun is None or found is None or found.share < facts.limits.forgotten:
+        return None
+    rate = facts.config.optimizer.lr / 10.0
+    return Finding(
+        name="forgetting",
+        level="note",
+        layer=None,
+        measured=found.share,
+        quantity=f"of what the source knew of its own data ({found.score} {found.before:.3g}, "
+        f"{found.after:.3g} with these layers)",
+        limit=facts.limits.forgotten,
+        since=0,
+        meaning=f"training went so far from the weights of {begun.title} that they are of no use "
+        "there any more: what was learned before is overwritten, not added to",
+        remedy=(f"optimizer.lr={rate:.3g}",),
+        source="McCloskey & Cohen 1989; French 1999, doi:10.1016/S1364-6613(99)01294-2",
+    )
+
+
+def _began_elsewhere(_: History, facts: Facts) -> str | None:
+    return None if facts.begun is not None else ""
+
+
+def _source_asked(_: History, facts: Facts) -> str | None:
+    if facts.begun is None or facts.config.model.begin is None:
+        return ""
+    if facts.begun.forgotten is not None:
+        return None
+    return "the run that the weights came from was not asked, or is not at hand"
+
+
 WEIGHT_CHECKS = (
+    Check("scale_differs_from_weights", scale_differs_from_weights, unable=_began_elsewhere),
+    Check("forgetting", forgetting, at_end=True, unable=_source_asked),
     Check("symmetric_units", symmetric_units, unable=needs_updates),
     Check("poor_initialization", poor_initialization, ("outlier_rows",)),
     Check("batch_norm_with_tiny_batches", batch_norm_rows),

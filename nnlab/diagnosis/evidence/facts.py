@@ -8,6 +8,7 @@ from typing import NamedTuple, final
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.core.contracts import SATURATED, Shape, Split, flat_plans
 from nnlab.core.lazy import NDArray, np
+from nnlab.diagnosis.evidence.begun import Begun
 from nnlab.diagnosis.evidence.survey.far_values import FarValues
 from nnlab.diagnosis.evidence.survey.split_shift import NearDoubles, Shift
 from nnlab.diagnosis.evidence.survey.telling_columns import TellingColumn
@@ -238,6 +239,8 @@ class Facts:
         """Of hidden layers with units that are copies; None as long as nobody has looked."""
         self.outputs_are_shares: bool | None = None
         """Whether what the network puts out sums to 1; None as long as nobody has looked."""
+        self.begun: Begun | None = None
+        """Where first weights came from, if from elsewhere, as far as somebody has looked."""
         self.place_losses: NDArray[np.float32] | None = None
         """(N, T) of N validation windows at each of T places; None as long as nobody has looked, or
         where an example has one answer."""

@@ -15,13 +15,17 @@ from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
 from nnlab.display.pictures.judged import ConfusionMatrix, Judgement, Reliability, WorstMistakes
 from nnlab.display.pictures.learning_curve import LearningCurve
-from nnlab.display.pictures.sequences import KINDS as SEQUENCES
+from nnlab.display.pictures.sequences.through_time import Gates, GradientThroughTime
+from nnlab.display.pictures.sequences.told import Forecast, NextTokens
 
 KINDS: tuple[type[Picture], ...] = (
     DecisionBoundary,
     FittedFunction,
     Descent,
-    *SEQUENCES,
+    GradientThroughTime,
+    Gates,
+    NextTokens,
+    Forecast,
     LearningCurve,
     GradientByDepth,
     HiddenSpace,

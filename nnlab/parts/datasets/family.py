@@ -73,8 +73,9 @@ class DataConfig(Kind, frozen=True):
     standard, unless classes are learned, points on a plane, or something of the config is written
     in the targets' own unit: the output's activation or bias, the loss, `min_delta`."""
     view: View = "image"
-    """How images are shown: as they are, or as a sequence, for recurrent networks: row by row or
-    pixel by pixel. Le et al. 2015, arXiv:1504.00941, section 4.2."""
+    """How examples are shown: as they are, or as a sequence, for recurrent networks: images row by
+    row or pixel by pixel (Le et al. 2015, arXiv:1504.00941, section 4.2); time: the columns of a
+    table are steps of one number, the first column first."""
     limit: Limit = None
     exclude: str | None = None
     """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
@@ -233,8 +234,9 @@ class DataConfig(Kind, frozen=True):
             inputs,
             rows["train"],
             peak=table.source.peak,
-            by_column=self.form(place) == "table",
-            over_time=self.form(place) == "series",
+            by_column=self.form(place) == "table" and self.view != "time",
+            # One scale for all steps; where float32 needed a base of each, each has its own.
+            over_time=self.form(place) == "series" or (self.view == "time" and base is None),
             base=base,
         )
         target_scale = None
@@ -363,7 +365,9 @@ class DataConfig(Kind, frozen=True):
                     "(use a count or a fraction)"
                 )
         form = self.form(place)
-        if self.view != "image":
+        if self.view == "time" and form != "table":
+            wrong.append(f"data.view: time is for the columns of a table, {self.kind} has none")
+        elif self.view not in ("image", "time"):
             if form != "images":
                 wrong.append(f"data.view: {self.view} is for images, {self.kind} has none")
             if self._scale(place) not in ("none", "unit"):

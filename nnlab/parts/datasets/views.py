@@ -1,4 +1,4 @@
-"""Images as sequences: row by row, or pixel by pixel."""
+"""Examples as sequences: images row by row or pixel by pixel, a table's columns as steps."""
 
 from dataclasses import replace
 from typing import Literal
@@ -8,31 +8,44 @@ from nnlab.core.errors import DataError
 from nnlab.core.lazy import np
 from nnlab.parts.datasets.tables import Table, TableSource
 
-View = Literal["image", "rows", "pixels"]
+View = Literal["image", "rows", "pixels", "time"]
 
 
 def viewed_shape(inputs: Shape, view: View) -> Shape:
-    """(C, H, W) as it is, as H rows (H, C W), or as pixels (H W, C)."""
+    """(C, H, W) as H rows (H, C W) or pixels (H W, C); (F,) columns as steps (F, 1)."""
+    if view == "time":
+        return (*inputs, 1)
+    if view == "image":
+        return inputs
     channels, height, width = inputs
     if view == "rows":
         return (height, channels * width)
-    return (height * width, channels) if view == "pixels" else inputs
+    return (height * width, channels)
 
 
 def viewed_source(source: TableSource, view: View) -> TableSource:
-    """What a source of images holds, as it is seen."""
-    return source if view == "image" else replace(source, inputs=viewed_shape(source.inputs, view))
+    """What a source holds, as it is seen: the steps of a sequence have no names of columns."""
+    if view == "image":
+        return source
+    return replace(source, inputs=viewed_shape(source.inputs, view), columns=())
 
 
 def viewed_table(table: Table, view: View) -> Table:
-    """A table of images (N, C, H, W) as it is seen, from the first row of the image to the last.
+    """A table as it is seen: images (N, C, H, W) from the first row to the last; columns (N, F).
 
     Raises:
-        DataError: the images are read one by one.
+        DataError: the images are read one by one; a column misses values.
     """
     if view == "image":
         return table
     images = table.inputs
+    if view == "time":
+        assert isinstance(images, np.ndarray)
+        if table.gaps and np.isnan(images).any():
+            text = "a step has no value, and the mean of its column is not what was there"
+            raise DataError(f"data.view: time: {text} (fill it in the file; data.missing: refuse)")
+        source = viewed_source(table.source, view)
+        return replace(table, source=source, inputs=images[..., None], gaps=False)
     if not isinstance(images, np.ndarray):
         raise DataError("data.view: images that are read one by one stay images (view: image)")
     # A row of a color image is its pixels one after the other, each with its channels.

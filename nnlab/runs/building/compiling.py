@@ -18,9 +18,6 @@ from nnlab.core.package import FOLDER
 from nnlab.core.signals import CutShort
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.optimizers.family import At, OptimizerConfig
-from nnlab.training.compiled.building import build_surroundings
-from nnlab.training.compiled.cache import StepCache
-from nnlab.training.compiled.step import CompiledStep
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.step import Step
 
@@ -62,6 +59,10 @@ def compile_step(
             step, updated=updated, numbers=numbers, batch_size=experiment.batch_size
         )
         return captured, ""
+    # Here, not at the head: most short runs are eager, and start without what builds steps.
+    from nnlab.training.compiled.cache import StepCache
+    from nnlab.training.compiled.step import CompiledStep
+
     made = CompiledStep(
         step,
         updated=updated,
@@ -110,6 +111,8 @@ STEP_ROOMS = ("core", "training", "parts", "models", "rules", "runs/building")
 
 def recipe(experiment: Experiment, examples: Examples, threads: int) -> str:
     """A name for all that decides what is recorded: config, data, the code that records it."""
+    from nnlab.training.compiled.building import build_surroundings
+
     config = experiment.config
     tree = config.model_dump(mode="json")
     tree["train"] = {k: v for k, v in tree["train"].items() if k not in FREE_IN_TRAIN}
@@ -159,6 +162,10 @@ def code_digest() -> str:
 
 def compile_facts(step: Step) -> dict[str, Any]:
     """Of a compiled step that is ready {cached, seconds}, as `Summary` holds them; else {}."""
+    if isinstance(step, EagerStep):
+        return {}
+    from nnlab.training.compiled.step import CompiledStep
+
     if not isinstance(step, CompiledStep) or step.built is None:
         return {}
     return {"cached": step.cached, "seconds": step.built.seconds}

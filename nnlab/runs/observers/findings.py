@@ -10,6 +10,7 @@ from nnlab.core.contracts import Event, Examples, Stopped
 from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
 from nnlab.core.sums import SUM_KEY, json_is_sound, seal_json
+from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
@@ -17,6 +18,7 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of
+from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.observers.network_facts import look_at_outputs, look_at_places, look_at_weights
 
@@ -38,6 +40,7 @@ class Examiner:
         told = read_findings(session.folder) if session.found else []
         session.findings.extend(told)
         self._facts = facts_of(session.experiment, session.examples)
+        self._facts.begun = begun_of(read_env(session.folder))
         self._watcher = Watcher(self._facts, told=told)
         if session.found:
             self._watcher.recall(_before(session.folder / "metrics.jsonl", session.progress.step))

@@ -1,14 +1,12 @@
 """The pictures of a run while it trains: collected between two updates, drawn elsewhere."""
 
 from collections.abc import Callable, Iterable
-from typing import Self, final
+from typing import TYPE_CHECKING, Self, final
 
 import torch
 
 from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
-from nnlab.display.pictures import JUDGEMENTS, KINDS
 from nnlab.display.pictures.family import Moment, Picture, Scene, thin_rows
-from nnlab.display.pictures.painter import Painter
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import source_of
@@ -16,10 +14,13 @@ from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.probing import TIME_ROWS, loss_of_last_answers, probe_rows
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.observers.distributions import Distributions
-from nnlab.runs.observers.judged import class_pr_curves, judge_split
-from nnlab.runs.observers.samples import Samples
 from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
+
+# The pictures themselves are imported where they are asked for: a run takes none unless told to.
+if TYPE_CHECKING:
+    from nnlab.display.pictures.painter import Painter
+    from nnlab.runs.observers.samples import Samples
 
 
 def scene_of(
@@ -46,6 +47,8 @@ def scene_of(
 
 def pictures_of(scene: Scene) -> list[Picture]:
     """Those that fit the run."""
+    from nnlab.display.pictures import KINDS
+
     return [kind(scene) for kind in KINDS if kind.fits(scene.experiment)]
 
 
@@ -75,9 +78,8 @@ class Gallery:
         self._pictures_due, self._histograms_due = pace.pictures, pace.histograms
         self._pictures = pictures_of(scene) if pace.pictures.ever else []
         self._distributions = _distributions(scene) if pace.histograms.ever else None
-        written = pace.pictures.ever and Samples.fits(scene)
-        self._samples = Samples(scene) if written else None
-        self._painter = Painter(board.record, warn) if self._pictures else None
+        self._samples = _samples(scene) if pace.pictures.ever else None
+        self._painter = _painter(board, warn) if self._pictures else None
         self._taken = self._counted = -1
         self._turn = 0
         self._now = Moment(0, 0.0)
@@ -130,6 +132,9 @@ class Gallery:
         scene = self._scene
         if self._painter is None or "validation" not in scene.experiment.shape.sizes:
             return
+        from nnlab.display.pictures import JUDGEMENTS
+        from nnlab.runs.observers.judged import class_pr_curves, judge_split
+
         found = judge_split(
             scene.experiment, scene.examples, scene.forward, scene.source, "validation"
         )
@@ -150,6 +155,18 @@ class Gallery:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(at_once=kind is not None)
+
+
+def _painter(board: TensorBoard, warn: Callable[[str], None]) -> "Painter":
+    from nnlab.display.pictures.painter import Painter
+
+    return Painter(board.record, warn)
+
+
+def _samples(scene: Scene) -> "Samples | None":
+    from nnlab.runs.observers.samples import Samples
+
+    return Samples(scene) if Samples.fits(scene) else None
 
 
 def _distributions(scene: Scene) -> Distributions:

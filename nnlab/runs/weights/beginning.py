@@ -4,17 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import ConfigError, NnlabError
 from nnlab.runs.folder.pointers import pointed_to
-from nnlab.runs.weights.find_weights import WeightsFile, find_weights
-from nnlab.runs.weights.input_scale import SCALE_LIMIT, scale_difference
-from nnlab.runs.weights.match_weights import Matched, match_weights
 
+# What reads weights is imported where a config has `model.from`: most have none, and `nnlab check`
+# of such a config would wait for NumPy.
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
+    from nnlab.runs.weights.find_weights import WeightsFile
+    from nnlab.runs.weights.match_weights import Matched
 
 _ROWS = 64
 """Training rows on which the scale is compared."""
@@ -28,7 +27,7 @@ def with_first_weights(experiment: "Experiment", run: Path) -> "Experiment":
     return replace(experiment, first_weights=folder)
 
 
-def beginning_of(experiment: "Experiment") -> tuple[WeightsFile, Matched] | None:
+def beginning_of(experiment: "Experiment") -> "tuple[WeightsFile, Matched] | None":
     """The file that a network begins from, and what of it fits; None without `from`.
 
     Raises:
@@ -38,6 +37,9 @@ def beginning_of(experiment: "Experiment") -> tuple[WeightsFile, Matched] | None
     begin = model.begin
     if begin is None:
         return None
+    from nnlab.runs.weights.find_weights import find_weights
+    from nnlab.runs.weights.match_weights import match_weights
+
     key = next(name for name in ("weights", "run", "name") if getattr(begin, name) is not None)
     try:
         file = find_weights(begin, experiment.place)
@@ -64,12 +66,17 @@ def beginning_facts(experiment: "Experiment", examples: Examples) -> dict[str, A
         "fresh": list(matched.fresh),
         "unused": list(matched.unused[:20]),
         "expects": None if file.expects is None else file.expects.said,
+        "scale": "" if file.expects is None else file.expects.name,
         "scale_off": _scale_off(file, examples),
     }
 
 
-def _scale_off(file: WeightsFile, examples: Examples) -> float | None:
+def _scale_off(file: "WeightsFile", examples: Examples) -> float | None:
     """How far the inputs are from the scale that the weights expect."""
+    import numpy as np
+
+    from nnlab.runs.weights.input_scale import scale_difference
+
     if file.expects is None or not isinstance(examples.inputs, np.ndarray):
         return None
     rows = examples.rows["train"][:_ROWS]
@@ -78,8 +85,13 @@ def _scale_off(file: WeightsFile, examples: Examples) -> float | None:
     )
 
 
-def beginning_notes(facts: dict[str, Any]) -> list[str]:
-    """What a user should know when a run begins, in sentences."""
+def beginning_notes(facts: dict[str, Any], *, limit: float) -> list[str]:
+    """What a user should know when a run begins, in sentences.
+
+    Args:
+        facts: of `beginning_facts`.
+        limit: deviations from the expected scale from which on it is told.
+    """
     if not facts:
         return []
     fresh = f", {', '.join(facts['fresh'])} anew" if facts["fresh"] else ""
@@ -88,7 +100,7 @@ def beginning_notes(facts: dict[str, Any]) -> list[str]:
         names = ", ".join(facts["unused"][:4])
         notes.append(f"not taken from {facts['title']}: {names}")
     off = facts["scale_off"]
-    if off is not None and off > SCALE_LIMIT:
+    if off is not None and off > limit:
         notes.append(
             f"the weights expect {facts['expects']}; the inputs differ from that by {off:.2g} "
             "deviations (data.scale)"

@@ -75,6 +75,8 @@ def find_weights(begin: BeginConfig, place: Place) -> WeightsFile:
 
 
 def _of_run(text: str, place: Place) -> WeightsFile:
+    from nnlab.runs.folder.folder import begun_config
+
     there = place.folder / text
     run = there if (there / "summary.json").is_file() else find_run(text)
     if is_comparison(run):
@@ -87,8 +89,9 @@ def _of_run(text: str, place: Place) -> WeightsFile:
     head = read_head(folder / MODEL_FILE)
     expects: ExpectedScale | None = None
     with suppress(NnlabError):
-        known = read_data(run)
-        expects = scale_of_run(known["shift"], known["factor"])
+        known, config = read_data(run), begun_config(run)
+        name = "" if config is None else config.data.scale
+        expects = scale_of_run(known["shift"], known["factor"], name)
     shapes = {name.removeprefix(_PREFIX): shape for name, shape in head.shapes.items()}
     numbers = {name.removeprefix(_PREFIX): kind for name, kind in head.numbers.items()}
     prefix = _PREFIX if any(name.startswith(_PREFIX) for name in head.shapes) else ""

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SCALE_LIMIT = 0.5
-"""So many deviations what is seen may differ from what is expected; two halves of the same data
-differ by hundredths, 0..1 in place of ImageNet's scale by two."""
+from nnlab.parts.datasets.scaling import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 
 class ExpectedScale(NamedTuple):
@@ -19,11 +17,13 @@ class ExpectedScale(NamedTuple):
         shift: broadcastable to (N, *shape), in units of the stored rows.
         factor: as `shift`.
         said: in words.
+        name: as `data.scale` says it; empty where it has no name.
     """
 
     shift: "NDArray[np.float64]"
     factor: "NDArray[np.float64]"
     said: str
+    name: str = ""
 
 
 def scale_of_metadata(metadata: Mapping[str, str]) -> ExpectedScale | None:
@@ -43,15 +43,18 @@ def _of_moments(mean: Any, std: Any) -> ExpectedScale:
     numbers = ", ".join(f"{value:g}" for value in centre.ravel())
     widths = ", ".join(f"{value:g}" for value in spread.ravel())
     said = f"pixels from 0 to 1, less ({numbers}), over ({widths})"
-    return ExpectedScale(centre * 255.0, 1.0 / (255.0 * spread), said)
+    known = tuple(centre.ravel()), tuple(spread.ravel())
+    names = {(IMAGENET_MEAN, IMAGENET_DEVIATION): "imagenet", ((0.0,) * 3, (1.0,) * 3): "unit"}
+    return ExpectedScale(centre * 255.0, 1.0 / (255.0 * spread), said, names.get(known, ""))
 
 
-def scale_of_run(shift: Any, factor: Any) -> ExpectedScale:
+def scale_of_run(shift: Any, factor: Any, name: str = "") -> ExpectedScale:
     """That of the data of a run, from its data.json."""
     low, by = np.asarray(shift, np.float64), np.asarray(factor, np.float64)
     some = by.ravel()
     said = f"(stored - {np.ravel(low)[0]:.4g}) * {some[0]:.4g}"
-    return ExpectedScale(low, by, said if some.size == 1 else f"{said}, ... for each channel")
+    said = said if some.size == 1 else f"{said}, ... for each place"
+    return ExpectedScale(low, by, said, name)
 
 
 def scale_difference(

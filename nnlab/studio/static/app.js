@@ -6,11 +6,13 @@ import { Build, columns } from './build.js';
 import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
+import { define } from './defined.js';
 import { Editor } from './editor.js';
 import { WorkedExample } from './example.js';
 import { Fork, editWeight } from './fork.js';
 import { Waiting, decode } from './frame.js';
 import { Gradients } from './gradients.js';
+import { Lesson } from './lesson.js';
 import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
 import { PastRuns, compared, readingsTable } from './runs.js';
@@ -46,6 +48,11 @@ const editor = new Editor(
 
 const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
 
+const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
+  if (rows.length) pin();
+  state.variant = variant;
+  send({ ...beginning(), playing: true });
+});
 const fork = new Fork($('pane-fork'), (wish) => goOn(wish));
 
 /**
@@ -132,6 +139,7 @@ const HEAR = {
   begin(event) {
     state.replay = event.replay ? [] : null;
     begin(true);
+    if (!event.replay) lesson.begin();
     say(event.warm ? '' : 'Starting a training process: the first time this takes some seconds …');
   },
   /** What it goes on from stays in the axes. */
@@ -179,6 +187,7 @@ const HEAR = {
     announce(`Training is over: ${event.status}.`);
   },
   over() {
+    lesson.over();
     state.replay = null;
     if (!$('findings').children.length) $('healthy').textContent = 'Nothing was found wrong with this run.';
     Object.assign(state, { running: false, playing: false });
@@ -387,6 +396,7 @@ function onChecked(found) {
   checked = found;
   build.update(found);
   fork.update(found);
+  lesson.update(found);
   controls();
   $('variants').hidden = !(found.variants?.length);
   if (found.variants?.length) variants(found.variants);
@@ -477,23 +487,6 @@ new PastRuns(open, /** @type {HTMLSelectElement} */ ($('behind')), (found) => {
   $('compared').replaceChildren(...compared(found, rows, state.score, state.step));
   draw();
 });
-
-/**
- * Opens what a number is.
- * @param {string} key
- */
-async function define(key) {
-  const found = await ask(`/api/definition?key=${encodeURIComponent(key)}`);
-  if (!found) return;
-  $('definition-title').textContent = found.title;
-  /** @type {HTMLElement[]} */
-  const parts = [make('p', { textContent: found.text })];
-  if (found.formula) parts.push(make('pre', { textContent: found.formula }));
-  if (found.unit) parts.push(make('p', { class: 'about', textContent: `Unit: ${found.unit}` }));
-  if (found.source) parts.push(make('p', { class: 'about', textContent: `Source: ${found.source}` }));
-  $('definition-body').replaceChildren(...parts);
-  /** @type {HTMLDialogElement} */ ($('definition')).showModal();
-}
 
 /** The table behind the curves, made when it is opened. */
 const details = /** @type {HTMLDetailsElement} */ ($('readings').closest('details'));

@@ -10,7 +10,7 @@
  * @typedef {{columns: Column[], pictures: PictureAbout[], inputs: number[], names: string[], classes: string[], task: string, sizes: Record<string, number>, loss: string, score: string | null, optimizer: string, seed: number, refusal: string}} Scene
  * @typedef {{name: string, kind: string, path: (string | number)[], inputs: number[], output: number[], parameters: number, note: string}} Plan
  * @typedef {{line: number | null, column: number | null, text: string, fix?: {says: string, text: string}}} Mistake
- * @typedef {{ok: boolean, says?: string, plans?: Plan[], mistakes?: Mistake[], tree?: any, variants?: string[], seeds?: number[], remarks?: string[], inputs?: number[], names?: string[], classes?: string[], task?: string, name?: string, seed?: number}} Checked
+ * @typedef {{ok: boolean, says?: string, plans?: Plan[], mistakes?: Mistake[], tree?: any, variants?: string[], seeds?: number[], remarks?: string[], inputs?: number[], names?: string[], classes?: string[], task?: string, name?: string, seed?: number, sizes?: Record<string, number>, lesson?: import('./lesson.js').Parts}} Checked
  * @typedef {{kind: string, step: number, epoch: number, split: string, values: Record<string, number | null>}} Reading
  * @typedef {{running: boolean, playing: boolean, rate: number, step: number}} State
  */

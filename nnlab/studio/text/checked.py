@@ -8,6 +8,7 @@ from typing import Any
 
 from nnlab.commands.check import describe_experiments
 from nnlab.comparison.comparison import SettledComparison, settle_source
+from nnlab.comparison.lesson import lesson_of
 from nnlab.config.loading import Text
 from nnlab.config.yaml import parse_yaml
 from nnlab.core.contracts import Plan
@@ -38,6 +39,9 @@ def check_text(text: Text, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
         found = {"ok": False, "mistakes": [_mistake(line, text, overrides) for line in lines]}
     else:
         found = {"ok": True, **_described(settled)}
+    if lesson := lesson_of(text.text):
+        # Each part begins with its name.
+        found["lesson"] = {name: said.removeprefix(name).strip() for name, said in lesson.items()}
     with suppress(NnlabError):
         found["tree"] = parse_yaml(text.text, file=text.file).tree
     return {**found, "milliseconds": 1000 * (perf_counter() - began)}

@@ -21,7 +21,8 @@ from nnlab.display.pictures.filters import FirstWeights, mosaic
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace, principal, turn
 from nnlab.display.pictures.learning_curve import LearningCurve
-from nnlab.display.pictures.sequences import Forecast, Gates, GradientThroughTime, NextTokens
+from nnlab.display.pictures.sequences.through_time import Gates, GradientThroughTime
+from nnlab.display.pictures.sequences.told import Forecast, NextTokens
 from nnlab.experiment.settle import settle
 from nnlab.runs.observers.gallery import pictures_of, scene_of
 from nnlab.runs.observers.samples import Samples

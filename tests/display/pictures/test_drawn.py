@@ -12,6 +12,7 @@ import pytest
 import torch
 from building import make
 from PIL import Image
+from test_attention_pictures import IMAGES
 from test_collected import CNN, COPY, DIGITS, MOONS, POINT, SINC, SUNSPOTS, seeing, titles
 
 from nnlab.display.pictures import KINDS
@@ -24,7 +25,7 @@ NOW = Moment(100, 2.5)
 
 
 def sections_of(title: str) -> dict[str, Any]:
-    every = (MOONS, SINC, CNN, POINT, COPY, SUNSPOTS)
+    every = (MOONS, SINC, CNN, POINT, COPY, SUNSPOTS, IMAGES)
     return next(sections for sections in every if title in titles(sections))
 
 
@@ -38,7 +39,7 @@ def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
     assert len(set(image.convert("L").tobytes())) > 10  # something is drawn
     with torch.no_grad():
         for parameter in made.built.network.parameters():
-            parameter.mul_(-1.7)
+            parameter.mul_(-1.7).add_(0.2)  # cosines know no factor
     from nnlab.core.contracts import Reading
 
     values = {"x": 0.5, "y": 0.3, "loss": 0.1, **dict.fromkeys(picture.scene.norms, 0.01)}

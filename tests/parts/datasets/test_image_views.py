@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.config.loading import place_for
+from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import ConfigError
 from nnlab.parts.datasets.downloads.bundled import DigitsConfig, IrisConfig
 from nnlab.parts.datasets.tables import Table, TableSource
 from nnlab.parts.datasets.views import View, viewed_shape, viewed_table
+from nnlab.runs.run import train
 
 PLACE = place_for(Path.cwd())
 
@@ -49,3 +50,47 @@ def test_a_step_holds_all_channels_of_its_pixels(view: View) -> None:
 def test_what_cannot_be_seen_so_is_refused(config: Any, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         config.describe(PLACE)
+
+
+class TestColumnsAsSteps:
+    """Of a csv file and of arrays, in the order in which they stand there."""
+
+    @pytest.fixture
+    def table(self) -> np.ndarray:
+        return np.random.default_rng(1).normal(3.0, 2.0, (40, 6)).astype(np.float32)
+
+    @pytest.fixture(params=["csv", "npz"])
+    def data(
+        self, request: pytest.FixtureRequest, table: np.ndarray, tmp_path: Path
+    ) -> dict[str, Any]:
+        labels = np.arange(40) % 2
+        if request.param == "npz":
+            np.savez(tmp_path / "a.npz", inputs=table, targets=labels)
+            return {"kind": "npz", "path": str(tmp_path / "a.npz")}
+        lines = [
+            ",".join([*map(repr, map(float, row)), "ab"[label]])
+            for row, label in zip(table, labels, strict=True)
+        ]
+        (tmp_path / "a.csv").write_text("\n".join(["a,b,c,d,e,f,y", *lines]) + "\n")
+        return {"kind": "csv", "path": str(tmp_path / "a.csv"), "target": "y"}
+
+    def test_are_a_sequence_of_one_number(self, data: dict[str, Any], table: np.ndarray) -> None:
+        config = load_config({"data": {**data, "view": "time"}, "model": {"kind": "rnn"}})
+        found = config.data.load(PLACE)
+        assert config.data.describe(PLACE) == found.shape
+        assert found.shape.inputs == (6, 1)
+        assert np.allclose(np.asarray(found.inputs)[:, :, 0], table)
+        # One scale for all steps: a step that is larger stays larger.
+        assert found.shift.size == found.factor.size == 1
+        train = table[found.rows["train"]].astype(np.float64)
+        assert float(found.shift.item()) == pytest.approx(train.mean(), rel=1e-5)
+        assert float(found.factor.item()) == pytest.approx(1.0 / train.std(), rel=1e-5)
+
+    def test_train_a_recurrent_network(self, data: dict[str, Any], tmp_path: Path) -> None:
+        config = {"data": {**data, "view": "time"}, "model": {"kind": "gru", "units": 4},
+                  "train": {"steps": 5, "compile": "off"}}  # fmt: skip
+        assert train(config, run_dir=tmp_path / "run").status == "completed"
+
+    def test_are_refused_of_images(self) -> None:
+        with pytest.raises(ConfigError, match="time is for the columns of a table"):
+            DigitsConfig(view="time").describe(PLACE)

@@ -4,8 +4,12 @@ Copies, because importing scikit-learn to read 200 kB takes a second, and where 
 is its own affair. `test_bundled.py` holds every number to what scikit-learn itself loads.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
@@ -66,14 +70,37 @@ class DigitsConfig(_BundledConfig, frozen=True):
         peak=16,
     )
     kind: Literal["digits"] = "digits"
+    classes: tuple[Annotated[int, Field(ge=0, le=9)], ...] = ()
+    """The digits that are taken, two or more; none is all."""
+
+    @field_validator("classes")
+    @classmethod
+    def _several(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value and (len(value) < 2 or len({*value}) < len(value)):
+            raise PydanticCustomError("value", "needs two digits or more, each once")
+        return value
 
     def form(self, place: Place) -> Form:
         return "images"
 
+    def source(self, place: Place) -> TableSource:
+        return self.read(place).source if self.classes else self.known
+
     def read(self, place: Place) -> Table:
         found = _numbers("digits.csv.gz")
+        digits = found[:, -1].astype(np.int64)
+        source, chosen = self.known, np.ones(len(digits), bool)
+        if self.classes:
+            chosen = np.isin(digits, self.classes)
+            digits = np.searchsorted(sorted(self.classes), digits)
+            source = replace(
+                source,
+                outputs=len(self.classes),
+                classes=tuple(map(str, sorted(self.classes))),
+                pool=int(chosen.sum()),
+            )
         images = found[:, :-1].astype(np.uint8).reshape(-1, 1, 8, 8)
-        return Table(self.known, images, found[:, -1].astype(np.int64))
+        return Table(source, images[chosen], digits[chosen])
 
 
 @final

@@ -1,15 +1,9 @@
-"""Pictures of sequences: the gradient through time, gates, next tokens, forecasts."""
+"""What is told of a sequence: the likeliest next tokens, a forecast."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.lazy import NDArray, Tensor, np, torch
-from nnlab.display.pictures.depth import APART
-from nnlab.display.pictures.drawing import (
-    axes_of,
-    class_color,
-    log_y_axis,
-    moment_color,
-)
+from nnlab.display.pictures.drawing import axes_of
 from nnlab.display.pictures.family import (
     Arrays,
     Picture,
@@ -19,165 +13,17 @@ from nnlab.display.pictures.family import (
     text_array,
     thin_rows,
 )
+from nnlab.display.pictures.sequences.token_names import name_steps, short_token
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
 
-_MOST_STEPS = 40
-"""So many steps of a text have room for their tokens under the axis."""
 _LIKELIEST, _PLACES = 5, 16
 """So many tokens are shown at so many places."""
 _ALONG = 80
 """So many windows of a series that follow each other are shown where each tells one step."""
 _BANDS = (0.05, 0.25, 0.75, 0.95)
 """Shares of the errors that the edges of the bands leave below them."""
-
-
-@final
-class GradientThroughTime(Picture):
-    """The gradient of a recurrent layer's state at each step, at several moments."""
-
-    title: ClassVar[str] = "gradient through time"
-    about: ClassVar[str] = (
-        "The length of the gradient of the state by the loss of the last step, at each step of the "
-        "sequence, on a logarithmic axis: a line that falls to the left is a gradient that "
-        "vanishes through time, one that rises one that explodes. Pale: the beginning of the run, "
-        "dark: now; dashed: the other recurrent layers now. Bengio et al. 1994."
-    )
-
-    def __init__(self, scene: Scene) -> None:
-        super().__init__(scene)
-        self._kept: list[NDArray[np.float64]] = []
-        self._asked = self._next = 0
-
-    @classmethod
-    def fits(cls, experiment: "Experiment") -> bool:
-        return bool(experiment.design.layers.recurrent) and experiment.config.rule.optimized
-
-    def collect(self, *, grid: int | None = None) -> Arrays | None:
-        if self.scene.last_loss is None:
-            return None
-        from nnlab.training.probes.through_time import gradient_by_step
-
-        layers = self.scene.experiment.design.layers
-        names = [layers.seen[key].layer for key in layers.recurrent]
-        found = gradient_by_step(self.scene.network, names, self.scene.last_loss)
-        norms = np.stack([copy_to_host(found[name]) for name in names])
-        earlier = np.array(self._kept).reshape(len(self._kept), norms.shape[1])
-        # Moments that are further and further apart, as those of the gradient by depth.
-        if self._asked >= self._next:
-            self._kept.append(norms[0])
-            self._next = int(APART * max(1, self._asked))
-        self._asked += 1
-        return {"norms": norms, "earlier": earlier, "layers": text_array(names)}
-
-    @staticmethod
-    def draw(figure: Any, arrays: Arrays) -> None:
-        axes = axes_of(figure)
-        norms, earlier, names = arrays["norms"], arrays["earlier"], arrays["layers"].tolist()
-        steps = np.arange(1, norms.shape[1] + 1)
-        positive = [np.where(line > 0, line, np.nan) for line in (*earlier, *norms)]
-        for number, line in enumerate(positive[: len(earlier)]):
-            axes.plot(steps, line, lw=1.0, color=moment_color(number, len(earlier) + 1))
-        for number, line in enumerate(positive[len(earlier) :]):
-            style = {"color": moment_color(1, 2)} if number == 0 else {"ls": "--"}
-            axes.plot(steps, line, lw=1.8, label=names[number], **style)
-        drawn = np.concatenate(positive)
-        drawn = drawn[np.isfinite(drawn)]
-        if drawn.size:
-            log_y_axis(axes, float(drawn.min()), float(drawn.max()))
-        axes.set_xlabel("step of the sequence", fontsize=8)
-        axes.set_title("gradient of the state", fontsize=8, loc="left")
-        axes.grid(alpha=0.25)
-        axes.legend(fontsize=7)
-
-
-@final
-class Gates(Picture):
-    """How far the gates of the first recurrent layer are open along one example."""
-
-    title: ClassVar[str] = "gates"
-    about: ClassVar[str] = (
-        "Above: how far each gate of the first recurrent layer is open at each step of one "
-        "validation example, the mean of its units; below: the gate that keeps the state (the "
-        "forget gate of an LSTM, the update gate of a GRU), unit by unit, those that keep it "
-        "longest on top. Dark: open, the state stays. Karpathy et al. 2015, arXiv:1506.02078."
-    )
-
-    def __init__(self, scene: Scene) -> None:
-        super().__init__(scene)
-        layers = scene.experiment.design.layers
-        self._layer = next(
-            layers.seen[key].layer for key, k in layers.recurrent.items() if k in _KEEPS
-        )
-        self._keeps = next(_KEEPS[k] for k in layers.recurrent.values() if k in _KEEPS)
-        self._inputs: Tensor | None = None
-
-    @classmethod
-    def fits(cls, experiment: "Experiment") -> bool:
-        return any(kind in _KEEPS for kind in experiment.design.layers.recurrent.values())
-
-    def still(self) -> Arrays:
-        return {"tokens": text_array(_tokens_of(self.scene, self._seen()[0]))}
-
-    def _seen(self) -> "Tensor":
-        if self._inputs is None:
-            self._inputs = self.scene.source.gather(thin_rows(self.scene.probe, 1)).inputs
-        return self._inputs
-
-    def collect(self, *, grid: int | None = None) -> Arrays:
-        from nnlab.training.probes.through_time import gates_by_step
-
-        inputs, scene = self._seen(), self.scene
-        found = gates_by_step(scene.network, self._layer, lambda: scene.outputs(inputs))
-        opened = {gate: copy_to_host(shares[0][:_MOST_STEPS]) for gate, shares in found.items()}
-        keeps = opened[self._keeps]
-        return {
-            "gates": text_array([*opened]),
-            "means": np.stack([shares.mean(axis=1) for shares in opened.values()]),
-            "units": keeps[:, np.argsort(-keeps.mean(axis=0), kind="stable")].T,
-            "keeps": text_array([self._keeps]),
-        }
-
-    @staticmethod
-    def draw(figure: Any, arrays: Arrays) -> None:
-        means, units, tokens = arrays["means"], arrays["units"], arrays["tokens"].tolist()
-        steps = np.arange(means.shape[1])
-        above = figure.add_axes((0.14, 0.58, 0.82, 0.34))
-        for number, gate in enumerate(arrays["gates"].tolist()):
-            above.plot(steps, means[number], lw=1.5, color=class_color(number), label=gate)
-        above.set(xlim=(-0.5, len(steps) - 0.5), ylim=(0.0, 1.0))
-        above.set_title("open, mean of the units", fontsize=8, loc="left")
-        above.tick_params(labelsize=7, labelbottom=False)
-        above.grid(alpha=0.25)
-        above.legend(fontsize=6, ncols=3)
-        below = figure.add_axes((0.14, 0.13, 0.82, 0.4))
-        below.imshow(units, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-        below.set_ylabel(f"units, {arrays['keeps'][0]} gate", fontsize=7)
-        below.tick_params(labelsize=7)
-        _name_steps(below, tokens, len(steps))
-
-
-_KEEPS = {"lstm": "forget", "gru": "update"}
-"""The gate of a layer that lets its state stay."""
-
-
-def _tokens_of(scene: Scene, inputs: "Tensor") -> list[str]:
-    """The names of the tokens of one example (T,), as far as they have room; none of numbers."""
-    shape = scene.experiment.shape
-    if not shape.tokens or len(shape.classes) != shape.tokens:
-        return []
-    return [_short(shape.classes[int(token)]) for token in inputs[:_MOST_STEPS]]
-
-
-def _name_steps(axes: Any, tokens: list[str], steps: int) -> None:
-    """Writes tokens under the steps of an axis, or that these are steps."""
-    if tokens:
-        shown = tokens[:steps]
-        upright = max(map(len, shown)) > 2
-        axes.set_xticks(range(len(shown)), shown, fontsize=6, rotation=90 if upright else 0)
-    else:
-        axes.set_xlabel("step of the sequence", fontsize=8)
 
 
 @final
@@ -197,7 +43,7 @@ class NextTokens(Picture):
         self._targets = copy_to_host(batch.targets[-_PLACES:]).astype(np.int64)
         names = scene.experiment.shape.classes
         shown = batch.inputs[0][-_PLACES:].tolist()
-        self._still = {"shown": text_array([_short(names[token]) for token in shown])}
+        self._still = {"shown": text_array([short_token(names[token]) for token in shown])}
 
     @classmethod
     def fits(cls, experiment: "Experiment") -> bool:
@@ -218,7 +64,7 @@ class NextTokens(Picture):
             return None
         order = np.argsort(-found, axis=1, kind="stable")[:, :_LIKELIEST]
         names = self.scene.experiment.shape.classes
-        words = [_short(names[token]) for token in order.ravel()]
+        words = [short_token(names[token]) for token in order.ravel()]
         return {
             "shares": np.take_along_axis(found, order, axis=1),
             "tokens": text_array(words).reshape(order.shape),
@@ -240,14 +86,9 @@ class NextTokens(Picture):
                 if right[place, rank]
                 else None,
             )  # fmt: skip
-        _name_steps(axes, arrays["shown"].tolist(), len(shares))
+        name_steps(axes, arrays["shown"].tolist(), len(shares))
         axes.set_yticks(range(shares.shape[1]), [str(n + 1) for n in range(shares.shape[1])])
         axes.set_title("likeliest next token", fontsize=8, loc="left")
-
-
-def _short(token: str) -> str:
-    """A token as it has room in a cell."""
-    return {"space": "_", "newline": "\\n", "tab": "\\t"}.get(token, token[:6])
 
 
 @final
@@ -346,6 +187,3 @@ class Forecast(Picture):
         axes.set_xlabel("step of the series", fontsize=8)
         axes.grid(alpha=0.25)
         axes.legend(fontsize=7)
-
-
-KINDS: tuple[type[Picture], ...] = (GradientThroughTime, Gates, NextTokens, Forecast)

@@ -1,0 +1,1 @@
+"""Pictures of runs that learn from sequences."""

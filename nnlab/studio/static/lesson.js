@@ -1,0 +1,72 @@
+/** A lesson: its question, a prediction that is locked when training begins, then what one observes. */
+
+/** @import { Checked } from './types.js' */
+
+import { make } from './dom.js';
+
+/** @typedef {Record<'Question' | 'Predict' | 'Observe' | 'Change next', string>} Parts */
+
+export class Lesson {
+  /**
+   * @param {HTMLElement} section
+   * @param {HTMLElement} box
+   * @param {(variant: string | null) => void} train
+   */
+  constructor(section, box, train) {
+    this.section = section;
+    this.box = box;
+    this.train = train;
+    this.key = '';
+    this.prediction = make('textarea', { id: 'prediction', rows: 2, placeholder: 'a number, a variant, or a sentence', oninput: () => this.draw(false) });
+    this.begun = this.told = false;
+  }
+
+  /** @param {Checked} found */
+  update({ lesson, variants }) {
+    this.parts = lesson;
+    this.section.hidden = !lesson;
+    if (!lesson) return;
+    if (this.key !== lesson.Question) {
+      this.key = lesson.Question;
+      this.prediction.value = sessionStorage.getItem(`prediction ${this.key}`) ?? '';
+      this.begun = this.told = false;
+    }
+    this.variants = variants ?? [];
+    this.draw();
+  }
+
+  /** Training has begun: the prediction stands. */
+  begin() {
+    if (!this.parts || this.begun) return;
+    this.begun = true;
+    sessionStorage.setItem(`prediction ${this.key}`, this.prediction.value);
+    this.draw();
+  }
+
+  /** A run has ended: what one observes may be read. */
+  over() {
+    if (!this.parts || !this.begun) return;
+    this.told = true;
+    this.draw();
+  }
+
+  /** @param {boolean} anew */
+  draw(anew = true) {
+    const { parts, begun, told } = this;
+    if (!parts) return;
+    for (const each of this.box.querySelectorAll('button.train')) /** @type {HTMLButtonElement} */ (each).disabled = !this.prediction.value.trim();
+    if (!anew) return;
+    this.prediction.readOnly = begun;
+    const part = (/** @type {keyof Parts} */ name) => (parts[name] ? [make('h3', { textContent: name }), make('p', { textContent: parts[name] })] : []);
+    const names = this.variants?.length ? this.variants : [null];
+    const buttons = names.map((variant) => make('button', { type: 'button', class: 'train', disabled: !this.prediction.value.trim(), textContent: variant ? `Train ${variant}` : 'Train', onclick: () => this.train(variant) }));
+    this.box.replaceChildren(
+      ...part('Question'),
+      ...part('Predict'),
+      make('label', { for: 'prediction', textContent: begun ? 'You predicted' : 'Your prediction, first' }),
+      this.prediction,
+      make('p', { class: 'buttons' }, ...buttons, ...(begun && !told ? [make('button', { type: 'button', class: 'quiet', textContent: 'I have seen enough', onclick: () => this.over() })] : [])),
+      ...(told ? [...part('Observe'), ...part('Change next')] : []),
+    );
+  }
+}
