@@ -61,7 +61,7 @@ _WORDS: dict[Any, str] = {
 
 
 class Described(NamedTuple):
-    """A field as `menu` shows it."""
+    """A field of a kind as `nnlab menu` shows it."""
 
     name: str
     type: str

@@ -25,7 +25,7 @@ _PATHS = ("file", "path", "root")
 
 
 class Text(NamedTuple):
-    """A config as written."""
+    """A config as it was written, before anything in it is understood."""
 
     text: str
     file: str

@@ -72,7 +72,7 @@ class RunConfig(ComparisonConfig, frozen=True):
     _origins: Origins = PrivateAttr(default_factory=lambda: Origins("config", {}, {}))
 
     def seed_of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
-        """The seed of one purpose."""
+        """The seed, 0 or more, of one purpose: its own where it has one, else that of the run."""
         return self.seed.of(purpose) if isinstance(self.seed, SeedConfig) else self.seed
 
     def seeded(self, seed: int) -> Self:

@@ -41,7 +41,7 @@ class SeedConfig(Config, frozen=True):
     dropout: Seed | None = None
 
     def of(self, purpose: Literal["init", "order", "augment", "dropout"]) -> int:
-        """The seed of one purpose."""
+        """The seed, 0 or more, of one purpose: its own where it has one, else `all`."""
         own = getattr(self, purpose)
         return self.all if own is None else own
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from nnlab.core.finding import LEVELS, Finding
 
-_SIGNAL = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient",
-           "vanishing_through_time", "exploding_through_time")  # fmt: skip
+_SIGNAL = ("dead_units", "saturation", "vanishing_gradient", "exploding_gradient")
+_TIME = ("vanishing_through_time", "exploding_through_time")
+"""Ratios of gradients within a layer: how large the targets are has no part in them."""
 _STUCK = ("loss_not_decreasing", "underfitting", "no_better_than_baseline", "naive_forecast")
 _RATE = ("learning_rate_too_high", "learning_rate_too_low", "update_ratio_off")
 _ALL = (*_SIGNAL, *_STUCK, *_RATE, "divergence", "poor_initialization", "symmetric_units")
@@ -20,21 +21,29 @@ _SHORT = ("learning_rate_too_low", "update_ratio_off", "vanishing_gradient",
           "vanishing_through_time",
           "poor_initialization", *_STUCK)  # fmt: skip
 """What follows from updates that are too short or too few."""
-_LONG = (*_SIGNAL, *_STUCK, "learning_rate_too_high", "update_ratio_off", "divergence",
+_LONG = (*_SIGNAL, *_TIME, *_STUCK, "learning_rate_too_high", "update_ratio_off", "divergence",
          "overfitting", "poor_initialization")  # fmt: skip
 """What follows from updates that are too long."""
-_HELD = (*_SIGNAL, *_STUCK, *_RATE, "poor_initialization", "too_few_updates", "batch_too_large")
+_HELD = (
+    *_SIGNAL,
+    "vanishing_through_time",
+    *_STUCK,
+    *_RATE,
+    "poor_initialization",
+    "too_few_updates",
+    "batch_too_large",
+)
 """What follows from weights, units or examples that something holds back."""
 _SLOW = ("too_few_updates", "batch_too_large")
 """What follows from whatever keeps the loss from falling sooner."""
 
 EFFECTS: Mapping[str, Sequence[str]] = {
-    "outlier_rows": (*_SLOW, *_ALL, "data_not_scaled", "targets_not_scaled"),
+    "outlier_rows": (*_SLOW, *_ALL, *_TIME, "data_not_scaled", "targets_not_scaled"),
     "outlier_targets": (*_SLOW, *_ALL, "targets_not_scaled", "overfitting"),
     "rows_in_order": (*_SLOW, *_STUCK, *_RATE, "overfitting"),
     "missing_classes": ("distribution_shift", "overfitting", "no_better_than_baseline"),
     "distribution_shift": ("overfitting", "no_better_than_baseline"),
-    "data_not_scaled": (*_SLOW, *_ALL, "batch_norm_with_tiny_batches"),
+    "data_not_scaled": (*_SLOW, *_ALL, *_TIME, "batch_norm_with_tiny_batches"),
     "targets_not_scaled": (*_SLOW, *_ALL),
     "scale_differs_from_weights": (*_SLOW, *_ALL, "data_not_scaled", "forgetting"),
     "l2_too_large": _HELD,
@@ -62,13 +71,13 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "targets_out_of_reach": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "poor_initialization"),
     "softmax_twice": (*_SLOW, *_STUCK, *_RATE),
     "group_rate_too_high": (*_LONG, "poor_initialization"),
-    "badly_initialized_layer": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "poor_initialization",
+    "badly_initialized_layer": (*_SLOW, *_SIGNAL, *_TIME, *_STUCK, *_RATE, "poor_initialization",
                                 "divergence"),
     "validation_too_small": ("no_better_than_baseline",),
     "copied_units": _STUCK,
     "symmetric_units": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE),
     "poor_initialization": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "divergence", "overfitting"),
-    "learning_rate_too_high": (*_SIGNAL, *_STUCK, "update_ratio_off", "divergence",
+    "learning_rate_too_high": (*_SIGNAL, *_TIME, *_STUCK, "update_ratio_off", "divergence",
                                "poor_initialization", "overfitting"),
     "learning_rate_too_low": ("update_ratio_off", *_STUCK),
     "dead_units": (*_SLOW, "vanishing_gradient", *_STUCK, *_RATE),
@@ -91,7 +100,8 @@ _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_sca
           "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
           "linear_network", "unusual_setting")  # fmt: skip
 """Causes in what the network is or is shown: they are there before the first update."""
-_BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL)
+_BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL,
+           *_TIME)  # fmt: skip
 """What was there before the first update follows from these alone."""
 _AT_START = ("badly_initialized_layer", "dead_units", "saturation", "vanishing_gradient",
              "exploding_gradient", "vanishing_through_time", "exploding_through_time",

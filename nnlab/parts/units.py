@@ -48,4 +48,4 @@ class PointUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, ...) to (N, 2): the same place for each example."""
-        return self.position.expand(len(x), -1)
+        return self.position.expand(x.shape[0], -1)

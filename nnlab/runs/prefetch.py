@@ -22,14 +22,14 @@ class Prefetch(Thread):
         self._found: Examples | BaseException | None = None
 
     def run(self) -> None:
-        """Loads them."""
+        """Loads the data, in a thread of its own; an error is kept until they are asked for."""
         try:
             self._found = self._experiment.load()
         except BaseException as error:  # raised where the data are asked for
             self._found = error
 
     def examples(self) -> Examples:
-        """Waits for the end.
+        """The data, as soon as they are loaded.
 
         Raises:
             BaseException: what loading raised.

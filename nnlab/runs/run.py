@@ -97,7 +97,19 @@ def resume(
     view: View | None = None,
     handed: Handed = NOTHING,
 ) -> Summary:
-    """Continues a run from its newest checkpoint; only durations and logging may change."""
+    """Continues a run from its newest checkpoint; only durations and logging may change.
+
+    Args:
+        run: its folder.
+        overrides: changes, as `--set` takes them.
+        device: auto, cpu, cuda, cuda:N or mps.
+        view: shows the run; None for warnings on stderr alone.
+        handed: data, module or loss that came from Python when the run began.
+
+    Raises:
+        ConfigError: something else changes.
+        CheckpointError: there is no sound checkpoint.
+    """
     begun, config = configs_of_run(run, overrides, handed)
     return train(config, run_dir=run, resume=True, begun=begun, device=device, view=view)
 
@@ -119,13 +131,13 @@ def stream_run(
     ahead: Prefetch | None = None,
     opened: Callable[[Session], None] = lambda _: None,
 ) -> Generator[Event, None, Summary]:
-    """Trains as `train` does, as a stream of events; each is handed to the writers first.
+    """Trains into `run_dir`, a new folder if None; hands out each event once all writers had it.
 
-    While an event is out, torch is as the caller left it; with `alone` nobody looks at the events,
-    and the first signal ends the run softly. `examples` take the place of the config's data (a
-    smoke run without them); without `shown` the view is told neither folder nor summary.
-
-    `opened` gets the session before the first update: to stop the run, hold it up, look inside.
+    While an event is out, torch's settings are as the caller left them; with `alone` nobody looks
+    at the events, and the first signal ends the run softly. `examples` take the place of the
+    config's data (a smoke run without them); without `shown` the view is told neither folder nor
+    summary. `opened` gets the session before the first update: to stop the run, or look inside.
+    Raises a NnlabError where a config, data or a checkpoint is wrong.
     """
     began = perf_counter()
     experiment = experiment_of(asked, overrides, handed)

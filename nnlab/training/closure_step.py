@@ -30,7 +30,7 @@ class LbfgsStep:
 
     @property
     def observation(self) -> Observation:
-        """As of the eager step."""
+        """What is read of the gradients, by the eager step that this one stands on."""
         return self._eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
@@ -60,17 +60,22 @@ class LbfgsStep:
         eager.finish()
 
     def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """The gradient norms of these rows, as the first evaluation will see them."""
+        """The gradient norms of these rows, (N,) int64, as the first evaluation will see them."""
         self._eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
-        """Means of the window, gradient norms."""
+        """Means over the window since the last call, and the gradient norms; clears both."""
         return self._eager.read()
 
     def state(self) -> dict[str, Tensor]:
-        """As of `EagerStep`; the optimizer's memory stands under the first parameter."""
+        """Every tensor that training changes, by name; the optimizer's memory under parameter 0."""
         return self._eager.state()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over such a state."""
+        """Restores what `state` returned, from any device.
+
+        Raises:
+            RuntimeError: a tensor of the network is missing, or has another shape.
+            KeyError: another tensor is missing.
+        """
         self._eager.load(state)

@@ -271,7 +271,12 @@ class EagerStep:
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over such a state, on whatever device it is."""
+        """Restores what `state` returned, from any device.
+
+        Raises:
+            RuntimeError: a tensor of the network is missing, or has another shape.
+            KeyError: another tensor is missing.
+        """
         self._model.load_state_dict(under("model/", state))
         if self._parts.averaged is not None:
             self.network.load_state_dict(under("trained/", state))

@@ -224,7 +224,7 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update."""
+        """The rate of the next update, after the schedule: 0 or more."""
         return self._rate if self._rate is not None else self._base_lr
 
     def _evaluations(self, progress: Progress) -> Iterator[Event]:

@@ -20,7 +20,7 @@ class Due:
 
     @property
     def ever(self) -> bool:
-        """Whether it is due at all."""
+        """Whether there is any step at which it is due."""
         return self.each is not None or bool(self.steps)
 
     def latest(self, step: int) -> int:

@@ -17,7 +17,7 @@ class RowSource(Protocol):
     """Gives the batch of any rows, scaled."""
 
     def gather(self, rows: Tensor) -> Batch:
-        """The batch of these rows (N,), on the device."""
+        """Inputs (N, *shape), scaled, and targets of the rows of these numbers, (N,) int64."""
         ...
 
     def announce(self, batches: Sequence[Tensor]) -> None:
@@ -53,7 +53,7 @@ class ResidentSource:
         self._places = bool(examples.shape.places)
 
     def gather(self, rows: Tensor) -> Batch:
-        """The batch of these rows."""
+        """Inputs (N, *shape), scaled, and targets of the rows of these numbers, (N,) int64."""
         inputs = self._scale(self._inputs.index_select(0, rows))
         targets = self._targets.index_select(0, rows)
         return Batch(inputs, targets.reshape(-1) if self._places else targets, rows)
@@ -93,7 +93,7 @@ class WindowSource:
             self._unit = tuple(torch.tensor(part, dtype=dtype, device=device) for part in scale)
 
     def gather(self, rows: Tensor) -> Batch:
-        """The batch of these windows."""
+        """Inputs (N, window, ...), scaled, and targets of these windows, (N,) int64 numbers."""
         starts = (rows * self._stride)[:, None]
         inputs = self._scale(self._series[starts + self._steps])
         targets = self._targets[starts + self._ahead]

@@ -129,18 +129,18 @@ class Step(Protocol):
         ...
 
     def fill_learning_rate(self, value: float) -> None:
-        """Sets the rate of the next updates."""
+        """Sets the learning rate, 0 or more, of the updates from now on."""
         ...
 
     def update(self, rows: Tensor) -> None:
-        """Learns from these rows (N,): no host read, no branch on a tensor."""
+        """Learns from these rows, (N,) int64 numbers: no host read, no branch on a tensor."""
         ...
 
     def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """Probes these rows; changes neither weights nor buffers nor random streams.
 
         Args:
-            rows: (N,) of the next update.
+            rows: (N,) int64, those of the next update.
             beside: other batches of the window, for a full probe; None for a cheap one, of the
                 gradient norms alone.
         """
@@ -155,5 +155,12 @@ class Step(Protocol):
         ...
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over such a state."""
+        """Restores a state that `state` of any step of the same network returned.
+
+        The tensors may lie on another device.
+
+        Raises:
+            RuntimeError: a tensor of the network is missing, or has another shape.
+            KeyError: another tensor is missing.
+        """
         ...

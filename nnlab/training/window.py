@@ -124,7 +124,7 @@ class Window:
         }
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over such a state, on whatever device it is."""
+        """Restores what `state` returned, from any device; the keys begin with `window/`."""
         self.sums.copy_(state["window/sums"])
         self.examples, self.batches = state["window/counts"].tolist()
         self._epoch.copy_(state["window/epoch"])

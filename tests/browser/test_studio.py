@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from studio_serving import Served, npm_package, served
 
 import nnlab
+from nnlab.studio.drafts import draft_of
 from nnlab.studio.replay_page import write_replay_page
 
 pytestmark = pytest.mark.browser
@@ -270,6 +271,32 @@ def edge_of(page: Tab) -> Any:
             if (studio.network.edgeAt(at) && !studio.network.unitAt(at)) return at;
         }
     }""")
+
+
+def test_a_text_is_shared_as_a_command_and_opened_from_an_address(page: Tab) -> None:
+    page.page.click("#share")
+    status = page.page.locator("#status")
+    expect(status).to_contain_text("nnlab studio '#yaml=")
+    command = page.page.inner_text("#status").partition("nnlab studio ")[2]
+    assert draft_of(command.strip("'")).text == CONFIG
+    page.page.fill("#yaml", CONFIG.replace("tanh", "relu"))
+    expect(page.page.locator("#says")).to_contain_text("56 parameters")
+    page.page.evaluate("code => { location.hash = code; }", command.strip("'#"))
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
+def test_a_table_of_ones_own_is_handed_in(page: Tab, tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n % 7},{'yes' if n % 2 else 'no'}\n" for n in range(60))
+    (tmp_path / "my fruit.csv").write_text(f"width,height,ripe\n{rows}")
+    expect(page.page.locator("#data-says")).to_contain_text("140 training")
+    page.page.set_input_files("#own-table", tmp_path / "my fruit.csv")
+    # The first table of a server waits for pandas.
+    says = page.page.locator("#data-says")
+    expect(says).to_contain_text("2 classes: no, yes", timeout=120_000)
+    assert "kind: csv" in page.page.input_value("#yaml")
+    assert "# Two moons" in page.page.input_value("#yaml")
+    page.page.click("#undo")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
 
 
 def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab) -> None:

@@ -28,8 +28,9 @@ def test_every_bundled_config_is_right_without_its_data(
 def test_says_what_would_be_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = file(tmp_path, GOOD)
     assert check_files([path], style="text") == 0
-    # 2 * 4 + 4 weights and biases, then 4 * 2 + 2; one batch of four rows an epoch.
-    expected = f"{path}: ok (xor, 4 examples, mlp, 22 parameters, 10 steps)\n"
+    # 2 * 4 + 4 weights and biases, then 4 * 2 + 2; one batch of four rows in each of the 200 epochs
+    # that `train.epochs: auto` takes at most.
+    expected = f"{path}: ok (xor, 4 examples, mlp, 22 parameters, 200 steps)\n"
     assert capsys.readouterr() == (expected, "")
 
 

@@ -107,3 +107,10 @@ def test_what_a_run_diverged_of_is_a_fault() -> None:
         ("divergence", "fault"),
     ]
     assert tell_story([high, finding("dead_units", since=9)])[0].level == "warning"
+
+
+def test_a_gradient_that_grows_through_time_does_not_follow_from_the_size_of_targets() -> None:
+    grows = finding("exploding_through_time", remedy="model.recurrent_init=orthogonal")
+    story = tell_story([finding("targets_not_scaled", remedy="data.scale_target=standard"), grows])
+    assert {one.because for one in story} == {()}
+    assert grows.remedy in {one.remedy for one in story}

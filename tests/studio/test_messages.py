@@ -1,10 +1,15 @@
 """Messages of the worker: read back as they were written, whatever they hold."""
 
+import base64
 import json
+import zlib
 from math import inf, nan
 
 import numpy as np
+import pytest
 
+from nnlab.core.errors import ConfigError
+from nnlab.studio.drafts import text_of_address
 from nnlab.studio.messages import (
     EVENT,
     FRAME,
@@ -95,3 +100,17 @@ def test_a_reader_that_is_gone_ends_nothing() -> None:
     for number in range(10):
         post.event("reading", step=number)
     post.close()
+
+
+def test_a_text_in_an_address_is_read_and_a_cut_one_refused() -> None:
+    text = "data: xor  # größer\nmodel: linear\n"
+    deflating = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    packed = deflating.compress(text.encode()) + deflating.flush()
+    code = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    for address in (f"#yaml={code}", f"http://127.0.0.1:1/#token=a&yaml={code}"):
+        assert text_of_address(address) == text
+    large = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    bomb = base64.urlsafe_b64encode(large.compress(b"a" * 10**8) + large.flush()).decode()
+    for wrong in (code[: len(code) // 2], "", "%%%", bomb):
+        with pytest.raises(ConfigError, match="copy it anew"):
+            text_of_address(f"#yaml={wrong}")

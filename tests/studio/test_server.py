@@ -273,6 +273,35 @@ def test_a_run_is_opened_as_it_was_and_gone_on_from(tmp_path: Path) -> None:
     assert bytes_of(run) == before
 
 
+class TestTables:
+    def test_a_table_is_kept_beside_the_runs_and_can_be_trained_on(self, server: Served) -> None:
+        rows = "".join(f"{n},{n % 7},{'yes' if n % 2 else 'no'}\n" for n in range(60))
+        content = f"width,height,ripe\n{rows}".encode()
+        status, answer = server.ask("/api/table?name=../../etc/my%20fruit.CSV", content)
+        assert status == 200
+        found = json.loads(answer)
+        path = Path(found["path"])
+        assert (found["columns"], found["target"]) == (["width", "height", "ripe"], "ripe")
+        assert path.parent.name == "tables"
+        assert path.name.startswith("my-fruit-")
+        assert path.read_bytes() == content
+        text = f"data: {{kind: csv, path: {path}, target: ripe}}\nmodel: linear\n"
+        checked = json.loads(server.ask("/api/check", text.encode())[1])
+        assert (checked["ok"], checked["classes"]) == (True, ["no", "yes"])
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"a,b\n", b"a\n1\n", b"a,\n1,2\n", b"\xff\xfe,1\n2,3\n"]
+    )
+    def test_what_is_no_table_is_refused_in_words(self, server: Served, content: bytes) -> None:
+        status, answer = server.ask("/api/table?name=x.csv", content)
+        assert status == 400
+        assert answer.startswith("x.csv: ")
+
+    def test_it_needs_the_token_and_has_an_end(self, server: Served) -> None:
+        assert server.ask("/api/table?name=x.csv", b"a,b\n1,2\n", x_studio_token="")[0] == 401
+        assert server.ask("/api/table?name=x.csv", b"a,b\n" + b"1,2\n" * 5_000_001)[0] in (413, 0)
+
+
 def page_revision(page: Page) -> int:
     return next(e["revision"] for e in reversed(page.events) if "revision" in e)
 

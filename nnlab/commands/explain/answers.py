@@ -17,6 +17,7 @@ from nnlab.core.text import short_path
 from nnlab.models.network import build_network
 from nnlab.runs.building.build import place_network, source_of
 from nnlab.runs.explaining.gradients import Integrated, integrated_gradients
+from nnlab.runs.explaining.maximize import Sought, maximize_outputs
 from nnlab.runs.explaining.methods import METHODS, Question, last_convolution
 from nnlab.runs.explaining.sanity import Rank, randomized_ranks
 from nnlab.runs.finished.outputs import split_answers
@@ -25,6 +26,8 @@ from nnlab.runs.folder import looks
 from nnlab.runs.folder.find import is_comparison
 
 CHOSEN = 6
+SOUGHT = 12
+"""Of so many outputs it is shown what they look for."""
 
 
 @final
@@ -57,6 +60,8 @@ class Explained:
         attributions: method -> (N, *shape) or (N, H, W) of an image.
         integrated: with the gap of its sum.
         ranks: method -> from the output on, how alike it is with random weights.
+        sought: what each output looks for.
+        outputs: names of these outputs.
     """
 
     opened: Opened
@@ -69,6 +74,8 @@ class Explained:
     attributions: Mapping[str, Tensor]
     integrated: Integrated
     ranks: Mapping[str, Sequence[Rank]]
+    sought: Sought
+    outputs: tuple[str, ...]
 
     @property
     def gap(self) -> float:
@@ -86,6 +93,7 @@ class Explained:
             "actual": list(self.actual),
             "attributions": {name: a.tolist() for name, a in self.attributions.items()},
             "completeness_gap": self.gap,
+            "sought": dict(zip(self.outputs, self.sought.inputs.tolist(), strict=True)),
             "alike_with_random_weights": {
                 name: {rank.layer: rank.correlation for rank in ranks}
                 for name, ranks in self.ranks.items()
@@ -176,7 +184,18 @@ def _answered(
             whole, asked.inputs, asked.columns, baseline=asked.baseline
         ),
         ranks=ranks,
+        **_sought(whole, asked, experiment.shape.classes, experiment.shape.outputs),
     )
+
+
+def _sought(
+    network: nn.Module, asked: Question, classes: Sequence[str], outputs: int
+) -> dict[str, Any]:
+    """What the first outputs look for, no farther from the baseline than the median row."""
+    columns = torch.arange(min(outputs, SOUGHT))
+    radius = float((asked.inputs - asked.baseline).flatten(1).norm(dim=1).median())
+    found = maximize_outputs(network, columns, baseline=asked.baseline, radius=radius)
+    return {"sought": found, "outputs": _names(classes, columns, outputs)}
 
 
 def _chosen(opened: Opened, split: Split, rows: Sequence[int]) -> NDArray[np.int64]:

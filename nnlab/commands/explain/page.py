@@ -79,6 +79,7 @@ def page_of(found: Explained) -> str:
     return html_document(
         f"Explained: {found.opened.name}",
         page_section("Answers", rows),
+        page_section("What an output looks for", _sought(found)),
         page_section("Does a method see what was learned?", _sanity(found)),
         page_section("The methods", _methods(found)),
         lead=lead,
@@ -114,6 +115,42 @@ def _pictures(found: Explained, place: int) -> Markup:
         ],
         class_="gallery",
     )
+
+
+def _sought(found: Explained) -> list[Markup]:
+    """The input that raises each output most: a picture, or the columns it sets."""
+    text = (
+        "The input, no farther from the baseline than a usual row, that raises the output most "
+        "(activation maximization, Erhan et al. 2009). Nothing makes it look like a row: what one "
+        "cannot recognize raises the output all the same."
+    )
+    if found.question.images:
+        shown = tag(
+            "ul",
+            [
+                tag(
+                    "li",
+                    tag("img", src=_sought_uri(one), alt=f"sought by {name}"),
+                    tag("span", name),
+                )
+                for name, one in zip(found.outputs, found.sought.inputs, strict=True)
+            ],
+            class_="gallery",
+        )
+        signs = "Red is above the baseline, blue below it."
+        return [tag("p", f"{text} {signs}"), shown]
+    examples = found.opened.examples
+    values = found.sought.inputs.double().numpy().reshape(len(found.outputs), -1)
+    names = examples.shape.columns or tuple(f"x{k + 1}" for k in range(values.shape[1]))
+    order = np.argsort(-np.abs(values).max(axis=0), kind="stable")[:_COLUMNS]
+    rows = [[names[k], *(number_text(float(one[k]), sign=True) for one in values)] for k in order]
+    head = ("input, after scaling", *found.outputs)
+    return [tag("p", text), scrolling_table(head, rows, right=range(1, len(head)))]
+
+
+def _sought_uri(example: Tensor) -> str:
+    map_ = flat_map(example, signed=True)
+    return _uri(heat_colors(map_, np.ones_like(map_)))
 
 
 def flat_map(attribution: Tensor, *, signed: bool) -> NDArray[np.float64]:

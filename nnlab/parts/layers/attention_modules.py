@@ -268,7 +268,8 @@ class ClassToken(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, 1 + T, D)."""
-        return torch.cat([self.weight.to(x.dtype).expand(len(x), 1, -1), x], 1)
+        # Not len(x): that is a number, and an exported network would take batches of one size.
+        return torch.cat([self.weight.to(x.dtype).expand(x.shape[0], 1, -1), x], 1)
 
 
 @final

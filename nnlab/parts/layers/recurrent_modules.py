@@ -96,7 +96,7 @@ class Recurrent(nn.Module):
         if carried and len(carried[0]) == len(x):
             # Copies: the buffers are written while the backward pass still needs these.
             return tuple(state.clone() for state in carried)
-        zeros = x.new_zeros(len(x), self.units)
+        zeros = x.new_zeros(x.shape[0], self.units)
         return (zeros, zeros) if self.kind == "lstm" else (zeros,)
 
     def _leave(self, state: State) -> None:

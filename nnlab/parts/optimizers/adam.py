@@ -1,5 +1,6 @@
 """Adam and its descendants: running means of the gradient and of its square."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, final
 
@@ -61,8 +62,43 @@ def adam_moments(
     return state["step"] + 1, b1 * m + new1 * g, b2 * v + new2 * g * g
 
 
+class _TwoMomentsConfig(DecayingConfig, frozen=True):
+    """Adam's step; Adam and AdamW differ in nothing but what the weight decay falls on."""
+
+    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
+    lr: PositiveFloat = 1e-3
+    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
+    eps: NonNegativeFloat = 1e-8
+    amsgrad: bool = False
+    fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
+
+    @abstractmethod
+    def _class(self) -> "type[torch.optim.Adam]":
+        """Torch's own optimizer."""
+
+    def edge(self, lr: float) -> float | None:
+        return None if self.amsgrad else adam_edge(self.betas[0], lr)
+
+    def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
+        return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
+
+    def _slots(self, name: str, shape: Shape) -> int:
+        return numel_of(shape) * (3 if self.amsgrad else 2)
+
+    def _torch(
+        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
+    ) -> "torch.optim.Optimizer":
+        return self._class()(
+            groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
+        )
+
+    def updated(self, at: At) -> Updated:
+        w, g = self._decayed(at)
+        return adam_formula(w, g, at, self.betas, self.eps)
+
+
 @final
-class AdamConfig(DecayingConfig, frozen=True):
+class AdamConfig(_TwoMomentsConfig, frozen=True):
     """w - lr * m / (sqrt(v) + eps), with m and v the running means of g and g^2, bias-corrected.
 
     m = b1 m + (1 - b1) g, divided by 1 - b1^t; v = b2 v + (1 - b2) g^2, divided by 1 - b2^t.
@@ -70,71 +106,25 @@ class AdamConfig(DecayingConfig, frozen=True):
     Weight decay is added to g.
     """
 
-    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["adam"] = "adam"
-    lr: PositiveFloat = 1e-3
-    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
-    eps: NonNegativeFloat = 1e-8
-    amsgrad: bool = False
-    fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
 
-    def edge(self, lr: float) -> float | None:
-        return None if self.amsgrad else adam_edge(self.betas[0], lr)
-
-    def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
-        return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
-
-    def _slots(self, name: str, shape: Shape) -> int:
-        return numel_of(shape) * (3 if self.amsgrad else 2)
-
-    def _torch(
-        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
-    ) -> "torch.optim.Optimizer":
-        return torch.optim.Adam(
-            groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
-        )
-
-    def updated(self, at: At) -> Updated:
-        w, g = self._decayed(at)
-        return adam_formula(w, g, at, self.betas, self.eps)
+    def _class(self) -> "type[torch.optim.Adam]":
+        return torch.optim.Adam
 
 
 @final
-class AdamwConfig(DecayingConfig, frozen=True):
+class AdamwConfig(_TwoMomentsConfig, frozen=True):
     """Adam with weight decay apart from the gradient: w - lr * weight_decay * w, then Adam's step.
 
     Loshchilov & Hutter 2017, arXiv:1711.05101; the decay is multiplied by lr, as in torch.
     """
 
     decoupled: ClassVar[bool] = True
-    tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     kind: Literal["adamw"] = "adamw"
-    lr: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.01
-    betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
-    eps: NonNegativeFloat = 1e-8
-    amsgrad: bool = False
-    fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
 
-    def edge(self, lr: float) -> float | None:
-        return None if self.amsgrad else adam_edge(self.betas[0], lr)
-
-    def scales(self, state: "Mapping[str, torch.Tensor]") -> "torch.Tensor | None":
-        return None if self.amsgrad else adam_scales(state, self.betas[1], self.eps)
-
-    def _slots(self, name: str, shape: Shape) -> int:
-        return numel_of(shape) * (3 if self.amsgrad else 2)
-
-    def _torch(
-        self, groups: list[dict[str, Any]], *, lr: "float | torch.Tensor", how: dict[str, bool]
-    ) -> "torch.optim.Optimizer":
-        return torch.optim.AdamW(
-            groups, lr, betas=self.betas, eps=self.eps, amsgrad=self.amsgrad, **how
-        )
-
-    def updated(self, at: At) -> Updated:
-        w, g = self._decayed(at)
-        return adam_formula(w, g, at, self.betas, self.eps)
+    def _class(self) -> "type[torch.optim.Adam]":
+        return torch.optim.AdamW
 
 
 @final

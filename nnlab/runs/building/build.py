@@ -222,7 +222,20 @@ def split_measures(
     scores: Mapping[str, Score],
     device: torch.device,
 ) -> dict[Split, Callable[[], dict[str, float]]]:
-    """A function that reads the loss and the scores, for each split."""
+    """A function for each split that measures the loss and the scores on all of it.
+
+    Args:
+        forward: runs the network in evaluation mode, as precision and threads of the run say.
+        experiment: settled.
+        examples: the data.
+        source: gives the batch of any rows, on `device`.
+        loss: (N,) losses of a batch.
+        scores: that are sums over examples; those that need all outputs at once are added.
+        device: where the network is.
+
+    Returns:
+        By split, a function without arguments that gives means over the split by their keys.
+    """
     stored = stored_scores_of(experiment, examples)
     scores = {**scores, **network_scores_of(experiment, forward, loss)}
 

@@ -41,7 +41,7 @@ class Freezing:
             parameter.requires_grad_(step is not None and count >= step)
         for norm, step in self._norms:
             frozen = count < step
-            norm.frozen = frozen  # pyright: ignore[reportAttributeAccessIssue] - a module takes any
+            norm.frozen = frozen  # pyright: ignore[reportArgumentType] - a module takes any
             norm.train(not frozen)
 
 

@@ -37,7 +37,19 @@ def build_probes(
     device: torch.device,
     loss: LossFn,
 ) -> Probes | None:
-    """What probes the network, on examples of the validation split if there is one."""
+    """What probes the network, on examples of the validation split if there is one.
+
+    Args:
+        experiment: settled; its pace says when a reading is a full probe.
+        examples: the data.
+        network: of the run; it is looked at, never changed.
+        source: gives the batch of any rows, on `device`.
+        device: where the network is.
+        loss: (N,) losses of a batch.
+
+    Returns:
+        None where the config asks for no probes.
+    """
     if experiment.pace.probes is None:
         return None
     sizes = experiment.shape.sizes

@@ -47,7 +47,7 @@ class Opened:
 
     @property
     def name(self) -> str:
-        """Its folder, short."""
+        """The run's folder, as short as it can be said from the current one."""
         return short_path(self.run.absolute())
 
 

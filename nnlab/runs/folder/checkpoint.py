@@ -37,7 +37,7 @@ _TEMPORARY = re.compile(r"(step-[0-9]{8,15})\.tmp-.*")
 
 
 class Newest(NamedTuple):
-    """Where to continue."""
+    """The newest sound checkpoint of a run, where training can go on."""
 
     checkpoint: Checkpoint | None
     """None: nothing was ever saved."""

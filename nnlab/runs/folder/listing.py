@@ -54,12 +54,12 @@ class ListedRun:
 
     @property
     def name(self) -> str:
-        """As the commands take it."""
+        """NAME/NUMBER, as commands take a run in the folder `runs`."""
         return f"{self.run.parent.name}/{self.run.name}"
 
 
 def list_runs() -> list[ListedRun]:
-    """All runs, the newest last."""
+    """A row for every run and comparison in the folder `runs`, the newest last."""
     return sorted(map(_row, all_runs()), key=lambda row: (-row.seconds, row.run.name))
 
 

@@ -156,7 +156,7 @@ class JsonLines:
         self._sum.update(line)
 
     def flush(self) -> None:
-        """Waits for the disk."""
+        """Comes back when all that was written is on the disk."""
         with files.storage_errors(self._path):
             os.fsync(self._file.fileno())
 

@@ -65,7 +65,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """Of `nnlab train`."""
+        """What `nnlab train` exits with: 128 + the signal, 5 if diverged, 1 if failed, else 0."""
         return 128 + self.signal if self.signal else EXIT_CODES.get(self.status, 0)
 
     @property

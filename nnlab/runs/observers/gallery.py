@@ -46,7 +46,7 @@ def scene_of(
 
 
 def pictures_of(scene: Scene) -> list[Picture]:
-    """Those that fit the run."""
+    """A picture of each kind that fits the data and the model of a run, in the menu's order."""
     from nnlab.display.pictures import KINDS
 
     return [kind(scene) for kind in KINDS if kind.fits(scene.experiment)]

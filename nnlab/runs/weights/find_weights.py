@@ -47,7 +47,7 @@ class WeightsFile(NamedTuple):
     prefix: str = ""
 
     def digest(self) -> str:
-        """SHA-256 of the file, hex."""
+        """SHA-256 of the file, 64 hexadecimal digits; the whole file is read."""
         found = sha256()
         with self.path.open("rb") as file:
             while block := file.read(1 << 22):

@@ -32,6 +32,7 @@ from nnlab.studio.server.records import listed_runs, run_curves
 from nnlab.studio.server.session import BusyError, StudioSession
 from nnlab.studio.server.spare import Spare
 from nnlab.studio.server.tab import Tab
+from nnlab.studio.server.tables import keep_table
 from nnlab.studio.text.checked import check_text
 from nnlab.studio.text.edits import edit_text
 
@@ -130,6 +131,17 @@ async def curves(request: Request) -> Response:
         return PlainTextResponse(error.lines[0], 404)
 
 
+async def table(request: Request) -> Response:
+    """POST a table ?name=flowers.csv: kept beside the runs; where it lies, and its columns."""
+    try:
+        name, content = request.query_params.get("name", ""), await request.body()
+        return JSONResponse(await asyncio.to_thread(keep_table, name, content))
+    except ClientDisconnect:
+        return PlainTextResponse("that is longer than 20 MB", 413)
+    except NnlabError as error:
+        return PlainTextResponse(error.lines[0], 400)
+
+
 async def send_menus(_: Request) -> Response:
     """GET: every kind of every menu, with its help and its fields: palette and forms."""
     return JSONResponse(await asyncio.to_thread(all_menus))
@@ -187,6 +199,7 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/menus", send_menus),
     Route("/api/checkpoints", checkpoints),
     Route("/api/runs", runs),
+    Route("/api/table", table, methods=["POST"]),
     Route("/api/curves", curves),
     WebSocketRoute("/socket", socket),
     Mount("/static", StaticFiles(directory=STATIC)),

@@ -14,6 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nnlab.studio.server.tables import MOST_TABLE
+
 TOKEN_HEADER = "x-studio-token"
 MOST_BODY = 1_000_000
 """Bytes of a request: as long as a config may be."""
@@ -29,6 +31,7 @@ POLICY = "; ".join(
     )
 )
 """What the page may load and ask: nothing but this server."""
+_LARGER = {"/api/table": MOST_TABLE}
 _HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -61,7 +64,7 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is None:
-            await self._app(scope, limited(receive), guarded(send))
+            await self._app(scope, limited(receive, most_of(scope)), guarded(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 4403, "reason": refusal[1]})
         else:
@@ -72,8 +75,8 @@ class Guard:
         host = headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in self._hosts:
             return 400, "this server is not called so"
-        if int(headers.get("content-length") or 0) > MOST_BODY:
-            return 413, "that is longer than 1 MB"
+        if int(headers.get("content-length") or 0) > most_of(scope):
+            return 413, f"that is longer than {most_of(scope) // 10**6} MB"
         reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         origin = headers.get("origin")
         # A GET of the page's own script comes without one.
@@ -96,7 +99,12 @@ def same_token(given: Any, token: str) -> bool:
     return isinstance(given, str) and secrets.compare_digest(given.encode(), token.encode())
 
 
-def limited(receive: Receive) -> Receive:
+def most_of(scope: Scope) -> int:
+    """Bytes that a request may have."""
+    return _LARGER.get(scope["path"], MOST_BODY)
+
+
+def limited(receive: Receive, most: int) -> Receive:
     """Ends a body that grows longer than it may, whatever its header says."""
     seen = 0
 
@@ -105,7 +113,7 @@ def limited(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
-            if seen > MOST_BODY:
+            if seen > most:
                 return {"type": "http.disconnect"}
         return message
 

@@ -2,11 +2,11 @@
 
 /** @import { Checked, Frame, Reading, Scene, State } from './types.js' */
 
-import { Build, columns } from './build.js';
+import { Build, columns, dataWords } from './build.js';
 import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
-import { define } from './defined.js';
+import { define, legend } from './defined.js';
 import { Editor } from './editor.js';
 import { WorkedExample } from './example.js';
 import { Fork, editWeight } from './fork.js';
@@ -17,6 +17,8 @@ import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
 import { PastRuns, compared, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
+import { sharing } from './share.js';
+import { ownTable } from './table.js';
 
 const canvas = (/** @type {string} */ id) => /** @type {HTMLCanvasElement} */ ($(id));
 const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ ($(id));
@@ -49,10 +51,12 @@ const editor = new Editor(
 const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
 
 const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
-  if (rows.length) pin();
+  if (rows.length) pin(state.variant ?? undefined);
   state.variant = variant;
+  if (checked?.variants?.length) variants(checked.variants);
   send({ ...beginning(), playing: true });
 });
+ownTable($('data-pane'), /** @type {HTMLInputElement} */ ($('own-table')), (change) => write([change]), say);
 const fork = new Fork($('pane-fork'), (wish) => goOn(wish));
 
 /**
@@ -293,20 +297,26 @@ function finding(event) {
  * @param {string[]} changes as --set takes them
  */
 async function apply(changes) {
-  const found = await ask('/api/edit', { body: JSON.stringify({ text: editor.text, do: 'apply', changes }) });
-  if (!found?.text) {
-    say(found?.why ?? 'That could not be written into the text.', true);
-    return;
-  }
+  if (!(await write(changes))) return;
   pin();
-  await editor.set(found.text, { keep: true, tell: true });
   send({ ...beginning(), playing: true });
 }
 
+/**
+ * Writes changes into the text, and says why where that fails.
+ * @param {string[]} changes as --set takes them
+ */
+async function write(changes) {
+  const found = await ask('/api/edit', { body: JSON.stringify({ text: editor.text, do: 'apply', changes }) });
+  if (found?.text) await editor.set(found.text, { keep: true, tell: true });
+  else say(found?.why ?? 'That could not be written into the text.', true);
+  return Boolean(found?.text);
+}
+
 /** Keeps the curves of this run behind those of the next. */
-function pin() {
+function pin(name = 'a run before') {
   for (const chart of [losses, scores]) chart.pin();
-  pinned('a run before');
+  pinned(name);
 }
 
 /** @param {string} name of what stands behind the curves */
@@ -397,6 +407,7 @@ function onChecked(found) {
   build.update(found);
   fork.update(found);
   lesson.update(found);
+  $('data-says').textContent = dataWords(found);
   controls();
   $('variants').hidden = !(found.variants?.length);
   if (found.variants?.length) variants(found.variants);
@@ -469,6 +480,8 @@ button('save').onclick = () => {
   URL.revokeObjectURL(address);
 };
 
+sharing(button('share'), () => editor.text, (text) => editor.set(text, { keep: true, tell: true }), say);
+
 /** @type {HTMLInputElement} */ ($('moment')).oninput = ({ target }) => send({ do: 'seek', step: state.replay?.[Number(/** @type {HTMLInputElement} */ (target).value)] });
 
 const open = /** @type {HTMLSelectElement} */ ($('open-config'));
@@ -495,13 +508,6 @@ details.addEventListener('toggle', () => {
   $('readings').replaceChildren(...readingsTable(rows, state.score, define));
 });
 
-/**
- * @param {string} id
- * @param {[string, string, string][]} keys class, words, what opens its meaning
- */
-function legend(id, keys) {
-  $(id).replaceChildren(...keys.map(([kind, text, key]) => make('button', { type: 'button', class: `quiet key ${kind}`, textContent: text, onclick: () => define(key) })));
-}
 legend('network-legend', [['plus', 'weight above 0', 'weight'], ['minus', 'below 0', 'weight'], ['flow', 'gradient, flowing back', 'delta']]);
 legend('gradients-legend', [['flow', 'gradient norm of the weights', 'grad_norm/total'], ['', 'each unit', 'delta']]);
 tabs($('experiment-tabs'), [{ id: 'build', label: 'Build' }, { id: 'yaml', label: 'YAML' }], (id) => {

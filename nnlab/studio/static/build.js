@@ -148,3 +148,14 @@ export function columns(found) {
   const column = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[]} */ shape, /** @type {string} */ note) => ({ name, kind, key: '', parameter: '', each: 1, units: units(shape), shown: Math.min(40, units(shape)), activation: note.split(',')[0] });
   return [column('inputs', 'inputs', found.inputs ?? [1], ''), ...(found.plans ?? []).filter((plan) => plan.parameters).map((/** @type {Plan} */ plan) => column(plan.name, plan.kind, plan.output, plan.note))];
 }
+
+/**
+ * What the data are, in a line.
+ * @param {Checked} found
+ */
+export function dataWords({ sizes, inputs, names, classes }) {
+  if (!sizes) return '';
+  const few = (/** @type {string[]} */ words) => (words.length && words.length <= 12 ? `: ${words.join(', ')}` : '');
+  const splits = Object.entries(sizes).map(([split, size]) => `${whole(size)} ${split === 'train' ? 'training' : split}`).join(', ');
+  return [`${splits} examples`, `${(inputs ?? []).join(' × ')} inputs${few(names ?? [])}`, ...(classes?.length ? [`${classes.length} classes${few(classes)}`] : [])].join(' · ');
+}

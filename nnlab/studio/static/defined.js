@@ -19,3 +19,12 @@ export async function define(key) {
   $('definition-body').replaceChildren(...parts);
   /** @type {HTMLDialogElement} */ ($('definition')).showModal();
 }
+
+/**
+ * Keys of a picture, each a button.
+ * @param {string} id
+ * @param {[string, string, string][]} keys class, words, what opens its meaning
+ */
+export function legend(id, keys) {
+  $(id).replaceChildren(...keys.map(([kind, text, key]) => make('button', { type: 'button', class: `quiet key ${kind}`, textContent: text, onclick: () => define(key) })));
+}

@@ -130,7 +130,14 @@ class StepCache:
             lock.release()
 
     def keep(self, key: str, draft: Path, inputs: Sequence[str], seconds: float) -> BuiltStep:
-        """Takes a package over."""
+        """Moves a package that was just built into the cache, and drops what lay there too long.
+
+        Args:
+            key: the name of the step's recipe.
+            draft: the package; its file is gone afterwards.
+            inputs: names of the tensors that a call takes, in their order.
+            seconds: that building it took.
+        """
         digest = sha256(draft.read_bytes()).hexdigest()
         path = self._package(key)
         draft.replace(path)

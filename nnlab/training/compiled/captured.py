@@ -52,11 +52,11 @@ class CapturedStep:
 
     @property
     def observation(self) -> Observation:
-        """As of the eager step."""
+        """What is read of the gradients, by the eager step that this one stands on."""
         return self.eager.observation
 
     def fill_learning_rate(self, value: float) -> None:
-        """Of both steps."""
+        """Sets the rate of whole batches, here, and of the rest, which the eager step takes."""
         self.eager.fill_learning_rate(value)
         self._program.fill_rates()
 
@@ -135,18 +135,28 @@ class CapturedStep:
         return [tensor.data_ptr() for tensor in self._program.held().values()]
 
     def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """Looks as the eager step does."""
+        """Probes these rows by the eager step: nothing that training goes on with changes.
+
+        Args:
+            rows: (N,) int64, those of the next update.
+            beside: other batches of the window, for a full probe; None for a cheap one.
+        """
         self.eager.probe(rows, beside=beside)
 
     def read(self) -> dict[str, float]:
-        """As of the eager step."""
+        """What was summed and probed since the last call, as numbers; clears the window."""
         return self.eager.read()
 
     def state(self) -> dict[str, Tensor]:
-        """As of the eager step: either can go on where the other stopped."""
+        """Every tensor that training changes, named as an eager step names it: either can go on."""
         return self.eager.state()
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over such a state."""
+        """Restores what `state` returned, of this step or of an eager one, from any device.
+
+        Raises:
+            RuntimeError: a tensor of the network is missing, or has another shape.
+            KeyError: another tensor is missing.
+        """
         self.eager.load(state)
         self._held, self._moved = [], True

@@ -179,7 +179,7 @@ def unrolled(network: nn.Module) -> Generator[None]:
 
 @contextmanager
 def keep_state(eager: EagerStep) -> Generator[None]:
-    """Puts the step's state back."""
+    """Puts the step's tensors and the random generators back as they were, at the end of `with`."""
     before = {name: tensor.clone() for name, tensor in eager.state().items()}
     with kept_generators():
         try:

@@ -89,7 +89,7 @@ def test_images_have_a_map_of_the_last_convolution(digits: Path) -> None:
     assert found.question.layer == "conv1"
     assert found.attributions["grad_cam"].shape == (1, 8, 8)
     page = page_of(found)
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 6 + 10  # and what ten outputs look for
     assert "Grad-CAM" in page
     assert not re.search(r"https?:|src=\"(?!data:)", page)
 
@@ -147,3 +147,18 @@ def test_the_command_prints_the_page_last(iris: Path, capsys: pytest.CaptureFixt
     plain = json.loads(capsys.readouterr().out)
     assert len(plain["attributions"]["saliency"][0]) == 4
     assert set(plain["alike_with_random_weights"]["saliency"]) == {"output", "hidden1"}
+
+
+def test_the_page_shows_what_each_output_looks_for(iris: Path, digits: Path) -> None:
+    found = explain_run(digits, split="validation", rows=[0, 1], answer="")
+    assert found.outputs == tuple("0123456789")
+    page = page_of(found)
+    assert all(f"sought by {name}" in page for name in found.outputs)
+    # Each is at least as sure of its own class as the rows that set how far it may go.
+    with torch.no_grad():
+        network, asked = found.opened.network, found.question
+        rows = network(asked.inputs).amax(dim=0)
+        own = network(found.sought.inputs).diagonal()
+    assert (own > rows).all()
+    table = page_of(explain_run(iris, split="validation", rows=[0], answer=""))
+    assert "input, after scaling" in table
