@@ -44,6 +44,7 @@ class Screen(NamedTuple):
 
 
 SCREENS = (
+    Screen("The doctor, before a network is trained", "nnlab doctor digits_mlp"),
     Screen("A run", "nnlab train digits_mlp --device cpu", says=(
         "While it runs, bar, table, curves and layers are drawn anew twice a second; at the end "
         "the summary takes the place of the table."
@@ -52,8 +53,7 @@ SCREENS = (
         "A question, what happens, and what each run must show."
     )),
     Screen("Scores", "nnlab eval digits_mlp/1 --device cpu"),
-    Screen("The doctor, before a network is trained", "nnlab doctor digits_mlp"),
-    Screen("The doctor, after a run that went wrong", "nnlab doctor digits_mlp/2", before=(
+    Screen("The doctor, after a run that went wrong", "nnlab doctor digits_mlp/2 --yes", before=(
         "nnlab train digits_mlp --set optimizer.lr=0.3 --set train.epochs=8 --device cpu"
     )),
     Screen("Two runs beside each other", "nnlab compare digits_mlp/1 digits_mlp/2"),
