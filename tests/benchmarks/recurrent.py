@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from building import make
 
 BATCH, WIDTH, BLOCKS, UPDATES = 32, 64, 15, 40
-KINDS: dict[str, type[nn.RNNBase]] = {"gru": nn.GRU, "lstm": nn.LSTM}
+KINDS: dict[str, type[nn.GRU | nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class ByHand(nn.Module):
@@ -36,6 +36,10 @@ class ByHand(nn.Module):
         return self.output(self.layer(x)[0][:, -1])
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def of_nnlab(kind: str, steps: int, compiling: str) -> tuple[Callable[[], None], str]:
     """An update of nnlab's, and which step it is."""
     made = make(
@@ -47,7 +51,7 @@ def of_nnlab(kind: str, steps: int, compiling: str) -> tuple[Callable[[], None],
     step, rows = made.built.step, made.built.trainer.order.batches(0)[0]
     prepare = getattr(step, "prepare", None)
     if prepare is not None:
-        prepare(made.rows, lambda text: sys.stderr.write(f"{text}\n"))
+        prepare(made.rows, _say)
     step.fill_learning_rate(1e-3)
     built = getattr(step, "built", None) is not None
     return lambda: step.update(rows), "compiled" if built else "eager"

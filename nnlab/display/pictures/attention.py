@@ -66,7 +66,7 @@ class AttentionMaps(Picture):
         told = shape.tokens and len(names) == shape.tokens
         tokens = self._inputs[0][:_MOST_PLACES].tolist() if told else []
         shown = {"space": "_", "newline": "\\n", "tab": "\\t"}
-        words = [shown.get(names[t], names[t][:4]) for t in tokens]
+        words: list[str] = [shown.get(names[t]) or names[t][:4] for t in tokens]
         return {"tokens": text_array(words), "layers": text_array(self._layers)}
 
     def collect(self, *, grid: int | None = None) -> Arrays | None:
