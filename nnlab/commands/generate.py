@@ -6,6 +6,7 @@ import typer
 
 from nnlab.commands import options
 from nnlab.core.text import repeated_end
+from nnlab.core.wrap import visible_text
 
 
 def generate(
@@ -50,7 +51,8 @@ def generate(
     options.show_text("")
     if looped := repeated_end(written):
         advice = "--temperature 0.8 --top-p 0.95 varies more" if temperature < 0.8 else _LONGER
-        typer.echo(f"it goes round: {looped!r} again and again ({advice})", err=True)
+        said = f"it goes round: {looped!r} again and again ({advice})"
+        typer.echo(visible_text(said), err=True)
 
 
 _LONGER = "the text may do so itself; a longer run or a larger network may not"

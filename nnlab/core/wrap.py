@@ -9,8 +9,8 @@ NARROW, USUAL, WIDE = 40, 80, 120
 """Columns: the fewest that text is broken for, those of a file or pipe, the most that read well."""
 
 _COMMANDS = (
-    "backprop|bench|check|compare|doctor|eval|explain|export|generate|lr|menu|new|pictures|predict|"
-    "resume|runs|schema|show|studio|tensorboard|train|verify"
+    "backprop|bench|check|compare|doctor|eval|explain|export|generate|import-weights|lr|menu|new|"
+    "pictures|predict|resume|runs|schema|show|studio|tensorboard|train|verify"
 )
 # A command to paste ends where its sentence goes on; a setting is one word though it has a space.
 _WHOLE = re.compile(rf"nnlab (?:{_COMMANDS})\b[^`(),;]*[^`(),;\s]|--set \S+|\S+")

@@ -2,7 +2,8 @@
 
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import DataShape, Task
-from nnlab.core.errors import Mistake
+from nnlab.core.errors import Mistake, MistakeError
+from nnlab.models.family import ModelConfig
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores import auto_scores
@@ -88,7 +89,7 @@ def take_target_scale(
         and config.data.form(place) != "points"
         and config.own_loss is None
         and config.rule.optimized
-        and model.whole(shape) is None
+        and not _is_whole(model, shape)
         and not model.handed
         and plain
         and loss.link == "identity"
@@ -100,6 +101,14 @@ def take_target_scale(
     )
     data = config.data.model_copy(update={"scale_target": "standard" if taken else "none"})
     return config.model_copy(update={"data": data}).written(config.origins)
+
+
+def _is_whole(model: ModelConfig, shape: DataShape) -> bool:
+    """Whether a model says itself how its output is; one that does not fit is told of later."""
+    try:
+        return model.whole(shape) is not None
+    except MistakeError:
+        return True
 
 
 def measured_scores(

@@ -18,7 +18,6 @@ from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, Soft
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.family import LayerConfig, Placed
-from nnlab.parts.layers.sequence import EmbeddingConfig, TiedConfig
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
@@ -315,6 +314,8 @@ def _tied(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> Layer
     Raises:
         MistakeError: if there is none, or its activation is no matter of the loss.
     """
+    from nnlab.parts.layers.sequence import EmbeddingConfig, TiedConfig
+
     path = ("model", "output", "tie")
     if not hidden or not isinstance(hidden[0].config, EmbeddingConfig):
         raise MistakeError(path, "has an embedding's weights, and there is none first (remove it)")

@@ -33,6 +33,15 @@ RUNS: dict[str, dict[str, Any]] = {
         "train": {"steps": 10, "batch_size": 16},
         "log": ALL,
     },
+    "attention": {
+        "data": {"kind": "first_token", "samples": 60, "steps": 5},
+        "model": {
+            "kind": "stack",
+            "layers": [{"kind": "embedding", "units": 4}, "attention", "last"],
+        },
+        "train": {"steps": 10, "batch_size": 16},
+        "log": ALL,
+    },
     "relu, no probes": {
         "data": "moons",
         "model": {"kind": "mlp", "hidden": [4], "activation": "relu"},
@@ -61,7 +70,12 @@ RUNS: dict[str, dict[str, Any]] = {
         "log": ALL,
     },
 }  # fmt: skip
-RECURRENT = {"time_gradient", "gate_saturated", "spectral_radius"}
+# Readings of layers that "everything" does not have, by the run that has them.
+OF_LAYERS = {
+    "recurrent": {"time_gradient", "gate_saturated", "spectral_radius"},
+    "attention": {"attention_entropy", "attention_logit"},
+}
+RUN_OF = {key: name for name, keys in OF_LAYERS.items() for key in keys}
 # What no config can promise: a bound that only some optimizers have, preconditioned or not.
 OPEN = {"sharpness/edge", "sharpness/preconditioned"}
 
@@ -90,14 +104,13 @@ def test_it_knows_exactly_what_a_run_writes(name: str, tmp_path: Path) -> None:
     assert known - found - scored_later <= OPEN
     names = {tag.partition("/")[0] for tag in found} | {"samples_per_second"}
     if name == "everything":
-        assert names >= READINGS.keys() - RECURRENT, "every reading is tested here"
-    if name == "recurrent":
-        assert names >= RECURRENT
+        assert names >= READINGS.keys() - RUN_OF.keys(), "every reading is tested here"
+    assert names >= OF_LAYERS.get(name, set())
 
 
 @pytest.mark.parametrize("key", READINGS)
 def test_every_reading_can_be_expected(key: str, tmp_path: Path) -> None:
-    run = RUNS["recurrent" if key in RECURRENT else "everything"]
+    run = RUNS[RUN_OF.get(key, "everything")]
     known = promised(tmp_path, run)
     tag = next(tag for tag in known if tag.startswith((f"{key}/", f"speed/{key}")) or tag == key)
     config = {**run, "expect": {"all": {tag: "at_least 0"}}, "seeds": 2}

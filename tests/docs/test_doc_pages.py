@@ -29,6 +29,7 @@ from nnlab.__main__ import main
 from nnlab.cli import app
 from nnlab.comparison.comparison import settle_source
 from nnlab.config.loading import Text, bundled_configs
+from nnlab.core.package import remove_kind
 from nnlab.runs.folder.listing import list_runs
 
 YAML = [block for block in blocks_in("yaml") if re.search(r"^data:", block.text, re.MULTILINE)]
@@ -79,9 +80,14 @@ def test_configs_are_written_right(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
 def test_python_runs_word_for_word(block: Block) -> None:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(block.text, block.page, "exec"), {})
+    printed, names = io.StringIO(), dict[str, Any]()
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block.text, block.page, "exec"), names)
+    finally:
+        # What a page registers is no kind for the tests after it.
+        for name in re.findall(r"^@nnlab\.register\nclass (\w+)", block.text, re.MULTILINE):
+            remove_kind(names[name])
     # A comment behind a print with a value in it says what it prints.
     promised = re.findall(r"^print\(.*\)  # ([(\[{'].*)", block.text, re.MULTILINE)
     assert set(promised) <= set(printed.getvalue().splitlines())

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from nnlab.commands import options
+from nnlab.core.wrap import visible_text
 
 if TYPE_CHECKING:
     from nnlab.commands.doctor.report import DoctorReport
@@ -28,6 +29,9 @@ def doctor(
         bool, typer.Option(help="Try changes on a copy of the run before they are advised.")
     ] = True,
     yes: options.YesOption = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Takes at most 15% of the training's time.")
+    ] = False,
     json: options.JsonOption = False,
 ) -> None:
     """What is wrong, where, since when, and what to change. Exit code 7: something is."""
@@ -40,7 +44,7 @@ def doctor(
         options.collect_garbage_again()
         if cure:
             _cure(what, trials=trials, json=json)
-        reports = _of_run(what, trials=trials, yes=yes)
+        reports = _of_run(what, trials=trials, yes=yes, quick=quick)
     elif cure:
         from nnlab.core.errors import ConfigError
 
@@ -57,13 +61,22 @@ def doctor(
     raise typer.Exit(max(report.exit_code for report in reports))
 
 
-def _of_run(what: str, *, trials: bool, yes: bool) -> "list[DoctorReport]":
-    """Looks at a run, or at those of a comparison; asks before that takes long."""
+def _of_run(what: str, *, trials: bool, yes: bool, quick: bool) -> "list[DoctorReport]":
+    """Looks at a run, or at those of a comparison; at a terminal asks before that takes long."""
     from nnlab.commands.doctor.allowance import ask_on_terminal, somebody_to_ask
     from nnlab.commands.doctor.recorded import examine_all
 
-    ask = ask_on_terminal if somebody_to_ask() else None
-    return examine_all(what, trials=trials, ask=ask, whole=yes)
+    if quick:
+        return examine_all(what, trials=trials, whole=False)
+    if yes:
+        return examine_all(what, trials=trials)
+    if somebody_to_ask():
+        return examine_all(what, trials=trials, ask=ask_on_terminal, whole=False)
+    return examine_all(what, trials=trials, note=_tell_cost)
+
+
+def _tell_cost(over: str) -> None:
+    typer.echo(visible_text(f"{over} (nnlab doctor --quick takes at most 15% of it)"), err=True)
 
 
 def _print(reports: "list[DoctorReport]", *, json: bool) -> None:

@@ -1,8 +1,9 @@
 """What a look at a run may cost: a share of its training, or what its owner agrees to.
 
 Whoever asks why a run of three seconds failed does not want to wait for a minute. So what costs
-more than a share of the training is not begun unasked: on a terminal the doctor asks, elsewhere it
-does what the share affords and names the rest.
+more than a share of the training is not begun unasked on a terminal. Where nobody can be asked all
+is done, since a script wants the whole answer, and what it cost is said; `--quick` does what the
+share affords and names the rest.
 """
 
 import sys
@@ -90,6 +91,13 @@ class Allowance:
             self._limit = max(self._limit, self.spent + 2.0 * seconds + _MORE)
         return answer
 
+    def overrun(self) -> str | None:
+        """What was spent, where that is more than the share; else None."""
+        if self.spent <= SHARE * self.training:
+            return None
+        took = f"this look took {tell_seconds(self.spent)}, and training"
+        return f"{took} {tell_seconds(self.training)}"
+
     def told(self, command: str) -> tuple[str, ...]:
         """What was spent, where that is more than the share, and what was left out.
 
@@ -97,11 +105,8 @@ class Allowance:
             command: that does the rest, without `--yes`.
         """
         lines: list[str] = []
-        if self._limit < inf and self.spent > SHARE * self.training:
-            lines.append(
-                f"this look took {tell_seconds(self.spent)}, and training "
-                f"{tell_seconds(self.training)}"
-            )
+        if self._limit < inf and (over := self.overrun()):
+            lines.append(over)
         if self.skipped:
             each = dict(self.skipped)
             parts = ", ".join(f"{what} (about {tell_seconds(s)})" for what, s in each.items())

@@ -1,5 +1,6 @@
 """What is wrong with a run that has been trained, from what it recorded."""
 
+from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -58,7 +59,12 @@ _READ = {
 
 
 def examine_all(
-    run: str, *, trials: bool = True, ask: Ask | None = None, whole: bool = True
+    run: str,
+    *,
+    trials: bool = True,
+    ask: Ask | None = None,
+    whole: bool = True,
+    note: Callable[[str], None] | None = None,
 ) -> list[DoctorReport]:
     """What is wrong with a run; with each run of a comparison.
 
@@ -67,6 +73,7 @@ def examine_all(
         trials: whether remedies are tried on copies of the run; of a comparison none are.
         ask: puts the question whether more may be spent than a share of the training.
         whole: whether all may be spent unasked.
+        note: gets what all of it cost, where that is more than the share and nobody agreed to it.
 
     Raises:
         ConfigError: there is no such run.
@@ -77,7 +84,10 @@ def examine_all(
     training = sum(_seconds(read_summary(folder)) for folder in folders)
     allowance = Allowance(training, ask=ask, whole=whole)
     trials = trials and len(folders) == 1
-    return [examine_run(folder, trials=trials, allowance=allowance) for folder in folders]
+    reports = [examine_run(folder, trials=trials, allowance=allowance) for folder in folders]
+    if note is not None and (over := allowance.overrun()):
+        note(over)
+    return reports
 
 
 def examine_run(

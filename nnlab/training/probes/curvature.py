@@ -11,6 +11,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nnlab.training.probes.no_trace import without_side_effects
 
@@ -60,7 +61,9 @@ class Sharpness:
     def __call__(self) -> dict[str, float]:
         """sharpness/hessian, /preconditioned where the optimizer is, /edge where one is known."""
         parameters = [p for p in self._network.parameters() if p.requires_grad]
-        with without_side_effects(self._network), torch.enable_grad():
+        # The fused kernels of attention have a first derivative alone.
+        explicit = sdpa_kernel(SDPBackend.MATH)
+        with without_side_effects(self._network), torch.enable_grad(), explicit:
             loss = self._objective(self._rows)
             gradients = torch.autograd.grad(loss, parameters, create_graph=True)
             flat = torch.cat([g.flatten() for g in gradients])

@@ -90,7 +90,7 @@ def doctor(*words: str) -> Any:
 
 
 def test_the_command_that_does_the_rest_is_named_and_does_it(slow: Path) -> None:
-    page = doctor(str(slow)).stdout
+    page = doctor(str(slow), "--quick").stdout
     left = re.search(r"left out, as all together may take 15% .*?: (.*?)\)\n", page, re.DOTALL)
     assert left, page
     assert "tried to its end" not in page
@@ -98,6 +98,13 @@ def test_the_command_that_does_the_rest_is_named_and_does_it(slow: Path) -> None
     again = CliRunner().invoke(app, shlex.split(command))
     assert "tried to its end" in again.stdout
     assert "left out" not in again.stdout
+
+
+def test_where_nobody_can_be_asked_all_is_done_and_its_cost_is_said(slow: Path) -> None:
+    done = doctor(str(slow), "--json")
+    assert json.loads(done.stdout)["findings"][0]["tried"]
+    assert re.search(r"this look took [\d.]+ s, and training [\d.]+ s .*--quick", done.stderr)
+    assert "this look took" not in doctor(str(slow), "--json", "--yes").stderr
 
 
 @pytest.mark.parametrize(("answer", "tries"), [(True, True), (False, False)])

@@ -148,7 +148,8 @@ class ArraysConfig(DataConfig, frozen=True):
         )
 
     def at_hand(self, place: Place) -> Table | None:
-        return self.read(place)
+        # A run that is only asked has them no more.
+        return None if self._held is None else self.read(place)
 
     def read(self, place: Place) -> Table:
         source, held = self.source(place), self.held
