@@ -89,13 +89,17 @@ class Forward:
 
         Args:
             inputs: wherever they lie, of any precision; each batch is moved to the network's.
+                int64 that are not scaled are tokens, and stay as they are.
             batch: how many go through the network at once.
             scale: makes of inputs, there, what the network sees; None where they are scaled.
         """
         like = next(self.network.parameters())
 
         def asked(part: Tensor) -> Tensor:
-            moved = part.to(like.device).to(like.dtype)
+            moved = part.to(like.device)
+            # Tokens are numbers of rows of an embedding, never of the network's precision.
+            if scale is not None or part.dtype != torch.int64:
+                moved = moved.to(like.dtype)
             return self._outputs(moved if scale is None else scale(moved)).cpu()
 
         with self._asked():

@@ -25,7 +25,7 @@ SURE = 0.9
 
 
 def sureness_on_noise(case: Case) -> list[Sureness]:
-    """On the real split and on three sorts of noise; [] where there are no probabilities."""
+    """On the real split and on sorts of noise; [] where there are no probabilities."""
     if case.probabilities is None:
         return []
     split = case.split
@@ -52,11 +52,15 @@ def _told(name: str, p: Floats, case: Case) -> Sureness:
     )
 
 
-def noises(examples: Examples, split: Any) -> dict[str, NDArray[np.float32]]:
-    """Inputs (N, *shape) that mean nothing, scaled as the network gets them."""
+def noises(examples: Examples, split: Any) -> dict[str, NDArray[Any]]:
+    """Inputs (N, *shape) that mean nothing, scaled as the network gets them; tokens stay tokens."""
     draw = np.random.Generator(np.random.PCG64(seed_for(0, "nonsense")))
     known, real = _scaled(examples, "train"), _scaled(examples, split)
     shape = (len(real), *real.shape[1:])
+    if tokens := examples.shape.tokens:
+        random = draw.integers(0, tokens, shape)
+        shuffled = draw.permuted(real.reshape(len(real), -1), axis=0).reshape(shape)
+        return {"random tokens": random, "shuffled across examples": shuffled}
     # The pixels of an image share one range; the columns of a table have each their own.
     axes = None if real.ndim == 4 else 0
     low, high = known.min(axis=axes), known.max(axis=axes)
@@ -70,7 +74,7 @@ def noises(examples: Examples, split: Any) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def _scaled(examples: Examples, split: Any) -> NDArray[np.float32]:
+def _scaled(examples: Examples, split: Any) -> NDArray[Any]:
     """At most `_EXAMPLES` rows of a split at equal distances, as the network gets them."""
     rows = examples.rows[split]
     count = min(len(rows), _EXAMPLES, max(1, _ELEMENTS // prod(examples.shape.inputs)))
@@ -80,4 +84,6 @@ def _scaled(examples: Examples, split: Any) -> NDArray[np.float32]:
         stored = inputs[rows]
     else:
         stored = np.stack([inputs.read(int(row)) for row in rows])
+    if examples.shape.tokens:
+        return stored.astype(np.int64)
     return (stored.astype(np.float32) - examples.shift) * examples.factor

@@ -250,6 +250,21 @@ class TestInputsThatMeanNothing:
         assert np.abs(gaussian.mean(axis=0)).max() < 0.25
         assert np.abs(gaussian.std(axis=0) - 1).max() < 0.2
 
+    def test_of_tokens_are_tokens(self, tmp_path: Path) -> None:
+        config = {
+            "data": {"kind": "brackets", "samples": 200},
+            "model": {"kind": "gru", "units": 4},
+            "train": {"epochs": 1},
+        }
+        train(config, run_dir=tmp_path / "brackets")
+        found = case(tmp_path, "brackets")
+        made = noise_inputs.noises(found.opened.examples, "test")
+        count = found.opened.experiment.shape.tokens
+        drawn = made["random tokens"]
+        assert set(np.unique(drawn)) == set(range(count))
+        told = noise_inputs.sureness_on_noise(found)
+        assert [one.inputs for one in told[1:]] == ["random tokens", "shuffled across examples"]
+
     def test_numbers_have_no_confidence(self, folder: Path) -> None:
         assert noise_inputs.sureness_on_noise(case(folder, "diabetes")) == []
 

@@ -263,11 +263,17 @@ def noise_section(found: Sequence[Sureness]) -> Markup | None:
         for one in found
     ]
     head = ("inputs", "examples", "mean confidence", "entropy / maximum", "above 0.9")
-    text = (
-        "Uniform noise covers the range of the training inputs; Gaussian noise has the mean and "
-        "deviation of each; the shuffled inputs take every pixel or column from another example. "
-        "A network that knows what it does not know is unsure of all three."
+    of_tokens = any(one.inputs == "random tokens" for one in found)
+    drawn = (
+        "Random tokens are drawn with the same chance each; the shuffled inputs take every token "
+        "from another example. "
+        if of_tokens
+        else "Uniform noise covers the range of the training inputs; Gaussian noise has the mean "
+        "and deviation of each; the shuffled inputs take every pixel or column from another "
+        "example. "
     )
+    unsure = f"A network that knows what it does not know is unsure of all {len(found) - 1}."
+    text = drawn + unsure.replace("all 3", "all three").replace("all 2", "both")
     return page_section(
         "Confidence on inputs that mean nothing",
         scrolling_table(head, rows, right=(1, 2, 3, 4), main=(0,)),
