@@ -272,8 +272,7 @@ def noise_section(found: Sequence[Sureness]) -> Markup | None:
         "and deviation of each; the shuffled inputs take every pixel or column from another "
         "example. "
     )
-    unsure = f"A network that knows what it does not know is unsure of all {len(found) - 1}."
-    text = drawn + unsure.replace("all 3", "all three").replace("all 2", "both")
+    text = f"{drawn}A network that knows what it does not know is unsure of all of them."
     return page_section(
         "Confidence on inputs that mean nothing",
         scrolling_table(head, rows, right=(1, 2, 3, 4), main=(0,)),
