@@ -1,11 +1,12 @@
 """`nnlab doctor`: the words of the examination."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from nnlab.commands import options
-from nnlab.core.wrap import visible_text
+from nnlab.core.wrap import write_wrapped
 
 if TYPE_CHECKING:
     from nnlab.commands.doctor.report import DoctorReport
@@ -76,7 +77,7 @@ def _of_run(what: str, *, trials: bool, yes: bool, quick: bool) -> "list[DoctorR
 
 
 def _tell_cost(over: str) -> None:
-    typer.echo(visible_text(f"{over} (nnlab doctor --quick takes at most 15% of it)"), err=True)
+    write_wrapped(sys.stderr, f"{over} (nnlab doctor --quick takes at most 15% of it)")
 
 
 def _print(reports: "list[DoctorReport]", *, json: bool) -> None:

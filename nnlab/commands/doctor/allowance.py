@@ -120,9 +120,10 @@ class Allowance:
 
 def ask_on_terminal(question: str) -> bool:
     """Asks on the terminal; Enter is a yes."""
-    from nnlab.core.wrap import visible_text
+    from nnlab.core.wrap import stream_width, visible_text, wrap_text
 
-    sys.stderr.write(visible_text(f"{question} [Y/n] "))
+    asked = wrap_text(visible_text(f"{question} [Y/n]"), stream_width(sys.stderr))
+    sys.stderr.write(f"{asked} ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("", "y", "yes")
 
