@@ -16,10 +16,13 @@ from nnlab.core.contracts import DataShape, Examples, Split
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Kind
 from nnlab.core.lazy import NDArray, np
+from nnlab.core.padding import PaddedShape
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
+from nnlab.parts.datasets import lengths as ends
 from nnlab.parts.datasets.exclusion import excluded_rows, rows_without
 from nnlab.parts.datasets.label_noise import Noise, add_label_noise, noise_of
+from nnlab.parts.datasets.lengths import Lengths
 from nnlab.parts.datasets.split_sizes import (
     FromColumn,
     FromFile,
@@ -76,6 +79,9 @@ class DataConfig(Kind, frozen=True):
     """How examples are shown: as they are, or as a sequence, for recurrent networks: images row by
     row or pixel by pixel (Le et al. 2015, arXiv:1504.00941, section 4.2); time: the columns of a
     table are steps of one number, the first column first."""
+    lengths: Lengths = "equal"
+    """different: sequences (time, features) that end at different steps; behind the last one stands
+    NaN, or an empty cell where `view` is time. What is not there counts nowhere."""
     limit: Limit = None
     exclude: str | None = None
     """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
@@ -197,7 +203,8 @@ class DataConfig(Kind, frozen=True):
                 raise ConfigError(f"data.scale: {text} (unit, or channel)")
             if self.view == "image" and (table := self.at_hand(place)) is not None:
                 if table.inputs.shape[1:] == shape.inputs:
-                    checks.check_table(table.inputs, table.targets, shape, gaps=table.gaps)
+                    gaps = table.gaps or self._padded
+                    checks.check_table(table.inputs, table.targets, shape, gaps=gaps)
                 else:  # inputs were left out
                     checks.check_targets(table.targets)
                 rows, _ = self._checked_rows(table, shape, place)
@@ -215,13 +222,18 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing, damaged or not fit to train on.
         """
         self._refuse(place)
-        return self._examples(viewed_table(self.read(place), self.view), place)
+        table = viewed_table(self.read(place), self.view, gaps=self._padded)
+        return self._examples(table, place)
+
+    @property
+    def _padded(self) -> bool:
+        return self.lengths == "different"
 
     def _examples(self, table: Table, place: Place) -> Examples:
         inputs, targets = table.inputs, table.targets
         with _hinting(table.source.guess):
             shape = self._shape(table.source, place)
-            checks.check_table(inputs, targets, shape, gaps=table.gaps)
+            checks.check_table(inputs, targets, shape, gaps=table.gaps or self._padded)
             rows, drawn = self._checked_rows(table, shape, place)
         digest = table.digest or checks.digest_of(inputs, targets, table.base)
         fill = None
@@ -229,14 +241,24 @@ class DataConfig(Kind, frozen=True):
             fill = scaling.missing_fill(inputs, rows["train"], shape.columns)
             inputs = np.where(np.isnan(inputs), fill, inputs)
         base = None if table.base is None else table.base.reshape(1, *shape.inputs)
+        seen, fitted_on = inputs, rows["train"]
+        if self._padded:
+            assert isinstance(inputs, np.ndarray)
+            if table.base is not None:
+                text = "float32 cannot tell these numbers apart without a base for each step"
+                raise DataError(f"data.lengths: {text} (take the same number off all of them)")
+            ends.check_ends(inputs)
+            seen, fitted_on = ends.only_steps(inputs, fitted_on), np.zeros(1, np.int64)
         fitted = scaling.fit_scale(
             self._scale(place),
-            inputs,
-            rows["train"],
+            seen,
+            fitted_on,
             peak=table.source.peak,
             by_column=self.form(place) == "table" and self.view != "time",
             # One scale for all steps; where float32 needed a base of each, each has its own.
-            over_time=self.form(place) == "series" or (self.view == "time" and base is None),
+            over_time=self._padded
+            or self.form(place) == "series"
+            or (self.view == "time" and base is None),
             base=base,
         )
         target_scale = None
@@ -316,13 +338,16 @@ class DataConfig(Kind, frozen=True):
                 wrong.append("data.label_noise: needs a class for each example")
             elif "same" in asked.values():
                 wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
+        if self._padded and len(source.inputs) != 2:
+            text = f"different is for sequences (time, features), examples are {source.inputs}"
+            wrong.append(f"data.lengths: {text} (remove it)")
         if wrong:
             raise ConfigError(wrong)
         drawn = (sizes[split] for split in sizes if split not in ("train", *source.given))
         every = source.pool - sum(drawn)
         sizes |= {split: every for split, size in asked.items() if size == "same"}
         return DataShape(
-            inputs=source.inputs,
+            inputs=PaddedShape(source.inputs) if self._padded else source.inputs,
             task=source.task,
             outputs=source.outputs,
             classes=source.classes,
@@ -373,6 +398,7 @@ class DataConfig(Kind, frozen=True):
             if self._scale(place) not in ("none", "unit"):
                 text = f"data.scale: {self._scale(place)} is for images as they are"
                 wrong.append(f"{text} (view: {self.view} can take none, unit)")
+        wrong += self._length_mistakes(place)
         if (scale := self._scale(place)) not in _SCALES[form]:
             what = "the columns of a table" if scale == "feature" else "images"
             wrong.append(
@@ -386,6 +412,17 @@ class DataConfig(Kind, frozen=True):
         ]
         if wrong:
             raise ConfigError(wrong)
+
+    def _length_mistakes(self, place: Place) -> list[str]:
+        if not self._padded:
+            return []
+        if self.view != "time" and self.form(place) != "points":
+            text = f"different is for sequences of numbers, {self.kind} has none here"
+            return [f"data.lengths: {text} (view: time makes the columns of a table its steps)"]
+        if (scale := self._scale(place)) not in ends.SCALES:
+            text = f"{scale} looks at a step by itself, which some sequences do not have"
+            return [f"data.scale: {text} ({', '.join(ends.SCALES)})"]
+        return []
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from nnlab.core import files
 from nnlab.core.contracts import DataShape, Examples, TokenShape
 from nnlab.core.errors import CheckpointError
+from nnlab.core.padding import PaddedShape
 from nnlab.core.sums import read_sealed, seal_json
 
 _FORMAT = 1
@@ -28,6 +29,7 @@ def write_data(folder: Path, examples: Examples) -> None:
         "sizes": dict(shape.sizes),
         "tokens": shape.tokens,
         "places": shape.places,
+        "lengths": "different" if isinstance(shape.inputs, PaddedShape) else "equal",
         "naive": shape.naive,
         # float32 is exact as a JSON number.
         "shift": examples.shift.tolist(),
@@ -99,6 +101,8 @@ def shape_of(known: dict[str, Any]) -> DataShape:
     try:
         # A run of an older nnlab has neither tokens nor places.
         inputs, tokens = tuple(known["inputs"]), known.get("tokens", 0)
+        if known.get("lengths") == "different":
+            inputs = PaddedShape(inputs)
         return DataShape(
             inputs=TokenShape(inputs, tokens) if tokens else inputs,
             task=known["task"],
