@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Self, final
 
 import torch
 
-from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
+from nnlab.core.contracts import Examples, Split
+from nnlab.core.events import EpochEnd, Event, Reading, Stopped
 from nnlab.display.pictures.family import Moment, Picture, Scene, thin_rows
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment

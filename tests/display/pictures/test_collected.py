@@ -10,7 +10,8 @@ from building import Made, make
 from sklearn.decomposition import PCA
 
 from nnlab.config.loading import load_config, place_for
-from nnlab.core.contracts import Machine, Reading
+from nnlab.core.contracts import Machine
+from nnlab.core.events import Reading
 from nnlab.display.pictures import KINDS
 from nnlab.display.pictures.boundary import DecisionBoundary, segments
 from nnlab.display.pictures.depth import GradientByDepth

@@ -40,7 +40,7 @@ def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
     with torch.no_grad():
         for parameter in made.built.network.parameters():
             parameter.mul_(-1.7).add_(0.2)  # cosines know no factor
-    from nnlab.core.contracts import Reading
+    from nnlab.core.events import Reading
 
     values = {"x": 0.5, "y": 0.3, "loss": 0.1, **dict.fromkeys(picture.scene.norms, 0.01)}
     picture.see(Reading(50, 5.0, "train", values))
