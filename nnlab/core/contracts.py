@@ -3,7 +3,7 @@
 Nothing here imports torch or NumPy when the program runs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from os import cpu_count
@@ -445,8 +445,6 @@ class Machine:
         return cls(cast("Any", device), cpu_count() or 1)
 
 
-def flat_plans(plans: Sequence[Plan]) -> Iterator[Plan]:
+def flat_plans(plans: Sequence[Plan]) -> list[Plan]:
     """Each plan, behind it the plans inside it."""
-    for plan in plans:
-        yield plan
-        yield from flat_plans(plan.children)
+    return [each for plan in plans for each in (plan, *flat_plans(plan.children))]

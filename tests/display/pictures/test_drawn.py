@@ -15,9 +15,9 @@ from PIL import Image
 from test_attention_pictures import IMAGES
 from test_collected import CNN, COPY, DIGITS, MOONS, POINT, SINC, SUNSPOTS, seeing, titles
 
-from nnlab.display.pictures import KINDS
 from nnlab.display.pictures.drawing import PIXELS, figure_png
 from nnlab.display.pictures.family import Moment
+from nnlab.display.pictures.menu import KINDS
 from nnlab.display.pictures.painter import Painter
 from nnlab.display.pictures.worker import serve
 
