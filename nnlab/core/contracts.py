@@ -1,9 +1,9 @@
-"""The types that rooms hand to each other: shapes, plans, examples, batches, scores, events.
+"""The types that rooms hand to each other: shapes, plans, examples, batches, scores.
 
 Nothing here imports torch or NumPy when the program runs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from os import cpu_count
@@ -445,56 +445,6 @@ class Machine:
         return cls(cast("Any", device), cpu_count() or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The numbers of one split at one step; at most one of each pair in a run.
-
-    Attributes:
-        step: updates made so far.
-        epoch: step / steps per epoch, a fraction within an epoch.
-        split: which examples were measured.
-        values: flat keys as in metrics.jsonl: "loss", "accuracy", "grad_norm/total".
-        epoch_means: of training, loss and scores over the whole epoch so far, where `values` are
-            those since the last reading; {} before the first update.
-    """
-
-    step: int
-    epoch: float
-    split: Split
-    values: Mapping[str, float]
-    epoch_means: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True, slots=True)
-class EpochEnd:
-    """An epoch has been completed; its readings came before."""
-
-    epoch: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class SaveDue:
-    """A good moment to save: the window has ended and all readings of this step are out."""
-
-    step: int
-    stays: bool = False
-    """Whether the checkpoint is kept for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The last event."""
-
-    status: Status
-    why: str
-
-
-Event = Reading | EpochEnd | SaveDue | Stopped
-
-
-def flat_plans(plans: Sequence[Plan]) -> Iterator[Plan]:
+def flat_plans(plans: Sequence[Plan]) -> list[Plan]:
     """Each plan, behind it the plans inside it."""
-    for plan in plans:
-        yield plan
-        yield from flat_plans(plan.children)
+    return [each for plan in plans for each in (plan, *flat_plans(plan.children))]

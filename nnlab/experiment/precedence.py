@@ -20,7 +20,7 @@ def take_rule_autos(config: RunConfig) -> RunConfig:
         changes["model"] = config.model.model_copy(update={"output": output})
     if rule.scales and config.data.scale == "auto":
         changes["data"] = config.data.model_copy(update={"scale": rule.scales[0]})
-    return config.model_copy(update=changes).written(config.origins) if changes else config
+    return config.model_copy(update=changes) if changes else config
 
 
 def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mistake]:
@@ -100,7 +100,7 @@ def take_target_scale(
         and not (stopping is not None and stopping.min_delta)
     )
     data = config.data.model_copy(update={"scale_target": "standard" if taken else "none"})
-    return config.model_copy(update={"data": data}).written(config.origins)
+    return config.model_copy(update={"data": data})
 
 
 def _is_whole(model: ModelConfig, shape: DataShape) -> bool:

@@ -29,7 +29,7 @@ from nnlab.experiment.precedence import (
     take_rule_autos,
     take_target_scale,
 )
-from nnlab.models.family import Design, design_network, resolve_output
+from nnlab.models.family import Design, design_network
 from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
@@ -82,7 +82,7 @@ def settle(
         raise error_at_places(wrong, config.origins)
     _check_rows(config, loss, place, shape)
     log = spelled_out(config, pace, total)
-    settled = _spelled_out(config, place, loss, scores, shape, log)
+    settled = _spelled_out(config, place, network, loss, scores, shape, log)
     found = Experiment(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     )
@@ -129,7 +129,7 @@ def _for_data(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunC
     train = with_epochs(config.train, shape.sizes["train"])
     if model is config.model and train is config.train:
         return config
-    return config.model_copy(update={"model": model, "train": train}).written(config.origins)
+    return config.model_copy(update={"model": model, "train": train})
 
 
 def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:
@@ -210,6 +210,7 @@ def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list
 def _spelled_out(
     config: RunConfig,
     place: Place,
+    network: Design,
     loss: LossConfig,
     scores: tuple[ScoreConfig, ...],
     shape: DataShape,
@@ -222,8 +223,8 @@ def _spelled_out(
     model = config.model.resolved()
     if model.begin is not None:
         model = model.model_copy(update={"from": model.begin.found_from(place.find)})
-    if model.whole(shape) is None:
-        model = model.model_copy(update={"output": resolve_output(model.output, loss)})
+    if network.output is not None:
+        model = model.model_copy(update={"output": network.output})
     took = {
         "seed": config.seed,
         "data": data,

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import final
 
-from nnlab.core.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
+from nnlab.core.events import EpochEnd, Event, Reading, SaveDue, Stopped
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.display.views import RunAbout, View
 from nnlab.runs.building.session import Session

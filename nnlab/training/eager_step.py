@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, Carrying, Noise
+from nnlab.core.lazy import optimizer_step
 from nnlab.core.seeds import seed_for
-from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
 from nnlab.training.probes.gradients import clip_gradients, tensor_norms
 from nnlab.training.probes.no_trace import foreign

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from nnlab.__main__ import main
-from nnlab.core.contracts import EpochEnd, SaveDue
 from nnlab.core.errors import CheckpointError, ConfigError, DataError, ResourceError
+from nnlab.core.events import EpochEnd, SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network

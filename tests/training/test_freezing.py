@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import nnlab
-from nnlab.core.contracts import SaveDue
 from nnlab.core.errors import ConfigError
+from nnlab.core.events import SaveDue
 from nnlab.experiment.handed import experiment_of
 from nnlab.runs.finished.reopen import load_network
 from nnlab.training.probes.no_trace import is_frozen

@@ -198,7 +198,7 @@ class DataConfig(Kind, frozen=True):
         source = viewed_source(self.source(place), self.view)
         with _hinting(source.guess):
             shape = self._shape(source, place)
-            if self._scale(place) == "imagenet" and shape.inputs[0] != 3:
+            if self.scale == "imagenet" and shape.inputs[0] != 3:
                 text = f"imagenet is for three colours, these images have {shape.inputs[0]}"
                 raise ConfigError(f"data.scale: {text} (unit, or channel)")
             if self.view == "image" and (table := self.at_hand(place)) is not None:
@@ -389,17 +389,17 @@ class DataConfig(Kind, frozen=True):
                     f"data.{split}: {self.kind} has no {split} split of its own "
                     "(use a count or a fraction)"
                 )
-        form = self.form(place)
+        form, scale = self.form(place), self._scale(place)
         if self.view == "time" and form != "table":
             wrong.append(f"data.view: time is for the columns of a table, {self.kind} has none")
         elif self.view not in ("image", "time"):
             if form != "images":
                 wrong.append(f"data.view: {self.view} is for images, {self.kind} has none")
-            if self._scale(place) not in ("none", "unit"):
-                text = f"data.scale: {self._scale(place)} is for images as they are"
+            if scale not in ("none", "unit"):
+                text = f"data.scale: {scale} is for images as they are"
                 wrong.append(f"{text} (view: {self.view} can take none, unit)")
-        wrong += self._length_mistakes(place)
-        if (scale := self._scale(place)) not in _SCALES[form]:
+        wrong += self._length_mistakes(place, scale)
+        if scale not in _SCALES[form]:
             what = "the columns of a table" if scale == "feature" else "images"
             wrong.append(
                 f"data.scale: {scale} is for {what} ({self.kind} can take "
@@ -413,13 +413,13 @@ class DataConfig(Kind, frozen=True):
         if wrong:
             raise ConfigError(wrong)
 
-    def _length_mistakes(self, place: Place) -> list[str]:
+    def _length_mistakes(self, place: Place, scale: str) -> list[str]:
         if not self._padded:
             return []
         if self.view != "time" and self.form(place) != "points":
             text = f"different is for sequences of numbers, {self.kind} has none here"
             return [f"data.lengths: {text} (view: time makes the columns of a table its steps)"]
-        if (scale := self._scale(place)) not in ends.SCALES:
+        if scale not in ends.SCALES:
             text = f"{scale} looks at a step by itself, which some sequences do not have"
             return [f"data.scale: {text} ({', '.join(ends.SCALES)})"]
         return []

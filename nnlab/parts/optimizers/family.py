@@ -11,8 +11,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
 from nnlab.core.kinds import Config, Kind
-from nnlab.core.lazy import lazy
-from nnlab.core.torch_optim import spare_compiler
+from nnlab.core.lazy import lazy, spare_compiler
 
 if TYPE_CHECKING:
     import torch

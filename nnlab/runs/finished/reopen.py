@@ -88,7 +88,7 @@ def reopen_run(
         if Path(root) != here and config.data.model_copy(update={"root": None}).available(folder):
             # The run came from another machine, or NNLAB_DATA has moved.
             data = config.data.model_copy(update={"root": str(here)})
-            config = config.model_copy(update={"data": data}).written(config.origins)
+            config = config.model_copy(update={"data": data})
     experiment = with_first_weights(settle(config, folder, machine), run)
     examples = experiment.load()
     if changed := changed_data(read_env(run), examples):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, final
 
 from nnlab.core import files
-from nnlab.core.contracts import Event, Examples, Stopped
+from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError
+from nnlab.core.events import Event, Stopped
 from nnlab.core.finding import Finding
 from nnlab.core.sums import SUM_KEY, json_is_sound, seal_json
 from nnlab.diagnosis.evidence.begun import begun_of
