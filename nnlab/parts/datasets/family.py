@@ -353,6 +353,7 @@ class DataConfig(Kind, frozen=True):
             classes=source.classes,
             sizes=sizes,
             columns=source.columns,
+            steps=source.steps,
             start=source.start,
             places=source.places,
             naive=source.naive,

@@ -27,7 +27,8 @@ def viewed_source(source: TableSource, view: View) -> TableSource:
     """What a source holds, as it is seen: the steps of a sequence have no names of columns."""
     if view == "image":
         return source
-    return replace(source, inputs=viewed_shape(source.inputs, view), columns=())
+    steps = source.columns if view == "time" else ()
+    return replace(source, inputs=viewed_shape(source.inputs, view), columns=(), steps=steps)
 
 
 def viewed_table(table: Table, view: View, *, gaps: bool = False) -> Table:

@@ -26,6 +26,7 @@ def write_data(folder: Path, examples: Examples) -> None:
         "outputs": shape.outputs,
         "classes": shape.classes,
         "columns": shape.columns,
+        "steps": shape.steps,
         "sizes": dict(shape.sizes),
         "tokens": shape.tokens,
         "places": shape.places,
@@ -110,6 +111,7 @@ def shape_of(known: dict[str, Any]) -> DataShape:
             classes=tuple(known["classes"]),
             sizes=known["sizes"],
             columns=tuple(known["columns"]),
+            steps=tuple(known.get("steps", ())),
             places=tuple(known.get("places", ())),
             naive=known.get("naive"),
         )
