@@ -21,7 +21,12 @@ from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.metrics import read_history
-from nnlab.runs.observers.network_facts import look_at_outputs, look_at_places, look_at_weights
+from nnlab.runs.observers.network_facts import (
+    look_at_outputs,
+    look_at_places,
+    look_at_weights,
+    look_at_writing,
+)
 
 _FILE = "findings.jsonl"
 _LIMIT = 64 << 20
@@ -66,6 +71,7 @@ class Examiner:
         look_at_weights(self._facts, dict(network.named_parameters()))
         look_at_outputs(self._facts, session.examples, network, source)
         look_at_places(self._facts, session.examples, network, source)
+        look_at_writing(self._facts, session.examples, network)
 
     def _append(self, lines: str) -> None:
         content = lines.encode()
