@@ -65,7 +65,7 @@ def _whole(rows: "NDArray[Any]", wanted: Wanted) -> Sequence[int]:
         return range(len(rows))
     if wanted.ends:
         wrong = false_ends(rows)
-        gone = np.isinf(rows).reshape(len(rows), -1).any(axis=1)
+        gone = np.asarray(np.isinf(rows).reshape(len(rows), -1).any(axis=1))
         return [row for row in range(len(rows)) if row not in wrong and not gone[row]]
     flat = rows.reshape(len(rows), -1)
     fine = ~np.isinf(flat) if wanted.fills else np.isfinite(flat)

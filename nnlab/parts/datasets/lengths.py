@@ -15,7 +15,7 @@ SCALES = ("none", "unit", "feature")
 
 def steps_there(inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
     """(N, T): which steps of (N, T, D) have a value."""
-    return ~np.isnan(inputs).all(axis=2)
+    return np.asarray(~np.isnan(inputs).all(axis=2))
 
 
 def check_ends(inputs: "NDArray[np.float32]") -> None:
@@ -35,7 +35,7 @@ def check_ends(inputs: "NDArray[np.float32]") -> None:
 def false_ends(inputs: "NDArray[Any]") -> dict[int, str]:
     """The rows of (N, T, D) in which something is missing that is not behind the end; and what."""
     there = steps_there(inputs)
-    partly = (np.isnan(inputs).any(axis=2) & there).any(axis=1)
+    partly = np.asarray((np.isnan(inputs).any(axis=2) & there).any(axis=1))
     further = (there[:, 1:] & ~there[:, :-1]).any(axis=1)
     found = dict[int, str]()
     for row in np.flatnonzero(~there[:, 0] | partly | further).tolist():
