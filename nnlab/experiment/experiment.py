@@ -128,8 +128,8 @@ class Experiment:
     def going_on(self, begun: RunConfig) -> Self:
         """This experiment as the continuation of a run: what that took for `auto` stays.
 
-        Layout and compile hang on the length of the run and the device, and both may be others now;
-        an older version took another number of epochs.
+        Compile hangs on the length of the run, layout too on the device, and these may be others
+        now; an older version took another number of epochs.
 
         Args:
             begun: the settled config of the run, from its folder.
