@@ -575,7 +575,18 @@ class TestABuiltStepProvesItself:
 
     @pytest.mark.parametrize(
         ("kind", "precision"),
-        [*((kind, "fp32") for kind in OPTIMIZERS), ("adam", "bf16"), ("adadelta", "bf16")],
+        [
+            ("adam", "bf16"),
+            pytest.param("adadelta", "bf16", marks=pytest.mark.slow),
+            *(
+                pytest.param(
+                    kind,
+                    "fp32",
+                    marks=() if kind in ("adam", "muon", "radam") else pytest.mark.slow,
+                )
+                for kind in OPTIMIZERS
+            ),
+        ],
     )
     def test_a_sound_one_is(self, kind: str, precision: str, graphs: dict[str, Recording]) -> None:
         lines: list[str] = []
