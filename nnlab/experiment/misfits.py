@@ -40,6 +40,7 @@ def output_mistakes(
 def _closure_mistakes(config: RunConfig, network: Design) -> Iterator[Mistake]:
     """Several evaluations of an update must see the same function."""
     kind, train = config.optimizer.kind, config.train
+    # A line search compares losses: another batch, mask or clipped step would be another function.
     if train.batch_size != "full":
         text = f"{kind} needs all examples in every update, got {train.batch_size} (write full)"
         yield Mistake(("train", "batch_size"), text)
@@ -69,7 +70,11 @@ def _drops(layer: Any) -> bool:
 
 
 def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
-    """Augmentations that these examples cannot take; balanced draws without classes."""
+    """What of data and training these examples cannot take.
+
+    Augmentations, tokens and answers at every step, a state that is carried on, a batch in more
+    parts than it has examples, balanced draws without classes.
+    """
     for position, augment in enumerate(config.data.augment):
         path = ("data", "augment", position)
         if text := augment.misfit(shape.inputs):
@@ -127,7 +132,7 @@ def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
 def target_mistakes(
     config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
 ) -> list[Mistake]:
-    """All that does not fit together, at the places where it is written."""
+    """Losses, scores and mixed examples that do not fit the targets, at their places."""
     wrong = list(_loss_mistakes(config, loss, shape)) if config.own_loss is None else []
     wrong += _mixed_mistakes(config, loss, shape)
     for index, score in enumerate(scores):

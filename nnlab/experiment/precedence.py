@@ -27,6 +27,7 @@ def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mi
     """Sections that have no meaning, and kinds that do not go together."""
     rule, wrong = config.rule, list[Mistake]()
     for section, why in config.replaced.items():
+        # Only what was written: every section has a default, which nobody meant.
         if section in config.model_fields_set:
             wrong.append(Mistake((section,), f"{why} (remove {section})"))
     if rule.models is not None and config.model.kind not in rule.models:

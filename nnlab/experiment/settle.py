@@ -60,12 +60,15 @@ def settle(
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
+    # Data first: how long the run is, which loss, scores and output layer it takes hang on them.
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
+    # From here on mistakes are gathered: who mends a config wants all of them at once.
     wrong: list[Mistake] = []
     written, config = config, _for_data(take_rule_autos(config), shape, wrong)
     wrong += owner_mistakes(config, shape, place)
     loss, scores = measured_scores(config, shape)
+    # Needs the loss: one that is meant in the targets' own unit forbids to scale them.
     config = take_target_scale(config, loss, shape, place)
     wrong += target_mistakes(config, loss, scores, shape)
     wrong += find_misfits(config, shape)
@@ -80,6 +83,7 @@ def settle(
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
+    # Reads rows, so it comes last: a mistake in the text is told without waiting for a file.
     _check_rows(config, loss, place, shape)
     log = spelled_out(config, pace, total)
     settled = _spelled_out(config, place, network, loss, scores, shape, log)
@@ -219,6 +223,7 @@ def _spelled_out(
     """The config with every `auto` replaced by what it took, but for what hangs on the machine."""
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
+        # So that `eval` finds the data also where NNLAB_DATA is another.
         data = data.model_copy(update={"root": str(place.root)})
     model = config.model.resolved()
     if model.begin is not None:
@@ -234,6 +239,7 @@ def _spelled_out(
         "train": config.train.model_copy(update={"monitor": monitor(config.train, shape)}),
         "log": config.log.model_copy(update=log),
     }
+    # A section without a meaning stays as it is: it is not written, and would be refused when read.
     replaced = config.replaced
     return config.model_copy(
         update={name: value for name, value in took.items() if name not in replaced}
