@@ -1,6 +1,6 @@
 """Whether what trains fits together: targets, loss, scores, augmentations and optimizer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.config.run_config import RunConfig, to_plain
@@ -130,10 +130,23 @@ def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
 
 
 def target_mistakes(
-    config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
+    config: RunConfig,
+    loss: LossConfig,
+    scores: tuple[ScoreConfig, ...],
+    shape: DataShape,
+    *,
+    replaced: Container[str],
 ) -> list[Mistake]:
-    """Losses, scores and mixed examples that do not fit the targets, at their places."""
-    wrong = list(_loss_mistakes(config, loss, shape)) if config.own_loss is None else []
+    """Losses, scores and mixed examples that do not fit the targets, at their places.
+
+    Args:
+        config: with what its rule decides.
+        loss: that is measured.
+        scores: that are measured.
+        shape: of the data.
+        replaced: sections that have no meaning: a loss that its owner brings along fits.
+    """
+    wrong = [] if "loss" in replaced else list(_loss_mistakes(config, loss, shape))
     wrong += _mixed_mistakes(config, loss, shape)
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)
