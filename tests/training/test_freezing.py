@@ -239,11 +239,11 @@ def test_other_rules_refuse_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [CNN, MLP, {"kind": "resnet20"}, {"kind": "vit_tiny"}], ids=lambda model: model["kind"]
+    "model", [CNN, MLP, {"kind": "resnet20"}, {"kind": "vit"}], ids=lambda model: model["kind"]
 )
 def test_a_layers_name_means_all_that_the_layer_learns(model: dict[str, Any]) -> None:
     """In `optimizer.groups` as in `model.freeze`: its norm and the slope of its PReLU too."""
-    own = {} if model["kind"] == "vit_tiny" else {"activation": "prelu"}
+    own = {} if model["kind"] == "vit" else {"activation": "prelu"}
     design = experiment_of(config({**model, **own})).design
     names = [name for plan in design.plans for name in plan.parameters]
     for plan in design.plans:
