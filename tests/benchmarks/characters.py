@@ -40,7 +40,7 @@ def write_data(path: str, updates: int) -> None:
     for epoch in range(-(-updates // order.per_epoch)):
         batches += [rows.numpy() for rows in order.batches(epoch)]
     whole = [np.resize(rows, 32) for rows in batches[:updates]]
-    windows = {s: made.examples.rows[s] for s in ("train", "validation", "test")}
+    windows: dict[str, Any] = {s: made.examples.rows[s] for s in ("validation", "test")}
     inputs, targets = made.examples.inputs, made.examples.targets
     assert isinstance(inputs, np.ndarray)
     np.savez(path, inputs=inputs, targets=targets, batches=np.stack(whole), **windows)

@@ -100,18 +100,19 @@ def transformer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     return Path(train(config, run_dir=folder / "run").run)
 
 
-def whole(run: Path, prompt: str, length: int, window: int | None = None, **fields: Any) -> str:
+def whole(run: Path, prompt: str, length: int, **fields: Any) -> str:
     """Each token from a pass of all that were there before it, within the window."""
     experiment = settle(of_run(run), place_for(run), Machine.here("cpu"))
     network = restore_network(run, experiment).eval()
     data = experiment.config.data
     assert isinstance(data, TextLikeConfig)
+    window: int = fields.pop("window", data.window)
     words, sampling = data.tokens_of(place_for(run)), Sampling(**fields)
     seen = words.numbers_of(prompt).tolist()
     count, generator = len(seen), torch.Generator().manual_seed(sampling.seed)
     for _ in range(length):
         with torch.no_grad():
-            logits = network(torch.tensor([seen[-(window or data.window) :]]))[0, -1].double()
+            logits = network(torch.tensor([seen[-window:]]))[0, -1].double()
         if sampling.temperature == 0.0:
             seen.append(int(logits.argmax()))
         else:
