@@ -274,6 +274,7 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
     Raises:
         ConfigError: unknown keys, wrong types and ranges, all at once.
     """
+    # Before validating: a change is checked as if it stood in the file, and may mend it.
     tree, origins = apply_changes(document.tree, changes, document.origins)
     try:
         config = RunConfig.model_validate(tree)

@@ -228,8 +228,7 @@ class Batch(NamedTuple):
     """(N, *shape), scaled and augmented, in the run's precision; tokens are int64."""
     targets: "Tensor"
     """(N,) int64, (N * P,) of P places, or (N, K) float: numbers, 0 or 1 for each label,
-    distributions over classes where
-    examples were mixed."""
+    distributions over classes where examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
 
@@ -298,6 +297,9 @@ class Unrolling(Protocol):
 class Carrying(Protocol):
     """A layer that can go on with the state that the batch before left."""
 
+    following: "list[tuple[Tensor, ...]] | None"
+    """In evaluation mode: the state that the last pass ended with, if any; None begins with 0."""
+
     def carry_state(self, batch: int) -> None:
         """From now on training begins with the state that it ended with, of so many examples."""
         ...
@@ -308,8 +310,7 @@ class Carrying(Protocol):
 
 
 AugmentFn = Callable[[Batch, int], Batch]
-"""A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
-seed and the row numbers alone."""
+"""A batch and a seed in [0, 2^63) to what the step sees, drawn by seed and row numbers alone."""
 
 LossFn = Callable[["Tensor", Batch], "Tensor"]
 """(N, K) outputs and their batch to (N,): one loss per example, or per place of (N * P, K)
@@ -354,8 +355,7 @@ class StoredScore(Protocol):
 
 
 AverageFn = Callable[[int], float]
-"""How many updates were made to the share of the newest weights in the average: 1 copies them, 0
-leaves the average as it is."""
+"""How many updates were made to the newest weights' share in the average: 1 copies, 0 leaves it."""
 
 
 class ScheduleFn(Protocol):

@@ -41,7 +41,7 @@ def write_data(folder: Path, examples: Examples) -> None:
 
 
 def read_data(folder: Path) -> dict[str, Any]:
-    """What `write_data` wrote.
+    """The content of a run's data.json: what rows look like, how they are scaled, the classes.
 
     Raises:
         CheckpointError: it is missing, cannot be read, or was changed.

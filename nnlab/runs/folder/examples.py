@@ -23,7 +23,7 @@ def write_record(folder: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_record(folder: Path) -> ExampleRecord:
-    """What a run kept.
+    """What a run kept of its training examples, moment by moment.
 
     Raises:
         CheckpointError: there is nothing, or it is damaged.

@@ -182,7 +182,7 @@ def write_env(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def read_env(folder: Path) -> dict[str, Any]:
-    """What `write_env` wrote.
+    """The content of a run's env.json: versions, device, digests of the data, where it began.
 
     Raises:
         CheckpointError: if it cannot be read, or was changed.

@@ -57,7 +57,7 @@ class WeightsFile(NamedTuple):
 
 
 def find_weights(begin: BeginConfig, place: Place) -> WeightsFile:
-    """The file that is meant.
+    """The file of weights that `model.from` means.
 
     Args:
         begin: `model.from`.
