@@ -1,5 +1,7 @@
 """What is measured, and what rule, data or model decide in place of the config."""
 
+from collections.abc import Mapping
+
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import DataShape, Task
 from nnlab.core.errors import Mistake, MistakeError
@@ -23,10 +25,20 @@ def take_rule_autos(config: RunConfig) -> RunConfig:
     return config.model_copy(update=changes) if changes else config
 
 
-def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mistake]:
-    """Sections that have no meaning, and kinds that do not go together."""
+def owner_mistakes(
+    config: RunConfig, shape: DataShape, place: Place, replaced: Mapping[str, str]
+) -> list[Mistake]:
+    """Sections that have no meaning, and kinds that do not go together.
+
+    Args:
+        config: with what its rule decides.
+        shape: of the data.
+        place: where they lie.
+        replaced: the sections that rule, data or model leave no meaning: name -> why.
+    """
     rule, wrong = config.rule, list[Mistake]()
-    for section, why in config.replaced.items():
+    for section, why in replaced.items():
+        # Only what was written: every section has a default, which nobody meant.
         if section in config.model_fields_set:
             wrong.append(Mistake((section,), f"{why} (remove {section})"))
     if rule.models is not None and config.model.kind not in rule.models:

@@ -95,6 +95,7 @@ class Recorder:
         """
         self._board.hparams_end(stopped.status)
         self._saver.save_best()
+        # Before the summary, which says how long the record was.
         self._sinks.flush()
         summary = summarize_run(self._session, stopped, signal)
         summary.write()
