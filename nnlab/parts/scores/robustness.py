@@ -132,6 +132,7 @@ class FreeRunningConfig(NetworkScoreConfig, frozen=True):
     """
 
     kind: Literal["free_running"] = "free_running"
+    takes_tokens: ClassVar[bool] = True
     higher_is_better: ClassVar[bool] = True
     tasks: ClassVar[tuple[Task, ...]] = ("classes",)
 
