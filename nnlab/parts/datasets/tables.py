@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from nnlab.core.contracts import RowReader, Shape, Split, Task, Windows
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.core.wrap import eye_key, told_apart
 
 Form = Literal["images", "table", "points", "series", "tokens"]
 """What one example is: (C, H, W); a row of named columns; (time, columns); (time,) tokens; anything
@@ -48,6 +49,8 @@ class Place:
         try:
             return self.folder / Path(path).expanduser()
         except RuntimeError as error:
+            if (self.folder / path).exists():  # ~x.csv is a name as well
+                return self.folder / path
             raise DataError(f"data: {path}: {error} (write the whole path)") from None
 
 
@@ -75,11 +78,11 @@ def near_miss(path: Path) -> str:
             return ""
         if not path.parent.is_dir():
             return f" (there is no folder {path.parent})"
-        names = {one.name.casefold(): one.name for one in islice(path.parent.iterdir(), 10_000)}
+        names = {eye_key(one.name): one.name for one in islice(path.parent.iterdir(), 10_000)}
     except (OSError, ValueError):
         return ""
-    near = get_close_matches(path.name.casefold(), names, n=1)
-    return f" (did you mean {names[near[0]]}?)" if near else ""
+    near = get_close_matches(eye_key(path.name), names, n=1)
+    return f" (did you mean {told_apart(names[near[0]], path.name)}?)" if near else ""
 
 
 @dataclass(frozen=True, slots=True)
