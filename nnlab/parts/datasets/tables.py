@@ -51,7 +51,7 @@ class Place:
             found = self.folder / Path(path).expanduser()
         except RuntimeError as error:
             found = self.folder / path
-            if not found.exists():  # ~x.csv is a name as well
+            if not within_reach(found) or not found.exists():  # ~x.csv is a name as well
                 raise DataError(f"data: {path}: {error} (write the whole path)") from None
         if not within_reach(found):
             raise DataError(f"data: {path}: is outside of your folders (hand the file in)")
