@@ -38,6 +38,12 @@ class TokenShape(tuple[int, ...]):
         return tuple(self), self.tokens
 
 
+class PaddedShape(tuple[int, ...]):
+    """The shape (time, features) of a sequence that may end earlier: behind its end stands NaN."""
+
+    __slots__ = ()
+
+
 Split = Literal["train", "validation", "test"]
 Task = Literal["classes", "regression", "labels"]
 TARGET_WORDS: Mapping[Task, str] = {

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape, TokenShape
+from nnlab.core.contracts import DataShape, Examples, PaddedShape, Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Config, Forms, Kind
 from nnlab.core.lazy import nn
-from nnlab.core.padding import PaddedShape
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, PositiveInt
 
-from nnlab.core.contracts import DataShape, Shape, TokenShape
+from nnlab.core.contracts import DataShape, PaddedShape, Shape, TokenShape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Forms
-from nnlab.core.padding import PaddedShape
 from nnlab.models.family import ModelConfig
 from nnlab.models.mlp import EqualLayers
 from nnlab.parts.initializers import Initializer

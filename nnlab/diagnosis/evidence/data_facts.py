@@ -12,7 +12,6 @@ from nnlab.diagnosis.evidence.survey.doubles import find_doubles
 from nnlab.diagnosis.evidence.survey.source_columns import source_columns, without_change
 from nnlab.diagnosis.evidence.survey.survey import batch_purity, survey_data
 from nnlab.experiment.experiment import Experiment
-from nnlab.parts.datasets.lengths import without_padding
 
 _ROWS = 2000
 """So many training rows, at equal distances, show the scale of the inputs."""
@@ -40,7 +39,6 @@ def data_facts(
     """
     shape, counts = experiment.shape, _split_counts(examples)
     same = _same_rows(examples)
-    examples = without_padding(examples)
     survey = survey_data(examples, same) if doubles and not shape.tokens else None
     seen, raw = _seen(examples)
     spread = seen.std(axis=0)

@@ -8,15 +8,14 @@ from abc import abstractmethod
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from nnlab.core.contracts import DataShape, Examples, Split
+from nnlab.core.contracts import DataShape, Examples, PaddedShape, RowReader, Split
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Kind
 from nnlab.core.lazy import NDArray, np
-from nnlab.core.padding import PaddedShape
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
 from nnlab.parts.datasets import lengths as ends
@@ -247,26 +246,7 @@ class DataConfig(Kind, frozen=True):
             fill = scaling.missing_fill(inputs, rows["train"], shape.columns)
             inputs = np.where(np.isnan(inputs), fill, inputs)
         base = None if table.base is None else table.base.reshape(1, *shape.inputs)
-        seen, fitted_on = inputs, rows["train"]
-        if self._padded:
-            assert isinstance(inputs, np.ndarray)
-            if table.base is not None:
-                text = "float32 cannot tell these numbers apart without a base for each step"
-                raise DataError(f"data.lengths: {text} (take the same number off all of them)")
-            ends.check_ends(inputs)
-            seen, fitted_on = ends.only_steps(inputs, fitted_on), np.zeros(1, np.int64)
-        fitted = scaling.fit_scale(
-            self._scale(place),
-            seen,
-            fitted_on,
-            peak=table.source.peak,
-            by_column=self.form(place) == "table" and self.view != "time",
-            # One scale for all steps; where float32 needed a base of each, each has its own.
-            over_time=self._padded
-            or self.form(place) == "series"
-            or (self.view == "time" and base is None),
-            base=base,
-        )
+        fitted = self._fitted(inputs, rows["train"], base, table.source.peak, place)
         target_scale = None
         if self.scale_target == "standard" and shape.task == "regression":
             target_scale = scaling.target_scale(targets, rows["train"])
@@ -291,6 +271,34 @@ class DataConfig(Kind, frozen=True):
             base=base,
             merged=left_merged(table.merged, scaled=target_scale is not None),
             windows=table.windows,
+        )
+
+    def _fitted(
+        self,
+        inputs: "NDArray[Any] | RowReader",
+        rows: "NDArray[np.int64]",
+        base: "NDArray[np.float64] | None",
+        peak: int,
+        place: Place,
+    ) -> scaling.FittedScale:
+        """The scale, by the training rows."""
+        over_time = self.form(place) == "series" or (self.view == "time" and base is None)
+        if self._padded:
+            assert isinstance(inputs, np.ndarray)
+            if base is not None:
+                text = "float32 cannot tell these numbers apart without a base for each step"
+                raise DataError(f"data.lengths: {text} (take the same number off all of them)")
+            ends.check_ends(inputs)
+            inputs, rows, over_time = ends.only_steps(inputs, rows), np.zeros(1, np.int64), True
+        return scaling.fit_scale(
+            self._scale(place),
+            inputs,
+            rows,
+            peak=peak,
+            by_column=self.form(place) == "table" and self.view != "time",
+            # One scale for all steps; where float32 needed a base of each, each has its own.
+            over_time=over_time,
+            base=base,
         )
 
     def _checked_rows(

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any, Literal
 
-from nnlab.core.contracts import Examples
+from nnlab.core.contracts import Examples, PaddedShape
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
-from nnlab.core.padding import PaddedShape
 
 Lengths = Literal["equal", "different"]
 SCALES = ("none", "unit", "feature")
@@ -55,7 +54,7 @@ def only_steps(inputs: "NDArray[np.float32]", rows: "NDArray[np.int64]") -> "NDA
 
 
 def without_padding(examples: Examples) -> Examples:
-    """The same examples, with what a network sees as 0 behind the end of each sequence."""
+    """Examples with what a network sees as 0 behind the end of each sequence."""
     inputs = examples.inputs
     if not isinstance(examples.shape.inputs, PaddedShape) or not isinstance(inputs, np.ndarray):
         return examples

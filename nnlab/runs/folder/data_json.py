@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.core import files
-from nnlab.core.contracts import DataShape, Examples, TokenShape
+from nnlab.core.contracts import DataShape, Examples, PaddedShape, TokenShape
 from nnlab.core.errors import CheckpointError
-from nnlab.core.padding import PaddedShape
 from nnlab.runs.sums import read_sealed, seal_json
 
 _FORMAT = 1

@@ -15,6 +15,7 @@ from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
+from nnlab.parts.datasets.lengths import without_padding
 from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of
@@ -101,9 +102,8 @@ def facts_of(
     if experiment.shape.start:
         return Facts(experiment)  # a surface has no data
     chance = {} if "scores" in experiment.config.replaced else blind_baseline(experiment, examples)
-    return Facts(
-        experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles), record
-    )
+    seen = without_padding(examples)
+    return Facts(experiment, data_facts(experiment, seen, baseline=chance, doubles=doubles), record)
 
 
 def read_findings(folder: Path) -> list[Finding]:
