@@ -87,7 +87,7 @@ def nnlab_classes(run: Path) -> list[str]:
 
 def test_images_have_a_map_of_the_last_convolution(digits: Path) -> None:
     found = explain_run(digits, split="validation", rows=[2], answer="")
-    assert found.question.layer == "conv1"
+    assert found.question.layer == "network.conv1"
     assert found.attributions["grad_cam"].shape == (1, 8, 8)
     page = page_of(found)
     assert page.count("data:image/png;base64,") == 6 + 10  # and what ten outputs look for
@@ -149,7 +149,7 @@ def test_of_a_learned_latch_the_first_token_decides(tmp_path: Path) -> None:
     assert found.integrated.miss < 0.1  # a norm makes the way from 0 steep
     assert found.sought is None
     layers = [rank.layer for rank in found.ranks["occlusion"]]
-    assert (layers[0], layers[-1]) == ("output", "embedding1")
+    assert (layers[0], layers[-1]) == ("output", "embedding")
     page = page_of(found)
     assert "an embedding of 0" in page
     assert "attention rollout" in page
@@ -204,6 +204,7 @@ def test_the_page_shows_what_each_output_looks_for(iris: Path, digits: Path) -> 
     assert found.outputs == tuple("0123456789")
     page = page_of(found)
     assert all(f"sought by {name}" in page for name in found.outputs)
+    assert found.sought is not None
     # Each is at least as sure of its own class as the rows that set how far it may go.
     with torch.no_grad():
         network, asked = found.opened.network, found.question

@@ -170,12 +170,11 @@ def test_layerwise_each_layer_has_a_share_of_the_rate_of_the_one_behind_it() -> 
     assert SgdConfig(lr=0.1, layerwise=0.5).layer_shares({"scale": (1,)}) == {"scale": 1.0}
 
 
-@pytest.mark.parametrize("kind", [SgdConfig, AdamwConfig, MuonConfig, RpropConfig])
-def test_groups_come_before_layerwise_rates(kind: type[GroupedConfig]) -> None:
+@pytest.mark.parametrize("kind", [SgdConfig(), AdamwConfig(), MuonConfig(), RpropConfig()])
+def test_groups_come_before_layerwise_rates(kind: GroupedConfig) -> None:
     groups = {"hidden1.bias": ParameterGroupConfig(lr=0.3)}
-    found = {
-        name: rate for name, (rate, _) in rates(kind(lr=0.1, layerwise=0.5, groups=groups)).items()
-    }
+    config = kind.model_copy(update={"lr": 0.1, "layerwise": 0.5, "groups": groups})
+    found = {name: rate for name, (rate, _) in rates(config).items()}
     assert found == pytest.approx(
         {
             "hidden1.weight": 0.025,
