@@ -59,6 +59,8 @@ class DataConfig(Kind, frozen=True):
     """What files of these data call the one target besides `target`, in small letters."""
     splits_from: ClassVar[tuple[Literal["file", "column"], ...]] = ()
     """From where else this kind can take a split: `{file: ...}`, `{column: ...}`."""
+    costs_little: ClassVar[bool] = False
+    """Whether rows are made, or lie in nnlab itself: check may look at them where that matters."""
 
     validation: SplitSize = 0.1
     test: TestSize = "auto"
