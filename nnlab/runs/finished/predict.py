@@ -17,6 +17,7 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.files import frames
+from nnlab.parts.datasets.files.array_rules import example_shape
 from nnlab.parts.datasets.lengths import false_ends, steps_there
 from nnlab.parts.scores.family import predicted_class as greatest
 from nnlab.runs.building.build import place_network
@@ -147,6 +148,11 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
         inputs = frames.rows_of(inputs, columns)
     rows = np.ascontiguousarray(np.asarray(inputs))
     shape = tuple(known["inputs"])
+    if np.ma.is_masked(inputs):
+        raise DataError("inputs: hide values behind a mask, which would be used (fill them)")
+    other = rows.ndim and len(rows) and rows.shape[1:] != shape
+    if other and example_shape(rows.shape, rows.dtype, where="inputs") == shape:
+        rows = rows.reshape(len(rows), *shape)  # (N,) of one column, (N, H, W) of gray images
     if steps and rows.shape[1:] == shape[:1]:
         rows = rows[..., None]
     if rows.dtype.kind not in "buif":
