@@ -213,6 +213,18 @@ def test_days_in_figures_are_told(place: Place) -> None:
     table(place, "when,kind\n" + rows, columns={"dates": {"when": "%Y%m%d"}}).describe(place)
 
 
+def test_a_number_of_nines_far_from_all_others_is_told(place: Place) -> None:
+    cells = [-999 if n % 9 == 0 else n / 10 for n in range(60)]
+    text = "x,kind\n" + "".join(f"{cell},{'ab'[n % 2]}\n" for n, cell in enumerate(cells))
+    made = table(place, text)
+    (said,) = made.remarks(place)
+    assert "x: 7 of 60 numbers are -999, far from all others (missing_as: [-999]," in said
+    assert "x 7 (of 60)" in " ".join(table(place, text, missing_as=(-999,)).remarks(place))
+    wide = "x,kind\n" + "".join(f"{n if n % 9 else -9},{'ab'[n % 2]}\n" for n in range(60))
+    assert not table(place, wide).remarks(place)  # as far off as the others from each other
+    assert not table(place, text.replace("-999", "-999.5")).remarks(place)
+
+
 ALIKE = [("Gr\u00f6\u00dfe", "Gro\u0308\u00dfe"), ("a b", "a\u00a0b"), ("Art", "Art\u200b")]
 
 
