@@ -116,17 +116,18 @@ def _pieces_of(text: str, most: int) -> Vocabulary:
     Frequent pairs become one token, until there are so many; the 256 bytes are always among them.
     """
     try:
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        import tokenizers  # pyright: ignore[reportMissingImports] - an extra
     except ImportError:
         way = "pip install 'nnlab-torch[bpe]'"
         raise DataError(f"data.tokens: bpe needs the package tokenizers ({way})") from None
-    coder: Any = Tokenizer(models.BPE())
-    coder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    coder.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
+    library: Any = tokenizers
+    coder: Any = library.Tokenizer(library.models.BPE())
+    coder.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    coder.decoder = library.decoders.ByteLevel()
+    trainer = library.trainers.BpeTrainer(
         vocab_size=max(256, most),
         show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
     )
     coder.train_from_iterator([text], trainer)
     numbers: dict[str, int] = coder.get_vocab()
