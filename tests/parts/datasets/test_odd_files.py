@@ -77,6 +77,8 @@ def test_utf16_without_a_mark_is_told(place: Place, encoding: str) -> None:
     made = table(place, TABLE.encode(encoding))
     with pytest.raises(DataError, match=rf"\(encoding: {encoding}\)"):
         made.describe(place)
+    with pytest.raises(DataError, match=r"\(encoding: utf-16\)"):
+        table(place, f"\ufeff{TABLE}".encode(encoding)).describe(place)
     marked = table(place, f"\ufeff{TABLE}".encode(encoding), encoding=encoding)
     assert marked.read(place).source.columns == ("x", "y")
 
