@@ -73,7 +73,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "group_rate_too_high": (*_LONG, "poor_initialization"),
     "badly_initialized_layer": (*_SLOW, *_SIGNAL, *_TIME, *_STUCK, *_RATE, "poor_initialization",
                                 "divergence"),
-    "validation_too_small": ("no_better_than_baseline",),
+    "validation_too_small": ("no_better_than_baseline", "overfitting"),
     "copied_units": _STUCK,
     "symmetric_units": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE),
     "poor_initialization": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "divergence", "overfitting"),

@@ -91,36 +91,57 @@ def _far(one: FarValues) -> str:
 def outlier_targets(_: History, facts: Facts) -> Finding | None:
     """Numbers to learn that do not belong to the others."""
     survey = facts.data.survey if facts.data is not None else None
-    far = survey.far_targets if survey is not None else ()
-    if not far:
+    if survey is None or not (far := survey.far_targets or survey.far_held_targets):
         return None
     rows = sorted({row for one in far for row in one.rows})
     shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+    trained = bool(survey.far_targets)
     return Finding(
         name="outlier_targets",
         level="warning",
         layer=None,
         measured=float(len(rows)),
-        quantity="training rows with a target that does not belong to the others",
+        quantity=f"{'training' if trained else 'validation and test'} rows with a target that does "
+        "not belong to the others",
         since=0,
         meaning=f"row {shown}: {_far(far[0])}: the loss is theirs alone, and so is the scale of "
-        "the targets",
+        "the targets"
+        if trained
+        else f"row {shown}: {_far(far[0])}: loss and scores are theirs alone, whatever the network "
+        "makes of all others",
         advice="look at these rows",
         source="Huber 1981, Robust statistics, section 1.1",
     )
 
 
-def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
-    """Numbers to learn that are far from 0, where outputs begin."""
+def _off_scale(facts: Facts) -> tuple[bool, bool]:
+    """Whether targets that are numbers are far from 0, where outputs begin; of another size."""
     data = facts.data
     if data is None or not data.blind or not data.silent or not facts.followed:
-        return None
-    ratio = data.silent / data.blind
+        return False, False
     bias = getattr(facts.config.model.output.bias_init, "kind", "zeros")
-    far = ratio > facts.limits.initial_loss and bias == "zeros"  # else outputs begin elsewhere
+    # With another bias outputs begin elsewhere.
+    far = data.silent / data.blind > facts.limits.initial_loss and bias == "zeros"
     large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
-    if facts.experiment.shape.task != "regression" or not (far or large):
+    numbers = facts.experiment.shape.task == "regression"
+    return numbers and far, numbers and large
+
+
+def scaled_targets(facts: Facts) -> tuple[str, ...]:
+    """The change that scales targets which are far from 0 or of another size than 1."""
+    needed = any(_off_scale(facts)) and facts.experiment.loss.any_unit
+    return ("data.scale_target=standard",) if needed else ()
+
+
+def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
+    """Numbers to learn that are far from 0, where outputs begin."""
+    far, large = _off_scale(facts)
+    if not far and not large:
         return None
+    assert facts.data is not None
+    assert facts.data.blind
+    assert facts.data.silent
+    data, ratio = facts.data, facts.data.silent / facts.data.blind
     if facts.experiment.output_activation.kind != "identity":
         return None  # it begins elsewhere; targets_out_of_reach says what it cannot reach
     size = data.blind**0.5
@@ -138,7 +159,7 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
         quantity="loss of outputs 0 over that of the mean" if far else "deviation of the targets",
         since=0,
         meaning=f"{text}: the first updates, all of them large, only bring the outputs there",
-        remedy=("data.scale_target=standard",) if facts.experiment.loss.any_unit else (),
+        remedy=scaled_targets(facts),
         source="LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.5",
     )
 

@@ -157,6 +157,22 @@ def test_a_softmax_before_the_cross_entropy_is_found(
         assert found["softmax_twice"].measured == pytest.approx(sure.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize(("end", "twice"), [(nn.Sigmoid(), True), (nn.Identity(), False)])
+def test_a_sigmoid_before_the_loss_that_takes_it_is_found(
+    end: nn.Module, twice: bool, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(300, 5)).astype(np.float32)
+    labels = np.stack([inputs[:, 0] > 0, inputs[:, 1] + inputs[:, 2] > 1], axis=1)
+    np.savez(tmp_path / "labels.npz", inputs=inputs, targets=labels.astype(np.int64))
+    data = {"kind": "npz", "path": str(tmp_path / "labels.npz"), "task": "labels"}
+    found = found_in(tmp_path, data, model=Ending(5, 2, end), loss="bce")
+    assert ("softmax_twice" in found) == twice
+    if twice:
+        surest = nn.functional.binary_cross_entropy_with_logits(torch.ones(1), torch.ones(1))
+        assert found["softmax_twice"].measured == pytest.approx(2.0 * surest.item(), rel=1e-6)
+
+
 CURVE = {"kind": "function", "formula": "sine", "samples": 400}
 TABLE = {"kind": "diabetes", "scale_target": "standard"}
 
