@@ -19,8 +19,10 @@ from nnlab.cli import COMMANDS, app
 from nnlab.commands.menu.page import SECTIONS
 from nnlab.commands.menu.plot import plot_activations
 from nnlab.commands.menu.regularization import MEANS
+from nnlab.comparison.comparison import settle_source
 from nnlab.comparison.lesson import PARTS, lesson_of
 from nnlab.config.described import MENUS, Described, fields_of, help_of
+from nnlab.config.loading import read_text
 from nnlab.config.run_config import RunConfig
 from nnlab.core.kinds import Kind, kinds_of
 from nnlab.core.package import FOLDER
@@ -92,6 +94,7 @@ def _pages() -> Iterator[tuple[str, str]]:
     for command, text in options():
         yield f"_generated/options/{command}.md", text
     yield "_generated/lessons.md", lessons()
+    yield "_generated/teaching.md", lesson_needs()
     yield "_generated/rooms.md", rooms()
 
 
@@ -243,6 +246,26 @@ def lessons() -> str:
             ]
             parts += [f"### {name}", _prose(title), f"`nnlab train lessons/{name}`", *lines]
     return _joined(parts)
+
+
+def lesson_needs() -> str:
+    """What each lesson needs: its data, how many variants, the largest network, the longest run."""
+    rows: list[tuple[str, ...]] = []
+    for about, names in LESSONS_ABOUT.items():
+        for name in names:
+            settled = settle_source(read_text(f"lessons/{name}"))
+            experiments = settled.experiments.values()
+            rows.append(
+                (
+                    about if name == names[0] else "",
+                    _code(name),
+                    settled.first.config.data.kind,
+                    str(len(experiments)),
+                    f"{max(each.design.parameters for each in experiments):,}",
+                    f"{max(each.total or 0 for each in experiments):,}",
+                )
+            )
+    return _table(("about", "lesson", "data", "variants", "parameters", "updates"), rows)
 
 
 def _configs() -> Path:

@@ -15,7 +15,7 @@ from nnlab.comparison.result import ComparisonResult
 from nnlab.comparison.view import ComparisonView
 from nnlab.config.described import MENUS
 from nnlab.core import package
-from nnlab.core.contracts import Event
+from nnlab.core.events import Event
 from nnlab.core.kinds import Kind, arms_of, kinds_of
 from nnlab.display.open_view import open_view
 from nnlab.display.views import View

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 
 from nnlab.config.loading import load_config, place_for
-from nnlab.core.contracts import Event, Examples, Machine, Reading, Stopped
+from nnlab.core.contracts import Examples, Machine
+from nnlab.core.events import Event, Reading, Stopped
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.runs.building.build import BuiltRun, build_trainer

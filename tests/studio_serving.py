@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -50,12 +51,18 @@ class Served:
         host: with its port.
         token: that it printed.
         runs: where its runs go.
+        seats: tokens of the seats of a class.
     """
 
     process: "subprocess.Popen[str]"
     host: str
     token: str
     runs: Path
+    seats: tuple[str, ...] = ()
+
+    def at(self, seat: int) -> "Served":
+        """The same as a seat of its class sees it, from 1 on."""
+        return replace(self, token=self.seats[seat - 1], runs=self.runs / "class" / f"{seat:02}")
 
     @property
     def address(self) -> str:
@@ -95,8 +102,11 @@ def served(runs: Path, config: str, *words: str) -> Generator[Served]:
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        host, token = address.removeprefix("http://").split("/#token=")
-        yield Served(process, host, token, runs)
+        host, token = re.split("/(?:class)?#token=", address.removeprefix("http://"))
+        count = int(words[words.index("--class") + 1]) if "--class" in words else 0
+        lines = [process.stdout.readline().strip() for _ in range(count)]
+        seats = tuple(line.partition("#token=")[2] for line in lines)
+        yield Served(process, host, token, runs, seats)
     finally:
         process.send_signal(signal.SIGINT)
         try:

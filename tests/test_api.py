@@ -8,7 +8,7 @@ import pytest
 
 import nnlab
 from nnlab.core import errors
-from nnlab.core.contracts import EpochEnd, Reading
+from nnlab.core.events import EpochEnd, Reading
 
 CONFIG = {"data": "iris", "model": {"kind": "mlp", "hidden": [8]}, "train": {"epochs": 2}}
 

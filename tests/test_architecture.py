@@ -32,6 +32,7 @@ SHARED_NAMES = {"KINDS"}
 WITH_TORCH = [
     *("training.*", "models.network", "rules.*_step", "api", "__main__"),
     *(
+        "parts.gru",
         "parts.modules",
         "parts.containers",
         "parts.units",

@@ -99,6 +99,8 @@ class TestEveryConfig:
                 pytest.skip(NO_MNIST)
             monkeypatch.setenv("NNLAB_DATA", str(MNIST))
             overrides += ["data.limit=200", "data.validation=100"]
+        if name.startswith("shakespeare"):
+            overrides += ["data.limit=100", "data.validation=20"]
         summary = train(
             CONFIGS / f"{name}.yaml",
             overrides=overrides,

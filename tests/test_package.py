@@ -113,6 +113,16 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
             assert known & {plain(found) for found in providers.get(name, [name])}, name
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/getting_started.md"])
+def test_a_page_lists_all_that_a_python_with_pytorch_may_lack(page: str) -> None:
+    """With `--no-deps` nobody else asks for them."""
+    text = " ".join((ROOT / page).read_text().split())
+    listed = re.findall(r"(?:missing of `|pip install )(pydantic [^`]*)`", text)
+    declared = {plain(need) for need in requires(DISTRIBUTION) or () if "extra ==" not in need}
+    comes_with = {"torch", "torchvision", "numpy", "pillow", "scipy", "pydantic-core"}
+    assert [{plain(name) for name in one.split()} for one in listed] == [declared - comes_with]
+
+
 def test_the_makefile_hands_the_build_of_torch_to_uv() -> None:
     """What it installs comes from PyTorch's own index, which no test can ask."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnlab.config.loading import (
     Document,
@@ -34,7 +34,9 @@ from nnlab.core.errors import ConfigError, Mistake
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.tables import Tables
-from nnlab.training.probes.readings import Needs, reading_keys, tag_of
+
+if TYPE_CHECKING:
+    from nnlab.training.probes.readings import Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def load_comparison(
 def _alone(config: RunConfig, text: str | None) -> Comparison:
     member = Member("", config.first_seed, config)
     name = config.name or "run"
-    return Comparison(False, name, ComparisonConfig(), (member,), {}, config.origins, text)
+    return Comparison(False, name, config, (member,), {}, config.origins, text)
 
 
 def _whole(
@@ -238,7 +240,8 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
             found[member.variant] = _exactly_started(settled)
         except ConfigError as error:
             wrong += error.lines
-    wrong += [comparison.origins.line(mistake) for mistake in _unread(comparison, found)]
+    if comparison.compares:
+        wrong += [comparison.origins.line(mistake) for mistake in _unread(comparison, found)]
     if wrong:
         raise error_of_lines(wrong)
     if not comparison.compares:
@@ -295,6 +298,8 @@ _MOMENTS = "first, best, lowest or highest before it"
 
 def readable_tags(experiment: Experiment) -> list[str]:
     """What a run reads, spelled like TensorBoard's tags; on test data once, at the end."""
+    from nnlab.training.probes.readings import reading_keys, tag_of
+
     keys = ["loss", *(score.key for score in experiment.scores)]
     splits = [*experiment.shape.sizes]
     layers = experiment.design.layers
@@ -312,7 +317,7 @@ def _when(experiment: Experiment) -> set[str]:
     return {"log.every", *probes, *(f"log.{name}" for name in pace.costly)}
 
 
-def _has(experiment: Experiment) -> set[Needs]:
+def _has(experiment: Experiment) -> "set[Needs]":
     """What of the needs of readings a run has."""
     config, activation = experiment.config, experiment.config.model.output.activation
     classes = experiment.shape.task == "classes" and config.rule.own_loss is None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO, final
 
 from nnlab.comparison.comparison import Comparison, Member
-from nnlab.core.contracts import EpochEnd, Reading
+from nnlab.core.events import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
 from nnlab.core.wrap import write_wrapped

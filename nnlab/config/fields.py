@@ -1,6 +1,6 @@
 """What the language's classes say of a place in a config: which keys are valid there.
 
-A place is an error's location: keys, numbers, and the tags of unions (see `choices`).
+A place is an error's location: keys, numbers, and the tags of unions, such as `<adam>`.
 """
 
 from typing import Any, get_args, get_origin
@@ -24,7 +24,7 @@ KEY = "[key]"
 
 
 def plain_path(location: tuple[int | str, ...]) -> Path:
-    """An error's location without the tags of unions (see `choices`)."""
+    """An error's location without the tags that unions put into it, `<adam>`."""
     return tuple(part for part in location if not _is_tag(part) and part != KEY)
 
 

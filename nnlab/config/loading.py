@@ -18,6 +18,7 @@ from nnlab.config.variants import COMPARISON_KEYS
 from nnlab.core.errors import ConfigError, Mistake, Path
 from nnlab.core.files import refuse_irregular
 from nnlab.core.package import FOLDER
+from nnlab.core.reach import within_reach
 from nnlab.parts.datasets.family import Place
 
 _PATHS = ("file", "path", "root")
@@ -211,8 +212,13 @@ def _parsed(text: Text, *, is_base: bool = False, changes: Sequence[Change] = ()
 def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[str, Any], Origins]:
     """What a file says on top of what its base says."""
     beside = origins.folder / base
+    # A base never comes from standard input, which read_text would take - for.
+    meant = beside if base == "-" or _is_there(beside) else pathlib.Path(base)
+    if not within_reach(meant) and base not in bundled_configs():
+        text = f"{base}: is outside of your folders (a bundled config can be a base)"
+        raise error_at_places([Mistake(("base",), text)], origins)
     try:
-        text = read_text(beside if _is_there(beside) else base)
+        text = read_text(meant)
         text = text._replace(file=_shown(pathlib.Path(text.file)))
         below = _parsed(text, is_base=True)
     except ConfigError as error:
@@ -268,6 +274,7 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
     Raises:
         ConfigError: unknown keys, wrong types and ranges, all at once.
     """
+    # Before validating: a change is checked as if it stood in the file, and may mend it.
     tree, origins = apply_changes(document.tree, changes, document.origins)
     try:
         config = RunConfig.model_validate(tree)

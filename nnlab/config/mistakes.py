@@ -69,13 +69,13 @@ def all_mistakes(
     root: type[BaseModel],
     line_of: Callable[[Path, bool], object] | None = None,
 ) -> list[Mistake]:
-    """`mistakes_of`, and those in the fields of a misspelled kind, by the kind that is meant.
+    """All mistakes of a config, also those inside a misspelled kind, by the kind that is meant.
 
     Args:
         error: from `root.model_validate(tree)`.
         tree: what was validated.
         root: the class of the whole config.
-        line_of: as of `mistakes_of`.
+        line_of: sorts places, with whether the key is meant, as they will be printed.
     """
     found = mistakes_of(error, root, line_of)
     for _ in range(_ROUNDS):

@@ -121,7 +121,7 @@ class RunConfig(ComparisonConfig, frozen=True):
         return self._origins
 
     def written(self, origins: Origins) -> Self:
-        """Remembers where the values were written, for errors that come later."""
+        """Remembers where the values were written, for errors that come later; so do its copies."""
         self._origins = origins  # pyright: ignore[reportAttributeAccessIssue] - private, not frozen
         return self
 

@@ -93,7 +93,8 @@ class TrainConfig(Config, frozen=True):
     carry: bool = False
     """Truncated backpropagation through time: the windows of a text follow each other in
     `batch_size` lanes, recurrent layers go on with the state that the window before left, and the
-    gradient stops at the window. An evaluation begins every window with a state of 0."""
+    gradient stops at the window. An evaluation goes on in lanes too, each from a state of 0 at its
+    first window, and `nnlab generate` from the text's beginning to its end."""
     clip_norm: PositiveFloat | None = None
     unfreeze: dict[str, Duration] = Field(default_factory=dict[str, Duration])
     """Layers or patterns of model.freeze -> when their training begins: {conv4*: 5}. Gradual

@@ -1,9 +1,9 @@
-"""The types that rooms hand to each other: shapes, plans, examples, batches, scores, events.
+"""The types that rooms hand to each other: shapes, plans, examples, batches, scores.
 
 Nothing here imports torch or NumPy when the program runs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from os import cpu_count
@@ -228,8 +228,7 @@ class Batch(NamedTuple):
     """(N, *shape), scaled and augmented, in the run's precision; tokens are int64."""
     targets: "Tensor"
     """(N,) int64, (N * P,) of P places, or (N, K) float: numbers, 0 or 1 for each label,
-    distributions over classes where
-    examples were mixed."""
+    distributions over classes where examples were mixed."""
     rows: "Tensor"
     """(N,) int64: which rows of the table these are."""
 
@@ -298,6 +297,9 @@ class Unrolling(Protocol):
 class Carrying(Protocol):
     """A layer that can go on with the state that the batch before left."""
 
+    following: "list[tuple[Tensor, ...]] | None"
+    """In evaluation mode: the state that the last pass ended with, if any; None begins with 0."""
+
     def carry_state(self, batch: int) -> None:
         """From now on training begins with the state that it ended with, of so many examples."""
         ...
@@ -308,8 +310,7 @@ class Carrying(Protocol):
 
 
 AugmentFn = Callable[[Batch, int], Batch]
-"""A batch and a seed in [0, 2^63) to the batch that the step sees: what is drawn depends on the
-seed and the row numbers alone."""
+"""A batch and a seed in [0, 2^63) to what the step sees, drawn by seed and row numbers alone."""
 
 LossFn = Callable[["Tensor", Batch], "Tensor"]
 """(N, K) outputs and their batch to (N,): one loss per example, or per place of (N * P, K)
@@ -354,8 +355,7 @@ class StoredScore(Protocol):
 
 
 AverageFn = Callable[[int], float]
-"""How many updates were made to the share of the newest weights in the average: 1 copies them, 0
-leaves the average as it is."""
+"""How many updates were made to the newest weights' share in the average: 1 copies, 0 leaves it."""
 
 
 class ScheduleFn(Protocol):
@@ -445,56 +445,6 @@ class Machine:
         return cls(cast("Any", device), cpu_count() or 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The numbers of one split at one step; at most one of each pair in a run.
-
-    Attributes:
-        step: updates made so far.
-        epoch: step / steps per epoch, a fraction within an epoch.
-        split: which examples were measured.
-        values: flat keys as in metrics.jsonl: "loss", "accuracy", "grad_norm/total".
-        epoch_means: of training, loss and scores over the whole epoch so far, where `values` are
-            those since the last reading; {} before the first update.
-    """
-
-    step: int
-    epoch: float
-    split: Split
-    values: Mapping[str, float]
-    epoch_means: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True, slots=True)
-class EpochEnd:
-    """An epoch has been completed; its readings came before."""
-
-    epoch: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class SaveDue:
-    """A good moment to save: the window has ended and all readings of this step are out."""
-
-    step: int
-    stays: bool = False
-    """Whether the checkpoint is kept for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The last event."""
-
-    status: Status
-    why: str
-
-
-Event = Reading | EpochEnd | SaveDue | Stopped
-
-
-def flat_plans(plans: Sequence[Plan]) -> Iterator[Plan]:
+def flat_plans(plans: Sequence[Plan]) -> list[Plan]:
     """Each plan, behind it the plans inside it."""
-    for plan in plans:
-        yield plan
-        yield from flat_plans(plan.children)
+    return [each for plan in plans for each in (plan, *flat_plans(plan.children))]

@@ -5,9 +5,9 @@
     hidden: Annotated[tuple[PositiveInt, ...] | WidthDepth, Forms()]
 
 The union, or `KINDS` at the foot of each file that a menu names, is the registry: `--set`, the
-errors, `menu`, the schema and the tests read it. The files of a large menu are imported one after
-the other until a name is found, so that a config pays for few of its kinds. Only a name that is in
-none of them is looked for outside (`package`), on every menu that names its files.
+errors, `menu`, the schema and the tests read it. Of a large menu the file that spells a name is
+imported, or one after the other until the name is found: a config pays for few kinds. Only a name
+that is in none of them is looked for outside (`package`), on every menu that names its files.
 
 Both choose one arm *before* validating, so that a mistake is told once and for the arm that was
 meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands in error paths as
@@ -19,6 +19,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
@@ -115,7 +116,8 @@ def kind_named(menu: Arm, name: str) -> type[Kind] | None:
     marker = _marker(menu)
     if marker.unlisted and name == marker.unlisted.rpartition(".")[2]:
         return importlib.import_module(marker.unlisted).KINDS[0]
-    if own := next((k for kinds in _files_of(menu) for k in kinds if k.name() == name), None):
+    files = chain(_files_of(menu, spelling=name), _files_of(menu))
+    if own := next((kind for kinds in files for kind in kinds if kind.name() == name), None):
         return own
     family = _open_family(menu)
     return None if family is None else cast("Any", package.outside_named(name, family))
@@ -127,13 +129,27 @@ def _open_family(menu: Arm) -> type | None:
     return arms_of(menu)[0] if marker.files and not marker.closed else None
 
 
-def _files_of(menu: Arm) -> Iterator[tuple[type[Kind], ...]]:
-    """The kinds of a menu, file by file."""
+def _files_of(menu: Arm, spelling: str = "") -> Iterator[tuple[type[Kind], ...]]:
+    """The kinds of a menu, file by file; only of files that spell a name, if one is given."""
     marker = _marker(menu)
     if not marker.files:
         yield arms_of(menu)
     for file in marker.files:
-        yield importlib.import_module(file).KINDS
+        if not spelling or file in sys.modules or _spells(file, spelling):
+            yield importlib.import_module(file).KINDS
+
+
+def _spells(file: str, name: str) -> bool:
+    """Whether the source of a module has a kind of this name; no where there is no source.
+
+    Reading a file takes a tenth of a millisecond, importing it some three: pydantic makes a class
+    of every kind in it.
+    """
+    try:
+        text = package.FOLDER.parent.joinpath(*file.split(".")).with_suffix(".py").read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return f'kind: Literal["{name}"]' in text
 
 
 def _marker(menu: Arm) -> "Menu":

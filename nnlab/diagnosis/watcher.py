@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, final
 
-from nnlab.core.contracts import Event, Reading, Split, Stopped
+from nnlab.core.contracts import Split
+from nnlab.core.events import Event, Reading, Stopped
 from nnlab.core.finding import LEVELS, Finding
 from nnlab.diagnosis.checks import (
     data,

@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nnlab.core.contracts import Reading, Split
+from nnlab.core.contracts import Split
+from nnlab.core.events import Reading
 from nnlab.core.finding import LEVELS, Level
 from nnlab.display.text_chart import Drawn, Line, text_chart
 from nnlab.display.views import SHORT_SPLITS

@@ -18,7 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from nnlab.core.contracts import EpochEnd, Reading, Split
+from nnlab.core.contracts import Split
+from nnlab.core.events import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.core.text import Visible
 from nnlab.core.wrap import visible_text, wrap_text, write_wrapped

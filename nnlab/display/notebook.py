@@ -8,7 +8,7 @@ from typing import Any, TextIO, final
 
 from rich.console import Console
 
-from nnlab.core.contracts import EpochEnd, Reading
+from nnlab.core.events import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.core.wrap import visible_text
 from nnlab.display.live import LiveView

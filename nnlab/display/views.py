@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO, cast, final
 
-from nnlab.core.contracts import EpochEnd, Reading, Split
+from nnlab.core.contracts import Split
+from nnlab.core.events import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.core.wrap import write_wrapped
 from nnlab.display.shown_summary import ShownSummary, epoch_of, four_digits, write_summary

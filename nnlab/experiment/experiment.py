@@ -128,8 +128,8 @@ class Experiment:
     def going_on(self, begun: RunConfig) -> Self:
         """This experiment as the continuation of a run: what that took for `auto` stays.
 
-        Layout and compile hang on the length of the run and the device, and both may be others now;
-        an older version took another number of epochs.
+        Compile hangs on the length of the run, layout too on the device, and these may be others
+        now; an older version took another number of epochs.
 
         Args:
             begun: the settled config of the run, from its folder.
@@ -177,6 +177,7 @@ class Experiment:
             steps=self.total,
             recordable=self.written.recordable,
         )
+        # Into the settled config alone: `written` keeps its autos for another machine.
         train = self.config.train.model_copy(update=found.fields)
         config = self.config.model_copy(update={"train": train})
         return replace(self, config=config, compile_why=found.why)
@@ -197,6 +198,7 @@ def with_epochs(train: TrainConfig, examples: int) -> TrainConfig:
 
 def updates_per_epoch(train: TrainConfig, examples: int) -> int:
     """How often the weights move in an epoch of so many examples."""
+    # Lanes of a carried state are equally long: what is over at their ends is left out.
     if (train.drop_last or train.carry) and train.batch_size != "full":
         return examples // train.batch_size
     return ceil(examples / max(batch_size(train, examples), 1))

@@ -65,7 +65,7 @@ def freezing_mistakes(
     wrong = list(_moment_mistakes(config, pairs, per_epoch, total))
     yield from wrong
     if wrong:
-        return
+        return  # what is frozen when cannot be counted by moments that are wrong
     until = frozen_until(config, design, per_epoch, total)
     if freeze and all(name in until for _, name in pairs):
         early = "" if None in until.values() else " before the first of them is unfrozen"

@@ -7,7 +7,7 @@ says what it was; to go on with such a run they are handed in again.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nnlab.config.loading import (
     Document,
@@ -25,10 +25,10 @@ from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
-from nnlab.models.module import ModuleConfig
-from nnlab.parts.datasets.files import frames
-from nnlab.parts.datasets.files.arrays import ArraysConfig, Held, held_of
-from nnlab.parts.losses.function import FunctionConfig
+
+# A run from a file hands in nothing, and does without the fifteen modules that read arrays.
+if TYPE_CHECKING:
+    from nnlab.parts.datasets.files.arrays import Held
 
 Source = str | Path | Text | Mapping[str, Any] | RunConfig
 Asked = Source | Experiment
@@ -138,29 +138,38 @@ def _holding(config: RunConfig, handed: Handed) -> RunConfig:
     """The config whose kinds have the objects that they stand for."""
     changes: dict[str, object] = {}
     if handed.data is not None:
+        from nnlab.parts.datasets.files.arrays import ArraysConfig
+
         assert isinstance(config.data, ArraysConfig)
         changes["data"] = config.data.holding(arrays_of(handed.data))
     if handed.model is not None:
+        from nnlab.models.module import ModuleConfig
+
         module: Any = handed.model
         if not isinstance(module, nn.Module):
             raise ConfigError(f"model: needs a torch.nn.Module, got {type(module).__name__}")
         assert isinstance(config.model, ModuleConfig)
         changes["model"] = config.model.holding(module)
     if handed.loss is not None:
+        from nnlab.parts.losses.function import FunctionConfig
+
         if not callable(handed.loss):
             raise ConfigError(f"loss: needs a function, got {type(handed.loss).__name__}")
         assert isinstance(config.loss, FunctionConfig)
         changes["loss"] = config.loss.holding(handed.loss)
-    return config.model_copy(update=changes).written(config.origins)
+    return config.model_copy(update=changes)
 
 
-def arrays_of(data: object) -> Held:
+def arrays_of(data: object) -> "Held":
     """(X, y), or such pairs by split, as arrays; they are copied.
 
     Raises:
         ConfigError: it is neither.
         DataError: what X and y hold cannot be trained on.
     """
+    from nnlab.parts.datasets.files import frames
+    from nnlab.parts.datasets.files.arrays import held_of
+
     parts = data if isinstance(data, Mapping) else {"train": data}
     found: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     tables: dict[str, object] = {}

@@ -1,6 +1,6 @@
 """Whether what trains fits together: targets, loss, scores, augmentations and optimizer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.config.run_config import RunConfig, to_plain
@@ -40,6 +40,7 @@ def output_mistakes(
 def _closure_mistakes(config: RunConfig, network: Design) -> Iterator[Mistake]:
     """Several evaluations of an update must see the same function."""
     kind, train = config.optimizer.kind, config.train
+    # A line search compares losses: another batch, mask or clipped step would be another function.
     if train.batch_size != "full":
         text = f"{kind} needs all examples in every update, got {train.batch_size} (write full)"
         yield Mistake(("train", "batch_size"), text)
@@ -69,7 +70,11 @@ def _drops(layer: Any) -> bool:
 
 
 def find_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
-    """Augmentations that these examples cannot take; balanced draws without classes."""
+    """What of data and training these examples cannot take.
+
+    Augmentations, tokens and answers at every step, a state that is carried on, a batch in more
+    parts than it has examples, balanced draws without classes.
+    """
     for position, augment in enumerate(config.data.augment):
         path = ("data", "augment", position)
         if text := augment.misfit(shape.inputs):
@@ -125,10 +130,23 @@ def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
 
 
 def target_mistakes(
-    config: RunConfig, loss: LossConfig, scores: tuple[ScoreConfig, ...], shape: DataShape
+    config: RunConfig,
+    loss: LossConfig,
+    scores: tuple[ScoreConfig, ...],
+    shape: DataShape,
+    *,
+    replaced: Container[str],
 ) -> list[Mistake]:
-    """All that does not fit together, at the places where it is written."""
-    wrong = list(_loss_mistakes(config, loss, shape)) if config.own_loss is None else []
+    """Losses, scores and mixed examples that do not fit the targets, at their places.
+
+    Args:
+        config: with what its rule decides.
+        loss: that is measured.
+        scores: that are measured.
+        shape: of the data.
+        replaced: sections that have no meaning: a loss that its owner brings along fits.
+    """
+    wrong = [] if "loss" in replaced else list(_loss_mistakes(config, loss, shape))
     wrong += _mixed_mistakes(config, loss, shape)
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)

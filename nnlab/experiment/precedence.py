@@ -1,5 +1,7 @@
 """What is measured, and what rule, data or model decide in place of the config."""
 
+from collections.abc import Mapping
+
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import DataShape, Task
 from nnlab.core.errors import Mistake, MistakeError
@@ -20,13 +22,23 @@ def take_rule_autos(config: RunConfig) -> RunConfig:
         changes["model"] = config.model.model_copy(update={"output": output})
     if rule.scales and config.data.scale == "auto":
         changes["data"] = config.data.model_copy(update={"scale": rule.scales[0]})
-    return config.model_copy(update=changes).written(config.origins) if changes else config
+    return config.model_copy(update=changes) if changes else config
 
 
-def owner_mistakes(config: RunConfig, shape: DataShape, place: Place) -> list[Mistake]:
-    """Sections that have no meaning, and kinds that do not go together."""
+def owner_mistakes(
+    config: RunConfig, shape: DataShape, place: Place, replaced: Mapping[str, str]
+) -> list[Mistake]:
+    """Sections that have no meaning, and kinds that do not go together.
+
+    Args:
+        config: with what its rule decides.
+        shape: of the data.
+        place: where they lie.
+        replaced: the sections that rule, data or model leave no meaning: name -> why.
+    """
     rule, wrong = config.rule, list[Mistake]()
-    for section, why in config.replaced.items():
+    for section, why in replaced.items():
+        # Only what was written: every section has a default, which nobody meant.
         if section in config.model_fields_set:
             wrong.append(Mistake((section,), f"{why} (remove {section})"))
     if rule.models is not None and config.model.kind not in rule.models:
@@ -101,7 +113,7 @@ def take_target_scale(
         and not (stopping is not None and stopping.min_delta)
     )
     data = config.data.model_copy(update={"scale_target": "standard" if taken else "none"})
-    return config.model_copy(update={"data": data}).written(config.origins)
+    return config.model_copy(update={"data": data})
 
 
 def _is_whole(model: ModelConfig, shape: DataShape) -> bool:

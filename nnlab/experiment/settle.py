@@ -29,7 +29,7 @@ from nnlab.experiment.precedence import (
     take_rule_autos,
     take_target_scale,
 )
-from nnlab.models.family import Design, design_network, resolve_output
+from nnlab.models.family import Design, design_network
 from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
@@ -62,12 +62,13 @@ def settle(
     """
     if shape is None:
         config, shape = _opened(config, place, {} if tables is None else tables)
-    wrong: list[Mistake] = []
+    wrong: list[Mistake] = []  # gathered: who mends a config wants all of them at once
     written, config = config, _for_data(take_rule_autos(config), shape, wrong)
-    wrong += owner_mistakes(config, shape, place)
+    replaced = config.replaced
+    wrong += owner_mistakes(config, shape, place, replaced)
     loss, scores = measured_scores(config, shape)
-    config = take_target_scale(config, loss, shape, place)
-    wrong += target_mistakes(config, loss, scores, shape)
+    config = take_target_scale(config, loss, shape, place)  # which the loss may forbid
+    wrong += target_mistakes(config, loss, scores, shape, replaced=replaced)
     wrong += find_misfits(config, shape)
     network = _try(lambda: design_network(config.model, shape, loss), wrong)
     per_epoch, total = run_lengths(config.train, shape.sizes["train"])
@@ -80,13 +81,14 @@ def settle(
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
+    # Reads rows, so it comes last: a mistake in the text is told without waiting for a file.
     _check_rows(config, loss, place, shape)
-    log = spelled_out(config, pace, total)
-    settled = _spelled_out(config, place, loss, scores, shape, log)
-    found = Experiment(
+    log = config.log.model_copy(update=spelled_out(config, pace, total))
+    took = {"loss": loss, "scores": scores, "log": log, **_autos(config, place, network, shape)}
+    settled = _without(replaced, config, took)
+    return Experiment(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
-    )
-    return found.decided()
+    ).decided()
 
 
 def _network_mistakes(
@@ -129,7 +131,7 @@ def _for_data(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunC
     train = with_epochs(config.train, shape.sizes["train"])
     if model is config.model and train is config.train:
         return config
-    return config.model_copy(update={"model": model, "train": train}).written(config.origins)
+    return config.model_copy(update={"model": model, "train": train})
 
 
 def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:
@@ -207,33 +209,29 @@ def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list
     return [Mistake(("train", "batch_size"), text)]
 
 
-def _spelled_out(
-    config: RunConfig,
-    place: Place,
-    loss: LossConfig,
-    scores: tuple[ScoreConfig, ...],
-    shape: DataShape,
-    log: Mapping[str, object],
+def _without(
+    replaced: Mapping[str, str], config: RunConfig, took: Mapping[str, object]
 ) -> RunConfig:
-    """The config with every `auto` replaced by what it took, but for what hangs on the machine."""
+    """The config with these sections, but for those that have no meaning.
+
+    Such a one stays as it is: it is not written, and would be refused when the file is read.
+    """
+    return config.model_copy(update={k: v for k, v in took.items() if k not in replaced})
+
+
+def _autos(config: RunConfig, place: Place, network: Design, shape: DataShape) -> dict[str, object]:
+    """Sections with each `auto` replaced by what it took, but for what hangs on the machine."""
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
+        # So that `eval` finds the data also where NNLAB_DATA is another.
         data = data.model_copy(update={"root": str(place.root)})
     model = config.model.resolved()
     if model.begin is not None:
         model = model.model_copy(update={"from": model.begin.found_from(place.find)})
-    if model.whole(shape) is None:
-        model = model.model_copy(update={"output": resolve_output(model.output, loss)})
-    took = {
-        "seed": config.seed,
+    if network.output is not None:
+        model = model.model_copy(update={"output": network.output})
+    return {
         "data": data,
         "model": model,
-        "loss": loss,
-        "scores": scores,
         "train": config.train.model_copy(update={"monitor": monitor(config.train, shape)}),
-        "log": config.log.model_copy(update=log),
     }
-    replaced = config.replaced
-    return config.model_copy(
-        update={name: value for name, value in took.items() if name not in replaced}
-    )

@@ -17,7 +17,7 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import LayerConfig, Placed
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
@@ -192,6 +192,8 @@ class Design:
         plans: the plan of each.
         module: a network of the user's own, which takes the place of all layers; None for ours.
         dissected: which layers it has.
+        output: what the output layer took for each `auto`; None where the network has none of the
+            usual form.
     """
 
     inputs: Shape
@@ -199,6 +201,7 @@ class Design:
     plans: tuple[Plan, ...]
     module: "nn.Module | None" = None
     dissected: Layers | None = None
+    output: OutputConfig | None = None
 
     @property
     def parameters(self) -> int:
@@ -243,16 +246,16 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
         MistakeError: if a layer does not fit behind the one before.
     """
     if (own := model.designed(data, loss)) is not None:
-        return own
+        return replace(own, output=resolve_output(model.output, loss))
     if (layers := model.whole(data)) is not None:
         return _whole(model, layers, data)
     if data.start:
         text = f"{model.kind} cannot stand on a surface, whose network is a point"
         raise MistakeError(("model",), f"{text} (write model: point)")
-    output = resolve_output(model.output, loss)
+    output, units = resolve_output(model.output, loss), loss.outputs(data)
     assert not isinstance(output.activation, str)
     hidden = model.hidden_layers(data.inputs)
-    _refuse_written_output(hidden, loss.outputs(data))
+    _refuse_written_output(hidden, units)
     _refuse_a_look_ahead(hidden, data)
     plans: list[Plan] = []
     for placed in hidden:
@@ -264,11 +267,11 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
     activation = IdentityConfig() if loss.link_inside else output.activation
     settled = output.model_copy(update={"activation": activation})
     last = _tied if output.tie else _linear
-    placed = Placed("output", last(settled, loss.outputs(data), hidden), ("model", "output"))
+    placed = Placed("output", last(settled, units, hidden), ("model", "output"))
     plans.append(_planned(placed, shape))
     if output.tie:
         _check_tie(plans)
-    network = Design(data.inputs, (*hidden, placed), tuple(plans))
+    network = Design(data.inputs, (*hidden, placed), tuple(plans), output=output)
     if network.parameters > MAX_PARAMETERS:
         largest = max(plans, key=_count)
         text = f"{network.parameters:,} parameters are more than the limit of {MAX_PARAMETERS:,}"
@@ -297,15 +300,8 @@ def _check_end(shape: Shape, data: DataShape, path: Path) -> None:
 
 def _linear(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> LayerConfig:  # noqa: ARG001
     assert not isinstance(output.activation, str)
-    return LinearConfig(
-        units=units,
-        norm=NoNormConfig(),
-        activation=output.activation,
-        bias=output.bias,
-        init=output.init,
-        bias_init=output.bias_init,
-        dropout=0.0,
-    )
+    said = Defaults(NoNormConfig(), output.activation, output.init, output.bias_init, dropout=0.0)
+    return LinearConfig(units=units, bias=output.bias).settled(said)
 
 
 def _tied(output: OutputConfig, units: int, hidden: tuple[Placed, ...]) -> LayerConfig:

@@ -43,14 +43,7 @@ def build_network(design: Design, *, seed: int) -> nn.Module:
     _check_planned(parameters, design)
     for name, fill in initial_fills(design).items():
         generator = torch.Generator().manual_seed(seed_for(seed, f"init/{name}"))
-        with torch.no_grad():
-            fill.init.fill(
-                parameters[name],
-                fan_in=fill.fan_in,
-                fan_out=fill.fan_out,
-                gain=fill.gain,
-                generator=generator,
-            )
+        fill.begin(parameters[name], generator)
     return network
 
 

@@ -79,6 +79,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
     if experiment.first_weights is None:
         beginning_of(experiment)  # what is missing or does not fit is told before the data are read
     examples = wish.load()
+    # In this order: a checkpoint is loaded into tensors that are there, and replaces first weights.
     built = build_trainer(experiment, examples, wish.device)
     found = _continue_from(folder, built, examples, view) if begun else None
     started = None if found else _start(experiment, built, examples, view)
@@ -88,6 +89,7 @@ def open_session(wish: Wish, folder: Path, view: View, *, begun: RunConfig | Non
         view.note(f"compile: the steps are eager, {built.why_eager}")
     for note in data_notes(examples) if wish.examples is None else ():
         view.note(note)
+    # Written last, when nothing can fail any more: a folder with a config.yaml is a run.
     if begun is None or _goes_on(folder, begun, experiment, built, progress, view):
         folders.write_run_config(folder, experiment.config, experiment.text)
     write_data(folder, examples)
@@ -128,6 +130,7 @@ def make_ready(session: Session, view: View) -> None:
     What is killed meanwhile is a run without a checkpoint, which a resume begins anew.
     """
     started = perf_counter()
+    # `running`: whoever looks meanwhile, or after a kill, finds a run and not an empty folder.
     summarize_run(session, None, 0).write()
     trainer = session.built.trainer
     prepare_step(session.built.step, trainer.order.batches(0)[0], view.note)
@@ -148,6 +151,7 @@ def _continue_from(
     found = newest.checkpoint
     if found is None:
         return None
+    # Layers first, in words for people; what else is missing is a matter of versions.
     state = built.step.state()
     expected = {k: v for k, v in state.items() if k.startswith("model/")}
     there = {k: v for k, v in found.tensors.items() if k.startswith("model/")}

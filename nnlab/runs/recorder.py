@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import final
 
-from nnlab.core.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
+from nnlab.core.events import EpochEnd, Event, Reading, SaveDue, Stopped
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.display.views import RunAbout, View
 from nnlab.runs.building.session import Session
@@ -95,6 +95,7 @@ class Recorder:
         """
         self._board.hparams_end(stopped.status)
         self._saver.save_best()
+        # Before the summary, which says how long the record was.
         self._sinks.flush()
         summary = summarize_run(self._session, stopped, signal)
         summary.write()

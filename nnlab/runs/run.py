@@ -11,8 +11,9 @@ from pathlib import Path
 from time import perf_counter, time
 
 from nnlab.config.run_config import RunConfig
-from nnlab.core.contracts import Event, Examples, Machine, Stopped
+from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import NnlabError
+from nnlab.core.events import Event, Stopped
 from nnlab.core.signals import stop_signals
 from nnlab.core.text import short_path
 from nnlab.display.open_view import open_view

@@ -97,6 +97,7 @@ class Saver:
         else:
             self.save_best()
             best_is_last = self._monitor is None
+        # Files before names, names before removals: a kill in between leaves a run to resume.
         path = self._write(self._snapshot())
         if best_is_last:
             checkpoint.point_to(self._folder, "best", path.name)

@@ -83,7 +83,7 @@ def _started_at(experiment: Experiment, name: str, step: int) -> Experiment:
     config = experiment.config
     assert config.start is not None
     start = config.start.model_copy(update={"run": name, "step": step})
-    changed = config.model_copy(update={"start": start}).written(config.origins)
+    changed = config.model_copy(update={"start": start})
     return replace(experiment, config=changed)
 
 

@@ -11,7 +11,7 @@ from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.config.sections import WeightEdit
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError
-from nnlab.core.torch_optim import optimizer_step
+from nnlab.core.lazy import optimizer_step
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import BuiltRun
 from nnlab.runs.folder import checkpoint

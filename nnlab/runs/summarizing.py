@@ -6,8 +6,9 @@ from typing import Any
 
 from nnlab.config.described import help_of
 from nnlab.config.run_config import dump_config
-from nnlab.core.contracts import Split, Stopped
+from nnlab.core.contracts import Split
 from nnlab.core.errors import CheckpointError
+from nnlab.core.events import Stopped
 from nnlab.core.kinds import Kind
 from nnlab.core.text import short_path
 from nnlab.display.shown_summary import ShownSummary, epoch_of, two_decimals

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.config.run_config import RUN_NAME
-from nnlab.core.contracts import Reading, Split, Status
+from nnlab.core.contracts import Split, Status
 from nnlab.core.errors import ConfigError, NnlabError
+from nnlab.core.events import Reading
 from nnlab.display.tensorboard.layout import chart_categories
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.runs.folder import folder as folders

@@ -35,6 +35,12 @@ def draft_of(what: str) -> Draft:
     return Draft(text.text, text.file, text.folder, run.parent.name, run.resolve())
 
 
+def bundled_draft(name: str) -> Draft:
+    """The draft of a bundled config."""
+    text = read_text(name)
+    return Draft(text.text, text.file, text.folder, text.name)
+
+
 def text_of_address(address: str) -> str:
     """The text in an address or a fragment, as *Share* of the page makes it: #yaml=...
 

@@ -84,7 +84,11 @@ def page_of(record: Mapping[str, Any]) -> str:
     icon = "data:image/svg+xml;base64," + _base64((_STATIC / "icon.svg").read_text())
     style = (_STATIC / "style.css").read_text()
     # Where there is no server a module has no address: each gets a name that leads to its text.
-    modules = {f"studio/{path.name}": _module(path) for path in sorted(_STATIC.glob("*.js"))}
+    modules = {
+        f"studio/{path.name}": _module(path)
+        for path in sorted(_STATIC.glob("*.js"))
+        if path.stem != "class"
+    }
     modules["studio/connection.js"] = modules.pop("studio/recorded.js")
     # No text of a run can end the element that it stands in.
     inside = to_json(record).replace("<", "\\u003c")

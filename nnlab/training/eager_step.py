@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, Carrying, Noise
+from nnlab.core.lazy import optimizer_step
 from nnlab.core.seeds import seed_for
-from nnlab.core.torch_optim import optimizer_step
 from nnlab.training import device as devices
 from nnlab.training.probes.gradients import clip_gradients, tensor_norms
 from nnlab.training.probes.no_trace import foreign
@@ -339,5 +339,10 @@ def under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _like(value: Tensor, key: str, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
     """A copy where the optimizer keeps it: counts stay on the CPU unless a kernel reads them."""
     on_device = group.get("fused") or group.get("capturable")
-    stays = not on_device and key in group.get("on_host", ("step",))
-    return value.clone() if stays else value.to(parameter.device, copy=True)
+    if not on_device and key in group.get("on_host", ("step",)):
+        return value.clone()
+    if value.shape != parameter.shape:
+        return value.to(parameter.device, copy=True)
+    # As the parameter lies in memory: a fused kernel goes through both from end to end. A file has
+    # tensors in the order of their axes, and images' weights may lie with their channels last.
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

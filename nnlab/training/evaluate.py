@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Batch, LossFn, Score, StoredScore
+from nnlab.core.contracts import Batch, Carrying, LossFn, Score, StoredScore
 from nnlab.training import device as devices
 from nnlab.training.probes.no_trace import (
     foreign,
@@ -47,11 +47,14 @@ class Forward:
         autocast: the lower precision of matrix products; None computes in the parameters' own.
         threads: of one operation on the CPU while it is asked; None leaves those of the process,
             as within a run, which has set them.
+        carries: whether recurrent layers go on from batch to batch, where every row of one follows
+            that of the batch before.
     """
 
     network: nn.Module
     autocast: torch.dtype | None = None
     threads: int | None = None
+    carries: bool = False
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Outputs (N, K) for scaled inputs (N, *shape): running statistics, no dropout.
@@ -80,7 +83,22 @@ class Forward:
         """
         with self._asked():
             source.announce(batches)
-            yield (self._answer(source.gather(rows)) for rows in batches)
+            if not self.carries:
+                yield (self._answer(source.gather(rows)) for rows in batches)
+                return
+            states = States()
+            with following(self.network, states):
+                yield self._in_turn(source, batches, states)
+
+    def _in_turn(
+        self, source: RowSource, batches: Sequence[Tensor], states: "States"
+    ) -> Iterator[Answer]:
+        before: Tensor | None = None
+        for rows in batches:
+            if before is None or not torch.equal(rows, before[: len(rows)] + 1):
+                forget_states(states)
+            before = rows
+            yield self._answer(source.gather(rows))
 
     def outputs(
         self, inputs: Tensor, *, batch: int, scale: Callable[[Tensor], Tensor] | None = None
@@ -125,6 +143,34 @@ class Forward:
             outputs = flat_places(self.network(inputs))
         # Whatever follows (losses, probabilities, sums) needs float32's digits.
         return outputs if outputs.dtype == torch.float64 else outputs.float()
+
+
+States = dict[str, list[tuple[Tensor, ...]]]
+"""By a layer's name: the state that its last pass ended with, or nothing."""
+
+
+@contextmanager
+def following(network: nn.Module, states: States) -> Generator[None]:
+    """Inside, in evaluation mode, recurrent layers go on with the states of the pass before.
+
+    Args:
+        network: that is asked.
+        states: what the first pass begins with, empty for 0; then what the last one ended with.
+    """
+    layers = {n: m for n, m in network.named_modules() if isinstance(m, Carrying)}
+    for name, layer in layers.items():
+        layer.following = states.setdefault(name, [])
+    try:
+        yield
+    finally:
+        for layer in layers.values():
+            layer.following = None
+
+
+def forget_states(states: States) -> None:
+    """The next pass begins with a state of 0."""
+    for state in states.values():
+        state.clear()
 
 
 def matmul_precision(

@@ -6,16 +6,8 @@ from typing import final
 
 from torch import Tensor
 
-from nnlab.core.contracts import (
-    EpochEnd,
-    Event,
-    ObservingFn,
-    Reading,
-    SaveDue,
-    ScheduleFn,
-    Split,
-    Stopped,
-)
+from nnlab.core.contracts import ObservingFn, ScheduleFn, Split
+from nnlab.core.events import EpochEnd, Event, Reading, SaveDue, Stopped
 from nnlab.training.order import Order
 from nnlab.training.pace import Costly, Pace
 from nnlab.training.progress import Best, Limits, Monitor, Progress, what_is_lost

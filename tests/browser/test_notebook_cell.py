@@ -5,7 +5,7 @@ import re
 import pytest
 from browsing import Tab
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.display.notebook import NotebookView
 from nnlab.display.views import RunAbout
 

@@ -303,6 +303,59 @@ def test_a_table_of_ones_own_is_handed_in(page: Tab, tmp_path: Path) -> None:
     expect(page.page.locator("#yaml")).to_have_value(CONFIG)
 
 
+def test_points_drawn_by_hand_are_a_table_and_can_be_trained_on(page: Tab) -> None:
+    page.page.click("#draw")
+    plane = page.page.locator("#points canvas")
+    expect(plane).to_be_focused()
+    expect(page.page.locator("#points-use")).to_be_disabled()
+    box = plane.bounding_box()
+    assert box
+    for x, y in ((0.2, 0.2), (0.25, 0.3), (0.3, 0.2), (0.2, 0.35)):
+        plane.click(position={"x": x * box["width"], "y": y * box["height"]})
+    page.page.keyboard.press("2")
+    for x, y in ((0.7, 0.7), (0.8, 0.75), (0.75, 0.8)):
+        plane.click(position={"x": x * box["width"], "y": y * box["height"]})
+    # One too many, which is clicked away; the last by keyboard alone.
+    for _ in range(2):
+        plane.click(position={"x": 0.5 * box["width"], "y": 0.5 * box["height"]})
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter", "Enter", "Backspace"):
+        page.page.keyboard.press(key)
+    expect(plane).to_have_attribute("aria-label", re.compile("4 of class 1, 4 of class 2"))
+    page.page.click("#points-use")
+    expect(page.page.locator("#data-says")).to_contain_text("2 classes: class 1, class 2")
+    text = page.page.input_value("#yaml")
+    assert "# Two moons" in text
+    (path,) = re.findall(r'path: "?([^",]+)', text)
+    rows = Path(path).read_text().splitlines()
+    assert rows[0] == "x,y,class"
+    assert len(rows) == 9
+    x, y, kind = rows[1].split(",")
+    # Within a pixel.
+    assert (float(x), float(y)) == (pytest.approx(-0.6, abs=0.01), pytest.approx(0.6, abs=0.01))
+    assert (kind, rows[-1]) == ("class 1", "0.1,-0.05,class 2")
+    begun(page)
+    page.page.click("#step")
+    expect(page.page.locator("#number-update")).to_have_text("1")
+    page.page.click("#undo")
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+
+
+def test_a_run_is_saved_as_a_page_by_a_button(page: Tab, browser: Browser, tmp_path: Path) -> None:
+    begun(page)
+    page.page.click("#epoch")
+    expect(page.page.locator("#number-update")).to_have_text("7")
+    with page.page.expect_download() as download:
+        page.page.click("#page")
+    download.value.save_as(tmp_path / "page.html")
+    expect(page.page.locator("#status")).to_contain_text("needs no server")
+    tab = Tab(browser.new_page())
+    tab.page.goto((tmp_path / "page.html").as_uri())
+    expect(tab.page.locator("#number-update")).to_have_text(re.compile(r"^\d+$"))
+    expect(tab.page.locator("#page")).to_be_hidden()
+    assert tab.errors == []
+    tab.page.close()
+
+
 def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab) -> None:
     page.page.select_option("#open-config", "lessons/xor_by_hand")
     box = page.page.locator("#pane-lesson")
@@ -315,6 +368,9 @@ def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab)
     expect(page.page.locator("#prediction")).to_have_attribute("readonly", "")
     expect(box).to_contain_text("Observe")
     expect(page.page.locator("#prediction")).to_have_value("none of them")
+    judged = box.locator(".expectations li")
+    expect(judged).to_have_count(page.page.evaluate("studio.lesson.verdicts.length"))
+    expect(judged.first).to_contain_text("met, found")
     page.page.select_option("#open-config", index=0)
     expect(page.page.locator("#yaml")).to_have_value(CONFIG)
     expect(page.page.locator("#lesson")).to_be_hidden()

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from nnlab.__main__ import main
-from nnlab.core.sums import json_is_sound, open_text, seal_json, seal_text
 from nnlab.runs.folder.soundness import file_states
 from nnlab.runs.run import train
+from nnlab.runs.sums import json_is_sound, open_text, seal_json, seal_text
 
 CONFIG: dict[str, Any] = {
     "data": {"kind": "moons", "samples": 120},

@@ -27,8 +27,8 @@ from nnlab.comparison.train import resume_comparison, train_comparison
 from nnlab.comparison.view import ComparisonView
 from nnlab.config.loading import load_config
 from nnlab.config.sections import TrainConfig
-from nnlab.core.contracts import Stopped
 from nnlab.core.errors import ConfigError
+from nnlab.core.events import Stopped
 from nnlab.runs.folder import checkpoint, listing
 from nnlab.runs.folder import find as runs
 from nnlab.runs.folder.summary import Summary, read_summary

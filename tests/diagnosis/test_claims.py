@@ -14,8 +14,7 @@ from nnlab.commands.doctor.recorded import examine_run
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.watcher import CHECKS
 
-QUICK = ("loss_not_decreasing", "learning_rate_too_high-0", "overfitting-0", "underfitting-0",
-         "no_better_than_baseline-1", "saturation-0", "healthy-1", "healthy-13")  # fmt: skip
+QUICK = ("learning_rate_too_high-0", "overfitting-0", "no_better_than_baseline-1", "saturation-0")
 
 
 def wrong_in(kind: str, folder: Path, *, seeds: int, healthies: int, only: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from cases import BASE, DATA_FACTS, DEEP, FALLING, FLAT, facts_of, full_probe, w
 
 from nnlab.config.diagnose import FindingName
 from nnlab.config.loading import load_config
-from nnlab.core.contracts import Reading, Stopped
+from nnlab.core.events import Reading, Stopped
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.facts import SplitDoubles, at_rest
 from nnlab.diagnosis.watcher import CHECKS, Watcher

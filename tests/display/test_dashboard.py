@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.core.finding import Finding
 from nnlab.core.text import render_text
 from nnlab.display.dashboard import CHART_POINTS, Curves, Room, decades, draw_dashboard

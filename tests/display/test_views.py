@@ -10,7 +10,7 @@ from typing import TextIO
 
 import pytest
 
-from nnlab.core.contracts import EpochEnd, Reading
+from nnlab.core.events import EpochEnd, Reading
 from nnlab.display.open_view import open_view
 from nnlab.display.shown_summary import ShownSummary, write_summary
 from nnlab.display.views import RunAbout, Speed, View

@@ -66,6 +66,13 @@ def test_channels_lie_side_by_side_where_a_cpu_convolves() -> None:
     assert settled(Machine("cuda", 4), model=cnn).config.train.layout == "contiguous"
 
 
+@pytest.mark.parametrize("length", [{"steps": 1}, {"epochs": 2}, {"steps": 10**7}, {"minutes": 1}])
+def test_channels_lie_as_they_do_however_long_the_run_is(length: dict[str, Any]) -> None:
+    """So that a run that is made longer goes on with the bits of one that was longer at once."""
+    cnn = {"kind": "cnn", "channels": [4]}
+    assert settled(model=cnn, train=length).config.train.layout == "channels_last"
+
+
 class TestCompileAuto:
     def test_is_off_in_a_short_run_and_silent(self) -> None:
         experiment = settled(train={"steps": 1000})

@@ -2,20 +2,25 @@
 
 import subprocess
 import sys
+from inspect import getsource
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from nnlab.core.kinds import Kind, kinds_of
+from nnlab.models import Model
 from nnlab.parts.activations import Activation
 from nnlab.parts.augments import Augment
 from nnlab.parts.averages import RunningAverage
+from nnlab.parts.datasets import Data
 from nnlab.parts.initializers import BiasInitializer, Initializer
+from nnlab.parts.layers import AnyLayer
 from nnlab.parts.losses import Loss
 from nnlab.parts.optimizers import Optimizer
 from nnlab.parts.schedules import Schedule
 from nnlab.parts.scores import AnyScore
+from nnlab.rules import LearningRule
 
 MENUS: tuple[Any, ...] = (
     Activation,
@@ -67,3 +72,23 @@ print(sorted({{"torch", "numpy"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("menu", [*MENUS, Data, AnyLayer, LearningRule, Model])
+def test_kinds_spell_their_name_as_a_menu_looks_for_it(menu: Any) -> None:
+    for name, kind in kinds_of(menu).items():
+        assert f'    kind: Literal["{name}"]' in getsource(kind)
+
+
+def test_a_name_imports_the_file_that_spells_it_and_no_other() -> None:
+    code = """
+import sys
+from nnlab.config.loading import load_config
+load_config({"data": "spirals", "model": {"kind": "mlp", "hidden": [4]}, "optimizer": "muon"})
+print(*sorted(name for name in sys.modules if "datasets.downloads" in name or "optimizers" in name))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [
+        "nnlab.parts.optimizers",
+        *(f"nnlab.parts.optimizers.{name}" for name in ("adam", "family", "muon")),
+    ]

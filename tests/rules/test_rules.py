@@ -16,8 +16,9 @@ from nnlab.commands.show.page import show_page
 from nnlab.commands.smoke import smoke_run
 from nnlab.config.loading import Text, load_config, place_for
 from nnlab.config.run_config import dump_config, to_plain
-from nnlab.core.contracts import EpochEnd, Machine, SaveDue
+from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
+from nnlab.core.events import EpochEnd, SaveDue
 from nnlab.core.kinds import Kind, kinds_of
 from nnlab.display.open_view import open_view
 from nnlab.experiment.handed import experiment_of

@@ -14,8 +14,8 @@ import torch
 from faults.injected import FORKS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nnlab.core.contracts import EpochEnd, Event, Reading
 from nnlab.core.errors import CheckpointError
+from nnlab.core.events import EpochEnd, Event, Reading
 from nnlab.display.open_view import open_view
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.folder.metrics import JsonLines, read_history

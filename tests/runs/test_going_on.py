@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from nnlab.core.contracts import SaveDue
 from nnlab.core.errors import CheckpointError, ConfigError, DataError
+from nnlab.core.events import SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.display.views import View
 from nnlab.runs.finished.evaluate import evaluate

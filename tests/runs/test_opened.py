@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.display.open_view import open_view
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.summary import read_summary

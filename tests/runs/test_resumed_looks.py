@@ -6,7 +6,7 @@ import pytest
 import torch
 from building import Made, make
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.training import device as devices
 from nnlab.training.progress import Progress
 

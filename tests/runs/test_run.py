@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from nnlab.__main__ import main
-from nnlab.core.contracts import EpochEnd, SaveDue
 from nnlab.core.errors import CheckpointError, ConfigError, DataError, ResourceError
+from nnlab.core.events import EpochEnd, SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.finished.reopen import load_network
@@ -129,11 +129,15 @@ def test_break_and_resume_equals_no_break(
     assert readings(folder) == readings(finished)
 
 
-def test_resume_of_a_longer_run_goes_on_from_the_end(tmp_path: Path) -> None:
-    constant = {"schedule": "constant"}
-    run_tiny(tmp_path / "short", **constant, train={"epochs": 3, "batch_size": 16})
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_resume_of_a_longer_run_goes_on_from_the_end(tmp_path: Path, model: str) -> None:
+    same: dict[str, Any] = {"schedule": "constant"}
+    if model == "cnn":
+        same |= {"data": {"kind": "digits", "limit": 100}}
+        same |= {"model": {"kind": "cnn", "channels": [4], "norm": "batch", "dropout": 0.2}}
+    run_tiny(tmp_path / "short", **same, train={"epochs": 3, "batch_size": 16})
     resume(tmp_path / "short", overrides=["train.epochs=6"])
-    run_tiny(tmp_path / "long", **constant)
+    run_tiny(tmp_path / "long", **same)
     short, long = (last_bytes(tmp_path / name) for name in ("short", "long"))
     assert {k: v for k, v in short.items() if not k.startswith("window")} == {
         k: v for k, v in long.items() if not k.startswith("window")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnlab.core.contracts import SaveDue
+from nnlab.core.events import SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.parts.datasets.files.image_folder import workers_beside
 from nnlab.runs.finished.evaluate import evaluate

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nnlab.api import stream
-from nnlab.core.contracts import Reading, Stopped
 from nnlab.core.errors import ConfigError
+from nnlab.core.events import Reading, Stopped
 from nnlab.display.open_view import open_view
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.folder import checkpoint, listing

@@ -156,6 +156,28 @@ def test_so_does_a_compiled_step(config: dict[str, Any], tmp_path: Path) -> None
     assert dict(content(tmp_path / "led")) == dict(content(tmp_path / "plain"))
 
 
+@pytest.mark.slow
+def test_a_fork_with_a_compiled_step_is_what_its_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNLAB_RUNS", str(tmp_path))
+    compiled = {**MLP, "train": {**MLP["train"], "compile": "on"}}
+    parent = {**compiled, "log": {"checkpoints": "10 steps"}, "name": "parent"}
+    in_studio(parent, tmp_path / "parent" / "1", {"do": "step", "count": 3}, {"do": "play"})
+    fork = {**compiled, "start": {"run": "parent/1", "step": 20}, "optimizer": {"lr": 0.05}}
+    nnlab.train(fork, run_dir=tmp_path / "plain", device="cpu")
+    led = in_studio(
+        fork,
+        tmp_path / "led",
+        {"do": "step", "count": 4},
+        {"wait": 0.2},
+        {"do": "play"},
+        playing=False,
+    )
+    assert not any("steps are eager" in e.get("text", "") for e in led.events)
+    assert dict(content(tmp_path / "led")) == dict(content(tmp_path / "plain"))
+
+
 def test_steps_are_updates_and_time_held_is_no_training(tmp_path: Path) -> None:
     steps = [{"do": "step", "count": 1} for _ in range(4)]
     led = in_studio(

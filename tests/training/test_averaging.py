@@ -12,7 +12,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_avg_fn
 
 from nnlab.config.loading import load_config, place_for
-from nnlab.core.contracts import Examples, Machine, SaveDue
+from nnlab.core.contracts import Examples, Machine
+from nnlab.core.events import SaveDue
 from nnlab.display.open_view import open_view
 from nnlab.experiment.settle import settle
 from nnlab.runs.building.build import BuiltRun, build_trainer

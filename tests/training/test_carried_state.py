@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from building import Made, make
 from torch import Tensor
 
 from nnlab.parts.layers.recurrent_modules import Recurrent
+from nnlab.runs.building.row_answers import row_answers
+from nnlab.runs.finished.outputs import split_answers
+from nnlab.runs.finished.reopen import open_run
 from nnlab.runs.folder import checkpoint
 from nnlab.runs.run import resume, train
 from nnlab.training.eager_step import EagerStep
@@ -103,6 +107,53 @@ def test_a_probe_and_an_evaluation_leave_the_state_alone(made: Made) -> None:
     made.built.measure["validation"]()
     after = layer_of(made).carried()
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def losses_in_lanes(made: Made, rows: Tensor, lanes: int) -> Tensor:
+    """(N, T) losses of rows that follow each other: each lane as one long sequence from 0."""
+    network, found = made.built.network.eval(), list[Tensor]()
+    for part in np.array_split(rows.numpy(), lanes):
+        batch = made.built.source.gather(torch.from_numpy(part))
+        with torch.no_grad():
+            outputs = network(batch.inputs.reshape(1, -1))[0]
+        losses = torch.nn.functional.cross_entropy(outputs, batch.targets, reduction="none")
+        found.append(losses.view(-1, WINDOW))
+    return torch.cat(found)
+
+
+def test_an_evaluation_carries_the_state_too(made: Made) -> None:
+    rows = torch.from_numpy(made.examples.rows["train"])
+    assert len(rows) % LANES
+    whole = losses_in_lanes(made, rows, LANES)
+    found = made.built.measure["train"]()["loss"]
+    assert found == pytest.approx(float(whole.mean()), rel=1e-12)
+    # Rows that do not follow each other begin with a state of nothing.
+    alone = made.built.source.gather(rows)
+    with torch.no_grad():
+        outputs = made.built.network.eval()(alone.inputs).flatten(0, 1)
+    mixed = row_answers(
+        made.experiment,
+        made.examples,
+        made.built.network,
+        made.built.source,
+        rows.numpy()[::-2].copy(),
+    )["losses"]
+    plain = torch.nn.functional.cross_entropy(outputs, alone.targets, reduction="none")
+    expected = plain.view(-1, WINDOW).flip(0)[::2].flatten().float().numpy()
+    np.testing.assert_allclose(mixed, expected, rtol=1e-6)
+    assert abs(found - float(plain.mean())) > 1e-6
+
+
+def test_a_finished_run_answers_in_the_order_of_its_rows(tmp_path: Path) -> None:
+    config = sections(tmp_path, "lstm", steps=3)
+    del config["train"]["epochs"]
+    train(config, run_dir=tmp_path / "run")
+    opened = open_run(tmp_path / "run", split="train", device=torch.device("cpu"))
+    made = make(**config)
+    made.built.network.load_state_dict(opened.network.state_dict(), strict=False)
+    rows = torch.from_numpy(made.examples.rows["train"])
+    whole = losses_in_lanes(made, rows, LANES)
+    torch.testing.assert_close(split_answers(opened, "train").losses, whole.flatten())
 
 
 def test_a_resumed_run_ends_in_the_same_bytes(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import nnlab
-from nnlab.core.contracts import SaveDue
 from nnlab.core.errors import ConfigError
+from nnlab.core.events import SaveDue
 from nnlab.experiment.handed import experiment_of
+from nnlab.parts.optimizers.family import fits
 from nnlab.runs.finished.reopen import load_network
 from nnlab.training.probes.no_trace import is_frozen
 
@@ -235,3 +236,15 @@ def test_other_rules_refuse_it() -> None:
     }
     with pytest.raises(ConfigError, match=r"model.freeze: rule perceptron changes all weights"):
         experiment_of(asked)
+
+
+@pytest.mark.parametrize(
+    "model", [CNN, MLP, {"kind": "resnet20"}, {"kind": "vit"}], ids=lambda model: model["kind"]
+)
+def test_a_layers_name_means_all_that_the_layer_learns(model: dict[str, Any]) -> None:
+    """In `optimizer.groups` as in `model.freeze`: its norm and the slope of its PReLU too."""
+    own = {} if model["kind"] == "vit" else {"activation": "prelu"}
+    design = experiment_of(config({**model, **own})).design
+    names = [name for plan in design.plans for name in plan.parameters]
+    for plan in design.plans:
+        assert {name for name in names if fits(plan.name, name)} == set(plan.parameters)

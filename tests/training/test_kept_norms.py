@@ -9,7 +9,7 @@ import torch
 from building import Made, make
 from torch import Tensor
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.training.progress import Progress
 from nnlab.training.step import Step
 

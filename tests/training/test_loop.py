@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nnlab.core.contracts import EpochEnd, Event, Reading, SaveDue, Stopped
+from nnlab.core.events import EpochEnd, Event, Reading, SaveDue, Stopped
 from nnlab.training.loop import Trainer
 from nnlab.training.order import Order
 from nnlab.training.pace import Pace

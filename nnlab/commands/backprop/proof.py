@@ -136,14 +136,7 @@ def _fill_exactly(network: nn.Module, experiment: Experiment) -> None:
     parameters = dict(network.named_parameters())
     for name, fill in initial_fills(experiment.design).items():
         if fill.init.kind in ("given", "constant"):
-            with torch.no_grad():
-                fill.init.fill(
-                    parameters[name],
-                    fan_in=fill.fan_in,
-                    fan_out=fill.fan_out,
-                    gain=fill.gain,
-                    generator=torch.Generator(),
-                )
+            fill.begin(parameters[name], torch.Generator())
 
 
 def _gradients(through: Sequence[StepsPass], passes: Sequence[Pass]) -> dict[str, _Floats]:

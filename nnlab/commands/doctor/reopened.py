@@ -55,7 +55,7 @@ def reopen_for_doctor(folder: Path, handed: Handed) -> Reopened:
         assert isinstance(config.loss, FunctionConfig)
         changes["loss"] = config.loss.recorded()
     if changes:
-        config = config.model_copy(update=changes).written(config.origins)
+        config = config.model_copy(update=changes)
     known = shape if "data" in gone else None
     experiment = settle(config, place_for(folder), Machine.here(), shape=known)
     experiment = with_first_weights(experiment, folder)

@@ -14,8 +14,9 @@ import torch
 
 from nnlab.commands.doctor.allowance import SHARE, Allowance
 from nnlab.commands.doctor.replay import without_compiler
-from nnlab.core.contracts import Examples, Reading, Stopped
+from nnlab.core.contracts import Examples
 from nnlab.core.errors import NnlabError
+from nnlab.core.events import Reading, Stopped
 from nnlab.diagnosis.checks.remedies import changed_experiment
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.experiment.auto import step_flops

@@ -9,8 +9,8 @@ import torch
 
 from nnlab.commands.pictures.contact_sheet import contact_sheet
 from nnlab.core import files
-from nnlab.core.contracts import Reading
 from nnlab.core.errors import CheckpointError
+from nnlab.core.events import Reading
 from nnlab.display.pictures.drawing import figure_png
 from nnlab.display.pictures.family import Arrays, Moment, Picture
 from nnlab.runs.building.build import place_network

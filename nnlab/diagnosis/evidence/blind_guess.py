@@ -5,8 +5,6 @@ from nnlab.core.errors import MistakeError
 from nnlab.core.lazy import np
 from nnlab.diagnosis.evidence.facts import NaiveLoss
 from nnlab.experiment.experiment import Experiment
-from nnlab.parts.datasets.sequences.naive import naive_forecasts
-from nnlab.parts.datasets.sequences.series import SeriesLikeConfig
 
 _GUESSED = 20_000
 """At most so many rows say what the best constant answer is."""
@@ -67,7 +65,12 @@ def naive_losses(experiment: Experiment, examples: Examples) -> tuple[NaiveLoss,
     """
     data, loss = experiment.config.data, experiment.loss
     rows = examples.rows.get("validation")
-    if not isinstance(data, SeriesLikeConfig) or examples.windows is None or rows is None:
+    if examples.windows is None or rows is None:
+        return ()
+    from nnlab.parts.datasets.sequences.naive import naive_forecasts
+    from nnlab.parts.datasets.sequences.series import SeriesLikeConfig
+
+    if not isinstance(data, SeriesLikeConfig):
         return ()
     if loss.kind not in _DISTANCES or "loss" in experiment.config.replaced:
         return ()

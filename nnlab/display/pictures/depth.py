@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.core.lazy import np
 from nnlab.display.pictures.drawing import axes_of, log_y_axis, moment_color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.core.lazy import np, torch
 from nnlab.display.pictures.drawing import axes_of
 from nnlab.display.pictures.family import Arrays, Picture, Scene, copy_to_host

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
-from nnlab.core.contracts import Examples, Plan, Reading
+from nnlab.core.contracts import Examples, Plan
+from nnlab.core.events import Reading
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
 
 if TYPE_CHECKING:

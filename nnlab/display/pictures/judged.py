@@ -213,3 +213,7 @@ def precision_recall_curve(
     precision = np.where(said > 0, hits / np.maximum(said, 1), 1.0)
     recall = hits / max(positives, 1)
     return np.stack([hits, falls, negatives - falls, positives - hits, precision, recall])
+
+
+JUDGEMENTS: tuple[type[Judgement], ...] = (ConfusionMatrix, Reliability, WorstMistakes)
+"""What evaluation shows of a split."""

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from nnlab.core.contracts import Reading, Split
+from nnlab.core.contracts import Split
+from nnlab.core.events import Reading
 from nnlab.core.lazy import np
 from nnlab.display.pictures.drawing import class_color, log_y_axis
 from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array

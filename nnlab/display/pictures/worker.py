@@ -44,9 +44,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _record(request: dict[str, Any], data: bytes) -> bytes:
     import numpy as np
 
-    from nnlab.display.pictures import DRAWINGS
     from nnlab.display.pictures.drawing import PIXELS, figure_png
     from nnlab.display.pictures.family import Moment
+    from nnlab.display.pictures.menu import DRAWINGS
     from nnlab.display.tensorboard import events, plugins
 
     (picture,) = (kind for kind in DRAWINGS if kind.title == request["title"])

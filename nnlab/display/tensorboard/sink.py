@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, final
 
 from nnlab.core import files
-from nnlab.core.contracts import Plan, Reading, Shape, Status
+from nnlab.core.contracts import Plan, Shape, Status
+from nnlab.core.events import Reading
 from nnlab.core.lazy import NDArray, np
 from nnlab.training.probes.readings import describe_reading, float32, reading_definition, tag_of
 

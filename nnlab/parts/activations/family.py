@@ -18,19 +18,16 @@ class ActivationConfig(Kind, frozen=True):
 
     Attributes:
         differentiable: whether a gradient can pass: not through a step.
+        auto_init: what `init: auto` takes: Xavier for bounded activations, He for the ReLU family.
     """
 
     differentiable: ClassVar[bool] = True
+    auto_init: ClassVar[AutoInit] = "xavier_normal"
 
     @property
     def gain(self) -> float:
         """What He initialization multiplies by, so that the signal keeps its size."""
         return 1.0
-
-    @property
-    def auto_init(self) -> AutoInit:
-        """What `init: auto` takes: Xavier for bounded activations, He for the ReLU family."""
-        return "xavier_normal"
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -74,13 +71,11 @@ class ActivationConfig(Kind, frozen=True):
 class ReluFamily(ActivationConfig, frozen=True):
     """Half of the line passes: gain sqrt(2), He et al. 2015, arXiv:1502.01852, eq. 10."""
 
+    auto_init: ClassVar[AutoInit] = "he_normal"
+
     @property
     def gain(self) -> float:
         return sqrt(2.0)
-
-    @property
-    def auto_init(self) -> AutoInit:
-        return "he_normal"
 
 
 def sigmoid(z: "Floats") -> "Floats":

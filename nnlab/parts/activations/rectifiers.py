@@ -143,10 +143,7 @@ class SeluConfig(ActivationConfig, frozen=True):
     kind: Literal["selu"] = "selu"
     alpha: ClassVar[float] = 1.6732632423543772848170429916717
     scale: ClassVar[float] = 1.0507009873554804934193349852946
-
-    @property
-    def auto_init(self) -> AutoInit:
-        return "lecun_normal"
+    auto_init: ClassVar[AutoInit] = "lecun_normal"
 
     def build(self) -> "nn.Module":
         return nn.SELU()

@@ -192,7 +192,7 @@ class DataConfig(Kind, frozen=True):
         source = viewed_source(self.source(place), self.view)
         with _hinting(source.guess):
             shape = self._shape(source, place)
-            if self._scale(place) == "imagenet" and shape.inputs[0] != 3:
+            if self.scale == "imagenet" and shape.inputs[0] != 3:
                 text = f"imagenet is for three colours, these images have {shape.inputs[0]}"
                 raise ConfigError(f"data.scale: {text} (unit, or channel)")
             if self.view == "image" and (table := self.at_hand(place)) is not None:
@@ -364,16 +364,16 @@ class DataConfig(Kind, frozen=True):
                     f"data.{split}: {self.kind} has no {split} split of its own "
                     "(use a count or a fraction)"
                 )
-        form = self.form(place)
+        form, scale = self.form(place), self._scale(place)
         if self.view == "time" and form != "table":
             wrong.append(f"data.view: time is for the columns of a table, {self.kind} has none")
         elif self.view not in ("image", "time"):
             if form != "images":
                 wrong.append(f"data.view: {self.view} is for images, {self.kind} has none")
-            if self._scale(place) not in ("none", "unit"):
-                text = f"data.scale: {self._scale(place)} is for images as they are"
+            if scale not in ("none", "unit"):
+                text = f"data.scale: {scale} is for images as they are"
                 wrong.append(f"{text} (view: {self.view} can take none, unit)")
-        if (scale := self._scale(place)) not in _SCALES[form]:
+        if scale not in _SCALES[form]:
             what = "the columns of a table" if scale == "feature" else "images"
             wrong.append(
                 f"data.scale: {scale} is for {what} ({self.kind} can take "

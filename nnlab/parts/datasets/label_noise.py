@@ -29,8 +29,9 @@ Noise = Annotated[_Share | LabelNoise, Forms()]
 
 def noise_of(written: float | LabelNoise) -> LabelNoise | None:
     """What was written in full; None for no noise."""
-    noise = written if isinstance(written, LabelNoise) else LabelNoise(share=written)
-    return noise if noise.share > 0.0 else None
+    if isinstance(written, LabelNoise):
+        return written if written.share > 0.0 else None
+    return LabelNoise(share=written) if written > 0.0 else None
 
 
 def add_label_noise(targets: "Ints", rows: "Ints", noise: LabelNoise, *, classes: int) -> "Ints":

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from nnlab.core.contracts import RowReader, Shape, Split, Task, Windows
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.core.reach import within_reach
 
 Form = Literal["images", "table", "points", "series", "tokens"]
 """What one example is: (C, H, W); a row of named columns; (time, columns); (time,) tokens; anything
@@ -35,7 +36,7 @@ class Place:
         """Where a path of the config leads: from the config's folder on; ~ is the user's home.
 
         Raises:
-            DataError: it is an address of the web.
+            DataError: it is an address of the web, or a guest may not read there.
         """
         if re.match(r"[a-z][a-z0-9+]+://", path, re.IGNORECASE):
             from shlex import quote
@@ -46,9 +47,12 @@ class Place:
                 way = f"copy it to this machine, then path: {name}"
             raise DataError(f"data: {path} is an address, files are read from the disk ({way})")
         try:
-            return self.folder / Path(path).expanduser()
+            found = self.folder / Path(path).expanduser()
         except RuntimeError as error:
             raise DataError(f"data: {path}: {error} (write the whole path)") from None
+        if not within_reach(found):
+            raise DataError(f"data: {path}: is outside of your folders (hand the file in)")
+        return found
 
 
 class Guess(NamedTuple):

@@ -38,6 +38,26 @@ def _check_inits(inits: Mapping[str, tuple[InitializerConfig, Shape]], path: Pat
             raise MistakeError((*path, field), why)
 
 
+def _maps(weights: Mapping[str, Shape], *, bias: bool) -> dict[str, Shape]:
+    """The parameters of maps by their weights (out, in): a bias (out,) behind each, if any."""
+    found: dict[str, Shape] = {}
+    for name, shape in weights.items():
+        found[name] = shape
+        if bias:
+            found[_bias_of(name)] = shape[:1]
+    return found
+
+
+def _with_zero_biases(fills: Mapping[str, Fill]) -> dict[str, Fill]:
+    """How maps begin, their biases as zeros."""
+    zero = {_bias_of(name): fill._replace(init=ZerosConfig()) for name, fill in fills.items()}
+    return {**fills, **zero}
+
+
+def _bias_of(weight: str) -> str:
+    return f"{weight.removesuffix('weight')}bias"
+
+
 @final
 class AttentionConfig(LayerConfig, frozen=True):
     """Every place takes from all others what it asks for. Vaswani et al. 2017, arXiv:1706.03762.
@@ -87,12 +107,6 @@ class AttentionConfig(LayerConfig, frozen=True):
             raise MistakeError((*path, "positions"), f"{text} (choose other heads)")
         weight, out = (3 * width, width), (width, width)
         _check_inits({"init": (self.init, weight), "out_init": (self.out_init, out)}, path)
-        parameters: dict[str, Shape] = {f"{name}.in_proj_weight": weight}
-        if self.bias:
-            parameters[f"{name}.in_proj_bias"] = (3 * width,)
-        parameters[f"{name}.out_proj.weight"] = out
-        if self.bias:
-            parameters[f"{name}.out_proj.bias"] = (width,)
         places = "" if self.positions == "none" else self.positions
         heads = f"{self.heads} head" + ("s" if self.heads > 1 else "")
         words = (heads, "causal" if self.causal else "", places)
@@ -102,7 +116,9 @@ class AttentionConfig(LayerConfig, frozen=True):
             path=path,
             inputs=inputs,
             output=inputs,
-            parameters=parameters,
+            parameters=_maps(
+                {f"{name}.in_proj_weight": weight, f"{name}.out_proj.weight": out}, bias=self.bias
+            ),
             # Four maps of every place; of every pair of places the product, and what it brings.
             flops=8 * time * width * width + 4 * time * time * width,
             note=", ".join(word for word in words if word),
@@ -132,10 +148,7 @@ class AttentionConfig(LayerConfig, frozen=True):
             "in_proj_weight": Fill(self.init, width, width, 1.0),
             "out_proj.weight": Fill(self.out_init, width, width, 1.0),
         }
-        if self.bias:
-            fills["in_proj_bias"] = Fill(ZerosConfig(), width, width, 1.0)
-            fills["out_proj.bias"] = Fill(ZerosConfig(), width, width, 1.0)
-        return fills
+        return _with_zero_biases(fills) if self.bias else fills
 
 
 @final
@@ -199,19 +212,15 @@ class SwigluConfig(LayerConfig, frozen=True):
         units = self._units(width)
         weight, out = (2 * units, width), (width, units)
         _check_inits({"init": (self.init, weight), "out_init": (self.out_init, out)}, path)
-        parameters: dict[str, Shape] = {f"{name}.in_proj.weight": weight}
-        if self.bias:
-            parameters[f"{name}.in_proj.bias"] = (2 * units,)
-        parameters[f"{name}.out_proj.weight"] = out
-        if self.bias:
-            parameters[f"{name}.out_proj.bias"] = (width,)
         return Plan(
             name=name,
             kind=self.kind,
             path=path,
             inputs=inputs,
             output=inputs,
-            parameters=parameters,
+            parameters=_maps(
+                {f"{name}.in_proj.weight": weight, f"{name}.out_proj.weight": out}, bias=self.bias
+            ),
             flops=6 * prod(inputs) * units,
             note=f"{units} units",
         )
@@ -230,10 +239,7 @@ class SwigluConfig(LayerConfig, frozen=True):
             "in_proj.weight": Fill(self.init, width, units, 1.0),
             "out_proj.weight": Fill(self.out_init, units, width, 1.0),
         }
-        if self.bias:
-            fills["in_proj.bias"] = Fill(ZerosConfig(), width, units, 1.0)
-            fills["out_proj.bias"] = Fill(ZerosConfig(), units, width, 1.0)
-        return fills
+        return _with_zero_biases(fills) if self.bias else fills
 
 
 @final

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Kind
-from nnlab.core.lazy import nn
+from nnlab.core.lazy import Generator, Tensor, nn, torch
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import NormConfig
@@ -38,6 +38,17 @@ class Fill(NamedTuple):
     fan_in: int
     fan_out: int
     gain: float
+
+    def begin(self, parameter: "Tensor", generator: "Generator") -> None:
+        """Draws the first values of a parameter in place."""
+        with torch.no_grad():
+            self.init.fill(
+                parameter,
+                fan_in=self.fan_in,
+                fan_out=self.fan_out,
+                gain=self.gain,
+                generator=generator,
+            )
 
 
 class LayerConfig(Kind, frozen=True):

@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from nnlab.parts.gru import gru_pass
+
 State = tuple[Tensor, ...]
 """(N, H) each: h, and for an LSTM its cell."""
 StepFn = Callable[[Tensor, Tensor, State], State]
@@ -44,6 +46,11 @@ KERNELS: dict[str, Callable[..., Sequence[Tensor]]] = {
 """torch's kernels of a whole sequence; a kind without one goes step by step."""
 
 
+def _written_out(x: Tensor) -> bool:
+    """Whether a GRU's own pass is at least as fast as torch's, which is fused on a GPU alone."""
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+
+
 @final
 class Recurrent(nn.Module):
     """A recurrent layer over a sequence that begins with a state of 0.
@@ -67,6 +74,7 @@ class Recurrent(nn.Module):
         self.kept: list[tuple[list[State], Tensor]] | None = None
         """Where a probe asks for it, of each call from the beginning on: the states, and what comes
         into the gates."""
+        self.following: list[State] | None = None
         self._ends = ("", "_reverse") if bidirectional else ("",)
         rows = gates * units
         for end in self._ends:
@@ -96,11 +104,16 @@ class Recurrent(nn.Module):
         if carried and len(carried[0]) == len(x):
             # Copies: the buffers are written while the backward pass still needs these.
             return tuple(state.clone() for state in carried)
+        if self.following and not self.training:
+            # Of fewer examples where the last batch is shorter.
+            return tuple(state[: len(x)] for state in self.following[0])
         zeros = x.new_zeros(x.shape[0], self.units)
         return (zeros, zeros) if self.kind == "lstm" else (zeros,)
 
     def _leave(self, state: State) -> None:
         """Keeps the last state for the pass that follows; the gradient stops there."""
+        if self.following is not None and not self.training:
+            self.following[:] = [tuple(each.detach() for each in state)]
         carried = self.carried() if self.training and self.kept is None else ()
         if carried and len(carried[0]) == len(state[0]):
             with torch.no_grad():
@@ -115,6 +128,8 @@ class Recurrent(nn.Module):
             if self.kept is not None:
                 self.kept.append((states[0], self._into_gates(x, states[0])))
             return outputs
+        if self.kind == "gru" and _written_out(x):
+            return self._by_hand(x)
         first = [s.expand(len(self._ends), -1, -1).contiguous() for s in self._first(x)]
         flags = (True, 1, 0.0, False, len(self._ends) == 2, True)
         weights = [weight for end in self._ends for weight in self._weights(end)]
@@ -123,6 +138,17 @@ class Recurrent(nn.Module):
         outputs, *last = KERNELS[self.kind](x, state, weights, *flags)
         self._leave(tuple(each[0] for each in last))
         return outputs
+
+    def _by_hand(self, x: Tensor) -> Tensor:
+        """What `forward` gives of a GRU, with its gradient written out."""
+        (first,), outputs = self._first(x), list[Tensor]()
+        for end in self._ends:
+            w, u, b, c = self._weights(end)
+            turned = x.flip(1) if end else x
+            states = gru_pass(turned, first, (w, u, b, c))
+            outputs.append(states.flip(1) if end else states)
+        self._leave((outputs[0][:, -1],))
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 2)
 
     def states(self, x: Tensor) -> tuple[Tensor, list[list[State]]]:
         """What `forward` gives, step by step, and the states of each direction, first step first.

@@ -36,22 +36,6 @@ PosWeight = Annotated[
 """A factor for the 1 of each output."""
 
 
-def _weights_mistake(weights: ClassWeights, shape: DataShape) -> Mistake | None:
-    if isinstance(weights, str) or len(weights) == shape.outputs:
-        return None
-    text = f"{len(weights)} numbers for {shape.outputs} classes (one for each, in their order)"
-    return Mistake(("loss", "class_weights"), text)
-
-
-def _balanced(weights: ClassWeights, targets: "Targets", shape: DataShape) -> ClassWeights:
-    """`balanced` as numbers; a class without an example counts as if it had one."""
-    if weights != "balanced":
-        return weights
-    counts = np.bincount(targets.astype(np.int64), minlength=shape.outputs)
-    factors = len(targets) / (shape.outputs * np.maximum(counts, 1))
-    return tuple(factors.tolist())
-
-
 def _numbers(weights: ClassWeights) -> "tuple[float, ...] | None":
     assert weights != "balanced", "fitted() makes numbers of it"
     return None if isinstance(weights, str) else weights
@@ -89,8 +73,34 @@ def _smoothed_cross_entropy(
     return (1 - smoothing) * own + every * share
 
 
+class ClassLossConfig(LossConfig, frozen=True):
+    """A loss of one class out of K, with a factor for each class."""
+
+    class_weights: ClassWeights = "none"
+    """A list in the order of the classes, or balanced: N / (K * training examples of the class)."""
+    link: ClassVar[Link] = "softmax"
+    link_inside: ClassVar[bool] = True
+    links: ClassVar[tuple[str, ...] | None] = ("softmax",)
+    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
+
+    def mistake(self, shape: DataShape) -> Mistake | None:
+        weights = self.class_weights
+        if isinstance(weights, str) or len(weights) == shape.outputs:
+            return None
+        text = f"{len(weights)} numbers for {shape.outputs} classes (one for each, in their order)"
+        return Mistake(("loss", "class_weights"), text)
+
+    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
+        if self.class_weights != "balanced":
+            return self
+        # A class without an example counts as if it had one.
+        counts = np.maximum(np.bincount(targets.astype(np.int64), minlength=shape.outputs), 1)
+        factors = len(targets) / (shape.outputs * counts)
+        return self.model_copy(update={"class_weights": tuple(factors.tolist())})
+
+
 @final
-class CrossEntropyConfig(LossConfig, frozen=True):
+class CrossEntropyConfig(ClassLossConfig, frozen=True):
     """-log softmax(z)[y], the surprise at the right class.
 
     Maximum likelihood for one class out of K. Bridle 1990, doi:10.1007/978-3-642-76153-9_28.
@@ -104,24 +114,11 @@ class CrossEntropyConfig(LossConfig, frozen=True):
     kind: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """eps: the target is (1 - eps) one-hot + eps / K. Szegedy et al. 2016, arXiv:1512.00567, 7."""
-    class_weights: ClassWeights = "none"
-    """A list in the order of the classes, or balanced: N / (K * training examples of the class)."""
-    link: ClassVar[Link] = "softmax"
-    link_inside: ClassVar[bool] = True
-    links: ClassVar[tuple[str, ...] | None] = ("softmax",)
-    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
     formula: ClassVar[str] = (
         "-log softmax(z)[y]; smoothed and weighted: "
         "-sum of w[k] ((1 - eps) 1[k = y] + eps / K) log softmax(z)[k]; "
         "mean over examples; targets: class numbers; link: softmax"
     )
-
-    def mistake(self, shape: DataShape) -> Mistake | None:
-        return _weights_mistake(self.class_weights, shape)
-
-    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
-        weights = _balanced(self.class_weights, targets, shape)
-        return self.model_copy(update={"class_weights": weights})
 
     def build(self, shape: DataShape) -> LossFn:
         smoothing, factors = self.label_smoothing, _numbers(self.class_weights)
@@ -229,7 +226,7 @@ class BceConfig(LossConfig, frozen=True):
 
 
 @final
-class FocalConfig(LossConfig, frozen=True):
+class FocalConfig(ClassLossConfig, frozen=True):
     """-(1 - p)^gamma log p of the right class's p: examples that are easy count little.
 
     gamma 0 is cross_entropy. Lin et al. 2017, arXiv:1708.02002, eq. 4; with class_weights eq. 5,
@@ -239,23 +236,10 @@ class FocalConfig(LossConfig, frozen=True):
 
     kind: Literal["focal"] = "focal"
     gamma: NonNegativeFloat = 2.0
-    class_weights: ClassWeights = "none"
-    """A list in the order of the classes, or balanced: N / (K * training examples of the class)."""
-    link: ClassVar[Link] = "softmax"
-    link_inside: ClassVar[bool] = True
-    links: ClassVar[tuple[str, ...] | None] = ("softmax",)
-    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
     formula: ClassVar[str] = (
         "-(1 - p)^gamma log p, p = softmax(z)[y]; mean over examples; targets: class numbers; "
         "link: softmax"
     )
-
-    def mistake(self, shape: DataShape) -> Mistake | None:
-        return _weights_mistake(self.class_weights, shape)
-
-    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
-        weights = _balanced(self.class_weights, targets, shape)
-        return self.model_copy(update={"class_weights": weights})
 
     def build(self, shape: DataShape) -> LossFn:
         gamma, factors = self.gamma, _numbers(self.class_weights)

@@ -11,8 +11,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
 from nnlab.core.kinds import Config, Kind
-from nnlab.core.lazy import lazy
-from nnlab.core.torch_optim import spare_compiler
+from nnlab.core.lazy import lazy, spare_compiler
 
 if TYPE_CHECKING:
     import torch
@@ -133,8 +132,8 @@ class GroupedConfig(OptimizerConfig, frozen=True):
     """An optimizer with a rate for each group of parameters.
 
     Attributes:
-        groups: a layer (hidden1), a parameter (output.bias) or a pattern (conv*) -> what differs;
-            where several fit, the last that says something counts.
+        groups: a layer (hidden1, its norm included), a parameter (output.bias) or a pattern (conv*)
+            -> what differs; where several fit, the last that says something counts.
         fused_on: the device types on which torch has all of an update in one kernel.
         capturable_on: those on which the plain kernels read the state back unless told not to.
         on_host: what of a parameter's state torch keeps on the CPU where kernels are neither.
@@ -269,10 +268,15 @@ class DecayingConfig(GroupedConfig, frozen=True):
 
 
 def fits(pattern: str, name: str) -> bool:
-    """Whether a layer's name, a parameter's name or a pattern of either means this parameter."""
+    """Whether a layer's name, a parameter's name or a pattern of either means this parameter.
+
+    The norm behind a layer and the slope that its activation learns are parts of the layer: conv1
+    means conv1_norm.weight and conv1_activation.weight too.
+    """
     parts = name.split(".")
-    heads = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return any(fnmatchcase(head, pattern) for head in heads)
+    heads = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    owners = (head.removesuffix(part) for head in heads for part in ("_norm", "_activation"))
+    return any(fnmatchcase(head, pattern) for head in {*heads, *owners})
 
 
 def scalar_once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":

@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
-from nnlab.core.torch_optim import spare_compiler
+from nnlab.core.lazy import spare_compiler
 from nnlab.parts.optimizers.family import Named, OptimizerConfig, numel_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
-from nnlab.core.torch_optim import optimizer_step
+from nnlab.core.lazy import optimizer_step
 
 
 @final

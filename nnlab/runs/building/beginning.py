@@ -11,9 +11,16 @@ from nnlab.runs.weights.beginning import beginning_of
 
 
 def load_beginning(network: nn.Module, experiment: Experiment) -> frozenset[str]:
-    """Puts the weights into a network on the CPU; the names of those that were loaded.
+    """Loads the weights that `model.from` names into a network on the CPU.
 
     Of a run that has begun they come from its own first checkpoint.
+
+    Returns:
+        The names of the tensors that were loaded; none without `from`.
+
+    Raises:
+        ConfigError: there is no such file, or it does not fit.
+        CheckpointError: the first checkpoint of the run is damaged.
     """
     if experiment.config.model.begin is None:
         return frozenset()

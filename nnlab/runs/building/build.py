@@ -87,6 +87,7 @@ def build_trainer(experiment: Experiment, examples: Examples, device: torch.devi
             higher_is_better=_higher_is_better(experiment),
         ),
         base_lr=rule.base_lr(config.optimizer),
+        # Never the test split: what is chosen by it says nothing of new data.
         evaluate={s: m for s, m in measure.items() if s == "validation"},
         pace=experiment.pace,
         costly=costly_measures(experiment, examples.rows["train"], parts),
@@ -121,6 +122,7 @@ def _network(
     """The network with its first weights, on the device, in training mode."""
     design = experiment.design
     network = build_network(design, seed=experiment.config.seed_of("init"))
+    # On the CPU, so that first weights are the same bits on every device.
     loaded = load_beginning(network, experiment)
     network = place_network(network, experiment, device)
     if not network.training:  # a module of the user's own that was evaluated before
@@ -153,6 +155,7 @@ def _parts(
     optimizer, until = None, experiment.frozen
     freezing = build_freezing(experiment, network)
     if rule.optimized:
+        # Those that thaw later too: an optimizer takes no parameters on the way.
         trained = [each for each in network.named_parameters() if until.get(each[0], 0) is not None]
         optimizer = config.optimizer.build(trained, lr=rate)
     numbers = tuned_numbers(experiment, device)

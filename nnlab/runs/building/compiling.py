@@ -52,6 +52,7 @@ def compile_step(
 
     numbers = optimizer.tuned_numbers()
 
+    # A GPU waits for launches, which a graph of torch's own kernels saves without a compiler.
     if device.type == "cuda":
         from nnlab.training.compiled.captured import CapturedStep
 

@@ -11,7 +11,7 @@ from nnlab.core.contracts import Plan, flat_plans
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.layers.attention_modules import Memory, remembering
 from nnlab.runs.building.forward import forward_of
-from nnlab.training.evaluate import Forward
+from nnlab.training.evaluate import Forward, States, following
 
 BY_PLACE = frozenset(
     ("activation", "attention", "dropout", "embedding", "layer_norm", "linear")
@@ -76,21 +76,24 @@ def written_tokens(
         experiment: settled; its network tells the next token at every step.
         network: on its device.
         begin: what it goes on with, at least one token.
-        window: so many of the last tokens are seen, at most as many as in training.
+        window: so many of the last tokens are seen, at most as many as in training; where the
+            state was carried in training, it is carried here too, over all of them.
         sampling: how each is drawn.
         alone: as `forward_of` takes it.
     """
     device = next(network.parameters()).device
-    following = Following(
+    tell: Following | Onward = Following(
         forward_of(experiment, network, alone=alone),
         network if _is_by_place(experiment.design.plans) else None,
         window=window,
         device=device,
     )
+    if experiment.config.train.carry:
+        tell = Onward(forward_of(experiment, network, alone=alone), network, device)
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = list(begin)
     while True:
-        logits = following(seen)
+        logits = tell(seen)
         if sampling.temperature == 0.0:
             token = int(logits.argmax())
         else:
@@ -138,6 +141,36 @@ class Following:
             logits = self._forward(new)[-1]
         memory.start += new.shape[1]
         return logits.double().cpu()
+
+
+@final
+class Onward:
+    """Tells the logits of the token behind a sequence, of a network whose state is carried.
+
+    It sees each token once; its state, which began at 0, stands for all that were before.
+
+    Args:
+        forward: (1, T) tokens to (T, K) logits.
+        network: that it asks.
+        device: of the network.
+    """
+
+    def __init__(self, forward: Forward, network: nn.Module, device: torch.device) -> None:
+        self._forward, self._network, self._device = forward, network, device
+        self._states = States()
+        self._count = 0
+
+    @torch.no_grad()
+    def __call__(self, seen: Sequence[int]) -> Tensor:
+        """(K,) in float64 on the CPU.
+
+        Args:
+            seen: at each call those of the call before, and more.
+        """
+        new = torch.tensor([seen[self._count :]], device=self._device)
+        self._count = len(seen)
+        with following(self._network, self._states):
+            return self._forward(new)[-1].double().cpu()
 
 
 def _is_by_place(plans: Sequence[Plan]) -> bool:

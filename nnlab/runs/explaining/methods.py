@@ -34,7 +34,7 @@ class Question:
 
 
 class Method(NamedTuple):
-    """One method.
+    """A method that says what an answer comes from, number by number of the input.
 
     Attributes:
         title: as people call it.

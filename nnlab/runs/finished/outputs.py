@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nnlab.core.contracts import Split
 from nnlab.runs.building.build import source_of
-from nnlab.runs.building.forward import batches_of, evaluation_batch, forward_of
+from nnlab.runs.building.forward import batches_of, evaluation_batch, forward_of, order_of
 from nnlab.runs.building.scoring import loss_of
 from nnlab.runs.finished.reopen import Opened
 from nnlab.training.evaluate import Forward
@@ -33,13 +33,20 @@ def split_answers(opened: Opened, split: Split) -> Answers:
     dtype = next(opened.network.parameters()).dtype
     source = source_of(examples, device=opened.device, dtype=dtype)
     batches = batches_of(experiment, examples.rows[split], opened.device)
+    order = order_of(batches, examples.rows[split])
     outputs: list[Tensor] = []
     losses: list[Tensor] = []
     with _forward(opened).over(source, batches) as found:
         for batch, said in found:
             outputs.append(said)
             losses.append(loss(said, batch))
-    return Answers(torch.cat(outputs).cpu().double(), torch.cat(losses).cpu().double())
+    return Answers(*(_ordered(parts, order) for parts in (outputs, losses)))
+
+
+def _ordered(parts: list[Tensor], order: Tensor) -> Tensor:
+    """What was said of each row, with all its places, in the order of the split."""
+    whole = torch.cat(parts).cpu().double()
+    return whole.unflatten(0, (len(order), -1))[order].flatten(0, 1)
 
 
 def outputs_of(opened: Opened, inputs: Tensor) -> Tensor:

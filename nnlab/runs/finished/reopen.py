@@ -88,7 +88,7 @@ def reopen_run(
         if Path(root) != here and config.data.model_copy(update={"root": None}).available(folder):
             # The run came from another machine, or NNLAB_DATA has moved.
             data = config.data.model_copy(update={"root": str(here)})
-            config = config.model_copy(update={"data": data}).written(config.origins)
+            config = config.model_copy(update={"data": data})
     experiment = with_first_weights(settle(config, folder, machine), run)
     examples = experiment.load()
     if changed := changed_data(read_env(run), examples):
@@ -110,7 +110,11 @@ def restore_network(
 def restore_with_step(
     run: Path, experiment: Experiment, name: checkpoint.Pointer = "best"
 ) -> tuple[nn.Module, int]:
-    """The network of a checkpoint, and how many updates had been made."""
+    """The network of a run's checkpoint, on the CPU, and how many updates had been made.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, it is damaged or of another network.
+    """
     found = checkpoint.named_checkpoint(run / "checkpoints", name)
     network = build_network(experiment.design, seed=0)
     if network is experiment.design.module:

@@ -9,7 +9,7 @@ from typing import Any
 from nnlab.core import files
 from nnlab.core.contracts import DataShape, Examples, TokenShape
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import read_sealed, seal_json
+from nnlab.runs.sums import read_sealed, seal_json
 
 _FORMAT = 1
 _KEYS = {"format", "inputs", "task", "outputs", "classes", "sizes", "columns", "shift", "factor"}
@@ -41,7 +41,7 @@ def write_data(folder: Path, examples: Examples) -> None:
 
 
 def read_data(folder: Path) -> dict[str, Any]:
-    """What `write_data` wrote.
+    """The content of a run's data.json: what rows look like, how they are scaled, the classes.
 
     Raises:
         CheckpointError: it is missing, cannot be read, or was changed.

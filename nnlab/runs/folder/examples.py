@@ -10,8 +10,8 @@ from safetensors.numpy import save as to_bytes
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import SUM_KEY
 from nnlab.diagnosis.evidence.facts import ExampleRecord
+from nnlab.runs.sums import SUM_KEY
 
 FILE = "examples.safetensors"
 _MOST_BYTES = 4 * 2**30
@@ -23,7 +23,7 @@ def write_record(folder: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_record(folder: Path) -> ExampleRecord:
-    """What a run kept.
+    """What a run kept of its training examples, moment by moment.
 
     Raises:
         CheckpointError: there is nothing, or it is damaged.

@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path
 from time import monotonic, sleep
@@ -11,19 +12,31 @@ from typing import Any
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError
-from nnlab.core.sums import read_sealed
+from nnlab.core.reach import within_reach
+from nnlab.runs.sums import read_sealed
 
 COMPARISON_FILE = "group.json"
 """What makes a folder a comparison: its runs are folders in it."""
 _MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 255
 """Bytes of a file's name; 16 times as much is a path."""
+_HOME: ContextVar[Path | None] = ContextVar("runs_home", default=None)
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def runs_home() -> Path:
     """Where runs are: `NNLAB_RUNS`, or runs/ under the current folder."""
-    return Path(os.environ.get("NNLAB_RUNS") or "runs")
+    return _HOME.get() or Path(os.environ.get("NNLAB_RUNS") or "runs")
+
+
+@contextmanager
+def runs_kept_in(folder: Path) -> Generator[None]:
+    """Within it runs are in that folder, in this thread and its tasks: a server has many homes."""
+    token = _HOME.set(folder)
+    try:
+        yield
+    finally:
+        _HOME.reset(token)
 
 
 def create_folder(name: str) -> Path:
@@ -62,6 +75,8 @@ def find_run(text: str) -> Path:
     for folder in (Path(text), runs_home() / text):
         if len(folder.name) > _LONGEST or len(text) > 16 * _LONGEST:
             continue  # no system has such a name, and would say so of everything that is asked
+        if not within_reach(folder):
+            continue
         if is_run(folder):
             return folder
         if folder.is_dir() and (
@@ -70,7 +85,7 @@ def find_run(text: str) -> Path:
             return folder / str(max(numbers))
     if len(Path(text).name) > _LONGEST:
         raise ConfigError(f"{text[:60]}...: no such run ({_hint('')})")
-    if Path(text).is_dir() and text not in known_runs():
+    if within_reach(Path(text)) and Path(text).is_dir() and text not in known_runs():
         raise ConfigError(f"{text}: is no run, it has no summary.json (nnlab runs lists the runs)")
     raise ConfigError(f"{text}: no such run ({_hint(text)})")
 

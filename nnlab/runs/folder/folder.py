@@ -16,10 +16,10 @@ from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError, ResourceError
 from nnlab.core.package import package_version
-from nnlab.core.sums import open_text, read_sealed, seal_json, seal_text
 from nnlab.runs.folder.find import hold_folder, release_folder, runs_home
 from nnlab.runs.folder.ownership import left_by_a_start, remove_temporaries
 from nnlab.runs.git_state import git_commit
+from nnlab.runs.sums import open_text, read_sealed, seal_json, seal_text
 
 _PATIENCE = 0.3
 """Seconds to wait for a lock that somebody only looks at."""
@@ -182,7 +182,7 @@ def write_env(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def read_env(folder: Path) -> dict[str, Any]:
-    """What `write_env` wrote.
+    """The content of a run's env.json: versions, device, digests of the data, where it began.
 
     Raises:
         CheckpointError: if it cannot be read, or was changed.

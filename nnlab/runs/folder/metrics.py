@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, final
 
 from nnlab.core import files
-from nnlab.core.contracts import Reading
 from nnlab.core.errors import CheckpointError, NnlabError, ResourceError
-from nnlab.core.sums import read_sealed
+from nnlab.core.events import Reading
+from nnlab.runs.sums import read_sealed
 from nnlab.training.probes.readings import float32
 
 _WHEN = ("step", "epoch", "split")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Self, final
 
 import torch
 
-from nnlab.core.contracts import EpochEnd, Event, Examples, Reading, Split, Stopped
+from nnlab.core.contracts import Examples, Split
+from nnlab.core.events import EpochEnd, Event, Reading, Stopped
 from nnlab.display.pictures.family import Moment, Picture, Scene, thin_rows
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
@@ -47,7 +48,7 @@ def scene_of(
 
 def pictures_of(scene: Scene) -> list[Picture]:
     """A picture of each kind that fits the data and the model of a run, in the menu's order."""
-    from nnlab.display.pictures import KINDS
+    from nnlab.display.pictures.menu import KINDS
 
     return [kind(scene) for kind in KINDS if kind.fits(scene.experiment)]
 
@@ -132,7 +133,7 @@ class Gallery:
         scene = self._scene
         if self._painter is None or "validation" not in scene.experiment.shape.sizes:
             return
-        from nnlab.display.pictures import JUDGEMENTS
+        from nnlab.display.pictures.judged import JUDGEMENTS
         from nnlab.runs.observers.judged import class_pr_curves, judge_split
 
         found = judge_split(

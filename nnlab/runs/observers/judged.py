@@ -8,10 +8,9 @@ from torch import Tensor
 
 from nnlab.core import files as durable
 from nnlab.core.contracts import Examples, Split
-from nnlab.display.pictures import JUDGEMENTS
 from nnlab.display.pictures.drawing import PIXELS, figure_png
 from nnlab.display.pictures.family import class_probabilities
-from nnlab.display.pictures.judged import Judged, precision_recall_curve
+from nnlab.display.pictures.judged import JUDGEMENTS, Judged, precision_recall_curve
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.scores.family import predicted_class

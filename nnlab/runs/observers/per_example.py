@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from nnlab.core.contracts import Event, Reading
+from nnlab.core.events import Event, Reading
 from nnlab.diagnosis.evidence.facts import ExampleRecord
 from nnlab.runs.building.row_answers import row_answers
 from nnlab.runs.building.session import Session

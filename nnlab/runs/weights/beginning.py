@@ -50,7 +50,7 @@ def beginning_of(experiment: "Experiment") -> "tuple[WeightsFile, Matched] | Non
 
 
 def beginning_facts(experiment: "Experiment", examples: Examples) -> dict[str, Any]:
-    """What env.json keeps of it; {} without `from`, or where the file is gone by now."""
+    """What env.json keeps of the file of first weights; {} where none is named, or it is gone."""
     try:
         taken = beginning_of(experiment)
     except NnlabError:

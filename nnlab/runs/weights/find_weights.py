@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from nnlab.core.errors import CheckpointError, ConfigError, NnlabError
 from nnlab.core.files import parse_json, read_regular
+from nnlab.core.reach import within_reach
 from nnlab.models.family import BeginConfig
 from nnlab.parts.datasets.tables import Place, near_miss
 from nnlab.runs.folder.checkpoint_bytes import MODEL_FILE, verified_contents
@@ -56,7 +57,7 @@ class WeightsFile(NamedTuple):
 
 
 def find_weights(begin: BeginConfig, place: Place) -> WeightsFile:
-    """The file that is meant.
+    """The file of weights that `model.from` means.
 
     Args:
         begin: `model.from`.
@@ -78,7 +79,8 @@ def _of_run(text: str, place: Place) -> WeightsFile:
     from nnlab.runs.folder.folder import begun_config
 
     there = place.folder / text
-    run = there if (there / "summary.json").is_file() else find_run(text)
+    is_there = within_reach(there) and (there / "summary.json").is_file()
+    run = there if is_there else find_run(text)
     if is_comparison(run):
         raise ConfigError(f"{text}: is a comparison, one of its runs is meant (nnlab runs)")
     target = pointed_to(run / "checkpoints", "best")

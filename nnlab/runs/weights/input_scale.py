@@ -49,7 +49,7 @@ def _of_moments(mean: Any, std: Any) -> ExpectedScale:
 
 
 def scale_of_run(shift: Any, factor: Any, name: str = "") -> ExpectedScale:
-    """That of the data of a run, from its data.json."""
+    """How a run scales its inputs, from `shift` and `factor` of its data.json."""
     low, by = np.asarray(shift, np.float64), np.asarray(factor, np.float64)
     some = by.ravel()
     said = f"(stored - {np.ravel(low)[0]:.4g}) * {some[0]:.4g}"

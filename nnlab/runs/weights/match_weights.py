@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 class Matched(NamedTuple):
-    """What a network takes.
+    """Which tensors of a file of weights a network takes.
 
     Attributes:
         pairs: tensor of ours -> its name in the file.

@@ -16,7 +16,7 @@ _LIMIT = 64 << 20
 
 
 class Head(NamedTuple):
-    """The head of a file.
+    """What a safetensors file says of itself before its numbers.
 
     Attributes:
         shapes: name -> shape, in the order of the numbers.
@@ -30,7 +30,7 @@ class Head(NamedTuple):
 
 
 def read_head(path: Path) -> Head:
-    """The head of a file.
+    """Reads what a safetensors file says of itself, none of its numbers.
 
     Raises:
         ConfigError: there is no such file, or it is no safetensors file.

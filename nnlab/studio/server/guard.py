@@ -6,7 +6,7 @@ the fragment of the address: that is never sent, nor seen by other ports as a co
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any, final
 from urllib.parse import urlsplit
 
@@ -48,14 +48,19 @@ class Guard:
 
     Args:
         app: what is behind it.
-        hosts: names under which it may be asked, without a port.
-        token: what a request must show that is more than the page itself.
+        may_be_called: whether it may be asked under that name, which is without a port.
+        knows: whether a token opens a path, which is more than the page itself.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], token: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        may_be_called: Callable[[str], bool],
+        knows: Callable[[str, str], bool],
+    ) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
-        self._token = token
+        self._may_be_called, self._knows = may_be_called, knows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses, or lets through."""
@@ -72,10 +77,14 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in self._hosts:
+        named = headers.getlist("host")
+        host = named[0] if len(named) == 1 else ""
+        if not self._may_be_called(name_of_host(host)):
             return 400, "this server is not called so"
-        if int(headers.get("content-length") or 0) > most_of(scope):
+        length = headers.get("content-length") or "0"
+        if not length.isdecimal() or len(length) > 12:
+            return 400, "that has no length"
+        if int(length) > most_of(scope):
             return 413, f"that is longer than {most_of(scope) // 10**6} MB"
         reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         origin = headers.get("origin")
@@ -85,13 +94,19 @@ class Guard:
             return 403, "that comes from another page"
         if scope["type"] == "http" and scope["path"].startswith("/api/"):
             shown = headers.get(TOKEN_HEADER, "")
-            if not self.knows(shown):
+            if not self._knows(scope["path"], shown):
                 return 401, "open the address that nnlab studio has printed"
         return None
 
-    def knows(self, token: str) -> bool:
-        """Whether that is the token; takes as long for any that is not."""
-        return same_token(token, self._token)
+
+def name_of_host(host: str) -> str:
+    """The name in a Host header, without a port; empty where it is none."""
+    try:
+        parts = urlsplit(f"//{host}")
+        plain = parts.netloc == host and "@" not in host and parts.port != 0
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if plain else ""
 
 
 def same_token(given: Any, token: str) -> bool:

@@ -1,10 +1,14 @@
 """One tab: gets every event in its order, and of frames the newest that it has time for."""
 
 import asyncio
+from collections.abc import Callable
+from time import monotonic
 from typing import Protocol, final
 
 from nnlab.studio.messages import to_json
 
+MOST_WAITING = 20_000
+"""Events that wait for a tab, some 20 MB; more than any run has told when a tab comes late."""
 CREDIT = 2
 """Frames on their way to a tab that it has not painted yet."""
 
@@ -22,6 +26,28 @@ class Socket(Protocol):
 
 
 @final
+class Pace:
+    """Lets so many things through a second, after as many at once; what is more waits.
+
+    Args:
+        rate: of them a second.
+        clock: seconds.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = monotonic) -> None:
+        self._rate, self._clock = rate, clock
+        self._left, self._at = rate, clock()
+
+    async def keep(self) -> None:
+        """Returns when the next one may pass."""
+        now = self._clock()
+        self._left = min(self._rate, self._left + self._rate * (now - self._at)) - 1.0
+        self._at = now
+        if self._left < 0.0:
+            await asyncio.sleep(-self._left / self._rate)
+
+
+@final
 class Tab:
     """A page that is connected.
 
@@ -36,6 +62,8 @@ class Tab:
         """Pictures that it shows; None until it says so, an empty list while it is hidden."""
         self.open = True
         """Whether it can be seen."""
+        self.stalled = asyncio.Event()
+        """Set where it has not taken thousands of events: nobody reads there."""
         self._events: list[str] = []
         self._frame: bytes | None = None
         self._unpainted = 0
@@ -43,6 +71,9 @@ class Tab:
 
     def tell(self, event: str) -> None:
         """An event, as JSON."""
+        if len(self._events) >= MOST_WAITING:
+            self.stalled.set()
+            self._events.clear()
         self._events.append(event)
         self._more.set()
 

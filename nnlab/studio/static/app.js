@@ -7,14 +7,17 @@ import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
 import { $, announce, make, tabs } from './dom.js';
 import { define, legend } from './defined.js';
+import { examined, healthy, tell } from './doctor.js';
 import { Editor } from './editor.js';
 import { WorkedExample } from './example.js';
 import { Fork, editWeight } from './fork.js';
 import { Waiting, decode } from './frame.js';
 import { Gradients } from './gradients.js';
+import { saving } from './keep.js';
 import { Lesson } from './lesson.js';
 import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
+import { Points } from './points.js';
 import { PastRuns, compared, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
 import { sharing } from './share.js';
@@ -56,7 +59,16 @@ const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
   if (checked?.variants?.length) variants(checked.variants);
   send({ ...beginning(), playing: true });
 });
+Object.assign(counts, { lesson });
 ownTable($('data-pane'), /** @type {HTMLInputElement} */ ($('own-table')), (change) => write([change]), say);
+/** Points drawn by hand, in place of the picture. @param {boolean} open */
+function drawing(open) {
+  $('points').hidden = button('draw').hidden = $('picture').hidden = $('picture-about').hidden = false;
+  for (const id of open ? ['picture', 'picture-about', 'draw'] : ['points']) $(id).hidden = true;
+  (open ? points.plane.canvas : button('draw')).focus();
+}
+const points = new Points($('points'), { write: (change) => write([change]), say, closed: () => drawing(false) });
+button('draw').onclick = () => drawing(true);
 const fork = new Fork($('pane-fork'), (wish) => goOn(wish));
 
 /**
@@ -112,8 +124,6 @@ function say(text, bad = false) {
   $('status').textContent = text;
   $('status').classList.toggle('bad', bad);
 }
-
-const HEALTHY = $('healthy').textContent;
 
 /** What happens, by its kind. */
 /** @type {Record<string, (event: any) => void>} */
@@ -190,10 +200,12 @@ const HEAR = {
     say(`${event.status}${event.why ? `: ${event.why}` : ''}, ${whole(event.steps)} updates in ${short(event.seconds)} s · ${event.run}`);
     announce(`Training is over: ${event.status}.`);
   },
+  judged: (event) => lesson.judged(event.verdicts),
+  parked: () => say('This run was parked while nobody was here: Go on, Update and Epoch go on from where it stood.'),
   over() {
     lesson.over();
     state.replay = null;
-    if (!$('findings').children.length) $('healthy').textContent = 'Nothing was found wrong with this run.';
+    examined();
     Object.assign(state, { running: false, playing: false });
     controls();
   },
@@ -217,10 +229,8 @@ function begin(running) {
   state.begun = running;
   for (const chart of [losses, scores]) chart.clear();
   rows.length = 0;
-  $('findings').replaceChildren();
+  healthy();
   $('parent-key').hidden = true;
-  $('healthy').textContent = HEALTHY;
-  $('healthy').hidden = false;
   network.frame = null;
   gradients.clear();
   worked.clear();
@@ -278,18 +288,10 @@ function reading(event) {
   draw();
 }
 
-/** @param {any} event */
+/** @param {import('./doctor.js').Finding} event */
 function finding(event) {
-  $('healthy').hidden = true;
-  const words = [make('h4', { textContent: `${event.title}${event.layer ? ` in ${event.layer}` : ''}` }), make('p', { textContent: `${event.meaning}${event.measured === null ? '' : ` (${event.quantity}: ${short(event.measured)}, since update ${whole(event.since)})`}` })];
-  if (event.remedy.length) words.push(make('p', {}, 'Try ', ...event.remedy.flatMap((/** @type {string} */ change, /** @type {number} */ k) => [k ? ' and ' : '', make('code', { textContent: change })])));
-  else if (event.advice) words.push(make('p', { textContent: event.advice }));
-  if (event.remedy.length) {
-    const goes = !event.remedy.some((/** @type {string} */ change) => /^(model|data|seed)\b/.test(change));
-    words.push(make('p', { class: 'buttons' }, make('button', { type: 'button', textContent: 'Apply and train anew', onclick: () => apply(event.remedy) }), ...(goes ? [make('button', { type: 'button', textContent: 'Apply and go on', onclick: () => goOn({ do: 'fork', step: 'last', changes: event.remedy, playing: true }) })] : [])));
-  }
-  $('findings').append(make('li', { class: event.level, 'data-name': event.name }, ...words));
-  if (event.level !== 'note') for (const chart of [losses]) chart.mark(event.since / state.perEpoch, event.title);
+  tell(event, apply, (changes) => goOn({ do: 'fork', step: 'last', changes, playing: true }));
+  if (event.level !== 'note') losses.mark(event.since / state.perEpoch, event.title);
 }
 
 /**
@@ -474,12 +476,7 @@ speed.oninput = () => {
   send({ do: 'rate', rate });
 };
 
-button('save').onclick = () => {
-  const address = URL.createObjectURL(new Blob([editor.text], { type: 'application/yaml' }));
-  make('a', { href: address, download: `${checked?.name ?? 'config'}.yaml` }).click();
-  URL.revokeObjectURL(address);
-};
-
+saving(button('save'), button('page'), () => editor.text, () => checked?.name ?? 'config', say);
 sharing(button('share'), () => editor.text, (text) => editor.set(text, { keep: true, tell: true }), say);
 
 /** @type {HTMLInputElement} */ ($('moment')).oninput = ({ target }) => send({ do: 'seek', step: state.replay?.[Number(/** @type {HTMLInputElement} */ (target).value)] });

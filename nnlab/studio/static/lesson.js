@@ -3,7 +3,9 @@
 /** @import { Checked } from './types.js' */
 
 import { make } from './dom.js';
+import { short } from './scale.js';
 
+/** @typedef {{of: string, quantity: string, bound: string, value: number | string | null, holds: boolean | null, needs: string[]}} Verdict */
 /** @typedef {Record<'Question' | 'Predict' | 'Observe' | 'Change next', string>} Parts */
 
 export class Lesson {
@@ -19,6 +21,8 @@ export class Lesson {
     this.key = '';
     this.prediction = make('textarea', { id: 'prediction', rows: 2, placeholder: 'a number, a variant, or a sentence', oninput: () => this.draw(false) });
     this.begun = this.told = false;
+    /** @type {Verdict[]} */
+    this.verdicts = [];
   }
 
   /** @param {Checked} found */
@@ -30,6 +34,7 @@ export class Lesson {
       this.key = lesson.Question;
       this.prediction.value = sessionStorage.getItem(`prediction ${this.key}`) ?? '';
       this.begun = this.told = false;
+      this.verdicts = [];
     }
     this.variants = variants ?? [];
     this.draw();
@@ -50,6 +55,23 @@ export class Lesson {
     this.draw();
   }
 
+  /** @param {Verdict[]} verdicts what became of what the lesson expects */
+  judged(verdicts) {
+    this.verdicts = verdicts;
+    this.draw();
+  }
+
+  /** One line for each expectation: met, not met, or what is to be trained for it. */
+  expectations() {
+    const { verdicts } = this;
+    if (!verdicts?.length) return [];
+    const items = verdicts.map(({ of, quantity, bound, value, holds, needs }) => {
+      const said = holds === null ? `waits for ${needs.join(', ')}` : `${holds ? 'met' : 'not met'}, found ${typeof value === 'number' ? short(value, 4) : value}`;
+      return make('li', { class: holds === null ? 'waits' : holds ? 'met' : 'missed' }, make('span', { textContent: `${of}: ${quantity} ${bound.replaceAll('_', ' ')}` }), make('b', { textContent: ` ${said}` }));
+    });
+    return [make('h3', { textContent: 'What the lesson expects' }), make('ul', { class: 'expectations' }, ...items), make('p', { class: 'about', textContent: 'Here of one run of each variant; nnlab train takes the mean over all seeds.' })];
+  }
+
   /** @param {boolean} anew */
   draw(anew = true) {
     const { parts, begun, told } = this;
@@ -66,7 +88,7 @@ export class Lesson {
       make('label', { for: 'prediction', textContent: begun ? 'You predicted' : 'Your prediction, first' }),
       this.prediction,
       make('p', { class: 'buttons' }, ...buttons, ...(begun && !told ? [make('button', { type: 'button', class: 'quiet', textContent: 'I have seen enough', onclick: () => this.over() })] : [])),
-      ...(told ? [...part('Observe'), ...part('Change next')] : []),
+      ...(told ? [...part('Observe'), ...this.expectations(), ...part('Change next')] : []),
     );
   }
 }

@@ -12,7 +12,7 @@ import { short } from './scale.js';
  */
 
 /** A square canvas on which places have coordinates of the data. */
-class Plane {
+export class Plane {
   /**
    * @param {string} label
    * @param {() => void} redraw

@@ -14,6 +14,7 @@ from nnlab.config.yaml import parse_yaml
 from nnlab.core.contracts import Plan
 from nnlab.core.errors import NnlabError
 from nnlab.experiment.experiment import Experiment
+from nnlab.studio.limits import Limits
 
 _PLACE = re.compile(r":(\d+):(\d+): (.*)", re.DOTALL)
 _WORD = re.compile(r"[^\s,:\[\]{}#]+")
@@ -25,8 +26,15 @@ _FIXES = (
 """What a mistake's sentence says would do, in place of the word where it stands."""
 
 
-def check_text(text: Text, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+def check_text(
+    text: Text, overrides: tuple[str, ...] = (), limits: Limits | None = None
+) -> dict[str, Any]:
     """Settles a text; nothing is built or loaded.
+
+    Args:
+        text: YAML.
+        overrides: as `--set` takes them.
+        limits: what it may ask for.
 
     Returns:
         "ok", and "says", "plans", "variants" and the like; or "mistakes": line, column, text and,
@@ -37,6 +45,8 @@ def check_text(text: Text, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     found: dict[str, Any]
     if settled is None:
         found = {"ok": False, "mistakes": [_mistake(line, text, overrides) for line in lines]}
+    elif limits is not None and (excess := [*limits.excesses(settled.experiments)]):
+        found = {"ok": False, "mistakes": [_mistake(line, text, overrides) for line in excess]}
     else:
         found = {"ok": True, **_described(settled)}
     if lesson := lesson_of(text.text):

@@ -4,7 +4,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, final
@@ -15,10 +16,16 @@ from torch import Tensor
 
 from nnlab.comparison.comparison import SettledComparison, settle_source
 from nnlab.config.loading import Text
+from nnlab.config.run_config import RunConfig
 from nnlab.core.errors import ConfigError, MistakeError, NnlabError
+from nnlab.core.events import Event
 from nnlab.experiment.experiment import Experiment
+from nnlab.experiment.handed import NOTHING
 from nnlab.runs.building.session import Session
+from nnlab.runs.finished.reopen import configs_of_run
+from nnlab.runs.folder.summary import Summary
 from nnlab.runs.run import last_of, stream_run
+from nnlab.studio.limits import Limits
 from nnlab.studio.worker.eyes import Eyes
 from nnlab.studio.worker.gate import Command, Gate, GatedStep
 from nnlab.studio.worker.post import Post, open_post
@@ -33,7 +40,7 @@ class TrainingWork:
     Args:
         post: where everything goes.
         order: the first line that came in: text, file, folder, name, set, variant, seed, device,
-            run_dir, playing, rate.
+            run_dir, playing, rate, limits; of a run that goes on, resume: its folder.
     """
 
     def __init__(self, post: Post, order: dict[str, Any]) -> None:
@@ -46,25 +53,19 @@ class TrainingWork:
         self._eyes: Eyes | None = None
         self._step: GatedStep | None = None
         self._over = self._leaving = False
+        self._began = 0.0
+        limits = order.get("limits")
+        self._limits = None if limits is None else Limits(**limits)
 
     def train(self) -> int:
         """Trains to the end; gives the exit code that `nnlab train` would have."""
-        order = self._order
         try:
-            experiment = _experiment(order)
-            run_dir = order.get("run_dir")
-            stream = stream_run(
-                experiment,
-                run_dir=Path(run_dir) if run_dir else None,
-                device=order.get("device") or "auto",
-                view=self._view,
-                alone=True,
-                opened=self._opened,
-            )
-            code = last_of(stream).exit_code
+            code = last_of(self._stream()).exit_code
         except NnlabError as error:
             self._post.event("error", lines=list(error.lines))
             code = error.exit_code
+        except (MemoryError, RuntimeError) as error:
+            code = self._told_of_memory(error)
         except Exception as error:
             traceback.print_exc()
             self._post.event("error", lines=[f"a bug of nnlab: {type(error).__name__}: {error}"])
@@ -76,6 +77,38 @@ class TrainingWork:
         self._post.event("over", code=code)
         return code
 
+    def _stream(self) -> Generator[Event, None, Summary]:
+        """The run that is ordered: of a text, or one that goes on."""
+        order, limits = self._order, self._limits
+        resumed, run_dir = order.get("resume"), order.get("resume") or order.get("run_dir")
+        asked: Experiment | RunConfig
+        begun: RunConfig | None = None
+        if resumed:
+            begun, asked = configs_of_run(Path(resumed), [], NOTHING)
+        else:
+            asked = _experiment(order, limits)
+        if limits is not None:
+            bound_memory(limits.memory)
+        return stream_run(
+            asked,
+            run_dir=Path(run_dir) if run_dir else None,
+            resume=bool(resumed),
+            begun=begun,
+            device=order.get("device") or "auto",
+            view=self._view,
+            alone=True,
+            opened=self._opened,
+        )
+
+    def _told_of_memory(self, error: MemoryError | RuntimeError) -> int:
+        """Says that memory is at its end; any other error is a bug."""
+        if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
+            raise error
+        bound = "" if self._limits is None else f": this class allows {self._limits.memory:,} MB"
+        way = "a smaller batch, network or data.limit"
+        self._post.event("error", lines=[f"out of memory{bound} ({way})"])
+        return 6
+
     def answer(self) -> None:
         """After the run: its last weights can still be asked about."""
         if self._eyes is not None:
@@ -84,13 +117,25 @@ class TrainingWork:
     def _opened(self, session: Session) -> None:
         trainer = session.built.trainer
         self._session = session
+        self._began = self.gate.clock() - session.progress.seconds
         self._eyes = self._view.eyes = Eyes(session, self._post)
         self._step = GatedStep(trainer.step, self.gate, self, session.progress.step)
         trainer.clock, trainer.step = self.gate.clock, self._step
-        trainer.hold = self._step.hold
+        trainer.hold = self._step.hold if self._limits is None else self._hold_within
         about = {"pid": os.getpid(), "run": str(session.folder), **self._eyes.scenery()}
         self._post.event("scene", **about)
         self._tell_state()
+
+    def _hold_within(self) -> None:
+        """Waits before an update, and ends the run where a class allows no more."""
+        assert self._step is not None
+        assert self._session is not None
+        assert self._limits is not None
+        self._step.hold()
+        made = self._step.made - self._session.progress.first_step
+        why = self._limits.end_of_run(made, self.gate.clock() - self._began)
+        if why is not None:
+            self._session.built.trainer.stop(why)
 
     def wants_next(self) -> bool:
         """As the eyes."""
@@ -173,10 +218,16 @@ class TrainingWork:
         )
 
 
-def _experiment(order: dict[str, Any]) -> Experiment:
-    """What the text means; of a comparison the variant and the seed that are asked for."""
+def _experiment(order: dict[str, Any], limits: Limits | None) -> Experiment:
+    """What the text means; of a comparison the variant and the seed that are asked for.
+
+    Raises:
+        ConfigError: it is mistaken, or asks for more than the limits allow.
+    """
     text = Text(order["text"], order["file"], Path(order["folder"]), order["name"])
     settled = settle_source(text, order.get("set") or [])
+    if limits is not None and (excess := [*limits.excesses(settled.experiments)]):
+        raise ConfigError(excess)
     return _member(settled, order.get("variant"), order.get("seed"))
 
 
@@ -192,6 +243,35 @@ def _member(settled: SettledComparison, variant: str | None, seed: int | None) -
     raise ConfigError(f"{settled.comparison.name}: has no variant {variant} with seed {seed}")
 
 
+def write_page(post: Post, order: dict[str, Any]) -> int:
+    """Writes a run as a page of its own; gives an exit code.
+
+    Args:
+        post: where it is told.
+        order: "page" (the file), "run" (the folder) and device.
+    """
+    from nnlab.studio.replay_page import write_replay_page
+
+    try:
+        moments = write_replay_page(
+            Path(order["run"]), Path(order["page"]), device=order.get("device") or "auto"
+        )
+    except NnlabError as error:
+        post.event("error", lines=list(error.lines))
+        return error.exit_code
+    post.event("page", moments=moments)
+    return 0
+
+
+def bound_memory(megabytes: int) -> None:
+    """Lets this process have no more than so much of its own, where the system can."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        most = megabytes * 10**6
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 def main() -> None:
     """Waits for an order, trains, answers; never comes back."""
     post = open_post()
@@ -200,6 +280,10 @@ def main() -> None:
     code = 0
     if line.strip():
         order = json.loads(line)
+        if order.get("page"):
+            code = write_page(post, order)
+            post.close()
+            os._exit(code)
         work = ReplayWork(post, order) if order.get("replay") else TrainingWork(post, order)
         Thread(target=_listen, args=(work.put,), name="nnlab-studio-ear", daemon=True).start()
         code = work.train()

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.display.pictures.boundary import DecisionBoundary
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.runs.building.scoring import loss_of

@@ -9,8 +9,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, final
 
 from nnlab.commands.doctor.replay import without_compiler
-from nnlab.core.contracts import ObservingFn, Reading
+from nnlab.core.contracts import ObservingFn
 from nnlab.core.errors import CheckpointError, MistakeError, NnlabError
+from nnlab.core.events import Reading
 from nnlab.core.text import short_path
 from nnlab.runs.building.build import build_trainer
 from nnlab.runs.building.session import Session

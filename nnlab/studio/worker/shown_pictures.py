@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import Any, final
 
-from nnlab.core.contracts import Examples, Reading
+from nnlab.core.contracts import Examples
+from nnlab.core.events import Reading
 from nnlab.core.lazy import NDArray, Tensor, np
 from nnlab.display.pictures.boundary import DecisionBoundary
 from nnlab.display.pictures.descent import Descent

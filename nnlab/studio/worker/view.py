@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import final
 
-from nnlab.core.contracts import EpochEnd, Reading
+from nnlab.core.events import EpochEnd, Reading
 from nnlab.core.finding import Finding
 from nnlab.display.shown_summary import ShownSummary
 from nnlab.display.views import RunAbout

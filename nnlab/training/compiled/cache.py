@@ -140,6 +140,7 @@ class StepCache:
         """
         digest = sha256(draft.read_bytes()).hexdigest()
         path = self._package(key)
+        # The package first: without its JSON nobody takes it, so a kill here leaves no half step.
         draft.replace(path)
         about = {"sha256": digest, "inputs": list(inputs), "seconds": seconds}
         files.write_file(self._folder / f"{key}.json", json.dumps(about) + "\n")

@@ -1,20 +1,19 @@
 """The step as one CUDA graph, under the contract of every step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
 from torch import Tensor
 
 from nnlab.training.compiled.proof import find_fault
-from nnlab.training.compiled.recording import Program, UpdateFn
+from nnlab.training.compiled.recorded_step import RecordedStep
+from nnlab.training.compiled.recording import UpdateFn
 from nnlab.training.eager_step import EagerStep
-from nnlab.training.probes.observation import Observation
-from nnlab.training.sources import HeldSource
 
 
 @final
-class CapturedStep:
+class CapturedStep(RecordedStep):
     """The eager step's kernels, launched by one call instead of one by one.
 
     No compiler takes part: the graph holds torch's own kernels and the optimizer's formula. It is
@@ -31,13 +30,7 @@ class CapturedStep:
     def __init__(
         self, eager: EagerStep, *, updated: UpdateFn, numbers: Sequence[float], batch_size: int
     ) -> None:
-        self.eager = eager
-        self.window = eager.window
-        resident = isinstance(eager.source, HeldSource)
-        self._program = Program(
-            eager, updated, numbers=numbers, gathers=resident and not eager.augments
-        )
-        self._size = batch_size
+        super().__init__(eager, updated=updated, numbers=numbers, batch_size=batch_size)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._arguments: list[Tensor] = []
         self._held: list[int] = []
@@ -50,15 +43,8 @@ class CapturedStep:
         """Nothing is built beforehand; `note` is told if a capture fails."""
         self._note = note
 
-    @property
-    def observation(self) -> Observation:
-        """What is read of the gradients, by the eager step that this one stands on."""
-        return self.eager.observation
-
-    def fill_learning_rate(self, value: float) -> None:
-        """Sets the rate of whole batches, here, and of the rest, which the eager step takes."""
-        self.eager.fill_learning_rate(value)
-        self._program.fill_rates()
+    def _unbind(self) -> None:
+        self._held, self._moved = [], True
 
     def update(self, rows: Tensor) -> None:
         """One launch for a whole batch."""
@@ -133,30 +119,3 @@ class CapturedStep:
 
     def _addresses(self) -> list[int]:
         return [tensor.data_ptr() for tensor in self._program.held().values()]
-
-    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """Probes these rows by the eager step: nothing that training goes on with changes.
-
-        Args:
-            rows: (N,) int64, those of the next update.
-            beside: other batches of the window, for a full probe; None for a cheap one.
-        """
-        self.eager.probe(rows, beside=beside)
-
-    def read(self) -> dict[str, float]:
-        """What was summed and probed since the last call, as numbers; clears the window."""
-        return self.eager.read()
-
-    def state(self) -> dict[str, Tensor]:
-        """Every tensor that training changes, named as an eager step names it: either can go on."""
-        return self.eager.state()
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned, of this step or of an eager one, from any device.
-
-        Raises:
-            RuntimeError: a tensor of the network is missing, or has another shape.
-            KeyError: another tensor is missing.
-        """
-        self.eager.load(state)
-        self._held, self._moved = [], True

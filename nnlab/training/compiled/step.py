@@ -1,6 +1,6 @@
 """The step as one compiled call, under the contract of every step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import final
 
@@ -9,14 +9,13 @@ from torch import Tensor
 from nnlab.training.compiled import building
 from nnlab.training.compiled.cache import BuiltStep, StepCache
 from nnlab.training.compiled.proof import find_fault, first_line
-from nnlab.training.compiled.recording import Program, UpdateFn, begun, record_graph
+from nnlab.training.compiled.recorded_step import RecordedStep
+from nnlab.training.compiled.recording import UpdateFn, begun, record_graph
 from nnlab.training.eager_step import EagerStep
-from nnlab.training.probes.observation import Observation
-from nnlab.training.sources import HeldSource
 
 
 @final
-class CompiledStep:
+class CompiledStep(RecordedStep):
     """The eager step in one call: gather, scale, forward, backward, clip, optimizer, sums.
 
     What the eager step owns, this one changes in place. The first update of a run, which makes the
@@ -43,14 +42,7 @@ class CompiledStep:
         recipe: str | None,
         cache: StepCache,
     ) -> None:
-        self.eager = eager
-        self.window = eager.window
-        resident = isinstance(eager.source, HeldSource)
-        # An augmentation is seeded by a number that changes with every step.
-        self._program = Program(
-            eager, updated, numbers=numbers, gathers=resident and not eager.augments
-        )
-        self._size = batch_size
+        super().__init__(eager, updated=updated, numbers=numbers, batch_size=batch_size)
         self._threads = threads
         self._recipe = recipe
         self._cache = cache
@@ -129,22 +121,15 @@ class CompiledStep:
             self._cache.remember(self._recipe, key)
         return built
 
-    @property
-    def observation(self) -> Observation:
-        """What is read of the gradients, by the eager step that this one stands on."""
-        return self.eager.observation
-
-    def fill_learning_rate(self, value: float) -> None:
-        """Sets the rate of whole batches, here, and of the rest, which the eager step takes."""
-        self.eager.fill_learning_rate(value)
-        self._program.fill_rates()
+    def _unbind(self) -> None:
+        self._held = None
 
     def update(self, rows: Tensor) -> None:
         """Learns from these rows, (N,) int64: one call for a whole batch, else the eager step."""
         eager, program = self.eager, self._program
         if self._run is None or rows.numel() != self._size or eager.count == 0:
             eager.update(rows)
-            self._held = None  # an optimizer may have put new tensors in the place of old ones
+            self._unbind()  # an optimizer may have put new tensors in the place of old ones
             return
         # Looked up by name once, not in each step: the tensors stay the same ones.
         if self._held is None:
@@ -163,30 +148,3 @@ class CompiledStep:
         held = self._program.held()
         names = [name for name in self.built.inputs if not name.startswith("argument/")]
         return [held[name].detach() for name in names]
-
-    def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
-        """Probes these rows by the eager step: nothing that training goes on with changes.
-
-        Args:
-            rows: (N,) int64, those of the next update.
-            beside: other batches of the window, for a full probe; None for a cheap one.
-        """
-        self.eager.probe(rows, beside=beside)
-
-    def read(self) -> dict[str, float]:
-        """What was summed and probed since the last call, as numbers; clears the window."""
-        return self.eager.read()
-
-    def state(self) -> dict[str, Tensor]:
-        """Every tensor that training changes, named as an eager step names it: either can go on."""
-        return self.eager.state()
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Restores what `state` returned, of this step or of an eager one, from any device.
-
-        Raises:
-            RuntimeError: a tensor of the network is missing, or has another shape.
-            KeyError: another tensor is missing.
-        """
-        self.eager.load(state)
-        self._held = None

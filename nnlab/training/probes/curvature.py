@@ -162,13 +162,17 @@ class NoiseScale:
 
 
 def noise(small: float, big: float, *, size: int, count: int) -> dict[str, float]:
-    """The unbiased estimates from squared norms of gradients.
+    """Unbiased estimates of the gradient's noise from squared norms at two batch sizes.
 
     Args:
         small: mean of |g|^2 over batches of `size` examples.
         big: |g|^2 of the mean over `count` of them.
         size: examples in a batch.
         count: of batches.
+
+    Returns:
+        By the keys of readings: gradient_noise/signal is |G|^2, gradient_noise/variance tr(S) of
+        one example, gradient_noise/scale their quotient in examples; infinite without a signal.
     """
     signal = (count * size * big - size * small) / (count * size - size)
     variance = (small - big) / (1 / size - 1 / (count * size))

@@ -176,6 +176,7 @@ def is_matrix(shape: Shape) -> bool:
 
 def parameter_labels(plans: Sequence[Plan]) -> dict[str, str]:
     """Parameter name -> its key in readings, numbered by depth: 00_hidden1.weight."""
+    # A number in front, as TensorBoard sorts by letters: hidden10 would stand before hidden2.
     deep = [plan for plan in plans if plan.parameters]
     return {
         name: f"{number:02d}_{name}" for number, plan in enumerate(deep) for name in plan.parameters

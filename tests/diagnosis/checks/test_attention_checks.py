@@ -13,7 +13,10 @@ from nnlab.runs.observers.findings import read_findings
 
 TEXT = {"kind": "first_token", "steps": 12, "samples": 400}
 DIGITS = {"kind": "digits", "limit": 500, "validation": 150}
-KINDS = pytest.mark.parametrize("data", [TEXT, DIGITS], ids=lambda data: data["kind"])
+SLOW = pytest.mark.slow
+KINDS = pytest.mark.parametrize(
+    "data", [TEXT, pytest.param(DIGITS, marks=SLOW)], ids=["first_token", "digits"]
+)
 
 
 def found_in(
@@ -37,7 +40,7 @@ def found_in(
 
 
 class TestHeadsThatLookAtOnePlace:
-    @pytest.mark.parametrize("patch", [2, 1])
+    @pytest.mark.parametrize("patch", [2, pytest.param(1, marks=SLOW)])
     def test_are_the_cause_where_nothing_is_learned(self, patch: int, tmp_path: Path) -> None:
         init = {"kind": "normal", "std": 8.0}
         found = found_in(tmp_path, DIGITS, init=init, lr=1e-4, patch=patch)["attention_collapse"]
@@ -64,8 +67,15 @@ class TestNormsBehindTheSums:
         "fields",
         [
             {"norm_first": False, "depth": 1},
-            {"norm_first": True, "depth": 8, "lr": 1e-2},
-            {"norm_first": False, "depth": 8, "schedule": {"kind": "constant", "warmup": "20%"}},
+            pytest.param({"norm_first": True, "depth": 8, "lr": 1e-2}, marks=SLOW),
+            pytest.param(
+                {
+                    "norm_first": False,
+                    "depth": 8,
+                    "schedule": {"kind": "constant", "warmup": "20%"},
+                },
+                marks=SLOW,
+            ),
         ],
         ids=["learns", "norms first", "warmed up"],
     )

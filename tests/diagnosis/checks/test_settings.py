@@ -16,9 +16,7 @@ from nnlab.commands.doctor.recorded import examine_run
 from nnlab.config.loading import load_config
 from nnlab.diagnosis.watcher import SETTINGS
 
-_QUICK = ("l2_too_large", "epsilon_too_large", "clip_norm_too_small", "dropout_too_large",
-          "averaging_too_slow", "label_smoothing_too_large", "too_few_updates",
-          "linear_network")  # fmt: skip
+_QUICK = ("l2_too_large", "epsilon_too_large", "clip_norm_too_small", "too_few_updates")
 _CAUSES = [(n, cause.name) for n, cause in enumerate(causes(default_rng(0)))]
 _SEEDS = (0, 1)
 """Two seeds are two kinds of data: tables and images, or two tables."""

@@ -12,7 +12,10 @@ from nnlab.runs.observers.findings import read_findings
 
 ADDING = {"kind": "adding", "steps": 40, "samples": 1000}
 FIRST = {"kind": "first_token", "steps": 25, "samples": 1000}
-LONG = pytest.mark.parametrize("data", [ADDING, FIRST], ids=lambda data: data["kind"])
+SLOW = pytest.mark.slow
+LONG = pytest.mark.parametrize(
+    "data", [pytest.param(ADDING, marks=SLOW), FIRST], ids=["adding", "first_token"]
+)
 SMALL = {"kind": "normal", "std": 0.05}
 LARGE = {"kind": "normal", "std": 0.5}
 
@@ -46,7 +49,9 @@ class TestAGradientThatFades:
         assert found.remedy == ("model.kind=lstm", "model.recurrent_init=orthogonal")
 
     @pytest.mark.parametrize(
-        "data", [FIRST | {"steps": 4}, {"kind": "sine", "samples": 600}], ids=lambda d: d["kind"]
+        "data",
+        [FIRST | {"steps": 4}, pytest.param({"kind": "sine", "samples": 600}, marks=SLOW)],
+        ids=["first_token", "sine"],
     )
     def test_is_none_where_the_answer_is_near(self, data: dict[str, Any], tmp_path: Path) -> None:
         model = {"kind": "rnn", "units": 16, "recurrent_init": SMALL}
@@ -96,8 +101,11 @@ class TestAForecast:
 
     @pytest.mark.parametrize(
         "data",
-        [{"kind": "sunspots", "window": 22}, {"kind": "mackey_glass", "samples": 600}],
-        ids=lambda data: data["kind"],
+        [
+            {"kind": "sunspots", "window": 22},
+            pytest.param({"kind": "mackey_glass", "samples": 600}, marks=SLOW),
+        ],
+        ids=["sunspots", "mackey_glass"],
     )
     def test_that_learned_is_better(self, data: dict[str, Any], tmp_path: Path) -> None:
         assert "naive_forecast" not in found_in(tmp_path, data, model=self.GRU)
@@ -114,7 +122,7 @@ def rounds(folder: Path, tokens: str, window: int) -> dict[str, Any]:
 class TestAState:
     GRU: ClassVar[dict[str, Any]] = {"kind": "gru", "units": 24, "embed": 4}
     TRAIN: ClassVar[dict[str, Any]] = {"steps": 450}
-    TOKENS = pytest.mark.parametrize("tokens", ["characters", "words"])
+    TOKENS = pytest.mark.parametrize("tokens", ["characters", pytest.param("words", marks=SLOW)])
 
     @TOKENS
     def test_that_begins_anew_in_each_window_is_missed(self, tokens: str, tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from building import Made, make
 from PIL import Image
 from test_collected import scene, shown, titles
 
-from nnlab.display.pictures.attention import (
+from nnlab.display.pictures.drawing import PIXELS, figure_png
+from nnlab.display.pictures.family import Moment
+from nnlab.display.pictures.sequences.attention import (
     AttentionMaps,
     AttentionOverImage,
     PositionSimilarity,
     attention_rollout,
 )
-from nnlab.display.pictures.drawing import PIXELS, figure_png
-from nnlab.display.pictures.family import Moment
 
 TEXT: dict[str, Any] = {
     "data": {"kind": "copy", "samples": 60, "delay": 4, "symbols": 4},

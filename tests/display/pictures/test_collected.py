@@ -10,8 +10,8 @@ from building import Made, make
 from sklearn.decomposition import PCA
 
 from nnlab.config.loading import load_config, place_for
-from nnlab.core.contracts import Machine, Reading
-from nnlab.display.pictures import KINDS
+from nnlab.core.contracts import Machine
+from nnlab.core.events import Reading
 from nnlab.display.pictures.boundary import DecisionBoundary, segments
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.descent import Descent
@@ -21,6 +21,7 @@ from nnlab.display.pictures.filters import FirstWeights, mosaic
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace, principal, turn
 from nnlab.display.pictures.learning_curve import LearningCurve
+from nnlab.display.pictures.menu import KINDS
 from nnlab.display.pictures.sequences.through_time import Gates, GradientThroughTime
 from nnlab.display.pictures.sequences.told import Forecast, NextTokens
 from nnlab.experiment.settle import settle

@@ -15,9 +15,9 @@ from PIL import Image
 from test_attention_pictures import IMAGES
 from test_collected import CNN, COPY, DIGITS, MOONS, POINT, SINC, SUNSPOTS, seeing, titles
 
-from nnlab.display.pictures import KINDS
 from nnlab.display.pictures.drawing import PIXELS, figure_png
 from nnlab.display.pictures.family import Moment
+from nnlab.display.pictures.menu import KINDS
 from nnlab.display.pictures.painter import Painter
 from nnlab.display.pictures.worker import serve
 
@@ -40,7 +40,7 @@ def test_every_picture_is_a_png_that_follows_the_network(kind: Any) -> None:
     with torch.no_grad():
         for parameter in made.built.network.parameters():
             parameter.mul_(-1.7).add_(0.2)  # cosines know no factor
-    from nnlab.core.contracts import Reading
+    from nnlab.core.events import Reading
 
     values = {"x": 0.5, "y": 0.3, "loss": 0.1, **dict.fromkeys(picture.scene.norms, 0.01)}
     picture.see(Reading(50, 5.0, "train", values))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.core.contracts import Plan, Reading, Split
+from nnlab.core.contracts import Plan, Split
+from nnlab.core.events import Reading
 from nnlab.display.tensorboard.sink import TensorBoard
 from nnlab.runs.folder.metrics import JsonLines, Sinks, read_history
 from nnlab.training.probes.readings import tag_of

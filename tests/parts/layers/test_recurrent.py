@@ -12,13 +12,14 @@ from nnlab.config.loading import load_config, place_for
 from nnlab.core.contracts import DataShape, Machine, Noise
 from nnlab.core.errors import ConfigError, MistakeError
 from nnlab.experiment.settle import settle
+from nnlab.parts.gru import gru_pass
 from nnlab.parts.layers.recurrent import (
     GruLayerConfig,
     LstmLayerConfig,
     RecurrentConfig,
     RnnLayerConfig,
 )
-from nnlab.parts.layers.recurrent_modules import Recurrent
+from nnlab.parts.layers.recurrent_modules import Recurrent, gru_step
 from nnlab.parts.modules import TimeDropout
 from nnlab.training.compiled.recording import unrolled
 
@@ -86,6 +87,47 @@ class TestEveryLayer:
             )
             for gate in weight.chunk(config.gates):
                 torch.testing.assert_close(gate @ gate.T, torch.eye(H), rtol=0, atol=1e-5)
+
+
+def test_a_gru_has_a_second_derivative() -> None:
+    """Curvature needs it, and the gradient that is written out works in place."""
+    ours, theirs = ours_and_torchs(GruLayerConfig(units=H))
+    x = torch.randn(N, T, D, dtype=torch.float64, requires_grad=True)
+    found: list[Tensor] = []
+    for layer in (ours, theirs):
+        outputs = layer(x)
+        states: Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
+        weight = dict(layer.named_parameters())
+        first = weight["weight_hh" if layer is ours else "weight_hh_l0"]
+        (gradient,) = torch.autograd.grad(states.square().sum(), first, create_graph=True)
+        found += torch.autograd.grad(gradient.square().sum(), [first, x])
+    for one, other in zip(found[:2], found[2:], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_a_gru_learns_its_first_state() -> None:
+    x, first = torch.randn(N, T, D).double(), torch.randn(N, H).double().requires_grad_()
+    weights = [torch.randn(shape).double() for shape in ((3 * H, D), (3 * H, H), 3 * H, 3 * H)]
+    w, u, b, c = weights
+    state = first
+    for each in (x @ w.T + b).unbind(1):
+        (state,) = gru_step(each, state @ u.T + c, (state,))
+    (expected,) = torch.autograd.grad(state.sum(), first)
+    states = gru_pass(x, first, (w, u, b, c))
+    (found,) = torch.autograd.grad(states[:, -1].sum(), first)
+    torch.testing.assert_close(states[:, -1], state, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_a_gru_in_lower_precision_is_torchs() -> None:
+    torch.manual_seed(0)
+    layer = GruLayerConfig(units=H).build((T, D))[""]
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=0.4)
+    x = torch.randn(N, T, D)
+    whole = layer(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(layer(x).float(), whole, rtol=0, atol=0.05)
 
 
 def test_the_forget_gate_begins_open() -> None:

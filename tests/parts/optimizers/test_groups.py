@@ -47,6 +47,11 @@ def rates(config: GroupedConfig) -> dict[str, tuple[float, float]]:
         ("block1", "block1.conv1.weight", True),
         ("block?.conv1", "block2.conv1.weight", True),
         ("conv*", "block1.conv1.weight", False),
+        ("conv1", "conv1_norm.weight", True),
+        ("block1.conv1", "block1.conv1_activation.weight", True),
+        ("conv1", "conv10_norm.bias", False),
+        ("conv1.weight", "conv1_norm.weight", False),
+        ("conv1_norm", "conv1.weight", False),
         ("Hidden1", "hidden1.bias", False),
     ],
 )

@@ -28,6 +28,7 @@ from nnlab.parts.optimizers.adaptive import (
 from nnlab.parts.optimizers.descent import AsgdConfig, RpropConfig, SgdConfig
 from nnlab.parts.optimizers.family import At, DecayingConfig, GroupedConfig
 from nnlab.parts.optimizers.muon import MuonConfig
+from nnlab.training.eager_step import load_optimizer_state, optimizer_state
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
@@ -449,3 +450,25 @@ def test_what_never_fades_is_refused(kind: type[GroupedConfig], field: str) -> N
         with pytest.raises(ValidationError, match="less than 1"):
             kind.model_validate({field: (share, share) if field == "betas" else share})
     kind.model_validate({field: (0.9, 0.99) if field == "betas" else 0.5})
+
+
+@pytest.mark.parametrize("config", [*DEFAULTS, *VARIANTS], ids=repr)
+def test_goes_on_from_a_file_to_the_same_bits_where_channels_lie_last(config: Any) -> None:
+    """A file holds numbers in the order of axes; a fused kernel takes memory as it lies."""
+    generator = torch.Generator().manual_seed(0)
+    first, *gradients = torch.randn(5, 4, 3, 3, 3, generator=generator)
+
+    def train(weight: torch.Tensor, state: dict[str, torch.Tensor], given: Any) -> Any:
+        parameter = nn.Parameter(weight.clone().to(memory_format=torch.channels_last))
+        named = {"conv1.weight": parameter}
+        optimizer = config.build([*named.items()], lr=torch.tensor(0.01, dtype=torch.float64))
+        load_optimizer_state(optimizer, named, state)
+        for gradient in given:
+            parameter.grad = gradient.to(memory_format=torch.channels_last)
+            optimizer.step()
+        return parameter.detach(), optimizer_state(optimizer, named)
+
+    whole, _ = train(first, {}, gradients)
+    half, state = train(first, {}, gradients[:2])
+    saved = {name: tensor.contiguous() for name, tensor in state.items()}
+    assert torch.equal(train(half.contiguous(), saved, gradients[2:])[0], whole)

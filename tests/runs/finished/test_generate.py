@@ -75,6 +75,18 @@ def test_the_command_says_where_it_goes_round(run: Path) -> None:
     assert "goes round" not in hot.stderr
 
 
+def test_a_carried_state_is_that_of_the_whole_text(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(SENTENCE * 20)
+    config = {
+        "data": {"kind": "text", "path": str(tmp_path / "text.txt"), "window": 6},
+        "model": {"kind": "lstm", "units": 12},
+        "train": {"steps": 5, "batch_size": 4, "compile": "off", "carry": True},
+    }
+    run = Path(train(config, run_dir=tmp_path / "run").run)
+    expected = whole(run, "abcd", 40, window=1000, temperature=2.0, seed=3)
+    assert text(run, "abcd", temperature=2.0, seed=3) == expected
+
+
 @pytest.fixture(scope="module", params=["learned", "sinusoidal", "rotary", "alibi"])
 def transformer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("transformer")
@@ -89,17 +101,18 @@ def transformer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 def whole(run: Path, prompt: str, length: int, **fields: Any) -> str:
-    """Each token from a pass of all that were there before it."""
+    """Each token from a pass of all that were there before it, within the window."""
     experiment = settle(of_run(run), place_for(run), Machine.here("cpu"))
     network = restore_network(run, experiment).eval()
     data = experiment.config.data
     assert isinstance(data, TextLikeConfig)
+    window: int = fields.pop("window", data.window)
     words, sampling = data.tokens_of(place_for(run)), Sampling(**fields)
     seen = words.numbers_of(prompt).tolist()
     count, generator = len(seen), torch.Generator().manual_seed(sampling.seed)
     for _ in range(length):
         with torch.no_grad():
-            logits = network(torch.tensor([seen[-data.window :]]))[0, -1].double()
+            logits = network(torch.tensor([seen[-window:]]))[0, -1].double()
         if sampling.temperature == 0.0:
             seen.append(int(logits.argmax()))
         else:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnlab.core.contracts import Reading, Split
+from nnlab.core.contracts import Split
 from nnlab.core.errors import CheckpointError, ResourceError
+from nnlab.core.events import Reading
 from nnlab.runs.folder.metrics import JsonLines, Sinks, read_history
 from nnlab.training.probes.readings import float32, tag_of
 

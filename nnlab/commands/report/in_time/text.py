@@ -20,7 +20,7 @@ from nnlab.parts.datasets.sequences.text import TextLikeConfig
 from nnlab.parts.scores.classes import AccuracyConfig
 from nnlab.parts.scores.sequences import BitsPerTokenConfig, PerplexityConfig
 from nnlab.runs.building.build import source_of
-from nnlab.runs.building.forward import batches_of, forward_of
+from nnlab.runs.building.forward import batches_of, forward_of, order_of
 from nnlab.runs.building.scoring import blind_baseline, loss_of, scores_of
 from nnlab.runs.building.writing import Sampling, written_tokens
 from nnlab.runs.finished.reopen import Opened
@@ -77,10 +77,11 @@ def text_case_of(opened: Opened, split: Split) -> TextCase:
                 assert isinstance(score, ExampleScore)
                 each = score.terms(outputs, batch).double()
                 terms[key].append(each.reshape(count, -1, each.shape[1]).sum(1).cpu())
-    whole = torch.cat(losses).numpy()
+    order = order_of(batches, examples.rows[split])
+    whole = torch.cat(losses)[order].numpy()
     if not np.isfinite(whole.mean()):
         raise DivergedError(f"{opened.name}: the {split} loss is not finite")
-    added = {key: torch.cat(parts).numpy() for key, parts in terms.items()}
+    added = {key: torch.cat(parts)[order].numpy() for key, parts in terms.items()}
     return TextCase(opened, split, whole, added)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nnlab.commands.report.learned.facts import Learned, LearningCurves
 from nnlab.commands.report.learned.task_picture import draw_task
-from nnlab.core.contracts import Reading
+from nnlab.core.events import Reading
 from nnlab.diagnosis.story import tell_story
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.family import Moment, Scene

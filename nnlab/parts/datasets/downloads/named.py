@@ -15,6 +15,7 @@ from nnlab.core.contracts import Examples, Shape, Split
 from nnlab.core.errors import DataError
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import np
+from nnlab.core.reach import has_bounds
 from nnlab.parts.datasets.family import DataConfig, Form, Place, Table, TableSource
 from nnlab.parts.datasets.split_sizes import LastRows
 
@@ -60,7 +61,7 @@ class NamedConfig(DataConfig, frozen=True):
         return split == "test"
 
     def settled(self, place: Place) -> dict[str, object]:
-        return {"root": None if self.root is None else str(place.folder / self.root)}
+        return {"root": None if self.root is None else str(place.find(self.root))}
 
     def available(self, place: Place) -> bool:
         return self.found(place) is not None or self._packed(place) is not None
@@ -71,7 +72,7 @@ class NamedConfig(DataConfig, frozen=True):
 
     def roots(self, place: Place) -> tuple[Path, ...]:
         """Where the files may lie: the root, and the cache folder for a root that is read-only."""
-        root = place.root if self.root is None else place.folder / self.root
+        root = place.root if self.root is None else place.find(self.root)
         return root, place.cache / "data"
 
     def found(self, place: Place) -> Path | None:
@@ -89,6 +90,8 @@ class NamedConfig(DataConfig, frozen=True):
         """
         from tempfile import TemporaryDirectory
 
+        if has_bounds():
+            raise DataError(self._missing(place, "guests download nothing"))
         why = "none of the folders can be written"
         for root in self.roots(place):
             try:

@@ -7,13 +7,45 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from nnlab.core.package import FOLDER
 from nnlab.studio.messages import LENGTH, MESSAGE_BYTES
 
 _PATIENCE = 20.0
 """Seconds that a worker has to stop softly and save before it is killed."""
+
+
+class ChildProcess(Protocol):
+    """What a worker needs of a process: that of asyncio, or one that was forked."""
+
+    @property
+    def stdin(self) -> asyncio.StreamWriter | None:
+        """Where it hears."""
+        ...
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None:
+        """What it says."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """Of one that has ended; below 0 for a signal."""
+        ...
+
+    async def wait(self) -> int:
+        """Waits for its end."""
+        ...
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        ...
 
 
 @final
@@ -24,22 +56,24 @@ class WorkerProcess:
         process: with pipes on input and output, leader of its own group.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self._process = process
-        self.ready = False
-        """Whether it has imported what takes seconds."""
 
     @classmethod
-    async def start(cls, threads: int | None = None) -> "WorkerProcess":
+    async def start(
+        cls, threads: int | None = None, extra: Mapping[str, str] | None = None
+    ) -> "WorkerProcess":
         """Starts one; it finds this very package, whatever folder it starts in.
 
         Args:
             threads: that libraries may use in it; None leaves that to them.
+            extra: variables of its own.
         """
         home, before = str(FOLDER.parent), os.environ.get("PYTHONPATH")
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([home, before] if before else [home]),
+            **(extra or {}),
         }
         if threads is not None:
             environment |= {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
@@ -74,7 +108,8 @@ class WorkerProcess:
     async def hear(self, take: Callable[[bytes], None]) -> int:
         """Hands every message on until it ends; gives its exit code, below 0 for a signal."""
         assert self._process.stdout is not None
-        with suppress(asyncio.IncompleteReadError):
+        # Of a socket the end is a reset where a last command was not read any more.
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 size = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))[0]
                 if size > MESSAGE_BYTES:
@@ -88,7 +123,8 @@ class WorkerProcess:
         await self.order({"do": "stop", "leave": True, "why": why})
         if self._process.stdin is not None:
             with suppress(ConnectionError):
-                self._process.stdin.close()
+                # The other direction stays open: it has last words.
+                self._process.stdin.write_eof()
         try:
             await asyncio.wait_for(self._process.wait(), _PATIENCE)
         except TimeoutError:

@@ -1,10 +1,32 @@
 """A worker in reserve, which has imported torch already: a new run begins at once."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import final
+from typing import Protocol, final
 
-from nnlab.studio.server.process import WorkerProcess
+from nnlab.studio.server.workers.process import WorkerProcess
+
+
+class Workers(Protocol):
+    """Gives workers."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next one has imported everything."""
+        ...
+
+    def prepare(self) -> None:
+        """Gets ready."""
+        ...
+
+    async def take(self, environment: Mapping[str, str] | None = None) -> WorkerProcess:
+        """A worker, with variables of its own."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go what waits."""
+        ...
 
 
 @final
@@ -38,8 +60,14 @@ class Spare:
         if not self._closed and not self.ready:
             self._worker = await WorkerProcess.start(self._threads)
 
-    async def take(self) -> WorkerProcess:
-        """The one in reserve, or a new one; another is got ready behind it."""
+    async def take(self, environment: Mapping[str, str] | None = None) -> WorkerProcess:
+        """The one in reserve, or a new one; another is got ready behind it.
+
+        Args:
+            environment: variables of its own, which none in reserve has.
+        """
+        if environment:
+            return await WorkerProcess.start(self._threads, environment)
         worker, self._worker = self._worker, None
         if worker is None or not worker.alive:
             worker = await WorkerProcess.start(self._threads)

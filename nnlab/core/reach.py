@@ -1,0 +1,48 @@
+"""How far a config reaches: everywhere on this machine, or for a guest into some folders alone.
+
+A classroom's server hands configs of others on. Whatever turns a path of a config into a file asks
+here first; links are followed, so that none leads out.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+REACH_VARIABLE = "NNLAB_REACH"
+"""Folders of a whole process, as PATH is written: a config of it reads nothing outside."""
+_ROOTS: ContextVar[tuple[Path, ...] | None] = ContextVar("reach", default=None)
+
+
+@contextmanager
+def reach_only(*folders: Path) -> Generator[None]:
+    """Within it configs reach these folders and what is in them, in this thread and its tasks."""
+    token = _ROOTS.set(tuple(folder.resolve() for folder in folders))
+    try:
+        yield
+    finally:
+        _ROOTS.reset(token)
+
+
+def has_bounds() -> bool:
+    """Whether configs reach some folders alone."""
+    return _folders() is not None
+
+
+def within_reach(path: Path) -> bool:
+    """Whether a config may name a path; one that leads nowhere is judged by where it would lie."""
+    folders = _folders()
+    if folders is None:
+        return True
+    try:
+        found = path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
+        return False
+    return any(found.is_relative_to(folder) for folder in folders)
+
+
+def _folders() -> tuple[Path, ...] | None:
+    named = os.environ.get(REACH_VARIABLE)
+    of_process = None if named is None else tuple(map(Path, named.split(os.pathsep)))
+    return _ROOTS.get() or of_process

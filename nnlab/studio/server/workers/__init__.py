@@ -1,0 +1,1 @@
+"""The training processes as the server sees them: started, in reserve, or forked."""
