@@ -97,7 +97,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
-          "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
+          "frozen_layers", "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
           "linear_network", "unusual_setting")  # fmt: skip
 """Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL,

@@ -58,6 +58,13 @@ class TestVanishingGradient:
         first = {f"grad_norm/{facts.layers[0].weight}": 1e-12}
         assert "vanishing_gradient" not in watch(facts, FLAT, probe=full_probe(facts, first))
 
+    def test_is_none_of_a_layer_whose_learning_rate_is_zero(self) -> None:
+        optimizer = {"kind": "adam", "lr": 1e-3, "groups": {"hidden1": {"lr": 0.0}}}
+        facts = facts_of(model=DEEP, optimizer=optimizer)
+        still = full_probe(facts, {f"grad_norm/{facts.layers[0].weight}": 0.0})
+        assert "vanishing_gradient" not in watch(facts, FLAT, probe=still)
+        assert "vanishing_gradient" in watch(facts_of(model=DEEP), FLAT, probe=still)
+
     def test_names_another_activation_and_a_norm_as_remedy(self) -> None:
         found = watch(facts_of(model=DEEP), FLAT, probe=self.fading(0.01))["vanishing_gradient"]
         assert found.remedy == ("model.activation=relu", "model.init=auto", "model.norm=batch")

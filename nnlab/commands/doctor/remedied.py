@@ -25,6 +25,8 @@ _ANY = ("too_few_updates", "batch_too_large")
 _NEVER_USUAL = ("warmup_too_long", "schedule_ends_too_early", "momentum_too_large",
                 "epsilon_too_large", "averaging_too_slow")  # fmt: skip
 """Suspicions that no healthy run has: of a run that went well, too, they are tried."""
+_OF_ONE_PLACE = ("badly_initialized_layer", "group_rate_too_high")
+"""Findings that name the very field: "an unusual setting" would say less of the same."""
 _NOT_TRIED = ("class_imbalance", "target_leakage")
 """Findings whose remedy is not for the score that is measured, or makes it honest."""
 _OF_SCALE = ("data_not_scaled", "targets_not_scaled")
@@ -72,10 +74,15 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
     proven = _confirmed_suspects(watcher, roots, facts, trials)
     for finding, gain in proven:
         known[finding.name], helped[finding.name] = finding, gain
-    story = tell_story(known.values())
-    for root in [f for f in story if not f.because and f.worse_than("note") and f.remedy][:_MOST]:
-        if root.name in helped or root.name in _NOT_TRIED:
-            continue
+    asked: set[str] = {*helped, *_NOT_TRIED}
+    for _ in range(_MOST):
+        # What is disproved explains nothing any more: others are causes then.
+        story = tell_story(known.values())
+        roots = [f for f in story if not f.because and f.worse_than("note") and f.remedy]
+        root = next((f for f in roots if f.name not in asked), None)
+        if root is None:
+            break
+        asked.add(root.name)
         effects = effects_of(root, story)
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
         if root.name in _NOT_ALONE:  # the two go together
@@ -104,6 +111,8 @@ def _confirmed_suspects(
     found: list[tuple[Finding, float]] = []
     suspects = (replace(s, remedy=effective(facts, s.remedy)) for s in watcher.suspects())
     asked = [s for s in suspects if s.remedy and s.name not in _ANY]
+    if any(root.name in _OF_ONE_PLACE for root in roots):
+        asked = [s for s in asked if s.name != "unusual_setting"]
     if watcher.went_well:
         asked = [s for s in asked if s.name in _NEVER_USUAL]
     for suspect in asked[:_MOST]:
@@ -121,6 +130,8 @@ def _disproved(finding: Finding, first: Trial, facts: Facts, *, well: bool) -> F
     """A finding whose remedy does not help: a note, where that says that it was not true."""
     if finding.name in _OF_SCALE and not finding.remedy and (first.whole or well):
         return replace(finding, level="note")
+    if finding.name in _OF_CONFIG and first.whole and not finding.remedy:
+        return replace(finding, level="note")  # taken away, and nothing was better
     if finding.name in _OF_LOSS and well and first.whole and not finding.remedy:
         return replace(finding, level="note")
     total = facts.experiment.total or first.updates

@@ -27,7 +27,7 @@ def badly_initialized_layer(history: History, facts: Facts) -> Finding | None:
     if not history.probed or history.probed[0].step or facts.attends:
         return None
     found = _gains(history, facts)
-    if len(found) < 4:
+    if len(found) < 3:
         return None
     middle = median(found.values())
     inner = {layer: gain for layer, gain in found.items() if layer in facts.hidden[1:]}
@@ -75,7 +75,8 @@ def _own_init(facts: Facts, layer: LayerFacts) -> tuple[str, ...]:
     """The initialization of one layer of a list, where it has one of its own."""
     for placed in facts.experiment.design.placed:
         path = placed.path
-        if placed.name == layer.module and path and isinstance(path[-1], int):
+        own = path and path[-2:-1] == ("layers",) and isinstance(path[-1], int)
+        if placed.name == layer.module and own:
             return (f"{'.'.join(map(str, path))}.init=auto",)
     return ()
 

@@ -71,6 +71,13 @@ class TestOneLayerOutOfLine:
         found = found_in(tmp_path, data, model=layers(None, activation))
         assert "badly_initialized_layer" not in found
 
+    def test_of_three_hidden_layers_is_enough_to_be_out_of_line(self, tmp_path: Path) -> None:
+        own = {"hidden2": {"init": {"kind": "normal", "std": 30.0}}}
+        model = {"kind": "mlp", "hidden": [24, 24, 24], "layers": own}
+        found = found_in(tmp_path, POINTS, model=model)["badly_initialized_layer"]
+        assert found.layer == "hidden2"
+        assert found.remedy == ("model.layers.hidden2.init=auto",)
+
     def test_is_not_found_in_a_convolutional_network(self, tmp_path: Path) -> None:
         model = {"kind": "cnn", "channels": [6, 12, 12], "dense": [32, 16]}
         assert "badly_initialized_layer" not in found_in(tmp_path, DIGITS, model=model)
