@@ -141,10 +141,10 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
     assert facts.data is not None
     assert facts.data.blind
     assert facts.data.silent
-    data, ratio = facts.data, facts.data.silent / facts.data.blind
+    blind, ratio = facts.data.blind, facts.data.silent / facts.data.blind
     if facts.experiment.output_activation.kind != "identity":
         return None  # it begins elsewhere; targets_out_of_reach says what it cannot reach
-    size = data.blind**0.5
+    size = blind**0.5
     text = (
         f"outputs begin at 0, and the targets lie {(ratio - 1.0) ** 0.5:.2g} deviations away"
         if far

@@ -115,9 +115,10 @@ def test_scores_of_one_kind_leave_the_word_to_a_loss_that_is_another_altogether(
     tmp_path: Path,
 ) -> None:
     """A rate a thousand times too high may score well by luck, at a loss of hundreds."""
-    inputs, labels = datasets.make_classification(
+    made: Any = datasets.make_classification(
         1000, 20, n_informative=10, n_classes=3, class_sep=1.5, random_state=21
     )
+    inputs, labels = made
     np.savez(tmp_path / "three.npz", inputs=inputs.astype(np.float32), targets=labels)
     sections: dict[str, Any] = {
         "data": {"kind": "npz", "path": str(tmp_path / "three.npz"), "validation": 0.3},
