@@ -148,10 +148,12 @@ def target_mistakes(
     """
     wrong = [] if "loss" in replaced else list(_loss_mistakes(config, loss, shape))
     wrong += _mixed_mistakes(config, loss, shape)
+    seen: set[str] = set()
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)
-        if text is None and score.key in [before.key for before in scores[:index]]:
+        if text is None and score.key in seen:
             text = f"{score.key} was given before"
+        seen.add(score.key)
         if text is not None:
             wrong.append(Mistake(("scores", index), text))
     return wrong
@@ -195,7 +197,7 @@ def _score_mistake(
         return f"{score.kind} is not defined for targets that are {TARGET_WORDS[shape.task]}"
     if shape.places and isinstance(score, StoredScoreConfig):
         return f"{score.kind} looks at all outputs at once, which {shape.answers} places multiply"
-    if shape.tokens and isinstance(score, NetworkScoreConfig):
+    if shape.tokens and isinstance(score, NetworkScoreConfig) and not score.takes_tokens:
         return f"{score.kind} changes the inputs as numbers, and tokens are names"
     activation = config.model.output.activation
     link = loss.link if isinstance(activation, str) else activation.kind

@@ -8,6 +8,10 @@ from nnlab.core.contracts import DataShape, Examples, RowReader, Split
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 
+_SEVERAL = 3
+"""From so many rows on, the same target in all of them is a mistake; worked examples have one."""
+_TOO_SMALL = 1e-37
+"""Below it float32 loses digits, and one over it is infinite."""
 _CHUNK = 1 << 22
 """Elements looked at in one go, so that a check needs little memory of its own."""
 
@@ -65,6 +69,11 @@ def check_targets(targets: "NDArray[Any]") -> None:
         targets: (N,) or (N, K).
     """
     _check_finite("targets", targets, (), gaps=False)
+    if targets.dtype.kind == "f" and 0 < (largest := float(np.abs(targets).max())) < _TOO_SMALL:
+        raise DataError(
+            f"data: no target is larger than {largest:.3g}, which is too small for float32 "
+            "(multiply them by a power of ten)"
+        )
 
 
 def _check_labels(targets: "NDArray[Any]", shape: DataShape) -> None:
@@ -116,7 +125,8 @@ def _check_finite(
     where = f"column {columns[column] if columns else column}" if flat.shape[1] > 1 else ""
     raise DataError(
         f"data: {_plural(count, 'value')} of the {what} not finite, first {flat[row, column]} in "
-        f"row {row}{', ' if where else ''}{where} (rows count from 0)"
+        f"row {row}{', ' if where else ''}{where} (rows count from 0; leave such rows out, or fill "
+        "them with a number)"
     )
 
 
@@ -148,6 +158,15 @@ def check_rows(
                 f"{shape.classes[present[0]]!r}: there is nothing to learn"
             )
         _check_known({split: rows[split] for split in given}, targets, present, shape)
+    elif shape.task == "regression":
+        _check_varied(targets[rows["train"]])
+
+
+def _check_varied(targets: "NDArray[Any]") -> None:
+    """Refuses numbers to learn that are all the same."""
+    if len(targets) >= _SEVERAL and targets.size and bool((targets == targets[:1]).all()):
+        text = f"all {len(targets)} training rows have the same target"
+        raise DataError(f"data: {text}, {targets.flat[0]:g}: there is nothing to learn")
 
 
 def _check_known(

@@ -150,7 +150,7 @@ def check_config(folder: Path) -> None:
                 f"{path}: has changed since nnlab wrote it, this run's network and data may be "
                 "others",
                 f"  to train the changed config: nnlab train {path}",
-                "  to use the run with it all the same: remove the file's last line, its SHA-256",
+                "  to use the run with it all the same: remove the file's line of # sha256",
             ]
         )
 
