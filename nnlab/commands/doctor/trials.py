@@ -39,7 +39,7 @@ _QUIET = ("log.probes=off", "log.every=1", "log.histograms=off", "log.pictures=o
           "log.sharpness=off")  # fmt: skip
 _DIVERGED = -1e9
 _HALF = 0.5
-"""A loss that is halved, or doubled, is another one."""
+"""A loss that is halved is another one."""
 _KEPT = {"data.validation", "data.split"}
 """Changes after which validation rows are others, so that nothing could be compared."""
 
@@ -360,7 +360,7 @@ def _compare(
     # A score that moves by less than chance leaves the word to a loss that is another altogether.
     if lower > _HALF or (lower > 0.05 and rise >= -0.005):
         return "helps", max(gain, 0.02 * lower)
-    if lower < -1.0 or (lower < -0.05 and rise <= 0.005):
+    if lower < -0.05 and rise <= 0.005:
         return "harms", min(gain, 0.0)
     return "the same", gain
 

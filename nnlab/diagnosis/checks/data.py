@@ -114,28 +114,9 @@ def outlier_targets(_: History, facts: Facts) -> Finding | None:
     )
 
 
-def _off_scale(facts: Facts) -> tuple[bool, bool]:
-    """Whether targets that are numbers are far from 0, where outputs begin; of another size."""
-    data = facts.data
-    if data is None or not data.blind or not data.silent or not facts.followed:
-        return False, False
-    bias = getattr(facts.config.model.output.bias_init, "kind", "zeros")
-    # With another bias outputs begin elsewhere.
-    far = data.silent / data.blind > facts.limits.initial_loss and bias == "zeros"
-    large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
-    numbers = facts.experiment.shape.task == "regression"
-    return numbers and far, numbers and large
-
-
-def scaled_targets(facts: Facts) -> tuple[str, ...]:
-    """The change that scales targets which are far from 0 or of another size than 1."""
-    needed = any(_off_scale(facts)) and facts.experiment.loss.any_unit
-    return ("data.scale_target=standard",) if needed else ()
-
-
 def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
     """Numbers to learn that are far from 0, where outputs begin."""
-    far, large = _off_scale(facts)
+    far, large = remedies.targets_off_scale(facts)
     if not far and not large:
         return None
     assert facts.data is not None
@@ -159,7 +140,7 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
         quantity="loss of outputs 0 over that of the mean" if far else "deviation of the targets",
         since=0,
         meaning=f"{text}: the first updates, all of them large, only bring the outputs there",
-        remedy=scaled_targets(facts),
+        remedy=remedies.scale_targets(facts),
         source="LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.5",
     )
 

@@ -7,7 +7,6 @@ from statistics import fmean, median
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import Check, needs_data, needs_layers, needs_updates
-from nnlab.diagnosis.checks.data import scaled_targets
 from nnlab.diagnosis.evidence.course import (
     much_is_learned,
     of_layers,
@@ -209,7 +208,7 @@ def targets_out_of_reach(_: History, facts: Facts) -> Finding | None:
         meaning=f"the output layer ends in {activation.kind}, and {data.unreachable:.0%} of the "
         "targets, as the network sees them, lie beyond what it can put out: it sits at its bound "
         "for these",
-        remedy=("model.output.activation=identity", *scaled_targets(facts)),
+        remedy=("model.output.activation=identity", *remedies.scale_targets(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 6.2.2",
     )
 
