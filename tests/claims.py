@@ -129,7 +129,8 @@ def tried(finding: Finding, records: Records) -> None:
     """What the run itself had, in the sentence on a trial, is one of its own readings."""
     told = re.search(r"validation (\w+) \S+ and loss \S+ instead of (\S+) and loss (\S+?)[:;,]?$|"
                      r"instead of a run that", finding.tried.partition(": no ")[0])  # fmt: skip
-    if told is None or told[1] is None:
+    # An epoch that is too long for a trial is begun again, without the change too.
+    if told is None or told[1] is None or "beside the run" in finding.tried:
         return
     score, loss = records.curve(told[1], "validation"), records.curve("loss", "validation")
     assert f"{float(told[2]):.3g}" in {f"{value:.3g}" for value in score[:, 1]}, told[0]

@@ -39,7 +39,7 @@ def outlier_rows(finding: Finding, records: Records) -> None:
 def outlier_targets(finding: Finding, records: Records) -> None:
     _is_far(
         number_after(re.sub(r".*?(target \S+|the target)", "", finding.meaning), "is"),
-        records.targets().astype(float).ravel(),
+        np.concatenate([records.targets(split).astype(float).ravel() for split in records.rows]),
     )
 
 

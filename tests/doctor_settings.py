@@ -83,7 +83,7 @@ def causes(draw: np.random.Generator) -> list[Cause]:
               base=_SGD),
         Cause("schedule_ends_too_early", ("schedule",), {"schedule": pick(
             {"kind": "exponential", "gamma": 0.06}, {"kind": "steps", "every": 1, "gamma": 0.04})},
-            {"schedule": {"kind": "exponential", "gamma": 0.85}}),
+            {"schedule": {"kind": "exponential", "gamma": 0.85}}, on=(3, 6, 8, 12)),
         Cause("warmup_too_long", ("schedule",), {"schedule": {"kind": "constant",
             "warmup": pick("95 %", "100 %")}}, {"schedule": {"kind": "constant", "warmup": "8 %"}},
             base=_PLAIN),

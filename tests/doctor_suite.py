@@ -16,6 +16,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from claims import hold_claims
 from doctor_cases import cases
 from doctor_data import Case
 from doctor_labels import label_cases
@@ -67,9 +68,11 @@ def judged(work: tuple[Case, Path, bool]) -> dict[str, Any]:
     if case.score == "balanced_accuracy":
         sections = {**sections, "scores": ["balanced_accuracy"]}
     run = trained(folder / case.name, case.sections)
-    found = {f.name: f for f in examine_run(run).findings}
+    told = examine_run(run).findings
+    found = {f.name: f for f in told}
     result: dict[str, Any] = {
         "name": case.name,
+        "contradicted": hold_claims(run, told),
         "sickness": case.sickness,
         "found": {name: f.level for name, f in found.items()},
         "hit": any(_names(case, found[name]) for name in case.accepted & found.keys()),
@@ -123,7 +126,8 @@ def told(results: list[dict[str, Any]]) -> str:
     tried = [r["cured"] for r in ill if r["cured"] is not None]
     lines += ["", f"found {sum(r['hit'] for r in ill)} of {len(ill)} sick runs; a warning in "
               f"{len(alarms)} of {len(well)} healthy runs; the remedy cured {sum(tried)} of "
-              f"{len(tried)}"]  # fmt: skip
+              f"{len(tried)}; {sum(len(r['contradicted']) for r in results)} findings contradicted "
+              "by the run's numbers"]  # fmt: skip
     return "\n".join(lines)
 
 

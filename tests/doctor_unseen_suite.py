@@ -19,6 +19,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import doctor_unseen
+from claims import hold_claims
 from doctor_data import Case
 from doctor_settings import setting_cases
 from doctor_suite import trained
@@ -63,6 +64,7 @@ def judged(work: tuple[Case, Path]) -> Result:
     warned = [finding for finding in told if finding.worse_than("note")]
     result: Result = {
         "name": case.name,
+        "contradicted": hold_claims(run, told),
         "sickness": case.sickness,
         "found": [f"{f.name} ({f.level})" for f in told],
         "warned": bool(warned),
@@ -109,6 +111,7 @@ def told(results: list[Result]) -> str:
         )
     cures = [r["cured"] for r in ill if "cured" in r]
     harms = [r["harm"] for r in results if "harm" in r]
+    wrong = sum(len(r["contradicted"]) for r in results)
     spared = sum(bool(r.get("harmless")) for r in results)
     lines += [
         "",
@@ -117,7 +120,8 @@ def told(results: list[Result]) -> str:
         f"cured {wilson(sum(cures), len(cures))}; "
         f"first remedy makes it worse {wilson(sum(harms), len(harms))}; "
         f"healthy with a warning {wilson(sum(r['warned'] for r in well), len(well))}; "
-        f"{spared} changes did no harm and are not counted",
+        f"{spared} changes did no harm and are not counted; "
+        f"{wrong} findings contradicted by the run's numbers",
     ]
     return "\n".join(lines)
 

@@ -146,8 +146,9 @@ class DiagnoseConfig(Config, frozen=True):
     """Less of a blind guess's loss is gone at the end, and it falls no more."""
     better: _Share = 0.05
     """How much of the way from the baseline to perfect scores a model must go at the end."""
-    majority: _Share = 0.75
-    """Share of the largest class from which on accuracy says little. He & Garcia 2009."""
+    majority: _Share = 0.8
+    """Share of the largest class from which on accuracy says little: others are rarer than one in
+    five. He & Garcia 2009."""
     spread: PositiveFloat = 30.0
     """Deviation of input columns as the network sees them, largest over smallest."""
     input_size: PositiveFloat = 10.0

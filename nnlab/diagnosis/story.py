@@ -73,7 +73,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "group_rate_too_high": (*_LONG, "poor_initialization"),
     "badly_initialized_layer": (*_SLOW, *_SIGNAL, *_TIME, *_STUCK, *_RATE, "poor_initialization",
                                 "divergence"),
-    "validation_too_small": ("no_better_than_baseline",),
+    "validation_too_small": ("no_better_than_baseline", "overfitting"),
     "copied_units": _STUCK,
     "symmetric_units": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE),
     "poor_initialization": (*_SLOW, *_SIGNAL, *_STUCK, *_RATE, "divergence", "overfitting"),
@@ -97,7 +97,7 @@ EFFECTS: Mapping[str, Sequence[str]] = {
 """Cause -> what may follow from it; the causes in the order in which they are told."""
 _RANK = {name: number for number, name in enumerate(EFFECTS)}
 _SHOWN = ("outlier_rows", "outlier_targets", "data_not_scaled", "targets_not_scaled",
-          "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
+          "frozen_layers", "dropout_too_large", "augmentation_too_strong", "layer_too_narrow",
           "linear_network", "unusual_setting")  # fmt: skip
 """Causes in what the network is or is shown: they are there before the first update."""
 _BEFORE = (*_SHOWN, "badly_initialized_layer", "symmetric_units", "poor_initialization", *_SIGNAL,

@@ -98,10 +98,11 @@ def take_target_scale(
     if config.data.scale_target != "auto":
         return config
     model, output = config.model, config.model.output
+    on_a_plane = config.data.form(place) == "points" and len(shape.inputs) == 1
     plain = isinstance(output.activation, str) or output.activation.kind == loss.link
     taken = (
         shape.task == "regression"
-        and config.data.form(place) != "points"
+        and not on_a_plane
         and config.own_loss is None
         and config.rule.optimized
         and not _is_whole(model, shape)

@@ -58,6 +58,13 @@ class TestVanishingGradient:
         first = {f"grad_norm/{facts.layers[0].weight}": 1e-12}
         assert "vanishing_gradient" not in watch(facts, FLAT, probe=full_probe(facts, first))
 
+    def test_is_none_of_a_layer_whose_learning_rate_is_zero(self) -> None:
+        optimizer = {"kind": "adam", "lr": 1e-3, "groups": {"hidden1": {"lr": 0.0}}}
+        facts = facts_of(model=DEEP, optimizer=optimizer)
+        still = full_probe(facts, {f"grad_norm/{facts.layers[0].weight}": 0.0})
+        assert "vanishing_gradient" not in watch(facts, FLAT, probe=still)
+        assert "vanishing_gradient" in watch(facts_of(model=DEEP), FLAT, probe=still)
+
     def test_names_another_activation_and_a_norm_as_remedy(self) -> None:
         found = watch(facts_of(model=DEEP), FLAT, probe=self.fading(0.01))["vanishing_gradient"]
         assert found.remedy == ("model.activation=relu", "model.init=auto", "model.norm=batch")
@@ -365,6 +372,19 @@ def test_a_score_within_the_luck_of_few_rows_is_at_the_baseline() -> None:
     assert "no_better_than_baseline" not in watch(many, FLAT, validation=level, accuracy=0.6)
 
 
+@pytest.mark.parametrize(("rows", "score", "level"), [
+    (20, 0.45, "note"), (40, 0.53, "note"), (400, 0.51, "warning"), (400, 0.45, "warning"),
+])  # fmt: skip
+def test_few_rows_that_could_be_well_above_the_guess_are_no_warning(
+    rows: int, score: float, level: str
+) -> None:
+    """Two standard errors of 40 rows are 0.16, a third of the way from 0.5 to 1."""
+    facts = facts_of(data={"kind": "moons", "samples": 5 * rows, "validation": rows})
+    found = watch(facts, FLAT, validation=[0.69] * 40, accuracy=score)["no_better_than_baseline"]
+    assert found.level == level
+    assert ("so few rows show nothing" in found.meaning) == (level == "note")
+
+
 class TestData:
     def test_columns_of_different_size_are_not_scaled(self) -> None:
         found = watch(facts_of(replace(DATA_FACTS, largest=90.0)), FALLING)["data_not_scaled"]
@@ -412,6 +432,9 @@ class TestData:
         assert "class_imbalance" not in watch(
             facts_of(replace(DATA_FACTS, counts=(80, 60))), FALLING
         )
+        # `and` has one 1 in four; nobody calls that rare.
+        quarter = replace(DATA_FACTS, counts=(105, 35))
+        assert "class_imbalance" not in watch(facts_of(quarter), FALLING)
 
     def test_rows_in_two_splits_are_counted(self) -> None:
         def found(whole: int, contradicted: int = 0, chance: float = 0.0) -> Finding | None:

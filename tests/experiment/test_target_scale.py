@@ -74,6 +74,20 @@ def test_what_has_no_numbers_to_learn_has_none_to_scale() -> None:
     assert scaled({"kind": "sunspots"}, model="rnn") == "standard"
 
 
+@pytest.mark.parametrize("shape", [(60, 12, 2), (60, 3, 8, 8)], ids=["sequences", "images"])
+def test_numbers_of_sequences_and_images_are_scaled_as_those_of_a_table(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Only points on a plane are drawn with what is learned of them, in its own unit."""
+    draw = np.random.default_rng(0)
+    targets = 1e4 + 300.0 * draw.normal(size=(60, 1))
+    np.savez(tmp_path / "many.npz", inputs=draw.normal(size=shape).astype("f4"), targets=targets)
+    npz = {"kind": "npz", "path": str(tmp_path / "many.npz"), "task": "regression"}
+    model: dict[str, Any] = {"model": {"kind": "gru" if len(shape) == 3 else "cnn"}}
+    assert scaled(npz, **model) == "standard"
+    assert scaled({"kind": "adding", "steps": 10, "samples": 60}, model="gru") == "standard"
+
+
 @pytest.mark.parametrize("written", ["none", "standard"])
 def test_what_is_written_stays(written: str, tmp_path: Path) -> None:
     assert scaled({**houses(tmp_path), "scale_target": written}) == written

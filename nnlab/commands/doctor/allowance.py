@@ -1,9 +1,10 @@
 """What a look at a run may cost: a share of its training, or what its owner agrees to.
 
-Whoever asks why a run of three seconds failed does not want to wait for a minute. So what costs
-more than a share of the training is not begun unasked on a terminal. Where nobody can be asked all
-is done, since a script wants the whole answer, and what it cost is said; `--quick` does what the
-share affords and names the rest.
+Whoever asks why a run of three seconds failed does not want to wait for a minute, and not to be
+asked about two seconds either. So what costs more than a share of the training, and more than a few
+seconds, is not begun unasked on a terminal. Where nobody can be asked all is done, since a script
+wants the whole answer, and what it cost is said; `--quick` does what the share affords and names
+the rest.
 """
 
 import sys
@@ -14,6 +15,9 @@ from typing import final
 
 SHARE = 0.15
 """Of the training's seconds; reading the run and its data counts, starting Python does not."""
+UNASKED = 5.0
+"""Seconds that are no question on a terminal, however short the training was: the page says them.
+To read and answer one takes as long."""
 _MORE = 5.0
 """Seconds beyond what was agreed to that are no new question."""
 
@@ -40,7 +44,8 @@ class Allowance:
         self.training = training
         self.skipped: list[tuple[str, float]] = []
         self._ask = ask
-        self._limit = inf if whole else SHARE * training
+        free = UNASKED if ask is not None else 0.0
+        self._limit = inf if whole else max(free, SHARE * training)
         self._began = perf_counter()
         self._waited = 0.0
         self._worked = process_time()

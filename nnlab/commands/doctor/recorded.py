@@ -214,7 +214,9 @@ def _detailed(
     if "outlier_targets" in found:
         assert facts.data is not None
         assert facts.data.survey is not None
-        rows = sorted({row for one in facts.data.survey.far_targets for row in one.rows})
+        survey = facts.data.survey
+        far = survey.far_targets or survey.far_held_targets
+        rows = sorted({row for one in far for row in one.rows})
         found["outlier_targets"] = with_outliers(found["outlier_targets"], folder, rows)
     followed = facts.followed and not facts.experiment.shape.start
     if "divergence" in found and followed and opened.complete:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from nnlab.commands.doctor.trials import Trial, Trials
 from nnlab.core.finding import Finding
@@ -21,14 +22,29 @@ _COMMON = ("augmentation_too_strong", "clip_norm_too_small", "unusual_setting", 
            "linear_network")  # fmt: skip
 _ANY = ("too_few_updates", "batch_too_large")
 """Suspicions that fall on many healthy runs; what nearly every run would gain from."""
+_NEVER_USUAL = ("warmup_too_long", "schedule_ends_too_early", "momentum_too_large",
+                "epsilon_too_large", "averaging_too_slow")  # fmt: skip
+"""Suspicions that no healthy run has: of a run that went well, too, they are tried."""
+_OF_ONE_PLACE = ("badly_initialized_layer", "group_rate_too_high")
+"""Findings that name the very field: "an unusual setting" would say less of the same."""
 _NOT_TRIED = ("class_imbalance", "target_leakage")
 """Findings whose remedy is not for the score that is measured, or makes it honest."""
 _OF_SCALE = ("data_not_scaled", "targets_not_scaled")
-"""Findings of the data alone, which a run that goes well with them and worse without disproves."""
+"""Findings of the data alone: a run that does no better without them, to its end or while it goes
+well, disproves that they cost anything."""
+_LIKE_NOISE = "underfitting"
+"""A network that is too small and rows that hold no more look alike until a larger one is tried."""
+_OF_LOSS = ("overfitting", "loss_not_decreasing", _LIKE_NOISE)
+"""What a loss does: beside nearly perfect scores, and no better with its remedy, it is no harm."""
+_LONG_ENOUGH = 0.15
+"""Of the run: a larger network that is no better by then, beside a loss that rests, will not be."""
 _FIRST = ("target_leakage",)
 """What makes every score worthless comes before what a trial made better."""
 _VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates")
 """Findings that say what happens and not why: what follows from them may name the better remedy."""
+_NOT_ALONE = ("label_noise",)
+"""Findings that make worse what has another cause as well: rows without wrong labels are learned
+by heart, too, if there is the time. Where the loss says so, both remedies are advised."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
                 "divergence", "underfitting", "dead_units", "saturation",
@@ -58,19 +74,27 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
     proven = _confirmed_suspects(watcher, roots, facts, trials)
     for finding, gain in proven:
         known[finding.name], helped[finding.name] = finding, gain
-    story = tell_story(known.values())
-    for root in [f for f in story if not f.because and f.worse_than("note") and f.remedy][:_MOST]:
-        if root.name in helped or root.name in _NOT_TRIED:
-            continue
+    asked: set[str] = {*helped, *_NOT_TRIED}
+    for _ in range(_MOST):
+        # What is disproved explains nothing any more: others are causes then.
+        story = tell_story(known.values())
+        roots = [f for f in story if not f.because and f.worse_than("note") and f.remedy]
+        root = next((f for f in roots if f.name not in asked), None)
+        if root is None:
+            break
+        asked.add(root.name)
         effects = effects_of(root, story)
         further = [known[f.name].remedy for f in effects if known[f.name].remedy]
-        further = further if root.name in _VAGUE else []
-        found, gain = _tried(root, facts, trials, further)
-        if root.name in _OF_SCALE and not found.remedy and watcher.went_well:
-            found = replace(found, level="note")  # nothing that it could cost was found
+        if root.name in _NOT_ALONE:  # the two go together
+            further = [(*root.remedy, *more) for more in further]
+        elif root.name not in _VAGUE:
+            further = []
+        found, first, gain = _tried(root, facts, trials, further)
         known[found.name] = found
         if gain is not None:
             helped[found.name] = gain
+        elif first is not None:
+            known[found.name] = _disproved(found, first, facts, well=watcher.went_well)
     return _healing_first(tell_story(known.values()), helped)
 
 
@@ -80,13 +104,18 @@ def _confirmed_suspects(
     """Fields of the config without which the run does clearly better, and by how much."""
     data = TOPICS["data"] | TOPICS["splits"]
     known = watcher.best_share >= _WELL and all(root.name in data for root in roots)
-    if watcher.went_well or known:
+    if known:
         return []
     if any(root.name in _OF_CONFIG and root.name not in _ANY for root in roots):
         return []  # a cause in the config is known already
     found: list[tuple[Finding, float]] = []
     suspects = (replace(s, remedy=effective(facts, s.remedy)) for s in watcher.suspects())
-    for suspect in [s for s in suspects if s.remedy and s.name not in _ANY][:_MOST]:
+    asked = [s for s in suspects if s.remedy and s.name not in _ANY]
+    if any(root.name in _OF_ONE_PLACE for root in roots):
+        asked = [s for s in asked if s.name != "unusual_setting"]
+    if watcher.went_well:
+        asked = [s for s in asked if s.name in _NEVER_USUAL]
+    for suspect in asked[:_MOST]:
         trial = trials.try_change(suspect.remedy, share=0.3)
         if trial is None or trial.verdict != "helps":
             continue
@@ -97,9 +126,36 @@ def _confirmed_suspects(
     return found[:1]
 
 
+def _disproved(finding: Finding, first: Trial, facts: Facts, *, well: bool) -> Finding:
+    """A finding whose remedy does not help: a note, where that says that it was not true."""
+    if finding.name in _OF_SCALE and not finding.remedy and (first.whole or well):
+        return replace(finding, level="note")
+    if finding.name in _OF_CONFIG and first.whole and not finding.remedy:
+        return replace(finding, level="note")  # taken away, and nothing was better
+    if finding.name in _OF_LOSS and well and first.whole and not finding.remedy:
+        return replace(finding, level="note")
+    total = facts.experiment.total or first.updates
+    if finding.name == _LIKE_NOISE and (first.whole or first.updates >= _LONG_ENOUGH * total):
+        said, _, _ = finding.meaning.rpartition(":")
+        more = "a larger network does no better, so the rows may hold no more"
+        return replace(finding, level="note", remedy=(), meaning=f"{said}: {more}")
+    return finding
+
+
+class _Tried(NamedTuple):
+    """What trials made of a finding."""
+
+    finding: Finding
+    """With the best remedy that was tried."""
+    first: Trial | None = None
+    """Of its own remedy; None where that was not tried, or too shortly to say."""
+    gain: float | None = None
+    """None where nothing clearly helps."""
+
+
 def _tried(
     root: Finding, facts: Facts, trials: Trials, further: Sequence[tuple[str, ...]]
-) -> tuple[Finding, float | None]:
+) -> _Tried:
     """A finding with the best remedy that was tried, and the gain where it clearly helps.
 
     Args:
@@ -110,28 +166,33 @@ def _tried(
     """
     first = trials.try_change(root.remedy, share=0.4)
     if first is None or first.verdict == "unknown":
-        return root, None
+        return _Tried(root)
     best: Trial | None = first if first.verdict == "helps" else None
-    if best is not None and best.gain >= _CLEAR:
-        return replace(root, tried=best.text), best.gain
+    if best is not None and best.gain >= _CLEAR and (best.lower or not further):
+        return _Tried(replace(root, tried=best.text), first, best.gain)
     others = list(further) if best else [*further, *_alternatives(root, facts)]
     for other in others:
         trial = trials.try_change(other, share=0.5)
         if (
             trial is not None
             and trial.verdict == "helps"
-            and (best is None or trial.gain > best.gain)
+            and (best is None or trial.gain > best.gain or _mends_loss(trial, best))
         ):
             best = trial
     if best is not None:
-        return replace(root, remedy=best.remedy, tried=best.text), best.gain
+        return _Tried(replace(root, remedy=best.remedy, tried=best.text), first, best.gain)
     if first.verdict == "harms":
         told = f"{root.flags} was {first.text}: it is not advised"
-        return replace(root, remedy=(), tried=told), None
+        return _Tried(replace(root, remedy=(), tried=told), first)
     if first.whole and first.gain <= 0.0:
         told = f"{root.flags} was {first.text}: no better, so it is not advised"
-        return replace(root, remedy=(), tried=told), None
-    return replace(root, tried=f"{first.text}: no clear difference"), None
+        return _Tried(replace(root, remedy=(), tried=told), first)
+    return _Tried(replace(root, tried=f"{first.text}: no clear difference"), first)
+
+
+def _mends_loss(trial: Trial, best: Trial) -> bool:
+    """Whether a trial gains about as much as the best one, which made the loss higher."""
+    return trial.lower and not best.lower and trial.gain > 0.5 * best.gain
 
 
 def _alternatives(root: Finding, facts: Facts) -> Iterator[tuple[str, ...]]:

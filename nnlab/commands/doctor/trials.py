@@ -38,6 +38,8 @@ _QUIET = ("log.probes=off", "log.every=1", "log.histograms=off", "log.pictures=o
           "log.examples=off", "log.checkpoints=off", "log.noise_scale=off",
           "log.sharpness=off")  # fmt: skip
 _DIVERGED = -1e9
+_HALF = 0.5
+"""A loss that is halved is another one."""
 _KEPT = {"data.validation", "data.split"}
 """Changes after which validation rows are others, so that nothing could be compared."""
 
@@ -76,6 +78,7 @@ class Trial:
         whole: whether it was made to its end.
         text: a sentence with the numbers.
         gain: of the score, or of the loss as a share of the run's, for ranking; 0 where unknown.
+        lower: whether its validation loss is below the run's.
     """
 
     remedy: tuple[str, ...]
@@ -84,6 +87,7 @@ class Trial:
     whole: bool
     text: str
     gain: float
+    lower: bool = False
 
 
 class Trials:
@@ -194,10 +198,11 @@ class Trials:
         if _alike([after], [before]):
             verdict, gain = "the same", 0.0
         text = (
-            f"tried for {steps:,} updates: validation {_told(after, self._score, same_loss)} "
-            f"instead of {_told(before, self._score, same_loss, bare=True)}"
+            f"tried for {steps:,} updates beside the run: validation "
+            f"{_told(after, self._score, same_loss)} instead of "
+            f"{_told(before, self._score, same_loss, bare=True)}"
         )
-        return Trial(remedy, verdict, steps, False, text, gain)
+        return Trial(remedy, verdict, steps, False, text, gain, after.loss < before.loss)
 
     def _judged(
         self, remedy: tuple[str, ...], curve: list[Point], steps: int, ended: bool
@@ -224,7 +229,7 @@ class Trials:
             if self._diverged
             else _told(before, self._score, same_loss, bare=True)
         )
-        return Trial(remedy, verdict, steps, ended, text, gain)
+        return Trial(remedy, verdict, steps, ended, text, gain, after.loss < before.loss)
 
 
 def _same_loss(remedy: Sequence[str]) -> bool:
@@ -352,10 +357,11 @@ def _compare(
         return "the same", rise
     lower = (before.loss - after.loss) / max(1e-12, abs(before.loss))
     gain = rise if rise else min(1.0, max(-1.0, lower)) * 0.02
-    if lower > 0.05 and rise >= -0.005:
-        return "helps", gain
+    # A score that moves by less than chance leaves the word to a loss that is another altogether.
+    if lower > _HALF or (lower > 0.05 and rise >= -0.005):
+        return "helps", max(gain, 0.02 * lower)
     if lower < -0.05 and rise <= 0.005:
-        return "harms", gain
+        return "harms", min(gain, 0.0)
     return "the same", gain
 
 

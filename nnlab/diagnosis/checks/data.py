@@ -91,20 +91,24 @@ def _far(one: FarValues) -> str:
 def outlier_targets(_: History, facts: Facts) -> Finding | None:
     """Numbers to learn that do not belong to the others."""
     survey = facts.data.survey if facts.data is not None else None
-    far = survey.far_targets if survey is not None else ()
-    if not far:
+    if survey is None or not (far := survey.far_targets or survey.far_held_targets):
         return None
     rows = sorted({row for one in far for row in one.rows})
     shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+    trained = bool(survey.far_targets)
     return Finding(
         name="outlier_targets",
         level="warning",
         layer=None,
         measured=float(len(rows)),
-        quantity="training rows with a target that does not belong to the others",
+        quantity=f"{'training' if trained else 'validation and test'} rows with a target that does "
+        "not belong to the others",
         since=0,
         meaning=f"row {shown}: {_far(far[0])}: the loss is theirs alone, and so is the scale of "
-        "the targets",
+        "the targets"
+        if trained
+        else f"row {shown}: {_far(far[0])}: loss and scores are theirs alone, whatever the network "
+        "makes of all others",
         advice="look at these rows",
         source="Huber 1981, Robust statistics, section 1.1",
     )
@@ -112,18 +116,16 @@ def outlier_targets(_: History, facts: Facts) -> Finding | None:
 
 def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
     """Numbers to learn that are far from 0, where outputs begin."""
-    data = facts.data
-    if data is None or not data.blind or not data.silent or not facts.followed:
+    far, large = remedies.targets_off_scale(facts)
+    if not far and not large:
         return None
-    ratio = data.silent / data.blind
-    bias = getattr(facts.config.model.output.bias_init, "kind", "zeros")
-    far = ratio > facts.limits.initial_loss and bias == "zeros"  # else outputs begin elsewhere
-    large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
-    if facts.experiment.shape.task != "regression" or not (far or large):
-        return None
+    assert facts.data is not None
+    assert facts.data.blind
+    assert facts.data.silent
+    blind, ratio = facts.data.blind, facts.data.silent / facts.data.blind
     if facts.experiment.output_activation.kind != "identity":
         return None  # it begins elsewhere; targets_out_of_reach says what it cannot reach
-    size = data.blind**0.5
+    size = blind**0.5
     text = (
         f"outputs begin at 0, and the targets lie {(ratio - 1.0) ** 0.5:.2g} deviations away"
         if far
@@ -138,7 +140,7 @@ def targets_not_scaled(_: History, facts: Facts) -> Finding | None:
         quantity="loss of outputs 0 over that of the mean" if far else "deviation of the targets",
         since=0,
         meaning=f"{text}: the first updates, all of them large, only bring the outputs there",
-        remedy=("data.scale_target=standard",) if facts.experiment.loss.any_unit else (),
+        remedy=remedies.scale_targets(facts),
         source="LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 4.5",
     )
 

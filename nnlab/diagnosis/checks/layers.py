@@ -1,7 +1,7 @@
 """Checks of single layers beside the others: one that is out of line, a rate of its own, copies."""
 
 from json import dumps
-from math import inf, log
+from math import exp, inf, log
 from statistics import fmean, median
 
 from nnlab.core.finding import Finding
@@ -26,7 +26,7 @@ def badly_initialized_layer(history: History, facts: Facts) -> Finding | None:
     if not history.probed or history.probed[0].step or facts.attends:
         return None
     found = _gains(history, facts)
-    if len(found) < 4:
+    if len(found) < 3:
         return None
     middle = median(found.values())
     inner = {layer: gain for layer, gain in found.items() if layer in facts.hidden[1:]}
@@ -74,7 +74,8 @@ def _own_init(facts: Facts, layer: LayerFacts) -> tuple[str, ...]:
     """The initialization of one layer of a list, where it has one of its own."""
     for placed in facts.experiment.design.placed:
         path = placed.path
-        if placed.name == layer.module and path and isinstance(path[-1], int):
+        own = path and path[-2:-1] == ("layers",) and isinstance(path[-1], int)
+        if placed.name == layer.module and own:
             return (f"{'.'.join(map(str, path))}.init=auto",)
     return ()
 
@@ -158,22 +159,27 @@ def _no_weights(_: History, facts: Facts) -> str | None:
 
 
 def softmax_twice(_: History, facts: Facts) -> Finding | None:
-    """Outputs that are probabilities already, of which the loss takes the softmax once more."""
+    """Outputs that are probabilities already: the loss takes their softmax or sigmoid once more."""
     if not facts.outputs_are_shares:
         return None
     loss, outputs = facts.experiment.loss.kind, facts.experiment.shape.outputs
-    floor = log(1.0 + max(1, outputs - 1) * 2.718281828459045**-1.0)
     link = facts.experiment.loss.link
+    if link == "sigmoid":
+        floor, sure = outputs * log(1.0 + exp(-1.0)), "73% for, or 50% against it"
+        what = f"{outputs} labels" if outputs > 1 else "one label"
+    else:
+        floor = log(1.0 + max(1, outputs - 1) * exp(-1.0))
+        sure, what = f"{exp(-floor):.0%}", f"{outputs} classes"
     return Finding(
         name="softmax_twice",
         level="warning",
         layer=None,
         measured=floor,
-        quantity=f"the lowest loss that such outputs can reach, with {outputs} classes",
+        quantity=f"no loss of such outputs is lower, with {what}",
         since=0,
         meaning=f"the network ends in {link}, and {loss} takes the {link} of its outputs itself: "
-        f"it sees numbers from 0 to 1, so that no answer can be surer than "
-        f"{2.718281828459045**-floor:.0%} and gradients are small",
+        f"it sees numbers from 0 to 1, so that no answer can be surer than {sure}, and gradients "
+        "are small",
         advice=f"let the network put out what comes before its {link} (logits)",
         source="torch.nn.CrossEntropyLoss: the input is expected to contain unnormalized logits",
     )
@@ -202,7 +208,7 @@ def targets_out_of_reach(_: History, facts: Facts) -> Finding | None:
         meaning=f"the output layer ends in {activation.kind}, and {data.unreachable:.0%} of the "
         "targets, as the network sees them, lie beyond what it can put out: it sits at its bound "
         "for these",
-        remedy=("model.output.activation=identity",),
+        remedy=("model.output.activation=identity", *remedies.scale_targets(facts)),
         source="Goodfellow, Bengio & Courville 2016, section 6.2.2",
     )
 

@@ -148,6 +148,25 @@ def try_scale(facts: Facts) -> tuple[str, ...]:
     return ("data.scale=feature",) if table else ("data.scale=unit",)
 
 
+def targets_off_scale(facts: Facts) -> tuple[bool, bool]:
+    """Whether targets that are numbers are far from 0, where outputs begin; of another size."""
+    data = facts.data
+    if data is None or not data.blind or not data.silent or not facts.followed:
+        return False, False
+    bias = getattr(facts.config.model.output.bias_init, "kind", "zeros")
+    # With another bias outputs begin elsewhere.
+    far = data.silent / data.blind > facts.limits.initial_loss and bias == "zeros"
+    large = max(data.blind, 1.0 / data.blind) > facts.limits.input_size**2
+    numbers = facts.experiment.shape.task == "regression"
+    return numbers and far, numbers and large
+
+
+def scale_targets(facts: Facts) -> tuple[str, ...]:
+    """The change that scales targets which are far from 0 or of another size than 1."""
+    needed = any(targets_off_scale(facts)) and facts.experiment.loss.any_unit
+    return ("data.scale_target=standard",) if needed else ()
+
+
 def drop_columns(facts: Facts, names: Sequence[str]) -> tuple[str, ...]:
     """Columns left out of a table in a file, beside those that are left out already."""
     known = getattr(facts.config.data, "columns", None)

@@ -32,13 +32,19 @@ def per_weight(point: HistoryPoint, layer: LayerFacts) -> float | None:
 
 def _ends(point: HistoryPoint, facts: Facts) -> tuple[LayerFacts, LayerFacts]:
     """The first and the last layer; nothing comes back to one that is frozen, by intent."""
-    layers = facts.trained_at(point.step, facts.layers) or facts.layers
+    layers = _moving(point, facts) or facts.layers
     return layers[0], layers[-1]
+
+
+def _moving(point: HistoryPoint, facts: Facts) -> list[LayerFacts]:
+    """Layers that are not frozen, neither by name nor by a learning rate of 0."""
+    trained = facts.trained_at(point.step, facts.layers)
+    return [layer for layer in trained if facts.slow_layers.get(layer, 1.0) > 0.0]
 
 
 def first_over_last(point: HistoryPoint, facts: Facts) -> float | None:
     """The gradient of the first layer, per weight, over that of the last."""
-    layers = facts.trained_at(point.step, facts.layers)
+    layers = _moving(point, facts)
     if len({layer.module for layer in layers}) < _DEEP:
         return None
     first, last = (per_weight(point, layer) for layer in _ends(point, facts))

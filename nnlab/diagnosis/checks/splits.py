@@ -226,7 +226,6 @@ def validation_too_small(history: History, facts: Facts) -> Finding | None:
     by_design = facts.data is not None and "validation" in facts.data.same_rows
     if not rows or by_design or rows >= _SAYS_SOMETHING:
         return None
-    luck = (0.25 / rows) ** 0.5 * 2.0
     # A score far above the guess is something, however few the rows.
     found = gains(history, facts, "validation") if history.ended else []
     nothing = bool(found) and not any(one.certain for one in found)
@@ -241,12 +240,22 @@ def validation_too_small(history: History, facts: Facts) -> Finding | None:
         quantity="rows of validation",
         limit=float(_SAYS_SOMETHING),
         since=0,
-        meaning=f"a share of right answers near one half, measured on {rows:,} rows, is off by up "
-        f"to {luck:.2f} in 19 of 20 cases: smaller differences between two runs, or two epochs, "
-        "say nothing",
+        meaning=f"{_off_by(facts, rows)} in 19 of 20 cases: smaller differences between two runs, "
+        "or two epochs, say nothing",
         advice="more rows (data.validation=0.2), or the mean over several splits and seeds",
         source="Raschka 2018, arXiv:1811.12808, section 1.7",
     )
+
+
+def _off_by(facts: Facts, rows: int) -> str:
+    """How far off what so few rows say is."""
+    if facts.experiment.shape.task == "regression":
+        # The variance of a mean of n squares of normal errors is 2 / n of its own square.
+        luck = 2.0 * (2.0 / rows) ** 0.5
+        return f"a mean squared error, measured on {rows:,} rows, is off by up to {luck:.0%} of it"
+    luck = 2.0 * (0.25 / rows) ** 0.5
+    share = f"a share of right answers near one half, measured on {rows:,} rows,"
+    return f"{share} is off by up to {luck:.2f}"
 
 
 _SAYS_SOMETHING, _SAYS_LITTLE = 30, 10

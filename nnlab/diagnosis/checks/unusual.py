@@ -50,7 +50,8 @@ def _rare(facts: Facts) -> Far | None:
         changes.append("train.sampling=shuffled")
     if config.train.precision in ("fp16", "bf16"):
         changes.append("train.precision=fp32")
-    if not facts.handed and config.model.output.activation != "auto":
+    reached = facts.data is None or not facts.data.unreachable  # else that has a check of its own
+    if not facts.handed and config.model.output.activation != "auto" and reached:
         changes.append("model.output.activation=auto")
     if config.model.kind in ("mlp", "cnn") and getattr(config.model, "layers", None):
         changes.append("model.layers={}")

@@ -10,6 +10,7 @@ from nnlab.diagnosis.evidence.course import (
     leap_from_start,
     middle_update,
     of_layers,
+    share_of_loss_gone,
     should_have_begun,
     since_step,
 )
@@ -63,6 +64,9 @@ def poor_initialization(history: History, facts: Facts) -> Finding | None:
     usual = bool(history.probed) and not heavy_weights(history, facts)
     far = leap_from_start(history, facts) is not None
     unmended = not usual if far else costs_something(history, facts)
+    # Usual weights whose loss has come below that of a guess: what is left is not their doing.
+    passed = (share_of_loss_gone(history, facts) or 0.0) > limits.stuck
+    unmended = unmended and not (usual and passed)
     late = should_have_begun(history, facts) and unmended
     severe = not usual and ratio >= limits.initial_loss**2
     size = data.size if data is not None else 1.0

@@ -62,6 +62,7 @@ class Survey:
         far: columns of a table with values that do not belong to them, and which these are; rows
             by their number in the data.
         far_targets: the same of targets that are numbers.
+        far_held_targets: the same of rows of other splits, beside those of training.
         telling: a column of a table that gives the target away.
         copied: pairs of columns that say the same: (copy, the first one).
         near: of each split, rows that nearly are training rows.
@@ -70,6 +71,7 @@ class Survey:
 
     far: tuple[FarValues, ...] = ()
     far_targets: tuple[FarValues, ...] = ()
+    far_held_targets: tuple[FarValues, ...] = ()
     telling: TellingColumn | None = None
     copied: tuple[tuple[str, str], ...] = ()
     near: Mapping[Split, NearDoubles] = field(default_factory=dict[Split, NearDoubles])

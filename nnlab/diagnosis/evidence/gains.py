@@ -10,6 +10,8 @@ from nnlab.diagnosis.evidence.luck import LUCK, beats_the_guess, standard_error
 
 _LAST = 3
 """A score is the mean of so many last readings."""
+_WELL_ABOVE = 0.3
+"""Of the way from a guess to a perfect score."""
 
 
 class Gain(NamedTuple):
@@ -33,8 +35,9 @@ class Gain(NamedTuple):
 
     @property
     def told(self) -> bool:
-        """Whether so many rows would show half of what there is to gain."""
-        return LUCK * self.error <= 0.5 * (1.0 - self.base)
+        """Whether so many rows rule out that it is well above the guess."""
+        most = self.value - self.base + LUCK * self.error
+        return most <= _WELL_ABOVE * (1.0 - self.base)
 
 
 def gains(history: History, facts: Facts, split: Split) -> list[Gain]:

@@ -55,7 +55,7 @@ def _bias(weight: str) -> str:
 def look_at_outputs(
     facts: Facts, examples: Examples, network: nn.Module, source: RowSource
 ) -> None:
-    """Says whether outputs are shares already, where the loss takes the softmax itself.
+    """Says whether outputs are shares already, where the loss takes softmax or sigmoid itself.
 
     The network is asked in evaluation mode, without gradients; nothing in it changes.
 
@@ -68,7 +68,7 @@ def look_at_outputs(
     loss = facts.experiment.loss
     places = facts.experiment.shape.places
     own = "loss" in facts.config.replaced
-    if not loss.link_inside or loss.link != "softmax" or own or places:
+    if not loss.link_inside or loss.link not in ("softmax", "sigmoid") or own or places:
         return
     split: Split = "validation" if "validation" in examples.rows else "train"
     rows = probe_rows(examples, split).numpy()
@@ -76,9 +76,14 @@ def look_at_outputs(
     forward = forward_of(facts.experiment, network)
     with forward.over(source, batches_of(facts.experiment, rows, device)) as found:
         outputs = torch.cat([answer.outputs.float() for answer in found])
-    if len(outputs) < _FEWEST or outputs.shape[1] < 2:
+    if len(outputs) < _FEWEST or (loss.link == "softmax" and outputs.shape[1] < 2):
         return
-    shares = (outputs >= 0.0).all() & ((outputs.sum(1) - 1.0).abs() < _SUM).all()
+    shares = (outputs >= 0.0).all()
+    # What comes before a sigmoid is below 0 wherever the answer is no.
+    if loss.link == "sigmoid":
+        shares &= (outputs <= 1.0).all()
+    else:
+        shares &= ((outputs.sum(1) - 1.0).abs() < _SUM).all()
     facts.outputs_are_shares = bool(shares)
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from nnlab.cli import app
 from nnlab.commands.doctor import allowance as allowing
-from nnlab.commands.doctor.allowance import SHARE, Allowance
+from nnlab.commands.doctor.allowance import SHARE, UNASKED, Allowance
 from nnlab.commands.doctor.recorded import examine_run
 from nnlab.runs.run import train
 
@@ -46,21 +46,25 @@ class TestAnAllowance:
 
     def test_asks_before_it_costs_more_and_takes_a_no(self) -> None:
         questions: list[str] = []
-        allowance = Allowance(10.0, ask=lambda text: bool(questions.append(text)))
-        assert not allowance.affords("a look", 4.0)
-        assert questions == ["training took 10 s; a look takes about 4.0 s, 40% of that. Do it?"]
-        assert allowance.skipped == [("a look", 4.0)]
+        allowance = Allowance(20.0, ask=lambda text: bool(questions.append(text)))
+        assert not allowance.affords("a look", 8.0)
+        assert questions == ["training took 20 s; a look takes about 8.0 s, 40% of that. Do it?"]
+        assert allowance.skipped == [("a look", 8.0)]
+
+    def test_asks_nobody_about_a_few_seconds(self) -> None:
+        assert Allowance(1.0, ask=never).affords("a look", 0.9 * UNASKED)
+        assert not Allowance(1.0).affords("a look", 0.9 * UNASKED)  # --quick: the share alone
 
     def test_asks_once_for_what_takes_about_as_long(self) -> None:
         answers = [True]
         allowance = Allowance(1.0, ask=lambda _: answers.pop())
-        assert allowance.affords("a look", 3.0)
-        assert allowance.affords("another", 3.0)  # a second question would find no answer
+        assert allowance.affords("a look", 6.0)
+        assert allowance.affords("another", 6.0)  # a second question would find no answer
 
     def test_asks_again_for_what_takes_far_longer(self) -> None:
         answers = [False, True]
         allowance = Allowance(1.0, ask=lambda _: answers.pop())
-        assert allowance.affords("a look", 1.0)
+        assert allowance.affords("a look", 6.0)
         assert not allowance.affords("training it four times", 60.0)
 
     def test_affords_everything_where_all_is_agreed_to(self) -> None:
@@ -119,6 +123,18 @@ def test_at_a_terminal_it_asks(
 
     monkeypatch.setattr(allowing, "somebody_to_ask", lambda: True)
     monkeypatch.setattr(allowing, "ask_on_terminal", asked)
+    monkeypatch.setattr(allowing, "UNASKED", 0.0)  # the run is too short to ask about otherwise
     found = json.loads(doctor(str(slow), "--json").stdout)
     assert bool(found["findings"][0]["tried"]) is tries
     assert questions[0].startswith("training took ")
+
+
+def test_at_a_terminal_a_few_seconds_are_spent_unasked_and_said(
+    slow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowing, "somebody_to_ask", lambda: True)
+    monkeypatch.setattr(allowing, "ask_on_terminal", never)
+    monkeypatch.setattr(allowing, "UNASKED", 1000.0)  # on a busy machine all takes longer
+    page = doctor(str(slow)).stdout
+    assert "tried to its end" in page
+    assert re.search(r"this look took [\d.]+ s, and\s+training [\d.]+ s", page)

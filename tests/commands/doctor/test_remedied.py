@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from doctor_data import table
+from sklearn import datasets
 
 from nnlab.commands.doctor.recorded import examine_run
 from nnlab.commands.doctor.report import DoctorReport
@@ -69,3 +71,83 @@ def test_a_healthy_run_pays_for_no_trial(tmp_path: Path) -> None:
         tmp_path / "run",
     )
     assert not any("were tried" in remark for remark in report.remarks)
+
+
+def noisy(folder: Path, share: float) -> dict[str, Any]:
+    """300 rows of which two inputs say that share of the target; the rest of it is noise."""
+    draw = np.random.default_rng(8)
+    inputs = draw.normal(size=(900, 5)).astype(np.float32)
+    told = (inputs[:, 0] + inputs[:, 1]) / 2**0.5
+    targets = share**0.5 * told + (1.0 - share) ** 0.5 * draw.normal(size=900)
+    np.savez(folder / "noisy.npz", inputs=inputs, targets=targets.astype(np.float32)[:, None])
+    return {
+        "data": {"kind": "npz", "path": str(folder / "noisy.npz"), "validation": 0.4},
+        "model": {"kind": "mlp", "hidden": [6]},
+        "optimizer": {"kind": "adam", "lr": 0.01},
+        "train": {"epochs": 40, "batch_size": 20},
+    }
+
+
+def test_rows_that_hold_no_more_are_not_a_network_that_is_too_small(tmp_path: Path) -> None:
+    found = {f.name: f for f in examined(noisy(tmp_path, 0.12), tmp_path / "run").findings}
+    assert found["underfitting"].level == "note"
+    assert found["underfitting"].remedy == ()
+    assert "a larger network does no better" in found["underfitting"].meaning
+    assert not [f.line for f in found.values() if f.worse_than("note")]
+
+
+@pytest.mark.slow
+def test_a_network_that_is_too_small_still_is_one(tmp_path: Path) -> None:
+    draw = np.random.default_rng(8)
+    inputs = draw.uniform(-1, 1, size=(900, 2)).astype(np.float32)
+    targets = np.sign(inputs[:, :1] * inputs[:, 1:]).astype(np.float32)
+    np.savez(tmp_path / "signs.npz", inputs=inputs, targets=targets)
+    sections = noisy(tmp_path, 0.5)
+    sections["data"]["path"] = str(tmp_path / "signs.npz")
+    sections |= {"model": {"kind": "mlp", "hidden": [1]}, "data": {**sections["data"],
+                 "task": "regression"}}  # fmt: skip
+    story = examined(sections, tmp_path / "run").findings
+    assert story[0].worse_than("note")
+    assert any(change.startswith("model.hidden=") for change in story[0].remedy)
+
+
+def test_scores_of_one_kind_leave_the_word_to_a_loss_that_is_another_altogether(
+    tmp_path: Path,
+) -> None:
+    """A rate a thousand times too high may score well by luck, at a loss of hundreds."""
+    made: Any = datasets.make_classification(
+        1000, 20, n_informative=10, n_classes=3, class_sep=1.5, random_state=21
+    )
+    inputs, labels = made
+    np.savez(tmp_path / "three.npz", inputs=inputs.astype(np.float32), targets=labels)
+    sections: dict[str, Any] = {
+        "data": {"kind": "npz", "path": str(tmp_path / "three.npz"), "validation": 0.3},
+        "model": {"kind": "mlp", "hidden": [32]},
+        "optimizer": {"kind": "adam", "lr": 2.8},
+        "train": {"epochs": 15, "batch_size": 32},
+    }
+    story = examined(sections, tmp_path / "run").findings
+    assert story[0].name == "learning_rate_too_high"
+    assert story[0].remedy == ("optimizer.lr=0.001",)
+
+
+@pytest.mark.slow
+def test_wrong_labels_that_are_learned_by_heart_are_left_out_and_the_run_stopped(
+    tmp_path: Path,
+) -> None:
+    """Rows without wrong labels are learned by heart, too: the loss would rise all the same."""
+    path = table(tmp_path, 9, rows=1430, columns=16, flips=0.3)
+    story = examined(
+        {
+            "data": {"kind": "csv", "path": str(path), "target": "label", "validation": 0.25},
+            "model": {"kind": "mlp", "hidden": [128, 96]},
+            "optimizer": {"kind": "adam", "lr": 3e-3},
+            "train": {"epochs": 50, "batch_size": 16},
+        },
+        tmp_path / "run",
+    ).findings
+    assert [(f.name, f.because) for f in story[:2]] == [
+        ("label_noise", ()), ("overfitting", ("label_noise",)),
+    ]  # fmt: skip
+    fields = [change.partition("=")[0] for change in story[0].remedy]
+    assert fields == ["data.exclude", "train.early_stopping", "regularize.l2"]

@@ -79,7 +79,8 @@ def test_a_rate_that_breaks_the_weights_names_the_update_and_a_layer(tmp_path: P
     }
     summary = train(sections, run_dir=tmp_path / "run")
     assert summary.status == "diverged"
-    finding = found(tmp_path / "run")["divergence"]
+    findings = found(tmp_path / "run")
+    finding = findings["divergence"]
     # An oracle of its own: the same updates, looked at one by one.
     made = make(**sections)
     step, trainer = made.built.step, made.built.trainer
@@ -96,4 +97,6 @@ def test_a_rate_that_breaks_the_weights_names_the_update_and_a_layer(tmp_path: P
     assert first is not None
     assert abs(finding["since"] - first) <= 1  # seen before the update, or after it
     assert 0 < finding["since"] < summary.steps
-    assert finding["remedy"][0].startswith("optimizer.lr=")
+    (cause,) = finding["because"]
+    assert cause == "learning_rate_too_high"
+    assert findings[cause]["remedy"][0].startswith("optimizer.lr=")

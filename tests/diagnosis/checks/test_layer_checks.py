@@ -71,6 +71,13 @@ class TestOneLayerOutOfLine:
         found = found_in(tmp_path, data, model=layers(None, activation))
         assert "badly_initialized_layer" not in found
 
+    def test_of_three_hidden_layers_is_enough_to_be_out_of_line(self, tmp_path: Path) -> None:
+        own = {"hidden2": {"init": {"kind": "normal", "std": 30.0}}}
+        model = {"kind": "mlp", "hidden": [24, 24, 24], "layers": own}
+        found = found_in(tmp_path, POINTS, model=model)["badly_initialized_layer"]
+        assert found.layer == "hidden2"
+        assert found.remedy == ("model.layers.hidden2.init=auto",)
+
     def test_is_not_found_in_a_convolutional_network(self, tmp_path: Path) -> None:
         model = {"kind": "cnn", "channels": [6, 12, 12], "dense": [32, 16]}
         assert "badly_initialized_layer" not in found_in(tmp_path, DIGITS, model=model)
@@ -155,6 +162,22 @@ def test_a_softmax_before_the_cross_entropy_is_found(
         # torch's own loss of the surest answer: 1 for the label, 0 for the others.
         sure = nn.functional.cross_entropy(torch.eye(sizes[1])[:1], torch.tensor([0]))
         assert found["softmax_twice"].measured == pytest.approx(sure.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("end", "twice"), [(nn.Sigmoid(), True), (nn.Identity(), False)])
+def test_a_sigmoid_before_the_loss_that_takes_it_is_found(
+    end: nn.Module, twice: bool, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(300, 5)).astype(np.float32)
+    labels = np.stack([inputs[:, 0] > 0, inputs[:, 1] + inputs[:, 2] > 1], axis=1)
+    np.savez(tmp_path / "labels.npz", inputs=inputs, targets=labels.astype(np.int64))
+    data = {"kind": "npz", "path": str(tmp_path / "labels.npz"), "task": "labels"}
+    found = found_in(tmp_path, data, model=Ending(5, 2, end), loss="bce")
+    assert ("softmax_twice" in found) == twice
+    if twice:
+        surest = nn.functional.binary_cross_entropy_with_logits(torch.ones(1), torch.ones(1))
+        assert found["softmax_twice"].measured == pytest.approx(2.0 * surest.item(), rel=1e-6)
 
 
 CURVE = {"kind": "function", "formula": "sine", "samples": 400}

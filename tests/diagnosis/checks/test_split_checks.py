@@ -112,6 +112,16 @@ class TestOutliersUnderTheScaleOfTheirColumn:
         columns["label"] = np.exp(curve(1)["label"] / 5.0)
         assert "outlier_targets" not in found_in(tmp_path, columns)
 
+    def test_of_targets_of_validation_alone_too_as_every_score_is_theirs(
+        self, tmp_path: Path
+    ) -> None:
+        held = curve(1, 200)
+        assert "outlier_targets" not in found_in(tmp_path, curve(0), held)
+        held["label"][7] = 9e7
+        found = found_in(tmp_path, curve(0), held)["outlier_targets"]
+        assert found.quantity.startswith("validation and test rows")
+        assert "row 607: the target is 9e+07" in found.meaning
+
 
 class TestTellingColumn:
     @KINDS
@@ -138,7 +148,12 @@ class TestTellingColumn:
         columns = curve(0)
         columns["euro"] = (1.1 * columns["label"] + 0.02).round(4)
         assert "column euro alone" in found_in(tmp_path, columns)["target_leakage"].meaning
-        columns["euro"] = columns["label"] + np.random.default_rng(0).normal(size=600)
+        # Beyond the outermost row a line goes on, where neighbours do not.
+        columns["label"] = np.exp(columns["label"] / 3.0)
+        columns["euro"] = 1.19 * columns["label"]
+        assert "column euro alone" in found_in(tmp_path, columns)["target_leakage"].meaning
+        noise = np.random.default_rng(0).normal(size=600)
+        columns["euro"] = columns["label"] + 0.3 * columns["label"].std() * noise
         assert "target_leakage" not in found_in(tmp_path, columns)
 
 

@@ -68,7 +68,8 @@ def vanishing_through_time(history: History, facts: Facts) -> Finding | None:
     times = f"{1.0 / ratio:.2g} times".replace("e+", "e") if ratio else "to nothing"
     return Finding(
         name="vanishing_through_time",
-        level="warning" if costs else "note",
+        # A loss that only comes down to that of a guess has learned nothing, either.
+        level="warning" if costs or (history.ended and share < facts.limits.stuck) else "note",
         layer=layer,
         measured=ratio,
         quantity="gradient of the state, first step over last",

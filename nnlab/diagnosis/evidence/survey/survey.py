@@ -61,6 +61,7 @@ def survey_data(examples: Examples, same: tuple[Split, ...]) -> Survey | None:
     return Survey(
         far=() if own is None else _in_data(find_far_values(own, names), rows),
         far_targets=_far_targets(examples, rows),
+        far_held_targets=_far_held_targets(examples, rows, list(others.values())),
         telling=find_telling_column(columns, own, whole) if own is not None and asked else None,
         copied=() if own is None else tuple(find_copied_columns(columns, own)),
         near={
@@ -111,6 +112,16 @@ def _far_targets(examples: Examples, rows: "NDArray[np.int64]") -> tuple[FarValu
     width = targets.shape[1]
     names = ["the target"] if width == 1 else [f"target {place}" for place in range(width)]
     return _in_data(find_far_values(targets, names), rows)
+
+
+def _far_held_targets(
+    examples: Examples, train: "NDArray[np.int64]", held: "list[NDArray[np.int64]]"
+) -> tuple[FarValues, ...]:
+    """Of the targets that are far among all rows those that are no training rows."""
+    known = {int(row) for row in train}
+    found = _far_targets(examples, np.concatenate([train, *held]))
+    ours = (one._replace(rows=tuple(r for r in one.rows if r not in known)) for one in found)
+    return tuple(one for one in ours if one.rows)
 
 
 def batch_purity(experiment: Experiment, examples: Examples) -> float:

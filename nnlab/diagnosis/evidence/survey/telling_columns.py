@@ -82,8 +82,9 @@ class _Split(NamedTuple):
 
 def _left(split: _Split, places: list[int] | None, *, many: bool = False) -> float:
     """The share of wrong answers, or of the variance that is left, on the other half."""
-    from sklearn import ensemble, neighbors, tree
+    from sklearn import ensemble, linear_model, neighbors, tree
 
+    line: linear_model.LinearRegression | None = None
     classes = np.issubdtype(split.targets.dtype, np.integer)
     if places is None:
         if classes:
@@ -97,8 +98,10 @@ def _left(split: _Split, places: list[int] | None, *, many: bool = False) -> flo
         leaves = max(8, 4 * len(np.unique(split.targets)))
         model = tree.DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0)
     elif len(places) == 1:
-        # Between its neighbours: a smooth function of one number to the second order.
+        # Between its neighbours: a smooth function of one number to the second order. Beyond the
+        # outermost a line goes on: the same number in another unit, or with a tax on it.
         model = neighbors.KNeighborsRegressor(2, weights="distance")
+        line = linear_model.LinearRegression()
     else:
         model = tree.DecisionTreeRegressor(max_leaf_nodes=128, random_state=0)
     model.fit(split.inputs[:, places], split.targets)
@@ -106,7 +109,11 @@ def _left(split: _Split, places: list[int] | None, *, many: bool = False) -> flo
     if classes:
         return float((answers != split.answers).mean())
     wanted = split.answers.astype(np.float64)
-    return float(((answers - wanted) ** 2).mean() / wanted.var())
+    left = ((answers - wanted) ** 2).mean()
+    if line is not None:
+        line.fit(split.inputs[:, places], split.targets)
+        left = min(left, ((line.predict(split.asked[:, places]) - wanted) ** 2).mean())
+    return float(left / wanted.var())
 
 
 def _goes_with(inputs: "NDArray[np.float64]", targets: "NDArray[np.generic]") -> float:

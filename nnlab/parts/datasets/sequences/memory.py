@@ -51,7 +51,8 @@ class AddingConfig(MemoryConfig, frozen=True):
     """The sum of two marked numbers: one in the first half of the sequence, one in the second.
 
     Two columns: numbers from U(0, 1), and 1 at the two that count, else 0. Always guessing 1 costs
-    a mean squared error of 1/6. Hochreiter & Schmidhuber 1997, section 5.4; Le et al. 2015.
+    a mean squared error of 1/6, of targets in their own unit (`scale_target: none`).
+    Hochreiter & Schmidhuber 1997, section 5.4; Le et al. 2015.
     """
 
     kind: Literal["adding"] = "adding"
