@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 from studio_serving import Page, Served, opened, served
@@ -204,8 +205,16 @@ def test_a_server_that_is_killed_comes_back_with_its_addresses_and_texts(tmp_pat
         with opened(room.at(2)) as page:
             page.send("text", text=LONG + "# mine\n", revision=page.events[0]["revision"])
             page.until("text")
+            page.send("begin", playing=True)
+            run = Path(page.until("scene")["run"])
+            page.until("reading", lambda e: e["step"] > 100)
         room.process.kill()
         room.process.wait()
+        end = monotonic() + 30
+        while read_summary(run).status == "running" and monotonic() < end:
+            sleep(0.1)
+        found = read_summary(run)
+        assert (found.status, found.why) == ("interrupted", "the studio is gone")
     with served(tmp_path / "runs", str(tmp_path / "long.yaml"), "--class", "3") as room:
         assert (room.token, room.seats[:2]) == before
         with opened(room.at(2)) as page:
