@@ -23,7 +23,6 @@ from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError, ConfigError
-from nnlab.core.sums import seal_json, seal_text
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import data_notes
 from nnlab.runs.finished.evaluate import evaluate
@@ -31,6 +30,7 @@ from nnlab.runs.folder import folder as folders
 from nnlab.runs.folder.find import COMPARISON_FILE, create_folder, read_comparison_file
 from nnlab.runs.folder.summary import Summary, read_summary
 from nnlab.runs.run import last_of, stream_run
+from nnlab.runs.sums import seal_json, seal_text
 from nnlab.training import device as devices
 
 _ENDED = ("completed", "early_stopped", "time_limit", "diverged")

@@ -4,6 +4,7 @@ import os
 import re
 from shutil import get_terminal_size
 from typing import TextIO
+from unicodedata import category, normalize
 
 NARROW, USUAL, WIDE = 40, 80, 120
 """Columns: the fewest that text is broken for, those of a file or pipe, the most that read well."""
@@ -31,6 +32,24 @@ def visible_text(text: str) -> str:
 _ACTING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+
+
+def eye_key(text: str) -> str:
+    """What two texts have in common that look the same, but for capitals.
+
+    An umlaut is one sign or two, blanks come in several kinds, and some signs are not seen at all.
+    """
+    seen = (sign for sign in normalize("NFKC", text) if category(sign) != "Cf")
+    return " ".join("".join(seen).split()).casefold()
+
+
+def told_apart(name: str, beside: str) -> str:
+    r"""A name as a message offers it for another one: in escapes where both look the same.
+
+    What is in quotes then, "Gro\u0308\u00dfe", is taken by YAML, JSON and Python.
+    """
+    alike = eye_key(name) == eye_key(beside) and name.casefold() != beside.casefold()
+    return f'"{ascii(name)[1:-1]}"' if alike else name
 
 
 def terminal_width() -> int:

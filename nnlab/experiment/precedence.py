@@ -53,7 +53,10 @@ def owner_mistakes(
         wrong.append(Mistake(("rule",), f"{text}, got {rule.kind} (write rule: gradient)"))
     elif why := rule.misfit(shape):
         wrong.append(Mistake(("rule",), f"{rule.kind} {why}"))
-    if rule.scales and (scale := config.data.resolved(place).scale) not in rule.scales:
+    if rule.scales and (view := config.data.view) in ("rows", "pixels"):
+        text = f"{rule.kind} learns from inputs with mean 0, and images as {view} have no scale"
+        wrong.append(Mistake(("data", "view"), f"{text} that gives them one (remove it)"))
+    elif rule.scales and (scale := config.data.resolved(place).scale) not in rule.scales:
         text = f"{rule.kind} learns from inputs with mean 0, {scale} does not center them"
         wrong.append(Mistake(("data", "scale"), f"{text} (write {' or '.join(rule.scales)})"))
     if rule.keeps_bias and config.model.output.bias_init.kind != "zeros":

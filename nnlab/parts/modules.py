@@ -34,6 +34,19 @@ class GlobalPool(nn.Module):
 
 
 @final
+class FullRMSNorm(nn.RMSNorm):
+    """torch's, which computes in the precision of its weight under autocast too.
+
+    torch itself knows layer normalization as one that autocast keeps in float32, and this one not:
+    of two precisions it takes a slower way, and warns.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., *shape) to the same shape."""
+        return super().forward(x.to(self.weight.dtype))
+
+
+@final
 class ScaledTanh(nn.Module):
     """scale * tanh(slope * x). LeCun et al. 1998, appendix A."""
 

@@ -134,7 +134,9 @@ class RmsConfig(NormConfig, frozen=True):
         return {"weight": _normed(shape)}
 
     def build(self, shape: Shape) -> "nn.Module":
-        return nn.RMSNorm(list(_normed(shape)), eps=self.eps)
+        from nnlab.parts.modules import FullRMSNorm
+
+        return FullRMSNorm(list(_normed(shape)), eps=self.eps)
 
 
 Norm = Annotated[BatchConfig | GroupConfig | LayerwiseConfig | NoNormConfig | RmsConfig, Menu()]

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from nnlab.__main__ import main
-from nnlab.core.sums import json_is_sound, open_text, seal_json, seal_text
 from nnlab.runs.folder.soundness import file_states
 from nnlab.runs.run import train
+from nnlab.runs.sums import json_is_sound, open_text, seal_json, seal_text
 
 CONFIG: dict[str, Any] = {
     "data": {"kind": "moons", "samples": 120},
@@ -109,8 +109,10 @@ def test_who_means_to_edit_a_config_is_told_how(
     err = capsys.readouterr().err
     assert f"nnlab train {path}" in err
     assert main(["train", str(path), "--run-dir", str(tmp_path / "new"), "-q"]) == 0
-    assert "remove the file's last line" in err
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert "remove the file's line of # sha256" in err
+    first, *rest = path.read_text().splitlines(keepends=True)
+    assert first.startswith("# sha256")
+    path.write_text("".join(rest))
     assert main(["eval", str(run)]) == 0
     assert states_of(run)["config.yaml"] == "no sum"
 
@@ -160,6 +162,18 @@ class TestSums:
     def test_a_change_of_a_value_is_seen(self, change: dict[str, Any]) -> None:
         assert json_is_sound({**json.loads(seal_json(self.VALUES)), **change}) is False
 
+    def test_every_cut_of_a_text_is_seen(self) -> None:
+        """A text that ends early is still YAML: it must not pass for a whole one."""
+        text = seal_text("lr: 0.1\nepochs: 3\n", "a hint").encode()
+        for length in range(len("# sha256 "), len(text)):
+            assert open_text(text[:length]).sound is False
+
+    def test_the_sum_of_an_older_text_stands_at_its_end(self) -> None:
+        rest = "lr: 0.1\nepochs: 3\n"
+        last = seal_text(rest).partition("\n")[0].replace("below", "above") + "\n"
+        assert open_text((rest + last).encode()) == (rest, True)
+        assert open_text((rest.replace("3", "4") + last).encode()).sound is False
+
     def test_every_flip_of_a_text_is_seen(self) -> None:
         text = seal_text("lr: 0.1\nepochs: 3\n", "a hint").encode()
         assert open_text(text) == ("lr: 0.1\nepochs: 3\n", True)
@@ -171,5 +185,5 @@ class TestSums:
             except UnicodeDecodeError:
                 continue
             # The comment itself says nothing that is read.
-            if not found.text.startswith("lr: 0.1\nepochs: 3\n"):
+            if not found.text.endswith("lr: 0.1\nepochs: 3\n"):
                 assert found.sound is False

@@ -15,6 +15,8 @@ TEXTS = ("sine", "x", "a", "0.1", "sin(x)", "train", "loss", "first 10", "10 %",
 _DEPTH = 6
 _SLOW = {"compile", "pictures", "workers", "threads", "minutes", "in_memory", "monitor"}
 """Fields that say how, not what; they cost seconds each."""
+_FILES = {"from", "exclude"}
+"""Fields that name what is not there, so that check ends at them."""
 
 Schema = Mapping[str, Any]
 
@@ -96,7 +98,7 @@ class Drawn:
         return {
             name: self._value(field, depth)
             for name, field in fields.items()
-            if name not in _SLOW
+            if name not in _SLOW | _FILES
             and (name in needed or name == "kind" or self._draw.random() < share)
         }
 
@@ -126,7 +128,8 @@ class Drawn:
         return edge if at_edge else edge + draw.choice((1e-3, 0.5, 10 ** draw.uniform(-6, 3)))
 
 
-_WHERE = re.compile(r"^config: ([a-z_0-9.]+)")
+_WHERE = re.compile(r"^(?:config: )?([a-z_0-9.]+)")
+_MISSING = "is missing and has no default"
 
 
 def without_mistakes(config: dict[str, Any], lines: Sequence[str]) -> bool:
@@ -138,6 +141,8 @@ def without_mistakes(config: dict[str, Any], lines: Sequence[str]) -> bool:
     for line in lines:
         found = _WHERE.match(line)
         path = found[1].split(".") if found else []
+        if _MISSING in line and len(path) > 1:
+            path = path[:-1]  # what lacks it goes
         if path and path[0] in config:
             changed = _taken_out(config, path) or changed
     return changed
@@ -152,7 +157,9 @@ def _taken_out(config: dict[str, Any], path: Sequence[str]) -> bool:
             inside = isinstance(key, int) and key < len(place)
         else:
             inside = isinstance(place, dict) and key in place
-        if not inside:
+        if not inside:  # what is wrong follows from the rest of its section
+            path = path[:1]
+            del config[path[0]]
             break
         if last or not isinstance(place[key], dict | list):
             del place[key]
@@ -170,17 +177,26 @@ VALUES = ("null", "-1", "0", "1", "1.5", "1e30", ".nan", "-.inf", "''", "x", "tr
 
 
 _NUMBER = re.compile(r"-?[0-9.]{1,12}(?<=[0-9])")
+_SETTING = re.compile(r" +(?!kind: )[a-z_0-9]+: \S")
 
 
 def mutated(text: str, draw: random.Random) -> str:
-    """A text with one to three changes: a value, a line, a sign."""
+    """A text with one to three changes: another number, no word on a setting, a value, a sign."""
     lines = text.splitlines()
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
-        at = draw.randrange(len(lines))
-        key, colon, value = lines[at].partition(": ")
-        if _NUMBER.fullmatch(value) and draw.random() < 0.5:
-            lines[at] = f"{key}: {float(value) * draw.choice((0.1, 0.5, 2, 10)):g}"
+        settings = [n for n, line in enumerate(lines) if _SETTING.match(line)]
+        if settings and draw.random() < 0.7:
+            # What a hand does as well; nearly all of the others end at the first look.
+            at = draw.choice(settings)
+            key, _, value = lines[at].partition(": ")
+            if _NUMBER.fullmatch(value):
+                other = float(value) * draw.choice((0.1, 0.5, 2, 10))
+                lines[at] = f"{key}: {other:g}" if "." in value else f"{key}: {other:.0f}"
+            else:
+                del lines[at]
             continue
+        at = draw.randrange(len(lines))
+        key, colon, _ = lines[at].partition(": ")
         match draw.randrange(7):
             case 0 | 1 | 2 if colon:
                 lines[at] = f"{key}: {draw.choice(VALUES)}"

@@ -222,6 +222,10 @@ def test_refuses_a_loss_and_a_deep_network(rule: str) -> None:
             r"data\.scale: oja learns from inputs with mean 0, unit does not center them",
         ),
         (
+            {"data": {"kind": "digits", "view": "pixels"}, "rule": "sanger"},
+            r"data\.view: sanger learns from inputs with mean 0, and images as pixels have no",
+        ),
+        (
             {
                 "data": "iris",
                 "model": {"kind": "linear", "output": {"bias_init": "normal"}},

@@ -156,6 +156,9 @@ def class_named(cell: str, classes: tuple[str, ...], value: float | None) -> str
     name = str(int(value)) if value.is_integer() else str(value)
     if name in classes:
         return name
+    zeros = [one for one in classes if one.isdecimal() and float(one) == value]
+    if len(zeros) == 1:  # 01, of which a spreadsheet makes 1
+        return zeros[0]
     by_name = any(not name.lstrip("-").replace(".", "").isdigit() for name in classes)
     if by_name and value.is_integer() and 0 <= value < len(classes):
         return classes[int(value)]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from nnlab.commands.predict.expected_inputs import Piece, TargetColumn, Wanted, class_named
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.core.wrap import eye_key, told_apart
 from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, other_unit, plain_numbers
 from nnlab.parts.datasets.files.sheets.notation import ISO, day_number
 from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
@@ -106,15 +107,22 @@ def _lacking(names: Sequence[str], used: Set[str], sheet: Sheet, wanted: Wanted)
         stem if stems.count(stem) > 1 else name for name, stem in zip(names, stems, strict=True)
     )
     others = used | {*wanted.targets} | wanted.known
-    folded = {name.casefold(): name for name in sheet.columns if name not in others}
-    near = {name: get_close_matches(name.casefold(), folded, n=1) for name in told}
+    folded = {eye_key(name): name for name in sheet.columns if name not in others}
+    near = {name: get_close_matches(eye_key(name), folded, n=1) for name in told}
     parts = [
-        f"{name!r} (did you mean {folded[near[name][0]]!r}?)" if near[name] else repr(name)
+        f"{name!r} (did you mean {_offered(folded[near[name][0]], name)}?)"
+        if near[name]
+        else repr(name)
         for name in told
     ]
     if all(near.values()):
         return _some(parts)
     return f"{_some(parts)} (it has {_some([*map(repr, sheet.columns)])})"
+
+
+def _offered(name: str, beside: str) -> str:
+    found = told_apart(name, beside)
+    return found if found != name else repr(name)
 
 
 def _some(names: Sequence[str]) -> str:

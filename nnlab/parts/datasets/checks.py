@@ -8,6 +8,8 @@ from nnlab.core.contracts import DataShape, Examples, RowReader, Split
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 
+_TOO_SMALL = 1e-37
+"""Below it float32 loses digits, and one over it is infinite."""
 _CHUNK = 1 << 22
 """Elements looked at in one go, so that a check needs little memory of its own."""
 
@@ -65,6 +67,11 @@ def check_targets(targets: "NDArray[Any]") -> None:
         targets: (N,) or (N, K).
     """
     _check_finite("targets", targets, (), gaps=False)
+    if targets.dtype.kind == "f" and 0 < (largest := float(np.abs(targets).max())) < _TOO_SMALL:
+        raise DataError(
+            f"data: no target is larger than {largest:.3g}, which is too small for float32 "
+            "(multiply them by a power of ten)"
+        )
 
 
 def _check_labels(targets: "NDArray[Any]", shape: DataShape) -> None:
@@ -116,7 +123,8 @@ def _check_finite(
     where = f"column {columns[column] if columns else column}" if flat.shape[1] > 1 else ""
     raise DataError(
         f"data: {_plural(count, 'value')} of the {what} not finite, first {flat[row, column]} in "
-        f"row {row}{', ' if where else ''}{where} (rows count from 0)"
+        f"row {row}{', ' if where else ''}{where} (rows count from 0; leave such rows out, or fill "
+        "them with a number)"
     )
 
 

@@ -136,6 +136,10 @@ class DataConfig(Kind, frozen=True):
         """Whether it can be read without a network. Default: yes."""
         return True
 
+    def own_path(self, place: Place) -> Path | None:
+        """Where the file or folder of the training rows lies. Default: there is none."""
+        return None
+
     def files(self, place: Place) -> dict[Split, Path]:
         """The splits that are files of their own."""
         return {
@@ -195,13 +199,15 @@ class DataConfig(Kind, frozen=True):
             if self.scale == "imagenet" and shape.inputs[0] != 3:
                 text = f"imagenet is for three colours, these images have {shape.inputs[0]}"
                 raise ConfigError(f"data.scale: {text} (unit, or channel)")
-            if self.view == "image" and (table := self.at_hand(place)) is not None:
+            if (table := self.at_hand(place)) is not None:
+                if self.view == "time":
+                    table = viewed_table(table, self.view)
                 if table.inputs.shape[1:] == shape.inputs:
                     checks.check_table(table.inputs, table.targets, shape, gaps=table.gaps)
-                else:  # inputs were left out
+                else:  # inputs were left out, or are shown in another form
                     checks.check_targets(table.targets)
                 rows, _ = self._checked_rows(table, shape, place)
-                if table.gaps and isinstance(table.inputs, np.ndarray):
+                if table.gaps and self.view == "image" and isinstance(table.inputs, np.ndarray):
                     gaps = np.flatnonzero(np.isnan(table.inputs).any(axis=0))
                     names = [shape.columns[column] for column in gaps.tolist()]
                     scaling.missing_fill(table.inputs[:, gaps], rows["train"], names)
@@ -364,6 +370,8 @@ class DataConfig(Kind, frozen=True):
                     f"data.{split}: {self.kind} has no {split} split of its own "
                     "(use a count or a fraction)"
                 )
+        if not wrong:
+            wrong += self._same_files(place)
         form, scale = self.form(place), self._scale(place)
         if self.view == "time" and form != "table":
             wrong.append(f"data.view: time is for the columns of a table, {self.kind} has none")
@@ -386,6 +394,21 @@ class DataConfig(Kind, frozen=True):
         ]
         if wrong:
             raise ConfigError(wrong)
+
+    def _same_files(self, place: Place) -> list[str]:
+        """A file that is two splits: scores on it would say nothing."""
+        own, found, wrong = self.own_path(place), dict[Path, str](), list[str]()
+        if own is not None:
+            found[own.resolve()] = "the training rows"
+        for split, path in self.files(place).items():
+            other = found.setdefault(path.resolve(), split)
+            if other != split:
+                share = "data.test: 0.2" if split == "test" else "data.validation: 0.1"
+                wrong.append(
+                    f"data.{split}: {path} holds {other} too: scores on rows that were learned, or "
+                    f"chosen by, say nothing (another file, or a part of the rows: {share})"
+                )
+        return wrong
 
 
 @contextmanager

@@ -46,7 +46,8 @@ def narrowed(values: "NDArray[Any]") -> Narrowed:
         if _different(found[:, column]) == different:
             continue
         base = _base(exact)
-        apart = (exact - base).astype(np.float32)
+        with np.errstate(over="ignore"):
+            apart = (exact - base).astype(np.float32)
         if (left := _different(apart)) > _different(found[:, column]):
             if found is values or not found.flags.writeable:
                 found = found.copy()
@@ -66,7 +67,8 @@ def merged_values(values: "NDArray[Any]") -> dict[int, tuple[int, int]]:
     found: dict[int, tuple[int, int]] = {}
     for column in _close_ones(values).tolist():
         exact = values[:, column].astype(np.float64)
-        counts = _different(exact), _different(exact.astype(np.float32))
+        with np.errstate(over="ignore"):
+            counts = _different(exact), _different(exact.astype(np.float32))
         if counts[1] < counts[0]:
             found[column] = counts
     return found

@@ -12,6 +12,7 @@ from nnlab.core.contracts import RowReader, Shape, Split, Task, Windows
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.core.reach import within_reach
+from nnlab.core.wrap import eye_key, told_apart
 
 Form = Literal["images", "table", "points", "series", "tokens"]
 """What one example is: (C, H, W); a row of named columns; (time, columns); (time,) tokens; anything
@@ -49,7 +50,9 @@ class Place:
         try:
             found = self.folder / Path(path).expanduser()
         except RuntimeError as error:
-            raise DataError(f"data: {path}: {error} (write the whole path)") from None
+            found = self.folder / path
+            if not within_reach(found) or not found.exists():  # ~x.csv is a name as well
+                raise DataError(f"data: {path}: {error} (write the whole path)") from None
         if not within_reach(found):
             raise DataError(f"data: {path}: is outside of your folders (hand the file in)")
         return found
@@ -79,11 +82,11 @@ def near_miss(path: Path) -> str:
             return ""
         if not path.parent.is_dir():
             return f" (there is no folder {path.parent})"
-        names = {one.name.casefold(): one.name for one in islice(path.parent.iterdir(), 10_000)}
+        names = {eye_key(one.name): one.name for one in islice(path.parent.iterdir(), 10_000)}
     except (OSError, ValueError):
         return ""
-    near = get_close_matches(path.name.casefold(), names, n=1)
-    return f" (did you mean {names[near[0]]}?)" if near else ""
+    near = get_close_matches(eye_key(path.name), names, n=1)
+    return f" (did you mean {told_apart(names[near[0]], path.name)}?)" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from nnlab.core import files
 from nnlab.core.contracts import DataShape, Examples, TokenShape
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import read_sealed, seal_json
+from nnlab.runs.sums import read_sealed, seal_json
 
 _FORMAT = 1
 _KEYS = {"format", "inputs", "task", "outputs", "classes", "sizes", "columns", "shift", "factor"}

@@ -10,8 +10,8 @@ from safetensors.numpy import save as to_bytes
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import SUM_KEY
 from nnlab.diagnosis.evidence.facts import ExampleRecord
+from nnlab.runs.sums import SUM_KEY
 
 FILE = "examples.safetensors"
 _MOST_BYTES = 4 * 2**30

@@ -13,7 +13,7 @@ from typing import Any
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.core.reach import within_reach
-from nnlab.core.sums import read_sealed
+from nnlab.runs.sums import read_sealed
 
 COMPARISON_FILE = "group.json"
 """What makes a folder a comparison: its runs are folders in it."""

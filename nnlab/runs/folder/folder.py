@@ -16,10 +16,10 @@ from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, ConfigError, ResourceError
 from nnlab.core.package import package_version
-from nnlab.core.sums import open_text, read_sealed, seal_json, seal_text
 from nnlab.runs.folder.find import hold_folder, release_folder, runs_home
 from nnlab.runs.folder.ownership import left_by_a_start, remove_temporaries
 from nnlab.runs.git_state import git_commit
+from nnlab.runs.sums import open_text, read_sealed, seal_json, seal_text
 
 _PATIENCE = 0.3
 """Seconds to wait for a lock that somebody only looks at."""
@@ -150,7 +150,7 @@ def check_config(folder: Path) -> None:
                 f"{path}: has changed since nnlab wrote it, this run's network and data may be "
                 "others",
                 f"  to train the changed config: nnlab train {path}",
-                "  to use the run with it all the same: remove the file's last line, its SHA-256",
+                "  to use the run with it all the same: remove the file's line of # sha256",
             ]
         )
 

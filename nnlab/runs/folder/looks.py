@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from nnlab.core import files
 from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError, ResourceError
-from nnlab.core.sums import read_sealed, seal_json
 from nnlab.runs.folder.find import is_comparison
+from nnlab.runs.sums import read_sealed, seal_json
 
 _FORMAT = 1
 _FILE = Path("eval") / "looks.json"

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, Self, final
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, NnlabError, ResourceError
 from nnlab.core.events import Reading
-from nnlab.core.sums import read_sealed
+from nnlab.runs.sums import read_sealed
 from nnlab.training.probes.readings import float32
 
 _WHEN = ("step", "epoch", "split")

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import json_is_sound, seal_json
+from nnlab.runs.sums import json_is_sound, seal_json
 
 Pointer = Literal["last", "best", "init"]
 POINTERS: tuple[Pointer, ...] = ("last", "best", "init")

@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError, NnlabError
-from nnlab.core.sums import SUM_KEY, json_is_sound, open_text
 from nnlab.runs.folder.data_json import read_data
 from nnlab.runs.folder.find import COMPARISON_FILE, members_of, read_comparison_file
 from nnlab.runs.folder.folder import check_config, read_env
@@ -20,6 +19,7 @@ from nnlab.runs.folder.pointers import (
     pointed_to,
 )
 from nnlab.runs.folder.summary import read_summary
+from nnlab.runs.sums import SUM_KEY, json_is_sound, open_text
 
 State = Literal["sound", "no sum", "damaged"]
 _LIMIT = 1 << 30

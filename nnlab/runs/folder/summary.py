@@ -6,7 +6,7 @@ from typing import Any
 
 from nnlab.core import files
 from nnlab.core.errors import CheckpointError
-from nnlab.core.sums import read_sealed, seal_json
+from nnlab.runs.sums import read_sealed, seal_json
 
 _FORMAT = 1
 EXIT_CODES = {"diverged": 5, "failed": 1}

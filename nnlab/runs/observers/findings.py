@@ -10,7 +10,6 @@ from nnlab.core.contracts import Examples
 from nnlab.core.errors import CheckpointError
 from nnlab.core.events import Event, Stopped
 from nnlab.core.finding import Finding
-from nnlab.core.sums import SUM_KEY, json_is_sound, seal_json
 from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
@@ -22,6 +21,7 @@ from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.metrics import read_history
 from nnlab.runs.observers.network_facts import look_at_outputs, look_at_places, look_at_weights
+from nnlab.runs.sums import SUM_KEY, json_is_sound, seal_json
 
 _FILE = "findings.jsonl"
 _LIMIT = 64 << 20

@@ -65,6 +65,12 @@ WRITINGS = [
     ("a decimal comma and points", [f"{n}.{n + 100},5" for n in range(1, 30)], None),
     ("blanks between thousands", [f"{n} {n + 100}" for n in range(1, 30)], None),
     ("apostrophes", [f"{n}'{n + 100}.5" for n in range(1, 30)], None),
+    ("set apostrophes", [f"{n}\u2019{n + 100}.5" for n in range(1, 30)], None),
+    (
+        "India's commas",
+        [f"{n},{n + 10},{n + 100}" for n in range(1, 30)],
+        [n * 1e5 + (n + 10) * 1e3 + n + 100.0 for n in range(1, 30)],
+    ),
     ("percent", [f"{n / 4}%" for n in range(1, 30)], [n / 4 for n in range(1, 30)]),
     ("percent with a blank", [f"{n / 4} %" for n in range(1, 30)], None),
     ("dollars", [f"${n},{n + 100}.00" for n in range(1, 30)], None),

@@ -178,6 +178,17 @@ def test_swiglu_is_the_paper() -> None:
     assert sum(a * b for a, b in plan.parameters.values()) == 2 * 12 * 48  # pyright: ignore
 
 
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_rms_norm_computes_in_full_precision_under_autocast(precision: torch.dtype) -> None:
+    """As layer normalization does; torch's own warns there, and warnings are errors here."""
+    norm = RmsNormConfig().norm.build((4,))
+    x = torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=precision)
+    with torch.autocast("cpu", dtype=precision):
+        found = norm(x)
+    expected = x.double() / (x.double().square().mean() + 1e-5).sqrt()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
+
+
 def test_rms_norm_divides_by_the_root_mean_square() -> None:
     layer, x = built(RmsNormConfig()), drawn()
     expected = x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.weight

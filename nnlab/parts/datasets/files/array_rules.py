@@ -8,7 +8,7 @@ from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files import guesses
 from nnlab.parts.datasets.precision import Narrowed, merged_values, narrowed
-from nnlab.parts.datasets.tables import Form, Guess
+from nnlab.parts.datasets.tables import Form, Guess, TableSource
 
 MOST_CLASSES = 100_000
 AskedTask = Literal["auto", "classes", "regression", "labels"]
@@ -114,6 +114,13 @@ def class_numbers(targets: "NDArray[Any]", classes: int | None, *, where: str) -
         return ClassNumbers(tuple(map(str, range(columns))), targets.argmax(axis=1))
     values = targets
     if targets.dtype.kind == "U" and (read := _numbers_of(targets)) is not None:
+        order = guesses.written_names(targets.tolist())
+        if order is not None:
+            _check_count(len(order), classes, where)
+            names = np.array(order)
+            by_name = np.argsort(names)
+            places = by_name[np.searchsorted(names, targets, sorter=by_name)]
+            return ClassNumbers(order, places.astype(np.int64))
         values = read
     found, numbers = np.unique(values, return_inverse=True)
     numbers = numbers.reshape(-1).astype(np.int64)
@@ -206,6 +213,19 @@ def guess_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Guess 
     if count <= guesses.FEW and targets.min() in (0, 1) and targets.max() < count + 1:
         return Guess(way, "")  # 0 to K - 1 and 1 to K, of few: nobody writes quantities so
     return _guess(where, f"{count} different whole numbers, taken for classes", way)
+
+
+def remarks_of(source: TableSource, guess: Guess | None) -> tuple[str, ...]:
+    """What a user should know of the targets, a line each.
+
+    Args:
+        source: what was read.
+        guess: what `task: auto` took; None where it was said.
+    """
+    found = [guess.remark] if guess is not None and guess.remark else []
+    if same := guesses.look_alike(source.classes):
+        found.append(f"data: {same} are classes of their own")
+    return tuple(found)
 
 
 def _guess(where: str, text: str, way: str) -> Guess:

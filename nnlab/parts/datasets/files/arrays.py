@@ -175,9 +175,8 @@ class ArraysConfig(DataConfig, frozen=True):
         """Says what `task: auto` took, where the targets could be something else; and gaps."""
         if self._held is None:
             return ()
-        guess = self.source(place).guess
-        guessed = (guess.remark,) if guess is not None and guess.remark else ()
-        return (*guessed, *self._held.remarks)
+        source = self.source(place)
+        return (*array_rules.remarks_of(source, source.guess), *self._held.remarks)
 
     def _classes(self) -> array_rules.ClassNumbers:
         return array_rules.class_numbers(self.held.targets, self.classes, where="data: y")

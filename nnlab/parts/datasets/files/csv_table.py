@@ -30,7 +30,7 @@ from nnlab.parts.datasets.files.sheets.gaps import (
     filled_remarks,
     leave_out,
 )
-from nnlab.parts.datasets.files.sheets.notation import Notation
+from nnlab.parts.datasets.files.sheets.notation import Notation, named
 from nnlab.parts.datasets.files.sheets.quick import quick_sheet
 from nnlab.parts.datasets.files.sheets.reading import Layout, read_sheet
 from nnlab.parts.datasets.files.sheets.sheet import Sheet, joined
@@ -90,7 +90,7 @@ class CsvConfig(DataConfig, frozen=True):
     missing_as: tuple[Annotated[str | float, Forms()], ...] = ()
     """What stands for no value, beside empty cells, NA, nan, null and ?: ["-", None, -999]."""
     delimiter: str = "auto"
-    """auto: a tab in .tsv files, else a comma."""
+    """auto: a tab in .tsv files, else a comma; a blank stands for one or several."""
     decimal: Literal[".", ","] = "."
     thousands: Literal["none", ",", ".", "'", " "] = "none"
     """The sign between groups of three digits."""
@@ -166,6 +166,9 @@ class CsvConfig(DataConfig, frozen=True):
     @property
     def called(self) -> str:
         return Path(self.path).name
+
+    def own_path(self, place: Place) -> Path | None:
+        return place.find(self.path)
 
     def form(self, place: Place) -> Form:
         return "table"
@@ -269,10 +272,7 @@ class CsvConfig(DataConfig, frozen=True):
         parts = [read_column(sheet, name, reader) for name in inputs if name not in empty]
         names = tuple(name for part in parts for name in input_names(part))
         if not 0 < len(names) <= MOST_INPUTS:
-            raise DataError(
-                f"{self._file(place)}: gives {len(names)} inputs, between 1 and {MOST_INPUTS} "
-                "can be used (columns: {drop: [...]})"
-            )
+            raise DataError(f"{self._file(place)}: {_no_inputs(parts, empty, len(names))}")
         goal = self._targets(sheet, targets, reader)
         stored = stored_inputs(parts, len(sheet))
         counts: dict[Split, int] = {split: len(mine) for split, mine in given.items()}
@@ -415,6 +415,20 @@ def _remarks_of(goal: Targets, parts: Sequence[Numbers | Categories]) -> Iterato
     if goal.remark and not goal.guess:
         yield goal.remark
     yield from (f"data: {part.remark}" for part in parts if part.remark)
+
+
+def _no_inputs(parts: Sequence[Numbers | Categories], empty: Sequence[str], count: int) -> str:
+    """What is said of a table that gives no inputs, or too many."""
+    if not count:
+        what = "no column is left but the target"
+        if empty:
+            what = f"no column but the target has a value ({', '.join(empty[:8])})"
+        return f"{what}: there is nothing to learn from"
+    many = [part for part in parts if isinstance(part, Categories) and len(part.names) > 1]
+    many.sort(key=lambda part: -len(part.names))
+    names = ", ".join(named(part.name) for part in many[:3]) or "..."
+    text = f"gives {count} inputs, at most {MOST_INPUTS} can be used"
+    return f"{text} (columns: {{drop: [{names}]}})"
 
 
 def stored_inputs(parts: Sequence[Numbers | Categories], rows: int) -> Narrowed:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.guesses import look_alike
 from nnlab.parts.datasets.files.sheets.columns import FEW_WORDS, NO_VALUE
 from nnlab.parts.datasets.files.sheets.doubtful import number_remark
 from nnlab.parts.datasets.files.sheets.notation import Notation, looks_like
@@ -133,6 +134,8 @@ def _doubts(
         return (
             f"data: {name}: {len(words)} categories in {rows} rows, an input for each ({ways})",
         )
+    if same := look_alike(words):
+        return (f"data: {name}: {same} are categories of their own",)
     return ()
 
 

@@ -1,9 +1,12 @@
 """What targets seem to be, where the config does not say: the same rule for files and arrays."""
 
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nnlab.core.contracts import Task
 from nnlab.core.lazy import NDArray, np
+from nnlab.core.wrap import eye_key
 
 FEW = 20
 """At most so many different whole numbers are taken for classes in a table."""
@@ -58,6 +61,49 @@ def of_numbers(
     what = f" as {stored}" if stored else ""
     text = f"{different} different {'whole ' if whole else ''}numbers{what}, taken for numbers"
     return "regression", way, f"{said} {text} ({way})"
+
+
+def look_alike(names: Sequence[str]) -> str:
+    """Two words that look the same, as a sentence begins: "'Yes' and 'yes', which differ in ...,".
+
+    Returns:
+        The beginning; empty where all look different.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(eye_key(name), name)
+        if other == name:
+            continue
+        if other.casefold() == name.casefold():
+            return f"{other!r} and {name!r}, which differ in capitals alone,"
+        return f"{other!a} and {name!a}, which look the same,"
+    return ""
+
+
+_ZERO_FIRST = re.compile(r"0\d+")
+
+
+def written_names(cells: Iterable[str]) -> tuple[str, ...] | None:
+    """Names of classes as they are written, by value: numbers with a 0 before them, 01 or 007.
+
+    Returns:
+        Them; None where numbers name the classes as well: none begins with a 0, or one number has
+        two writings.
+    """
+    names = set(cells)
+    if not any(map(_ZERO_FIRST.fullmatch, names)) or two_writings(names):
+        return None
+    return tuple(sorted(names, key=float))
+
+
+def two_writings(cells: Iterable[str]) -> str:
+    """Two writings of one whole number of which one begins with a 0: "01 and 1"; else ""."""
+    seen: dict[float, str] = {}
+    for name in sorted(set(cells)):
+        other = seen.setdefault(float(name), name)
+        if other != name and (_ZERO_FIRST.fullmatch(other) or _ZERO_FIRST.fullmatch(name)):
+            return f"{other} and {name}"
+    return ""
 
 
 def label_of(number: float) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnlab.core.errors import DataError
 from nnlab.core.files import refuse_irregular
 from nnlab.core.lazy import NDArray, np
-from nnlab.parts.datasets.files.pixels import Ground, PixelRange, Pixels, eight_bits
+from nnlab.parts.datasets.files.pixels import Ground, PixelRange, Pixels, eight_bits, hush_pillow
 from nnlab.parts.datasets.files.split_folders import Unread, folders_in, one_too_many
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class FolderReader:
                 else:
                     images[row] = image
         if broken:
-            raise DataError(_all_broken(broken))
+            raise DataError(all_broken(broken))
         return images
 
     def _try(self, row: int) -> "NDArray[np.uint8] | DataError":
@@ -81,7 +81,7 @@ class FolderReader:
         return found.hexdigest()
 
 
-def _all_broken(broken: "list[tuple[Path, DataError]]") -> str:
+def all_broken(broken: "list[tuple[Path, DataError]]") -> str:
     """All images that cannot be read in one message, with the way to leave them out."""
     first = str(broken[0][1])
     if len(broken) == len({path.parent for path, _ in broken}) == 1 and "data." in first:
@@ -91,6 +91,26 @@ def _all_broken(broken: "list[tuple[Path, DataError]]") -> str:
         return f"{first}; so for {len(broken)} images"
     more = "" if len(broken) == 1 else f"; {len(broken)} images cannot be read in all"
     return f"{first}{more} (leave them out: data.skip: {json.dumps(names, ensure_ascii=False)})"
+
+
+def refuse_broken(files: "Sequence[Path]", pixels: Pixels) -> None:
+    """Refuses images that cannot be read; those that can be are passed over.
+
+    Args:
+        files: some images.
+        pixels: how they are read.
+
+    Raises:
+        DataError: it names all that cannot be.
+    """
+    broken: list[tuple[Path, DataError]] = []
+    for path in files:
+        try:
+            read_image(path, (1, 8, 8), **pixels)
+        except DataError as error:
+            broken.append((path, error))
+    if broken:
+        raise DataError(all_broken(broken))
 
 
 def read_image(
@@ -114,8 +134,9 @@ def read_image(
     from PIL import Image, ImageOps
 
     channels, height, width = shape
+    hush_pillow()
     if path.exists() and not path.is_file():
-        raise DataError(f"{path}: is no regular file (leave it out: data.skip)")
+        raise DataError(f"{path}: is no regular file")
     try:
         refuse_irregular(path)
         with Image.open(path) as image:

@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Annotated, ClassVar, Literal, Self, final
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from nnlab.core.contracts import Shape, Split
 from nnlab.core.errors import DataError
@@ -17,10 +17,11 @@ from nnlab.parts.datasets.files.image_files import (
     class_folders,
     image_files,
     is_image,
+    refuse_broken,
 )
-from nnlab.parts.datasets.files.pixels import Ground, PixelRange, Pixels, pixel_remarks
+from nnlab.parts.datasets.files.pixels import Ground, Looked, PixelRange, Pixels, look_at_some
 from nnlab.parts.datasets.files.split_folders import SplitFolders, Unread, layout_of
-from nnlab.parts.datasets.tables import Form, Place, Table, TableSource
+from nnlab.parts.datasets.tables import Form, Place, Table, Tables, TableSource
 
 _FITS_BYTES = 2_000_000_000
 _MOST_WORKERS = 16
@@ -55,6 +56,8 @@ class ImageFolderConfig(DataConfig, frozen=True):
     workers: Annotated[Annotated[int, Field(ge=0, le=64)] | Literal["auto"], Forms()] = "auto"
     """Processes that read images which are not kept in memory. How many changes no result."""
 
+    _looked: Looked | None = PrivateAttr(None)
+
     @classmethod
     def example(cls) -> Self:
         return cls(path="images")
@@ -62,6 +65,9 @@ class ImageFolderConfig(DataConfig, frozen=True):
     @property
     def called(self) -> str:
         return Path(self.path).name
+
+    def own_path(self, place: Place) -> Path | None:
+        return place.find(self.path)
 
     def form(self, place: Place) -> Form:
         return "images"
@@ -92,6 +98,15 @@ class ImageFolderConfig(DataConfig, frozen=True):
             pool=len(files) - sum(given.values()),
             given=given,
         )
+
+    def opened(self, place: Place, tables: Tables) -> Self:
+        self._refuse(place)
+        looked = look_at_some([path for path, _ in self._files(place)[0]], **self._pixels())
+        # What training would refuse is refused before, as far as a sample shows it.
+        refuse_broken(looked.broken, self._pixels())
+        copy = self.model_copy()
+        copy._looked = looked  # pyright: ignore[reportAttributeAccessIssue]
+        return copy
 
     def read(self, place: Place) -> Table:
         source = self.source(place)
@@ -137,7 +152,8 @@ class ImageFolderConfig(DataConfig, frozen=True):
             found.append(f"data: {len(unread.links)} {links} not read ({some})")
         if self.skip:
             found.append(f"data: images left out by data.skip: {self._skipped(place)}")
-        return (*found, *pixel_remarks([path for path, _ in files], **self._pixels()))
+        looked = self._looked or look_at_some([path for path, _ in files], **self._pixels())
+        return (*found, *looked.remarks)
 
     def _files(
         self, place: Place, unread: Unread | None = None

@@ -75,6 +75,9 @@ class NpzConfig(DataConfig, frozen=True):
     def called(self) -> str:
         return Path(self.path).name
 
+    def own_path(self, place: Place) -> Path | None:
+        return place.find(self.path)
+
     def has_split(self, split: Split, place: Place) -> bool:
         return split == "test" and self.test_inputs is not None
 
@@ -158,8 +161,8 @@ class NpzConfig(DataConfig, frozen=True):
 
     def remarks(self, place: Place) -> tuple[str, ...]:
         """Says what `task: auto` took, where the targets could be something else."""
-        guess = self.source(place).guess if self.task == "auto" else None
-        return (guess.remark,) if guess is not None and guess.remark else ()
+        source = self.source(place)
+        return array_rules.remarks_of(source, source.guess if self.task == "auto" else None)
 
     def _file(self, place: Place) -> Path:
         return place.find(self.path)
@@ -243,7 +246,7 @@ def _header(path: Path, name: str, *, words: bool = False) -> _Header:
         what = error.strerror if isinstance(error, FileNotFoundError) else error
         raise DataError(f"{path}: cannot be read as npz: {what}{way}") from error
     if dtype.kind not in ("buifUS" if words else "buif"):
-        way = f"save {name}.astype({'str' if words else 'float'})"
+        way = f"save {_as_plain(name, dtype, words=words)}"
         kinds = "numbers nor names" if words else "numbers"
         said = "neither" if words else "not"
         raise DataError(f"{path}: {name} holds {dtype}, {said} {kinds} ({way})")
@@ -252,6 +255,15 @@ def _header(path: Path, name: str, *, words: bool = False) -> _Header:
     if int(np.prod(shape)) * dtype.itemsize > _MOST_BYTES:
         raise DataError(f"{path}: {name} needs more than {_MOST_BYTES >> 30} GiB of memory")
     return _Header(shape, dtype)
+
+
+def _as_plain(name: str, dtype: "np.dtype[Any]", *, words: bool) -> str:
+    """What makes numbers, or names, of an array."""
+    if dtype.kind == "V":
+        return f"numpy.lib.recfunctions.structured_to_unstructured({name})"
+    if dtype.kind == "c":
+        return f"numpy.abs({name}), or its real and imaginary part side by side"
+    return f"{name}.astype({'str' if words and dtype.kind not in 'mM' else 'float'})"
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> str:

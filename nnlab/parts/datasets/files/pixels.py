@@ -1,7 +1,8 @@
 """What the pixels of an image file mean: deep grays by their range, transparency over a ground."""
 
+import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -127,10 +128,25 @@ _DARK = 4.0
 """From so many times darker than white on, the range of deep images is worth a word."""
 
 
-def pixel_remarks(
-    files: "Sequence[Path]", pixel_range: "PixelRange", ground: "Ground"
-) -> tuple[str, ...]:
-    """What becomes of images that are not 8 bits and opaque, from a sample; one line each.
+class Looked(NamedTuple):
+    """What a sample of images says of all.
+
+    Attributes:
+        remarks: what becomes of those that are not 8 bits and opaque, a line each.
+        broken: those that could not be opened, decoded or brought to 8 bits.
+    """
+
+    remarks: tuple[str, ...]
+    broken: "tuple[Path, ...]"
+
+
+def hush_pillow() -> None:
+    """Keeps to itself what Pillow warns of: damaged notes in files that it reads all the same."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def look_at_some(files: "Sequence[Path]", pixel_range: "PixelRange", ground: "Ground") -> Looked:
+    """Opens a sample of images.
 
     Args:
         files: all images; at most 64 are opened, at equal distances.
@@ -139,11 +155,13 @@ def pixel_remarks(
     """
     from PIL import Image
 
+    hush_pillow()
     some = [files[i * len(files) // _LOOKED_AT] for i in range(_LOOKED_AT)]
     some = list(dict.fromkeys(some if len(files) > _LOOKED_AT else files))
     deep: list[float] = []
     transparent = frames = 0
     ends: set[float] = set()
+    broken: list[Path] = []
     for path in some:
         try:
             refuse_irregular(path)
@@ -154,22 +172,55 @@ def pixel_remarks(
                 transparent += is_transparent(image)
                 plain = eight_bits(path, image, pixel_range, ground)
                 ends.update(map(float, np.ravel(plain.getextrema())))
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-            continue  # reading names it
-        except DataError:
-            continue
-    of = f"of {len(some)} images looked at"
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            DataError,
+            Image.DecompressionBombWarning,
+            Image.DecompressionBombError,
+        ):
+            broken.append(path)
+    seen = _Seen(len(some), transparent, frames, tuple(deep), frozenset(ends))
+    return Looked(_remarks_of(seen, pixel_range, ground), tuple(broken))
+
+
+class _Seen(NamedTuple):
+    """What a sample of images holds.
+
+    Attributes:
+        count: how many were looked at.
+        transparent: how many let the ground through.
+        frames: how many have several.
+        deep: the largest value of each with more than 8 bits.
+        ends: the darkest and brightest values of all, at 8 bits.
+    """
+
+    count: int
+    transparent: int
+    frames: int
+    deep: tuple[float, ...]
+    ends: frozenset[float]
+
+
+def _remarks_of(seen: _Seen, pixel_range: "PixelRange", ground: "Ground") -> tuple[str, ...]:
+    """What becomes of images that are not 8 bits and opaque; one line each."""
+    of = f"of {seen.count} images looked at"
     found: list[str] = []
-    if transparent:
+    if seen.transparent:
         color = ground if isinstance(ground, str) else list(ground)
-        found.append(f"data: {transparent} {of} are transparent, laid on {color} (data.background)")
-    if frames:
-        found.append(f"data: {frames} {of} hold several frames, the first of each is read")
-    if deep and pixel_range == "by_mode" and 0 < max(deep) <= _SIXTEEN_BITS / _DARK:
-        white = (1 << int(max(deep)).bit_length()) - 1
-        text = f"no value above {max(deep):g} in {len(deep)} {of} with 16 bits, white is 65535"
+        found.append(
+            f"data: {seen.transparent} {of} are transparent, laid on {color} (data.background)"
+        )
+    if seen.frames:
+        found.append(f"data: {seen.frames} {of} hold several frames, the first of each is read")
+    if seen.deep and pixel_range == "by_mode" and 0 < max(seen.deep) <= _SIXTEEN_BITS / _DARK:
+        white = (1 << int(max(seen.deep)).bit_length()) - 1
+        most, count = max(seen.deep), len(seen.deep)
+        text = f"no value above {most:g} in {count} {of} with 16 bits, white is 65535"
         found.append(f"data: {text} (data.pixel_range: {white}, if that is white)")
-    if len(ends) == 1 and len(some) > 1:
-        text = f"every pixel {of} is {ends.pop():g}: the network can tell nothing apart"
+    if len(seen.ends) == 1 and seen.count > 1:
+        text = f"every pixel {of} is {next(iter(seen.ends)):g}: the network can tell nothing apart"
         found.append(f"data: {text} (data.pixel_range, data.background)")
     return tuple(found)

@@ -6,11 +6,13 @@ from typing import Annotated, NamedTuple
 from nnlab.core.errors import DataError
 from nnlab.core.kinds import Config, Forms
 from nnlab.core.lazy import NDArray, np
+from nnlab.parts.datasets.files.guesses import look_alike
 from nnlab.parts.datasets.files.sheets.doubtful import number_remark
 from nnlab.parts.datasets.files.sheets.notation import (
     ISO,
     Likeness,
     Notation,
+    brief,
     date_forms,
     day_number,
     looks_like,
@@ -184,7 +186,7 @@ def no_number(sheet: Sheet, name: str, words: list[str], row: int) -> str:
     count = len(words)
     others = f", {count} cells are none" if count > 1 else ""
     return (
-        f"{sheet.where(row)}: column {name!r}: {cells[row]!r} is not a number{others} "
+        f"{sheet.where(row)}: column {name!r}: {brief(cells[row])} is not a number{others} "
         f"({'; '.join(ways)})"
     )
 
@@ -192,20 +194,10 @@ def no_number(sheet: Sheet, name: str, words: list[str], row: int) -> str:
 def _unlike(sheet: Sheet, name: str, row: int, like: Likeness, different: int) -> str:
     cell = sheet.texts(name)[row]
     return (
-        f"{sheet.where(row)}: column {name!r}: {cell!r} is not a number; {different} different "
-        f"cells of {len(sheet)} look like {like.what} ({like.way}; or columns: "
+        f"{sheet.where(row)}: column {name!r}: {brief(cell)} is not a number; {different} "
+        f"different cells of {len(sheet)} look like {like.what} ({like.way}; or columns: "
         f"{{drop: [{named(name)}]}}, or {{categorical: [{named(name)}]}})"
     )
-
-
-def same_but_for_case(names: Sequence[str]) -> str:
-    """Two words that differ in nothing but capitals: "'Yes' and 'yes'"; "" where there are none."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            return f"{other!r} and {name!r}, which differ in capitals alone,"
-    return ""
 
 
 def _remark(found: Categories, name: str, *, numeric: int, words: int) -> str:
@@ -214,8 +206,8 @@ def _remark(found: Categories, name: str, *, numeric: int, words: int) -> str:
     way = f"(columns: {{drop: [{named(name)}]}})"
     if count > FEW_WORDS and 2 * count >= rows:
         return f"{name}: {count} categories in {rows} rows, an input for each {way}"
-    if alike := same_but_for_case(found.names):
-        return f"{name}: {alike} are categories of their own"
+    if same := look_alike(found.names):
+        return f"{name}: {same} are categories of their own"
     if numeric:
         said = f"{numeric} cells of {rows} are numbers and {words} are not"
         return f"{name}: {said}, taken for {count} categories {way}"
@@ -270,14 +262,14 @@ def loose_numbers(sheet: Sheet, name: str, reader: Reader) -> Numbers:
 
 def other_unit(name: str, cell: str, unit: str, beside: str) -> str:
     """What is said of a cell whose unit is not that of its column."""
-    return f"column {name!r}: {cell!r} has another unit than {unit!r}, got {beside!r}"
+    return f"column {name!r}: {brief(cell)} has another unit than {unit!r}, got {beside!r}"
 
 
 def _no_loose_number(sheet: Sheet, name: str, row: int, notation: Notation) -> str:
     cell = sheet.texts(name)[row]
     like = looks_like([cell.strip("$€£¥% ")], name, notation, delimiter=",")
     way = like.way if like else f"missing_as: {quoted([cell])}, if it stands for no value"
-    return f"{sheet.where(row)}: column {name!r}: {cell!r} is not a number ({way})"
+    return f"{sheet.where(row)}: column {name!r}: {brief(cell)} is not a number ({way})"
 
 
 def read_dates(sheet: Sheet, name: str, form: str, notation: Notation) -> Numbers:
@@ -304,7 +296,7 @@ def read_dates(sheet: Sheet, name: str, form: str, notation: Notation) -> Number
             how = "2024-05-31" if form == ISO else form
             way = f"missing_as: {quoted([cell])}, if it stands for no value"
             raise DataError(
-                f"{sheet.where(row)}: column {name!r}: {cell!r} is not a date as {how} ({way})"
+                f"{sheet.where(row)}: column {name!r}: {brief(cell)} is not a date as {how} ({way})"
             )
         found[row] = day
     return Numbers(name, found, date=form)
@@ -318,7 +310,7 @@ def _only_form(sheet: Sheet, name: str, cells: list[str]) -> str:
     if forms:
         what = "day and month cannot be told apart"
     else:
-        what = f"{cells[0]!r} and the others are not dates of one form that is known"
+        what = f"{brief(cells[0])} and the others are not dates of one form that is known"
         ways = [f'columns: {{dates: {{{named(name)}: "%d/%m/%Y"}}}} says the form']
     return _refuse(f"{sheet.where(0)}: column {name!r}: {what} ({' or '.join(ways)})")
 

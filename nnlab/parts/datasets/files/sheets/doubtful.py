@@ -44,12 +44,24 @@ def number_remark(
         text = f"{example} was read as a number below 1000, and could be {whole}"
         return f'{name}: {text} (thousands: ".", decimal: ",")'
     there = values[~np.isnan(values)]
+    if len(there) >= _LEAST and bool((there == np.rint(there)).all()) and _are_days(there):
+        way = f'columns: {{dates: {{{named(name)}: "%Y%m%d"}}}}'
+        text = f"whole numbers such as {there[0]:.0f} are days in figures: from the last of a month"
+        return f"{name}: {text} to the next they jump ({way}, if they are)"
     if _NAMES.search(name) and len(there) >= _LEAST and bool((there == np.rint(there)).all()):
         different = len(np.unique(there))
         if 2 * different > len(there):
             text = f"{different:,} different whole numbers, taken for quantities; by its name they"
             return f"{name}: {text} are names ({ways})"
     return ""
+
+
+def _are_days(values: "NDArray[np.floating]") -> bool:
+    """Whether whole numbers are all days as 20240531, and more than one."""
+    year, rest = np.divmod(values, 10_000)
+    month, day = np.divmod(rest, 100)
+    inside = (year >= 1800) & (year < 2200) & (month >= 1) & (month <= 12) & (day >= 1)
+    return bool((inside & (day <= 31)).all()) and values[0] != values[-1]
 
 
 def is_doubtful(cells: Iterable[str]) -> bool:

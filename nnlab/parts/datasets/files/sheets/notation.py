@@ -21,6 +21,8 @@ _SPACES = " \u00a0\u2009\u202f"
 """A blank and those that do not break a line, which stand between thousands."""
 _MINUS = "\u2212"
 """What typographers set for a minus."""
+_ALSO_BETWEEN = {" ": _SPACES, "'": "'\u2019"}
+"""What is as good as the sign between thousands: typographers set another apostrophe."""
 _CURRENCY = "$€£¥₹₩₽₺₴₫฿¢"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86400.0
@@ -84,13 +86,14 @@ class Notation:
 
     def _ungrouped(self, cell: str) -> str | None:
         """A number without the signs between its thousands; None where they stand elsewhere."""
-        signs = _SPACES if self.thousands == " " else self.thousands
+        signs = _ALSO_BETWEEN.get(self.thousands, self.thousands)
         if not any(sign in cell for sign in signs):
             return cell
-        either = f"[{re.escape(signs)}]"
-        if not re.fullmatch(
-            rf"[+-]?[1-9]\d{{0,2}}(?:{either}\d{{3}})+(?:{re.escape(self.decimal)}\d*)?", cell
-        ):
+        either, rest = f"[{re.escape(signs)}]", rf"(?:{re.escape(self.decimal)}\d*)?"
+        groups = rf"[1-9]\d{{0,2}}(?:{either}\d{{3}})+"
+        if self.thousands == ",":  # India groups by hundreds above the thousands: 12,34,567
+            groups = rf"(?:{groups}|[1-9]\d?(?:,\d\d)+,\d{{3}})"
+        if not re.fullmatch(rf"[+-]?{groups}{rest}", cell):
             return None
         return re.sub(either, "", cell)
 
@@ -115,7 +118,7 @@ class Notation:
 
 _LOOSE = re.compile(
     rf"(?P<open>\()?(?P<sign>[+-])?(?P<before>[{_CURRENCY}]|[A-Z]{{3}}(?= ?\d)|[A-Z]{{0,2}}\$)?\s*"
-    rf"(?P<late>[+-])?(?P<number>\d[\d.,'{_SPACES}]*(?:[eE][+-]?\d+)?)(?P<close>\))?\s*"
+    rf"(?P<late>[+-])?(?P<number>\d[\d.,'\u2019{_SPACES}]*(?:[eE][+-]?\d+)?)(?P<close>\))?\s*"
     rf"(?P<after>%|‰|°[A-Z]?|[{_CURRENCY}]|[A-Za-zµΩ][A-Za-zµ/²³]{{0,5}})?(?<![{_SPACES}])"
 )
 
@@ -184,6 +187,14 @@ def named(word: str) -> str:
 _YAML_WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 
+_LONGEST = 60
+
+
+def brief(cell: str) -> str:
+    """A cell as a message shows it: quoted, and no longer than a line."""
+    return repr(cell) if len(cell) <= _LONGEST else f"{cell[:_LONGEST]!r}..."
+
+
 def quoted(words: Iterable[str]) -> str:
     """Texts as a YAML list."""
     return f"[{', '.join(dumps(word, ensure_ascii=False) for word in words)}]"
@@ -226,7 +237,7 @@ def looks_like(
         return _as_dates(forms, name)
     if found := _as_numbers(cells, notation, delimiter):
         return found
-    return _with_units(cells, name, notation, delimiter)
+    return _with_units(cells, name, notation, delimiter) or _otherwise(cells)
 
 
 def _common_forms(cells: Sequence[str]) -> tuple[str, ...]:
@@ -287,6 +298,36 @@ def _as_numbers(cells: Sequence[str], notation: Notation, delimiter: str) -> Lik
     if not said:
         return None
     return Likeness(f"numbers with {' and '.join(said)}", _written(decimal, thousands))
+
+
+_NUMBER = r"[+-]?\d+(?:[.,]\d+)*"
+_OTHER_WRITINGS = (
+    (rf"[$€£]?{_NUMBER} ?(?:[kKmMbBgGtT]|bn|Bn|mn|Mn)", "numbers with a letter for thousands or "
+     "millions", "write them out, 1.5K as 1500"),
+    (rf"(?:~|≈|≤|≥|<=?|>=?|ca\.?|about) ?{_NUMBER}", "numbers with a sign that says roughly how "
+     "much", "write the number alone"),
+    (rf"{_NUMBER} ?(?:±|\+/-|\+-) ?{_NUMBER}", "numbers with their error", "write each into a "
+     "column of its own"),
+    (r"0[xX][0-9a-fA-F]+", "hexadecimal numbers", "write them as decimal numbers"),
+    (r"[+-]?\d+(?:_\d{3})+(?:\.\d*)?", "numbers with a _ between thousands", "write them without"),
+    (r"[+-]?\d*\.?\d+[dD][+-]?\d+", "numbers with the D of Fortran", "write an e for the D"),
+    (rf"{_NUMBER} ?/ ?{_NUMBER}", "two numbers each", "write each into a column of its own"),
+    (rf"[\[(]\s*{_NUMBER}(?:[,;\s]+{_NUMBER})*\s*[\])]", "lists of numbers", "write each number "
+     "into a column of its own"),
+    ("""\\d{1,3} ?°.*[NSEWO'"\u2032\u2033]""", "angles in degrees and minutes", "write them as "
+     "decimal numbers"),
+)  # fmt: skip
+"""How else numbers are written, which no setting reads: form, what it is, what would."""
+
+
+def _otherwise(cells: Sequence[str]) -> Likeness | None:
+    """Numbers in a writing that no setting reads; a few of them may be names: 3/4, 5K."""
+    if len(cells) < _LEAST_DIFFERENT:
+        return None
+    for form, what, way in _OTHER_WRITINGS:
+        if 2 * sum(re.fullmatch(form, cell) is not None for cell in cells) > len(cells):
+            return Likeness(what, way)
+    return None
 
 
 def _with_units(

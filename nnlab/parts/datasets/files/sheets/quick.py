@@ -53,7 +53,7 @@ def quick_sheet(
             return None
         with path.open(encoding=layout.codec, newline="") as file:
             head = read_head(file, path, layout)
-            if head.first is not None or len(head.names) < 2:
+            if head.first is not None or len(head.names) < 2 or head.delimiter == " ":
                 return None
             as_text = as_text | {""}  # what has no name may be an index
             kinds = _kinds(path, layout, head.lines, head.names, as_text, head.delimiter)

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from json import dumps
@@ -14,6 +14,10 @@ from nnlab.core.errors import DataError
 from nnlab.core.files import refuse_irregular
 from nnlab.core.lazy import np
 from nnlab.parts.datasets.files.sheets.notation import Notation
+from nnlab.parts.datasets.files.sheets.other_formats import (
+    refuse_other_format,
+    utf16_without_mark,
+)
 from nnlab.parts.datasets.files.sheets.sheet import Sheet, numbered
 from nnlab.parts.datasets.tables import near_miss
 
@@ -100,10 +104,12 @@ def sheets_of(path: Path, layout: Layout, *, rows: int | None = None) -> Iterato
     """
     check_regular(path)
     try:
+        refuse_other_format(path, below_head=layout.skip_lines > 0)
+        if layout.is_utf8 and (found := utf16_without_mark(path)):
+            raise DataError(f"{path}: is not UTF-8 text, every other byte is 0 (encoding: {found})")
         with path.open(encoding=layout.codec, newline="") as file:
             head = read_head(file, path, layout)
-            reader = csv.reader(file, delimiter=head.delimiter, strict=True)
-            lines = _lines(path, reader, head)
+            lines = _lines(path, _reader(file, head.delimiter), head)
             some = list(islice(lines, rows))
             if not some:
                 raise DataError(f"{path}: has a header but no rows")
@@ -115,7 +121,36 @@ def sheets_of(path: Path, layout: Layout, *, rows: int | None = None) -> Iterato
     except UnicodeDecodeError as error:
         raise DataError(_not_text(path, layout, error)) from error
     except csv.Error as error:
-        raise DataError(f"{path}: is not csv: {error}") from error
+        raise DataError(f"{path}: is not csv: {_bad_csv(error)}") from error
+
+
+_SPACES = re.compile(r"[ \t]+")
+
+
+def _reader(file: Iterable[str], delimiter: str) -> Any:
+    """Python's reader of csv; where a blank stands between cells, several are as good as one."""
+    lines = map(_with_one_blank, file) if delimiter == " " else file
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _with_one_blank(line: str) -> str:
+    """A line without blanks at its ends, and with one where several stand outside of quotes."""
+    parts = line.strip().split('"')
+    parts[::2] = [_SPACES.sub(" ", part) for part in parts[::2]]
+    return '"'.join(parts) + "\n"
+
+
+def _bad_csv(error: csv.Error) -> str:
+    """What Python's reader says, for people."""
+    said = str(error)
+    if "unexpected end" in said:
+        return 'a quotation mark that opens here is never closed (write "" for one in a cell)'
+    if "field limit" in said:
+        most = f"{csv.field_size_limit():,}"
+        return f"a cell of more than {most} characters (is a quotation mark never closed?)"
+    if "expected after" in said:
+        return 'a quotation mark stands inside a cell (write "" for it, and quote the whole cell)'
+    return said
 
 
 def check_regular(path: Path) -> None:
@@ -222,8 +257,10 @@ def read_head(file: IO[str], path: Path, layout: Layout) -> Head:
         file.seek(start)
     if hint := _delimiter_hint(first, delimiter):
         raise DataError(f"{path}:{lines + 1}: has one column, {hint}")
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    reader = _reader(file, delimiter)
     cells = [cell.strip() for cell in next(reader, [])]
+    if cells:  # the mark of an encoding that does not take it away by itself
+        cells[0] = cells[0].removeprefix("\ufeff")
     lines += reader.line_num
     if not any(cells):
         if not cells and not file.readline():
@@ -241,10 +278,15 @@ def read_head(file: IO[str], path: Path, layout: Layout) -> Head:
 def _delimiter_hint(line: str, delimiter: str) -> str:
     """A question, where a line has none of the delimiters but some of another."""
     counts = {sign: line.count(sign) for sign in _DELIMITERS}
-    if line.count(delimiter) or not any(counts.values()):
+    shown, plain = line.strip()[:40], Notation()
+    if line.count(delimiter):
         return ""
-    best = max(counts, key=lambda sign: counts[sign])
-    shown = line.strip()[:40]
+    if any(counts.values()):
+        best = max(counts, key=lambda sign: counts[sign])
+    elif len(parts := line.split()) > 1 and all(plain.number(p) is not None for p in parts):
+        best = " "
+    else:
+        return ""
     return f"{shown!r}; is the delimiter {best!r}? (delimiter: {dumps(best)})"
 
 
@@ -269,22 +311,47 @@ def _check_names(names: Sequence[str], at: str, *, skipped: int) -> None:
 def _lines(path: Path, reader: Any, head: Head) -> Iterator[tuple[int, list[str]]]:
     """The lines that are not empty, with their numbers."""
     width, above = len(head.names), head.lines
+    fits = head.first is not None
     if head.first is not None:
         yield above, head.first
-    for row in reader:
+    last = 0
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise DataError(f"{path}:{above + last + 1}: {_bad_csv(error)}") from error
+        if row is None:
+            return
+        last = reader.line_num
         if len(row) == width:
-            yield above + reader.line_num, row
+            yield above + last, row
         elif len(row) == width + 1 and not row[-1].strip() and width > 1:
-            yield above + reader.line_num, row[:-1]  # a delimiter at the end of the line
+            yield above + last, row[:-1]  # a delimiter at the end of the line
         elif len(row) == width - 1 and not head.names[-1]:
-            yield above + reader.line_num, [*row, ""]  # one at the end of the header alone
+            yield above + last, [*row, ""]  # one at the end of the header alone
         elif row:
-            raise DataError(_misfit(path, above + reader.line_num, row, head))
+            raise DataError(_misfit(path, above + last, row, head, fits=fits))
+        else:
+            continue
+        fits = True
 
 
-def _misfit(path: Path, line: int, row: list[str], head: Head) -> str:
+def _misfit(path: Path, line: int, row: list[str], head: Head, *, fits: bool) -> str:
+    """What is said of a row with too many or too few cells.
+
+    Args:
+        path: of the file.
+        line: its number.
+        row: its cells.
+        head: of the file.
+        fits: whether a row above has as many cells as the header.
+    """
     width = len(head.names)
-    text = f"{path}:{line}: has {len(row)} cells, the header has {width}"
+    cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+    text = f"{path}:{line}: has {cells}, the header has {width}"
+    if fits:
+        way = f"a cell that holds {head.delimiter!r} needs quotation marks around it"
+        return f"{text} (complete or delete the line{'; ' + way if len(row) > width else ''})"
     if width == 1 or head.names[0].startswith("#"):
         return f"{text} (if the line above is no header: skip_lines: {line - 1})"
     if len(row) == width + 1 and line == head.lines + 1 and head.first is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
+from nnlab.core.wrap import eye_key, told_apart
 from nnlab.parts.datasets.files.sheets.notation import Notation, quoted
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ class Sheet:
                 )
 
     def _instead(self, name: str) -> str:
-        folded = {other.casefold(): other for other in self.columns}
-        if near := get_close_matches(name.casefold(), folded, n=1):
-            return f" (did you mean {folded[near[0]]}?)"
+        folded = {eye_key(other): other for other in self.columns}
+        if near := get_close_matches(eye_key(name), folded, n=1):
+            return f" (did you mean {told_apart(folded[near[0]], name)}?)"
         plain = Notation()
         if any(plain.number(other) is not None for other in self.columns):
             return (

@@ -13,9 +13,8 @@ from nnlab.parts.datasets.files.sheets.columns import (
     no_number,
     numbers_and_words,
     read_dates,
-    same_but_for_case,
 )
-from nnlab.parts.datasets.files.sheets.notation import looks_like
+from nnlab.parts.datasets.files.sheets.notation import brief, looks_like
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
 
 
@@ -97,14 +96,22 @@ def _one(sheet: Sheet, name: str, asked: Literal["auto"] | Task, reader: Reader)
         order = sorted(set(cells))
         index = {label: position for position, label in enumerate(order)}
         found = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        alike = same_but_for_case(order)
-        remark = f"data: {name}: {alike} are classes of their own" if alike else ""
+        same = guesses.look_alike(order)
+        remark = f"data: {name}: {same} are classes of their own" if same else ""
         return Targets("classes", tuple(order), found, remark=remark)
     guess, remark = "", ""
     if asked == "auto":
         task, guess, remark = guesses.of_numbers(values, f"data: {name} holds", most=guesses.FEW)
         if task == "regression":
             return Targets("regression", (), values[:, None], guess, remark)
+    if isinstance(cells, list):
+        if (order := guesses.written_names(cells)) is not None:
+            index = {label: position for position, label in enumerate(order)}
+            found = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
+            return Targets("classes", order, found, guess, remark)
+        if same := guesses.two_writings(cells):
+            text = f"data: {name}: {same} are one class (write them alike, if they are two)"
+            remark = f"{remark}; {text}" if remark else text
     # 1 and 1.0 are the same class.
     labels, found = np.unique(values, return_inverse=True)
     return Targets("classes", tuple(map(guesses.label_of, labels.tolist())), found, guess, remark)
@@ -120,7 +127,7 @@ def _refuse_numbers(
     """
     rows, different, row = len(sheet), len(set(texts)), int(words[0])
     cell = texts[0]
-    at = f"{sheet.where(row)}: column {name!r}: {cell!r}"
+    at = f"{sheet.where(row)}: column {name!r}: {brief(cell)}"
     like = looks_like(texts, name, reader.notation, delimiter=reader.delimiter)
     if like and different > 2:
         raise DataError(
@@ -156,7 +163,7 @@ def _numbers(sheet: Sheet, name: str, reader: Reader) -> "NDArray[np.float64]":
         )
         way = f"{like.way}: it looks like {like.what}; or " if like else ""
         raise DataError(
-            f"{sheet.where(row)}: column {name!r}: {cells[row]!r} is not a number "
+            f"{sheet.where(row)}: column {name!r}: {brief(cells[row])} is not a number "
             f"({way}task: classes, if it names one)"
         )
     return values

@@ -1,9 +1,10 @@
 """Files that know when they were changed: a SHA-256 of their own content stands in them.
 
-A JSON file has it as its last key, a text as a comment in its last line. So content and sum come
-to the disk together, and a kill never leaves one without the other. A file without a sum is one
-of an older nnlab, or one whose sum its reader took out on purpose: it is read, and `nnlab verify`
-says that nothing vouches for it.
+A JSON file has it as its last key, for without its end it is no JSON; a text as a comment in its
+first line, so that one that was cut anywhere still says what it was. So content and sum come to the
+disk together, and a kill never leaves one without the other. A file without a sum is one of an
+older nnlab, or one whose sum its reader took out on purpose: it is read, and `nnlab verify` says
+that nothing vouches for it. (Older texts have it in their last line.)
 """
 
 import json
@@ -17,11 +18,12 @@ from nnlab.core import files
 from nnlab.core.errors import CheckpointError
 
 SUM_KEY = "sha256"
-_TAIL = 400
-"""Characters in which the line of a sum stands."""
+_NEAR = 400
+"""Characters of the beginning, and of the end, in which the line of a sum stands."""
 _LIMIT = 256 << 20
 """Bytes of a file that nnlab wrote and reads as a whole."""
-_LINE = re.compile(r"# sha256 ([0-9a-f]{64}) of the lines above[^\n]*\n\Z")
+_FIRST = re.compile(r"# sha256 ([0-9a-f]{64}) of the lines below[^\n]*\n")
+_LAST = re.compile(r"# sha256 ([0-9a-f]{64}) of the lines above[^\n]*\n\Z")
 
 
 def seal_json(values: Mapping[str, Any], *, indent: int | None = None) -> str:
@@ -90,7 +92,7 @@ class SealedText(NamedTuple):
 
 
 def seal_text(text: str, hint: str = "") -> str:
-    """A text with a last line, a comment, that holds its sum.
+    """A text with a first line, a comment, that holds its sum.
 
     Args:
         text: ends with a line break.
@@ -98,7 +100,7 @@ def seal_text(text: str, hint: str = "") -> str:
     """
     assert text.endswith("\n")
     said = f" ({hint})" if hint else ""
-    return f"{text}# sha256 {sha256(text.encode()).hexdigest()} of the lines above{said}\n"
+    return f"# sha256 {sha256(text.encode()).hexdigest()} of the lines below{said}\n{text}"
 
 
 def open_text(data: bytes) -> SealedText:
@@ -108,8 +110,11 @@ def open_text(data: bytes) -> SealedText:
         UnicodeDecodeError: it is not UTF-8.
     """
     text = data.decode()
-    if (found := _LINE.search(text)) is None:
+    if found := _FIRST.match(text):
+        rest = text[found.end() :]
+    elif found := _LAST.search(text):
+        rest = text[: found.start()]
+    else:
         # A line that is damaged itself must not pass for one that never was.
-        return SealedText(text, False if "sha256" in text[-_TAIL:] else None)
-    rest = text[: found.start()]
+        return SealedText(text, False if "sha256" in text[:_NEAR] + text[-_NEAR:] else None)
     return SealedText(rest, sha256(rest.encode()).hexdigest() == found[1])
