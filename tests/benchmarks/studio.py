@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from classroom import memory, processes, processor
+from studio_serving import Page as Follower
 from studio_serving import Served, opened, served
 
 SPIRALS = """\
@@ -216,7 +217,7 @@ def _name(pid: int) -> str:
     return re.findall(r"\((.*)\)", Path(f"/proc/{pid}/stat").read_text())[0]
 
 
-def _step(other: Any) -> int:
+def _step(other: Follower) -> int:
     """The newest update that a tab without frames hears of."""
     other.send("pause")
     step = other.until("state", lambda e: not e["playing"])["step"]
