@@ -67,7 +67,7 @@ LESSONS_ABOUT = {
         "transfer",
     ),
     "How it remembers": ("latch", "adding", "clipping", "window"),
-    "How it forecasts and writes": ("naive_forecast", "horizon", "spelling"),
+    "How it forecasts and writes": ("naive_forecast", "horizon", "spelling", "teacher_forcing"),
     "What its numbers mean": ("imbalance", "confidence_on_noise", "adversarial"),
 }
 

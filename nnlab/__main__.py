@@ -1,8 +1,10 @@
 """`nnlab` and `python -m nnlab`: a command, and lines and a code for what it raises."""
 
+import atexit
 import gc
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from io import TextIOWrapper
 
@@ -54,9 +56,27 @@ def program() -> int:
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = main()
-    if "torch" not in sys.modules:
-        gc.freeze()
+    if "torch" in sys.modules:
+        _end(code)
+    gc.freeze()
     return code
+
+
+def _end(code: int) -> None:
+    """Ends the process at once, behind all that Python itself does at its end.
+
+    A thread that is inside torch when the interpreter goes away is unwound through C++ that must
+    not throw: "terminate called without an active exception", and a run that was done and saved
+    ends as one that was aborted. test_cli.py shows it.
+    """
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError):
+        return  # the interpreter says so, in its own way
+    threading._shutdown()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    os._exit(code)
 
 
 def _run(words: list[str]) -> int:

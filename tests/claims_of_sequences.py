@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from claims_of_layers import near_any
 from claims_records import Records, number_after
 
@@ -44,6 +45,17 @@ def state_not_carried(finding: Finding, records: Records) -> None:
     assert not records.config["train"].get("carry")
 
 
+def repeats_itself(finding: Finding, records: Records) -> None:
+    """Both counts are at most as many as there are runs."""
+    tokens = number_after(finding.meaning, "")
+    runs = number_after(finding.meaning, "as many runs of 6 as")
+    held = number_after(finding.meaning, "goes on there")
+    assert finding.measured == pytest.approx(runs / held, abs=0.6 / held)
+    assert 1 <= runs < held / 2
+    assert held <= tokens
+    assert records.examples.shape.tokens
+
+
 def attention_collapse(finding: Finding, records: Records) -> None:
     """Entropies of heads, at most ln of the places that they can look at."""
     found = records.values("attention_entropy")
@@ -73,6 +85,7 @@ CLAIMS: dict[str, Callable[[Finding, Records], None]] = {
     "exploding_through_time": exploding_through_time,
     "naive_forecast": naive_forecast,
     "post_norm_without_warmup": post_norm_without_warmup,
+    "repeats_itself": repeats_itself,
     "state_not_carried": state_not_carried,
     "vanishing_through_time": vanishing_through_time,
 }

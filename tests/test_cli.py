@@ -254,3 +254,44 @@ def test_runs_can_be_listed_and_removed(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["runs", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["number"] == 3
+
+
+ENDING = """
+import atexit, sys, threading, time
+import nnlab.__main__ as command
+
+def busy():
+    import torch
+    while True:
+        torch.ones(100, 100).mm(torch.ones(100, 100)).cpu().tolist()
+
+class Last:
+    def __del__(self):
+        print("destroyed")
+
+def main():
+    global last
+    last = Last()
+    sys.modules.setdefault("torch", sys)
+    atexit.register(print, "at exit", flush=True)
+    print("done")
+    if {real}:
+        del sys.modules["torch"]
+        threading.Thread(target=busy, daemon=True).start()
+        while "torch.nn" not in sys.modules:
+            time.sleep(0.05)
+        time.sleep(0.5)
+    return 5
+
+command.main = main
+sys.exit(command.program())
+"""
+
+
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_thread_inside_torch_does_not_abort_a_command_at_its_end(real: bool) -> None:
+    """Python's own end is gone through; what C++ does behind it, and aborts in, is not."""
+    code = ENDING.replace("{real}", str(real))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "")
+    assert done.stdout == "done\nat exit\n"

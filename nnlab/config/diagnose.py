@@ -56,6 +56,7 @@ FindingName = Literal[
     "overfitting",
     "poor_initialization",
     "post_norm_without_warmup",
+    "repeats_itself",
     "rows_in_order",
     "saturation",
     "scale_differs_from_weights",
@@ -110,6 +111,9 @@ class DiagnoseConfig(Config, frozen=True):
     context_gain: _Share = 0.01
     """By how much the loss still falls from the third quarter of a window to its last one, of that
     of a blind guess, where a longer memory would tell more."""
+    variety: _Share = 0.5
+    """How many different runs of tokens a network writes at temperature 1, over as many tokens of
+    the held-out text that follows the same beginnings. Holtzman et al. 2019, arXiv:1904.09751."""
     gradient_ratio: PositiveFloat = 100.0
     """Gradient over weights, of any layer: with a usual rate one step would be longer than they."""
     dead_share: _Share = 0.5

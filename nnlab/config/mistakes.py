@@ -255,6 +255,8 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         got = f"one of {len(found)}" if isinstance(found, tuple) and found else _plain(found)
         return Mistake(path, f"must be {_RANGES[kind](context)}, got {got}")
     if kind == "model_type" and (keys := fields_at(root, details["loc"])):
+        if found is None and isinstance(path[-1], str):
+            return Mistake(path, f"has nothing below it, such as {keys[0]}: ... (or leave it out)")
         return Mistake(path, f"needs {mapping_text(keys)}, got {_shown(found)}")
     if kind in _TYPES:
         return Mistake(path, f"must be {_TYPES[kind]}, got {_shown(found)}{_way_out(kind, found)}")
@@ -267,6 +269,8 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         return Mistake(path, not_one_of(found, context["names"]))
     if kind in ("form", "duration"):
         message = f"{message}, got {_shown(found)}{_form_way_out(message, found)}"
+        if found is None and "with kind" in message:
+            message = f"{message} (or leave it out)"
     return Mistake(path, message, at_key=details["loc"][-1:] == (KEY,))
 
 

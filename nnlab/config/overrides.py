@@ -24,7 +24,16 @@ STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
          "local_response_norm": "norm", "rms_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
 _BARE = (
-    *("class_token", "embedding", "first", "flatten", "global_pool", "last", "mean_time"),
+    *(
+        "class_token",
+        "embedding",
+        "first",
+        "flatten",
+        "global_pool",
+        "last",
+        "masking",
+        "mean_time",
+    ),
     *("patches", "positions"),
 )
 """Stems whose first layer has no number; a test holds it to the layers."""

@@ -116,7 +116,9 @@ def parse_yaml(text: str | bytes, *, file: str) -> YamlDocument:
         except UnicodeDecodeError as error:
             before = text[: error.start].decode("utf-8-sig")
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-            raise ConfigError(f"{file}:{line}:{column}: is not UTF-8 text") from None
+            marked = text[:2] in (b"\xff\xfe", b"\xfe\xff")
+            way = "it is UTF-16: save it as UTF-8" if marked else "save it as UTF-8"
+            raise ConfigError(f"{file}:{line}:{column}: is not UTF-8 text ({way})") from None
     if text.count("\n") + text.count(",") > MAX_LINES:
         raise ConfigError(f"{file}:1:1: holds more than {MAX_LINES:,} lines and commas")
     _refuse_deep_brackets(text, file)
@@ -173,6 +175,18 @@ def _line_without_space(error: Exception, text: str, file: str) -> str | None:
     return None
 
 
+_ODD_BLANKS = re.compile("[\u00a0\u2000-\u200b\u202f\u205f\u3000]")
+
+
+def _odd_blank(text: str, line: int, file: str) -> str | None:
+    """Where a blank stands that YAML takes for a letter, as pages and chats copy them."""
+    for number, row in enumerate(text.split("\n")[: line + 1]):
+        if found := _ODD_BLANKS.search(row):
+            what = f"a blank stands here that YAML takes for a letter (U+{ord(found[0]):04X}"
+            return f"{file}:{number + 1}:{found.start() + 1}: {what}: write a plain one)"
+    return None
+
+
 def _syntax_error(error: Exception, text: str, file: str) -> str:
     if why := _line_without_space(error, text, file):
         return why
@@ -180,6 +194,8 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
     if mark is not None:
         problem = getattr(error, "problem", None) or getattr(error, "context", None)
         where = f"{file}:{mark.line + 1}:{mark.column + 1}"
+        if why := _odd_blank(text, mark.line, file):
+            return why
         if "\\t" in str(problem):
             return f"{where}: a tab indents here (YAML wants spaces)"
         begin = getattr(error, "context_mark", None)

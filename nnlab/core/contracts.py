@@ -38,6 +38,12 @@ class TokenShape(tuple[int, ...]):
         return tuple(self), self.tokens
 
 
+class PaddedShape(tuple[int, ...]):
+    """The shape (time, features) of a sequence that may end earlier: behind its end stands NaN."""
+
+    __slots__ = ()
+
+
 Split = Literal["train", "validation", "test"]
 Task = Literal["classes", "regression", "labels"]
 TARGET_WORDS: Mapping[Task, str] = {
@@ -68,6 +74,7 @@ class DataShape:
         classes: the K names of classes or labels, empty for regression.
         sizes: examples in each split.
         columns: names of the input columns of a table, else empty.
+        steps: names of the columns of a table that are the steps of a sequence, else empty.
         start: where a point begins, if the data are a surface to descend on; else empty.
         places: where an example has an answer, (time,) for a next token at every step; () for one
             answer an example. Outputs are (N, *places, K) and targets (N, *places); losses and
@@ -82,6 +89,7 @@ class DataShape:
     classes: tuple[str, ...]
     sizes: Mapping[Split, int]
     columns: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     start: tuple[float, ...] = ()
     places: Shape = ()
     naive: float | None = None

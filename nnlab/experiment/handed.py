@@ -174,6 +174,7 @@ def arrays_of(data: object) -> "Held":
     found: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     tables: dict[str, object] = {}
     unlabelled: dict[str, NDArray[np.bool_]] = {}
+    remarks: list[str] = []
     for split, pair in cast("Mapping[str, Any]", parts).items():
         if not isinstance(pair, tuple | list) or len(cast("Sequence[Any]", pair)) != 2:
             where = "data" if parts is not data else f"data[{split!r}]"
@@ -187,9 +188,11 @@ def arrays_of(data: object) -> "Held":
             answers, unlabelled[split] = goal.values, goal.gaps
         else:
             answers = _array(targets, "y")
+        if said := frames.index_remark(inputs, targets):
+            remarks.append(said)
         found[split] = (np.empty(0) if split in tables else _array(inputs, "X"), answers)
     if not tables:
-        return held_of(found, unlabelled=unlabelled)
+        return held_of(found, unlabelled=unlabelled, remarks=tuple(dict.fromkeys(remarks)))
     if len(tables) < len(found):
         raise DataError("data: X is a frame in some splits and an array in others")
     framed = frames.frames_as_arrays(tables)
@@ -198,7 +201,7 @@ def arrays_of(data: object) -> "Held":
         framed.columns,
         gaps=framed.gaps,
         unlabelled=unlabelled,
-        remarks=framed.remarks,
+        remarks=(*dict.fromkeys(remarks), *framed.remarks),
     )
 
 
@@ -207,6 +210,9 @@ def _array(values: Any, name: str) -> "NDArray[Any]":
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    if np.ma.is_masked(values):
+        way = f"{name}.filled(...), or a DataFrame with NaN there"
+        raise DataError(f"data: {name} hides values behind a mask, which would be used ({way})")
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:

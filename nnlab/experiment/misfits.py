@@ -195,7 +195,7 @@ def _score_mistake(
         return f"{score.kind} is not defined for targets that are {TARGET_WORDS[shape.task]}"
     if shape.places and isinstance(score, StoredScoreConfig):
         return f"{score.kind} looks at all outputs at once, which {shape.answers} places multiply"
-    if shape.tokens and isinstance(score, NetworkScoreConfig):
+    if shape.tokens and isinstance(score, NetworkScoreConfig) and not score.takes_tokens:
         return f"{score.kind} changes the inputs as numbers, and tokens are names"
     activation = config.model.output.activation
     link = loss.link if isinstance(activation, str) else activation.kind

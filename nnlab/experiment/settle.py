@@ -110,7 +110,10 @@ def _check_rows(config: RunConfig, loss: LossConfig, place: Place, shape: DataSh
     if not (loss.looks_at_targets or config.model.looks_at_inputs):
         return
     table = config.data.at_hand(place)
-    if table is None or len(table.targets) * prod(shape.inputs) > _QUICKLY_LOADED:
+    if table is None and not config.data.costs_little:
+        return
+    rows = sum(shape.sizes.values()) if table is None else len(table.targets)
+    if rows * prod(shape.inputs) > _QUICKLY_LOADED:
         return
     examples = config.data.load(place)
     config.model.check(examples)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from nnlab.core.contracts import DataShape, Examples, Plan, Seen, Shape, TokenShape
+from nnlab.core.contracts import DataShape, Examples, PaddedShape, Plan, Seen, Shape, TokenShape
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Config, Forms, Kind
 from nnlab.core.lazy import nn
@@ -246,6 +246,8 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
         MistakeError: if a layer does not fit behind the one before.
     """
     if (own := model.designed(data, loss)) is not None:
+        if isinstance(data.inputs, PaddedShape):
+            raise MistakeError(("data", "lengths"), f"{_DIFFERENT} (write the network as layers)")
         return replace(own, output=resolve_output(model.output, loss))
     if (layers := model.whole(data)) is not None:
         return _whole(model, layers, data)
@@ -257,6 +259,7 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
     hidden = model.hidden_layers(data.inputs)
     _refuse_written_output(hidden, units)
     _refuse_a_look_ahead(hidden, data)
+    _refuse_padding(hidden, data)
     plans: list[Plan] = []
     for placed in hidden:
         shape = plans[-1].output if plans else data.inputs
@@ -342,6 +345,31 @@ def _refuse_a_look_ahead(hidden: tuple[Placed, ...], data: DataShape) -> None:
         if way := placed.config.looks_ahead:
             text = "sees the steps behind the one whose target it is to tell"
             raise MistakeError(placed.path, f"({placed.config.kind}): {text} ({way})")
+
+
+_DIFFERENT = "different is what only recurrent layers know to go on with, behind `masking`"
+_BY_STEP = ("activation", "dropout", "gru", "layer_norm", "linear", "lstm", "rms_norm", "rnn")
+"""Layers that make of a step something that hangs on it and those before it alone."""
+
+
+def _refuse_padding(hidden: tuple[Placed, ...], data: DataShape) -> None:
+    """Where sequences end at different steps, no layer may count those that are not there."""
+    if not isinstance(data.inputs, PaddedShape):
+        return
+    if not hidden or hidden[0].config.kind != "masking":
+        path = hidden[0].path if hidden else ("model",)
+        text = "sequences end at different steps, and NaN stands behind the last"
+        raise MistakeError(path, f"{text} (model: rnn, lstm or gru; a stack has masking first)")
+    for placed in hidden[1:]:
+        layer = placed.config
+        if layer.kind in ("last", "mean_time"):
+            return
+        norm = getattr(getattr(layer, "norm", None), "kind", "none")
+        plain = layer.kind in _BY_STEP and norm in ("none", "layer", "rms")
+        if not plain or getattr(layer, "bidirectional", False):
+            what = " bidirectional" if getattr(layer, "bidirectional", False) else ""
+            text = f"({layer.kind}):{what} would count steps that are not there"
+            raise MistakeError(placed.path, f"{text} (rnn, lstm, gru or linear; then last)")
 
 
 def _whole(model: ModelConfig, layers: tuple[Placed, ...], data: DataShape) -> Design:

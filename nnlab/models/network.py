@@ -10,7 +10,8 @@ from nnlab.core.seeds import seed_for
 from nnlab.models.family import Design
 from nnlab.parts.containers import Stack
 from nnlab.parts.layers.family import Fill
-from nnlab.parts.modules import TiedOutput
+from nnlab.parts.layers.recurrent_modules import Recurrent
+from nnlab.parts.modules import LastStep, Masking, MeanOverTime, TiedOutput
 from nnlab.training.probes.no_trace import without_side_effects
 
 
@@ -22,6 +23,11 @@ def assemble(design: Design) -> Stack:
             modules[placed.name + suffix] = module
             if isinstance(module, TiedOutput):
                 module.tie(modules[design.placed[0].name])
+    first = next(iter(modules.values()), None)
+    if isinstance(first, Masking):
+        for module in modules.values():
+            if isinstance(module, LastStep | MeanOverTime | Recurrent):
+                module.ends = first.ends
     return Stack(modules)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, final
 
 from pydantic import Field, PositiveInt
 
-from nnlab.core.contracts import DataShape, Shape, TokenShape
+from nnlab.core.contracts import DataShape, PaddedShape, Shape, TokenShape
 from nnlab.core.errors import MistakeError
 from nnlab.core.kinds import Forms
 from nnlab.models.family import ModelConfig
@@ -20,7 +20,12 @@ from nnlab.parts.layers.recurrent import (
     RecurrentConfig,
     RnnLayerConfig,
 )
-from nnlab.parts.layers.sequence import EmbeddingConfig, LastConfig, MeanTimeConfig
+from nnlab.parts.layers.sequence import (
+    EmbeddingConfig,
+    LastConfig,
+    MaskingConfig,
+    MeanTimeConfig,
+)
 from nnlab.parts.layers.weighted import Probability
 
 if TYPE_CHECKING:
@@ -77,6 +82,8 @@ class RecurrentModelConfig(ModelConfig, frozen=True):
         elif len(inputs) != 2:
             text = f"({self.kind}): needs a sequence (time, features), gets {inputs}"
             raise MistakeError(("model",), f"{text} (images: data.view: rows)")
+        if isinstance(inputs, PaddedShape):
+            layers.append(MaskingConfig())
         layers += [self.layer(units) for units in self._widths()]
         if self.last != "every":
             layers.append(MeanTimeConfig() if self.last == "mean" else LastConfig())

@@ -151,18 +151,55 @@ class TiedOutput(nn.Module):
 
 
 @final
+class Masking(nn.Module):
+    """Tells where sequences end: behind their last step stands NaN, of which it makes 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = Ends()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same."""
+        there = ~x.isnan().all(2)
+        self.ends.there = there
+        return torch.where(there.unsqueeze(2), x, 0.0)
+
+
+class Ends:
+    """Which steps (N, T) of the batch that a network sees are there; no tensor of a module."""
+
+    there: Tensor | None = None
+
+
+@final
 class LastStep(nn.Module):
     """What stands at the last step of a sequence."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = Ends()
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, D)."""
-        return x[:, -1]
+        there = self.ends.there
+        if there is None:
+            return x[:, -1]
+        places = (there.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, x.shape[2])
+        return x.gather(1, places).squeeze(1)
 
 
 @final
 class MeanOverTime(nn.Module):
     """The mean over the steps of a sequence."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = Ends()
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, D)."""
-        return x.mean(1)
+        there = self.ends.there
+        if there is None:
+            return x.mean(1)
+        share = there.to(x.dtype) / there.sum(1, keepdim=True)
+        return (x * share.unsqueeze(2)).sum(1)

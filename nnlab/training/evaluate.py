@@ -62,7 +62,8 @@ class Forward:
         Every module is put back into the mode that it was in. Whether gradients are recorded is
         the caller's word, as with any torch function.
         """
-        with kept_modes(self.network):
+        # Whoever asks in between, as a score does, is no part of what is carried on.
+        with kept_modes(self.network), following(self.network, None):
             self.network.eval()
             return self._outputs(inputs)
 
@@ -150,21 +151,23 @@ States = dict[str, list[tuple[Tensor, ...]]]
 
 
 @contextmanager
-def following(network: nn.Module, states: States) -> Generator[None]:
+def following(network: nn.Module, states: States | None) -> Generator[None]:
     """Inside, in evaluation mode, recurrent layers go on with the states of the pass before.
 
     Args:
         network: that is asked.
         states: what the first pass begins with, empty for 0; then what the last one ended with.
+            None begins every pass with 0.
     """
     layers = {n: m for n, m in network.named_modules() if isinstance(m, Carrying)}
+    before = {name: layer.following for name, layer in layers.items()}
     for name, layer in layers.items():
-        layer.following = states.setdefault(name, [])
+        layer.following = None if states is None else states.setdefault(name, [])
     try:
         yield
     finally:
-        for layer in layers.values():
-            layer.following = None
+        for name, layer in layers.items():
+            layer.following = before[name]
 
 
 def forget_states(states: States) -> None:

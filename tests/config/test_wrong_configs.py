@@ -256,7 +256,17 @@ NAMES = [
     (
         "left out",
         one("optimizer:"),
-        "3:1: optimizer: needs a name or a mapping with kind, got null",
+        "3:1: optimizer: needs a name or a mapping with kind, got null (or leave it out)",
+    ),
+    (
+        "left out below",
+        one("train:"),
+        "3:1: train: has nothing below it, such as epochs: ... (or leave it out)",
+    ),
+    (
+        "a blank of a page",
+        "data:\u00a0iris\nmodel: linear\n",
+        "1:6: a blank stands here that YAML takes for a letter (U+00A0: write a plain one)",
     ),
     (
         "a list",

@@ -212,7 +212,7 @@ class TestModel:
 
     def test_the_folder_says_that_it_needs_the_objects(self, tmp_path: Path) -> None:
         run = nnlab.train(SHORT, data=(X, Y), model=network(), run_dir=tmp_path / "run")
-        assert (run.run / "config.yaml").read_text().startswith("# From Python: data, model ")
+        assert "\n# From Python: data, model " in (run.run / "config.yaml").read_text()
         acts: list[Any] = [nnlab.evaluate, nnlab.resume, nnlab.load]
         for act in [*acts, partial(nnlab.predict, inputs=X[:, None])]:
             with pytest.raises(NnlabError, match=r"in no file \(hand"):

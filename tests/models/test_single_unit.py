@@ -10,6 +10,7 @@ import torch
 from building import make
 
 from nnlab.commands.show.page import show_page
+from nnlab.comparison.comparison import settle_source
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.models.single_unit import McCullochPittsConfig
 from nnlab.runs.finished.evaluate import evaluate
@@ -120,6 +121,21 @@ def test_refuses_what_it_cannot_be(sections: dict[str, Any], words: str) -> None
 def test_refuses_inputs_that_are_not_bits() -> None:
     with pytest.raises(DataError, match="inputs are 0 or 1 for a McCulloch-Pitts unit, got"):
         make(data="moons", model=unit(1, 1, threshold=1), rule="none")
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"data": "moons"}, "inputs are 0 or 1 for a McCulloch-Pitts unit, got"),
+        ({"data": {"kind": "iris", "limit": 90}, "model": unit(1, 1, 1, 1, threshold=1)}, "3 cl"),
+        ({"data": "breast_cancer", "model": unit(*[1] * 30, threshold=1)}, "inputs are 0 or 1"),
+    ],
+)
+def test_check_sees_inputs_that_are_not_bits(sections: dict[str, Any], words: str) -> None:
+    """Before training: those of points that are made, and of sets that lie in nnlab."""
+    base = {"model": unit(1, 1, threshold=1), "rule": "none", "train": {"epochs": 1}}
+    with pytest.raises((ConfigError, DataError), match=words):
+        settle_source({**base, **sections})
 
 
 def test_any_network_can_be_measured_as_it_begins() -> None:

@@ -9,7 +9,7 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Batch, DataShape, LossFn, Score
+from nnlab.core.contracts import Batch, DataShape, LossFn, Score, TokenShape
 from nnlab.core.errors import ConfigError
 from nnlab.parts.augments.moves import ShiftConfig
 from nnlab.parts.augments.pixel_values import NoiseConfig
@@ -18,6 +18,7 @@ from nnlab.parts.scores.robustness import (
     AdversarialAccuracyConfig,
     AugmentedAccuracyConfig,
     ConfidenceOnNoiseConfig,
+    FreeRunningConfig,
 )
 from tests.building import make
 
@@ -240,3 +241,36 @@ def test_computes_in_other_precisions_too(precision: str) -> None:
 def test_refuses_what_does_not_go_together(sections: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make(**{**SECTIONS, "scores": tuple(ASKED), **sections})
+
+
+@pytest.mark.parametrize("steps", [6, 7])
+def test_free_running_sees_what_it_told_itself(steps: int) -> None:
+    """A network that tells the sum of the last two tokens, modulo 5, against plain Python."""
+    text = RANDOM.integers(0, 5, (30, steps + 1))
+    for row in text[:20]:  # some follow the rule, and the others leave it at some step
+        for step in range(2, steps + 1):
+            row[step] = (row[step - 1] + row[step - 2]) % 5
+
+    def network(seen: Tensor) -> Tensor:
+        before = torch.cat((torch.zeros_like(seen[:, :1]), seen[:, :-1]), 1)
+        return nn.functional.one_hot((seen + before) % 5, 5).double().flatten(0, 1)
+
+    shape = DataShape(TokenShape((steps,), 5), "classes", 5, (), {"train": 30}, places=(steps,))
+    score = FreeRunningConfig().build(shape, network, cross_entropy(5))
+    batch = Batch(
+        torch.from_numpy(text[:, :-1]), torch.from_numpy(text[:, 1:]).flatten(), torch.arange(30)
+    )
+    found = score.value(score.sums(network(batch.inputs), batch).tolist(), 30 * steps)
+    half, right = steps // 2, 0
+    for row in text.tolist():
+        seen = row[:half]
+        for step in range(half, steps + 1):
+            told = (seen[-1] + (seen[-2] if len(seen) > 1 else 0)) % 5
+            seen.append(told)
+            right += told == row[step] and step > half
+    assert found == pytest.approx(right / (30 * (steps - half)), abs=1e-12)
+    assert 0.6 < found < 1.0
+
+
+def test_free_running_needs_a_text() -> None:
+    assert "needs a text" in (FreeRunningConfig().mistake(data(4)) or "")

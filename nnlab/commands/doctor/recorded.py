@@ -39,6 +39,7 @@ from nnlab.runs.observers.network_facts import (
     look_at_outputs,
     look_at_places,
     look_at_weights,
+    look_at_writing,
     record_at,
 )
 
@@ -183,6 +184,7 @@ def _look_at_network(folder: Path, facts: Facts, opened: Reopened) -> None:
         try:
             look_at_outputs(facts, opened.examples, network, source)
             look_at_places(facts, opened.examples, network, source)
+            look_at_writing(facts, opened.examples, network)
             if facts.record is None:
                 facts.record = record_at(opened.experiment, opened.examples, network, source, step)
         finally:

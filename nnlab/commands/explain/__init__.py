@@ -28,14 +28,15 @@ def explain(
 ) -> None:
     """Shows which inputs an answer of the best network comes from, by several methods.
 
-    Writes a page into RUN/eval/: integrated gradients, occlusion, Grad-CAM, saliency, SmoothGrad,
-    and for each whether it sees what was learned: it must change when weights become random.
+    Writes a page into RUN/eval/: integrated gradients, occlusion, Grad-CAM, attention rollout,
+    saliency, SmoothGrad, and for each whether it sees what was learned: it must change when
+    weights become random.
     """
     from nnlab.runs.folder.find import find_run
 
     folder = find_run(run)
-    from nnlab.commands.explain.answers import explain_run
     from nnlab.commands.explain.page import summary_of, write_page
+    from nnlab.runs.explaining.answers import explain_run
 
     options.collect_garbage_again()
     found = explain_run(folder, split=split, rows=row or (), answer=answer)

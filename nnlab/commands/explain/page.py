@@ -1,18 +1,11 @@
 """The page of `nnlab explain`, and its summary for the terminal."""
 
-from base64 import b64encode
-from collections.abc import Sequence
-from io import BytesIO
-from math import isnan
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from nnlab.commands.explain.answers import Explained
 from nnlab.core import files
-from nnlab.core.contracts import Examples
 from nnlab.core.text import render_text, text_grid
 from nnlab.display.web.html import (
     Markup,
@@ -22,25 +15,36 @@ from nnlab.display.web.html import (
     scrolling_table,
     tag,
 )
+from nnlab.runs.explaining.answers import Explained
+from nnlab.runs.explaining.maximize import Sought
 from nnlab.runs.explaining.methods import METHODS
-from nnlab.runs.explaining.sanity import Rank
+from nnlab.runs.explaining.shown import (
+    MOST_COLUMNS,
+    answer_section,
+    column_names,
+    flat_map,
+    heat_colors,
+    last_rank,
+    picture_uri,
+    rank_text,
+    verdict_of,
+)
 from nnlab.runs.finished.evaluate import eval_folder
 
-BLIND = 0.5
-"""From this rank correlation on the map of a random network is said to look like the trained one's:
-more than half of the order of its places is the same."""
-_FEW_INPUTS = 8
-"""Of fewer inputs any order is likely by chance: nothing is said."""
 _SIGNS_OF_IMAGES = (
     "Red speaks for the answer, blue against it; methods without a sign show red alone."
+)
+_SIGNS_OF_STEPS = (
+    "Of integrated gradients and occlusion red speaks for the answer, blue against it; the other "
+    "methods have no sign."
 )
 _SIGNS_OF_COLUMNS = (
     "Of integrated gradients and occlusion numbers above 0 speak for the answer, those below 0 "
     "against it; the other methods have no sign."
 )
-_COLUMNS = 12
-_SIDE = 196
-_FOR, _AGAINST = np.array([178.0, 24.0, 43.0]), np.array([33.0, 102.0, 172.0])
+_NOTHING = {False: "0 after scaling", True: "an embedding of 0"}
+"""What stands for "nothing is there", of numbers and of tokens."""
+_LOOKS_FOR = "What an output looks for"
 
 
 def write_page(found: Explained) -> Path:
@@ -53,7 +57,7 @@ def write_page(found: Explained) -> Path:
 def summary_of(found: Explained) -> str:
     """What the terminal shows: how well each method may be trusted here."""
     rows = [
-        (METHODS[name].title, _number(_last(ranks)), _verdict(found, ranks))
+        (METHODS[name].title, rank_text(last_rank(ranks)), verdict_of(found, ranks))
         for name, ranks in found.ranks.items()
     ]
     head = ("method", "alike with random weights", "")
@@ -61,63 +65,45 @@ def summary_of(found: Explained) -> str:
         f"{found.opened.name}: {len(found.numbers)} rows of {found.split} explained",
         "",
         text_grid(rows, head=head, right=(1,)),
-        f"the parts of integrated gradients add up to within {found.gap:.2%} of the difference "
-        "between the output and that of the baseline, 0 after scaling",
+        f"the parts of integrated gradients add up to within {found.integrated.miss:.2%} of the "
+        f"difference between the output and that of the baseline, "
+        f"{_NOTHING[found.question.tokens]}",
     )
 
 
 def page_of(found: Explained) -> str:
-    """The page as HTML: pictures or columns of each row, then what may be believed of them."""
-    rows = [_row(found, place) for place in range(len(found.numbers))]
+    """The page as HTML: how each row is explained, then what may be believed of it."""
+    rows = [answer_section(found, place) for place in range(len(found.numbers))]
     lead = tag(
         "p",
         f"{found.opened.name}, {found.split}: which inputs the answers come from. "
-        f"{_SIGNS_OF_IMAGES if found.question.images else _SIGNS_OF_COLUMNS} "
-        "The baseline is 0 after scaling.",
+        f"{_signs(found)} {_baseline(found)}",
         class_="sub",
     )
     return html_document(
         f"Explained: {found.opened.name}",
         page_section("Answers", rows),
-        page_section("What an output looks for", _sought(found)),
+        *([] if found.sought is None else [_sought_section(found, found.sought)]),
         page_section("Does a method see what was learned?", _sanity(found)),
         page_section("The methods", _methods(found)),
         lead=lead,
     )
 
 
-def _row(found: Explained, place: int) -> Markup:
-    """One row of the split: what it is, and every method's view of it."""
-    said = f"row {found.numbers[place]}: {found.answers[place]}"
-    if found.actual:
-        right = found.actual[place] == found.answers[place]
-        said += " (right)" if right else f" (it is {found.actual[place]})"
-    shown = _pictures(found, place) if found.question.images else _table(found, place)
-    return tag("section", tag("h3", said), shown)
+def _signs(found: Explained) -> str:
+    if found.question.images:
+        return _SIGNS_OF_IMAGES
+    return _SIGNS_OF_STEPS if found.question.tokens else _SIGNS_OF_COLUMNS
 
 
-def _pictures(found: Explained, place: int) -> Markup:
-    image = _brightness(found.question.inputs[place])
-    shown = [("the input", _uri(np.repeat(image[..., None], 3, axis=2) * 255))]
-    for name, attribution in found.attributions.items():
-        method = METHODS[name]
-        map_ = flat_map(attribution[place], signed=method.signed)
-        shown.append((method.title, _uri(heat_colors(map_, image))))
-    return tag(
-        "ul",
-        [
-            tag(
-                "li",
-                tag("img", src=uri, alt=f"{title}, row {found.numbers[place]}"),
-                tag("span", title),
-            )
-            for title, uri in shown
-        ],
-        class_="gallery",
-    )
+def _baseline(found: Explained) -> str:
+    text = f"The baseline is {_NOTHING[found.question.tokens]}."
+    if found.opened.experiment.shape.places:
+        return f"Explained is the answer behind the last step of a row. {text}"
+    return text
 
 
-def _sought(found: Explained) -> list[Markup]:
+def _sought_section(found: Explained, sought: Sought) -> Markup:
     """The input that raises each output most: a picture, or the columns it sets."""
     text = (
         "The input, no farther from the baseline than a usual row, that raises the output most "
@@ -133,93 +119,25 @@ def _sought(found: Explained) -> list[Markup]:
                     tag("img", src=_sought_uri(one), alt=f"sought by {name}"),
                     tag("span", name),
                 )
-                for name, one in zip(found.outputs, found.sought.inputs, strict=True)
+                for name, one in zip(found.outputs, sought.inputs, strict=True)
             ],
             class_="gallery",
         )
         signs = "Red is above the baseline, blue below it."
-        return [tag("p", f"{text} {signs}"), shown]
+        return page_section(_LOOKS_FOR, tag("p", f"{text} {signs}"), shown)
     examples = found.opened.examples
-    values = found.sought.inputs.double().numpy().reshape(len(found.outputs), -1)
-    names = examples.shape.columns or tuple(f"x{k + 1}" for k in range(values.shape[1]))
-    order = np.argsort(-np.abs(values).max(axis=0), kind="stable")[:_COLUMNS]
+    values = sought.inputs.double().numpy().reshape(len(found.outputs), -1)
+    names = column_names(examples.shape)
+    order = np.argsort(-np.abs(values).max(axis=0), kind="stable")[:MOST_COLUMNS]
     rows = [[names[k], *(number_text(float(one[k]), sign=True) for one in values)] for k in order]
     head = ("input, after scaling", *found.outputs)
-    return [tag("p", text), scrolling_table(head, rows, right=range(1, len(head)))]
+    table = scrolling_table(head, rows, right=range(1, len(head)))
+    return page_section(_LOOKS_FOR, tag("p", text), table)
 
 
 def _sought_uri(example: Tensor) -> str:
     map_ = flat_map(example, signed=True)
-    return _uri(heat_colors(map_, np.ones_like(map_)))
-
-
-def flat_map(attribution: Tensor, *, signed: bool) -> NDArray[np.float64]:
-    """(H, W) of (C, H, W): the channels' sum, or where there is no sign the greatest of them."""
-    values = attribution.double().numpy()
-    if values.ndim == 2:
-        return values
-    return values.sum(axis=0) if signed else np.abs(values).max(axis=0)
-
-
-def heat_colors(map_: NDArray[np.float64], image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(H, W, 3) from 0 to 255: red where the map is positive, blue where negative, over the image.
-
-    Args:
-        map_: (H, W); full colour is its 99th percentile of sizes.
-        image: (H, W) from 0 to 1, which shines through where the map is near 0.
-    """
-    scale = max(float(np.quantile(np.abs(map_), 0.99)), 1e-30)
-    strength = np.clip(np.abs(map_) / scale, 0.0, 1.0)[..., None]
-    color = np.where((map_ >= 0)[..., None], _FOR, _AGAINST)
-    paper = (200.0 + 55.0 * image)[..., None]
-    return paper * (1.0 - strength) + color * strength
-
-
-def _brightness(example: Tensor) -> NDArray[np.float64]:
-    """(H, W) from 0 to 1 of (C, H, W)."""
-    values = example.double().numpy().mean(axis=0)
-    low, high = float(values.min()), float(values.max())
-    return (values - low) / max(high - low, 1e-30)
-
-
-def _uri(pixels: NDArray[np.float64]) -> str:
-    """A PNG as a data URI, enlarged without smoothing."""
-    from PIL import Image
-
-    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    times = max(_SIDE // max(image.size), 1)
-    image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-    content = BytesIO()
-    image.save(content, format="png", optimize=True)
-    return f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
-
-
-def _table(found: Explained, place: int) -> Markup:
-    """The columns of a table's row, those first that integrated gradients give most to."""
-    examples, row = found.opened.examples, int(found.rows[place])
-    parts = {
-        METHODS[name].title: values[place].double().numpy().ravel()
-        for name, values in found.attributions.items()
-    }
-    first = next(iter(parts.values()))
-    names = examples.shape.columns or tuple(f"x{k + 1}" for k in range(len(first)))
-    values = _own(examples, row)
-    order = np.argsort(-np.abs(first), kind="stable")[:_COLUMNS]
-    rows = [
-        [
-            names[k],
-            f"{values[k]:.5g}",
-            *(number_text(float(one[k]), sign=True) for one in parts.values()),
-        ]
-        for k in order
-    ]
-    head = ("input", "value", *parts)
-    return scrolling_table(head, rows, right=range(1, len(head)))
-
-
-def _own(examples: Examples, row: int) -> NDArray[np.float64]:
-    assert isinstance(examples.inputs, np.ndarray)
-    return examples.own(examples.inputs[[row]]).astype(np.float64).ravel()
+    return picture_uri(heat_colors(map_, np.ones_like(map_)))
 
 
 def _sanity(found: Explained) -> list[Markup]:
@@ -228,8 +146,8 @@ def _sanity(found: Explained) -> list[Markup]:
     rows = [
         [
             METHODS[name].title,
-            *(_number(rank.correlation) for rank in ranks),
-            _verdict(found, ranks),
+            *(rank_text(rank.correlation) for rank in ranks),
+            verdict_of(found, ranks),
         ]
         for name, ranks in found.ranks.items()
     ]
@@ -245,8 +163,8 @@ def _sanity(found: Explained) -> list[Markup]:
         scrolling_table(head, rows, right=range(1, len(layers) + 1)),
         tag(
             "p",
-            f"The parts of integrated gradients add up to within {found.gap:.2%} of the difference "
-            "between the output and that of the baseline (completeness).",
+            f"The parts of integrated gradients add up to within {found.integrated.miss:.2%} of "
+            "the difference between the output and that of the baseline (completeness).",
         ),
     ]
 
@@ -257,23 +175,3 @@ def _methods(found: Explained) -> Markup:
         for name in found.attributions
     ]
     return scrolling_table(("method", "a number says", "source"), rows)
-
-
-def _last(ranks: Sequence[Rank]) -> float:
-    """With all layers random; NaN for a network without layers of its own."""
-    return ranks[-1].correlation if ranks else float("nan")
-
-
-def _verdict(found: Explained, ranks: Sequence[Rank]) -> str:
-    last = _last(ranks)
-    if found.question.inputs[0].numel() < _FEW_INPUTS:
-        return "too few inputs to tell"
-    if isnan(last):
-        return "not tested"
-    if last >= BLIND:
-        return "shows mostly the input: a random network gives nearly the same"
-    return "sees what was learned"
-
-
-def _number(value: float) -> str:
-    return "-" if isnan(value) else f"{value:.2f}"

@@ -11,6 +11,7 @@ from nnlab.core.errors import DataError
 from nnlab.core.files import refuse_irregular
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files.array_rules import plain_targets
+from nnlab.parts.datasets.lengths import false_ends
 
 _BROKEN = (
     *(OSError, ValueError, EOFError, LookupError, RuntimeError, SyntaxError),
@@ -62,6 +63,10 @@ def _whole(rows: "NDArray[Any]", wanted: Wanted) -> Sequence[int]:
     """Rows of finite numbers; NaN is a missing value where the run fills those."""
     if rows.dtype.kind != "f":
         return range(len(rows))
+    if wanted.ends:
+        wrong = false_ends(rows)
+        gone = np.asarray(np.isinf(rows).reshape(len(rows), -1).any(axis=1))
+        return [row for row in range(len(rows)) if row not in wrong and not gone[row]]
     flat = rows.reshape(len(rows), -1)
     fine = ~np.isinf(flat) if wanted.fills else np.isfinite(flat)
     return np.flatnonzero(fine.all(axis=1)).tolist()
@@ -125,7 +130,8 @@ def _shaped(path: Path, name: str, part: "NDArray[Any]", wanted: Wanted) -> "NDA
     """The rows in the shape of the run's inputs, as its data set stores them."""
     found, shape = part.shape[1:], wanted.inputs
     gray = len(shape) == 3 and shape[0] == 1 and found == shape[1:]
-    if found == shape or gray or (not found and shape == (1,)):
+    steps = wanted.columns and found == shape[:1] and shape[1:] == (1,)
+    if found == shape or gray or steps or (not found and shape == (1,)):
         return part.reshape(len(part), *shape)
     hint = f" ({name}[None], if it is one example)" if part.shape == shape else ""
     expected = ", ".join(("N", *map(str, shape)))

@@ -48,7 +48,7 @@ class Wanted:
         task: what the targets are.
         outputs: K classes, labels or columns of numbers.
         classes: the K names; empty for a regression.
-        columns: names of a table's inputs, else empty.
+        columns: names of a table's inputs, which may be the steps of a sequence; else empty.
         fills: whether a table may miss values.
         peak: the largest value of a pixel; None where inputs are no bytes.
         targets: names of a csv file's target columns.
@@ -61,6 +61,7 @@ class Wanted:
         target_arrays: what targets may be called there.
         pixels: how deep and transparent images are read.
         series: whether the rows of a csv file are steps of one series.
+        ends: whether a sequence may end early, with nothing behind its last step.
     """
 
     inputs: Shape
@@ -80,6 +81,7 @@ class Wanted:
     target_arrays: tuple[str, ...] = ("y", "targets")
     pixels: Pixels = field(default_factory=lambda: Pixels(pixel_range="by_mode", ground="white"))
     series: bool = False
+    ends: bool = False
 
     def named_in(self, columns: Collection[str]) -> "Wanted":
         """What is wanted of a file with these columns: iris's target may be `Species`."""
@@ -134,9 +136,10 @@ def wanted_of(config: RunConfig, known: Mapping[str, Any]) -> Wanted:
         task=known["task"],
         outputs=known["outputs"],
         classes=tuple(known["classes"]),
-        columns=tuple(known["columns"]),
+        columns=tuple(known["columns"]) or tuple(known.get("steps", ())),
         fills=known.get("fill") is not None,
         peak=known.get("peak"),
+        ends=known.get("lengths") == "different",
         **more,
     )
 

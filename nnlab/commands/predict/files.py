@@ -1,9 +1,11 @@
 """`nnlab predict`: files in, answers out, piece by piece."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from nnlab.commands.predict.arrays import read_arrays
@@ -95,6 +97,17 @@ def _refuse_places(run: Path, predictor: "Predictor") -> None:
         raise ConfigError(f"{run}: {text} (nnlab eval scores its test split)")
 
 
+def _files_of(folder: Path) -> str:
+    """What names the files of a folder, by those that lie in it or in the folders below."""
+    kinds = (*SUFFIXES, *_TABLES, ".npz", ".npy")
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        found = [name for name in names if Path(name).suffix.lower() in kinds]
+        if found:
+            return f"name its files: {quote(str(place))}/*{Path(min(found)).suffix}"
+    return "it holds no file that can be read"
+
+
 def _refuse_irregular(file: Path) -> None:
     """Refuses what is no plain file.
 
@@ -104,7 +117,7 @@ def _refuse_irregular(file: Path) -> None:
     if not file.exists():
         raise DataError(f"{file}: no such file")
     if file.is_dir():
-        raise DataError(f"{file}: is a folder (name its files: {file}/*.png)")
+        raise DataError(f"{file}: is a folder ({_files_of(file)})")
     try:
         refuse_irregular(file)
     except (OSError, ValueError) as error:

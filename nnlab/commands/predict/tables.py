@@ -14,6 +14,7 @@ from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, other_unit, plai
 from nnlab.parts.datasets.files.sheets.notation import ISO, day_number
 from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
+from nnlab.parts.datasets.lengths import false_ends
 
 
 class TableColumn(NamedTuple):
@@ -55,6 +56,10 @@ def read_rows(
         inputs = np.concatenate(
             [_inputs(sheet, column, wanted, told) for column in columns], axis=1
         )
+        inputs = inputs.reshape(len(sheet), *wanted.inputs)
+        if wanted.ends:
+            for row, why in false_ends(inputs).items():
+                told.leave(row, f"{sheet.where(row)}: {why}")
         targets = _targets(sheet, wanted, told)
         kept = [row for row in range(len(sheet)) if row not in told.left]
         if kept:
@@ -166,7 +171,7 @@ def _number(sheet: Sheet, name: str, row: int, wanted: Wanted, told: "_Told") ->
     if notation.is_missing(cell):
         if wanted.fills:
             told.fill(name)
-        else:
+        elif not wanted.ends:
             told.leave(row, f"{sheet.gap(row, name)} (this run was trained on complete rows)")
         return np.nan
     form = wanted.described.form_of(name)

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from nnlab.commands.report import classes
 from nnlab.commands.report.calibration import judge_calibration
 from nnlab.commands.report.cases import Case, case_of
-from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers, OfText
+from nnlab.commands.report.explained import explain_few
+from nnlab.commands.report.facts import (
+    ExplainedAnswers,
+    Judged,
+    OfClasses,
+    OfLabels,
+    OfNumbers,
+    OfText,
+)
 from nnlab.commands.report.in_time.forecast import forecast_facts
 from nnlab.commands.report.in_time.text import TextCase, scores_of_text, text_facts
 from nnlab.commands.report.intervals import CONFIDENCE, Floats
@@ -55,9 +63,16 @@ def report_run(case: Case | TextCase) -> RunReport:
         scores=_scores_of(case),
         answers=_answers_of(case),
         looks=_count_looks([case]),
+        explained=_explained(case),
         learning=how_it_learned(case.opened),
         config=_config_text(case.opened.run),
     )
+
+
+def _explained(case: Case | TextCase) -> ExplainedAnswers | None:
+    # Of a text the answer behind the last step of a window is explained.
+    losses = case.losses[:, -1] if isinstance(case, TextCase) else case.losses
+    return explain_few(case.opened, case.split, losses)
 
 
 def _answers_of(case: Case | TextCase) -> OfClasses | OfLabels | OfNumbers | OfText:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from nnlab.commands.plain import IF_KNOWN, IN_PLACE, PAGE_ONLY
 from nnlab.commands.report.in_time.facts import ForecastFacts, TextFacts
 from nnlab.core.contracts import Split, Task
+from nnlab.display.web.html import Markup
 
 CURVE_POINTS = 120
 """At most so many points of a curve are kept, and its two ends."""
@@ -408,3 +409,25 @@ class OfText:
     """
 
     text: TextFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedAnswers:
+    """Where the answers to a few rows come from.
+
+    Attributes:
+        rows: of the split, from 0.
+        answers: what is explained of each.
+        alike_with_random_weights: by method, the rank correlation with the attributions of a
+            network of random weights; None where that cannot be told.
+        completeness_gap: how far the parts of integrated gradients are from their sum, as a share.
+        sight: for each method a sentence: whether it sees what was learned.
+        shown: the rows, as HTML.
+    """
+
+    rows: Sequence[int]
+    answers: Sequence[str]
+    alike_with_random_weights: Mapping[str, float | None]
+    completeness_gap: float
+    sight: Sequence[str] = field(metadata=PAGE_ONLY)
+    shown: Sequence[Markup] = field(metadata=PAGE_ONLY)

@@ -15,6 +15,7 @@ from nnlab.commands.report.facts import Sureness
 from nnlab.commands.report.intervals import Floats
 from nnlab.core.contracts import Examples
 from nnlab.core.seeds import seed_for
+from nnlab.parts.datasets.lengths import without_padding
 from nnlab.runs.finished.outputs import outputs_of
 
 _EXAMPLES = 2000
@@ -76,6 +77,7 @@ def noises(examples: Examples, split: Any) -> dict[str, NDArray[Any]]:
 
 def _scaled(examples: Examples, split: Any) -> NDArray[Any]:
     """At most `_EXAMPLES` rows of a split at equal distances, as the network gets them."""
+    examples = without_padding(examples)
     rows = examples.rows[split]
     count = min(len(rows), _EXAMPLES, max(1, _ELEMENTS // prod(examples.shape.inputs)))
     rows = rows[np.arange(count) * len(rows) // count]

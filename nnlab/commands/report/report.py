@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnlab.commands.plain import IF_KNOWN, IN_PLACE, PAGE_ONLY
-from nnlab.commands.report.facts import Judged, OfClasses, OfLabels, OfNumbers, OfText
+from nnlab.commands.report.facts import (
+    ExplainedAnswers,
+    Judged,
+    OfClasses,
+    OfLabels,
+    OfNumbers,
+    OfText,
+)
 from nnlab.commands.report.intervals import Floats, Interval
 from nnlab.commands.report.learned.facts import Learned, LearningCurves
 from nnlab.core.contracts import Split
@@ -102,6 +109,7 @@ class RunReport:
         scores: with their intervals.
         answers: the sections of its task.
         looks: how often the test split was scored; None of another split.
+        explained: where a few answers come from; None where nothing can be told.
         learning: how the run came to these scores.
         config: of the run, as YAML.
     """
@@ -111,6 +119,7 @@ class RunReport:
     scores: Sequence[Scored]
     answers: OfClasses | OfLabels | OfNumbers | OfText = field(metadata=IN_PLACE)
     looks: LookCounts | None = field(metadata=IF_KNOWN)
+    explained: ExplainedAnswers | None = field(metadata=IF_KNOWN)
     learning: Learned
     config: str = field(metadata=PAGE_ONLY)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nnlab.commands.report.facts import NamedValue, ShownInputs
 from nnlab.core.contracts import Examples
+from nnlab.parts.datasets.lengths import without_padding
 
 _SIDE = 96
 """At most so many pixels a side; smaller images stay as they are, the page enlarges them."""
@@ -60,7 +61,7 @@ def _peak(examples: Examples, rows: Sequence[int]) -> float:
 
 def _stored(examples: Examples, row: int) -> NDArray[Any]:
     """One example as it is stored."""
-    inputs = examples.inputs
+    inputs = without_padding(examples).inputs
     return inputs[row] if isinstance(inputs, np.ndarray) else inputs.read(row)
 
 
@@ -69,6 +70,7 @@ def _named_values(examples: Examples, row: int) -> tuple[NamedValue, ...]:
 
     All columns of a narrow table in their order, of a wide one the most unusual first.
     """
+    examples = without_padding(examples)
     inputs = examples.inputs
     assert isinstance(inputs, np.ndarray)
     train = inputs[examples.rows["train"]].reshape(len(examples.rows["train"]), -1)

@@ -103,7 +103,8 @@ def _moments(examples: Examples, rows: "NDArray[np.int64]", *, scaled: bool) -> 
         block = _read(examples.inputs, rows[start : start + step]).astype(np.float64)
         if scaled:
             block = (block - examples.shift) * examples.factor
-        block = block if flat else block.reshape(-1, 1)
+        # Behind the end of a sequence nothing is there.
+        block = block if flat else block[~np.isnan(block)].reshape(-1, 1)
         count += len(block)
         total, squares = total + block.sum(axis=0), squares + (block**2).sum(axis=0)
         low = np.minimum(low, block.min(axis=0))

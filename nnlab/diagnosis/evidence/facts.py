@@ -214,6 +214,22 @@ class Unseen:
     held_sure: "NDArray[np.float32] | None"
 
 
+class Written(NamedTuple):
+    """Text that a network wrote at temperature 1, beside the text that goes on there.
+
+    Attributes:
+        runs: how many different runs of tokens it holds, as many as their entropy stands for.
+        held: the same of the text.
+        length: tokens of a run.
+        tokens: of each of both.
+    """
+
+    runs: float
+    held: float
+    length: int
+    tokens: int
+
+
 @final
 class Facts:
     """What is known of a run before its first step.
@@ -244,6 +260,8 @@ class Facts:
         self.place_losses: NDArray[np.float32] | None = None
         """(N, T) of N validation windows at each of T places; None as long as nobody has looked, or
         where an example has one answer."""
+        self.written: Written | None = None
+        """How varied what the network writes is; None as long as nobody has looked."""
         self.config = experiment.config
         self.data = data
         self.record = record

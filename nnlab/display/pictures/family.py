@@ -30,6 +30,15 @@ class Moment(NamedTuple):
     epoch: float
 
 
+class Parts(NamedTuple):
+    """Where the answers to N examples come from."""
+
+    columns: "Tensor"
+    """(N,) which output is the answer."""
+    values: "Tensor"
+    """What of it comes from each input: (N, F) of a table, (N, H, W) of images, (N, T) of steps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What pictures look at; the same for the whole run.
@@ -44,6 +53,8 @@ class Scene:
         norms: keys of the weights' gradient norms in readings, from input to output.
         last_loss: () the mean loss of the last answers of a few examples, of networks with
             recurrent layers.
+        parts: of scaled inputs (N, *shape), which output each answer is, and how much of it comes
+            from which part of the input; None where outputs have no gradient.
     """
 
     experiment: "Experiment"
@@ -54,6 +65,7 @@ class Scene:
     probe: "Tensor"
     norms: tuple[str, ...]
     last_loss: "Callable[[], Tensor] | None" = None
+    parts: "Callable[[Tensor], Parts] | None" = None
 
     @property
     def network(self) -> "nn.Module":

@@ -12,6 +12,7 @@ from nnlab.display.pictures.family import Drawing, Picture
 from nnlab.display.pictures.filters import FirstWeights
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
+from nnlab.display.pictures.inputs.answers import AnswerParts
 from nnlab.display.pictures.judged import JUDGEMENTS
 from nnlab.display.pictures.learning_curve import LearningCurve
 from nnlab.display.pictures.sequences.attention import KINDS as ATTENTION
@@ -31,6 +32,7 @@ KINDS: tuple[type[Picture], ...] = (
     HiddenSpace,
     FirstWeights,
     Diagram,
+    AnswerParts,
     *ATTENTION,
 )
 """In the order in which they are looked at."""

@@ -8,6 +8,8 @@ from nnlab.core.contracts import DataShape, Examples, RowReader, Split
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 
+_SEVERAL = 3
+"""From so many rows on, the same target in all of them is a mistake; worked examples have one."""
 _TOO_SMALL = 1e-37
 """Below it float32 loses digits, and one over it is infinite."""
 _CHUNK = 1 << 22
@@ -156,6 +158,15 @@ def check_rows(
                 f"{shape.classes[present[0]]!r}: there is nothing to learn"
             )
         _check_known({split: rows[split] for split in given}, targets, present, shape)
+    elif shape.task == "regression":
+        _check_varied(targets[rows["train"]])
+
+
+def _check_varied(targets: "NDArray[Any]") -> None:
+    """Refuses numbers to learn that are all the same."""
+    if len(targets) >= _SEVERAL and targets.size and bool((targets == targets[:1]).all()):
+        text = f"all {len(targets)} training rows have the same target"
+        raise DataError(f"data: {text}, {targets.flat[0]:g}: there is nothing to learn")
 
 
 def _check_known(

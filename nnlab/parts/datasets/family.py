@@ -8,18 +8,20 @@ from abc import abstractmethod
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from nnlab.core.contracts import DataShape, Examples, Split
+from nnlab.core.contracts import DataShape, Examples, PaddedShape, RowReader, Split
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Kind
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.augments import Augment
 from nnlab.parts.datasets import checks, scaling
+from nnlab.parts.datasets import lengths as ends
 from nnlab.parts.datasets.exclusion import excluded_rows, rows_without
 from nnlab.parts.datasets.label_noise import Noise, add_label_noise, noise_of
+from nnlab.parts.datasets.lengths import Lengths
 from nnlab.parts.datasets.split_sizes import (
     FromColumn,
     FromFile,
@@ -59,6 +61,8 @@ class DataConfig(Kind, frozen=True):
     """What files of these data call the one target besides `target`, in small letters."""
     splits_from: ClassVar[tuple[Literal["file", "column"], ...]] = ()
     """From where else this kind can take a split: `{file: ...}`, `{column: ...}`."""
+    costs_little: ClassVar[bool] = False
+    """Whether rows are made, or lie in nnlab itself: check may look at them where that matters."""
 
     validation: SplitSize = 0.1
     test: TestSize = "auto"
@@ -76,6 +80,9 @@ class DataConfig(Kind, frozen=True):
     """How examples are shown: as they are, or as a sequence, for recurrent networks: images row by
     row or pixel by pixel (Le et al. 2015, arXiv:1504.00941, section 4.2); time: the columns of a
     table are steps of one number, the first column first."""
+    lengths: Lengths = "equal"
+    """different: sequences (time, features) that end at different steps; behind the last one stands
+    NaN, or an empty cell where `view` is time. What is not there counts nowhere."""
     limit: Limit = None
     exclude: str | None = None
     """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
@@ -201,9 +208,10 @@ class DataConfig(Kind, frozen=True):
                 raise ConfigError(f"data.scale: {text} (unit, or channel)")
             if (table := self.at_hand(place)) is not None:
                 if self.view == "time":
-                    table = viewed_table(table, self.view)
+                    table = viewed_table(table, self.view, gaps=self._padded)
                 if table.inputs.shape[1:] == shape.inputs:
-                    checks.check_table(table.inputs, table.targets, shape, gaps=table.gaps)
+                    gaps = table.gaps or self._padded
+                    checks.check_table(table.inputs, table.targets, shape, gaps=gaps)
                 else:  # inputs were left out, or are shown in another form
                     checks.check_targets(table.targets)
                 rows, _ = self._checked_rows(table, shape, place)
@@ -221,13 +229,18 @@ class DataConfig(Kind, frozen=True):
             DataError: the source is missing, damaged or not fit to train on.
         """
         self._refuse(place)
-        return self._examples(viewed_table(self.read(place), self.view), place)
+        table = viewed_table(self.read(place), self.view, gaps=self._padded)
+        return self._examples(table, place)
+
+    @property
+    def _padded(self) -> bool:
+        return self.lengths == "different"
 
     def _examples(self, table: Table, place: Place) -> Examples:
         inputs, targets = table.inputs, table.targets
         with _hinting(table.source.guess):
             shape = self._shape(table.source, place)
-            checks.check_table(inputs, targets, shape, gaps=table.gaps)
+            checks.check_table(inputs, targets, shape, gaps=table.gaps or self._padded)
             rows, drawn = self._checked_rows(table, shape, place)
         digest = table.digest or checks.digest_of(inputs, targets, table.base)
         fill = None
@@ -235,16 +248,7 @@ class DataConfig(Kind, frozen=True):
             fill = scaling.missing_fill(inputs, rows["train"], shape.columns)
             inputs = np.where(np.isnan(inputs), fill, inputs)
         base = None if table.base is None else table.base.reshape(1, *shape.inputs)
-        fitted = scaling.fit_scale(
-            self._scale(place),
-            inputs,
-            rows["train"],
-            peak=table.source.peak,
-            by_column=self.form(place) == "table" and self.view != "time",
-            # One scale for all steps; where float32 needed a base of each, each has its own.
-            over_time=self.form(place) == "series" or (self.view == "time" and base is None),
-            base=base,
-        )
+        fitted = self._fitted(inputs, rows["train"], base, table.source.peak, place)
         target_scale = None
         if self.scale_target == "standard" and shape.task == "regression":
             target_scale = scaling.target_scale(targets, rows["train"])
@@ -269,6 +273,34 @@ class DataConfig(Kind, frozen=True):
             base=base,
             merged=left_merged(table.merged, scaled=target_scale is not None),
             windows=table.windows,
+        )
+
+    def _fitted(
+        self,
+        inputs: "NDArray[Any] | RowReader",
+        rows: "NDArray[np.int64]",
+        base: "NDArray[np.float64] | None",
+        peak: int,
+        place: Place,
+    ) -> scaling.FittedScale:
+        """The scale, by the training rows."""
+        over_time = self.form(place) == "series" or (self.view == "time" and base is None)
+        if self._padded:
+            assert isinstance(inputs, np.ndarray)
+            if base is not None:
+                text = "float32 cannot tell these numbers apart without a base for each step"
+                raise DataError(f"data.lengths: {text} (take the same number off all of them)")
+            ends.check_ends(inputs)
+            inputs, rows, over_time = ends.only_steps(inputs, rows), np.zeros(1, np.int64), True
+        return scaling.fit_scale(
+            self._scale(place),
+            inputs,
+            rows,
+            peak=peak,
+            by_column=self.form(place) == "table" and self.view != "time",
+            # One scale for all steps; where float32 needed a base of each, each has its own.
+            over_time=over_time,
+            base=base,
         )
 
     def _checked_rows(
@@ -322,18 +354,22 @@ class DataConfig(Kind, frozen=True):
                 wrong.append("data.label_noise: needs a class for each example")
             elif "same" in asked.values():
                 wrong.append(f"data.label_noise: all splits of {self.kind} are the same rows")
+        if self._padded and len(source.inputs) != 2:
+            text = f"different is for sequences (time, features), examples are {source.inputs}"
+            wrong.append(f"data.lengths: {text} (remove it)")
         if wrong:
             raise ConfigError(wrong)
         drawn = (sizes[split] for split in sizes if split not in ("train", *source.given))
         every = source.pool - sum(drawn)
         sizes |= {split: every for split, size in asked.items() if size == "same"}
         return DataShape(
-            inputs=source.inputs,
+            inputs=PaddedShape(source.inputs) if self._padded else source.inputs,
             task=source.task,
             outputs=source.outputs,
             classes=source.classes,
             sizes=sizes,
             columns=source.columns,
+            steps=source.steps,
             start=source.start,
             places=source.places,
             naive=source.naive,
@@ -381,6 +417,7 @@ class DataConfig(Kind, frozen=True):
             if scale not in ("none", "unit"):
                 text = f"data.scale: {scale} is for images as they are"
                 wrong.append(f"{text} (view: {self.view} can take none, unit)")
+        wrong += self._length_mistakes(place, scale)
         if scale not in _SCALES[form]:
             what = "the columns of a table" if scale == "feature" else "images"
             wrong.append(
@@ -394,6 +431,17 @@ class DataConfig(Kind, frozen=True):
         ]
         if wrong:
             raise ConfigError(wrong)
+
+    def _length_mistakes(self, place: Place, scale: str) -> list[str]:
+        if not self._padded:
+            return []
+        if self.view != "time" and self.form(place) != "points":
+            text = f"different is for sequences of numbers, {self.kind} has none here"
+            return [f"data.lengths: {text} (view: time makes the columns of a table its steps)"]
+        if scale not in ends.SCALES:
+            text = f"{scale} looks at a step by itself, which some sequences do not have"
+            return [f"data.scale: {text} ({', '.join(ends.SCALES)})"]
+        return []
 
     def _same_files(self, place: Place) -> list[str]:
         """A file that is two splits: scores on it would say nothing."""

@@ -99,6 +99,7 @@ class TableSource:
         outputs: K classes, target columns or labels.
         classes: the K names of classes or labels, empty for regression.
         columns: names of the input columns of a table, else empty.
+        steps: as in `DataShape`.
         pool: rows that splits are drawn from.
         given: how many rows the source itself assigns to a split; they are not in the pool.
         start: where a point begins, if the source is a surface; else empty.
@@ -116,6 +117,7 @@ class TableSource:
     classes: tuple[str, ...]
     pool: int
     columns: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     given: Mapping[Split, int] = field(default_factory=dict[Split, int])
     start: tuple[float, ...] = ()
     peak: int = 255

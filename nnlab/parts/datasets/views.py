@@ -27,11 +27,17 @@ def viewed_source(source: TableSource, view: View) -> TableSource:
     """What a source holds, as it is seen: the steps of a sequence have no names of columns."""
     if view == "image":
         return source
-    return replace(source, inputs=viewed_shape(source.inputs, view), columns=())
+    steps = source.columns if view == "time" else ()
+    return replace(source, inputs=viewed_shape(source.inputs, view), columns=(), steps=steps)
 
 
-def viewed_table(table: Table, view: View) -> Table:
+def viewed_table(table: Table, view: View, *, gaps: bool = False) -> Table:
     """A table as it is seen: images (N, C, H, W) from the first row to the last; columns (N, F).
+
+    Args:
+        table: as it was read.
+        view: how it is seen.
+        gaps: a step may be missing, as behind the end of a sequence.
 
     Raises:
         DataError: the images are read one by one; a column misses values.
@@ -41,9 +47,12 @@ def viewed_table(table: Table, view: View) -> Table:
     images = table.inputs
     if view == "time":
         assert isinstance(images, np.ndarray)
-        if table.gaps and np.isnan(images).any():
+        if not gaps and table.gaps and np.isnan(images).any():
             text = "a step has no value, and the mean of its column is not what was there"
-            raise DataError(f"data.view: time: {text} (fill it in the file; data.missing: refuse)")
+            raise DataError(
+                f"data.view: time: {text} (fill it in the file; data.lengths: different, "
+                "where it is behind the end of a sequence)"
+            )
         source = viewed_source(table.source, view)
         return replace(table, source=source, inputs=images[..., None], gaps=False)
     if not isinstance(images, np.ndarray):

@@ -14,7 +14,16 @@ from nnlab.parts.initializers.family import InitializerConfig
 from nnlab.parts.norms import NormConfig
 
 _BARE = (
-    *("class_token", "embedding", "first", "flatten", "global_pool", "last", "mean_time"),
+    *(
+        "class_token",
+        "embedding",
+        "first",
+        "flatten",
+        "global_pool",
+        "last",
+        "masking",
+        "mean_time",
+    ),
     *("patches", "positions"),
 )
 """Layers whose name has no number where they come once."""

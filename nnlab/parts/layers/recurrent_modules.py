@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nnlab.parts.gru import gru_pass
+from nnlab.parts.modules import Ends
 
 State = tuple[Tensor, ...]
 """(N, H) each: h, and for an LSTM its cell."""
@@ -75,6 +76,7 @@ class Recurrent(nn.Module):
         """Where a probe asks for it, of each call from the beginning on: the states, and what comes
         into the gates."""
         self.following: list[State] | None = None
+        self.ends = Ends()
         self._ends = ("", "_reverse") if bidirectional else ("",)
         rows = gates * units
         for end in self._ends:
@@ -93,6 +95,10 @@ class Recurrent(nn.Module):
         for place in range(2 if self.kind == "lstm" else 1):
             state = like.new_zeros(batch, self.units)
             self.register_buffer(f"carried{place}", state, persistent=False)
+
+    def steps_there(self) -> Tensor | None:
+        """(N, T) which steps of the last batch were there; None where all of them were."""
+        return self.ends.there
 
     def carried(self) -> Sequence[Tensor]:
         """The state (batch, H) each; none where it is not carried."""

@@ -58,6 +58,26 @@ def _needs_sequence(kind: str, inputs: Shape, path: Path) -> None:
 
 
 @final
+class MaskingConfig(LayerConfig, frozen=True):
+    """Knows where each sequence ends: (time, features), with NaN behind the last step.
+
+    First in a network. NaN becomes 0 for the layers that follow; `last` takes the last step that is
+    there, `mean_time` the mean over those. As Masking in Keras.
+    """
+
+    kind: Literal["masking"] = "masking"
+
+    def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
+        _needs_sequence(self.kind, inputs, path)
+        return Plan(name, self.kind, path, inputs, inputs)
+
+    def build(self, inputs: Shape) -> Mapping[str, "nn.Module"]:
+        from nnlab.parts.modules import Masking
+
+        return {"": Masking()}
+
+
+@final
 class LastConfig(LayerConfig, frozen=True):
     """What stands at the last step: (time, units) to (units,)."""
 
@@ -128,4 +148,4 @@ class TiedConfig(LayerConfig, frozen=True):
         return {"bias": Fill(self.bias_init, inputs[-1], self.units, 1.0)}
 
 
-KINDS = (EmbeddingConfig, LastConfig, MeanTimeConfig)
+KINDS = (EmbeddingConfig, LastConfig, MaskingConfig, MeanTimeConfig)

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -134,12 +135,18 @@ class GroupedConfig(OptimizerConfig, frozen=True):
     Attributes:
         groups: a layer (hidden1, its norm included), a parameter (output.bias) or a pattern (conv*)
             -> what differs; where several fit, the last that says something counts.
+        layerwise: what share of the rate of the layer behind it each layer has.
         fused_on: the device types on which torch has all of an update in one kernel.
         capturable_on: those on which the plain kernels read the state back unless told not to.
         on_host: what of a parameter's state torch keeps on the CPU where kernels are neither.
     """
 
     groups: dict[str, ParameterGroupConfig] = Field(default_factory=dict[str, ParameterGroupConfig])
+    layerwise: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Each layer has this share of the rate of the one behind it, the last one all of `lr`: what
+    was learned elsewhere moves less the earlier it stands. A residual block is one layer, a norm
+    belongs to the layer before it; `groups` come first. Howard & Ruder 2018, arXiv:1801.06146,
+    section 3.1 (they take 1 / 2.6)."""
     fused_on: ClassVar[tuple[str, ...]] = ()
     capturable_on: ClassVar[tuple[str, ...]] = ()
     on_host: ClassVar[tuple[str, ...]] = ("step",)
@@ -168,8 +175,11 @@ class GroupedConfig(OptimizerConfig, frozen=True):
 
     def _grouped(self, parameters: Named, lr: "float | torch.Tensor") -> list[dict[str, Any]]:
         groups: dict[tuple[float | None, float | None], list[tuple[str, Parameter]]] = {}
+        shares = self.layer_shares({name: tuple(p.shape) for name, p in parameters})
         for name, parameter in parameters:
             own = self._said(name, "lr")
+            if own is None and shares[name] != 1.0:
+                own = self.lr * shares[name]
             if own == 0.0:
                 parameter.requires_grad_(False)
                 continue
@@ -184,6 +194,25 @@ class GroupedConfig(OptimizerConfig, frozen=True):
                 group["lr"] = torch.full_like(lr, own) if isinstance(lr, torch.Tensor) else own
             made.append(group if decay is None else {**group, "weight_decay": decay})
         return made
+
+    def layer_shares(self, parameters: Mapping[str, Shape]) -> dict[str, float]:
+        """Of `lr`, what each parameter has by its layer's place.
+
+        Args:
+            parameters: from the network's input to its output. A layer is what stands before the
+                first dot of a name; one without a matrix of weights, such as a norm, belongs to
+                the one before it.
+        """
+        heads = {name: name.partition(".")[0] for name in parameters}
+        weighted = {heads[name] for name, shape in parameters.items() if len(shape) >= 2}
+        order = list(dict.fromkeys(heads.values()))
+        numbers = dict(zip(order, accumulate(head in weighted for head in order), strict=True))
+        # A norm before all layers belongs to the first one.
+        last = max(numbers.values(), default=0)
+        return {
+            name: self.layerwise ** (last - max(numbers[head], 1)) if last else 1.0
+            for name, head in heads.items()
+        }
 
     def _said(self, name: str, field: Literal["lr", "weight_decay"]) -> float | None:
         """What the last fitting group says of a parameter."""

@@ -61,6 +61,9 @@ class StoredScoreConfig(ScoreConfig, frozen=True):
 class NetworkScoreConfig(ScoreConfig, frozen=True):
     """Scores that show the network other inputs than the data's: in evaluation only."""
 
+    takes_tokens: ClassVar[bool] = False
+    """Whether what it shows are tokens; else numbers."""
+
     @abstractmethod
     def build(self, shape: DataShape, network: "Callable[[Tensor], Tensor]", loss: LossFn) -> Score:
         """The sums and the score that they make; they use of a batch what they need.

@@ -122,6 +122,43 @@ class AugmentedAccuracyConfig(NetworkScoreConfig, frozen=True):
         return Sums(1, terms, first_mean)
 
 
+@final
+class FreeRunningConfig(NetworkScoreConfig, frozen=True):
+    """Accuracy over the second half of a window, of which the network sees what it told itself.
+
+    The first half is the text's. While it learns a network sees the text at every step, whatever it
+    tells (teacher forcing, Williams & Zipser 1989); where it writes, an error is what it sees next.
+    The likeliest token goes on. A pass for each step of the second half; in evaluation only.
+    """
+
+    kind: Literal["free_running"] = "free_running"
+    takes_tokens: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Task, ...]] = ("classes",)
+
+    def mistake(self, shape: DataShape) -> str | None:
+        if shape.tokens and shape.places == tuple(shape.inputs) and shape.places[0] > 1:
+            return None
+        return f"{self.kind} needs a text of which each next token is told (accuracy)"
+
+    def build(self, shape: DataShape, network: "Callable[[Tensor], Tensor]", loss: LossFn) -> Score:
+        steps = shape.places[0]
+        half = steps // 2
+
+        def terms(outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG001 - the protocol's
+            seen = batch.inputs.clone()
+            for step in range(half, steps):
+                told = predicted_class(network(seen[:, :step])).view(len(seen), -1)
+                seen[:, step] = told[:, -1]
+            right = predicted_class(network(seen)) == classes_of(batch.targets)
+            right = right.view(len(seen), steps).double()
+            # The first half is left out of a mean over all places.
+            right[:, :half] = 0.0
+            return (right * (steps / (steps - half))).view(-1, 1)
+
+        return Sums(1, terms, first_mean)
+
+
 def _slope(network: "Callable[[Tensor], Tensor]", loss: LossFn, batch: Batch) -> "Tensor":
     """The derivative of each example's loss by its input, (N, *shape).
 
@@ -137,4 +174,9 @@ def _slope(network: "Callable[[Tensor], Tensor]", loss: LossFn, batch: Batch) ->
     return slope
 
 
-KINDS = (ConfidenceOnNoiseConfig, AdversarialAccuracyConfig, AugmentedAccuracyConfig)
+KINDS = (
+    ConfidenceOnNoiseConfig,
+    AdversarialAccuracyConfig,
+    AugmentedAccuracyConfig,
+    FreeRunningConfig,
+)

@@ -41,7 +41,8 @@ def load_beginning(network: nn.Module, experiment: Experiment) -> frozenset[str]
     named: dict[str, Tensor] = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     with torch.no_grad():
         for name, tensor in chosen.items():
-            named[name].copy_(tensor)
+            # Another library may have the same numbers in another shape.
+            named[name].copy_(tensor.view(named[name].shape))
     return frozenset(chosen)
 
 

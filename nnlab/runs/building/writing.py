@@ -103,6 +103,29 @@ def written_tokens(
         yield token
 
 
+@torch.no_grad()
+def written_rows(
+    experiment: Experiment, network: nn.Module, begin: Tensor, length: int, *, seed: int
+) -> Tensor:
+    """(N, length) tokens that follow each of N windows, drawn at temperature 1, all in step.
+
+    Args:
+        experiment: settled; its network tells the next token at every step.
+        network: on its device.
+        begin: (N, T) tokens; at each step the last T are seen.
+        length: how many follow.
+        seed: of the draws.
+    """
+    device = next(network.parameters()).device
+    forward, rows = forward_of(experiment, network), len(begin)
+    generator, seen = torch.Generator().manual_seed(seed), begin.long().cpu()
+    for _ in range(length):
+        logits = forward(seen[:, -begin.shape[1] :].to(device)).unflatten(0, (rows, -1))[:, -1]
+        shares = logits.double().softmax(1).cpu()
+        seen = torch.cat((seen, torch.multinomial(shares, 1, generator=generator)), 1)
+    return seen[:, begin.shape[1] :]
+
+
 @final
 class Following:
     """Tells the logits of the token behind a sequence.

@@ -72,6 +72,11 @@ class Integrated(NamedTuple):
     difference: Tensor
     """(N,): the output at the input less that at the baseline."""
 
+    @property
+    def miss(self) -> float:
+        """How far the parts are from their sum, as a share of it, at most."""
+        return float((self.gap.abs() / self.difference.abs().clamp(min=1e-6)).max())
+
 
 def integrated_gradients(
     network: nn.Module, inputs: Tensor, columns: Tensor, *, baseline: Tensor, steps: int = 64

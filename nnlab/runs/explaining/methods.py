@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nnlab.runs.explaining import gradients
+from nnlab.runs.explaining.explainable import Explainable
 from nnlab.runs.explaining.occlusion import occlusion
+from nnlab.runs.explaining.rollout import rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +18,40 @@ class Question:
     """What is to be explained.
 
     Attributes:
-        inputs: (N, *shape) as the network sees them.
+        inputs: (N, *shape) as the network sees them, tokens as (N, T) int64.
         columns: (N,) int64, the output of each example.
-        baseline: broadcastable to inputs, what stands for "nothing is there".
+        baseline: broadcastable to inputs, of tokens to their embeddings: what stands for "nothing
+            is there".
         layer: name of the last convolution whose output has places; None where there is none.
+        attention: whether what attention carries can be followed from the inputs on.
     """
 
     inputs: Tensor
     columns: Tensor
     baseline: Tensor
     layer: str | None
+    attention: bool = False
 
     @property
     def images(self) -> bool:
         """Whether inputs are (N, C, H, W)."""
         return self.inputs.ndim == 4
+
+    @property
+    def tokens(self) -> bool:
+        """Whether inputs are (N, T) tokens."""
+        return not self.inputs.is_floating_point()
+
+    @property
+    def sequences(self) -> bool:
+        """Whether inputs are tokens or (N, T, D) numbers: a method says one number a step."""
+        return self.tokens or self.inputs.ndim == 3
+
+    def answered_by(self, method: "Method") -> bool:
+        """Whether a network has what a method needs."""
+        if method.needs == "convolution":
+            return self.layer is not None
+        return method.needs is None or self.attention
 
 
 class Method(NamedTuple):
@@ -41,41 +62,80 @@ class Method(NamedTuple):
         signed: whether numbers below 0 mean that something speaks against the answer.
         source: the paper.
         meaning: what a number of it says, in a sentence.
-        attribute: (N, *shape), or (N, H, W) for a map over an image.
-        needs_convolution: whether it needs one in the network whose output has places.
+        attribute: (N, F) of a table, (N, C, H, W) or (N, H, W) of images, (N, T) of sequences.
+        needs: what must be in the network: a convolution whose output has places, or attention
+            between the places of the inputs.
     """
 
     title: str
     signed: bool
     source: str
     meaning: str
-    attribute: Callable[[nn.Module, Question], Tensor]
-    needs_convolution: bool = False
+    attribute: Callable[[Explainable, Question], Tensor]
+    needs: Literal["convolution", "attention"] | None = None
 
 
-def _saliency(network: nn.Module, asked: Question) -> Tensor:
-    return gradients.input_gradient(network, asked.inputs, asked.columns).abs()
+def _saliency(network: Explainable, asked: Question) -> Tensor:
+    numbers = network.numbers(asked.inputs)
+    return _sizes(gradients.input_gradient(network, numbers, asked.columns))
 
 
-def _smooth(network: nn.Module, asked: Question) -> Tensor:
-    return gradients.smooth_gradient(network, asked.inputs, asked.columns).abs()
+def _smooth(network: Explainable, asked: Question) -> Tensor:
+    numbers = network.numbers(asked.inputs)
+    return _sizes(gradients.smooth_gradient(network, numbers, asked.columns))
 
 
-def _integrated(network: nn.Module, asked: Question) -> Tensor:
+def _integrated(network: Explainable, asked: Question) -> Tensor:
+    return parts_of(integrate(network, asked), asked)
+
+
+def parts_of(found: gradients.Integrated, asked: Question) -> Tensor:
+    """The parts as METHODS have them: of steps one number each."""
+    return found.attribution.sum(dim=2) if asked.sequences else found.attribution
+
+
+def integrate(network: Explainable, asked: Question, *, steps: int = 64) -> gradients.Integrated:
+    """Integrated gradients of a question, of each feature of a step by itself."""
+    numbers = network.numbers(asked.inputs)
     return gradients.integrated_gradients(
-        network, asked.inputs, asked.columns, baseline=asked.baseline
-    ).attribution
+        network, numbers, asked.columns, baseline=asked.baseline, steps=steps
+    )
 
 
-def _occluded(network: nn.Module, asked: Question) -> Tensor:
+def integrate_closely(network: Explainable, asked: Question) -> gradients.Integrated:
+    """As `integrate`, by twice as many points until the parts add up to 1 %, or 512 points.
+
+    Near 0 a norm turns small embeddings into large ones: there the way to a token is steep.
+    """
+    steps = 64
+    found = integrate(network, asked, steps=steps)
+    while steps < 512 and found.miss > 0.01:
+        steps *= 2
+        found = integrate(network, asked, steps=steps)
+    return found
+
+
+def _occluded(network: Explainable, asked: Question) -> Tensor:
     side = max(min(asked.inputs.shape[-2:]) // 7, 2) if asked.images else 1
-    return occlusion(network, asked.inputs, asked.columns, baseline=asked.baseline, window=side)
+    numbers = network.numbers(asked.inputs)
+    found = occlusion(network, numbers, asked.columns, baseline=asked.baseline, window=side)
+    # A step is covered as a whole: each of its features has the same number.
+    return found[:, :, 0] if asked.sequences else found
 
 
-def _grad_cam(network: nn.Module, asked: Question) -> Tensor:
+def _grad_cam(network: Explainable, asked: Question) -> Tensor:
     assert asked.layer is not None
     layer = network.get_submodule(asked.layer)
     return gradients.grad_cam(network, layer, asked.inputs, asked.columns)
+
+
+def _rolled_out(network: Explainable, asked: Question) -> Tensor:
+    return rollout(network, asked.inputs)
+
+
+def _sizes(gradient: Tensor) -> Tensor:
+    """Of numbers their sizes; of steps (N, T, D) the length of each, (N, T)."""
+    return gradient.norm(dim=2) if gradient.ndim == 3 else gradient.abs()
 
 
 METHODS: dict[str, Method] = {
@@ -99,7 +159,16 @@ METHODS: dict[str, Method] = {
         "Selvaraju et al. 2017, arXiv:1610.02391",
         "where the channels of the last convolution that speak for this output are active",
         _grad_cam,
-        needs_convolution=True,
+        needs="convolution",
+    ),
+    "attention_rollout": Method(
+        "attention rollout",
+        False,
+        "Abnar & Zuidema 2020, arXiv:2005.00928",
+        "how much attention carries from here to where the answer is read; it is the same for "
+        "every class",
+        _rolled_out,
+        needs="attention",
     ),
     "saliency": Method(
         "saliency",

@@ -17,7 +17,8 @@ def occlusion(
 
     Args:
         network: in evaluation mode.
-        inputs: (N, F), covered column by column, or (N, C, H, W), covered over all channels.
+        inputs: (N, F), covered column by column, (N, T, D), covered step by step, or (N, C, H, W),
+            covered over all channels.
         columns: (N,) int64, the output of each example that is explained.
         baseline: broadcastable to inputs: what covers.
         window: side of the square that covers an image, in pixels.
@@ -40,7 +41,7 @@ def occlusion(
 def _windows(shape: torch.Size, window: int) -> Iterator[tuple[slice, ...]]:
     """Places that together cover everything."""
     every = slice(None)
-    if len(shape) == 1:
+    if len(shape) < 3:
         for column in range(shape[0]):
             yield every, slice(column, column + 1)
         return

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-Attribute = Callable[[nn.Module], Tensor]
-"""The attribution (N, ...) that a network gives to the same inputs and outputs."""
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Rank(NamedTuple):
@@ -25,7 +24,12 @@ class Rank(NamedTuple):
 
 
 def randomized_ranks(
-    network: nn.Module, fresh: nn.Module, layers: Sequence[str], attribute: Attribute
+    network: Network,
+    fresh: nn.Module,
+    layers: Sequence[str],
+    attribute: Callable[[Network], Tensor],
+    *,
+    by_layer: bool = True,
 ) -> list[Rank]:
     """The cascading randomization of Adebayo et al. 2018, arXiv:1810.03292, section 3.
 
@@ -33,21 +37,24 @@ def randomized_ranks(
         network: trained.
         fresh: the same network with first weights of another seed.
         layers: names of the layers with parameters, from input to output.
-        attribute: the method that is tested.
+        attribute: the method that is tested: (N, ...) of the same inputs and outputs.
+        by_layer: whether each step of the cascade is told, or its last alone: all weights random.
 
     Returns:
         One for each layer, from the output to the input.
     """
     trained = attribute(network).abs().flatten(1)
+    told = layers if by_layer else layers[:1]
     return [
         Rank(layer, _spearman(trained, attribute(partly).abs().flatten(1)))
         for layer, partly in _cascade(network, fresh, layers)
+        if layer in told
     ]
 
 
 def _cascade(
-    network: nn.Module, fresh: nn.Module, layers: Sequence[str]
-) -> Iterator[tuple[str, nn.Module]]:
+    network: Network, fresh: nn.Module, layers: Sequence[str]
+) -> Iterator[tuple[str, Network]]:
     """Copies of the network, more and more of it random, from the output on."""
     partly = deepcopy(network)
     drawn = fresh.state_dict()

@@ -17,6 +17,8 @@ from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import NOTHING, Handed
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.files import frames
+from nnlab.parts.datasets.files.array_rules import example_shape
+from nnlab.parts.datasets.lengths import false_ends, steps_there
 from nnlab.parts.scores.family import predicted_class as greatest
 from nnlab.runs.building.build import place_network
 from nnlab.runs.building.forward import evaluation_batch, forward_of
@@ -141,10 +143,18 @@ def predict(
 
 
 def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
-    if known["columns"] and frames.is_frame(inputs):
-        inputs = frames.rows_of(inputs, known["columns"])
+    steps = known.get("steps", [])
+    if (columns := known["columns"] or steps) and frames.is_frame(inputs):
+        inputs = frames.rows_of(inputs, columns)
     rows = np.ascontiguousarray(np.asarray(inputs))
     shape = tuple(known["inputs"])
+    if np.ma.is_masked(inputs):
+        raise DataError("inputs: hide values behind a mask, which would be used (fill them)")
+    other = rows.ndim and len(rows) and rows.shape[1:] != shape
+    if other and example_shape(rows.shape, rows.dtype, where="inputs") == shape:
+        rows = rows.reshape(len(rows), *shape)  # (N,) of one column, (N, H, W) of gray images
+    if steps and rows.shape[1:] == shape[:1]:
+        rows = rows[..., None]
     if rows.dtype.kind not in "buif":
         raise DataError(f"inputs: are {rows.dtype}, not numbers")
     if rows.shape[1:] != shape or not len(rows):
@@ -155,12 +165,21 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
         rows = (rows.astype(np.float64) - np.array(base)).astype(np.float32)
     if rows.dtype.kind == "f" and known.get("fill") is not None:
         rows = np.where(np.isnan(rows), np.array(known["fill"], np.float32), rows)
-    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+    if known.get("lengths") == "different":
+        rows = rows.astype(np.float32)
+        for row, why in false_ends(rows).items():
+            raise DataError(f"inputs: row {row} {why} (rows count from 0)")
+    if rows.dtype.kind == "f" and not np.isfinite(_there(rows, known)).all():
         raise DataError(_not_finite(rows, known["columns"]))
     # As the data sets store them, so that scaling rounds alike.
     if rows.dtype == np.uint8:
         return rows if rows.flags.writeable else rows.copy()  # torch warns of what it cannot write
     return rows.astype(np.float32)
+
+
+def _there(rows: NDArray[Any], known: dict[str, Any]) -> NDArray[Any]:
+    """The values that there are: all, but for those behind the ends of sequences."""
+    return rows[steps_there(rows)] if known.get("lengths") == "different" else rows
 
 
 def _not_finite(rows: NDArray[Any], columns: Sequence[str]) -> str:

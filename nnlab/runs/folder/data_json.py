@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnlab.core import files
-from nnlab.core.contracts import DataShape, Examples, TokenShape
+from nnlab.core.contracts import DataShape, Examples, PaddedShape, TokenShape
 from nnlab.core.errors import CheckpointError
 from nnlab.runs.sums import read_sealed, seal_json
 
@@ -25,9 +25,11 @@ def write_data(folder: Path, examples: Examples) -> None:
         "outputs": shape.outputs,
         "classes": shape.classes,
         "columns": shape.columns,
+        "steps": shape.steps,
         "sizes": dict(shape.sizes),
         "tokens": shape.tokens,
         "places": shape.places,
+        "lengths": "different" if isinstance(shape.inputs, PaddedShape) else "equal",
         "naive": shape.naive,
         # float32 is exact as a JSON number.
         "shift": examples.shift.tolist(),
@@ -99,6 +101,8 @@ def shape_of(known: dict[str, Any]) -> DataShape:
     try:
         # A run of an older nnlab has neither tokens nor places.
         inputs, tokens = tuple(known["inputs"]), known.get("tokens", 0)
+        if known.get("lengths") == "different":
+            inputs = PaddedShape(inputs)
         return DataShape(
             inputs=TokenShape(inputs, tokens) if tokens else inputs,
             task=known["task"],
@@ -106,6 +110,7 @@ def shape_of(known: dict[str, Any]) -> DataShape:
             classes=tuple(known["classes"]),
             sizes=known["sizes"],
             columns=tuple(known["columns"]),
+            steps=tuple(known.get("steps", ())),
             places=tuple(known.get("places", ())),
             naive=known.get("naive"),
         )

@@ -15,12 +15,18 @@ from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
+from nnlab.parts.datasets.lengths import without_padding
 from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.metrics import read_history
-from nnlab.runs.observers.network_facts import look_at_outputs, look_at_places, look_at_weights
+from nnlab.runs.observers.network_facts import (
+    look_at_outputs,
+    look_at_places,
+    look_at_weights,
+    look_at_writing,
+)
 from nnlab.runs.sums import SUM_KEY, json_is_sound, seal_json
 
 _FILE = "findings.jsonl"
@@ -66,6 +72,7 @@ class Examiner:
         look_at_weights(self._facts, dict(network.named_parameters()))
         look_at_outputs(self._facts, session.examples, network, source)
         look_at_places(self._facts, session.examples, network, source)
+        look_at_writing(self._facts, session.examples, network)
 
     def _append(self, lines: str) -> None:
         content = lines.encode()
@@ -95,9 +102,8 @@ def facts_of(
     if experiment.shape.start:
         return Facts(experiment)  # a surface has no data
     chance = {} if "scores" in experiment.config.replaced else blind_baseline(experiment, examples)
-    return Facts(
-        experiment, data_facts(experiment, examples, baseline=chance, doubles=doubles), record
-    )
+    seen = without_padding(examples)
+    return Facts(experiment, data_facts(experiment, seen, baseline=chance, doubles=doubles), record)
 
 
 def read_findings(folder: Path) -> list[Finding]:

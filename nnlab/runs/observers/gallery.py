@@ -1,6 +1,7 @@
 """The pictures of a run while it trains: collected between two updates, drawn elsewhere."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Self, final
 
 import torch
@@ -14,6 +15,8 @@ from nnlab.runs.building.build import source_of
 from nnlab.runs.building.forward import forward_of
 from nnlab.runs.building.probing import TIME_ROWS, loss_of_last_answers, probe_rows
 from nnlab.runs.building.scoring import loss_of
+from nnlab.runs.explaining.explainable import explainable_of, has_explanations
+from nnlab.runs.explaining.few_points import answer_parts
 from nnlab.runs.observers.distributions import Distributions
 from nnlab.training.probes.sight import Sight
 from nnlab.training.sources import RowSource
@@ -42,8 +45,12 @@ def scene_of(
         loss = loss_of(experiment, examples, network)
         few = thin_rows(rows, TIME_ROWS)
         last_loss = loss_of_last_answers(experiment, network, source, loss, few)
+    parts = None
+    if has_explanations(experiment, network):
+        asked = explainable_of(experiment, network)
+        parts = partial(answer_parts, asked, experiment.shape.task)
     names = tuple(layers.names)
-    return Scene(experiment, examples, forward, sight, source, rows, names, last_loss)
+    return Scene(experiment, examples, forward, sight, source, rows, names, last_loss, parts)
 
 
 def pictures_of(scene: Scene) -> list[Picture]:

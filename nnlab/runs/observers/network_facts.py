@@ -4,20 +4,25 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnlab.core.contracts import Examples, Split
-from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
+from nnlab.core.contracts import Examples, Split, Windows
+from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Written
 from nnlab.diagnosis.evidence.unit_copies import copies_by_layer
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.forward import batches_of, forward_of
 from nnlab.runs.building.probing import probe_rows, spread_rows
 from nnlab.runs.building.row_answers import row_answers
+from nnlab.runs.building.writing import written_rows
 from nnlab.training.sources import RowSource
 
 _MOST_ROWS = 100_000
 _ANSWERS = 1 << 16
 """So many places of windows say how the loss falls along them: luck is next to nothing then."""
+_BEGINNINGS, _WRITTEN, _RUN = 8, 96, 6
+"""So many windows are gone on with, by so many tokens each; a run of so many is hardly chance."""
+_MOST_FLOPS = 1e10
 _FEWEST, _SUM = 16, 1e-4
 """Rows that outputs are judged by, and how far from 1 they may sum up."""
 
@@ -96,6 +101,50 @@ def look_at_places(facts: Facts, examples: Examples, network: nn.Module, source:
     rows = spread_rows(examples.rows[split], most).numpy()
     losses = row_answers(experiment, examples, network, source, rows)["losses"]
     facts.place_losses = losses.reshape(len(rows), -1)
+
+
+def look_at_writing(facts: Facts, examples: Examples, network: nn.Module) -> None:
+    """Lets the network go on with windows of a text, and counts the runs of tokens it writes.
+
+    Nothing is written where that would take longer than a part of a second.
+
+    Args:
+        facts: takes what is found.
+        examples: the data.
+        network: of the run; it stays as it was.
+    """
+    experiment, windows = facts.experiment, examples.windows
+    if not experiment.shape.tokens or not experiment.shape.places or windows is None:
+        return
+    if _WRITTEN * _BEGINNINGS * experiment.design.flops > _MOST_FLOPS:
+        return
+    rows = examples.rows["validation" if "validation" in examples.rows else "train"]
+    # What goes on behind a window lies in the same split.
+    rows = rows[rows * windows.stride + windows.length + _WRITTEN <= _end(windows, rows)]
+    if len(rows) < _BEGINNINGS:
+        return
+    starts = spread_rows(rows, _BEGINNINGS).numpy() * windows.stride
+    begin = windows.series[starts[:, None] + np.arange(windows.length)].astype(np.int64)
+    behind = starts[:, None] + windows.length + np.arange(_WRITTEN)
+    held = windows.series[behind].astype(np.int64)
+    seed = experiment.config.seed_of("order")
+    found = written_rows(experiment, network, torch.from_numpy(begin), _WRITTEN, seed=seed)
+    facts.written = Written(
+        _different_runs(found.numpy()), _different_runs(held), _RUN, found.numel()
+    )
+
+
+def _end(windows: Windows, rows: NDArray[np.int64]) -> int:
+    """The step of the series behind the last one that the windows of a split see."""
+    return int(rows[-1]) * windows.stride + windows.length
+
+
+def _different_runs(tokens: NDArray[np.int64]) -> float:
+    """How many runs of tokens there are in rows (N, L): e to the power of their entropy."""
+    runs = np.lib.stride_tricks.sliding_window_view(tokens, _RUN, axis=1).reshape(-1, _RUN)
+    counts = np.unique(runs, axis=0, return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def record_at(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
 from nnlab.core.contracts import Shape, flat_plans
@@ -9,7 +10,7 @@ from nnlab.core.errors import ConfigError
 from nnlab.models.family import BeginConfig, Design, ModelConfig
 from nnlab.parts.optimizers.family import fits
 from nnlab.runs.weights.find_weights import WeightsFile
-from nnlab.runs.weights.torchvision_names import torchvision_names
+from nnlab.runs.weights.foreign_names import foreign_names
 
 _SHOWN = 10
 """How many misfits are listed."""
@@ -40,7 +41,7 @@ class _Tensor(NamedTuple):
 def match_weights(
     model: ModelConfig, design: Design, begin: BeginConfig, file: WeightsFile
 ) -> Matched:
-    """Pairs tensors by name: ours, those of `rename`, or torchvision's.
+    """Pairs tensors by name: ours, those of `rename`, torchvision's or timm's.
 
     Raises:
         ConfigError: a line for each tensor that does not fit, and the way out.
@@ -51,7 +52,7 @@ def match_weights(
     if not wanted:
         layers = ", ".join(dict.fromkeys(t.layer for t in ours))
         raise ConfigError(f"layers: fits no layer with parameters (there are {layers})")
-    pairs = _by_names(wanted, theirs, torchvision_names(model, design))
+    pairs = _by_names(wanted, theirs, foreign_names(model, design))
     wrong = list(_misfits(wanted, pairs, file))
     if wrong:
         raise ConfigError([*_shortened(wrong), _way_out(wanted, pairs, file)])
@@ -85,17 +86,34 @@ def _renamed(names: Mapping[str, Shape], rename: Mapping[str, str]) -> Iterator[
 
 
 def _by_names(
-    wanted: Sequence[_Tensor], theirs: Mapping[str, str], foreign: Mapping[str, str]
+    wanted: Sequence[_Tensor], theirs: Mapping[str, str], foreign: Sequence[Mapping[str, str]]
 ) -> dict[str, str]:
-    """By the same names, or by torchvision's; what finds more."""
+    """By the same names, or by those of another library; what finds more."""
 
-    def abroad(name: str) -> str:
+    def abroad(name: str, names: Mapping[str, str]) -> str:
         module, _, key = name.rpartition(".")
-        return f"{foreign[module]}.{key}" if module in foreign else name
+        return names.get(name) or (f"{names[module]}.{key}" if module in names else name)
 
-    same = {t.name: theirs[t.name] for t in wanted if t.name in theirs}
-    other = {t.name: theirs[abroad(t.name)] for t in wanted if abroad(t.name) in theirs}
-    return other if len(other) > len(same) else same
+    found = [
+        {t.name: theirs[there] for t in wanted if (there := abroad(t.name, names)) in theirs}
+        for names in ({}, *foreign)
+    ]
+    return max(found, key=len)
+
+
+def _same_numbers(tensor: _Tensor, name: str, there: Shape) -> bool:
+    """Whether a tensor of the file is one of ours, as it is or by another library's shape.
+
+    A class token may be (1, 1, D) there, and a dense layer a convolution of the whole map: the same
+    numbers in the same order.
+    """
+    if there == tensor.shape:
+        return True
+    if name == tensor.name:
+        return False
+    plain = tuple(size for size in there if size != 1)
+    flat = (there[0], prod(there[1:])) if there else there
+    return tensor.shape in (plain, flat)
 
 
 def _misfits(
@@ -110,7 +128,7 @@ def _misfits(
             continue
         shape = file.head.shapes[name]
         label = tensor.name if name == tensor.name else f"{tensor.name} ({name} there)"
-        if shape != tensor.shape:
+        if not _same_numbers(tensor, name, shape):
             yield f"{label} has shape {shape} there and {tensor.shape} here"
 
 
@@ -131,7 +149,10 @@ def _way_out(
         t.layer
         for t in wanted
         if not t.name.endswith(".num_batches_tracked")
-        and (t.name not in pairs or file.head.shapes[pairs[t.name]] != t.shape)
+        and (
+            t.name not in pairs
+            or not _same_numbers(t, pairs[t.name], file.head.shapes[pairs[t.name]])
+        )
     }
     good = [layer for layer in layers if layer not in bad]
     if not good:

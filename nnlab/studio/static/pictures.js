@@ -2,6 +2,7 @@
 
 /** @import { Example, Frame, PictureAbout } from './types.js' */
 
+import { AnswerParts } from './answer_parts.js';
 import { Surface, announce, color, make, onScheme, rgb, tip } from './dom.js';
 import { classColor, classRgb, diverging, image, shape } from './palette.js';
 import { short } from './scale.js';
@@ -493,6 +494,7 @@ export const PICTURES = {
   predictions: Predictions,
   "first layer's weights": FirstWeights,
   'last hidden layer': HiddenSpace,
+  'where answers come from': AnswerParts,
   descent: Descent,
 };
 

@@ -1,5 +1,6 @@
 """Which pictures of a run the page can show, and what it is sent of them."""
 
+import re
 from collections.abc import Collection
 from typing import Any, final
 
@@ -19,6 +20,7 @@ from nnlab.display.pictures.family import (
 from nnlab.display.pictures.filters import FirstWeights
 from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
+from nnlab.display.pictures.inputs.answers import AnswerParts
 
 _GRID = 100
 """Points along each axis of a boundary."""
@@ -35,9 +37,13 @@ _KINDS: tuple[type[Picture], ...] = (
     Descent,
     FirstWeights,
     HiddenSpace,
+    AnswerParts,
 )
-_HISTORY = {"earlier"}
-"""What the page remembers by itself."""
+_LEFT_OUT = {"earlier", "titles"}
+"""What the page remembers by itself, and what has no place on it."""
+_COLORED = (FirstWeights, AnswerParts)
+"""Pictures of signed numbers, for which the page has its own two colours."""
+_COLORS = {"red": "blue", "blue": "orange"}
 _BYTES = {"sure": 255.0, "regions": 1.0}
 """Arrays that are sent as bytes, and what they are multiplied by."""
 
@@ -58,7 +64,7 @@ class ShownPictures:
     def about(self) -> list[dict[str, Any]]:
         """What there is, in the order in which it is looked at, with what never changes of it."""
         found = [
-            {"title": title, "about": picture.about, "still": self._still(picture)}
+            {"title": title, "about": _words(picture), "still": self._still(picture)}
             for title, picture in self._pictures.items()
         ]
         if self._images is not None:
@@ -87,11 +93,18 @@ class ShownPictures:
                 continue
             grid = _CURVE if isinstance(picture, FittedFunction) else _GRID
             for name, array in (picture.collect(grid=grid) or {}).items():
-                if name not in _HISTORY:
+                if name not in _LEFT_OUT:
                     found[f"{title}/{name}"] = _small(name, array)
         if self._images is not None and self._images.title in wanted:
             found[f"{self._images.title}/probabilities"] = self._images.collect()
         return found
+
+
+def _words(picture: Picture) -> str:
+    """What one sees in it, in the page's colours."""
+    if not isinstance(picture, _COLORED):
+        return picture.about
+    return re.sub(r"\b(red|blue)\b", lambda found: _COLORS[found[0]], picture.about)
 
 
 def _small(name: str, array: "NDArray[Any]") -> "NDArray[Any]":

@@ -22,6 +22,10 @@ class Recurrence(Protocol):
     kind: str
     kept: "list[Kept] | None"
 
+    def steps_there(self) -> Tensor | None:
+        """(N, T) of the batch seen last, where sequences end at different steps."""
+        ...
+
 
 Kept = tuple[Sequence[Sequence[Tensor]], Tensor]
 """Of one call: the state (N, H) each behind every step, and what comes into the gates of all steps,
@@ -42,7 +46,8 @@ def probe_time(
     with _kept(network, keys) as recurrent:
         value = loss()
         for name, layer in recurrent.items():
-            found |= _of_layer(layer.kind, (layer.kept or [])[0], value, keys[name])
+            kept, there = (layer.kept or [])[0], layer.steps_there()
+            found |= _of_layer(layer.kind, kept, value, keys[name], there)
     with torch.no_grad():
         for name, layer in recurrent.items():
             if layer.kind == "rnn":
@@ -104,17 +109,24 @@ def _kept(network: nn.Module, names: Iterable[str]) -> Generator[dict[str, Recur
         yield recurrent
 
 
-def _of_layer(kind: str, kept: Kept, value: Tensor, key: str) -> dict[str, Tensor]:
+def _of_layer(
+    kind: str, kept: Kept, value: Tensor, key: str, there: Tensor | None
+) -> dict[str, Tensor]:
     states, gates = kept
     # What is carried on: the last part, of an LSTM its cell, whatever of it the gates let out.
-    first, last = torch.autograd.grad(value, [states[0][-1], states[-1][-1]], retain_graph=True)
+    if there is None:
+        first, last = torch.autograd.grad(value, [states[0][-1], states[-1][-1]], retain_graph=True)
+    else:
+        every = torch.autograd.grad(value, [state[-1] for state in states], retain_graph=True)
+        examples = torch.arange(len(there), device=there.device)
+        first, last = every[0], torch.stack(every)[there.sum(1) - 1, examples]
     least = torch.finfo(value.dtype).tiny
     ratio = first.norm() / last.norm().clamp(min=least)
     told = {f"time_gradient/{key}": ratio}
     count = gates.shape[2] // states[0][0].shape[1]
     shares = torch.sigmoid(gates.detach()).chunk(count, dim=2)
     for gate, place in GATES[kind].items():
-        share = shares[place]
+        share = shares[place] if there is None else shares[place][there]
         flat_out = (share < SATURATED) | (share > 1.0 - SATURATED)
         told[f"gate_saturated/{key}.{gate}"] = flat_out.float().mean()
     return {name: number.detach() for name, number in told.items()}

@@ -11,9 +11,10 @@ import torch
 
 import nnlab
 from nnlab.__main__ import main
-from nnlab.commands.explain.answers import explain_run
-from nnlab.commands.explain.page import heat_colors, page_of, summary_of
+from nnlab.commands.explain.page import page_of, summary_of
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.runs.explaining.answers import explain_run
+from nnlab.runs.explaining.shown import heat_colors
 
 SHORT: dict[str, Any] = {"train": {"epochs": 3, "batch_size": 32}}
 MLP = {"kind": "mlp", "hidden": [6]}
@@ -86,7 +87,7 @@ def nnlab_classes(run: Path) -> list[str]:
 
 def test_images_have_a_map_of_the_last_convolution(digits: Path) -> None:
     found = explain_run(digits, split="validation", rows=[2], answer="")
-    assert found.question.layer == "conv1"
+    assert found.question.layer == "network.conv1"
     assert found.attributions["grad_cam"].shape == (1, 8, 8)
     page = page_of(found)
     assert page.count("data:image/png;base64,") == 6 + 10  # and what ten outputs look for
@@ -132,11 +133,60 @@ def test_runs_without_a_gradient_and_comparisons_are_refused(tmp_path: Path) -> 
         explain_run(both, split="validation", rows=(), answer="")
 
 
-@pytest.mark.parametrize("data", [{"kind": "first_token", "steps": 6}, {"kind": "sunspots"}])
-def test_sequences_are_refused_in_words(data: dict[str, Any], tmp_path: Path) -> None:
+def test_of_a_learned_latch_the_first_token_decides(tmp_path: Path) -> None:
+    config = {
+        "data": {"kind": "first_token", "steps": 6, "samples": 600},
+        "model": {"kind": "transformer", "width": 16, "depth": 1, "heads": 2},
+        "optimizer": {"kind": "adamw", "lr": 0.01},
+        "train": {"epochs": 6, "batch_size": 16},
+    }
+    run = trained(tmp_path, config)
+    found = explain_run(run, split="validation", rows=[0, 1], answer="")
+    assert found.answers == found.actual
+    for name in ("integrated_gradients", "occlusion", "saliency"):
+        assert found.attributions[name].abs().argmax(dim=1).tolist() == [0, 0], name
+    assert found.attributions["attention_rollout"].shape == (2, 6)
+    assert found.integrated.miss < 0.1  # a norm makes the way from 0 steep
+    assert found.sought is None
+    layers = [rank.layer for rank in found.ranks["occlusion"]]
+    assert (layers[0], layers[-1]) == ("output", "embedding")
+    page = page_of(found)
+    assert "an embedding of 0" in page
+    assert "attention rollout" in page
+    assert "What an output looks for" not in page
+
+
+def test_the_next_token_is_explained_by_those_before_it(tmp_path: Path) -> None:
+    text = tmp_path / "book.txt"
+    text.write_text("ab<c " * 60, encoding="utf-8")
+    data = {"kind": "text", "path": str(text), "window": 6}
     run = trained(tmp_path, {"data": data, "model": {"kind": "gru", "units": 4}})
-    with pytest.raises(ConfigError, match="learns from sequences"):
-        explain_run(run, split="validation", rows=(), answer="")
+    found = explain_run(run, split="validation", rows=[1], answer="space")
+    assert found.answers == ("space",)
+    examples = found.opened.examples
+    target = int(examples.targets[found.rows[0], -1])
+    assert found.actual == (examples.shape.classes[target],)
+    assert list(found.attributions) == [
+        "integrated_gradients",
+        "occlusion",
+        "saliency",
+        "smoothgrad",
+    ]
+    page = page_of(found)
+    assert "the answer behind the last step" in page
+    assert "&lt;</span>" in page  # the text's own characters, escaped
+    json.dumps(found.plain())
+
+
+def test_the_steps_of_a_series_are_explained(tmp_path: Path) -> None:
+    data = {"kind": "sunspots", "window": 9, "horizon": 2}
+    run = trained(tmp_path, {"data": data, "model": {"kind": "gru", "units": 4}})
+    found = explain_run(run, split="validation", rows=[1], answer="")
+    assert found.attributions["occlusion"].shape == (1, 9)
+    page = page_of(found)
+    assert "step 9" in page
+    assert found.sought is not None
+    assert found.sought.inputs.shape == (2, 9, 1)
 
 
 def test_the_command_prints_the_page_last(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,6 +204,7 @@ def test_the_page_shows_what_each_output_looks_for(iris: Path, digits: Path) -> 
     assert found.outputs == tuple("0123456789")
     page = page_of(found)
     assert all(f"sought by {name}" in page for name in found.outputs)
+    assert found.sought is not None
     # Each is at least as sure of its own class as the rows that set how far it may go.
     with torch.no_grad():
         network, asked = found.opened.network, found.question

@@ -135,3 +135,42 @@ class TestAText:
     ) -> None:
         (tmp_path / "new.txt").write_text("to be?")
         assert "'?' is not in the text" in refused(capsys, run, tmp_path / "new.txt")
+
+
+def test_the_columns_of_a_table_are_the_steps(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Also where rows end early: each is told as it is told alone."""
+    rng = np.random.default_rng(1)
+    rows = [rng.standard_normal(5)[: 2 + i % 4].round(3).tolist() for i in range(40)]
+    cells = [[*map(str, row), *[""] * (5 - len(row))] for row in rows]
+    head, path = "a,b,c,d,e", tmp_path / "rows.csv"
+    lines = [f"{','.join(row)},{i % 2}" for i, row in enumerate(cells)]
+    path.write_text("\n".join([f"{head},y", *lines]))
+    data = {"kind": "csv", "path": str(path), "target": "y", "task": "regression",
+            "view": "time", "lengths": "different"}  # fmt: skip
+    config = {"data": data, "model": {"kind": "gru", "units": 4},
+              "train": {"steps": 5, "batch_size": 16, "compile": "off"}}  # fmt: skip
+    run = Path(train(config, run_dir=tmp_path / "run").run)
+    opened = open_run(run, split="test", device=CPU)
+    scale, examples = opened.examples.target_scale, opened.examples
+    assert scale is not None
+    new = tmp_path / "new.csv"
+    new.write_text(
+        "\n".join(["e,d,c,b,a", *[",".join(row[::-1]) for row in cells[:6]], "1,,2,3,4"])
+    )
+    found, told = asked(capsys, run, new)
+    assert "goes on behind a step that is missing" in told
+    assert len(found) == 6
+    for one, row in zip(found, rows, strict=False):
+        inputs = (np.array(row)[None, :, None] - examples.shift) * examples.factor
+        with torch.no_grad():
+            z = opened.network.eval()(torch.from_numpy(inputs).float())[0].double().numpy()
+        y = z * np.array(scale.deviation) + np.array(scale.mean)
+        assert one["value"] == pytest.approx(float(y[0]), rel=1e-5)
+    arrays = np.full((2, 5), np.nan, np.float32)
+    for place in range(2):
+        arrays[place, : len(rows[place])] = rows[place]
+    np.savez(tmp_path / "new.npz", x=arrays)
+    again, _ = asked(capsys, run, tmp_path / "new.npz")
+    assert [one["value"] for one in again] == [one["value"] for one in found[:2]]

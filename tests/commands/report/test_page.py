@@ -106,7 +106,7 @@ def test_names_from_data_are_text(runs: Path, capsys: pytest.CaptureFixture[str]
 def test_shows_the_pictures_of_mistakes(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reported(capsys, runs / "digits/1")
     page = harmless(runs / "digits/1/eval/test.html")
-    assert page.tags.count("img") == 12 + 1  # and the first layer's weights
+    assert page.tags.count("img") == 12 + 1 + 6  # the first layer's weights; three rows explained
     for title in ("Scores", "Classes", "Confusion matrix", "Worst mistakes", "Calibration",
                   "Curves over thresholds", "Confidence on inputs that mean nothing"):  # fmt: skip
         assert title in page.text

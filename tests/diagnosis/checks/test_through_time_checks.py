@@ -119,6 +119,32 @@ def rounds(folder: Path, tokens: str, window: int) -> dict[str, Any]:
     return {"kind": "text", "path": str(folder / "text.txt"), "window": window, "tokens": tokens}
 
 
+def words(folder: Path, *, again: bool, before: int) -> dict[str, Any]:
+    """A text of 40 words in no order, whose part before the validation may be 37 over and over."""
+    rng = np.random.default_rng(3)
+    names = np.array([f"w{k} " for k in range(40)])
+    first = np.tile(rng.integers(0, 40, 37), before // 37) if again else rng.integers(0, 40, before)
+    (folder / "text.txt").write_text("".join(names[np.append(first, rng.integers(0, 40, 900))]))
+    return {"kind": "text", "path": str(folder / "text.txt"), "window": 12, "tokens": "words",
+            "validation": 32, "test": 32}  # fmt: skip
+
+
+class TestWhatIsWritten:
+    TRAIN: ClassVar[dict[str, Any]] = {"steps": 200, "compile": "off"}
+    GRU: ClassVar[dict[str, Any]] = {"kind": "gru", "units": 32}
+
+    @pytest.mark.parametrize("again", [True, False])
+    def test_goes_round_where_the_training_text_does(self, tmp_path: Path, *, again: bool) -> None:
+        data, adam = words(tmp_path, again=again, before=3000), {"kind": "adam", "lr": 0.02}
+        found = found_in(tmp_path, data, model=self.GRU, train=self.TRAIN, optimizer=adam)
+        assert ("repeats_itself" in found) == again
+
+    def test_may_go_round_where_the_whole_text_does(self, tmp_path: Path) -> None:
+        data, adam = rounds(tmp_path, "characters", 16), {"kind": "adam", "lr": 0.02}
+        found = found_in(tmp_path, data, model=self.GRU, train=self.TRAIN, optimizer=adam)
+        assert "repeats_itself" not in found
+
+
 class TestAState:
     GRU: ClassVar[dict[str, Any]] = {"kind": "gru", "units": 24, "embed": 4}
     TRAIN: ClassVar[dict[str, Any]] = {"steps": 450}

@@ -75,11 +75,12 @@ def test_pictures_apply_by_data_and_model() -> None:
     always = {"training and validation", "gradient by depth"}
     assert titles(MOONS) == {"decision boundary", "last hidden layer", "network", *always}
     assert titles(SINC) == {"fitted function", "network", *always}
-    assert titles(CNN) == {"first layer's weights", "last hidden layer", *always}
+    parts = "where answers come from"
+    assert titles(CNN) == {"first layer's weights", "last hidden layer", parts, *always}
     assert titles(POINT) == {"descent"}
     time = {"gradient through time", "gates"}
-    assert titles(COPY) == {*time, "next tokens", *always}
-    assert titles(SUNSPOTS) == {*time, "forecast", *always}
+    assert titles(COPY) == {*time, "next tokens", parts, *always}
+    assert titles(SUNSPOTS) == {*time, "forecast", parts, *always}
     assert titles({"data": "xor", "model": "linear"}) == {
         "decision boundary",
         "network",

@@ -78,6 +78,13 @@ def test_refuses_one_class_and_empty_splits() -> None:
         check_rows({"train": np.arange(4), "test": np.array([], np.int64)}, LABELS, TABLE)
 
 
+def test_refuses_numbers_that_are_all_the_same() -> None:
+    curve = DataShape((2,), "regression", 1, (), {"train": 3})
+    with pytest.raises(DataError, match=r"all 3 training rows have the same target, 5\.5"):
+        check_rows({"train": np.arange(3)}, np.full((4, 1), 5.5), curve)
+    check_rows({"train": np.arange(1, 4)}, np.array([[5.5], [5.5], [5.5], [5.6]]), curve)
+
+
 def test_the_digest_sees_content_type_and_shape() -> None:
     one = np.arange(6, dtype=np.float32)
     same = np.arange(12, dtype=np.float32)[::2] / 2

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nnlab.commands.predict.files import _refuse_irregular  # pyright: ignore[reportPrivateUsage]
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.wrap import eye_key, told_apart
 from nnlab.parts.datasets.family import Place
@@ -165,6 +166,22 @@ def test_classes_keep_the_zeros_before_them(place: Place, labels: tuple[str, ...
     from_npz = NpzConfig(path="t.npz").read(place)
     assert from_npz.source.classes == ordered
     assert from_npz.targets.tolist() == found.targets.tolist()
+
+
+def test_labels_of_bytes_stay_apart(place: Place) -> None:
+    cells = np.array([b"a\xff", b"a\xfe", b"b"])[np.arange(12) % 3]
+    np.savez(place.folder / "t.npz", inputs=np.arange(24.0).reshape(12, 2), targets=cells)
+    assert NpzConfig(path="t.npz").read(place).source.classes == ("a\\xfe", "a\\xff", "b")
+
+
+def test_a_folder_to_predict_is_told_with_its_own_files(tmp_path: Path) -> None:
+    (tmp_path / "a b" / "cat").mkdir(parents=True)
+    (tmp_path / "a b" / "cat" / "1.JPG").touch()
+    with pytest.raises(DataError, match=r"is a folder \(name its files: '.*/a b/cat'/\*\.JPG\)"):
+        _refuse_irregular(tmp_path / "a b")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no file that can be read"):
+        _refuse_irregular(tmp_path / "empty")
 
 
 def test_one_number_in_two_writings_is_one_class_and_said(place: Place) -> None:

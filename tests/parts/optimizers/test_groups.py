@@ -137,3 +137,67 @@ class TestMistakes:
         only_output = {"output.weight": (2, 3), "output.bias": (2,)}
         (wrong,) = MuonConfig().mistakes(only_output)
         assert "use adamw" in wrong.text
+
+
+DEEP = {
+    "norm0.weight": (4,),
+    "conv1.weight": (2, 1, 3, 3),
+    "norm1.weight": (2,),
+    "block1.hidden1.weight": (3, 4),
+    "block1.hidden2.weight": (3, 4),
+    "block2.norm1.weight": (3,),
+    "block2.hidden1.weight": (3, 4),
+    "norm2.weight": (3,),
+    "output.weight": (2, 3),
+    "output.bias": (2,),
+}
+
+
+def test_layerwise_each_layer_has_a_share_of_the_rate_of_the_one_behind_it() -> None:
+    shares = SgdConfig(lr=0.1, layerwise=0.5).layer_shares(DEEP)
+    assert shares == {
+        "norm0.weight": 0.125,
+        "conv1.weight": 0.125,
+        "norm1.weight": 0.125,
+        "block1.hidden1.weight": 0.25,
+        "block1.hidden2.weight": 0.25,
+        "block2.norm1.weight": 0.5,
+        "block2.hidden1.weight": 0.5,
+        "norm2.weight": 0.5,
+        "output.weight": 1.0,
+        "output.bias": 1.0,
+    }
+    assert SgdConfig(lr=0.1, layerwise=0.5).layer_shares({"scale": (1,)}) == {"scale": 1.0}
+
+
+@pytest.mark.parametrize("kind", [SgdConfig(), AdamwConfig(), MuonConfig(), RpropConfig()])
+def test_groups_come_before_layerwise_rates(kind: GroupedConfig) -> None:
+    groups = {"hidden1.bias": ParameterGroupConfig(lr=0.3)}
+    config = kind.model_copy(update={"lr": 0.1, "layerwise": 0.5, "groups": groups})
+    found = {name: rate for name, (rate, _) in rates(config).items()}
+    assert found == pytest.approx(
+        {
+            "hidden1.weight": 0.025,
+            "hidden1.bias": 0.3,
+            "block1.conv1.weight": 0.05,
+            "output.weight": 0.1,
+            "output.bias": 0.1,
+        }
+    )
+
+
+def test_an_update_is_torchs_with_these_rates() -> None:
+    ours, theirs = parameters(), parameters()
+    made = AdamwConfig(lr=0.1, layerwise=0.5).build(ours, lr=torch.tensor(0.1))
+    shares = {"hidden1": 0.25, "block1": 0.5, "output": 1.0}
+    each = [{"params": [p], "lr": 0.1 * shares[n.split(".")[0]]} for n, p in theirs]
+    wanted = torch.optim.AdamW(each, weight_decay=0.0)
+    decays = {id(p): g["weight_decay"] for g in made.param_groups for p in g["params"]}
+    for group, (_, parameter) in zip(wanted.param_groups, ours, strict=True):
+        group["weight_decay"] = decays[id(parameter)]
+    for (_, a), (_, b) in zip(ours, theirs, strict=True):
+        a.grad = b.grad = torch.ones_like(a)
+    made.step()
+    wanted.step()
+    for (name, a), (_, b) in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, msg=name)

@@ -23,6 +23,9 @@ from nnlab.models.network import build_network
 from nnlab.parts.datasets.tables import Place
 from nnlab.runs.building.beginning import load_beginning
 from nnlab.runs.weights.beginning import beginning_of
+from nnlab.runs.weights.find_weights import WeightsFile
+from nnlab.runs.weights.match_weights import match_weights
+from nnlab.runs.weights.safetensors_header import Head
 
 CNN: dict[str, Any] = {"kind": "cnn", "channels": [4, 8], "norm": "batch", "dense": [16]}
 SIZE = 96
@@ -76,6 +79,75 @@ def test_torchvisions_networks_answer_the_same(
     with torch.no_grad():
         torch.testing.assert_close(ours.eval()(x), network(x), atol=1e-5, rtol=0)
     file.unlink()
+
+
+def tiny_vit() -> torch.nn.Module:
+    """torchvision's transformer in the size of vit_tiny, with weights of a trained one's size."""
+    torch.manual_seed(0)
+    network = torchvision.models.VisionTransformer(
+        SIZE, 16, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768, num_classes=10
+    )
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return network.eval()
+
+
+TIMM = {
+    "class_token": "cls_token",
+    "conv_proj": "patch_embed.proj",
+    "encoder.pos_embedding": "pos_embed",
+    "encoder.ln": "norm",
+    "heads.head": "head",
+    "encoder.layers.encoder_layer_": "blocks.",
+    ".ln_1": ".norm1",
+    ".ln_2": ".norm2",
+    ".self_attention.in_proj_": ".attn.qkv.",
+    ".self_attention.out_proj": ".attn.proj",
+    ".mlp.0": ".mlp.fc1",
+    ".mlp.3": ".mlp.fc2",
+}
+"""What torchvision calls a part of a transformer -> what timm does."""
+
+
+@pytest.mark.parametrize("library", ["torchvision", "timm"])
+def test_a_transformer_of_torchvision_or_timm_answers_the_same(
+    tmp_path: Path, library: str
+) -> None:
+    network, state = tiny_vit(), dict[str, Tensor]()
+    for name, value in network.state_dict().items():
+        for before, after in TIMM.items() if library == "timm" else ():
+            name = name.replace(before, after)
+        state[name] = value
+    save_file(state, tmp_path / "vit.safetensors")
+    experiment = images(tmp_path, {"kind": "vit_tiny", "from": "vit.safetensors"})
+    ours = build_network(experiment.design, seed=0)
+    assert len(load_beginning(ours, experiment)) == len(state)
+    x = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours.eval()(x), network(x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg16"])
+def test_timms_dense_layers_are_convolutions(tmp_path: Path, name: str) -> None:
+    with torch.device("meta"):
+        state = getattr(torchvision.models, name)(num_classes=10).state_dict()
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    for place, there in ((0, "pre_logits.fc1"), (3, "pre_logits.fc2"), (6, "head.fc")):
+        shapes[f"{there}.weight"] = shapes.pop(f"classifier.{place}.weight")
+        shapes[f"{there}.bias"] = shapes.pop(f"classifier.{place}.bias")
+    shapes["pre_logits.fc1.weight"] = (4096, 512, 7, 7)
+    shapes["pre_logits.fc2.weight"] = (4096, 4096, 1, 1)
+    head = Head(shapes, dict.fromkeys(shapes, True), {})
+    file = WeightsFile(tmp_path / "vgg.safetensors", "vgg", head, None)
+    experiment = images(tmp_path, {"kind": name, "from": "vgg.safetensors"})
+    model = experiment.config.model
+    assert model.begin is not None
+    found = match_weights(model, experiment.design, model.begin, file)
+    assert len(found.pairs) == len(shapes)
+    assert found.unused == found.fresh == ()
+    wrong = Head({**shapes, "head.fc.weight": (7, 4096)}, head.numbers, {})
+    with pytest.raises(ConfigError, match=r"output\.weight"):
+        match_weights(model, experiment.design, model.begin, file._replace(head=wrong))
 
 
 class TestMisfits:

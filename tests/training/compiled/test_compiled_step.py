@@ -187,7 +187,7 @@ def test_twenty_updates_of_a_recurrent_network_are_those_of_torchs_kernels(
     assert ours.built.step.read() == pytest.approx(theirs.built.step.read(), rel=1e-9)
 
 
-@pytest.mark.parametrize(("positions", "dropout"), [("rotary", 0.2), ("alibi", 0.0)])
+@pytest.mark.parametrize(("positions", "dropout"), [("rotary", 0.2), ("alibi", 0.0), ("none", 0.0)])
 @pytest.mark.usefixtures("graphs")
 def test_twenty_updates_of_attention_are_those_of_the_eager_step(
     positions: str, dropout: float

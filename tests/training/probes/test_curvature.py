@@ -158,3 +158,40 @@ def test_costly_measures_leave_the_weights_as_they_are() -> None:
         made.run()
     for name, tensor in plain.weights().items():
         assert torch.equal(watched.weights()[name], tensor), name
+
+
+def test_the_sharpness_of_attention_is_that_of_differences_of_gradients() -> None:
+    """The kernels that training uses have a first derivative alone."""
+    model = {"kind": "transformer", "width": 4, "depth": 1, "heads": 2, "feedforward": 2}
+    made = make(
+        data={"kind": "first_token", "samples": 40, "steps": 4, "symbols": 3},
+        model=model,
+        train={"steps": 2, "batch_size": 16, "precision": "fp64"},
+        log={"every": "1 steps", "sharpness": "1 steps"},
+        optimizer={"kind": "sgd", "lr": 1e-9},
+    )
+    readings, _ = made.run()
+    found = [r.values["sharpness/hessian"] for r in readings if "sharpness/hessian" in r.values]
+    network, rows = made.built.network, made.rows
+    batch = made.built.source.gather(rows)
+    parameters = list(network.parameters())
+
+    def gradient() -> torch.Tensor:
+        loss = torch.nn.functional.cross_entropy(network(batch.inputs), batch.targets)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
+
+    columns: list[torch.Tensor] = []
+    with torch.no_grad():
+        for parameter in parameters:
+            flat = parameter.view(-1)
+            for index in range(len(flat)):
+                flat[index] += 1e-5
+                with torch.enable_grad():
+                    there = gradient()
+                flat[index] -= 2e-5
+                with torch.enable_grad():
+                    columns.append((there - gradient()) / 2e-5)
+                flat[index] += 1e-5
+    matrix = torch.stack(columns)
+    expected = float(torch.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
+    assert found[-1] == pytest.approx(expected, rel=1e-3)

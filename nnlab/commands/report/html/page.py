@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from shlex import quote
 
 from nnlab.commands.report.facts import Judged, OfText
 from nnlab.commands.report.html.sections import task_sections
@@ -10,6 +11,7 @@ from nnlab.commands.report.report import ComparedRun, RunPair, RunReport, RunsRe
 from nnlab.display.web.html import (
     Content,
     Markup,
+    command_text,
     facts_list,
     html_document,
     interval_text,
@@ -39,9 +41,32 @@ def page_of_run(report: RunReport) -> str:
         learned_section(report.learning),
         page_section("Scores", _scores(report)),
         task_sections(report.answers, about),
+        _explained(report),
         _foot(about, text=isinstance(report.answers, OfText)),
         tag("details", tag("summary", "The whole config"), tag("pre", report.config)),
         lead=[_subtitle(about), _look(report.looks), _key(report.scores)],
+    )
+
+
+def _explained(report: RunReport) -> Markup | None:
+    """Where a few answers come from, and whether the methods see what was learned."""
+    found = report.explained
+    if found is None:
+        return None
+    text = (
+        "Rows of the greatest loss, and one of the least. Red speaks for the answer, blue against "
+        "it, where a method has a sign. A method that shows the same for a network of random "
+        "weights shows the input, not what was learned (Adebayo et al. 2018); more methods and "
+        "the test layer by layer: "
+    )
+    command = command_text(f"nnlab explain {quote(report.run.folder)} --split {report.about.split}")
+    gap = percent_text(found.completeness_gap, 2)
+    added = f"The parts of integrated gradients add up to within {gap} of what they explain."
+    return page_section(
+        "Where answers come from",
+        tag("p", text, command, class_="soft"),
+        found.shown,
+        tag("ul", [tag("li", one) for one in (*found.sight, added)]),
     )
 
 

@@ -13,6 +13,7 @@ from nnlab.display.web.html import (
     tag,
 )
 from nnlab.display.web.learning import DrawnCurve, curves_legend
+from nnlab.display.web.shaded import plain_text, shaded_text
 from nnlab.display.web.svg_plot import SvgPlot, covering_range
 
 _PLACES = 12
@@ -76,7 +77,7 @@ def _samples(facts: TextFacts) -> Markup:
         tag(
             "div",
             tag("h3", f"temperature {one.temperature:g}"),
-            tag("pre", tag("span", shown, class_="soft"), one.wrote, style=_WRAPPED),
+            plain_text(tag("span", shown, class_="soft"), one.wrote),
         )
         for one in facts.samples
     ]
@@ -84,22 +85,10 @@ def _samples(facts: TextFacts) -> Markup:
     return page_section("Samples", tag("p", text, class_="soft"), side_by_side(*parts))
 
 
-_WRAPPED = "white-space: pre-wrap; overflow-wrap: anywhere"
-_NAMES = {"space": " ", "newline": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}\n", "tab": "\t"}
-
-
 def _window(one: ReadWindow) -> Markup:
     """A window as text, each token the darker the more it cost."""
-    most = max(*one.losses, 1e-9)
-    joint = "" if max(map(len, one.tokens)) <= max(map(len, _NAMES)) else " "
-    marks = [
-        tag("span", f"{_NAMES.get(token, token)}{joint}", title=number_text(loss),
-            style=f"background: color-mix(in srgb, var(--red) {70 * loss / most:.0f}%, "
-            "transparent)")
-        for token, loss in zip(one.tokens, one.losses, strict=True)
-    ]  # fmt: skip
     head = f"row {one.row:,}, loss {number_text(one.loss)}"
-    return tag("div", tag("h3", head), tag("pre", marks, style=_WRAPPED))
+    return tag("div", tag("h3", head), shaded_text(one.tokens, one.losses))
 
 
 def forecast_sections(facts: ForecastFacts) -> list[Markup]:

@@ -75,6 +75,33 @@ def state_not_carried(history: History, facts: Facts) -> Finding | None:
     )
 
 
+def repeats_itself(history: History, facts: Facts) -> Finding | None:
+    """What the network writes is less varied than the text that it was to learn."""
+    written = facts.written
+    if written is None or written.runs >= facts.limits.variety * written.held:
+        return None
+    return Finding(
+        name="repeats_itself",
+        level="note",
+        layer=None,
+        measured=written.runs / written.held,
+        quantity=f"different runs of {written.length} tokens in what it writes, over the text's",
+        limit=facts.limits.variety,
+        since=history.step,
+        meaning=f"{written.tokens} tokens that it wrote at temperature 1 hold as many runs of "
+        f"{written.length} as {written.runs:.0f} different ones would, the held-out text that goes "
+        f"on there {written.held:.0f}: it says the same again and again",
+        remedy=(),
+        advice="the training text may do so itself, or be too short for so many weights (more "
+        "text, model.dropout, fewer units, a shorter run)",
+        source="Holtzman et al. 2019, arXiv:1904.09751",
+    )
+
+
+def _needs_written(_: History, facts: Facts) -> str | None:
+    return None if facts.written is not None else ""
+
+
 def _needs_naive(_: History, facts: Facts) -> str | None:
     return None if facts.data is not None and facts.data.naive else ""
 
@@ -85,5 +112,6 @@ def _needs_windows(_: History, facts: Facts) -> str | None:
 
 SEQUENCE_CHECKS = (
     Check("naive_forecast", naive_forecast, ("divergence",), at_end=True, unable=_needs_naive),
+    Check("repeats_itself", repeats_itself, ("divergence",), at_end=True, unable=_needs_written),
     Check("state_not_carried", state_not_carried, at_end=True, unable=_needs_windows),
 )

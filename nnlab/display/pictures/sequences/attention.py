@@ -13,6 +13,8 @@ from nnlab.display.pictures.family import (
     text_array,
     thin_rows,
 )
+from nnlab.display.pictures.sequences.token_names import short_token
+from nnlab.parts.datasets.sequences.tokens import token_names
 
 if TYPE_CHECKING:
     from nnlab.experiment.experiment import Experiment
@@ -61,12 +63,9 @@ class AttentionMaps(Picture):
         return bool(attention_plans(experiment))
 
     def still(self) -> Arrays:
-        shape = self.scene.experiment.shape
-        names = shape.classes
-        told = shape.tokens and len(names) == shape.tokens
-        tokens = self._inputs[0][:_MOST_PLACES].tolist() if told else []
-        shown = {"space": "_", "newline": "\\n", "tab": "\\t"}
-        words: list[str] = [shown.get(names[t]) or names[t][:4] for t in tokens]
+        names = token_names(self.scene.experiment.shape)
+        tokens = self._inputs[0][:_MOST_PLACES].tolist() if names else []
+        words = [short_token(names[token])[:4] for token in tokens]
         return {"tokens": text_array(words), "layers": text_array(self._layers)}
 
     def collect(self, *, grid: int | None = None) -> Arrays | None:

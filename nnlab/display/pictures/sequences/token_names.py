@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nnlab.display.pictures.family import Scene
+from nnlab.parts.datasets.sequences.tokens import token_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,10 +14,10 @@ MOST_STEPS = 40
 
 def tokens_of(scene: Scene, inputs: "Tensor") -> list[str]:
     """The names of the tokens of one example (T,), as far as they have room; none of numbers."""
-    shape = scene.experiment.shape
-    if not shape.tokens or len(shape.classes) != shape.tokens:
+    names = token_names(scene.experiment.shape)
+    if not names:
         return []
-    return [short_token(shape.classes[int(token)]) for token in inputs[:MOST_STEPS]]
+    return [short_token(names[int(token)]) for token in inputs[:MOST_STEPS]]
 
 
 def name_steps(axes: Any, tokens: list[str], steps: int) -> None:

@@ -31,6 +31,7 @@ def _numbers(name: str, *, delimiter: str | None = ",", header: int = 0) -> "NDA
 class _BundledConfig(DataConfig, frozen=True):
     """A data set whose form is known beforehand."""
 
+    costs_little: ClassVar[bool] = True
     known: ClassVar[TableSource]
 
     def source(self, place: Place) -> TableSource:

@@ -177,7 +177,7 @@ def plain_targets(targets: "NDArray[Any]", *, where: str) -> "NDArray[Any]":
     if targets.dtype.kind in "buifU":
         return targets
     if targets.dtype.kind == "S":
-        return np.char.decode(targets, "utf-8", "replace")
+        return np.char.decode(targets, "utf-8", "backslashreplace")  # different bytes stay so
     cells = targets.reshape(-1).tolist()
     if targets.ndim == 1 and all(isinstance(cell, str) for cell in cells):
         return targets.astype(str)

@@ -283,7 +283,8 @@ def without_gaps(held: Held, missing: GlobalPolicy | Mapping[str, Policy]) -> He
 
 def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:
     if inputs.dtype.kind not in "buif":
-        raise DataError(f"{where}: X is {inputs.dtype}, not numbers")
+        way = "X.astype(float), or a DataFrame, whose words become categories"
+        raise DataError(f"{where}: X is {inputs.dtype}, not numbers ({way})")
     if not inputs.ndim or 0 in inputs.shape:
         raise DataError(f"{where}: X has shape {inputs.shape}, expected (N, ...) without a 0")
     if targets.ndim not in (1, 2) or len(targets) != len(inputs):

@@ -4,6 +4,8 @@ narwhals, which scikit-learn needs as well, knows them all; none of them is impo
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple
 
 from nnlab.core.errors import DataError
@@ -66,11 +68,10 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
     Raises:
         DataError: a column is only in one of them, or is neither numbers nor words.
     """
-    every = {key: _frame(frame) for key, frame in frames.items()}
-    first = next(iter(every.values()))
-    names = [str(name) for name in first.columns]
+    every = {key: _by_name(_frame(frame)) for key, frame in frames.items()}
+    names = [*next(iter(every.values()))]
     for key, frame in every.items():
-        if odd := sorted({*map(str, frame.columns)} ^ set(names)):
+        if odd := sorted({*frame} ^ set(names)):
             raise DataError(f"data[{key!r}]: X: {odd[0]!r} is a column of only one of the frames")
     parts: dict[str, list[NDArray[Any]]] = {key: [] for key in every}
     gaps: dict[str, dict[str, NDArray[np.bool_]]] = {key: {} for key in every}
@@ -79,6 +80,9 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
     for name in names:
         series = [frame[name] for frame in every.values()]
         cells = _read(series, name)
+        if all(one.gaps.all() for one in cells):
+            remarks.append(f"data: {name} has no value in any row: left out")
+            continue
         categories = _categories(cells)
         remarks += _doubts(name, cells, categories, meant=_are_categories(series))
         columns += [name] if categories is None else [f"{name}={c}" for c in categories]
@@ -88,6 +92,8 @@ def frames_as_arrays(frames: Mapping[str, object]) -> Framed:
             parts[key].append(whole)
             if missing:
                 gaps[key][name] = one.gaps
+    if not columns:
+        raise DataError("data: X: no column has a value: there is nothing to learn from")
     arrays = {key: _joined(columns) for key, columns in parts.items()}
     return Framed(arrays, tuple(columns), gaps, tuple(remarks))
 
@@ -123,6 +129,12 @@ def _doubts(
     if meant:
         return ()
     words = [word for word in categories if word != NO_VALUE]
+    figures = [word for word in words if Notation().number(word) is not None]
+    if len(figures) > FEW_WORDS and 2 * len(figures) > len(words):
+        text = f"{len(figures)} of {len(words)} different words are numbers, such as {figures[0]!r}"
+        way = f"X[{name!r}] = pandas.to_numeric(X[{name!r}], errors='coerce')"
+        raise DataError(f"data: X: column {name!r}: {text} ({way}; or {category}, or {ways})")
+    words = [word for word in words if Notation().number(word) is None]
     if like := looks_like(words, name, Notation(), delimiter=","):
         text = f"{len(words)} different words, such as {words[0]!r}, look like {like.what}"
         if len(words) > FEW_WORDS or 2 * len(words) > rows:
@@ -145,13 +157,12 @@ def column_as_array(values: Any) -> FrameCells:
         import narwhals as nw
 
         series = nw.from_native(values, series_only=True)
-        (cells,) = _read([series], "y")
+        (cells,) = _read([series], None)
         if series.dtype.is_integer() and cells.gaps.any():
             # Floats stand there for the sake of the gaps alone, and classes are whole numbers.
             return FrameCells(np.where(cells.gaps, 0, cells.values).astype(np.int64), cells.gaps)
         return cells
-    frame = _frame(values)
-    found = [column_as_array(frame[name].to_native()) for name in frame.columns]
+    found = [column_as_array(series.to_native()) for series in _by_name(_frame(values)).values()]
     if len(found) == 1:
         return found[0]
     gaps = np.logical_or.reduce([one.gaps for one in found])
@@ -171,14 +182,13 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
     Raises:
         DataError: a column is missing, or a value does not fit.
     """
-    frame = _frame(values)
-    have = {str(name): name for name in frame.columns}
+    have = _by_name(_frame(values))
     found: list[NDArray[Any]] = []
     left = list(columns)
     while left:
         name = left[0]
         if name in have:
-            (cells,) = _read([frame[have[name]]], name)
+            (cells,) = _read([have[name]], name)
             if cells.values.dtype.kind == "U":
                 raise DataError(f"inputs: column {name!r} holds words, this run knows numbers")
             found.append(cells.values[:, None])
@@ -189,7 +199,7 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
         if source is None:
             raise DataError(f"inputs: the frame has no column {name!r}")
         mine = [one for one in left if one.startswith(f"{source}=")]
-        (cells,) = _read([frame[have[source]]], source)
+        (cells,) = _read([have[source]], source)
         found.append(_marks(cells, [one[len(source) + 1 :] for one in mine], source))
         left = [one for one in left if one not in mine]
     return _joined(found)
@@ -198,7 +208,48 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
 def _frame(values: Any) -> Any:
     import narwhals as nw
 
-    return nw.from_native(values, eager_only=True)
+    try:
+        return nw.from_native(values, eager_only=True)
+    except nw.exceptions.DuplicateError as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"data: X: {said} (give each column a name of its own)") from None
+
+
+def _by_name(frame: Any) -> dict[str, Any]:
+    """The columns by their names as text; pandas has numbers and pairs for names as well.
+
+    Raises:
+        DataError: two have the same name as text.
+    """
+    found: dict[str, Any] = {}
+    for name in frame.columns:
+        called = "_".join(map(str, name)) if isinstance(name, tuple) else str(name)  # pyright: ignore[reportUnknownArgumentType]
+        if called in found:
+            raise DataError(f"data: X: two columns are called {called!r} (rename one)")
+        found[called] = frame.get_column(name)
+    return found
+
+
+def index_remark(inputs: Any, targets: Any) -> str:
+    """What is said where pandas has the rows of X and y in different orders; else empty."""
+    import narwhals as nw
+
+    indices: list[Any] = []
+    for values in (inputs, targets):
+        if not (is_frame(values) or is_series(values)):
+            return ""
+        try:
+            known: Any = nw.from_native(values, eager_only=True, allow_series=True)
+        except nw.exceptions.DuplicateError:
+            return ""  # reading says so
+        indices.append(nw.maybe_get_index(known))
+    first, second = indices
+    if first is None or second is None or len(first) != len(second) or first.equals(second):
+        return ""
+    if not first.sort_values().equals(second.sort_values()):
+        return ""
+    text = "y has the index of X in another order, and rows go together by their place"
+    return f"warning: data: {text} (y.loc[X.index], if they do by their index)"
 
 
 def _word_types() -> tuple[Any, ...]:
@@ -207,8 +258,12 @@ def _word_types() -> tuple[Any, ...]:
     return (nw.String, nw.Categorical, nw.Enum, nw.Object)
 
 
-def _read(series: Sequence[Any], name: str) -> list[FrameCells]:
+def _read(series: Sequence[Any], name: str | None) -> list[FrameCells]:
     """A column of all frames: numbers in all of them, or words.
+
+    Args:
+        series: the column, of each frame.
+        name: of the column; None of the targets.
 
     Raises:
         DataError: it holds neither.
@@ -219,15 +274,29 @@ def _read(series: Sequence[Any], name: str) -> list[FrameCells]:
     if all(kind.is_numeric() or isinstance(kind, nw.Boolean) for kind in kinds):
         return [_numbers(one) for one in series]
     if not all(isinstance(kind, _word_types()) for kind in kinds):
-        raise DataError(
-            f"data: X: column {name!r} holds {kinds[0]}, neither numbers nor words (make a number "
-            "of it, or leave it out)"
-        )
+        column, what = ("y", "y") if name is None else (f"X[{name!r}]", f"X: column {name!r}")
+        way = _as_number(column, kinds[0])
+        way += "" if name is None else f", or X.drop(columns={name!r})"
+        text = f"{what} holds {kinds[0]}, neither numbers nor words"
+        raise DataError(f"data: {text} ({way})")
     lists = [one.to_list() for one in series]
     if all(isinstance(kind, nw.Object) for kind in kinds) and all(map(_are_numbers, lists)):
+        if all(type(value) is int for one in lists for value in one):
+            return [_with_gaps(np.array(one)) for one in lists]
         return [_with_gaps(np.array([_number(v) for v in one], np.float64)) for one in lists]
     nulls = [one.is_null().to_list() for one in series]
     return [_words(*both) for both in zip(lists, nulls, strict=True)]
+
+
+def _as_number(column: str, kind: Any) -> str:
+    """What makes numbers of a column of another type."""
+    import narwhals as nw
+
+    if isinstance(kind, nw.Datetime | nw.Date):
+        return f"({column} - {column}.min()).dt.total_seconds()"
+    if isinstance(kind, nw.Duration):
+        return f"{column}.dt.total_seconds()"
+    return f"numpy.asarray({column}, float), if it holds numbers"
 
 
 def _numbers(series: Any) -> FrameCells:
@@ -248,7 +317,7 @@ def _with_gaps(values: "NDArray[Any]") -> FrameCells:
 def _are_numbers(values: Sequence[object]) -> bool:
     """Whether Python objects are numbers, as far as they are there."""
     there = [value for value in values if not _is_nothing(value)]
-    return bool(there) and all(isinstance(value, int | float | np.number) for value in there)
+    return bool(there) and all(isinstance(value, Real | Decimal | np.number) for value in there)
 
 
 def _is_nothing(value: object) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from typing import Literal, NamedTuple
 
+from nnlab.core.contracts import DataShape
 from nnlab.core.lazy import NDArray, np
 
 TokenKind = Literal["characters", "bytes", "words"]
@@ -12,6 +13,13 @@ UNKNOWN = "<unknown>"
 """What stands for a word that is too rare to have a number."""
 _NAMES = {" ": "space", "\n": "newline", "\t": "tab", "\r": "return"}
 _WORD = re.compile(r"\w+|[^\w\s]|\n")
+
+
+def token_names(shape: DataShape) -> tuple[str, ...]:
+    """What the tokens of inputs are called: as the classes, where each place tells a token."""
+    if shape.places and len(shape.classes) == shape.tokens:
+        return shape.classes
+    return tuple(str(number) for number in range(shape.tokens))
 
 
 class Vocabulary(NamedTuple):

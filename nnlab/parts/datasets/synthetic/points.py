@@ -5,7 +5,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import (
     Field,
@@ -27,6 +27,8 @@ _Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 class _PointsConfig(DataConfig, frozen=True):
     """Points with noise, drawn anew for each sample_seed."""
+
+    costs_little: ClassVar[bool] = True
 
     samples: Samples = 1000
     sample_seed: _Seed = 0

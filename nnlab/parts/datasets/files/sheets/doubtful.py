@@ -58,6 +58,8 @@ def number_remark(
 
 def _are_days(values: "NDArray[np.floating]") -> bool:
     """Whether whole numbers are all days as 20240531, and more than one."""
+    if not np.isfinite(values).all():
+        return False
     year, rest = np.divmod(values, 10_000)
     month, day = np.divmod(rest, 100)
     inside = (year >= 1800) & (year < 2200) & (month >= 1) & (month <= 12) & (day >= 1)

@@ -1,0 +1,1 @@
+"""Pictures of what a network takes from which part of its inputs."""
