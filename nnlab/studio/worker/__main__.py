@@ -295,12 +295,14 @@ def main() -> None:
 
 def _listen(put: Callable[[Command], None]) -> None:
     """Commands, line by line. Where they end the studio is gone: the run stops, and is saved."""
-    for line in sys.stdin:
-        try:
-            command = json.loads(line)
-        except ValueError:
-            continue
-        put(command)
+    # A socket whose other end was killed is not at its end, but reset.
+    with suppress(OSError):
+        for line in sys.stdin:
+            try:
+                command = json.loads(line)
+            except ValueError:
+                continue
+            put(command)
     put({"do": "stop", "leave": True, "why": "the studio is gone"})
 
 
