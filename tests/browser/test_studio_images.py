@@ -38,8 +38,11 @@ train: {epochs: 400, batch_size: 32, compile: off}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("studio")
     (folder / "spirals.yaml").write_text(SPIRALS)
-    with served(folder / "runs", str(folder / "spirals.yaml")) as found:
-        yield found
+    # From there paths are short: no folder of this machine is in a picture.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with served(folder / "runs", str(folder / "spirals.yaml")) as found:
+            yield found
 
 
 @pytest.fixture
