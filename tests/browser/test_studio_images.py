@@ -72,9 +72,8 @@ def write_text(tab: Tab, text: str) -> None:
     tab.page.wait_for_timeout(300)
 
 
-def train_past(tab: Tab, epoch: int, button: str = "#play") -> None:
-    """Trains until an epoch, and holds there."""
-    tab.page.click(button)
+def hold_past(tab: Tab, epoch: int) -> None:
+    """Holds a run that plays behind an epoch."""
     for _ in range(1200):
         found = tab.page.inner_text("#number-epoch")
         if found[0].isdigit() and float(found) >= epoch:
@@ -87,13 +86,13 @@ def train_past(tab: Tab, epoch: int, button: str = "#play") -> None:
 def test_a_fork(tab: Tab, server: Served, tmp_path: Path) -> None:
     tab.page.goto(server.address)
     write_text(tab, SPIRALS)
-    train_past(tab, 40)
+    tab.page.click("#play")
+    hold_past(tab, 40)
     tab.page.fill("[id='fork-optimizer.lr']", "0.003")
     tab.page.click("#fork")
     expect(tab.page.locator("#parent-key")).to_contain_text("before")
     expect(tab.page.locator("#play")).to_have_text("Pause")
-    tab.page.click("#play")
-    train_past(tab, 70)
+    hold_past(tab, 70)
     tab.page.locator("#picture canvas.square").click(position={"x": 140, "y": 140})
     expect(tab.page.locator("#example")).to_contain_text("BP1")
     shoot(tab, "studio", tmp_path)
