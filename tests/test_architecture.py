@@ -188,6 +188,12 @@ def test_a_public_name_is_defined_once() -> None:
     assert len(twice) < 0.02 * len(homes), twice
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest collects them as modules without folders, and stops at the second one."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_files_do_not_import_each_other_in_a_circle() -> None:
     # At their heads: an import inside a function waits until both are there.
     left = {name: imported(name, inside=False) for name in FILES}

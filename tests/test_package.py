@@ -105,7 +105,8 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
                 imported.add(node.module.partition(".")[0])
     needs = requires(DISTRIBUTION) or ()
     declared = {plain(need) for need in needs if "extra ==" not in need}
-    asked_for = {plain(need) for need in needs if re.search(r"extra == .export.", need)}
+    extras = PROJECT["optional-dependencies"]
+    asked_for = {plain(need) for extra in ("export", "bpe") for need in extras[extra]}
     providers = packages_distributions()
     ours = {*sys.stdlib_module_names, "nnlab"}
     for names, known in ((always, declared), (sometimes, declared | asked_for)):

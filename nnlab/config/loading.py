@@ -168,6 +168,8 @@ def document_of(
         text = source if isinstance(source, Text) else read_text(source)
         document = _parsed(text, changes=changes)
         changes = [change for change in changes if change.key.strip() != "base"]
+    if not changes:
+        return document
     tree, origins = apply_changes(document.tree, changes, document.origins)
     return document._replace(tree=tree, origins=origins)
 

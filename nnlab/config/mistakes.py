@@ -309,6 +309,9 @@ def _form_way_out(message: str, found: object) -> str:
     """The number without quotes, the single value as a list."""
     if "number" in message:
         return _way_out("int_type" if "a whole number" in message else "float_type", found)
+    if "needs text" in message and isinstance(found, int | float):
+        shown = str(found).lower() if isinstance(found, bool) else str(found)
+        return f' (write "{shown}", in quotes)'
     if "a list" in message and isinstance(found, str | int) and not isinstance(found, bool):
         return f" (write [{found}])" if len(str(found)) < 40 else ""
     return ""

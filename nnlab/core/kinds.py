@@ -18,6 +18,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -71,6 +72,7 @@ class Kind(Config, frozen=True):
         return cls()  # pyright: ignore[reportCallIssue]
 
     @classmethod
+    @cache
     def name(cls) -> str:
         """The word that chooses this kind in YAML."""
         return cls.model_fields["kind"].default

@@ -50,8 +50,13 @@ __all__ = [
 class _Lazy(ModuleType):
     """A module that is imported when its first attribute is asked for."""
 
+    _real: ModuleType | None = None
+
     def __getattr__(self, name: str) -> object:
-        return getattr(importlib.import_module(self.__name__), name)
+        if self._real is None:
+            self._real = importlib.import_module(self.__name__)
+        # Kept, for code that runs in every update: importlib takes a microsecond to find it again.
+        return getattr(self._real, name)
 
 
 class _Placeholder(type):

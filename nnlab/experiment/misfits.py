@@ -148,10 +148,12 @@ def target_mistakes(
     """
     wrong = [] if "loss" in replaced else list(_loss_mistakes(config, loss, shape))
     wrong += _mixed_mistakes(config, loss, shape)
+    seen: set[str] = set()
     for index, score in enumerate(scores):
         text = _score_mistake(config, score, loss, shape)
-        if text is None and score.key in [before.key for before in scores[:index]]:
+        if text is None and score.key in seen:
             text = f"{score.key} was given before"
+        seen.add(score.key)
         if text is not None:
             wrong.append(Mistake(("scores", index), text))
     return wrong

@@ -97,7 +97,7 @@ def take_target_scale(
     """
     if config.data.scale_target != "auto":
         return config
-    model, output, stopping = config.model, config.model.output, config.train.stopping
+    model, output = config.model, config.model.output
     plain = isinstance(output.activation, str) or output.activation.kind == loss.link
     taken = (
         shape.task == "regression"
@@ -112,7 +112,7 @@ def take_target_scale(
         and loss.any_unit
         and not loss.handed
         and not loss.model_fields_set.intersection(loss.in_target_unit)
-        and not (stopping is not None and stopping.min_delta)
+        and not ((stopping := config.train.stopping) is not None and stopping.min_delta)
     )
     data = config.data.model_copy(update={"scale_target": "standard" if taken else "none"})
     return config.model_copy(update={"data": data})

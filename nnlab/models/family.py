@@ -110,7 +110,7 @@ class ModelConfig(_Begun, frozen=True):
     """Whether `check` may refuse data, so that they are worth a look before training."""
 
     output: OutputConfig = OutputConfig()
-    freeze: tuple[str, ...] = ()
+    freeze: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """Layers (conv1), parameters (conv1.bias) or patterns (conv*) that stay as they begin; their
     batch norms use the running statistics. train.unfreeze ends it for some of them."""
 
@@ -348,8 +348,8 @@ def _refuse_a_look_ahead(hidden: tuple[Placed, ...], data: DataShape) -> None:
 
 
 _DIFFERENT = "different is what only recurrent layers know to go on with, behind `masking`"
-_BY_STEP = ("activation", "dropout", "gru", "layer_norm", "linear", "lstm", "rms_norm", "rnn")
-"""Layers that make of a step something that hangs on it and those before it alone."""
+_BY_STEP = ("activation", "dropout", "layer_norm", "linear", "rms_norm")
+"""Layers that make of a step something that hangs on it alone."""
 
 
 def _refuse_padding(hidden: tuple[Placed, ...], data: DataShape) -> None:
@@ -360,12 +360,15 @@ def _refuse_padding(hidden: tuple[Placed, ...], data: DataShape) -> None:
         path = hidden[0].path if hidden else ("model",)
         text = "sequences end at different steps, and NaN stands behind the last"
         raise MistakeError(path, f"{text} (model: rnn, lstm or gru; a stack has masking first)")
+    from nnlab.parts.layers.recurrent import RecurrentConfig
+
     for placed in hidden[1:]:
         layer = placed.config
         if layer.kind in ("last", "mean_time"):
             return
         norm = getattr(getattr(layer, "norm", None), "kind", "none")
-        plain = layer.kind in _BY_STEP and norm in ("none", "layer", "rms")
+        known = layer.kind in _BY_STEP or isinstance(layer, RecurrentConfig)
+        plain = known and norm in ("none", "layer", "rms")
         if not plain or getattr(layer, "bidirectional", False):
             what = " bidirectional" if getattr(layer, "bidirectional", False) else ""
             text = f"({layer.kind}):{what} would count steps that are not there"

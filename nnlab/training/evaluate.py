@@ -56,14 +56,16 @@ class Forward:
     threads: int | None = None
     carries: bool = False
 
-    def __call__(self, inputs: Tensor) -> Tensor:
+    def __call__(self, inputs: Tensor, states: "States | None" = None) -> Tensor:
         """Outputs (N, K) for scaled inputs (N, *shape): running statistics, no dropout.
+
+        Recurrent layers go on with `states` and leave theirs there; without, they begin with 0.
 
         Every module is put back into the mode that it was in. Whether gradients are recorded is
         the caller's word, as with any torch function.
         """
         # Whoever asks in between, as a score does, is no part of what is carried on.
-        with kept_modes(self.network), following(self.network, None):
+        with kept_modes(self.network), following(self.network, states):
             self.network.eval()
             return self._outputs(inputs)
 

@@ -35,6 +35,7 @@ LARGE = {
     "a folded text": ["foo: " + ("x " * 40 + "\n      ") * 10_000],
     "a long word": ["optimizer: " + "abc" * 300_000],
     "a long number": ["seed: " + "9" * 900_000],
+    "one score again and again": ["scores: [" + "accuracy, " * 9_000 + "]"],
     "expectations": ["expect:", *(f"  v{i}: {{loss/train: above 1}}" for i in range(5_000))],
 }
 

@@ -264,6 +264,11 @@ NAMES = [
         "3:1: train: has nothing below it, such as epochs: ... (or leave it out)",
     ),
     (
+        "a column called 1",
+        "data: {kind: csv, path: a.csv, target: 1}\nmodel: linear\n",
+        '1:40: data.target: needs text or a list, got 1 (write "1", in quotes)',
+    ),
+    (
         "a blank of a page",
         "data:\u00a0iris\nmodel: linear\n",
         "1:6: a blank stands here that YAML takes for a letter (U+00A0: write a plain one)",

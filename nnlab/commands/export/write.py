@@ -100,7 +100,7 @@ def export_run(run: Path, to: str, out: Path | None) -> Written:
         raise CheckpointError(f"{short_path(run)}: {text} (nnlab runs lists them)")
     if to in EXPORT_FORMATS:
         refuse_without(to, EXPORT_FORMATS[to])
-    predictor = open_predictor(run, device="cpu")
+    predictor = open_predictor(run, device="cpu", places=True)
     network = AnsweringNetwork(predictor)
     facts = facts_of(run, predictor, network)
     place = out or run / "eval" / f"{facts['name']}{_suffix(to)}"
@@ -130,6 +130,7 @@ def facts_of(run: Path, predictor: Predictor, network: AnsweringNetwork) -> dict
         "inputs": json.dumps([str(example.dtype).removeprefix("torch."), *example.shape[1:]]),
         "columns": json.dumps(list(known["columns"]), ensure_ascii=False),
         "answer": network.answer,
+        "places": json.dumps(list(predictor.experiment.shape.places)),
         "classes": json.dumps(list(known["classes"]), ensure_ascii=False),
         "shift": json.dumps(known["shift"]),
         "factor": json.dumps(known["factor"]),
@@ -147,11 +148,12 @@ def told(written: Written) -> str:
     if found is None:
         return f"{facts['name']}: the weights of the best checkpoint, {size}"
     wanted = ", ".join(("N", *map(str, shape)))
+    given = ", ".join(("N", *map(str, json.loads(facts["places"])), "K"))
     asked = "rows of the data set" if found.stored else "rows drawn at random (no data here)"
     lines = [
         f"{facts['name']}: the network of the best checkpoint, {size}",
         f"input {INPUT}: {dtype} ({wanted}) as in your data, not scaled{names}",
-        f"output {facts['answer']}: (N, K){classes}",
+        f"output {facts['answer']}: ({given}){classes}",
         f"agrees with nnlab predict on {found.rows} {asked}, one at a time and together: "
         f"largest difference {found.difference:.1e}",
     ]
@@ -222,6 +224,7 @@ def _compare(
         with torch.no_grad():
             wanted = network(torch.from_numpy(rows)).numpy()
     together = answers(rows)
+    wanted = wanted.reshape(together.shape)  # of several answers a row nnlab says one after another
     alone = np.concatenate([answers(rows[[number]]) for number in range(min(len(rows), 16))])
     differences = (np.abs(together - wanted).max(), np.abs(alone - wanted[: len(alone)]).max())
     return ExportAgreement(len(rows), stored, float(max(differences)), float(np.abs(wanted).max()))
@@ -239,6 +242,8 @@ def _some_rows(
         shape = (_ROWS, *example.shape[1:])
         if dtype == np.uint8:
             return draw.integers(0, known["peak"] + 1, shape).astype(np.uint8), False
+        if dtype == np.int64:
+            return draw.integers(0, known["tokens"], shape), False
         factor = np.asarray(known["factor"], np.float64)
         spread = np.divide(1.0, factor, out=np.zeros_like(factor), where=factor != 0)
         rows = draw.normal(size=shape) * spread + np.asarray(known["shift"], np.float64)

@@ -68,7 +68,9 @@ def _whole(rows: "NDArray[Any]", wanted: Wanted) -> Sequence[int]:
         gone = np.asarray(np.isinf(rows).reshape(len(rows), -1).any(axis=1))
         return [row for row in range(len(rows)) if row not in wrong and not gone[row]]
     flat = rows.reshape(len(rows), -1)
-    fine = ~np.isinf(flat) if wanted.fills else np.isfinite(flat)
+    # Beyond float32 is as good as infinite: the network would answer NaN.
+    small = ~(np.abs(flat.astype(np.float64)) > np.finfo(np.float32).max)
+    fine = small if wanted.fills else small & np.isfinite(flat)
     return np.flatnonzero(fine.all(axis=1)).tolist()
 
 

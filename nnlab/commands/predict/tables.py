@@ -11,7 +11,7 @@ from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.core.wrap import eye_key, told_apart
 from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, other_unit, plain_numbers
-from nnlab.parts.datasets.files.sheets.notation import ISO, day_number
+from nnlab.parts.datasets.files.sheets.notation import ISO, brief, day_number
 from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
 from nnlab.parts.datasets.lengths import false_ends
@@ -162,6 +162,10 @@ def _inputs(
     if values is None:
         found = [_number(sheet, name, row, wanted, told) for row in range(len(sheet))]
         values = np.array(found, np.float64)
+    for row in np.flatnonzero(np.abs(values) > np.finfo(np.float32).max).tolist():
+        what = f"column {name!r}: {brief(cells[row])} is too large for float32"
+        told.leave(row, f"{sheet.where(row)}: {what}")
+        values[row] = np.nan
     return values[:, None]
 
 

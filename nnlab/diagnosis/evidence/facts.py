@@ -16,8 +16,7 @@ from nnlab.diagnosis.evidence.unit_copies import UnitCopies
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, TanhConfig
-from nnlab.parts.layers.family import LayerConfig, Placed, name_layers
-from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.family import Placed
 from nnlab.parts.layers.weighted import WeightedConfig
 from nnlab.parts.optimizers.family import GroupedConfig, fits
 
@@ -374,9 +373,7 @@ def _flat(placed: Sequence[Placed], block: str = "") -> Iterator[Placed]:
     for one in placed:
         name = f"{block}{one.name}"
         yield one._replace(name=name)
-        if isinstance(one.config, ResidualConfig):
-            inner: tuple[LayerConfig, ...] = one.config.layers
-            yield from _flat(name_layers(inner, tuple(() for _ in inner)), f"{name}.")
+        yield from _flat(one.config.inside(), f"{name}.")
 
 
 def at_rest(activation: ActivationConfig) -> float:

@@ -80,6 +80,10 @@ class LayerConfig(Kind, frozen=True):
         """
         return ""
 
+    def inside(self) -> "tuple[Placed, ...]":
+        """The layers that it consists of, by their names within it. Default: none."""
+        return ()
+
     def settled(self, defaults: Defaults) -> Self:
         """The layer with the stack's word wherever it has none of its own, and no `auto` left."""
         return self

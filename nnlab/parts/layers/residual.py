@@ -81,6 +81,9 @@ class ResidualConfig(LayerConfig, frozen=True):
             }
         )
 
+    def inside(self) -> tuple[Placed, ...]:
+        return self._placed(())
+
     def _placed(self, path: Path) -> tuple[Placed, ...]:
         paths = tuple((*path, "layers", index) for index in range(len(self.layers)))
         return name_layers(self.layers, paths)

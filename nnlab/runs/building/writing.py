@@ -11,7 +11,7 @@ from nnlab.core.contracts import Plan, flat_plans
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.layers.attention_modules import Memory, remembering
 from nnlab.runs.building.forward import forward_of
-from nnlab.training.evaluate import Forward, States, following
+from nnlab.training.evaluate import Forward, States
 
 BY_PLACE = frozenset(
     ("activation", "attention", "dropout", "embedding", "layer_norm", "linear")
@@ -89,7 +89,7 @@ def written_tokens(
         device=device,
     )
     if experiment.config.train.carry:
-        tell = Onward(forward_of(experiment, network, alone=alone), network, device)
+        tell = Onward(forward_of(experiment, network, alone=alone), device)
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = list(begin)
     while True:
@@ -174,12 +174,11 @@ class Onward:
 
     Args:
         forward: (1, T) tokens to (T, K) logits.
-        network: that it asks.
         device: of the network.
     """
 
-    def __init__(self, forward: Forward, network: nn.Module, device: torch.device) -> None:
-        self._forward, self._network, self._device = forward, network, device
+    def __init__(self, forward: Forward, device: torch.device) -> None:
+        self._forward, self._device = forward, device
         self._states = States()
         self._count = 0
 
@@ -192,8 +191,7 @@ class Onward:
         """
         new = torch.tensor([seen[self._count :]], device=self._device)
         self._count = len(seen)
-        with following(self._network, self._states):
-            return self._forward(new)[-1].double().cpu()
+        return self._forward(new, self._states)[-1].double().cpu()
 
 
 def _is_by_place(plans: Sequence[Plan]) -> bool:

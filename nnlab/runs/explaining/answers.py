@@ -26,6 +26,7 @@ from nnlab.runs.explaining.methods import (
     Method,
     Question,
     integrate_closely,
+    integrate_roughly,
     last_convolution,
     parts_of,
 )
@@ -217,6 +218,9 @@ def _ranks(
     fresh = build_network(experiment.design, seed=seed_for(0, "explain"))
     drawn = explainable_of(experiment, place_network(fresh, experiment, opened.device).eval())
     layers = [f"network.{name}" for name in _with_parameters(opened.network)]
+    attribute = {name: method.attribute for name, method in methods.items()}
+    if "integrated_gradients" in attribute:
+        attribute["integrated_gradients"] = integrate_roughly
     return {
         name: [
             Rank(rank.layer.removeprefix("network."), rank.correlation)
@@ -224,11 +228,11 @@ def _ranks(
                 network,
                 drawn,
                 layers,
-                lambda net, method=method: method.attribute(net, asked),
+                lambda net, way=way: way(net, asked),
                 by_layer=by_layer,
             )
         ]
-        for name, method in methods.items()
+        for name, way in attribute.items()
     }
 
 

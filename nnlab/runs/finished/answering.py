@@ -22,7 +22,8 @@ class AnsweringNetwork(nn.Module):
             classifier whose loss gives them no such meaning; "predictions" (N, K) of a regression,
             in the targets' own unit.
         example: (2, *shape) rows as they are stored, of the type that it takes: uint8 of images,
-            float64 where a large offset is taken off before rounding, else float32.
+            int64 of tokens, float64 where a large offset is taken off before rounding, else
+            float32.
     """
 
     _base: Tensor | None
@@ -45,20 +46,31 @@ class AnsweringNetwork(nn.Module):
         self.answer = _answer_of(experiment)
         kind = torch.float64 if known.get("base") is not None else torch.float32
         kind = torch.uint8 if known.get("peak") is not None else kind
+        kind = torch.int64 if experiment.shape.tokens else kind
         self.example = torch.zeros((2, *known["inputs"]), dtype=kind)
-        self.eval()
+        # It is never trained: what is exported can be asked with and without torch.no_grad.
+        self.eval().requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Answers (N, K) for rows (N, *shape) as they are stored."""
+        """Answers (N, K), or (N, *places, K), for rows (N, *shape) as they are stored."""
+        return self._at_places(self.network(self._seen(inputs)))
+
+    def _at_places(self, outputs: Tensor) -> Tensor:
+        """What outputs mean, place by place where a row has several answers."""
+        if not (places := self._experiment.shape.places):
+            return self._told(outputs)
+        return self._told(outputs.flatten(0, -2)).unflatten(0, (-1, *places))
+
+    def _seen(self, inputs: Tensor) -> Tensor:
+        """What the network sees of stored rows."""
         if self._experiment.shape.tokens:
-            return self._told(self.network(inputs.long()))
+            return inputs.long()
         rows = inputs if self._base is None else inputs.double() - self._base
         rows = rows.float()
         if self._fill is not None:
             rows = torch.where(rows.isnan(), self._fill, rows)
         rows = rows.to(self._dtype)
-        scaled = (rows - self._shift.to(rows.dtype)) * self._factor.to(rows.dtype)
-        return self._told(self.network(scaled))
+        return (rows - self._shift.to(rows.dtype)) * self._factor.to(rows.dtype)
 
     def _told(self, outputs: Tensor) -> Tensor:
         loss = self._experiment.loss

@@ -82,6 +82,12 @@ class Predictor:
         """
         rows = torch.from_numpy(_checked(inputs, self.known))
         outputs = self._forward.outputs(rows, batch=self.batch, scale=self._scaled)
+        finite = torch.isfinite(outputs.reshape(len(outputs), -1)).all(dim=1)
+        if not finite.all():
+            row = int((~finite).nonzero()[0]) * len(rows) // len(outputs)
+            text = f"inputs: row {row} (rows count from 0) has no finite answer"
+            why = "its numbers are too far from those of training, or the weights have diverged"
+            raise DataError(f"{text}: {why}")
         return _told(outputs, self.experiment, self.known.get("target"))
 
     def _scaled(self, rows: torch.Tensor) -> torch.Tensor:
@@ -174,7 +180,11 @@ def _checked(inputs: object, known: dict[str, Any]) -> NDArray[Any]:
     # As the data sets store them, so that scaling rounds alike.
     if rows.dtype == np.uint8:
         return rows if rows.flags.writeable else rows.copy()  # torch warns of what it cannot write
-    return rows.astype(np.float32)
+    with np.errstate(over="ignore"):
+        narrow = rows.astype(np.float32)
+    if np.isinf(narrow).any():
+        raise DataError(_not_finite(narrow, known["columns"]))
+    return narrow
 
 
 def _there(rows: NDArray[Any], known: dict[str, Any]) -> NDArray[Any]:

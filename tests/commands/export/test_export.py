@@ -131,6 +131,31 @@ def test_the_graph_gives_what_predict_gives(name: str, tmp_path: Path) -> None:
     assert written.lowered == (name == "bf16")
 
 
+@pytest.mark.parametrize("kind", [pytest.param("gru", marks=pytest.mark.slow), "transformer"])
+def test_networks_of_tokens_take_whole_numbers(kind: str, tmp_path: Path) -> None:
+    text = tmp_path / "book.txt"
+    text.write_text("to be or not to be. " * 40, encoding="utf-8")
+    size = {"units": 8} if kind == "gru" else {"width": 8, "depth": 1, "heads": 2}
+    data = {"kind": "text", "path": str(text), "window": 6}
+    run = trained(tmp_path, {"data": data, "model": {"kind": kind, **size}})
+    written = export_run(run, "exported", tmp_path / "net.pt2")
+    assert json.loads(written.facts["inputs"]) == ["int64", 6]
+    network = torch.export.load(written.path).module()
+    rows = torch.from_numpy(DRAW.integers(0, 8, (5, 6)))
+    whole = network(rows)
+    assert whole.shape == (5, 6, 8)  # probabilities of eight characters at each place
+    torch.testing.assert_close(whole.sum(2), torch.ones(5, 6))
+    torch.testing.assert_close(network(rows[:1]), whole[:1])
+    assert written.agreement is not None
+    assert written.agreement.stored
+    # Without the text tokens are drawn, each of them one that there is.
+    text.unlink()
+    drawn = export_run(run, "exported", tmp_path / "again.pt2").agreement
+    assert drawn is not None
+    assert not drawn.stored
+    assert drawn.difference <= EXPORT_LIMIT
+
+
 def test_weights_alone_are_those_of_the_best_checkpoint(iris: Path, tmp_path: Path) -> None:
     written = export_run(iris, "safetensors", tmp_path / "iris.safetensors")
     network = nnlab.load(iris)

@@ -14,6 +14,8 @@ from PIL import Image
 import nnlab
 from nnlab.__main__ import main
 from nnlab.config.loading import load_config, place_for
+from nnlab.core.errors import DataError
+from nnlab.runs.folder.data_json import read_data
 
 
 def trained(folder: Path, **sections: Any) -> Path:
@@ -366,3 +368,23 @@ def test_a_row_of_an_array_that_is_not_finite_leaves_the_others(
     assert "values of row 2, 4 are not finite (rows count from 0): 2 of 6 rows" in done.err
     np.savez(tmp_path / "b.npz", x=inputs[2:3])
     assert main(["predict", str(runs["iris"]), str(tmp_path / "b.npz")]) == 3
+
+
+def test_numbers_beyond_float32_have_no_answer(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the network answered NaN, and nothing said so."""
+    inputs = examples_of(runs["iris"]).inputs[:4].astype(np.float64)
+    whole = nnlab.predict(runs["iris"], inputs)
+    inputs[1, 0], inputs[2, 3] = 1e300, -1e39
+    columns = read_data(runs["iris"])["columns"]
+    np.savez(tmp_path / "a.npz", x=inputs)
+    for file in (table(tmp_path / "a.csv", columns, inputs.tolist()), tmp_path / "a.npz"):
+        found = told(capsys, runs["iris"], file)
+        assert [row["row"] for row in found] == [0, 3]
+        assert [row["label"] for row in found] == [whole.labels[row] for row in (0, 3)]
+    with pytest.raises(DataError, match="hold 2 values that are not finite, first in row 1"):
+        nnlab.predict(runs["iris"], inputs)
+    inputs[1, 0], inputs[2, 3] = 3e38, 1.0  # of which scaling makes more than float32 has
+    with pytest.raises(DataError, match=r"row 1 .* has no finite answer"):
+        nnlab.predict(runs["iris"], inputs)

@@ -77,6 +77,8 @@ def test_utf16_without_a_mark_is_told(place: Place, encoding: str) -> None:
     made = table(place, TABLE.encode(encoding))
     with pytest.raises(DataError, match=rf"\(encoding: {encoding}\)"):
         made.describe(place)
+    with pytest.raises(DataError, match=r"\(encoding: utf-16\)"):
+        table(place, f"\ufeff{TABLE}".encode(encoding)).describe(place)
     marked = table(place, f"\ufeff{TABLE}".encode(encoding), encoding=encoding)
     assert marked.read(place).source.columns == ("x", "y")
 
@@ -97,6 +99,18 @@ def test_utf16_without_a_mark_is_told(place: Place, encoding: str) -> None:
 def test_a_line_that_does_not_fit_is_named_with_a_way(place: Place, text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         table(place, text).describe(place)
+
+
+def test_files_that_were_put_together(place: Place) -> None:
+    """Marks of an encoding and of DOS's end within them are no data; a header in them is said."""
+    rows = TABLE.partition("\n")[2]
+    whole = table(place, TABLE + rows).read(place)
+    marked = table(place, f"\ufeff{TABLE}\ufeff{rows}\x1a").read(place)
+    np.testing.assert_array_equal(np.asarray(marked.inputs), np.asarray(whole.inputs))
+    with pytest.raises(DataError, match=r":14: repeats the header \(where two files were put"):
+        table(place, TABLE + TABLE).describe(place)
+    named_alike = "a,b\na,b\nc,d\n"  # without names, the first line is a row as any other
+    assert len(table(place, named_alike, header="none", target="x2").read(place).targets) == 3
 
 
 def test_several_blanks_are_one_delimiter(place: Place) -> None:
@@ -197,6 +211,18 @@ def test_days_in_figures_are_told(place: Place) -> None:
     (said,) = made.remarks(place)
     assert 'columns: {dates: {when: "%Y%m%d"}}' in said
     table(place, "when,kind\n" + rows, columns={"dates": {"when": "%Y%m%d"}}).describe(place)
+
+
+def test_a_number_of_nines_far_from_all_others_is_told(place: Place) -> None:
+    cells = [-999 if n % 9 == 0 else n / 10 for n in range(60)]
+    text = "x,kind\n" + "".join(f"{cell},{'ab'[n % 2]}\n" for n, cell in enumerate(cells))
+    made = table(place, text)
+    (said,) = made.remarks(place)
+    assert "x: 7 of 60 numbers are -999, far from all others (missing_as: [-999]," in said
+    assert "x 7 (of 60)" in " ".join(table(place, text, missing_as=(-999,)).remarks(place))
+    wide = "x,kind\n" + "".join(f"{n if n % 9 else -9},{'ab'[n % 2]}\n" for n in range(60))
+    assert not table(place, wide).remarks(place)  # as far off as the others from each other
+    assert not table(place, text.replace("-999", "-999.5")).remarks(place)
 
 
 ALIKE = [("Gr\u00f6\u00dfe", "Gro\u0308\u00dfe"), ("a b", "a\u00a0b"), ("Art", "Art\u200b")]

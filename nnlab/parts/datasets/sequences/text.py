@@ -26,9 +26,11 @@ class TextLikeConfig(WindowedConfig, frozen=True):
     """The family of texts: what is to be told is the next token, at every step of a window."""
 
     tokens: TokenKind = "characters"
-    """characters; bytes: 256, for any file; words: and punctuation marks, without their spacing."""
+    """characters; bytes: 256, for any file; words: and punctuation marks, without their spacing;
+    bpe: frequent pieces of words, of which the text comes back as it was. Sennrich et al. 2016."""
     vocabulary: Annotated[int, Field(ge=2, le=1_000_000)] = 10_000
-    """Of words: so many have a number of their own, the most frequent; others are <unknown>."""
+    """Of words: so many have a number of their own, the most frequent; others are <unknown>. Of bpe
+    so many pieces: 1,000 are enough for a book."""
 
     @abstractmethod
     def text(self, place: Place) -> str:

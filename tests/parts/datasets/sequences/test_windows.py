@@ -1,5 +1,6 @@
 """Windows over a series: what they hold, and that splits share no step."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,10 @@ def test_the_naive_forecast_is_the_value_a_season_ago() -> None:
 class TestTokens:
     TEXT = "to be, or not to be?\nthat is"
 
-    @pytest.mark.parametrize("kind", ["characters", "bytes", "words"])
+    @pytest.mark.parametrize("kind", ["characters", "bytes", "words", "bpe"])
     def test_come_back_as_the_text(self, kind: Any) -> None:
+        if kind == "bpe":
+            pytest.importorskip("tokenizers")
         found = vocabulary_of(self.TEXT, kind, 100)
         numbers = stored_tokens(self.TEXT, found)
         assert numbers.tolist() == found.numbers_of(self.TEXT).tolist()
@@ -131,6 +134,23 @@ class TestTokens:
         found = vocabulary_of(self.TEXT, "words", 3)
         assert found.tokens == (UNKNOWN, "be", "to")
         assert found.numbers_of("to see or be").tolist() == [2, 0, 0, 1]
+
+    def test_the_most_frequent_pair_becomes_a_piece_first(self) -> None:
+        """Sennrich et al. 2016, figure 1: e and s, then es and t."""
+        pytest.importorskip("tokenizers")
+        text = "low low low low low lower lower " + "newest " * 6 + "widest " * 3
+        found = vocabulary_of(text, "bpe", 258)
+        assert found.tokens[256:] == ("es", "est")
+        numbers = found.numbers_of("est").tolist()
+        assert numbers == [257]
+        assert found.text_of([*numbers, *found.numbers_of(" \u00fc!").tolist()]) == "est \u00fc!"
+        assert len(set(found.names)) == 258
+        assert {"space", "newline"} <= {*found.names}
+
+    def test_pieces_need_their_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "tokenizers", None)
+        with pytest.raises(DataError, match=r"pip install 'nnlab-torch\[bpe\]'"):
+            vocabulary_of(self.TEXT, "bpe", 300)
 
     def test_names_show_what_is_blank(self) -> None:
         assert vocabulary_of("a b\n", "characters", 9).names == ("newline", "space", "a", "b")

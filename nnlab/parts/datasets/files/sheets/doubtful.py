@@ -34,6 +34,7 @@ def number_remark(
         notation: of the table.
         ways: what leaves it out or makes categories of it; empty for those of a csv file.
     """
+    in_frame = bool(ways)
     ways = ways or f"columns: {{drop: [{named(name)}]}}, or {{categorical: [{named(name)}]}}"
     if first := [cell for cell in cells if _ZERO_FIRST.fullmatch(cell)]:
         count = f"{len(first):,} cells begin" if len(first) > 1 else "a cell begins"
@@ -44,6 +45,13 @@ def number_remark(
         text = f"{example} was read as a number below 1000, and could be {whole}"
         return f'{name}: {text} (thousands: ".", decimal: ",")'
     there = values[~np.isnan(values)]
+    if stand_in := _stand_in(there):
+        count = int((there == stand_in).sum())
+        way = f"missing_as: [{stand_in}]"
+        if in_frame:
+            way = f"X.replace({{{name!r}: {{{stand_in}: numpy.nan}}}})"
+        text = f"{count:,} of {len(there):,} numbers are {stand_in}, far from all others"
+        return f"{name}: {text} ({way}, if that stands for no value)"
     if len(there) >= _LEAST and bool((there == np.rint(there)).all()) and _are_days(there):
         way = f'columns: {{dates: {{{named(name)}: "%Y%m%d"}}}}'
         text = f"whole numbers such as {there[0]:.0f} are days in figures: from the last of a month"
@@ -54,6 +62,24 @@ def number_remark(
             text = f"{different:,} different whole numbers, taken for quantities; by its name they"
             return f"{name}: {text} are names ({ways})"
     return ""
+
+
+_STAND_INS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999, 999999)
+"""Numbers that old instruments and forms write where there is none."""
+
+
+def _stand_in(values: "NDArray[np.floating]") -> int:
+    """A number that may stand for no value: of nines, more than once, and far off; else 0."""
+    for number in _STAND_INS:
+        same = values == number
+        if np.count_nonzero(same) < 2 or len(others := values[~same]) < _LEAST:
+            continue
+        low, high = float(others.min()), float(others.max())
+        if np.isfinite(high - low) and (
+            number < low - (high - low) if number < 0 else number > high + (high - low)
+        ):
+            return number
+    return 0
 
 
 def _are_days(values: "NDArray[np.floating]") -> bool:

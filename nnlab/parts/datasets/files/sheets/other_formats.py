@@ -87,6 +87,8 @@ def utf16_without_mark(path: Path) -> str:
     """Which UTF-16 a text is in whose every other byte is 0 and that says so nowhere; else ""."""
     with path.open("rb") as file:
         start = file.read(_START)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return ""  # it says so
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(start) > 1 and start[first::2].count(0) * 10 > 8 * len(start[first::2]):
             return name

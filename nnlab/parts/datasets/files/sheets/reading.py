@@ -323,7 +323,13 @@ def _lines(path: Path, reader: Any, head: Head) -> Iterator[tuple[int, list[str]
         if row is None:
             return
         last = reader.line_num
+        if row and row[0][:1] in _MARKS:  # files that were put together, and the end of one of DOS
+            row[0] = row[0][1:]
+            row = row if any(row) else []
         if len(row) == width:
+            if row == head.names and head.first is None:
+                way = "where two files were put together? delete that line"
+                raise DataError(f"{path}:{above + last}: repeats the header ({way})")
             yield above + last, row
         elif len(row) == width + 1 and not row[-1].strip() and width > 1:
             yield above + last, row[:-1]  # a delimiter at the end of the line
@@ -334,6 +340,9 @@ def _lines(path: Path, reader: Any, head: Head) -> Iterator[tuple[int, list[str]
         else:
             continue
         fits = True
+
+
+_MARKS = ("\ufeff", "\x1a")
 
 
 def _misfit(path: Path, line: int, row: list[str], head: Head, *, fits: bool) -> str:
