@@ -38,8 +38,11 @@ train: {epochs: 400, batch_size: 32, compile: off}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("studio")
     (folder / "spirals.yaml").write_text(SPIRALS)
-    with served(folder / "runs", str(folder / "spirals.yaml")) as found:
-        yield found
+    # From there paths are short: no folder of this machine is in a picture.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with served(folder / "runs", str(folder / "spirals.yaml")) as found:
+            yield found
 
 
 @pytest.fixture
@@ -69,9 +72,8 @@ def write_text(tab: Tab, text: str) -> None:
     tab.page.wait_for_timeout(300)
 
 
-def train_past(tab: Tab, epoch: int, button: str = "#play") -> None:
-    """Trains until an epoch, and holds there."""
-    tab.page.click(button)
+def hold_past(tab: Tab, epoch: int) -> None:
+    """Holds a run that plays behind an epoch."""
     for _ in range(1200):
         found = tab.page.inner_text("#number-epoch")
         if found[0].isdigit() and float(found) >= epoch:
@@ -84,13 +86,13 @@ def train_past(tab: Tab, epoch: int, button: str = "#play") -> None:
 def test_a_fork(tab: Tab, server: Served, tmp_path: Path) -> None:
     tab.page.goto(server.address)
     write_text(tab, SPIRALS)
-    train_past(tab, 40)
+    tab.page.click("#play")
+    hold_past(tab, 40)
     tab.page.fill("[id='fork-optimizer.lr']", "0.003")
     tab.page.click("#fork")
     expect(tab.page.locator("#parent-key")).to_contain_text("before")
     expect(tab.page.locator("#play")).to_have_text("Pause")
-    tab.page.click("#play")
-    train_past(tab, 70)
+    hold_past(tab, 70)
     tab.page.locator("#picture canvas.square").click(position={"x": 140, "y": 140})
     expect(tab.page.locator("#example")).to_contain_text("BP1")
     shoot(tab, "studio", tmp_path)
@@ -116,7 +118,8 @@ def test_a_lesson(tab: Tab, server: Served, tmp_path: Path) -> None:
         box.get_by_role("button", name=f"Train {variant}", exact=True).click()
         expect(tab.page.locator("#status")).to_contain_text("completed")
         expect(box.locator(".expectations li").first).to_be_visible()
-    expect(box.locator(".expectations li").first).to_contain_text("met, found")
+    for number in (0, 1):
+        expect(box.locator(".expectations li").nth(number)).to_contain_text("met, found")
     shoot(tab, "studio-lesson", tmp_path)
 
 
@@ -139,6 +142,7 @@ def test_a_class(tab: Tab, tmp_path: Path) -> None:
         rows = tab.page.locator("#seats tr")
         expect(rows).to_have_count(6)
         expect(rows.nth(0)).to_contain_text("trains")
+        expect(rows.nth(0).locator("td").nth(4)).not_to_have_text("0")
         expect(rows.nth(1)).to_contain_text("holds")
         expect(rows.nth(5)).to_contain_text("nobody there")
         expect(tab.page.locator("#total")).to_contain_text("3 of 6 are there")

@@ -56,7 +56,11 @@ def _plain(kind: type[Kind]) -> dict[str, Any]:
         "help": first if origin is None else f"{first} (from {origin.package})",
         "more": rest,
         "least": _least(kind),
-        "fields": [field._asdict() for field in fields_of(kind)],
+        # Its own first: what all of a menu have is rarely what one looks for.
+        "fields": sorted(
+            (field._asdict() for field in fields_of(kind)),
+            key=lambda field: field["name"] not in vars(kind).get("__annotations__", {}),
+        ),
     }
 
 

@@ -384,6 +384,8 @@ class StudioSession:
             if kind == "reading" and "reading" not in told:
                 event = json.loads(text)
                 told["reading"] = {key: event[key] for key in ("split", "epoch", "values")}
+                # While it plays nobody is told of each update.
+                told["step"] = max(told["step"], event["step"])
             elif kind == "scene" and "run" not in told:
                 event = json.loads(text)
                 told |= {"run": event["run"], "score": event["score"], "task": event["task"]}

@@ -18,7 +18,7 @@ import { Lesson } from './lesson.js';
 import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
 import { Points } from './points.js';
-import { PastRuns, compared, readingsTable } from './runs.js';
+import { Behind, PastRuns, compared, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
 import { sharing } from './share.js';
 import { ownTable } from './table.js';
@@ -45,16 +45,20 @@ let shown = null;
 let scene = null;
 /** @type {Checked | null} */
 let checked = null;
+/** The variant that the run at hand was begun as. @type {string | null} */
+let begunAs = null;
 
 const editor = new Editor(
   { area: /** @type {HTMLTextAreaElement} */ ($('yaml')), gutter: $('gutter'), highlight: $('highlight'), mistakes: $('mistakes'), says: $('says'), undo: button('undo') },
-  { changed: (text) => send({ do: 'text', text, revision: state.revision }), checked: onChecked },
+  { changed: (text) => { send({ do: 'text', text, revision: state.revision }); if (state.running && !state.replay) say('The run at hand goes on with the text as it was: Restart trains this one.'); }, checked: onChecked },
 );
 
 const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
 
 const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
-  if (rows.length) pin(state.variant ?? undefined);
+  // Another variant of this lesson stays behind; what was trained before it has no place there.
+  if (rows.length && begunAs && checked?.variants?.includes(begunAs)) behind.pin(begunAs);
+  else behind.forget();
   state.variant = variant;
   if (checked?.variants?.length) variants(checked.variants);
   send({ ...beginning(), playing: true });
@@ -152,6 +156,8 @@ const HEAR = {
   },
   begin(event) {
     state.replay = event.replay ? [] : null;
+    begunAs = beginning().variant;
+    planned();
     begin(true);
     if (!event.replay) lesson.begin();
     say(event.warm ? '' : 'Starting a training process: the first time this takes some seconds …');
@@ -315,29 +321,12 @@ async function write(changes) {
   return Boolean(found?.text);
 }
 
-/** Keeps the curves of this run behind those of the next. */
-function pin(name = 'a run before') {
-  for (const chart of [losses, scores]) chart.pin();
-  pinned(name);
-}
+/** The run whose curves these are, by its name: spirals/2. */
+const atHand = () => scene?.run?.split('/').slice(-2).join('/') ?? '';
 
-/** @param {string} name of what stands behind the curves */
-function pinned(name) {
-  $('pin').textContent = 'Forget the run behind';
-  $('pinned-key').textContent = name;
-  $('pinned-key').hidden = false;
-  $('compared').replaceChildren();
-}
-button('pin').onclick = () => {
-  if ($('pinned-key').hidden) pin();
-  else {
-    for (const chart of [losses, scores]) chart.pinned = {};
-    $('pinned-key').hidden = true;
-    $('compared').replaceChildren();
-    $('pin').textContent = 'Keep this run behind';
-    draw();
-  }
-};
+const behind = new Behind([losses, scores], draw);
+const pin = () => behind.pin(atHand() || 'a run before');
+button('pin').onclick = () => (behind.shown ? behind.forget() : pin());
 
 const waiting = new Waiting(() => send({ do: 'painted' }));
 let asked = false;
@@ -415,8 +404,17 @@ function onChecked(found) {
   if (found.variants?.length) variants(found.variants);
   if (found.ok && !state.begun) {
     scene = null;
-    network.show(columns(found), /** @type {any} */ ({ names: found.names, classes: found.classes, inputs: found.inputs, task: found.task, pictures: [] }));
+    planned();
   }
+}
+
+/** Draws the network of the text, where another one is shown. */
+function planned() {
+  if (!checked?.ok) return;
+  const wanted = columns(checked), plan = (/** @type {import('./types.js').Column[]} */ all) => all.map(({ name, units }) => `${name} ${units}`).join();
+  if (scene && plan(wanted) === plan(network.columns)) return;
+  $('picture').replaceChildren();
+  network.show(wanted, /** @type {any} */ ({ names: checked.names, classes: checked.classes, inputs: checked.inputs, task: checked.task, pictures: [] }));
 }
 
 /** @param {string[]} names */
@@ -487,14 +485,14 @@ ask('/api/configs').then((/** @type {{name: string, about: string}[] | null} */ 
   if (name) named(name);
 });
 open.onchange = () => send({ do: 'open', ...(open.value.startsWith('run:') ? { run: open.value.slice(4) } : { name: open.value }), revision: state.revision });
-new PastRuns(open, /** @type {HTMLSelectElement} */ ($('behind')), (found) => {
-  for (const chart of [losses, scores]) chart.pinned = {};
+new PastRuns(open, /** @type {HTMLSelectElement} */ ($('behind')), atHand, (found) => {
+  behind.forget();
   for (const { split, epoch, values } of found.readings) {
     losses.add(split, epoch, values.loss, losses.pinned);
     if (state.score) scores.add(split, epoch, values[state.score], scores.pinned);
   }
-  pinned(found.name);
-  $('compared').replaceChildren(...compared(found, rows, state.score, state.step));
+  behind.show(found.name);
+  $('compared').replaceChildren(...compared(found, rows, state.score, network.frame?.step ?? state.step));
   draw();
 });
 

@@ -94,6 +94,8 @@ export class Build {
     let input;
     if (menu && (value === undefined || typeof value === 'string')) {
       input = make('select', { id, onchange: () => set(input.value) }, make('option', { value: '', textContent: field.default ? `${field.default} (default)` : '' }), ...menu.map((each) => make('option', { value: each.name, textContent: each.name, title: each.help })));
+      // What is no kind, such as auto, stands there as it was written.
+      if (value && !menu.some((each) => each.name === value)) input.append(make('option', { value, textContent: value }));
       input.value = value ?? '';
     } else {
       input = make('input', { id, value: value === undefined ? '' : flow(value), placeholder: field.default, spellcheck: false, onchange: () => set(input.value) });

@@ -3,7 +3,7 @@
 /** @import { Reading } from './types.js' */
 
 import { ask } from './connection.js';
-import { make } from './dom.js';
+import { $, make } from './dom.js';
 import { short } from './scale.js';
 
 /** @typedef {{name: string, loss: number | null, scores: Record<string, number>, updates: number, readings: Reading[]}} Past */
@@ -12,10 +12,12 @@ export class PastRuns {
   /**
    * @param {HTMLSelectElement} open
    * @param {HTMLSelectElement} behind
+   * @param {() => string} hand which run is at hand: it is not laid behind itself
    * @param {(found: Past) => void} lay behind the curves
    */
-  constructor(open, behind, lay) {
+  constructor(open, behind, hand, lay) {
     this.menus = [open, behind];
+    this.hand = hand;
     open.onfocus = behind.onfocus = () => this.list();
     behind.onchange = async () => {
       const found = behind.value && (await ask(`/api/curves?run=${encodeURIComponent(behind.value.slice(4))}`));
@@ -30,9 +32,44 @@ export class PastRuns {
     for (const menu of this.menus) {
       const value = menu.value;
       menu.querySelector('optgroup')?.remove();
-      if (found.length) menu.append(make('optgroup', { label: 'Runs' }, ...found.map(({ name, status, loss }) => make('option', { value: `run:${name}`, textContent: `${name} (${status === 'completed' ? `loss ${short(loss, 3)}` : status})` }))));
+      const listed = menu === this.menus[1] ? found.filter(({ name }) => name !== this.hand()) : found;
+      if (listed.length) menu.append(make('optgroup', { label: 'Runs' }, ...listed.map(({ name, status, loss }) => make('option', { value: `run:${name}`, textContent: `${name} (${status === 'completed' ? `loss ${short(loss, 3)}` : status})` }))));
       menu.value = value;
     }
+  }
+}
+
+/** Curves of a run that stand behind those at hand. */
+export class Behind {
+  /**
+   * @param {import('./chart.js').Chart[]} charts
+   * @param {() => void} draw
+   */
+  constructor(charts, draw) {
+    this.charts = charts;
+    this.draw = draw;
+    this.shown = false;
+  }
+
+  /** Keeps the curves at hand behind those of the next run. @param {string} name */
+  pin(name) {
+    for (const chart of this.charts) chart.pin();
+    this.show(name);
+  }
+
+  /** @param {string} name of what stands there; none for nothing */
+  show(name) {
+    this.shown = Boolean(name);
+    $('pin').textContent = name ? 'Forget the run behind' : 'Keep this run behind';
+    $('pinned-key').textContent = name;
+    $('pinned-key').hidden = !name;
+    $('compared').replaceChildren();
+    this.draw();
+  }
+
+  forget() {
+    for (const chart of this.charts) chart.pinned = {};
+    this.show('');
   }
 }
 
