@@ -257,7 +257,7 @@ def test_a_file_is_not_two_splits(place: Place) -> None:
         with pytest.raises(ConfigError, match=r"data\.test: .* holds the training rows too"):
             table(place, TABLE, test={"file": name}).describe(place)
     (place.folder / "other.csv").write_text(TABLE)
-    both = {"test": {"file": "other.csv"}, "validation": {"file": "other.csv"}}
+    both: dict[str, Any] = {"test": {"file": "other.csv"}, "validation": {"file": "other.csv"}}
     with pytest.raises(ConfigError, match=r"data\.test: .* holds validation too"):
         table(place, TABLE, **both).describe(place)
 

@@ -190,14 +190,14 @@ class _Seen(NamedTuple):
     """What a sample of images holds.
 
     Attributes:
-        count: how many were looked at.
+        images: how many were looked at.
         transparent: how many let the ground through.
         frames: how many have several.
         deep: the largest value of each with more than 8 bits.
         ends: the darkest and brightest values of all, at 8 bits.
     """
 
-    count: int
+    images: int
     transparent: int
     frames: int
     deep: tuple[float, ...]
@@ -206,7 +206,7 @@ class _Seen(NamedTuple):
 
 def _remarks_of(seen: _Seen, pixel_range: "PixelRange", ground: "Ground") -> tuple[str, ...]:
     """What becomes of images that are not 8 bits and opaque; one line each."""
-    of = f"of {seen.count} images looked at"
+    of = f"of {seen.images} images looked at"
     found: list[str] = []
     if seen.transparent:
         color = ground if isinstance(ground, str) else list(ground)
@@ -220,7 +220,7 @@ def _remarks_of(seen: _Seen, pixel_range: "PixelRange", ground: "Ground") -> tup
         most, count = max(seen.deep), len(seen.deep)
         text = f"no value above {most:g} in {count} {of} with 16 bits, white is 65535"
         found.append(f"data: {text} (data.pixel_range: {white}, if that is white)")
-    if len(seen.ends) == 1 and seen.count > 1:
+    if len(seen.ends) == 1 and seen.images > 1:
         text = f"every pixel {of} is {next(iter(seen.ends)):g}: the network can tell nothing apart"
         found.append(f"data: {text} (data.pixel_range, data.background)")
     return tuple(found)
