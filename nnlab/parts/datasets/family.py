@@ -447,9 +447,9 @@ class DataConfig(Kind, frozen=True):
         """A file that is two splits: scores on it would say nothing."""
         own, found, wrong = self.own_path(place), dict[Path, str](), list[str]()
         if own is not None:
-            found[own.resolve()] = "the training rows"
+            found[_resolved(own)] = "the training rows"
         for split, path in self.files(place).items():
-            other = found.setdefault(path.resolve(), split)
+            other = found.setdefault(_resolved(path), split)
             if other != split:
                 share = "data.test: 0.2" if split == "test" else "data.validation: 0.1"
                 wrong.append(
@@ -457,6 +457,14 @@ class DataConfig(Kind, frozen=True):
                     f"chosen by, say nothing (another file, or a part of the rows: {share})"
                 )
         return wrong
+
+
+def _resolved(path: Path) -> Path:
+    """The file that a path means; the path itself where it can mean none, as is said at opening."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
+        return path
 
 
 @contextmanager

@@ -48,8 +48,12 @@ KERNELS: dict[str, Callable[..., Sequence[Tensor]]] = {
 
 
 def _written_out(x: Tensor) -> bool:
-    """Whether a GRU's own pass is at least as fast as torch's, which is fused on a GPU alone."""
-    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    """Whether a GRU's own pass is at least as fast as torch's, which is fused on a GPU alone.
+
+    An exported graph has torch's: it can be trained on, which what is written in place cannot.
+    """
+    exported = torch.compiler.is_exporting()
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not exported
 
 
 @final

@@ -246,7 +246,7 @@ def plain(config: GroupedConfig, groups: Any, **how: bool) -> list[optim.Optimiz
         "nadam": optim.NAdam,
         "radam": optim.RAdam,
     }
-    fields = config.model_dump(exclude={"kind", "decay", "groups"})
+    fields = config.model_dump(exclude={"kind", "decay", "groups", "layerwise"})
     if isinstance(config, AdafactorConfig):
         fields["eps"] = (None, config.eps)
     if not isinstance(config, MuonConfig):
