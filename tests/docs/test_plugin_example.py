@@ -38,6 +38,7 @@ def python(site: Path, *words: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(site: Path) -> None:
     python(site, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(EXAMPLE / "tests"))
 

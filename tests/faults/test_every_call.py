@@ -167,6 +167,7 @@ def test_some_calls_of_the_installed_command(
         shutil.rmtree(run)
 
 
+@pytest.mark.slow
 def test_the_installed_command_ends_at_a_call(library: Path, patched: Broken) -> None:
     """The library is in the command's process, and is armed."""
     run = patched.place / "installed"

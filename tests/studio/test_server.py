@@ -206,6 +206,7 @@ class TestForks:
             page.until("state", lambda e: e["step"] == 1)
             page.send("text", text=LONG, revision=page_revision(page))
 
+    @pytest.mark.slow
     def test_a_run_that_is_over_goes_on_for_twice_as_long(self, server: Served) -> None:
         with opened(server) as page:
             short = LONG.replace("epochs: 100000", "epochs: 3")

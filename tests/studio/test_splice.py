@@ -72,8 +72,8 @@ def replaced(value: Any, path: Path, by: Any) -> Any:
 
 
 def some(found: Sequence[Any]) -> list[Any]:
-    """At most five, at equal distances, the first and the last among them: reading takes time."""
-    count = min(5, len(found))
+    """At most three, at equal distances, the first and the last among them: reading takes time."""
+    count = min(3, len(found))
     return [found[k * (len(found) - 1) // max(count - 1, 1)] for k in range(count)]
 
 

@@ -94,6 +94,7 @@ def test_a_long_run_pays_for_longer_trials(slow: Path) -> None:
     assert long.updates == 80 * 60 > short.updates  # 120 rows in 6 batches, ten times
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_too_long_is_tried_in_part_beside_the_run_itself(tmp_path: Path) -> None:
     long = {**SLOW, "data": {"kind": "moons", "samples": 16_000, "validation": 0.1},
             "train": {"epochs": 1, "batch_size": 2, "threads": 1}}  # fmt: skip

@@ -15,7 +15,9 @@ from nnlab.runs.observers.findings import read_findings
 
 POINTS = {"kind": "moons", "samples": 500}
 DIGITS = {"kind": "digits", "limit": 500, "validation": 150}
-KINDS = pytest.mark.parametrize("data", [POINTS, DIGITS], ids=lambda data: data["kind"])
+KINDS = pytest.mark.parametrize(
+    "data", [POINTS, pytest.param(DIGITS, marks=pytest.mark.slow)], ids=["points", "digits"]
+)
 
 
 def found_in(folder: Path, data: dict[str, Any], **sections: Any) -> dict[str, Finding]:

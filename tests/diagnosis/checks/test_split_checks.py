@@ -45,6 +45,7 @@ def curve(seed: int, rows: int = 600) -> Columns:
     return {**{f"x{n}": inputs[:, n].round(6) for n in range(6)}, "label": label.round(5)}
 
 
+SLOW = pytest.mark.slow
 KINDS = pytest.mark.parametrize("kind", [numbers, mixed])
 Made = Callable[[int], Columns]
 
@@ -72,7 +73,7 @@ def found_in(folder: Path, columns: Columns, held: Columns | None = None, **sect
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=SLOW) for n in (1, 2))])
 @pytest.mark.parametrize("kind", [numbers, mixed, curve])
 def test_a_healthy_table_has_no_finding(kind: Made, seed: int, tmp_path: Path) -> None:
     found = found_in(tmp_path, kind(seed))
@@ -82,7 +83,9 @@ def test_a_healthy_table_has_no_finding(kind: Made, seed: int, tmp_path: Path) -
 
 class TestOutliersUnderTheScaleOfTheirColumn:
     @KINDS
-    @pytest.mark.parametrize("size", [300.0, 1e6, 1e12])
+    @pytest.mark.parametrize(
+        "size", [300.0, *(pytest.param(size, marks=SLOW) for size in (1e6, 1e12))]
+    )
     def test_are_named(self, kind: Made, size: float, tmp_path: Path) -> None:
         columns = kind(0)
         name = next(iter(columns))
@@ -92,7 +95,9 @@ class TestOutliersUnderTheScaleOfTheirColumn:
         assert "row 100" in found.meaning or "row 200" in found.meaning
         assert f"column {name} is" in found.meaning
 
-    @pytest.mark.parametrize("tail", ["lognormal", "t", "zeros"])
+    @pytest.mark.parametrize(
+        "tail", ["lognormal", *(pytest.param(tail, marks=SLOW) for tail in ("t", "zeros"))]
+    )
     def test_a_long_tail_has_none(self, tail: str, tmp_path: Path) -> None:
         for seed in range(5):
             draw, columns = np.random.default_rng(seed), numbers(seed)
