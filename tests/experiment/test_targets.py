@@ -172,9 +172,10 @@ def test_a_constant_target_is_divided_by_1(tmp_path: Path) -> None:
     data = {"kind": "csv", "path": str(tmp_path / "flat.csv"), "target": ["flat", "y"],
             "task": "regression", "scale_target": "standard"}  # fmt: skip
     experiment = settled(tmp_path, data=data, model="linear")
-    shift, factor = experiment.config.data.load(place_for(tmp_path)).target_scale or ((), ())
-    assert (shift[0], factor[0]) == (7.0, 1.0)
-    assert factor[1] != 1.0
+    scale = experiment.config.data.load(place_for(tmp_path)).target_scale
+    assert scale is not None
+    assert (scale[0][0], scale[1][0]) == (7.0, 1.0)
+    assert scale[1][1] != 1.0
 
 
 LOSSES: list[Any] = [kind.example() for kind in kinds_of(Loss).values()]
