@@ -78,7 +78,8 @@ class ForkingWorkers:
         """Starts the process that imports; the first worker waits for it."""
         # It inherits both: neither can be said to a process that runs.
         os.environ["OMP_NUM_THREADS"] = str(self._threads)
-        os.environ["PYTHONPATH"] = str(FOLDER.parent)
+        paths = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         self._context.set_forkserver_preload([_WORKER])
         forkserver.ensure_running()
 
