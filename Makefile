@@ -28,6 +28,10 @@ SOURCES := requirements.lock pyproject.toml
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
+# Some shells forbid Python to keep bytecode. The tests start hundreds of processes, each of which
+# would compile all of nnlab anew, a third of what a short command takes.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev train test test-slow test-browser browser doctor-suite doctor-unseen peers bench docs growth \
 	format lint types check lock clean
