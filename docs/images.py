@@ -64,11 +64,17 @@ def _alike(cells: list[Char]) -> list[list[Char]]:
 
 
 def _span(cells: list[Char]) -> str:
-    look, text = cells[0], escape("".join(cell.data for cell in cells))
-    # A faint letter is one that pyte does not know of; rich says "bright black" for it.
+    look, text = cells[0], "".join(map(_cell, cells))
     colour = _COLOURS.get(look.fg.removeprefix("bright"), f"#{look.fg}")
     weight = ";font-weight:bold" if look.bold else ""
     return f'<span style="color:{colour}{weight}">{text}</span>'
+
+
+def _cell(cell: Char) -> str:
+    """A sign; one that the font may lack is held to the width of the others."""
+    if cell.data.isascii():
+        return escape(cell.data)
+    return f'<i style="display:inline-block;width:1ch;font-style:normal">{cell.data}</i>'
 
 
 def take_terminals(browser: Browser, folder: Path) -> None:

@@ -78,7 +78,8 @@ class Terminal:
 
     def feed(self, text: str) -> None:
         """Takes what a program writes to its terminal, orders included."""
-        self._stream.feed(text)
+        # pyte knows no faint letters; grey ones look like them.
+        self._stream.feed(text.replace("\x1b[2m", "\x1b[90m"))
 
     def lines(self) -> list[str]:
         """What stands on it, without blanks at the ends."""
