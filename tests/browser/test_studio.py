@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from browsing import Tab
 from playwright.sync_api import Browser, expect
-from studio_serving import Served, npm_package, served
+from studio_serving import Served, served
 
 import nnlab
 from nnlab.studio.drafts import draft_of
@@ -363,6 +363,7 @@ def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab)
     train = box.locator("button.train").first
     expect(train).to_be_disabled()
     expect(box).not_to_contain_text("Observe")
+    expect(page.page.locator("#open-config")).to_have_value("lessons/xor_by_hand")
     page.page.fill("#prediction", "none of them")
     train.click()
     expect(page.page.locator("#prediction")).to_have_attribute("readonly", "")
@@ -440,13 +441,6 @@ def test_the_build_tab_changes_the_text_and_nothing_else_in_it(page: Tab) -> Non
     for _ in range(5):
         page.page.click("#undo")
     expect(page.page.locator("#yaml")).to_have_value(CONFIG)
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core, which is installed from npm."""
-    folder = npm_package(tmp_path_factory.mktemp("axe"), "axe-core@4.11.0")
-    return (folder / "axe.min.js").read_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
