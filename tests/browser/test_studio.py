@@ -271,10 +271,11 @@ def edge_of(page: Tab) -> Any:
     expect(page.page.locator("#number-update")).to_have_text(re.compile(r"\d"))
     return page.page.evaluate("""() => {
         const box = document.querySelector("#net").getBoundingClientRect();
-        for (let y = 40; y < box.height; y += 2) {
-            const at = { x: box.width * 0.25, y };
-            if (studio.network.edgeAt(at) && !studio.network.unitAt(at)) return at;
-        }
+        const x = Math.round(box.width * 0.25), { network } = studio;
+        const meets = (y) => network.edgeAt({ x, y }) && !network.unitAt({ x, y });
+        // Well within its reach: where a click lands is rounded.
+        for (let y = 40; y < box.height; y += 2)
+            if ([y - 4, y, y + 4].every(meets)) return { x, y };
     }""")
 
 
