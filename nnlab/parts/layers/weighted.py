@@ -172,9 +172,14 @@ def check_sequence_activation(activation: Activation, path: Path) -> None:
     Raises:
         MistakeError: at this path.
     """
-    if activation.parameters(2) > 1 or activation.kind == "glu":
+    if activation.parameters(2) > 1:
         text = f"{activation.kind} learns a slope for each unit of a flat layer"
-        raise MistakeError(path, f"{text} (use relu or leaky_relu)")
+    elif activation.kind == "softmax":
+        # torch's would be over the steps: each would see all others, those behind it too.
+        text = "softmax is over the units of a flat layer or the channels of an image"
+    else:
+        return
+    raise MistakeError(path, f"{text} (use relu or leaky_relu)")
 
 
 @final

@@ -75,8 +75,9 @@ class AddingConfig(MemoryConfig, frozen=True):
 class CopyConfig(MemoryConfig, frozen=True):
     """Symbols that are to be repeated after a delay, at the sign that asks for them.
 
-    `length` symbols, `delay` blanks, the sign, blanks; the answer is blank until the sign, then the
-    symbols. Without memory the loss is length * log(symbols) / (delay + 2 length) nats a step.
+    `length` symbols, `delay` steps of which the last is the sign and the others are blank, `length`
+    blanks; the answer is blank up to the sign, then the symbols. Without memory the loss is
+    length * log(symbols) / (delay + 2 length) nats a step.
     Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, arXiv:1511.06464, section 5.1.
     """
 
@@ -150,8 +151,9 @@ class FirstTokenConfig(MemoryConfig, frozen=True):
 class BracketsConfig(MemoryConfig, frozen=True):
     """Whether brackets are balanced, with up to `depth` open at a time.
 
-    Half of the sequences are balanced; in the others two brackets have changed places, so that as
-    many open as close but one closes what was never opened. Chomsky & Schuetzenberger 1963 (Dyck).
+    Half of the sequences are balanced. In the others one part that was balanced by itself is turned
+    round, ( for ), so that as many open as close but one closes what was never opened. Chomsky &
+    Schuetzenberger 1963 (Dyck).
     """
 
     kind: Literal["brackets"] = "brackets"
