@@ -319,6 +319,7 @@ LR = [
     (".inf", "must be a finite number, got inf"),
     ("-.inf", "must be a finite number, got -inf"),
     ("1e400", "must be a finite number, got inf"),
+    ("1e39", "must be at most 3.4e+38 in size, which float32 holds, got 1e+39"),
     ('"0.1"', "must be a number, got the text '0.1' (write 0.1, without quotes)"),
     ("1_0.5", "must be a number, got the text '1_0.5' (write 10.5, without quotes)"),
     ("1:30", "must be a number, got the text '1:30'"),
