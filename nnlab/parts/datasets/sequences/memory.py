@@ -25,7 +25,9 @@ class MemoryConfig(DataConfig, frozen=True):
     """The family of made sequences: each example is drawn by itself."""
 
     samples: _Samples = 10_000
+    """How many sequences are made."""
     sample_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Draws them; apart from `seed` and `split_seed`."""
 
     @abstractmethod
     def known(self) -> TableSource:
@@ -57,6 +59,7 @@ class AddingConfig(MemoryConfig, frozen=True):
 
     kind: Literal["adding"] = "adding"
     steps: _Steps = 50
+    """Of a sequence."""
 
     def known(self) -> TableSource:
         return TableSource((self.steps, 2), "regression", 1, (), self.samples)
@@ -117,6 +120,7 @@ class ParityConfig(MemoryConfig, frozen=True):
 
     kind: Literal["parity"] = "parity"
     steps: _Steps = 10
+    """Of a sequence."""
 
     def known(self) -> TableSource:
         return TableSource((self.steps, 1), "classes", 2, ("even", "odd"), self.samples)
@@ -135,7 +139,9 @@ class FirstTokenConfig(MemoryConfig, frozen=True):
 
     kind: Literal["first_token"] = "first_token"
     steps: _Steps = 30
+    """Of a sequence."""
     symbols: Annotated[int, Field(ge=2, le=1000)] = 4
+    """How many different tokens there are."""
 
     def known(self) -> TableSource:
         names = tuple(str(number) for number in range(self.symbols))
@@ -158,6 +164,7 @@ class BracketsConfig(MemoryConfig, frozen=True):
 
     kind: Literal["brackets"] = "brackets"
     pairs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Of brackets in a sequence."""
     depth: Annotated[int, Field(ge=1, le=1000)] = 4
 
     def known(self) -> TableSource:
