@@ -7,7 +7,7 @@ from nnlab.commands.show.layers import shape_text
 from nnlab.config.origins import error_at_places
 from nnlab.config.run_config import to_yaml
 from nnlab.core.durations import Duration
-from nnlab.core.errors import MistakeError
+from nnlab.core.errors import Mistake, MistakeError
 from nnlab.core.kinds import Config, Kind
 from nnlab.experiment.experiment import Experiment
 
@@ -20,9 +20,12 @@ def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
         as_json: one JSON object, which YAML reads too.
 
     Raises:
-        ConfigError: its network is no list of layers.
+        ConfigError: its network is no list of layers, or its rule trains none.
     """
     config, shape = experiment.written, experiment.shape
+    if (only := config.rule.models) is not None:
+        text = f"rule {config.rule.kind} trains {' or '.join(only)} alone, and no list of layers"
+        raise error_at_places([Mistake(("model",), text)], config.origins)
     try:
         stack = config.model.settled_for(shape).expanded(shape.inputs)
     except MistakeError as error:

@@ -7,6 +7,7 @@ import pytest
 
 from nnlab.commands.show.expand import expanded_config
 from nnlab.config.loading import Text
+from nnlab.core.errors import ConfigError
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.handed import experiment_of
 
@@ -38,6 +39,12 @@ def test_what_is_written_out_is_the_same_experiment(source: Any, tmp_path: Path)
     assert (again.total, again.shape, again.pace) == (first.total, first.shape, first.pace)
     for section in ("data", "optimizer", "schedule", "train", "loss"):
         assert getattr(again.config, section) == getattr(first.config, section), section
+
+
+def test_a_rule_that_trains_no_stack_is_told() -> None:
+    one = experiment_of({"data": "and", "model": "linear", "rule": "perceptron"})
+    with pytest.raises(ConfigError, match="rule perceptron trains linear alone"):
+        expanded_config(one, as_json=False)
 
 
 def shapes_of(experiment: Experiment) -> dict[str, Any]:
