@@ -321,6 +321,7 @@ LR = [
     (".inf", "must be a finite number, got inf"),
     ("-.inf", "must be a finite number, got -inf"),
     ("1e400", "must be a finite number, got inf"),
+    ("1e39", "must be at most 3.4e+38 in size, which float32 holds, got 1e+39"),
     ('"0.1"', "must be a number, got the text '0.1' (write 0.1, without quotes)"),
     ("1_0.5", "must be a number, got the text '1_0.5' (write 10.5, without quotes)"),
     ("1:30", "must be a number, got the text '1:30'"),
@@ -976,3 +977,21 @@ try:
 except Exception as error:
     print(error, *sys.modules)
 """
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({"kind": "lstm", "hidden_size": 8}, "hidden_size is called units here"),
+        ({"kind": "lstm", "num_layers": 2}, "units or model.hidden is a list of sizes"),
+        ({"kind": "gru", "batch_first": True}, "always examples, time, features"),
+        ({"kind": "transformer", "d_model": 8}, "d_model is called width here"),
+        ({"kind": "transformer", "nhead": 2}, "nhead is called heads here"),
+        ({"kind": "transformer", "num_layers": 2}, "num_layers is called depth here"),
+        ({"kind": "vit", "patch_size": 4}, "patch_size is called patch here"),
+        ({"kind": "VisionTransformer"}, "'VisionTransformer' is called vit here"),
+    ],
+)
+def test_words_for_sequences_are_known(model: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load_config({"data": "shakespeare", "model": model})

@@ -224,6 +224,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "data.scale_target: poisson_nll needs the targets as they are (none)",
     ),
     (
+        {"data": "diabetes", "loss": "kl"},
+        "loss: kl needs a distribution as target, two columns or more, and there is one number "
+        "(loss: mse)",
+    ),
+    (
+        {"data": "iris", "loss": {"kind": "focal", "class_weights": (0.0, 0.0, 0.0)}},
+        "loss.class_weights: 0 for every class leaves nothing to learn (one above 0)",
+    ),
+    (
         {"data": "iris", "loss": {"kind": "cross_entropy", "class_weights": (1.0, 2.0)}},
         "loss.class_weights: 2 numbers for 3 classes (one for each, in their order)",
     ),

@@ -16,7 +16,7 @@ from nnlab.core.contracts import Machine, Noise, Shape
 from nnlab.core.errors import ConfigError, MistakeError
 from nnlab.experiment.settle import settle
 from nnlab.parts.activations.rectifiers import PreluConfig
-from nnlab.parts.activations.textbook import IdentityConfig
+from nnlab.parts.activations.textbook import IdentityConfig, SoftmaxConfig
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.attention import (
     AttentionConfig,
@@ -36,6 +36,7 @@ from nnlab.parts.layers.norm_layers import (
 )
 from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.weighted import LinearConfig
 from nnlab.parts.norms import NoNormConfig
 
 DEFAULTS = Defaults(NoNormConfig(), IdentityConfig(), "auto", ZerosConfig(), 0.0)
@@ -278,6 +279,19 @@ def test_what_does_not_fit_says_what_would() -> None:
     assert "use relu or leaky_relu" in refused(
         ResidualConfig(layers=(AttentionConfig(),), activation=PreluConfig(per="channel"))
     )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        ActivationLayerConfig(function=SoftmaxConfig()),
+        LinearConfig(units=12, activation=SoftmaxConfig()),
+        ResidualConfig(layers=(AttentionConfig(),), activation=SoftmaxConfig()),
+    ],
+    ids=["activation", "linear", "residual"],
+)
+def test_no_layer_of_a_sequence_has_a_softmax_over_its_steps(layer: LayerConfig) -> None:
+    assert "softmax is over the units of a flat layer" in refused(layer)
 
 
 @pytest.mark.parametrize(
