@@ -9,7 +9,7 @@ from nnlab.commands.doctor.allowance import SHARE, Allowance, Ask
 from nnlab.commands.doctor.cross_validation import FOLDS, predict_unseen
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
 from nnlab.commands.doctor.remedied import try_remedies
-from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
+from nnlab.commands.doctor.reopened import Reopened, reopen_for_doctor
 from nnlab.commands.doctor.replay import Broken, replay_updates, updates_to_replay
 from nnlab.commands.doctor.report import Column, DoctorReport
 from nnlab.commands.doctor.trials import Trials, update_seconds
@@ -25,7 +25,7 @@ from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.evidence.survey.survey import survey_seconds
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.experiment.handed import NOTHING, Handed, held_sections
 from nnlab.runs.building.build import source_of
 from nnlab.runs.finished.forgetting import with_forgotten
 from nnlab.runs.finished.reopen import restore_with_step
