@@ -22,6 +22,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.main import YAML
 from ruamel.yaml.reader import ReaderError
 
+from nnlab.config.broken_yaml import broken_at
 from nnlab.core.errors import ConfigError, Path
 
 MAX_BYTES = 1_000_000
@@ -198,6 +199,9 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
             return why
         if "\\t" in str(problem):
             return f"{where}: a tab indents here (YAML wants spaces)"
+        if broken := broken_at(error, text):
+            line, column, words = broken
+            return f"{file}:{line}:{column}: {words}"
         begin = getattr(error, "context_mark", None)
         if begin is not None and begin.line != mark.line:
             problem = f"{problem} (it begins at {begin.line + 1}:{begin.column + 1})"
