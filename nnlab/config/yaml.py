@@ -24,7 +24,6 @@ from ruamel.yaml.main import YAML
 from ruamel.yaml.reader import Reader, ReaderError
 from ruamel.yaml.scanner import Scanner, ScannerError
 
-from nnlab.config.broken_yaml import broken_at
 from nnlab.core.errors import ConfigError, Path
 
 MAX_BYTES = 1_000_000
@@ -215,6 +214,9 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
             return why
         if "\\t" in str(problem):
             return f"{where}: a tab indents here (YAML wants spaces)"
+        # A right config has no use for the words that explain mistakes.
+        from nnlab.config.broken_yaml import broken_at
+
         if broken := broken_at(error, text):
             line, column, words = broken
             return f"{file}:{line}:{column}: {words}"

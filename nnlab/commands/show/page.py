@@ -61,12 +61,15 @@ def show_page(
     tail = ""
     if data:
         from nnlab.commands.show.data import data_page, shown_data_facts
+        from nnlab.parts.datasets.files.csv_table import CsvConfig
 
         examples = _load_and_plot(experiment, plot)
         if as_json:
             facts["splits"] = shown_data_facts(examples)
         else:
-            tail = "\n" + data_page(examples, experiment.config.data.scale)
+            config = experiment.config.data
+            dates = [*config.columns.dates] if isinstance(config, CsvConfig) else []
+            tail = "\n" + data_page(examples, config.scale, dates=dates)
     return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts) + tail
 
 
