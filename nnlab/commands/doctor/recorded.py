@@ -126,9 +126,7 @@ def examine_run(
         diverged=summary.status == "diverged",
         allowance=allowance,
     )
-    looked = watcher.looked()
-    if opened.missing:
-        detailed += _only_recorded(folder, detailed, looked)
+    detailed += _only_recorded(folder, opened, detailed, watcher.looked())
     findings = try_remedies(watcher, detailed, facts, tried)
     told = allowance.told(f"nnlab doctor {quote(short_path(folder))}")
     return DoctorReport(
@@ -137,7 +135,7 @@ def examine_run(
         columns=_COLUMNS,
         layers=_layers(facts, first, last),
         remarks=(*_remarks(first, last), *_cost(tried, summary), *told),
-        looked=looked,
+        looked=watcher.looked(),
         facts={"run": str(folder), "status": summary.status, "steps": summary.steps},
         command=f"nnlab train {_source(folder)}",
         handed=tuple(name for name, _ in held_sections(opened.experiment.config, handed)),
@@ -230,11 +228,15 @@ def _detailed(
     return tuple(found.values())
 
 
-def _only_recorded(folder: Path, found: Sequence[Finding], looked: Looked) -> tuple[Finding, ...]:
+def _only_recorded(
+    folder: Path, opened: Reopened, found: Sequence[Finding], looked: Looked
+) -> tuple[Finding, ...]:
     """What the run found while it had what is not at hand now.
 
     What is judged as the run goes on is judged anew from its readings: a phase may have passed.
     """
+    if not opened.missing:
+        return ()
     known = {finding.name for finding in found}
     at_end = {check.name for check in CHECKS if check.at_end}
     told = {finding.name: finding for finding in read_findings(folder)}

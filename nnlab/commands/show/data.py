@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from nnlab.core.contracts import Examples, RowReader
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.checks import counts_of, data_notes
+from nnlab.parts.datasets.family import DataConfig
+from nnlab.parts.datasets.files.csv_table import CsvConfig
 
 _CHUNK = 1 << 20
 """So many numbers are looked at in one go: as float64 they need 8 MB."""
@@ -27,17 +29,12 @@ class DataSpread(NamedTuple):
     deviation: float
 
 
-def data_page(examples: Examples, scale: str, *, dates: Sequence[str] = ()) -> str:
-    """The page of `show --data`.
-
-    Args:
-        examples: the data.
-        scale: how the network sees them.
-        dates: columns that hold dates, as days.
-    """
+def data_page(examples: Examples, config: DataConfig) -> str:
+    """The page of `show --data`."""
     from nnlab.core.text import render_text, text_grid
 
     facts = shown_data_facts(examples)
+    dates = [*config.columns.dates] if isinstance(config, CsvConfig) else []
     splits = list(facts["sizes"])
     rows = [("examples", *(f"{facts['sizes'][split]:,}" for split in splits))]
     counts: dict[str, dict[str, int]] = facts["classes"]
@@ -56,7 +53,7 @@ def data_page(examples: Examples, scale: str, *, dates: Sequence[str] = ()) -> s
         # Degrees, days and counts have no mean together; each has its own line.
         if name != _STORED or not examples.shape.columns
     ]
-    parts += [text_grid(lines, head=head, right=(1, 2, 3, 4)), f"\nscale: {scale}"]
+    parts += [text_grid(lines, head=head, right=(1, 2, 3, 4)), f"\nscale: {config.scale}"]
     parts += [f"note: {note}" for note in data_notes(examples)]
     picture = images(examples)
     return render_text(*parts, *(["\n" + picture] if picture else []))

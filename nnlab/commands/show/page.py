@@ -61,15 +61,12 @@ def show_page(
     tail = ""
     if data:
         from nnlab.commands.show.data import data_page, shown_data_facts
-        from nnlab.parts.datasets.files.csv_table import CsvConfig
 
         examples = _load_and_plot(experiment, plot)
         if as_json:
             facts["splits"] = shown_data_facts(examples)
         else:
-            config = experiment.config.data
-            dates = [*config.columns.dates] if isinstance(config, CsvConfig) else []
-            tail = "\n" + data_page(examples, config.scale, dates=dates)
+            tail = "\n" + data_page(examples, experiment.config.data)
     return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts) + tail
 
 
