@@ -390,7 +390,7 @@ def _way_out(kind: str, found: object) -> str:
         text = found.replace("_", "").lstrip("+") or "0"
         text = text.lstrip("0") or "0" if text.isdigit() else text
         if kind == "float_type" and re.fullmatch(r"[-+]?\d+,\d+", found):
-            return f" (write {found.replace(',', '.')}, with a point)"
+            return f" (write {found.replace(',', '.')})"
         try:
             float(text)
         except ValueError:

@@ -794,7 +794,7 @@ def test_what_stands_below_a_word_from_elsewhere_is_told_with_it() -> None:
     ("written", "says"),
     [
         ("optimizer: {kind: sgd, lr: 0,001}", "a comma ends a value here (write lr: 0.001, with"),
-        ("optimizer:\n  kind: sgd\n  lr: 0,001", "(write 0.001, with a point)"),
+        ("optimizer:\n  kind: sgd\n  lr: 0,001", "(write 0.001)"),
         ("train: {sampling: true}", "true is called shuffled here"),
         ("train: {sampling: false}", "false is called in_order here"),
         ("shuffle: true", "(write train.sampling: shuffled, which is the default, or in_order)"),

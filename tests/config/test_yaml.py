@@ -137,7 +137,10 @@ def test_places_do_not_depend_on_line_ends(newline: str) -> None:
         ("a: 1\n".encode("utf-16"), "1:1: is not UTF-8 text"),
         ("a: b: c\n", "1:5: a second colon with a space behind it in one value"),
         ("a: [1, 2\nb: 3\n", "1:4: this [ is not closed"),
-        ("a: {b: 1\n", "1:4: this { is not closed, or a comma is missing behind it (write })"),
+        (
+            "a: {b: 1\n",
+            "1:4: this { is not closed, or a comma is missing behind it (close it with })",
+        ),
         ("a: 'b\n", "1:4: this quotation mark is not closed"),
         ("a: 1\n b: 2\n", "2:2: is indented deeper than the line above, which has a value"),
         ("a:\n  - b: 1\n     c: 2\n", "3:6: is indented deeper than the line above"),
