@@ -25,9 +25,7 @@ def broken_at(error: Any, text: str) -> tuple[int, int, str] | None:
     if problem.startswith(("expected ',' or '}'", "expected ',' or ']'")) and begin is not None:
         sign = problem[len("expected ',' or '")]
         opened = "{" if sign == "}" else "["
-        words = (
-            f"this {opened} is not closed, or a comma is missing behind it (close it with {sign})"
-        )
+        words = f"this {opened} is not closed, or lacks a comma behind it (close it with {sign})"
         return begin.line + 1, begin.column + 1, words
     if problem.startswith("found unexpected end of stream") and begin is not None:
         return begin.line + 1, begin.column + 1, "this quotation mark is not closed"

@@ -139,7 +139,7 @@ def test_places_do_not_depend_on_line_ends(newline: str) -> None:
         ("a: [1, 2\nb: 3\n", "1:4: this [ is not closed"),
         (
             "a: {b: 1\n",
-            "1:4: this { is not closed, or a comma is missing behind it (close it with })",
+            "1:4: this { is not closed, or lacks a comma behind it (close",
         ),
         ("a: 'b\n", "1:4: this quotation mark is not closed"),
         ("a: 1\n b: 2\n", "2:2: is indented deeper than the line above, which has a value"),
