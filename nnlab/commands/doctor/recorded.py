@@ -123,7 +123,7 @@ def examine_run(
         facts,
         opened.examples,
         history if trials else (),
-        diverged=summary.status == "diverged",
+        diverged=trials and summary.status == "diverged",
         allowance=allowance,
     )
     detailed += _only_recorded(folder, opened, detailed, watcher.looked())
