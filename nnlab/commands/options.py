@@ -115,7 +115,7 @@ def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:
     command = error.ctx.command
     if all(parameter.name != "set_" for parameter in command.params):
         return ""
-    from nnlab.config.unknown_option import set_in_place_of
+    from nnlab.config.words.unknown_option import set_in_place_of
 
     return set_in_place_of(command.name, option, words)
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from nnlab.config import synonyms
 from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
-from nnlab.config.synonyms import VALUE_SYNONYMS
+from nnlab.config.words import synonyms
+from nnlab.config.words.synonyms import VALUE_SYNONYMS
 from nnlab.config.yaml import without_space
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors

@@ -215,7 +215,7 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
         if "\\t" in str(problem):
             return f"{where}: a tab indents here (YAML wants spaces)"
         # A right config has no use for the words that explain mistakes.
-        from nnlab.config.broken_yaml import broken_at
+        from nnlab.config.words.broken_yaml import broken_at
 
         if broken := broken_at(error, text):
             line, column, words = broken

@@ -11,11 +11,12 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from nnlab.config import fields, mistakes, synonyms
-from nnlab.config import synonyms as synonyms_values
+from nnlab.config import fields, mistakes
 from nnlab.config.described import MENUS
 from nnlab.config.loading import load_config, place_for
 from nnlab.config.run_config import RunConfig
+from nnlab.config.words import synonyms
+from nnlab.config.words import synonyms as synonyms_values
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import annotation_of, arms_of, is_menu, kinds_having, kinds_of
