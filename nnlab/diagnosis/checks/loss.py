@@ -54,6 +54,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     if beats_a_guess(history, facts):
         return None
     ratio, start = typical_update(history, facts), loss_of_blind_guess(history, facts)
+    assert start is not None  # a share of it is known
     # On a plateau longer updates help as long as they are not long; short ones where the loss is
     # above that of a guess.
     usual = USUAL_UPDATE if share < -0.1 else 10.0 * USUAL_UPDATE

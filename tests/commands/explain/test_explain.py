@@ -195,6 +195,7 @@ def test_the_steps_of_a_series_are_explained(tmp_path: Path) -> None:
 
 def test_a_row_is_that_of_the_report_whatever_split_it_is_in(iris: Path) -> None:
     examples = reopen_run(iris, "cpu")[1]
+    assert isinstance(examples.inputs, np.ndarray)
     for split, mine in examples.rows.items():
         row = int(mine[-1])
         found = explain_run(iris, rows=[row], answer="")
