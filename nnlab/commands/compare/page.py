@@ -12,6 +12,7 @@ from nnlab.comparison.result import mean_with_interval
 from nnlab.config.described import plain_text
 from nnlab.core.text import render_text, text_grid, text_grids
 from nnlab.core.wrap import terminal_width
+from nnlab.display.shown_summary import two_decimals
 from nnlab.display.text_chart import Drawn, curve_color, text_chart, wants_log_axis
 
 _CELL = 24
@@ -86,9 +87,9 @@ def runs_table(found: Compared) -> tuple[tuple[str, ...], _Rows]:
                     *((variant.label,) if named else ()),
                     side.status.replace("_", " "),
                     str(side.seed),
-                    f"{done.epochs:,}",
+                    two_decimals(done.epochs_trained),
                     f"{done.parameters:,}",
-                    f"{done.seconds.get('train', 0.0):.1f} s",
+                    f"{done.session_seconds:,.1f} s",
                 )
             )
     return (*head, "training"), rows

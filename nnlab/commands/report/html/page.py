@@ -8,6 +8,7 @@ from nnlab.commands.report.facts import Judged, OfText
 from nnlab.commands.report.html.sections import task_sections
 from nnlab.commands.report.learned.section import curves_section, learned_section
 from nnlab.commands.report.report import ComparedRun, RunPair, RunReport, RunsReport, Scored
+from nnlab.display.shown_summary import two_decimals
 from nnlab.display.web.html import (
     Content,
     Markup,
@@ -150,7 +151,10 @@ def _facts(report: RunReport) -> list[tuple[str, Content]]:
         ("parameters", f"{run.parameters:,}"),
         ("loss", run.loss),
         ("optimizer", f"{run.optimizer}; schedule {run.schedule}"),
-        ("training", f"{run.epochs} epochs, batches of {run.batch_size}; {run.status}"),
+        (
+            "training",
+            f"{two_decimals(run.epochs)} epochs, batches of {run.batch_size}; {run.status}",
+        ),
         ("seed", str(run.seed)),
         ("examples", sizes),
         ("data, SHA-256", f"{report.about.digest[:16]}\N{HORIZONTAL ELLIPSIS}"),
