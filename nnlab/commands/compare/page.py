@@ -219,7 +219,7 @@ def sameness_cells(found: Sameness) -> tuple[str, str, str]:
 
 
 def _readings(found: Sameness) -> str:
-    """As in: differ from step 11 on, first in loss of train and 3 more values."""
+    """As in: differ from step 11 on, first in loss of train and 3 other values of that reading."""
     if not found.shared:
         return "the two have none in common"
     alone = f"; {found.alone:,} are in one run only" if found.alone else ""
@@ -227,7 +227,7 @@ def _readings(found: Sameness) -> str:
         return f"equal in all {found.shared:,} that both have{alone}"
     first = found.first
     more = first.count - 1
-    others = f" and {more} more value{'s' if more > 1 else ''}" if more else ""
+    others = f" and {more} other value{'s' if more > 1 else ''} of that reading" if more else ""
     where = f"first in {first.key} of {first.split}{others}"
     return f"differ from step {first.step:,} on, {where}{alone}"
 
