@@ -70,6 +70,19 @@ def test_a_change_that_makes_it_worse_is_seen_to_harm(tmp_path: Path) -> None:
     assert trial.verdict == "harms"
 
 
+def test_a_run_that_diverged_before_its_first_look_at_validation_is_held_against_that(
+    tmp_path: Path,
+) -> None:
+    train({**SLOW, "optimizer": {"kind": "sgd", "lr": 1e20}}, run_dir=tmp_path / "run")
+    trials = trials_of(tmp_path / "run", diverged=True)
+    still, healed = (trials.try_change([f"optimizer.lr={lr}"]) for lr in ("1e19", "0.1"))
+    assert still is not None
+    assert still.verdict == "the same"
+    assert healed is not None
+    assert (healed.verdict, healed.whole) == ("helps", True)
+    assert healed.text.endswith("instead of a run that diverges")
+
+
 def test_a_change_of_nothing_that_trains_is_the_same(slow: Path) -> None:
     trial = trials_of(slow).try_change(["diagnose.learned=0.4"])
     assert trial is not None
