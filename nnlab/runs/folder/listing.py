@@ -93,7 +93,9 @@ def _group(folder: Path) -> tuple[str, str, dict[str, float]]:
         splits: set[str] = set()
         for run in members_of(folder):
             summary = read_summary(run)
-            split, scores = ("", {}) if summary.status in _UNFINISHED else _scores(summary)
+            if summary.status in _UNFINISHED:
+                continue
+            split, scores = _scores(summary)
             for key, value in list(scores.items())[-1:]:
                 variant = str(comparison["members"][run.name]["variant"])
                 found.setdefault(f"{variant} {key}".strip(), []).append(value)
