@@ -67,7 +67,8 @@ def list_runs() -> list[ListedRun]:
 
 
 def _row(run: Path) -> ListedRun:
-    status, split, scores = "empty", "", dict[str, float]()
+    status, split = "empty", ""
+    scores: Mapping[str, float] = {}
     if is_comparison(run):
         status, split, scores = _group(run)
     elif is_run(run):
@@ -106,14 +107,14 @@ def _group(folder: Path) -> tuple[str, str, dict[str, float]]:
         return "damaged", "", {}
 
 
-def _scores(summary: Summary) -> tuple[str, dict[str, float]]:
+def _scores(summary: Summary) -> tuple[str, Mapping[str, float]]:
     """The split that speaks for a run, and its numbers."""
     best = summary.best or {}
     chosen = best if best.get("split", "validation") == "validation" else {}
     chosen, last = chosen or summary.last.get("validation"), summary.last.get("train") or {}
     split, chosen = ("validation", chosen) if chosen else ("train", last)
     found = {"loss": chosen.get("loss"), **(chosen.get("scores") or {})}
-    known = {key: value for key, value in found.items() if isinstance(value, int | float)}
+    known = {str(key): value for key, value in found.items() if isinstance(value, int | float)}
     return split if known else "", known
 
 

@@ -18,7 +18,10 @@ ROW: dict[str, Any] = {
 def test_a_record_is_broken_between_its_columns(
     width: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnlab.commands.predict.formats.stream_width", lambda stream: width)
+    def stream_width(stream: object) -> int | None:
+        return width
+
+    monkeypatch.setattr("nnlab.commands.predict.formats.stream_width", stream_width)
     write = record_writer("table", one_file=True)
     lines = (write([ROW]) + write([{**ROW, "row": 1}])).splitlines()
     each = {None: 1, 120: 1, 50: 2, 40: 2}[width]
