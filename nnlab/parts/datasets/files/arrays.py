@@ -282,10 +282,21 @@ def without_gaps(held: Held, missing: GlobalPolicy | Mapping[str, Policy]) -> He
     )
 
 
+def _not_numbers(inputs: "NDArray[Any]") -> str:
+    """What an array is, and what makes numbers of it."""
+    if inputs.ndim == 0 and hasattr(inputs.item(), "toarray"):
+        return "a sparse matrix, arrays are dense (X.toarray())"
+    if inputs.dtype.names:
+        return "structured, not numbers (pandas.DataFrame(X), which keeps the names of its columns)"
+    if inputs.dtype.kind == "c":
+        return f"{inputs.dtype}, numbers in two parts (numpy.abs(X), or X.real)"
+    way = "X.astype(float), or a DataFrame, whose words become categories"
+    return f"{inputs.dtype}, not numbers ({way})"
+
+
 def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:
     if inputs.dtype.kind not in "buif":
-        way = "X.astype(float), or a DataFrame, whose words become categories"
-        raise DataError(f"{where}: X is {inputs.dtype}, not numbers ({way})")
+        raise DataError(f"{where}: X is {_not_numbers(inputs)}")
     if not inputs.ndim or 0 in inputs.shape:
         raise DataError(f"{where}: X has shape {inputs.shape}, expected (N, ...) without a 0")
     if targets.ndim not in (1, 2) or len(targets) != len(inputs):
