@@ -11,11 +11,12 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from nnlab.config import fields, mistakes, synonyms
-from nnlab.config import synonyms as synonyms_values
+from nnlab.config import fields, mistakes
 from nnlab.config.described import MENUS
 from nnlab.config.loading import load_config, place_for
 from nnlab.config.run_config import RunConfig
+from nnlab.config.words import synonyms
+from nnlab.config.words import synonyms as synonyms_values
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import annotation_of, arms_of, is_menu, kinds_having, kinds_of
@@ -779,6 +780,37 @@ def test_all_meanings_are_told_at_once() -> None:
         "train.early_stopping",
         "scores.0",
     ]
+
+
+def test_what_stands_below_a_word_from_elsewhere_is_told_with_it() -> None:
+    found = refusal(BASE + "scheduler: {kind: StepLR, step_size: 3, gama: 0.5}\n")
+    assert [line.split(": ", 1)[1] for line in found] == [
+        "scheduler: scheduler is called schedule here",
+        "scheduler.kind: 'StepLR' is called steps here",
+        "scheduler.step_size: step_size is called every here",
+        "scheduler.gama: unknown key (did you mean gamma?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("optimizer: {kind: sgd, lr: 0,001}", "a comma ends a value here (write lr: 0.001, with"),
+        ("optimizer:\n  kind: sgd\n  lr: 0,001", "(write 0.001)"),
+        ("train: {sampling: true}", "true is called shuffled here"),
+        ("train: {sampling: false}", "false is called in_order here"),
+        ("shuffle: true", "(write train.sampling: shuffled, which is the default, or in_order)"),
+    ],
+)
+def test_the_way_out_of_what_people_write_works(written: str, says: str) -> None:
+    (line,) = refusal(f"{BASE}{written}\n")
+    assert says in line
+
+
+def test_one_mistake_more_than_ten_is_told_in_place_of_that_it_is_there() -> None:
+    found = refusal(BASE + "".join(f"bad{number}: 1\n" for number in range(11)))
+    assert len(found) == 11
+    assert "bad10" in found[-1]
 
 
 def test_at_most_ten_mistakes_are_told() -> None:

@@ -144,8 +144,8 @@ class TestScaledTargets:
         assert "r2" in read(folder, "train")[0]
 
     def test_show_says_how_targets_are_seen(self, scaled: Scaled) -> None:
-        _, _, examples = scaled
-        lines = data_page(examples, "feature").splitlines()
+        _, experiment, examples = scaled
+        lines = data_page(examples, experiment.config.data).splitlines()
         (line,) = (line for line in lines if line.startswith("  as seen"))
         assert abs(float(line.split()[-2])) < 1e-6
         assert float(line.split()[-1]) == 1.0

@@ -116,6 +116,18 @@ class TestAttention:
             found.append(torch.autograd.grad(layer(x).square().sum(), x)[0])
         torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-10)
 
+    def test_written_out_is_torchs_kernel(self, positions: Any, causal: bool) -> None:
+        layer = built(AttentionConfig(heads=H, causal=causal, positions=positions)).train()
+        # More places than are computed at once, and not a multiple of them.
+        x = torch.randn(2, 75, D, dtype=torch.float64, requires_grad=True)
+        weights, found = torch.randn(2, 75, D, dtype=torch.float64), list[tuple[Tensor, ...]]()
+        for layer.unrolled in (False, True):
+            out = layer(x)
+            given = [x, *layer.parameters()]
+            found.append((out, *torch.autograd.grad((out * weights).sum(), given)))
+        for kernel, written in zip(*found, strict=True):
+            torch.testing.assert_close(written, kernel, rtol=1e-12, atol=1e-12)
+
     def test_goes_on_where_keys_were_there_before(self, positions: Any, causal: bool) -> None:
         layer = built(AttentionConfig(heads=H, causal=causal, positions=positions))
         if not causal:

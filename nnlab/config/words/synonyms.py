@@ -219,6 +219,7 @@ ELSEWHERE: dict[str, str] = {
     "maxiter": "write train.epochs, as scikit-learn's adam and sgd count them",
     "tol": "write train.early_stopping: {patience: ..., min_delta: ...}",
     "niternochange": "write train.early_stopping.patience",
+    "shuffle": "write train.sampling: shuffled, which is the default, or in_order",
     "patience": "write train.early_stopping.patience",
     "mindelta": "write train.early_stopping.min_delta",
     "earlystopping": "write train.early_stopping",
@@ -502,7 +503,7 @@ VALUE_SYNONYMS: dict[str, tuple[str, ...]] = {
     "quadraticbowl": ("bowl",),
     "banana": ("rosenbrock",),
     "yes": ("on",),
-    "true": ("on",),
+    "true": ("on", "shuffled"),  # of compile, and of shuffle, as Keras and PyTorch call it
     "no": ("off",),
-    "false": ("off",),
+    "false": ("off", "in_order"),
 }
