@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Generator
@@ -49,6 +50,9 @@ def resource_error(path: Path, error: OSError, *, need: int = 0) -> ResourceErro
     if error.errno == errno.EFBIG:
         size = f", needs {_size(need)}" if need else ""
         return ResourceError(f"{path}: {why}{size} (raise the limit on file sizes: ulimit -f)")
+    if error.errno == errno.ENOENT and not path.parent.is_dir():
+        way = f"there is no folder {path.parent} (mkdir -p {shlex.quote(str(path.parent))})"
+        return ResourceError(f"{path}: cannot be written, {way}")
     return ResourceError(f"{path}: cannot be written, {why}")
 
 
@@ -66,12 +70,16 @@ def write_new(path: Path, data: bytes) -> None:
         ResourceError: the disk is full, or the like.
     """
     with storage_errors(path, need=len(data)):
-        handle = os.open(path, NEW, 0o666)
-        try:
-            write_all(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _write_new(path, data)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    handle = os.open(path, NEW, 0o666)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -87,7 +95,7 @@ def write_file(path: Path, content: str | bytes) -> None:
     with storage_errors(path, need=len(data)):
         temporary.unlink(missing_ok=True)  # of an earlier process with this number
         try:
-            write_new(temporary, data)
+            _write_new(temporary, data)  # an error names the file that is meant
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
