@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +11,7 @@ from pydantic_core import ErrorDetails
 from nnlab.config import synonyms
 from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
 from nnlab.config.synonyms import VALUE_SYNONYMS
-from nnlab.config.yaml import without_space
+from nnlab.config.yaml import scalar, without_space
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors
 
@@ -319,12 +320,14 @@ def _form_way_out(message: str, found: object) -> str:
 
 def _way_out(kind: str, found: object) -> str:
     if kind in ("int_type", "float_type") and isinstance(found, str):
-        text = found.replace("_", "").lstrip("+") or "0"
+        text = found.strip().replace("_", "").lstrip("+") or "0"
         text = text.lstrip("0") or "0" if text.isdigit() else text
-        try:
-            float(text)
-        except ValueError:
+        number = scalar(text)
+        if isinstance(number, str | bool) or number is None or not isfinite(number):
+            return ""  # nan and inf are words to YAML, with or without quotes
+        if kind == "int_type" and not float(number).is_integer():
             return ""
+        text = str(int(number)) if kind == "int_type" else text
         return f" (write {text}, without quotes)"
     if kind == "int_type" and isinstance(found, float) and found.is_integer():
         return f" (write {int(found)})"

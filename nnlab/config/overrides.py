@@ -23,19 +23,8 @@ STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
          "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm",
          "local_response_norm": "norm", "rms_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
-_BARE = (
-    *(
-        "class_token",
-        "embedding",
-        "first",
-        "flatten",
-        "global_pool",
-        "last",
-        "masking",
-        "mean_time",
-    ),
-    *("patches", "positions"),
-)
+_BARE = ("class_token", "embedding", "first", "flatten", "global_pool", "last", "masking",
+         "mean_time", "patches", "positions")  # fmt: skip
 """Stems whose first layer has no number; a test holds it to the layers."""
 
 SHORT: dict[Path, str] = {("train", "early_stopping"): "patience", ("seed",): "all"}

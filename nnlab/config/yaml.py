@@ -27,12 +27,12 @@ from nnlab.core.errors import ConfigError, Path
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_LINES = 20_000
+"""Lines and commas; a stack of 1,000 layers, spelled out, has half of it. ruamel reads some 10,000
+values in a second."""
 MAX_KEYS = 2_000
 """Of one mapping: far above any section; each that is unknown costs more than it tells."""
 MAX_EVENTS = 40_000
 """Values, keys, and beginnings and ends of collections: half a second of parsing."""
-"""Lines and commas; a stack of 1,000 layers, spelled out, has half of it. ruamel reads some 10,000
-values in a second."""
 
 Tree = dict[str, Any] | tuple[Any, ...] | str | int | float | bool | None
 

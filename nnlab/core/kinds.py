@@ -144,14 +144,16 @@ def _files_of(menu: Arm, spelling: str = "") -> Iterator[tuple[type[Kind], ...]]
 def _spells(file: str, name: str) -> bool:
     """Whether the source of a module has a kind of this name; no where there is no source.
 
-    Reading a file takes a tenth of a millisecond, importing it some three: pydantic makes a class
-    of every kind in it.
+    A guess that only says where to look first: `KINDS` of the module decides, and behind those that
+    spell a name all others are asked. Reading a file takes a tenth of a millisecond, importing it
+    some ten, for pydantic makes a class of every kind in it: `nnlab check lessons/clipping` imports
+    95 of nnlab's modules in place of 133.
     """
+    path = package.FOLDER.parent.joinpath(*file.split(".")).with_suffix(".py")
     try:
-        text = package.FOLDER.parent.joinpath(*file.split(".")).with_suffix(".py").read_text()
-    except (OSError, UnicodeDecodeError):
+        return f'kind: Literal["{name}"]'.encode() in path.read_bytes()
+    except OSError:
         return False
-    return f'kind: Literal["{name}"]' in text
 
 
 def _marker(menu: Arm) -> "Menu":
@@ -425,7 +427,8 @@ def plugin_versions(config: object) -> dict[str, str]:
 def plugin_code(config: object) -> dict[str, str] | None:
     """Kind -> the SHA-256 of the code that it may run; None where that is in no file.
 
-    Of a package all its files are meant: a class seldom stands alone.
+    Of a package all its files are meant: a class seldom stands alone. A class that was put together
+    while a program ran (`pydantic.create_model`) is in no file.
     """
     found: dict[str, str] = {}
     for kind in outside_kinds_in(config):
@@ -437,7 +440,10 @@ def plugin_code(config: object) -> dict[str, str] | None:
         files = (
             sorted(Path(file).parent.rglob("*.py")) if hasattr(top, "__path__") else [Path(file)]
         )
-        digest = sha256(inspect.getsource(kind).encode())
+        try:
+            digest = sha256(inspect.getsource(kind).encode())
+        except OSError:
+            return None
         for path in files:
             digest.update(path.read_bytes())
         found[kind.name()] = digest.hexdigest()

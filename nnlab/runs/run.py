@@ -58,7 +58,7 @@ def train(
         begun: the config of the run in `run_dir`, where that has been read.
         device: auto, cpu, cuda, cuda:N or mps.
         deterministic: refuse operations that have no deterministic form.
-        view: shows the run; None for the terminal.
+        view: shows the run; None for warnings on stderr alone.
         handed: data, model and loss that Python hands in beside the config.
         ahead: the data of the experiment, where they are being loaded.
 

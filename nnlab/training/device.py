@@ -40,7 +40,7 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
         if not torch.backends.mps.is_available():
             raise ResourceError("--device mps: this machine has no Apple GPU (use --device cpu)")
         return torch.device("mps"), "mps"
-    if kind == "cuda" and (not index or index.isdigit()):
+    if kind == "cuda" and (not index or index.isdecimal()):
         return _cuda(int(index or 0))
     raise ResourceError(f"--device {wanted}: is not one of auto, cpu, cuda, cuda:N, mps")
 

@@ -1,7 +1,6 @@
 """The training step operation by operation: the page that one reads."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, final
 
 import torch
@@ -11,6 +10,7 @@ from nnlab.core.contracts import Batch, Carrying, Noise
 from nnlab.core.lazy import optimizer_step
 from nnlab.core.seeds import seed_for
 from nnlab.training import device as devices
+from nnlab.training.objective import matmul_precision
 from nnlab.training.probes.gradients import clip_gradients, tensor_norms
 from nnlab.training.probes.no_trace import foreign
 from nnlab.training.probes.observation import Observation
@@ -192,7 +192,7 @@ class EagerStep:
     ) -> Tensor:
         """Adds the gradient of a batch, or of a part of one of `whole` examples."""
         self._noise.rows = batch.rows
-        with self._autocast():
+        with matmul_precision(self.device, self._parts.autocast):
             outputs = flat_places(self.network(batch.inputs))
         self._noise.rows = None
         losses = self._parts.loss(outputs, batch)
@@ -211,11 +211,6 @@ class EagerStep:
     def lower_precision(self) -> bool:
         """Whether matrix products are computed in fewer digits than the weights have."""
         return self._parts.autocast is not None
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._parts.autocast is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self._parts.autocast)
 
     def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of this batch, before clipping; with `beside`, what probes see too."""

@@ -5,15 +5,16 @@ that precision, threads, modes and batches are decided here and nowhere else.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, Carrying, LossFn, Score, StoredScore
 from nnlab.training import device as devices
+from nnlab.training.objective import matmul_precision
 from nnlab.training.probes.no_trace import (
     foreign,
     kept_generators,
@@ -176,13 +177,6 @@ def forget_states(states: States) -> None:
     """The next pass begins with a state of 0."""
     for state in states.values():
         state.clear()
-
-
-def matmul_precision(
-    device: torch.device, dtype: torch.dtype | None
-) -> AbstractContextManager[Any]:
-    """Inside, matrix products are computed in this precision; None leaves all as it is."""
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
 def evaluate_split(

@@ -236,7 +236,9 @@ def _sharpness(
 
 
 def _noise_scale(experiment: Experiment, rows: NDArray[np.int64], parts: Parts) -> NoiseScale:
-    batch = experiment.batch_size
+    # Two batches of one size at least, also where an epoch has one and a shorter last one: what is
+    # estimated is the same for every size.
+    batch = min(experiment.batch_size, len(rows) // 2)
     count = min(NOISE_BATCHES, len(rows) // batch)
     seed = seed_for(experiment.config.seed_of("init"), "noise_scale")
     drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
