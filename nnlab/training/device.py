@@ -73,6 +73,7 @@ def torch_settings(*, threads: int, deterministic: bool) -> Generator[None]:
         torch.backends.cudnn.deterministic,
     )
     torch.set_num_threads(threads)
+    # Behind the line above: the threads that are asked are those that the run computes with.
     flush_denormals(flag=True, threads=threads)
     if deterministic:
         # cuBLAS reads this when its first handle is made.
@@ -175,6 +176,7 @@ def seed_generators(device: torch.device, value: int) -> None:
 
 def _generator(device: torch.device) -> torch.Generator:
     if device.type == "cuda":
+        # Before that the tuple of its generators is empty.
         torch.cuda.init()
         return torch.cuda.default_generators[device.index or 0]
     if device.type == "mps":

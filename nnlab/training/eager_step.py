@@ -163,6 +163,7 @@ class EagerStep:
         """Begins what the forward pass of the update at hand draws, and what an epoch carries."""
         if self._carried and self.count % self._parts.carry == 0:
             for state in self._carried.values():
+                # In place: a recorded step reads the state where it lay.
                 state.zero_()
         if self._draws or self._foreign:
             seed = seed_for(self._parts.seeds["dropout"], "dropout", self.count)
@@ -194,6 +195,7 @@ class EagerStep:
         self._noise.rows = batch.rows
         with matmul_precision(self.device, self._parts.autocast):
             outputs = flat_places(self.network(batch.inputs))
+        # Whoever asks the network between two updates is not of these rows.
         self._noise.rows = None
         losses = self._parts.loss(outputs, batch)
         total = losses.mean() if whole is None else losses.sum() / whole
@@ -281,6 +283,7 @@ class EagerStep:
         scaler = {key: value.item() for key, value in under("scaler/", state).items()}
         if scaler and self._scaler.is_enabled():
             for whole in ("growth_interval", "_growth_tracker"):
+                # Kept as float64 with the others; torch's kernel takes whole numbers alone.
                 scaler[whole] = int(scaler[whole])
             self._scaler.load_state_dict(scaler)
         self.window.load(state)
@@ -294,6 +297,7 @@ def _every(batch: Batch, first: int, count: int) -> Batch:
     """Every `count`-th example from the first on, with the answers at all its places."""
     inputs, targets, rows = batch
     if len(targets) != len(rows):
+        # Each place has a target of its own, and they lie flat.
         targets = targets.unflatten(0, (len(rows), -1))
     targets = targets[first::count]
     each = targets.flatten(0, 1) if len(batch.targets) != len(rows) else targets

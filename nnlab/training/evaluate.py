@@ -88,6 +88,7 @@ class Forward:
         with self._asked():
             source.announce(batches)
             if not self.carries:
+                # One by one: a batch is read when its turn comes.
                 yield (self._answer(source.gather(rows)) for rows in batches)
                 return
             states = States()
@@ -99,6 +100,7 @@ class Forward:
     ) -> Iterator[Answer]:
         before: Tensor | None = None
         for rows in batches:
+            # The last batches may be shorter: lanes are not all equally long.
             if before is None or not torch.equal(rows, before[: len(rows)] + 1):
                 forget_states(states)
             before = rows
@@ -204,6 +206,7 @@ def evaluate_split(
         for batch, outputs in answers:
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
+                # On the device until all are there: then one copy brings them.
                 kept.append((outputs, batch.targets))
     values = window.end(window.sums.tolist())
     if stored:

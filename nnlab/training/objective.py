@@ -55,6 +55,7 @@ def max_norm(parameters: Sequence[nn.Parameter], limit: float) -> Constraint:
             if not weight.requires_grad:
                 continue  # frozen: its bytes stay
             norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+            # limit / limit is 1.0 exactly, so that shorter ones keep their bits.
             factors = limit / norms.clamp_min(limit)
             weight.mul_(factors.view(-1, *[1] * (weight.ndim - 1)))
 

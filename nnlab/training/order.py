@@ -69,6 +69,7 @@ class Order:
         """(n,) the rows of an epoch, in order."""
         if self._lanes:
             used = self._rows[: self.per_epoch * self._batch_size]
+            # Transposed, the k-th batch holds the k-th row of every lane.
             return used.view(self._batch_size, self.per_epoch).T.reshape(-1)
         if self._sampling == "in_order":
             return self._rows
@@ -81,6 +82,7 @@ class Order:
         """(n,) rows: classes in turn, shuffled, and for each a row of that class."""
         assert self._labels is not None
         generator = torch.Generator().manual_seed(seed_for(self._seed, "balanced", epoch))
+        # A class without a row in training is in nobody's turn.
         _, mine, counts = self._labels.unique(return_inverse=True, return_counts=True)
         by_class = mine.argsort(stable=True)
         starts = counts.cumsum(0) - counts

@@ -102,6 +102,7 @@ class _Pieces:
 
     def begin(self, batches: Sequence[Tensor]) -> None:
         """Reads the rows (N,) of these batches from now on, and nothing that was asked before."""
+        # The same list, not another: the loader of the workers holds it as its sampler.
         self._tasks.clear()
         self._counts.clear()
         # One copy to the host for all of them.
@@ -209,6 +210,7 @@ class _Rows(Dataset["Tensor | DataError"]):
 def _read(reader: RowReader, rows: list[int]) -> Tensor:
     """(N, *shape) as stored."""
     found = torch.empty((len(rows), *reader.shape[1:]), dtype=torch.uint8)
+    # The same memory: rows are decoded to where they stay.
     images = found.numpy()
     for place, row in enumerate(rows):
         images[place] = reader.read(row)

@@ -90,6 +90,7 @@ class CompiledStep(RecordedStep):
         except RuntimeError as error:
             return f"cannot be loaded ({first_line(error)})"
         with begun(self.eager, rows):
+            # Nobody has filled them yet, and by a rate of 0 it would make another update.
             self._program.fill_rates()
 
             def call() -> Tensor:

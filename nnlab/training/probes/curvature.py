@@ -91,6 +91,7 @@ class Sharpness:
         return found if edge is None else {**found, "sharpness/edge": edge}
 
     def _largest(self, times: Callable[[Tensor], Tensor], like: Tensor) -> float:
+        # On the CPU, so that every device begins with the same vector.
         generator = torch.Generator().manual_seed(self._seed)
         start = torch.randn(like.numel(), generator=generator).to(like)
         return largest_eigenvalue(times, start)
