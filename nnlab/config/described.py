@@ -157,6 +157,7 @@ def _limits(marks: list[Any]) -> Iterator[str]:
 def attribute_docs(cls: type[BaseModel]) -> dict[str, str]:
     """Help of the fields: the string below a field, or its line in a docstring's `Attributes:`."""
     docs: dict[str, str] = {}
+    # From the family down to the kind, whose own words count.
     for part in reversed(cls.__mro__):
         if issubclass(part, BaseModel) and part is not BaseModel:
             docs |= _listed(part.__doc__ or "") | _below(part)

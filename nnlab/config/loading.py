@@ -44,6 +44,7 @@ def bundled_configs() -> dict[str, pathlib.Path]:
 
     Those in a folder of their own are called with it: lessons/zero_init.
     """
+    # Installed they lie in the package, in a checkout beside it.
     for folder in (FOLDER / "configs", FOLDER.parent / "configs"):
         if folder.is_dir():
             paths = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("*/*.yaml"))]
@@ -60,11 +61,13 @@ def read_text(source: str | pathlib.Path) -> Text:
     if str(source) == "-":
         import sys
 
+        # One byte more than may be: so it is refused as too large, not cut.
         data = sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
         return Text(_decoded(data, "<stdin>"), "<stdin>", pathlib.Path.cwd(), "stdin")
     path = pathlib.Path(source)
     known = bundled_configs()
     try:
+        # A file of that name comes first, also a link that leads nowhere: that is what is told.
         if str(source) in known and not os.path.lexists(path):
             path = known[str(source)]
         with suppress(FileNotFoundError):  # said below
@@ -89,6 +92,7 @@ def read_text(source: str | pathlib.Path) -> Text:
 
 def _decoded(data: bytes, shown: str) -> str:
     try:
+        # Some editors on Windows begin UTF-8 with a byte order mark.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The YAML reader says where, and that it is too large where it is.

@@ -250,6 +250,7 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
                 return Mistake((*path, str(key)), why, at_key=True)
         return Mistake(path, f"needs kind, one of {_listed(context['names'])}")
     if kind == "literal_error":
+        # pydantic says the words in a sentence: 'a', 'b' or 'c'.
         valid = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
         return Mistake(path, not_one_of(found, valid))
     if kind in _RANGES:

@@ -66,6 +66,7 @@ def apply_changes(
     """
     for change in changes:
         names = [part.strip() for part in change.key.split(".")]
+        # More digits name no place of a list, and Python refuses to read very many of them.
         parts = tuple(int(p) if re.fullmatch("[0-9]{1,9}", p) else p for p in names)
         tree, path = _set(tree, parts, change.value, change.where)
         inside = {(*path, *rest): where for rest, where in change.inside.items()}
@@ -95,6 +96,7 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
         if last:
             _store(node, part, value, where, path)
         else:
+            # A copy on the way down: the tree that came in stays as it is.
             inner = _opened(_get(node, part), tuple(path))
             if not isinstance(inner, dict | list):
                 found = "a value" if inner is not None else "nothing"

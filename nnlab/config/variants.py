@@ -52,6 +52,7 @@ def spelled_as(text: str, form: str, *, number: bool = False) -> Any:
             raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
         return value
 
+    # For the schema alone: as a constraint pydantic would tell the pattern in place of words.
     pattern: Any = {"pattern": f"^(?:{text})$"}
     return Annotated[str, BeforeValidator(check), Field(json_schema_extra=pattern)]
 

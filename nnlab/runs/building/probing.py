@@ -55,6 +55,7 @@ def build_probes(
     sizes = experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
     sight = Sight(network, experiment.design.layers)
+    # Gathered once, at the first probe: the rows stay the same for the whole run.
     inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
     return Probes(
         sight,
