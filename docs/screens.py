@@ -9,7 +9,6 @@ today, but for their numbers.
 import fcntl
 import os
 import pty
-import re
 import shlex
 import struct
 import subprocess
@@ -21,10 +20,14 @@ from tempfile import TemporaryDirectory
 from textwrap import fill
 from typing import NamedTuple
 
+import pyte
+
 PAGE = Path(__file__).parent / "screens.md"
 WIDTHS = (60, 80, 120)
 _ROWS = 60
-"""Lines of the terminal: all that is drawn again and again stays on it."""
+"""Lines of the terminal that a program is told of: all that it draws again stays on it."""
+_HEIGHT = 400
+"""Lines that are kept, far more than any of these commands writes."""
 
 
 class Screen(NamedTuple):
@@ -63,72 +66,38 @@ SCREENS = (
 
 
 class Terminal:
-    """A screen as wide as asked for, without an end at the bottom.
-
-    It knows what `rich` and plain programs send: text, line feeds, returns, the cursor moved up and
-    lines erased; colours are left out.
+    """A screen as wide as asked for, so high that nothing of a command leaves it at the top.
 
     Args:
         columns: of a line; what is longer goes on in the next one.
     """
 
-    _ORDER = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b\][^\x07]*\x07|(.)", re.DOTALL)
-
     def __init__(self, columns: int) -> None:
-        self._columns = columns
-        self._lines: list[list[str]] = [[]]
-        self._row = self._column = 0
+        self.screen = pyte.Screen(columns, _HEIGHT)
+        self._stream = pyte.Stream(self.screen)
 
     def feed(self, text: str) -> None:
-        """Takes what a program writes."""
-        for order in self._ORDER.finditer(text):
-            if order[3] is not None:
-                self._put(order[3])
-                continue
-            count = int(order[1]) if (order[1] or "").isdigit() else 1
-            match order[2]:
-                case "A":
-                    self._row = max(0, self._row - count)
-                case "K" if order[1] == "2":
-                    self._lines[self._row] = []
-                case "K":
-                    del self._lines[self._row][self._column :]
-                case "G":
-                    self._column = count - 1
-                case _:  # colours, and whether the cursor is seen
-                    pass
+        """Takes what a program writes to its terminal, orders included."""
+        # pyte knows no faint letters; grey ones look like them.
+        self._stream.feed(text.replace("\x1b[2m", "\x1b[90m"))
 
     def lines(self) -> list[str]:
         """What stands on it, without blanks at the ends."""
-        return "\n".join("".join(line).rstrip() for line in self._lines).rstrip().split("\n")
-
-    def _put(self, sign: str) -> None:
-        if sign == "\r":
-            self._column = 0
-        elif sign == "\n":
-            self._down()
-        elif sign >= " ":
-            if self._column == self._columns:
-                self._down()
-                self._column = 0
-            line = self._lines[self._row]
-            line += [" "] * (self._column + 1 - len(line))
-            line[self._column] = sign
-            self._column += 1
-
-    def _down(self) -> None:
-        self._row += 1
-        if self._row == len(self._lines):
-            self._lines.append([])
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip().split("\n")
 
 
 def captured(command: str, folder: Path, columns: int) -> list[str]:
-    """What stands on a terminal of this width when a command is done.
+    """What stands on a terminal of this width when a command is done, without colours.
 
     Raises:
         RuntimeError: it failed; code 7 of the doctor, and 8 of a comparison, say that they found
             something.
     """
+    return terminal_after(command, folder, columns).lines()
+
+
+def terminal_after(command: str, folder: Path, columns: int) -> Terminal:
+    """The terminal, of this width, when a command is done; errors as those of `captured`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_KEPT}
@@ -150,7 +119,7 @@ def captured(command: str, folder: Path, columns: int) -> list[str]:
     screen.feed(b"".join(parts).decode())
     if process.wait() not in (0, 7, 8):
         raise RuntimeError("\n".join(screen.lines()))
-    return screen.lines()
+    return screen
 
 
 _NOT_KEPT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "NNLAB_RUNS", "TTY_COMPATIBLE")

@@ -5,8 +5,22 @@ import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from zlib import crc32
 
 import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "run one test in N, chosen by their names: the same ones each time"
+    parser.addoption("--share", type=int, default=1, metavar="N", help=words)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    share: int = config.getoption("--share")
+    kept = [item for item in items if crc32(item.nodeid.encode()) % share == 0]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 def pytest_configure() -> None:

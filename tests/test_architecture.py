@@ -13,8 +13,6 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nnlab"
 ROOMS = [
@@ -127,16 +125,15 @@ class TestRooms:
         counts = Counter(path.parent for path in FILES.values())
         assert {str(k): n for k, n in counts.items() if n > MAX_FILES} == {}
 
-    @pytest.mark.parametrize("name", FILES)
-    def test_a_file_imports_downwards_alone(self, name: str) -> None:
-        room = room_of(name)
-        if room in LOOSE:
-            return
-        for other in imported(name):
-            below = room_of(other)
-            assert below in ROOMS, f"{name} imports {other}"
-            assert ROOMS.index(below) <= ROOMS.index(room), f"{name} imports {other}"
-            assert (room, below) not in STRANGERS, f"{name} imports {other}"
+    def test_a_file_imports_downwards_alone(self) -> None:
+        def allowed(room: str, below: str) -> bool:
+            upwards = below not in ROOMS or ROOMS.index(below) > ROOMS.index(room)
+            return not upwards and (room, below) not in STRANGERS
+
+        inside = [name for name in FILES if room_of(name) not in LOOSE]
+        found = {(name, other) for name in inside for other in imported(name)}
+        wrong = {(n, o) for n, o in found if not allowed(room_of(n), room_of(o))}
+        assert wrong == set()
 
     def test_commands_do_not_import_each_other(self) -> None:
         """But for the few words that they share."""
@@ -156,27 +153,37 @@ class TestRooms:
         }
 
 
-@pytest.mark.parametrize("name", FILES)
 class TestEveryFile:
-    def test_says_what_stands_in_it(self, name: str) -> None:
-        text = ast.get_docstring(TREES[name])
-        assert text is not None
-        assert len(text) > 20
+    """Each file, in one test for all: there are hundreds, and a test of its own costs more."""
 
-    def test_is_at_most_five_hundred_lines_long(self, name: str) -> None:
-        assert name in TABLES or len(FILES[name].read_text().splitlines()) <= MAX_LINES
+    def test_says_what_stands_in_it(self) -> None:
+        said = {name: ast.get_docstring(tree) or "" for name, tree in TREES.items()}
+        assert [name for name, text in said.items() if len(text) <= 20] == []
 
-    def test_has_functions_of_at_most_fifty_lines(self, name: str) -> None:
-        for node in ast.walk(TREES[name]):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert node.end_lineno is not None
-                assert node.end_lineno - node.lineno < MAX_FUNCTION, node.name
+    def test_is_at_most_five_hundred_lines_long(self) -> None:
+        lines = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
+        long = {name: n for name, n in lines.items() if n > MAX_LINES and name not in TABLES}
+        assert long == {}
 
-    def test_has_docstrings_that_stand_alone(self, name: str) -> None:
-        for node in ast.walk(TREES[name]):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                text = ast.get_docstring(node) or ""
-                assert not text.lower().startswith(("likewise", "the same", "as above")), node.name
+    def test_has_functions_of_at_most_fifty_lines(self) -> None:
+        lines = {
+            f"{name}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+            for name, tree in TREES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert {name: n for name, n in lines.items() if n > MAX_FUNCTION} == {}
+
+    def test_has_docstrings_that_stand_alone(self) -> None:
+        leaning = ("likewise", "the same", "as above")
+        found = [
+            f"{name}.{node.name}"
+            for name, tree in TREES.items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if (ast.get_docstring(node) or "").lower().startswith(leaning)
+        ]
+        assert found == []
 
 
 def test_a_public_name_is_defined_once() -> None:

@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any
 
 from nnlab.config.described import help_of
-from nnlab.config.run_config import dump_config
 from nnlab.core.contracts import Split
 from nnlab.core.errors import CheckpointError
 from nnlab.core.events import Stopped
@@ -22,7 +21,7 @@ from nnlab.runs.building.forward import batches_of
 from nnlab.runs.building.probing import seen_of
 from nnlab.runs.building.session import Session
 from nnlab.runs.folder.find import is_newest
-from nnlab.runs.folder.folder import flat_config
+from nnlab.runs.folder.folder import config_text, flat_config
 from nnlab.runs.folder.pointers import pointed_to
 from nnlab.runs.folder.summary import Summary
 from nnlab.training.probes.readings import tag_of
@@ -58,7 +57,7 @@ def describe_run(board: TensorBoard, session: Session) -> None:
     ]
     board.graph(experiment.design.plans, experiment.shape.inputs)
     board.layout(chart_categories(tags, session.built.cards, seen_of(experiment)))
-    board.text("config", f"```yaml\n{dump_config(experiment.config)}```")
+    board.text("config", f"```yaml\n{config_text(session.folder)}```")
     chosen = {k: v for k, v in flat_config(experiment.config).items() if not k.startswith(UNTOLD)}
     board.hparams(chosen, tags, first=FIRST)
 

@@ -19,7 +19,7 @@ from nnlab.core.package import package_version
 from nnlab.runs.folder.find import hold_folder, release_folder, runs_home
 from nnlab.runs.folder.ownership import left_by_a_start, remove_temporaries
 from nnlab.runs.git_state import git_commit
-from nnlab.runs.sums import open_text, read_sealed, seal_json, seal_text
+from nnlab.runs.sums import SealedText, open_text, read_sealed, seal_json, seal_text
 
 _PATIENCE = 0.3
 """Seconds to wait for a lock that somebody only looks at."""
@@ -138,13 +138,7 @@ def check_config(folder: Path) -> None:
         CheckpointError: with what to do for those who meant it.
     """
     path = folder / "config.yaml"
-    try:
-        sound = open_text(files.read_regular(path, limit=_LIMIT, follow=True)).sound
-    except UnicodeDecodeError:
-        raise CheckpointError(f"{path}: is damaged, it is not UTF-8") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
-    if sound is False:
+    if _read_config(folder).sound is False:
         raise CheckpointError(
             [
                 f"{path}: has changed since nnlab wrote it, this run's network and data may be "
@@ -153,6 +147,25 @@ def check_config(folder: Path) -> None:
                 "  to use the run with it all the same: remove the file's line of # sha256",
             ]
         )
+
+
+def config_text(folder: Path) -> str:
+    """What a run's config.yaml says, without the line of its sum.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    return _read_config(folder).text
+
+
+def _read_config(folder: Path) -> SealedText:
+    path = folder / "config.yaml"
+    try:
+        return open_text(files.read_regular(path, limit=_LIMIT, follow=True))
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: is damaged, it is not UTF-8") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
 
 
 def write_env(folder: Path, facts: dict[str, Any]) -> None:
