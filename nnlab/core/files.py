@@ -19,6 +19,8 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_ELSEWHERE = "choose another place; for a run: --run-dir"
+"""What is said of a place that may not be written: runs write there, and a dozen commands."""
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def resource_error(path: Path, error: OSError, *, need: int = 0) -> ResourceErro
         size = f"needs {_size(need)}, " if need else ""
         return ResourceError(f"{path}: {why}, {size}{_free(path)} free (free some space)")
     if error.errno in _DENIED:
-        return ResourceError(f"{path}: cannot be written, {why} (choose another --run-dir)")
+        return ResourceError(f"{path}: cannot be written, {why} ({_ELSEWHERE})")
     if error.errno == errno.EFBIG:
         size = f", needs {_size(need)}" if need else ""
         return ResourceError(f"{path}: {why}{size} (raise the limit on file sizes: ulimit -f)")
