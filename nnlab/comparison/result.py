@@ -64,6 +64,7 @@ class MeasuredQuantity:
             return nan
         if moment == "best":
             step = (self.summary.best or {}).get("step", found.steps[-1])
+            # What was not read at that very step, as by a probe, counts as it was before.
             near = [i for i, s in enumerate(found.steps) if s <= step]
             return found.values[near[-1]] if near else nan
         if moment in ("first", "last"):

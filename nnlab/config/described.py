@@ -147,6 +147,7 @@ def _menu_name(menu: Any) -> str:
 def _limits(marks: list[Any]) -> Iterator[str]:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     for mark in marks:
+        # A Field holds its limits as metadata; what PositiveInt is marked with is one itself.
         inner: list[Any] = list(getattr(mark, "metadata", ())) or [mark]
         for limit in inner:
             for name, sign in signs.items():

@@ -94,6 +94,7 @@ def write_file(path: Path, content: str | bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        # Without it a crash may undo the rename.
         sync_folder(path.parent)
 
 
@@ -138,6 +139,7 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
             raise ValueError("is not a regular file")
         return os.fdopen(handle, "rb")
     except BaseException:
+        # Here it has not been handed to a file object, which would close it.
         os.close(handle)
         raise
 

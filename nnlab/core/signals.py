@@ -72,6 +72,7 @@ def cut_short() -> Generator[None]:
     before = {number: signal.getsignal(number) for number in _known()}
     if any(isinstance(handler, StopHandler) and handler.received for handler in before.values()):
         raise CutShort
+    # Those that are there already are somebody else's, such as workers that read data.
     others = _descendants()
     within = [True]
 
@@ -86,6 +87,7 @@ def cut_short() -> Generator[None]:
             if within[0]:
                 raise CutShort
         else:
+            # As a shell tells it; unlike the default handler it lets every `finally` run.
             raise SystemExit(128 + number)
 
     with _installed(dict.fromkeys(_heeded(), handle)):

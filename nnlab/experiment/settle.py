@@ -149,6 +149,7 @@ def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig,
         mistakes: list[Mistake] = []
         for line in error.lines:
             name, colon, text = line.partition(": ")
+            # A sentence has blanks, the path of a field has none.
             known = colon and name.startswith("data") and " " not in name
             mistakes.append(Mistake(path_of(name), text) if known else Mistake(("data",), line))
         raise error_at_places(mistakes, config.origins) from None

@@ -210,6 +210,7 @@ def _as_guests(
     if alone:
         with _settings(wish):
             return (yield from events)
+    # A loop that is left early ends the run within, whose summary then says so.
     with closing(events):
         while True:
             with _settings(wish):

@@ -148,6 +148,7 @@ class Trainer:
                 first = end - 1 - epoch * self.order.per_epoch - self.step.window.batches
                 window = whole[max(first, 0) : position + len(batches)]
                 self.step.probe(rows, beside=self._beside(window, end))
+                # Taken off again: the speed is that of updates, whatever is looked at beside them.
                 probing = self.clock() - before
             self.step.update(rows)
             progress.step += 1

@@ -59,6 +59,7 @@ class Order:
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows (N,) of every batch of an epoch, which counts from 0."""
+        # Kept: the loop asks for an epoch again at each of its chunks.
         if self._cut is None or self._cut[0] != epoch:
             whole = self._of(epoch).to(self._device).split(self._batch_size)[: self.per_epoch]
             mine = [rows[self._rank :: self._world] for rows in whole] if self._world > 1 else whole

@@ -59,6 +59,7 @@ class StreamedSource:
 
     def gather(self, rows: Tensor) -> Batch:
         """The batch of these rows; quick if they were announced, or are those of the last call."""
+        # By identity: to compare the rows would wait for the device.
         if self._announced and rows is self._announced[0]:
             stored = self._from_workers()
             # Kept as it is stored: the update that follows a probe asks for the same rows.

@@ -182,6 +182,7 @@ def prune_cache(folder: Path, *, keep: str) -> None:
         keep: the key of a package that stays.
     """
     now = time.time()
+    # Not what is being built, KEY.PID.pt2.
     packages = [path for path in folder.glob("*.pt2") if path.name.count(".") == 1]
     used = {path.stem: _stat(path) for path in packages if path.stem != keep}
     total = _stat(folder / f"{keep}.pt2")[1]

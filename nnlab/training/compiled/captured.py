@@ -78,6 +78,7 @@ class CapturedStep(RecordedStep):
     def _captured(self, arguments: list[Tensor]) -> torch.cuda.CUDAGraph | None:
         """The graph of the program on copies of these arguments; None where there can be none."""
         self._to_device()
+        # Memory of their own: that of a batch goes back behind its step.
         self._arguments = [argument.clone() for argument in arguments]
         counts = self.window.examples, self.window.batches
         graph = torch.cuda.CUDAGraph()

@@ -126,6 +126,7 @@ def largest_eigenvalue(
         for _ in range(2):
             product = product - known.T @ (known @ product)
         size = float(product.norm())
+        # The space is spanned: what is left is rounding.
         if size <= 1e-6 * max(map(abs, diagonal)):
             break
         beside.append(size)

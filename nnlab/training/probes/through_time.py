@@ -119,6 +119,7 @@ def _of_layer(
     else:
         every = torch.autograd.grad(value, [state[-1] for state in states], retain_graph=True)
         examples = torch.arange(len(there), device=there.device)
+        # Of each example the last step that it has.
         first, last = every[0], torch.stack(every)[there.sum(1) - 1, examples]
     least = torch.finfo(value.dtype).tiny
     ratio = first.norm() / last.norm().clamp(min=least)
