@@ -185,6 +185,7 @@ class EagerStep:
         for number in range(min(count, len(batch.rows))):
             part = _every(batch, number, count)
             share = len(batch.targets)
+            # The penalty with the first part alone: the gradients of all parts add up.
             objective += self._differentiate(part, window, share, penalized=number == 0)
         return objective
 

@@ -246,6 +246,7 @@ class Trainer:
             progress.first_loss = values["loss"]
         watched = self.monitor
         if watched and watched.split == split:
+            # Also of the first weights: what is worse than they are is no best.
             value = values[watched.key]
             if watched.better(value, progress.improved, by=self._limits.min_delta):
                 progress.improved, progress.improved_step = value, progress.step

@@ -182,6 +182,7 @@ class _Copies:
     def start(self, pieces: list[Tensor]) -> Tensor:
         """(N, *shape) on the device, as stored; not there before `wait_for`."""
         with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
+            # From pinned memory, so that the host goes on while they are on their way.
             there = [piece.to(self._device, non_blocking=True) for piece in pieces]
             return there[0] if len(there) == 1 else torch.cat(there)
 

@@ -137,6 +137,7 @@ class CompiledStep(RecordedStep):
             self._held = self._bound()
         # The sums of the window are changed within the call, its counts are numbers of the host.
         eager.seed()
+        # One flat list: the machine code knows its inputs by their place alone.
         self._run([*program.arguments(rows), *self._held])
         if eager.observation.awaits_norms:
             eager.observation.note_norms(program.norms)

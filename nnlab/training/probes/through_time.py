@@ -72,6 +72,7 @@ def gradient_by_step(
             name: [state[-1] for state in (layer.kept or [])[0][0]]
             for name, layer in recurrent.items()
         }
+        # All at once: a second call would go back through the same steps again.
         flat = [state for each in states.values() for state in each]
         found = iter(torch.autograd.grad(value, flat))
         return {
