@@ -339,6 +339,7 @@ class Sinks:
                 with suppress(Exception):
                     sink.close()
                 if sink.needed or not isinstance(error, (OSError, NnlabError)):
+                    # The first error: others may follow from it.
                     self._error = self._error or error
                 else:
                     self._warn(f"{error} (training goes on without it)")
