@@ -125,10 +125,13 @@ def load_comparison(
     if comparison is None:
         raise error_of_lines(wrong)
     rest = {key: value for key, value in document.tree.items() if key not in COMPARISON_KEYS}
+    shared = Document(rest, document.origins.without(COMPARISON_KEYS), document.name)
     members: list[Member] = []
     for variant in comparison.names:
+        own = (comparison.variants or {}).get(variant, {})
+        differences = [_difference(document.origins, variant, key, own[key]) for key in own]
         try:
-            members += _members(document._replace(tree=rest), comparison, variant, changes)
+            members += _members(shared, comparison, variant, [*differences, *changes])
         except ConfigError as error:
             wrong += error.lines
     if wrong:
@@ -165,9 +168,7 @@ def _members(
     document: Document, comparison: ComparisonConfig, variant: str, changes: Sequence[Change]
 ) -> list[Member]:
     """The runs of one variant, one for each seed."""
-    differences = (comparison.variants or {}).get(variant, {})
-    changed = [_difference(document.origins, variant, key, differences[key]) for key in differences]
-    tree, origins = apply_changes(document.tree, [*changed, *changes], document.origins)
+    tree, origins = apply_changes(document.tree, changes, document.origins)
     config = validate_document(Document(tree, origins, document.name))
     seeds = comparison.seeds_from(config.first_seed)
     return [Member(variant, seed, config.seeded(seed)) for seed in seeds]

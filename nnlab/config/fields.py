@@ -10,13 +10,12 @@ from pydantic import BaseModel
 from nnlab.core.errors import Path
 from nnlab.core.kinds import (
     Forms,
-    Kind,
     Menu,
     annotation_of,
     arms_of,
     is_menu,
     kind_named,
-    kinds_of,
+    kinds_having,
 )
 
 KEY = "[key]"
@@ -82,14 +81,8 @@ def kinds_with(key: str, location: tuple[int | str, ...], root: type[BaseModel])
     if len(location) < 2 or not _is_tag(location[-2]):
         return []
     menu = _at(root, location[:-2])
-    return [name for name, kind in _all_kinds(menu).items() if key in kind.model_fields][:4]
-
-
-def _all_kinds(annotation: Any) -> dict[str, type[Kind]]:
-    if is_menu(annotation):
-        return kinds_of(annotation)
-    arms = [arm for arm in arms_of(annotation) if is_menu(arm)]
-    return {name: kind for arm in arms for name, kind in kinds_of(arm).items()}
+    menus = (menu,) if is_menu(menu) else filter(is_menu, arms_of(menu))
+    return [name for one in menus for name in kinds_having(one, key)][:4]
 
 
 def sections_with(key: str, root: type[BaseModel]) -> list[str]:
@@ -100,8 +93,7 @@ def sections_with(key: str, root: type[BaseModel]) -> list[str]:
             return ["the top level"]
         whole = annotation_of(field)
         for arm in (whole,) if is_menu(whole) else arms_of(whole):
-            kinds = kinds_of(arm).values() if is_menu(arm) else (arm,)
-            if any(_is_model(kind) and key in kind.model_fields for kind in kinds):
+            if kinds_having(arm, key) if is_menu(arm) else key in getattr(arm, "model_fields", ()):
                 homes.append(f"{section}.{key}")
                 break
     return homes

@@ -18,7 +18,7 @@ from nnlab.config.variants import COMPARISON_KEYS
 from nnlab.core.errors import ConfigError, Mistake, Path
 from nnlab.core.files import refuse_irregular
 from nnlab.core.package import FOLDER
-from nnlab.core.reach import within_reach
+from nnlab.core.reach import LONGEST_PATH, within_reach
 from nnlab.parts.datasets.family import Place
 
 _PATHS = re.compile(
@@ -226,6 +226,9 @@ def _with_base(
 
 def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[str, Any], Origins]:
     """What a file says on top of what its base says."""
+    if len(base) > LONGEST_PATH:
+        text = f"{base[:40]}... is a path of {len(base):,} letters, no system has one"
+        raise error_at_places([Mistake(("base",), text)], origins)
     beside = origins.folder / base
     # A base never comes from standard input, which read_text would take - for.
     meant = beside if base == "-" or _is_there(beside) else pathlib.Path(base)

@@ -15,7 +15,7 @@ from nnlab.config.yaml import scalar, without_space
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors
 
-_EXPLAINED = 100
+_EXPLAINED = 40
 """Mistakes that get a sentence of their own; ten are printed, and each costs a search for the word
 that was meant."""
 
@@ -102,7 +102,7 @@ def _kinds_meant(error: ValidationError) -> dict[Path, str]:
         given: Any = details["input"]
         word = given.get("kind") if isinstance(given, dict) else None
         if details["type"] == "unknown_kind" and isinstance(word, str):
-            near = nearest(word, details.get("ctx", {})["names"], VALUE_SYNONYMS)
+            near = nearest(word, _names(details.get("ctx", {})), VALUE_SYNONYMS)
             if near is not None:
                 found[_path(details)] = near[0]
     return found
@@ -124,6 +124,12 @@ def _with_kind(tree: Any, path: Path, kind: str) -> Any:
 
 def _is_below(path: Path, places: Mapping[Path, str]) -> bool:
     return any(path[: len(place)] == place for place in places)
+
+
+def _names(context: Mapping[str, Any]) -> list[str]:
+    """The names of the menu that a value is not on."""
+    names = context.get("names", [])
+    return cast("list[str]", names() if callable(names) else names)
 
 
 def _path(details: ErrorDetails) -> Path:
@@ -243,12 +249,12 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
         found = found.get("kind") if isinstance(found, dict) else found
         if isinstance(details["input"], dict):
             path = (*path, "kind")
-        return Mistake(path, not_one_of(found, context["names"]))
+        return Mistake(path, not_one_of(found, _names(context)))
     if kind == "kind_missing":
         for key in found if isinstance(found, dict) else ():
             if why := without_space(str(key)):
                 return Mistake((*path, str(key)), why, at_key=True)
-        return Mistake(path, f"needs kind, one of {_listed(context['names'])}")
+        return Mistake(path, f"needs kind, one of {_listed(_names(context))}")
     if kind == "literal_error":
         # pydantic says the words in a sentence: 'a', 'b' or 'c'.
         valid = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
@@ -266,9 +272,9 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
     if (
         kind == "form"
         and isinstance(found, str)
-        and nearest(found, context.get("names", []), VALUE_SYNONYMS)
+        and nearest(found, _names(context), VALUE_SYNONYMS)
     ):
-        return Mistake(path, not_one_of(found, context["names"]))
+        return Mistake(path, not_one_of(found, _names(context)))
     if kind in ("form", "duration"):
         message = f"{message}, got {_shown(found)}{_form_way_out(message, found)}"
         if found is None and "with kind" in message:
@@ -329,7 +335,7 @@ def _way_out(kind: str, found: object) -> str:
         if kind == "int_type" and not float(number).is_integer():
             return ""
         text = str(int(number)) if kind == "int_type" else text
-        return f" (write {text}, without quotes)"
+        return f" (write {text}, without quotes)" if len(text) < 40 else ""
     if kind == "int_type" and isinstance(found, float) and found.is_integer():
         return f" (write {int(found)})"
     words = {"yes": "true", "on": "true", "no": "false", "off": "false"}

@@ -3,6 +3,7 @@
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from nnlab.core.errors import ConfigError, Mistake, Path, dotted_path
 
@@ -29,8 +30,8 @@ class Origins:
     ) -> None:
         self.file = file
         self.folder = folder or pathlib.Path.cwd()
-        self._keys = keys
-        self._values = values
+        self._tables = keys, values
+        self._laid: list[Mapping[Path, str]] = []
 
     def __eq__(self, other: object) -> bool:
         """Always: where a config was written does not make it another (pydantic compares it)."""
@@ -38,21 +39,55 @@ class Origins:
 
     def replaced(self, places: Mapping[Path, str]) -> "Origins":
         """The origins where these values (with all inside them) come from elsewhere."""
-        kept = [
-            {p: w for p, w in table.items() if not any(p[: len(new)] == new for new in places)}
-            for table in (self._keys, self._values)
-        ]
-        return Origins(self.file, {**kept[0], **places}, {**kept[1], **places}, self.folder)
+        found = Origins(self.file, *self._tables, self.folder)
+        # Carried out when somebody asks: of a hundred variants without a mistake nobody does.
+        found._laid = [*self._laid, places]
+        return found
 
     def under(self, other: "Origins") -> "Origins":
         """The origins with the places of another file wherever that says something."""
         keys, values = {**self._keys, **other._keys}, {**self._values, **other._values}
         return Origins(other.file, keys, values, other.folder)
 
+    def without(self, sections: Sequence[str]) -> "Origins":
+        """The origins of all but some sections."""
+        keys, values = (
+            {path: where for path, where in table.items() if not path or path[0] not in sections}
+            for table in (self._keys, self._values)
+        )
+        return Origins(self.file, keys, values, self.folder)
+
     def inside(self, path: Path) -> dict[Path, str]:
         """The places of a value and of all that it holds, by the rest of their paths."""
         size = len(path)
-        return {p[size:]: where for p, where in self._values.items() if p[:size] == path}
+        return {found[size:]: self._values[found] for found in self._below.get(path, ())}
+
+    @cached_property
+    def _keys(self) -> Mapping[Path, str]:
+        return self._laid_on(self._tables[0])
+
+    @cached_property
+    def _values(self) -> Mapping[Path, str]:
+        return self._laid_on(self._tables[1])
+
+    def _laid_on(self, table: Mapping[Path, str]) -> Mapping[Path, str]:
+        for places in self._laid:
+            kept = {
+                path: where
+                for path, where in table.items()
+                if not any(path[:depth] in places for depth in range(len(path) + 1))
+            }
+            table = {**kept, **places}
+        return table
+
+    @cached_property
+    def _below(self) -> dict[Path, list[Path]]:
+        """Of each path, itself and the paths of what it holds, in the order of the file."""
+        found: dict[Path, list[Path]] = {}
+        for path in self._values:
+            for depth in range(len(path) + 1):
+                found.setdefault(path[:depth], []).append(path)
+        return found
 
     def line(self, mistake: Mistake) -> str:
         """A mistake as it is printed: where it is written, its path, what is wrong."""
@@ -60,8 +95,7 @@ class Origins:
         where = self._keys.get(path) if mistake.at_key else None
         while where is None and path:
             # The key of a value that holds others is a better place than its first key.
-            inside = (place for p, place in self._values.items() if p[: len(path)] == path)
-            where = self._values.get(path) or next(inside, None)
+            where = self._values.get(path) or next(iter(self.inside(path).values()), None)
             path = path[:-1]
         where = where or self._values.get((), self.file)
         text = mistake.text

@@ -1,8 +1,9 @@
 """YAML text to (tree, marks), by YAML 1.2's core schema, refusing what a config has no use for.
 
 Composed from ruamel's parse events because every ready-made loader accepts tags, merges or odd
-numbers, or recurses on deep nesting. Mappings become dicts, sequences tuples (what pydantic's
-strict mode wants), and every key and value keeps its position.
+numbers, or recurses on deep nesting; its scanner is bounded, as ruamel looks at a text letter by
+letter (a tag of a million letters keeps it busy for twelve seconds). Mappings become dicts,
+sequences tuples (what pydantic's strict mode wants), and every key and value keeps its position.
 """
 
 import re
@@ -20,19 +21,26 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 from ruamel.yaml.main import YAML
-from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.reader import Reader, ReaderError
+from ruamel.yaml.scanner import Scanner, ScannerError
 
 from nnlab.core.errors import ConfigError, Path
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_LINES = 20_000
-"""Lines and commas; a stack of 1,000 layers, spelled out, has half of it. ruamel reads some 10,000
-values in a second."""
+"""Lines and commas."""
 MAX_KEYS = 2_000
 """Of one mapping: far above any section; each that is unknown costs more than it tells."""
-MAX_EVENTS = 40_000
-"""Values, keys, and beginnings and ends of collections: half a second of parsing."""
+MAX_ITEMS = 5_000
+"""Of one list: 5,000 rows of inline data, of which 10,000 numbers are allowed."""
+MAX_EVENTS = 21_000
+"""Values, keys, and beginnings and ends of collections: 0.4 seconds of parsing. A stack of 1,000
+layers, spelled out, has half of it; 10,000 numbers of inline data have 20,000."""
+MAX_WORDS = 50_000
+"""Blanks and breaks inside of texts, which ruamel takes apart one by one: an eighth of a second."""
+MAX_QUOTES = 50_000
+"""Quotes and backslashes, each of which ruamel looks at by itself."""
 
 Tree = dict[str, Any] | tuple[Any, ...] | str | int | float | bool | None
 
@@ -119,14 +127,22 @@ def parse_yaml(text: str | bytes, *, file: str) -> YamlDocument:
             marked = text[:2] in (b"\xff\xfe", b"\xfe\xff")
             way = "it is UTF-16: save it as UTF-8" if marked else "save it as UTF-8"
             raise ConfigError(f"{file}:{line}:{column}: is not UTF-8 text ({way})") from None
-    if text.count("\n") + text.count(",") > MAX_LINES:
+    if text.count(",") + sum(1 for _ in _LINE_BREAK.finditer(text)) > MAX_LINES:
         raise ConfigError(f"{file}:1:1: holds more than {MAX_LINES:,} lines and commas")
+    if sum(map(text.count, "'\"\\")) > MAX_QUOTES:
+        raise ConfigError(f"{file}:1:1: holds more than {MAX_QUOTES:,} quotes and backslashes")
     _refuse_deep_brackets(text, file)
     try:
         return _Composer(text, file).document()
+    except RefusedError as error:
+        where = f"{file}:{error.problem_mark.line + 1}:{error.problem_mark.column + 1}"
+        raise ConfigError(f"{where}: {error.problem}") from None
     except (MarkedYAMLError, YAMLStreamError, ReaderError) as error:
         raise ConfigError(_syntax_error(error, text, file)) from None
 
+
+# Whatever ruamel takes for one.
+_LINE_BREAK = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 
 # Quoted text and comments aside, as far as a pattern can know them.
 _BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[\[{]|[\]}]""")
@@ -209,6 +225,98 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
     return f"{file}: not valid YAML: {error}"
 
 
+_BLANKS = {flow: re.compile(rf"[{b}]*(?:#[^\n\0\r\x85\u2028\u2029]*)?") for flow, b in
+           ((False, " "), (True, r" \t"))}  # fmt: skip
+"""What may stand before a token in a line, outside of brackets and inside: blanks, a comment."""
+
+
+class RefusedError(MarkedYAMLError):
+    """YAML that a config has no use for, at `problem_mark`."""
+
+
+class QuickReader(Reader):
+    """Goes over what is all in one line at once."""
+
+    def forward(self, length: int = 1) -> None:
+        """Skips letters, counting lines and columns."""
+        here = self.pointer
+        passed = self.buffer[here : here + length]
+        plain = len(passed) == length and here + length + 1 < len(self.buffer)
+        if plain and passed.isascii() and "\n" not in passed and "\r" not in passed:
+            self.pointer += length
+            self.index += length
+            self.column += length
+        else:
+            super().forward(length)
+
+
+class BoundedScanner(Scanner):
+    """Tokens of a text that is quickly read, or refused."""
+
+    _words = 0
+    _settled = -1
+    """The place of the token of which it is known that it opens no key."""
+
+    def need_more_tokens(self) -> bool:
+        """Whether the next token may still turn out to open a key."""
+        # The parser asks some eight times for each token, and the answer does not change.
+        if self._settled == self.tokens_taken:
+            return False
+        if super().need_more_tokens():
+            return True
+        self._settled = self.tokens_taken if self.tokens else -1
+        return False
+
+    def scan_to_next_token(self) -> Any:
+        """Skips blanks, line breaks and comments, a line at once."""
+        reader, flow = self.reader, bool(self.flow_level)
+        if reader.index == 0 and reader.peek() == "\ufeff":
+            reader.forward()
+        while True:
+            found = _BLANKS[flow].match(reader.buffer, reader.pointer)
+            reader.forward(found.end() - found.start() if found else 0)
+            if not self.scan_line_break():
+                return None
+            if not flow:
+                self.allow_simple_key = True
+
+    def fetch_tag(self) -> None:
+        """Refuses: a config holds plain values."""
+        self._refuse("tags (!) are refused: a config holds plain values")
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        """Blanks between the words of a plain text."""
+        self._count_word()
+        return super().scan_plain_spaces(indent, start_mark)
+
+    def scan_flow_scalar_spaces(self, double: Any, start_mark: Any) -> Any:
+        """Blanks between the words of a text in quotes."""
+        self._count_word()
+        return super().scan_flow_scalar_spaces(double, start_mark)
+
+    def scan_flow_scalar_non_spaces(self, double: Any, start_mark: Any) -> Any:
+        """A word of a text in quotes, with its escapes."""
+        try:
+            return super().scan_flow_scalar_non_spaces(double, start_mark)
+        except (OverflowError, ValueError):  # of chr
+            text = "an escape (\\U) stands for no letter"
+            raise ScannerError(None, start_mark, text, self.reader.get_mark()) from None
+
+    def scan_yaml_directive_number(self, start_mark: Any) -> Any:
+        """A part of the version behind %YAML."""
+        if re.match("[0-9]{9}", self.reader.prefix(9)):
+            self._refuse("nnlab reads YAML 1.2 (remove the %YAML line)")
+        return super().scan_yaml_directive_number(start_mark)
+
+    def _count_word(self) -> None:
+        self._words += 1
+        if self._words > MAX_WORDS:
+            self._refuse(f"holds more than {MAX_WORDS:,} words up to here")
+
+    def _refuse(self, why: str) -> None:
+        raise RefusedError(problem=why, problem_mark=self.reader.get_mark())
+
+
 # Comments and blank lines, then the sign whose value is left out.
 _LEFT_OUT = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*[:-]")
 
@@ -221,6 +329,7 @@ class _Composer:
         # Pure: libyaml's parser reads YAML 1.1.
         loader = YAML(typ="safe", pure=True)
         loader.version = (1, 2)
+        loader.Reader, loader.Scanner = QuickReader, BoundedScanner
         self._events = self._counted(loader.parse(text))
         self._marks = Marks({}, {}, {})
         self._text, self._end = text, 0
@@ -275,6 +384,8 @@ class _Composer:
                     event = next(self._events)
                     continue
                 if open_ and open_[-1].is_sequence:
+                    if len(open_[-1].items) >= MAX_ITEMS:
+                        self._refuse(event, f"more than {MAX_ITEMS:,} values stand in one list")
                     path = (*path, len(open_[-1].items))
                 # ruamel marks a value that is left out at the next word, perhaps lines below.
                 left_out = isinstance(event, ScalarEvent) and event.end_mark == event.start_mark

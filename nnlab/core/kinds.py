@@ -16,8 +16,9 @@ meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands
 
 import importlib
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import chain
@@ -99,14 +100,39 @@ def is_menu(arm: Arm) -> bool:
     return get_origin(arm) is Annotated and any(isinstance(m, Menu) for m in get_args(arm)[1:])
 
 
-def kinds_of(menu: Arm) -> dict[str, type[Kind]]:
-    """The kinds of a menu by their names, in the order of the alphabet; outside ones too."""
-    own = {kind.name(): kind for kinds in _files_of(menu) for kind in kinds}
+def kinds_of(menu: Arm, files: Sequence[str] | None = None) -> dict[str, type[Kind]]:
+    """The kinds of a menu by their names, in the order of the alphabet; outside ones too.
+
+    Args:
+        menu: what is marked so.
+        files: those of the menu's modules to look into; None is all.
+    """
+    own = {kind.name(): kind for kinds in _files_of(menu, only=files) for kind in kinds}
     family = _open_family(menu)
     # The newest of a name comes first, and nnlab's own before all.
     for kind in () if family is None else package.outside_kinds(family):
         own.setdefault(package.name_of(kind), cast("type[Kind]", kind))
     return dict(sorted(own.items()))
+
+
+def kinds_having(menu: Arm, key: str) -> dict[str, type[Kind]]:
+    """The kinds of a menu with a field of a name; imports only files that may write it."""
+    seen: dict[str, bool] = {}
+    files = [file for file in _marker(menu).files if _may_write_field(file, key, seen)]
+    return {name: kind for name, kind in kinds_of(menu, files).items() if key in kind.model_fields}
+
+
+_OWN_IMPORT = re.compile(r"^from (nnlab\.(?:models|parts|rules)\.[\w.]+) import", re.MULTILINE)
+
+
+def _may_write_field(file: str, key: str, seen: dict[str, bool]) -> bool:
+    """Whether the source of a module, or one whose classes it may inherit from, has a field."""
+    if file not in seen:
+        seen[file] = False  # where two import each other, the other answers
+        text = _source(file)
+        above = (_may_write_field(base, key, seen) for base in _OWN_IMPORT.findall(text))
+        seen[file] = not text or f"    {key}: " in text or any(above)
+    return seen[file]
 
 
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:
@@ -131,14 +157,17 @@ def _open_family(menu: Arm) -> type | None:
     return arms_of(menu)[0] if marker.files and not marker.closed else None
 
 
-def _files_of(menu: Arm, spelling: str = "") -> Iterator[tuple[type[Kind], ...]]:
+def _files_of(
+    menu: Arm, spelling: str = "", only: Sequence[str] | None = None
+) -> Iterator[tuple[type[Kind], ...]]:
     """The kinds of a menu, file by file; only of files that spell a name, if one is given."""
     marker = _marker(menu)
     if not marker.files:
         yield arms_of(menu)
-    for file in marker.files:
+    for file in marker.files if only is None else only:
         if not spelling or file in sys.modules or _spells(file, spelling):
-            yield importlib.import_module(file).KINDS
+            # Asked for each name of a long list; import_module takes some microseconds.
+            yield getattr(sys.modules.get(file), "KINDS", ()) or importlib.import_module(file).KINDS
 
 
 def _spells(file: str, name: str) -> bool:
@@ -149,11 +178,19 @@ def _spells(file: str, name: str) -> bool:
     some ten, for pydantic makes a class of every kind in it: `nnlab check lessons/clipping` imports
     95 of nnlab's modules in place of 133.
     """
-    path = package.FOLDER.parent.joinpath(*file.split(".")).with_suffix(".py")
-    try:
-        return f'kind: Literal["{name}"]'.encode() in path.read_bytes()
-    except OSError:
-        return False
+    return f'kind: Literal["{name}"]' in _source(file)
+
+
+@cache
+def _source(file: str) -> str:
+    """The text of a module; "" where there is none."""
+    path = package.FOLDER.parent.joinpath(*file.split("."))
+    for name in (path.with_suffix(".py"), path / "__init__.py"):
+        try:
+            return name.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+    return ""
 
 
 def _marker(menu: Arm) -> "Menu":
@@ -168,10 +205,13 @@ def _usable_kind(menu: Arm, name: str) -> type[Kind] | None:
         raise PydanticCustomError("plugin", "{why}", {"why": str(error)}) from None
 
 
-def unknown_kind(found: object, names: list[str]) -> PydanticCustomError:
-    """The error for a name that is on no menu; `mistakes` adds the nearest one."""
+def unknown_kind(found: object, names: Callable[[], list[str]]) -> PydanticCustomError:
+    """The error for a name that is on no menu; `mistakes` asks for the names and adds the nearest.
+
+    The names are not listed before somebody reads them: of a thousand mistakes ten are told.
+    """
     return PydanticCustomError(
-        "unknown_kind", "{found} is not one of {names}", {"found": repr(found), "names": names}
+        "unknown_kind", "{found} is on no menu", {"found": repr(found), "names": names}
     )
 
 
@@ -232,6 +272,9 @@ class Menu:
     ) -> CoreSchema:
         menu = Annotated[source, self]
 
+        def names() -> list[str]:
+            return [*kinds_of(menu)]
+
         def expand(value: object) -> Kind | tuple[type[Kind], dict[str, object]]:
             if isinstance(value, Kind):
                 return value
@@ -245,13 +288,11 @@ class Menu:
                 )
             chosen = cast("dict[str, object]", value)
             if "kind" not in chosen:
-                raise PydanticCustomError(
-                    "kind_missing", "needs kind", {"names": [*kinds_of(menu)]}
-                )
+                raise PydanticCustomError("kind_missing", "needs kind", {"names": names})
             name = chosen["kind"]
             kind = _usable_kind(menu, name) if isinstance(name, str) else None
             if kind is None:
-                raise unknown_kind(name, [*kinds_of(menu)])
+                raise unknown_kind(name, names)
             return kind, chosen
 
         def validate(value: object) -> Kind:
@@ -308,9 +349,9 @@ class Forms:
                     return f"<{index}>"
             if isinstance(value, dict) and len(sections) == 1:
                 return f"<{sections[0]}>"
-            if isinstance(value, str) and only_names and (known := names()):
-                raise unknown_kind(value, known)
-            raise PydanticCustomError("form", "needs {needs}", {"needs": needs, "names": names()})
+            if isinstance(value, str) and only_names and arms:
+                raise unknown_kind(value, names)
+            raise PydanticCustomError("form", "needs {needs}", {"needs": needs, "names": names})
 
         def check(value: object) -> object:
             # The error of `choose` is raised here: a tagged union would replace it by its own.

@@ -12,6 +12,8 @@ from pathlib import Path
 
 REACH_VARIABLE = "NNLAB_REACH"
 """Folders of a whole process, as PATH is written: a config of it reads nothing outside."""
+LONGEST_PATH = 4096
+"""Letters of a path that Linux takes; following one of a million takes half a minute."""
 _ROOTS: ContextVar[tuple[Path, ...] | None] = ContextVar("reach", default=None)
 
 

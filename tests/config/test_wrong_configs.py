@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import sys
 from pathlib import Path
 from time import process_time
@@ -12,11 +13,12 @@ from pydantic import BaseModel
 
 from nnlab.config import fields, mistakes, synonyms
 from nnlab.config import synonyms as synonyms_values
+from nnlab.config.described import MENUS
 from nnlab.config.loading import load_config, place_for
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
-from nnlab.core.kinds import annotation_of, arms_of, is_menu, kinds_of
+from nnlab.core.kinds import annotation_of, arms_of, is_menu, kinds_having, kinds_of
 from nnlab.experiment.settle import settle
 
 BASE = "data: digits\nmodel: {kind: mlp, hidden: [16]}\n"
@@ -964,3 +966,30 @@ def test_places_that_hints_name_are_there() -> None:
     assert len(named) > 20
     for section, key in set(named):
         assert f"{section}.{key}" in fields.sections_with(key, RunConfig), (section, key)
+
+
+def test_where_a_key_belongs_is_known_without_importing_all_kinds() -> None:
+    """What the sources say is what the classes say, for every field of every kind."""
+    menus = [menu for menu, _ in MENUS.values()]
+    for menu in menus:
+        seen: set[str] = set()
+        for kind in kinds_of(menu).values():
+            seen |= set(kind.model_fields)
+        for key in seen:
+            having = {name for name, kind in kinds_of(menu).items() if key in kind.model_fields}
+            assert set(kinds_having(menu, key)) == having, key
+    command = [sys.executable, "-c", _IMPORTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "nnlab.parts.layers.attention" not in done.stdout, done.stdout
+    assert "known are" in done.stdout
+
+
+_IMPORTED = """
+import subprocess
+import sys
+from nnlab.config.loading import load_config
+try:
+    load_config({"data": "xor", "model": "linear", "nonsense": 1})
+except Exception as error:
+    print(error, *sys.modules)
+"""

@@ -5,10 +5,11 @@ from time import process_time
 from typing import Any
 
 import pytest
+from ruamel.yaml.main import YAML
 
 from nnlab.config import yaml
 from nnlab.config.loading import bundled_configs
-from nnlab.config.yaml import Mark
+from nnlab.config.yaml import BoundedScanner, Mark, QuickReader
 from nnlab.core.errors import ConfigError
 
 
@@ -149,10 +150,33 @@ def test_places_do_not_depend_on_line_ends(newline: str) -> None:
         ("".join("  " * i + "a:\n" for i in range(70)), "65:129: nested deeper than 64 levels"),
         ("a: [" + "1," * 400_000 + "]", "1:1: holds more than 20,000 lines and commas"),
         ("\n" * 900_000, "1:1: holds more than 20,000 lines and commas"),
+        ("\u2028" * 300_000, "1:1: holds more than 20,000 lines and commas"),
+        ("a: " + "'" * 900_000, "1:1: holds more than 50,000 quotes and backslashes"),
+        ("a: " + "x " * 400_000, "1:100003: holds more than 50,000 words up to here"),
+        ('a: "' + "x " * 400_000 + '"', "1:100004: holds more than 50,000 words up to here"),
+        ("a: [" + "1, " * 9_000 + "]", "1:15005: more than 5,000 values stand in one list"),
+        ("a: !" + "x" * 900_000 + " 1", "1:4: tags (!) are refused"),
+        ("%YAML " + "1" * 5_000 + ".2\n---\na: 1", "1:7: nnlab reads YAML 1.2"),
+        ('a: "\\UFFFFFFFF"', "1:7: not valid YAML: an escape (\\U) stands for no letter"),
+        ('a: "\\U00110000"', "1:7: not valid YAML: an escape (\\U) stands for no letter"),
     ],
 )
 def test_refuses_at_the_place(text: str | bytes, line: str) -> None:
     assert refusal(text).startswith(f"f.yaml:{line}")
+
+
+def test_the_bounded_scanner_finds_what_ruamels_own_does() -> None:
+    odd = "\ufeff# é\r\na:  # x\r\n  - 'b  c' # y\r\n\n  -  {d: e f,\t# z\n g: }\n# end"
+    for text in (odd, BLOCK, *(path.read_text() for path in bundled_configs().values())):
+        bounded, own = YAML(typ="safe", pure=True), YAML(typ="safe", pure=True)
+        bounded.Reader, bounded.Scanner = QuickReader, BoundedScanner
+        found, right = ([*map(event_words, loader.parse(text))] for loader in (bounded, own))
+        assert found == right
+
+
+def event_words(event: Any) -> tuple[object, ...]:
+    start, end = event.start_mark, event.end_mark
+    return str(event), start.index, start.line, start.column, end.index, end.line, end.column
 
 
 def test_a_bracket_that_stays_open_says_where_it_begins() -> None:

@@ -65,12 +65,14 @@ def serve() -> None:
 
 def _code_of(child: int, job: dict[str, Any]) -> int | None:
     """The exit code of a child, less than 0 for a signal; None where it hung and was killed."""
-    began = time.monotonic()
+    passed, looked = 0.0, time.monotonic()
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        passed = time.monotonic() - began
+        now = time.monotonic()
+        # While both are stopped (a machine asleep, SIGSTOP to the group) no time passes for either.
+        passed, looked = passed + min(now - looked, 1.0), now
         if passed > job["limit"] or (job["kill_after"] is not None and passed > job["kill_after"]):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

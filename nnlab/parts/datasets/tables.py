@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from nnlab.core.contracts import RowReader, Shape, Split, Task, Windows
 from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
-from nnlab.core.reach import within_reach
+from nnlab.core.reach import LONGEST_PATH, within_reach
 from nnlab.core.wrap import eye_key, told_apart
 
 Form = Literal["images", "table", "points", "series", "tokens"]
@@ -37,8 +37,12 @@ class Place:
         """Where a path of the config leads: from the config's folder on; ~ is the user's home.
 
         Raises:
-            DataError: it is an address of the web, or a guest may not read there.
+            DataError: it is an address of the web, longer than any path, or a guest may not read
+                there.
         """
+        if len(path) > LONGEST_PATH:
+            text = f"a path of {len(path):,} letters, no system has one"
+            raise DataError(f"data: {path[:40]}... is {text} (write where the file is)")
         if re.match(r"[a-z][a-z0-9+]+://", path, re.IGNORECASE):
             from shlex import quote
 
