@@ -234,7 +234,7 @@ class TestBase:
         assert Path(begin.weights) == Path.cwd() / "sub" / "w.safetensors"
 
     def test_a_mapping_from_python_has_a_base_as_a_file_has(self) -> None:
-        self.write("low.yaml", "data: moons\nmodel: linear\noptimizer: {lr: 0.5}\n")
+        self.write("low.yaml", "data: moons\nmodel: linear\noptimizer: {kind: sgd, lr: 0.5}\n")
         found = load_config({"base": "low.yaml", "seed": 3})
         assert (found.optimizer.lr, found.seed, found.base) == (0.5, 3, None)
         assert load_config({"seed": 3}, ["base=low.yaml"]) == found

@@ -229,10 +229,13 @@ def test_a_layer_that_is_not_called_has_no_curvature_and_no_noise() -> None:
     inputs = torch.randn(8, 2, generator=generator, dtype=torch.float64)
     called = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)
     network = torch.nn.ModuleList([called, torch.nn.Linear(2, 3, dtype=torch.float64)])
-    squares, sums = (
-        (lambda rows: called(inputs[rows]).square().mean()),
-        (lambda rows: called(inputs[rows]).mean()),
-    )
+
+    def squares(rows: torch.Tensor) -> torch.Tensor:
+        return called(inputs[rows]).square().mean()
+
+    def sums(rows: torch.Tensor) -> torch.Tensor:
+        return called(inputs[rows]).mean()
+
     every = torch.arange(8)
     values = {
         name: Sharpness(network, objective, every, edge=lambda: None, scales=None, seed=0)()
