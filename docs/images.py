@@ -7,19 +7,20 @@ does. Five minutes on two cores. Those of the studio are taken by tests/browser.
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from shutil import copyfile
 from tempfile import TemporaryDirectory
+from time import sleep
 from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from pyte.screens import Char
 from screens import Terminal, terminal_after
@@ -90,12 +91,13 @@ def take_terminals(browser: Browser, folder: Path) -> None:
 
 def take_tensorboard(browser: Browser, folder: Path) -> None:
     """The page that says whether it is learning, and the one with every curve, of both runs."""
+    # Else the page of all curves begins with the first of the alphabet.
     wanted = quote("^(accuracy/validation|loss/validation|grad_norm/0[01]_)", safe="")
-    pages = {"learning": "#custom_scalars", "tensorboard": f"?regexInput={wanted}#scalars"}
+    pages = {"learning": "custom_scalars", "tensorboard": f"scalars&tagFilter={wanted}"}
     with _tensorboard(folder, "spirals/1", "spirals/2") as address:
-        for name, place in pages.items():
+        for name, page in pages.items():
             tab = browser.new_page(viewport=_WINDOW)
-            tab.goto(f"{address}/{place}")
+            tab.goto(f"{address}/#{page}")
             _settled(tab)
             tab.screenshot(path=DOCS / f"{name}.png")
             tab.close()
@@ -113,22 +115,24 @@ def _tensorboard(folder: Path, *runs: str) -> Generator[str]:
     """The address of a server that shows these runs."""
     command = [sys.executable, "-m", "nnlab", "tensorboard", *runs, "--port", "0"]
     environment: dict[str, Any] = {**os.environ, "NNLAB_RUNS": "runs", "COLUMNS": "200"}
-    server = subprocess.Popen(
-        command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    assert server.stderr is not None
+    said = folder / "tensorboard.txt"
+    with said.open("wb") as file:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stderr=file, stdout=file)
     try:
-        said = b""
-        # TensorBoard's own line comes when it answers.
-        while b"TensorBoard 2" not in said and (line := server.stderr.readline()):
-            said += line
-        found = re.search(rb"http://localhost:\d+", said)
-        if found is None:
-            raise RuntimeError(said.decode())
-        yield found[0].decode()
+        yield _answering(said)
     finally:
-        server.send_signal(signal.SIGINT)
-        server.communicate()
+        server.terminate()
+        server.wait()
+
+
+def _answering(said: Path) -> str:
+    """The address that a server printed into a file, once it answers there."""
+    for _ in range(240):
+        sleep(0.5)
+        if found := re.search(r"http://localhost:\d+", said.read_text()):
+            with suppress(OSError), urlopen(found[0]):
+                return found[0]
+    raise RuntimeError(said.read_text())
 
 
 def take_report(browser: Browser, folder: Path) -> None:
@@ -150,7 +154,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         take_terminals(browser, folder)
         terminal_after("nnlab pictures spirals/1 --dpi 120", folder, _COLUMNS)
-        copyfile(folder / "runs/spirals/1/eval/pictures/contact-sheet.png", DOCS / "pictures.png")
+        sheet = folder / "runs/spirals/1/eval/pictures/contact-sheet.png"
+        Image.open(sheet).convert("P", palette=Image.Palette.ADAPTIVE).save(
+            DOCS / "pictures.png", optimize=True
+        )
         take_tensorboard(browser, folder)
         take_report(browser, folder)
         browser.close()

@@ -147,7 +147,7 @@ class Watcher:
         self.findings = {n: f for n, f in self.findings.items() if n not in passed}
         if self._passed_over("overfitting"):
             del self.findings["overfitting"]  # validation fell again: it was a phase
-        if self.best_share >= _WELL and not weights.heavy_weights(self._history, self._facts):
+        if self.best_share >= _WELL and not self.heavy_weights:
             mended = {name: self.findings[name] for name in self._mended()}
             self.findings |= {name: replace(one, level="note") for name, one in mended.items()}
         return found
@@ -196,6 +196,11 @@ class Watcher:
     def went_well(self) -> bool:
         """Whether a validation score is most of the way to a perfect one."""
         return scored_well(self._history, self._facts)
+
+    @property
+    def heavy_weights(self) -> bool:
+        """Whether a layer's first weights were several times as long as usual ones."""
+        return weights.heavy_weights(self._history, self._facts)
 
     def _passed_over(self, name: str) -> bool:
         """Whether what was found once does not hold at the end."""

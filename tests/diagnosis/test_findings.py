@@ -83,6 +83,15 @@ class TestExplodingGradient:
         found = watch(facts, FLAT, probe=full_probe(facts, first))["exploding_gradient"]
         assert found.layer == "hidden1"
 
+    def test_is_not_found_at_weights_that_begin_next_to_nothing_and_grow(self) -> None:
+        """Learned positions have a deviation of 0.02: their gradient is large beside that alone."""
+        facts = facts_of()
+        first = facts.layers[0].weight
+        probe = full_probe(facts, {f"weight_norm/{first}": 0.01, f"grad_norm/{first}": 20.0})
+        assert "exploding_gradient" not in watch(facts, FLAT, probe=probe)
+        probe |= {f"grad_norm/{first}": 3e4}
+        assert "exploding_gradient" in watch(facts, FLAT, probe=probe)
+
     def test_is_not_found_at_usual_gradients(self) -> None:
         facts = facts_of()
         probe = full_probe(facts, grad_norm=10.0)

@@ -116,7 +116,11 @@ def weights(run: Path) -> dict[str, Tensor]:
     return checkpoint.named_checkpoint(run / "checkpoints", "last").tensors
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+QUICK = ("ours", "lstm", "conv")
+EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+
+
+@pytest.fixture(scope="module", params=EACH)
 def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     folder = tmp_path_factory.mktemp("watched") / "run"
     return Watched(request.param, trained(request.param, folder, OPTIONS).run)

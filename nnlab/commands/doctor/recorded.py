@@ -123,7 +123,7 @@ def examine_run(
         facts,
         opened.examples,
         history if trials else (),
-        diverged=summary.status == "diverged",
+        diverged=trials and summary.status == "diverged",
         allowance=allowance,
     )
     findings = try_remedies(watcher, detailed, facts, tried)

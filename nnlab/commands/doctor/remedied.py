@@ -45,9 +45,12 @@ _VAGUE = ("loss_not_decreasing", "underfitting", "divergence", "too_few_updates"
 _NOT_ALONE = ("label_noise",)
 """Findings that make worse what has another cause as well: rows without wrong labels are learned
 by heart, too, if there is the time. Where the loss says so, both remedies are advised."""
+_OF_FIRST_WEIGHTS = ("poor_initialization", "exploding_gradient", "saturation", "dead_units")
+"""Findings whose cause can be the first weights: another rate alone would leave it there, and with
+usual ones the rate may be too high in its turn."""
 _OF_CONFIG = frozenset(setting.name for setting in SETTINGS)
 _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_too_low",
-                "divergence", "underfitting", "dead_units", "saturation",
+                "divergence", "underfitting", "poor_initialization", "dead_units", "saturation",
                 "exploding_gradient")  # fmt: skip
 """Findings that another learning rate may heal where their own remedy does not."""
 
@@ -74,6 +77,9 @@ def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
     proven = _confirmed_suspects(watcher, roots, facts, trials)
     for finding, gain in proven:
         known[finding.name], helped[finding.name] = finding, gain
+    if not helped and not roots:
+        for finding, gain in _confirmed_weights(watcher, story, trials):
+            known[finding.name], helped[finding.name] = finding, gain
     asked: set[str] = {*helped, *_NOT_TRIED}
     for _ in range(_MOST):
         # What is disproved explains nothing any more: others are causes then.
@@ -124,6 +130,21 @@ def _confirmed_suspects(
         found.append((replace(suspect, level="warning", tried=trial.text), trial.gain))
     found.sort(key=lambda pair: -pair[1])
     return found[:1]
+
+
+def _confirmed_weights(
+    watcher: Watcher, story: Sequence[Finding], trials: Trials
+) -> list[tuple[Finding, float]]:
+    """First weights far from usual, told as a note: a warning where the run does better without."""
+    if not watcher.heavy_weights:
+        return []
+    found: list[tuple[Finding, float]] = []
+    for note in story:
+        if note.name == "poor_initialization" and note.remedy:
+            trial = trials.try_change(note.remedy, share=0.4)
+            if trial is not None and trial.verdict == "helps" and trial.gain >= _PLAIN:
+                found.append((replace(note, level="warning", tried=trial.text), trial.gain))
+    return found
 
 
 def _disproved(finding: Finding, first: Trial, facts: Facts, *, well: bool) -> Finding:
@@ -204,8 +225,11 @@ def _alternatives(root: Finding, facts: Facts) -> Iterator[tuple[str, ...]]:
         return
     default = type(optimizer).model_fields["lr"].default
     rates = [default] if isinstance(default, float) else []
-    for rate in dict.fromkeys((*rates, optimizer.lr / 10.0, optimizer.lr * 10.0)):
-        change = effective(facts, (f"optimizer.lr={rate:.1g}",))
+    tenth, tenfold = optimizer.lr / 10.0, optimizer.lr * 10.0
+    first = root.name in _OF_FIRST_WEIGHTS and root.since == 0
+    for rate in dict.fromkeys((tenth, tenfold) if first else (*rates, tenth, tenfold)):
+        also = root.remedy if first else ()
+        change = effective(facts, (*also, f"optimizer.lr={rate:.1g}"))
         if change and change != root.remedy:
             yield change
 

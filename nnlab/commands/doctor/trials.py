@@ -125,7 +125,9 @@ class Trials:
         """Whether there is something to hold a trial against, and time for one."""
         facts = self._facts
         plain = facts.followed and not facts.handed and not facts.config.data.handed
-        return plain and self._examples is not None and bool(self._before) and self._budget != 0.0
+        # Of a run that diverged before its first look at validation this much is known.
+        known = bool(self._before) or self._diverged
+        return plain and self._examples is not None and known and self._budget != 0.0
 
     @property
     def _left(self) -> float:
@@ -210,7 +212,7 @@ class Trials:
         unknown = Trial(remedy, "unknown", steps, ended, "", 0.0)
         if not curve:
             return unknown
-        after, own = curve[-1], self._before
+        after, own = curve[-1], self._before or [Point(0.0, float("inf"), None)]
         before = own[-1]
         if not ended and after.epoch < before.epoch and not self._diverged:
             same = [point for point in own if abs(point.epoch - after.epoch) < 1e-6]

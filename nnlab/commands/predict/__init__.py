@@ -25,6 +25,14 @@ def predict(
         typer.Option(help="On stdout; jsonl and csv have every digit."),
     ] = "table",
     device: options.DeviceOption = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="How a csv file is written, if not as the run's: --set data.encoding=cp1252",
+        ),
+    ] = None,
 ) -> None:
     """What does the best network of a run say of these files? Rows as in your data, not scaled.
 
@@ -46,6 +54,7 @@ def predict(
         asked=PredictOptions(proba=proba, top=top),
         format=format,
         device=device,
+        changes=set_ or [],
         write=lambda text: options.show_text(text, nl=False),
         note=options.tell,
     )

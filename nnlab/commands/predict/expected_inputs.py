@@ -56,6 +56,7 @@ class Wanted:
         known: columns of a csv file that are no inputs, and need no word.
         layout: of a csv file; columns without a name are left out.
         notation: how its numbers are written.
+        own_layout: whether a tab stands between the cells of a .tsv file all the same.
         described: what its columns are, where the config says it.
         arrays: what inputs may be called in an npz file.
         target_arrays: what targets may be called there.
@@ -76,6 +77,7 @@ class Wanted:
     known: frozenset[str] = frozenset()
     layout: Layout = field(default_factory=lambda: Layout(lenient=True))
     notation: Notation = field(default_factory=Notation)
+    own_layout: bool = True
     described: Columns = field(default_factory=Columns)
     arrays: tuple[str, ...] = ("x", "X", "inputs")
     target_arrays: tuple[str, ...] = ("y", "targets")

@@ -12,6 +12,7 @@ from nnlab.commands.predict.arrays import read_arrays
 from nnlab.commands.predict.expected_inputs import Piece, Wanted, wanted_of
 from nnlab.commands.predict.formats import Format, record_writer
 from nnlab.commands.predict.images import read_images
+from nnlab.commands.predict.reading import hinting, with_settings
 from nnlab.commands.predict.records import PredictOptions, Tally, prediction_records
 from nnlab.commands.predict.series import read_series
 from nnlab.commands.predict.tables import read_rows
@@ -39,6 +40,7 @@ def predict_files(
     asked: PredictOptions,
     format: Format = "table",
     device: str = "auto",
+    changes: Sequence[str] = (),
     write: Callable[[str], None],
     note: Callable[[str], None],
 ) -> None:
@@ -50,22 +52,20 @@ def predict_files(
         asked: what to tell beside the answers.
         format: how.
         device: auto, cpu, cuda, cuda:N or mps.
+        changes: how csv files are written, if not as the run's: `data.encoding=cp1252`.
         write: gets the answers, some rows at a time.
         note: gets what a person should know.
 
     Raises:
-        ConfigError: the run is a comparison, or gives nothing of what is asked for.
-        DataError: a file cannot be read, or does not fit the run.
-        CheckpointError: the run has no sound checkpoint.
+        NnlabError: the run is a comparison, has no sound checkpoint or gives nothing of what is
+            asked for; a file cannot be read, or does not fit the run.
     """
-    _refuse_comparison(run)
-    for file in files:
-        _refuse_irregular(file)
+    _refuse_unreadable(run, files)
     from nnlab.runs.finished.predict import open_predictor
 
     predictor = open_predictor(run, device=device, places=True)
     data = predictor.experiment.config.data
-    wanted = wanted_of(predictor.experiment.config, predictor.known)
+    wanted = with_settings(wanted_of(predictor.experiment.config, predictor.known), data, changes)
     _refuse(wanted, predictor, asked)
     told = record_writer(format, one_file=len(files) == 1)
     if isinstance(data, TextLikeConfig):
@@ -74,20 +74,23 @@ def predict_files(
     _refuse_places(run, predictor)
     tally = Tally(wanted)
     rows = max(1, _ROWS // predictor.batch) * predictor.batch
-    for piece, numbered in _pieces(files, data, wanted, rows, note):
-        found = predictor(piece.inputs)
-        if piece.bases is not None:
-            found = replace(found, outputs=found.outputs + piece.bases[:, None])
-        tally.add(piece, found)
-        write(told(list(prediction_records(piece, found, wanted, asked, places=numbered))))
+    with hinting(note) as hint:
+        for piece, numbered in _pieces(files, data, wanted, rows, hint):
+            found = predictor(piece.inputs)
+            if piece.bases is not None:
+                found = replace(found, outputs=found.outputs + piece.bases[:, None])
+            tally.add(piece, found)
+            write(told(list(prediction_records(piece, found, wanted, asked, places=numbered))))
     if tally.said:
         note(tally.said)
 
 
-def _refuse_comparison(run: Path) -> None:
+def _refuse_unreadable(run: Path, files: Sequence[Path]) -> None:
     if is_comparison(run):
         some = [f"{run.parent.name}/{run.name}/{member.name}" for member in members_of(run)[:3]]
         raise ConfigError(f"{run}: is a comparison (name one of its runs: {', '.join(some)}, ...)")
+    for file in files:
+        _refuse_irregular(file)
 
 
 def _refuse_places(run: Path, predictor: "Predictor") -> None:

@@ -89,13 +89,16 @@ def _cells(record: Record, *, one_file: bool) -> dict[str, str]:
     if one_file and "row" in shown:
         del shown["file"]
     if (top := shown.pop("top", None)) is not None:  # the first of them is the answer itself
-        shown["then"] = ", ".join(f"{one['label']} {one['probability']:.4f}" for one in top[1:])
+        shown["then"] = ", ".join(
+            f"{_shortened(one['label'])} {one['probability']:.4f}" for one in top[1:]
+        )
     if isinstance(labels := shown.get("labels"), dict):
         shares: dict[str, float | None] = labels
-        told = [f"{k} {v:.4f}" if v is not None else k for k, v in shares.items()]
+        told = [_shortened(k) + (f" {v:.4f}" if v is not None else "") for k, v in shares.items()]
         del shown["labels"]
         shown = {**_upto(shown, "row"), "labels": ", ".join(told) or "none", **_behind(shown)}
-    return {name: _said(value) for name, value in _flat(shown).items()}
+    file = {name: shown.pop(name) for name in ("file",) if name in shown}
+    return file | {name: _said(value) for name, value in _flat(shown).items()}
 
 
 def _upto(record: Record, last: str) -> Record:
@@ -109,4 +112,12 @@ def _behind(record: Record) -> Record:
 def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:#.4g}" if isinstance(value, float) else str(value)
+    return f"{value:#.4g}" if isinstance(value, float) else _shortened(str(value))
+
+
+_LONGEST = 60
+
+
+def _shortened(text: str) -> str:
+    """A name in a table for people; two that begin alike are told apart by their ends."""
+    return text if len(text) <= _LONGEST else f"{text[:40]}...{text[3 - _LONGEST + 40 :]}"

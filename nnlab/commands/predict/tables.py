@@ -11,7 +11,7 @@ from nnlab.core.errors import DataError
 from nnlab.core.lazy import NDArray, np
 from nnlab.core.wrap import eye_key, told_apart
 from nnlab.parts.datasets.files.sheets.columns import NO_VALUE, other_unit, plain_numbers
-from nnlab.parts.datasets.files.sheets.notation import ISO, brief, day_number
+from nnlab.parts.datasets.files.sheets.notation import ISO, Notation, brief, day_number, looks_like
 from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
 from nnlab.parts.datasets.files.sheets.sheet import Sheet
 from nnlab.parts.datasets.lengths import false_ends
@@ -73,6 +73,8 @@ def read_rows(
 def _layout_of(path: Path, wanted: Wanted) -> Layout:
     """How a file is laid out: as the run's data, but for what the end of its name says."""
     suffix = path.suffix.lower()
+    if not wanted.own_layout:
+        return wanted.layout
     if suffix == ".tsv" or (suffix == ".csv" and wanted.layout.delimiter == "\t"):
         return replace(wanted.layout, delimiter="auto")
     return wanted.layout
@@ -120,8 +122,15 @@ def _lacking(names: Sequence[str], used: Set[str], sheet: Sheet, wanted: Wanted)
         else repr(name)
         for name in told
     ]
-    if all(near.values()):
+    if all(near.values()) and len(sheet.columns) > 1:
         return _some(parts)
+    plain = Notation()
+    if any(plain.number(name) is not None for name in sheet.columns):
+        way = "its first line looks like data: put one with the names above it"
+        return f"{_some(parts)} ({way}: {','.join([*told, *wanted.targets])})"
+    if len(sheet.columns) == 1 and len(only := next(iter(sheet.columns)).split()) > 1:
+        way = f"it has one column, {' '.join(only)!r}: is the delimiter ' '? (delimiter: \" \")"
+        return f"{_some([*map(repr, told)])}; {way}"
     return f"{_some(parts)} (it has {_some([*map(repr, sheet.columns)])})"
 
 
@@ -193,7 +202,9 @@ def _number(sheet: Sheet, name: str, row: int, wanted: Wanted, told: "_Told") ->
         what = "a number" if form is None else "a date as this run knows them"
         known = form is None and notation.loose(cell) is not None
         what += ", and the run was trained on numbers alone" if known else ""
-        told.leave(row, f"{sheet.where(row)}: column {name!r}: {cell!r} is not {what}")
+        like = looks_like([cell], name, notation, delimiter=wanted.layout.delimiter)
+        way = f" ({like.way})" if form is None and like and not known else ""
+        told.leave(row, f"{sheet.where(row)}: column {name!r}: {cell!r} is not {what}{way}")
         return np.nan
     return value
 

@@ -1,7 +1,5 @@
 """Checks of the loss: how it falls, or does not."""
 
-from statistics import fmean
-
 from nnlab.core.finding import Finding
 from nnlab.diagnosis.checks import remedies
 from nnlab.diagnosis.checks.check import CAUSES, Check, needs_losses, needs_validation
@@ -11,7 +9,6 @@ from nnlab.diagnosis.evidence.course import (
     costs_something,
     loss_of_blind_guess,
     not_finite,
-    recent_loss,
     share_of_loss_gone,
     should_have_begun,
     typical_update,
@@ -19,7 +16,7 @@ from nnlab.diagnosis.evidence.course import (
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.gains import beats_a_guess, score_since
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.evidence.trend import Trend, comes_to_rest, loss_trend
+from nnlab.diagnosis.evidence.trend import Trend, comes_to_rest, falls_since, loss_trend
 
 
 def divergence(history: History, facts: Facts) -> Finding | None:
@@ -86,16 +83,13 @@ def _thirds(trend: Trend) -> str:
 def overfitting(history: History, facts: Facts) -> Finding | None:
     """The validation loss rises while the training loss falls."""
     curve, start = history.curve("loss", "validation"), loss_of_blind_guess(history, facts)
-    trained = history.curve("loss")
-    if start is None or len(curve) < 6 or len(trained) < 5:
+    if start is None or len(curve) < 6 or len(history.curve("loss")) < 5:
         return None
     step, low = min(curve, key=lambda pair: pair[1])
     examples = facts.experiment.shape.sizes["train"]
     now = min(value for _, value in curve[-3:])
-    then = [value for at, value in trained if at <= step][-3:]
     rise = (now - low) / start
-    fallen = (recent_loss(history) or 0.0) < fmean(then or [trained[0][1]])
-    if rise < facts.limits.overfit_rise or not fallen or now < 1.1 * low:
+    if rise < facts.limits.overfit_rise or now < 1.1 * low or not falls_since(history, step):
         return None
     better = score_since(history, facts, step)
     return Finding(

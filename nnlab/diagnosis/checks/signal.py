@@ -99,17 +99,19 @@ def exploding_gradient(history: History, facts: Facts) -> Finding | None:
         found: list[tuple[float, LayerFacts]] = []
         norms = dict(of_layers(point, "weight_norm", facts.layers))
         for layer, grad in of_layers(point, "grad_norm", facts.layers):
-            if norms.get(layer):
+            # Weights smaller than usual, as of N(0, 1 / n_in), grow: positions begin next to 0.
+            usual = max(norms.get(layer, 0.0), layer.shape[0] ** 0.5)
+            if norms.get(layer) and grad >= limits.gradient_ratio * usual:
                 found.append((grad / norms[layer], layer))
         return max(found, key=lambda pair: pair[0]) if found else None
 
+    limits = facts.limits
     if not history.probed or much_is_learned(history, facts):
         return None
     point = history.probed[-1]
-    pair, limits = worst(point), facts.limits
-    ratio = first_over_last(point, facts)
+    pair, ratio = worst(point), first_over_last(point, facts)
     backward = ratio is not None and ratio > limits.exploding_ratio
-    if not backward and (pair is None or pair[0] < limits.gradient_ratio):
+    if not backward and pair is None:
         return None
     first, last = _ends(point, facts)
     name = first.name if backward or pair is None else pair[1].name

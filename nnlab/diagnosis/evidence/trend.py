@@ -58,7 +58,7 @@ def _noise(values: Sequence[float]) -> float:
     von Neumann 1941, "Distribution of the ratio of the mean square successive difference to the
     variance", doi:10.1214/aoms/1177731677.
     """
-    return fmean((b - a) ** 2 for a, b in pairwise(values)) / 2.0
+    return fmean([(b - a) ** 2 for a, b in pairwise(values)] or [0.0]) / 2.0
 
 
 def falls_from_the_start(history: History) -> bool:
@@ -77,6 +77,21 @@ def falls_from_the_start(history: History) -> bool:
     if sorted(losses)[9 * len(losses) // 10] > 1.2 * first:
         return False
     return trend.falls or _validation_falls(history)
+
+
+def falls_since(history: History, step: int) -> bool:
+    """Whether the training loss is lower at the end than about this step, by more than chance.
+
+    The last tenth of the readings, three at least, beside as many up to the step. Losses that a
+    rate which is too high throws to and fro are lower at one moment than at another by luck.
+    """
+    curve = history.curve("loss")
+    count = max(3, len(curve) // 10)
+    then = [value for at, value in curve if at <= step][-count:] or [curve[0][1]]
+    now = [value for _, value in curve[-count:]]
+    noise = _noise([value for at, value in curve if at > step])
+    error = (noise * (1.0 / len(then) + 1.0 / len(now))) ** 0.5
+    return fmean(then) - fmean(now) > LUCK * error
 
 
 def comes_to_rest(history: History) -> bool:

@@ -131,6 +131,23 @@ def test_scores_of_one_kind_leave_the_word_to_a_loss_that_is_another_altogether(
     assert story[0].remedy == ("optimizer.lr=0.001",)
 
 
+def test_first_weights_are_never_left_as_they_are_for_the_sake_of_another_rate(
+    tmp_path: Path,
+) -> None:
+    """Usual first weights diverge at this rate too: both are changed, or the cause would stay."""
+    sections: dict[str, Any] = {
+        "data": {"kind": "moons", "samples": 500, "noise": 0.15},
+        "model": {"kind": "mlp", "hidden": {"width": 30, "depth": 8},
+                  "init": {"kind": "normal", "std": 0.9}},
+        "optimizer": {"kind": "sgd", "lr": 0.3, "momentum": 0.9},
+        "train": {"epochs": 10, "batch_size": 25},
+    }  # fmt: skip
+    story = examined(sections, tmp_path / "run").findings
+    assert story[0].name in ("poor_initialization", "exploding_gradient")
+    assert "model.init=auto" in story[0].remedy
+    assert any(change.startswith("optimizer.lr=") for change in story[0].remedy)
+
+
 @pytest.mark.slow
 def test_wrong_labels_that_are_learned_by_heart_are_left_out_and_the_run_stopped(
     tmp_path: Path,

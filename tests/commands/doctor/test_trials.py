@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from nnlab.cli import app
+from nnlab.commands.doctor import trials as module
 from nnlab.commands.doctor.allowance import Allowance
-from nnlab.commands.doctor.trials import FEW_SECONDS, Trials
+from nnlab.commands.doctor.trials import Trials
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
 from nnlab.experiment.settle import settle
@@ -69,6 +70,19 @@ def test_a_change_that_makes_it_worse_is_seen_to_harm(tmp_path: Path) -> None:
     assert trial.verdict == "harms"
 
 
+def test_a_run_that_diverged_before_its_first_look_at_validation_is_held_against_that(
+    tmp_path: Path,
+) -> None:
+    train({**SLOW, "optimizer": {"kind": "sgd", "lr": 1e20}}, run_dir=tmp_path / "run")
+    trials = trials_of(tmp_path / "run", diverged=True)
+    still, healed = (trials.try_change([f"optimizer.lr={lr}"]) for lr in ("1e19", "0.1"))
+    assert still is not None
+    assert still.verdict == "the same"
+    assert healed is not None
+    assert (healed.verdict, healed.whole) == ("helps", True)
+    assert healed.text.endswith("instead of a run that diverges")
+
+
 def test_a_change_of_nothing_that_trains_is_the_same(slow: Path) -> None:
     trial = trials_of(slow).try_change(["diagnose.learned=0.4"])
     assert trial is not None
@@ -79,19 +93,27 @@ def test_a_change_that_the_config_refuses_is_not_tried(slow: Path) -> None:
     assert trials_of(slow).try_change(["optimizer.lr=-1"]) is None
 
 
-def test_all_trials_together_keep_within_their_time(slow: Path) -> None:
+@pytest.fixture
+def few_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
+    """What trials may take of a short run; less than usual, as these tests spend it whole."""
+    monkeypatch.setattr(module, "FEW_SECONDS", 0.3)
+    return 0.3
+
+
+def test_all_trials_together_keep_within_their_time(slow: Path, few_seconds: float) -> None:
     trials = trials_of(slow)
     least = 7e-4  # of a small update, as the trials count it
     while trials.try_change(["optimizer.lr=0.02"]) is not None:
-        assert trials.updates * least <= FEW_SECONDS + 100 * least  # an epoch is made to its end
+        assert trials.updates * least <= few_seconds + 100 * least  # an epoch is made to its end
 
 
+@pytest.mark.usefixtures("few_seconds")
 def test_a_long_run_pays_for_longer_trials(slow: Path) -> None:
     short, long = trials_of(slow), trials_of(slow, seconds=1000.0)
     for trials in (short, long):
-        for _ in range(80):
+        for _ in range(12):
             trials.try_change(["optimizer.lr=0.02"])
-    assert long.updates == 80 * 60 > short.updates  # 120 rows in 6 batches, ten times
+    assert long.updates == 12 * 60 > short.updates  # 120 rows in 6 batches, ten times
 
 
 @pytest.mark.slow

@@ -184,6 +184,24 @@ class TestUnseen:
         once, twice = unseen(ours, held), unseen(ours, np.repeat(held, 2, axis=0))
         assert more_than_unseen(twice) == pytest.approx(more_than_unseen(once))
 
+    def test_two_kinds_of_evidence_that_nearly_suffice_do_so_together(self) -> None:
+        """12 % of wrong labels beside validation rows of which few or many are contradicted too."""
+        ours = np.random.default_rng(8).normal(2.5, 2.2, 300)
+        ours[:36] *= -1.0
+        sure = np.abs(ours).astype(np.float32)
+        least = fit_wrong_share(ours.astype(np.float32), sure, luck=2.0).least
+        assert 0.04 <= least < 0.08
+        said: list[tuple[float, bool]] = []
+        for wrong in range(0, 30, 2):
+            held = np.random.default_rng(9).normal(2.5, 2.2, (1, 150))
+            held[0, :wrong] *= -1.0
+            told = unseen(ours, held)
+            found = suspect_labels(record(ours), 300, DiagnoseConfig(), told)
+            said.append((more_than_unseen(told), bool(found.evidence)))
+        assert all(evident == (beyond > 1.7) for beyond, evident in said)
+        assert any(1.7 < beyond < 2.0 for beyond, _ in said)
+        assert any(beyond < 1.7 for beyond, _ in said)
+
     def test_a_few_validation_rows_say_nothing(self) -> None:
         assert more_than_unseen(unseen(-np.ones(100), np.ones((4, 2)))) == 0.0
 

@@ -46,7 +46,7 @@ def curve(seed: int, rows: int = 600) -> Columns:
 
 
 SLOW = pytest.mark.slow
-KINDS = pytest.mark.parametrize("kind", [numbers, mixed])
+KINDS = pytest.mark.parametrize("kind", [pytest.param(numbers, marks=SLOW), mixed])
 Made = Callable[[int], Columns]
 
 

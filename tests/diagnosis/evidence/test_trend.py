@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.evidence.trend import falls_from_the_start, loss_trend
+from nnlab.diagnosis.evidence.trend import falls_from_the_start, falls_since, loss_trend
 
 
 def history_of(
@@ -65,3 +65,18 @@ def test_validation_that_falls_at_each_reading_counts_where_batches_are_too_nois
     assert not falls_from_the_start(history_of(noisy))
     assert falls_from_the_start(history_of(noisy, [2.3, 2.2, 2.1, 2.0]))
     assert not falls_from_the_start(history_of(noisy, [2.3, 2.2, 2.25, 2.0]))
+
+
+def test_losses_that_are_thrown_to_and_fro_have_not_fallen_since_a_moment() -> None:
+    """A rate that is too high: whatever step is asked for, chance alone says so in few runs."""
+    draw, told = np.random.default_rng(5), 0
+    for _ in range(400):
+        told += falls_since(history_of(np.exp(draw.normal(1.5, 0.8, 180))), 18)
+    assert told / 400 < 0.06
+
+
+def test_losses_that_fall_have_fallen_since_a_moment() -> None:
+    draw = np.random.default_rng(5)
+    learned = 0.7 * np.exp(-np.arange(180) / 60) + 0.05 * draw.normal(size=180)
+    assert falls_since(history_of(learned), 18)
+    assert not falls_since(history_of(learned[::-1]), 18)

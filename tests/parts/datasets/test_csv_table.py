@@ -2,9 +2,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from pydantic import ValidationError
 
+from nnlab.__main__ import main
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.files import csv_table
@@ -293,3 +295,21 @@ def test_says_where_few_whole_numbers_are_taken_for_classes(tmp_path: Path) -> N
         "(task: regression, if they are quantities)"
     )
     assert config.resolved(place).remarks(place) == ()
+
+
+def test_a_cell_of_several_labels_is_said_with_what_reads_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{k}.{i},{['a', 'b', 'a|b'][k]}" for i in range(9) for k in range(3)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,tag", *rows]))
+    config = tmp_path / "c.yaml"
+    config.write_text("data: {kind: csv, path: rows.csv, target: tag}\nmodel: linear\n")
+    assert main(["check", str(config)]) == 0
+    told = capsys.readouterr().err
+    assert "tag: 'a|b' is taken for one class (if it is several labels:" in told
+    frame = pandas.read_csv(tmp_path / "rows.csv")
+    code = told.partition("pandas' ")[2].partition(" writes")[0]
+    eval(code, {"df": frame}).to_csv(tmp_path / "rows.csv", index=False)
+    words = ["--set", "data.target=[a, b]", "--set", "data.task=labels"]
+    assert main(["check", str(config), *words]) == 0
+    assert "several labels" not in capsys.readouterr().err

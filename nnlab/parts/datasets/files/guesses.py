@@ -1,6 +1,7 @@
 """What targets seem to be, where the config does not say: the same rule for files and arrays."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -78,6 +79,23 @@ def look_alike(names: Sequence[str]) -> str:
             return f"{other!r} and {name!r}, which differ in capitals alone,"
         return f"{other!a} and {name!a}, which look the same,"
     return ""
+
+
+_BETWEEN_LABELS = "|;,/+&"
+
+
+def several_in_one(names: Sequence[str]) -> tuple[str, str] | None:
+    """A class whose parts stand in other classes too, and the sign between them: "a|b", "|".
+
+    It may be a name of its own, or several labels of one example. None where no class is so.
+    """
+    for sign in _BETWEEN_LABELS:
+        parts = {name: {part.strip() for part in name.split(sign)} for name in names}
+        times = Counter(part for some in parts.values() for part in some)
+        for name, some in parts.items():
+            if len(some) > 1 and all(part and times[part] > 1 for part in some):
+                return name, sign
+    return None
 
 
 _ZERO_FIRST = re.compile(r"0\d+")

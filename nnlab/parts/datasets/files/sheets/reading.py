@@ -358,7 +358,7 @@ def _misfit(path: Path, line: int, row: list[str], head: Head, *, fits: bool) ->
     width = len(head.names)
     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
     text = f"{path}:{line}: has {cells}, the header has {width}"
-    if fits:
+    if fits and not head.names[0].startswith("#"):
         way = f"a cell that holds {head.delimiter!r} needs quotation marks around it"
         return f"{text} (complete or delete the line{'; ' + way if len(row) > width else ''})"
     if width == 1 or head.names[0].startswith("#"):

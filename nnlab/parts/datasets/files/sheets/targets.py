@@ -98,6 +98,13 @@ def _one(sheet: Sheet, name: str, asked: Literal["auto"] | Task, reader: Reader)
         found = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
         same = guesses.look_alike(order)
         remark = f"data: {name}: {same} are classes of their own" if same else ""
+        if (found_in := guesses.several_in_one(order)) is not None:
+            one, sign = found_in
+            text = f"data: {name}: {brief(one)} is taken for one class"
+            way = f"df.join(df.pop({name!r}).str.get_dummies({sign!r}))"
+            way = f"a column of 0 and 1 for each label, as pandas' {way} writes them"
+            text += f" (if it is several labels: {way}; target: their names, task: labels)"
+            remark = f"{remark}; {text}" if remark else text
         return Targets("classes", tuple(order), found, remark=remark)
     guess, remark = "", ""
     if asked == "auto":
