@@ -123,10 +123,12 @@ def _check_finite(
         return
     row, column = first
     where = f"column {columns[column] if columns else column}" if flat.shape[1] > 1 else ""
+    way = "leave such rows out, or fill them with a number"
+    if np.isinf(flat[row, column]):
+        way = "divide the column, if its numbers exceed 3.4e38, the largest of float32; or " + way
     raise DataError(
         f"data: {_plural(count, 'value')} of the {what} not finite, first {flat[row, column]} in "
-        f"row {row}{', ' if where else ''}{where} (rows count from 0; leave such rows out, or fill "
-        "them with a number)"
+        f"row {row}{', ' if where else ''}{where} (rows count from 0; {way})"
     )
 
 

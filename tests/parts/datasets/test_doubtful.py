@@ -49,6 +49,17 @@ def test_whole_numbers_with_the_name_of_an_id(place: Place, name: str) -> None:
     assert "40 different whole numbers, taken for quantities; by its name they are names" in remark
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_counts_the_rows(place: Place, first: int) -> None:
+    (remark,) = remarks(place, "x1", [str(first + row) for row in range(40)])
+    assert "x1: counts the rows, and was taken for a quantity (columns: {drop: [x1]}" in remark
+
+
+def test_a_survey_writes_99_for_no_answer(place: Place) -> None:
+    (remark,) = remarks(place, "trust", ["1", "5", "3", "2", "99", "4"] * 5)
+    assert "5 of 30 numbers are 99, far from all others (missing_as: [99]" in remark
+
+
 @pytest.mark.parametrize(
     ("name", "cells"),
     [
@@ -57,6 +68,8 @@ def test_whole_numbers_with_the_name_of_an_id(place: Place, name: str) -> None:
         ("weight", ["0.234", "950", "0.250", "0.500"]),
         ("paid", [str(row) for row in range(40)]),
         ("width", [str(row) for row in range(40)]),
+        ("x1", [str(row) for row in range(40)][::-1]),
+        ("x1", [str(row) for row in range(29)]),
         ("id", ["0.5", "1.5", "2.5", "3.5"]),
         ("group_id", ["1", "2", "3"] * 20),
         ("zero", ["0", "1", "0.5", "10"]),

@@ -17,6 +17,7 @@ from nnlab.parts.datasets.files.csv_table import CsvConfig
 from nnlab.parts.datasets.files.image_folder import ImageFolderConfig
 from nnlab.parts.datasets.files.npz import NpzConfig
 from nnlab.parts.datasets.files.sheets.notation import Notation, looks_like
+from nnlab.parts.datasets.files.sheets.reading import Layout, sheets_of
 
 TABLE = "x,y,kind\n" + "".join(f"{n},{n * n},{'ab'[n % 2]}\n" for n in range(12))
 
@@ -304,3 +305,15 @@ def test_damaged_notes_of_an_image_are_not_worth_a_warning(tmp_path: Path) -> No
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\xff" + b"\xff" * 50
     Image.fromarray(np.full((8, 8, 3), 200, np.uint8)).save(tmp_path / "x.jpg", exif=exif)
     assert read_image(tmp_path / "x.jpg", (3, 8, 8)).mean() == pytest.approx(200, abs=2)
+
+
+def test_a_table_of_r_says_its_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text('"x" "kind"\n"1" 2.5 "a"\n"2" 3.5 "b"\n')
+    with pytest.raises(DataError, match=r"is the delimiter ' '\? \(delimiter: \" \"\)"):
+        next(sheets_of(tmp_path / "r.txt", Layout(), rows=10))
+
+
+def test_what_svmlight_writes_is_said_with_its_reader(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1 1:0.5 3:2.5\n-1 2:1e-3 # note\n")
+    with pytest.raises(DataError, match=r"svmlight.*load_svmlight_file"):
+        next(sheets_of(tmp_path / "a.txt", Layout(), rows=10))

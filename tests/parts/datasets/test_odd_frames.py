@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 import nnlab
 from nnlab.core.errors import DataError
@@ -92,6 +93,21 @@ def test_rows_of_another_order_are_told() -> None:
     assert not arrays_of((X, Y)).remarks
     assert not arrays_of((X, Y.set_axis(range(100, 160)))).remarks
     assert not arrays_of((X.loc[moved.index], moved)).remarks
+
+
+@pytest.mark.parametrize("kind", ["sparse", "complex", "structured"])
+def test_arrays_of_another_kind_say_what_makes_numbers_of_them(kind: str) -> None:
+    values = X.to_numpy()
+    odd: Any = values + 1j
+    if kind == "sparse":
+        odd = scipy.sparse.csr_matrix(values)
+    elif kind == "structured":
+        odd = np.array([*map(tuple, values)], dtype=[("a", "f8"), ("b", "f8")])
+    with pytest.raises(DataError) as caught:
+        arrays_of((odd, Y.to_numpy()))
+    way = str(caught.value).rpartition(" (")[2].removesuffix(")").partition(", ")[0]
+    way = f"{way})" if way.count("(") > way.count(")") else way
+    arrays_of((eval(way, {"X": odd, "numpy": np, "pandas": pd}), Y.to_numpy()))
 
 
 def test_masked_values_are_not_used() -> None:

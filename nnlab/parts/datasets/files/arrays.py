@@ -103,7 +103,7 @@ class ArraysConfig(DataConfig, frozen=True):
         if self._held is None:
             raise ConfigError(
                 "data: arrays come from Python and are in no file "
-                "(hand them in: nnlab.train(config, data=(X, y)), to resume and evaluate too)"
+                "(hand them in: nnlab.train(config, data=(X, y)))"
             )
         return self._held
 
@@ -132,7 +132,8 @@ class ArraysConfig(DataConfig, frozen=True):
         held = self.held
         inputs, targets = held.inputs, held.targets
         one = array_rules.example_shape(inputs.shape, inputs.dtype, where="data: X")
-        task = array_rules.task_of(targets, self.task, where="data: y")
+        most = array_rules.most_classes(self.form(place), len(targets), self.classes)
+        task = array_rules.task_of(targets, self.task, most=most, where="data: y")
         classes = self._classes().names if task == "classes" else ()
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
@@ -144,7 +145,7 @@ class ArraysConfig(DataConfig, frozen=True):
             columns=held.columns or array_rules.columns_of(one),
             pool=held.counts["train"],
             given=held.given,
-            guess=array_rules.guess_of(targets, self.task, where="data: y"),
+            guess=array_rules.guess_of(targets, self.task, most=most, where="data: y"),
         )
 
     def at_hand(self, place: Place) -> Table | None:
@@ -281,10 +282,21 @@ def without_gaps(held: Held, missing: GlobalPolicy | Mapping[str, Policy]) -> He
     )
 
 
+def _not_numbers(inputs: "NDArray[Any]") -> str:
+    """What an array is, and what makes numbers of it."""
+    if inputs.ndim == 0 and hasattr(inputs.item(), "toarray"):
+        return "a sparse matrix, arrays are dense (X.toarray())"
+    if inputs.dtype.names:
+        return "structured, not numbers (pandas.DataFrame(X), which keeps the names of its columns)"
+    if inputs.dtype.kind == "c":
+        return f"{inputs.dtype}, numbers in two parts (numpy.abs(X), or X.real)"
+    way = "X.astype(float), or a DataFrame, whose words become categories"
+    return f"{inputs.dtype}, not numbers ({way})"
+
+
 def _check_part(inputs: "NDArray[Any]", targets: "NDArray[Any]", where: str) -> None:
     if inputs.dtype.kind not in "buif":
-        way = "X.astype(float), or a DataFrame, whose words become categories"
-        raise DataError(f"{where}: X is {inputs.dtype}, not numbers ({way})")
+        raise DataError(f"{where}: X is {_not_numbers(inputs)}")
     if not inputs.ndim or 0 in inputs.shape:
         raise DataError(f"{where}: X has shape {inputs.shape}, expected (N, ...) without a 0")
     if targets.ndim not in (1, 2) or len(targets) != len(inputs):

@@ -184,6 +184,8 @@ def no_number(sheet: Sheet, name: str, words: list[str], row: int) -> str:
     elif len(found) == 1 and words.count(found[0]) > 1:
         ways.append(f"missing_as: {quoted(found)}, if it stands for none")
     count = len(words)
+    if row == 0 and count == 1:
+        ways.insert(0, "skip_lines: 1, if the names stand in this line; delete it, if it has units")
     others = f", {count} cells are none" if count > 1 else ""
     return (
         f"{sheet.where(row)}: column {name!r}: {brief(cells[row])} is not a number{others} "

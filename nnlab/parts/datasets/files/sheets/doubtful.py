@@ -56,6 +56,9 @@ def number_remark(
         way = f'columns: {{dates: {{{named(name)}: "%Y%m%d"}}}}'
         text = f"whole numbers such as {there[0]:.0f} are days in figures: from the last of a month"
         return f"{name}: {text} to the next they jump ({way}, if they are)"
+    counts = len(there) >= _COUNTS_FROM and there[0] in (0, 1) and _COUNTERS.fullmatch(name)
+    if counts and bool((np.diff(there) == 1).all()):
+        return f"{name}: counts the rows, and was taken for a quantity ({ways})"
     if _NAMES.search(name) and len(there) >= _LEAST and bool((there == np.rint(there)).all()):
         different = len(np.unique(there))
         if 2 * different > len(there):
@@ -64,8 +67,14 @@ def number_remark(
     return ""
 
 
-_STAND_INS = (-9, -99, -999, -9999, -99999, 999, 9999, 99999, 999999)
-"""Numbers that old instruments and forms write where there is none."""
+_STAND_INS = (-9, -99, -999, -9999, -99999, 97, 98, 99, 999, 9999, 99999, 999999)
+"""Numbers that old instruments and forms write where there is none; 97 to 99 are of surveys."""
+_COUNTS_FROM = 30
+"""Rows of a table from which on a column that counts them is no accident."""
+_COUNTERS = re.compile(
+    r"(?i)x1|unnamed.*|index|(row|obs|case|record|sample)[\W_]?(id|no|nr|number)?"
+)
+"""What a column is called that counts the rows: x1 is the first of a file without a header."""
 
 
 def _stand_in(values: "NDArray[np.floating]") -> int:

@@ -1,5 +1,6 @@
 """Files of other formats, told by how they begin: what people save tables as beside csv."""
 
+import re
 from pathlib import Path
 from shlex import quote
 
@@ -80,7 +81,16 @@ def _text_format(start: bytes) -> tuple[str, str] | None:
             skipped = f"skip_lines: {lines.index(b'@data') + 1}, header: none"
             way = f"{skipped} calls the columns x1 to x{head}: then target: x{head} is the last"
         return "ARFF, whose head names the columns", way
+    if said and all(map(_SPARSE.fullmatch, said[:-1] or said)):
+        return "svmlight, whose cells have numbers before them", _SPARSE_READ
     return None
+
+
+_SPARSE = re.compile(rb"[-+]?[\d.]+(?:[eE][-+]?\d+)?(?:\s+\d+:\S+)+(?:\s*#.*)?")
+_SPARSE_READ = (
+    "x, y = sklearn.datasets.load_svmlight_file({path!r}); "
+    "numpy.savez('data.npz', x=x.toarray(), y=y), then data: {{kind: npz, path: data.npz}}"
+)
 
 
 def utf16_without_mark(path: Path) -> str:

@@ -121,7 +121,9 @@ def sheets_of(path: Path, layout: Layout, *, rows: int | None = None) -> Iterato
     except UnicodeDecodeError as error:
         raise DataError(_not_text(path, layout, error)) from error
     except csv.Error as error:
-        raise DataError(f"{path}: is not csv: {_bad_csv(error)}") from error
+        raise DataError(
+            f"{path}: is not csv: {_bad_csv(error)}{_of_blanks(path, layout)}"
+        ) from error
 
 
 _SPACES = re.compile(r"[ \t]+")
@@ -138,6 +140,14 @@ def _with_one_blank(line: str) -> str:
     parts = line.strip().split('"')
     parts[::2] = [_SPACES.sub(" ", part) for part in parts[::2]]
     return '"'.join(parts) + "\n"
+
+
+def _of_blanks(path: Path, layout: Layout) -> str:
+    """A hint where the first line is words in quotes with blanks between them, as R writes them."""
+    with path.open(encoding=layout.codec, newline="", errors="replace") as file:
+        first = file.readline(10_000)
+    found = re.match(r'"[^"]*"([ \t;|])"', first)
+    return f"; is the delimiter {found[1]!r}? (delimiter: {dumps(found[1])})" if found else ""
 
 
 def _bad_csv(error: csv.Error) -> str:
