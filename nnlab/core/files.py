@@ -20,6 +20,8 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_ELSEWHERE = "choose another place; for a run: --run-dir"
+"""What is said of a place that may not be written: runs write there, and a dozen commands."""
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def resource_error(path: Path, error: OSError, *, need: int = 0) -> ResourceErro
         size = f"needs {_size(need)}, " if need else ""
         return ResourceError(f"{path}: {why}, {size}{_free(path)} free (free some space)")
     if error.errno in _DENIED:
-        return ResourceError(f"{path}: cannot be written, {why} (choose another --run-dir)")
+        return ResourceError(f"{path}: cannot be written, {why} ({_ELSEWHERE})")
     if error.errno == errno.EFBIG:
         size = f", needs {_size(need)}" if need else ""
         return ResourceError(f"{path}: {why}{size} (raise the limit on file sizes: ulimit -f)")
@@ -100,6 +102,7 @@ def write_file(path: Path, content: str | bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        # Without it a crash may undo the rename.
         sync_folder(path.parent)
 
 
@@ -144,6 +147,7 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
             raise ValueError("is not a regular file")
         return os.fdopen(handle, "rb")
     except BaseException:
+        # Here it has not been handed to a file object, which would close it.
         os.close(handle)
         raise
 

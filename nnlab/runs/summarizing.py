@@ -140,6 +140,7 @@ def _finite(value: Any) -> Any:
     """Values without NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
+    # inf - inf and nan - nan are NaN, which equals nothing.
     if isinstance(value, float) and value - value != 0.0:
         return None
     return value
