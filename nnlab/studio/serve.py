@@ -168,10 +168,14 @@ def open_port(host: str, port: int) -> socket.socket:
         ResourceError: the port is taken, or the address is none of this machine.
     """
     try:
-        family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[
+            0
+        ]
     except OSError as error:
         raise ResourceError(f"--host {host}: {error.strerror} (0.0.0.0 is every address)") from None
-    found = socket.socket(family, kind)
+    # asyncio sends small messages at once (TCP_NODELAY) where it is told that this is TCP; else a
+    # frame behind an event waits 40 ms for the other side to say that the event came.
+    found = socket.socket(family, kind, protocol)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind(place)

@@ -1,14 +1,14 @@
 """How fast the studio is, with its page open in a browser.
 
     .venv/bin/python tests/benchmarks/studio.py speed off|on [NETWORK ...]
-    .venv/bin/python tests/benchmarks/studio.py goals
+    .venv/bin/python tests/benchmarks/studio.py start|cost|memory MINUTES
 
 `speed` gives updates and frames a second, and from a press to the screen, with an eager or a
-compiled step. `goals` gives the rest: start, check, a large network, what watching costs, memory.
+compiled step. The rest are the studio's other goals: `start` how long one waits, and what is sent;
+`cost` a large network, and what watching it costs; `memory` how much larger all becomes.
 Figures, no gates: they hang on the machine and on who else wants it, so the load is printed too.
 """
 
-import gzip
 import os
 import re
 import shutil
@@ -144,46 +144,56 @@ def speed(browser: Browser, compiled: str, names: list[str]) -> None:
             )
 
 
-def goals(browser: Browser) -> None:
-    """A line for each."""
-    began = perf_counter()
-    with opening(browser, LARGE) as (page, server):
-        until(lambda: page.inner_text("#says"))
-        tell(f"server up, page open and its text checked {perf_counter() - began:.2f} s")
-        page.click("#step")
-        tell(f"new run, cold {until(lambda: page.evaluate('studio.painted') > 0):.2f} s")
-        page.wait_for_timeout(12_000)  # the spare process imports
-        page.click("#restart")
-        painted = page.evaluate("studio.painted")
-        page.click("#step")
-        warm = until(lambda: page.evaluate("studio.painted") > painted)
-        tell(f"new run, warm {warm:.2f} s")
-        tell(f"step to screen, 2,016 weights {in_words(page.evaluate(TO_SCREEN))}")
-        tell(f"check {in_words(page.evaluate(CHECKS))}")
-        watched(page, server)
-    scripts = [
-        path.read_bytes() for path in (Path(__file__).parents[2]).glob("nnlab/studio/static/*.js")
-    ]
-    packed = sum(len(gzip.compress(script)) for script in scripts)
-    tell(f"scripts {sum(map(len, scripts)) / 1000:.0f} KB, as they are sent {packed / 1000:.0f} KB")
+def start(browser: Browser) -> None:
+    """How long one waits: for the server, the page, a run, an update, a check; and what is sent."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(LARGE)
+        began = perf_counter()
+        with served(Path(folder) / "runs", str(config)) as server:
+            tell(f"server up {perf_counter() - began:.2f} s")
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            began = perf_counter()
+            page.goto(server.address)
+            until(lambda: page.is_enabled("#play") and page.inner_text("#says"))
+            tell(f"page open, its text checked {perf_counter() - began:.2f} s")
+            tell(sent(page))
+            began = perf_counter()
+            page.click("#step")
+            until(lambda: page.evaluate("studio.painted") > 0)
+            tell(f"new run, cold {perf_counter() - began:.2f} s")
+            page.wait_for_timeout(15_000)  # the spare process imports
+            painted, began = page.evaluate("studio.painted"), perf_counter()
+            page.click("#restart")
+            until(lambda: page.evaluate("studio.painted") > painted)
+            tell(f"new run, warm {perf_counter() - began:.2f} s")
+            page.click("#step")
+            page.wait_for_timeout(1500)
+            tell(f"step to screen, 2,016 weights {in_words(page.evaluate(TO_SCREEN))}")
+            tell(f"check {in_words(page.evaluate(CHECKS))}")
 
 
-def watched(page: Page, server: Served) -> None:
-    """Frames of a large network, and what looking costs the training."""
-    with opened(server) as other:
+def sent(page: Page) -> str:
+    """Bytes of scripts, style and page, as they are and as they came over the wire."""
+    kinds = page.evaluate("""() => performance.getEntriesByType("resource")
+        .filter((entry) => /\\.js$/.test(entry.name))
+        .map((entry) => [entry.decodedBodySize, entry.encodedBodySize])""")
+    whole, packed = (sum(sizes) / 1000 for sizes in zip(*kinds, strict=True))
+    return f"{len(kinds)} scripts, {whole:.0f} KB, sent as {packed:.0f} KB"
+
+
+def cost(browser: Browser) -> None:
+    """Frames of a large network, the share of a core, and what looking costs the training."""
+    with opening(browser, LARGE) as (page, server), opened(server) as other:
         other.send("watch", pictures=[], open=False)
-        worker = next(e["pid"] for e in other.events if e["kind"] == "scene")
         page.click("#play")
-        page.wait_for_timeout(2000)
-        chromium = [pid for pid in processes(os.getpid()) if _name(pid).startswith("chrom")]
+        until(lambda: page.evaluate("studio.painted") > 20)
+        worker = other.until("scene")["pid"]
         costs: list[float] = []
         for shown in (True, False, True, False):
-            if shown:
-                page.goto(server.address)
-                page.wait_for_timeout(1500)
-            else:
-                page.goto("about:blank")
-                page.wait_for_timeout(500)
+            page.goto(server.address if shown else "about:blank")
+            page.wait_for_timeout(2000)
+            chromium = _chromium()
             used, browsed = processor([worker]), processor(chromium)
             frames, began = other.frames, perf_counter()
             before = _step(other)
@@ -192,25 +202,46 @@ def watched(page: Page, server: Served) -> None:
             made, passed = _step(other) - before, perf_counter() - began
             costs.append((processor([worker]) - used) / made)
             if shown:
-                frame_rate = (page.evaluate("studio.painted") - painted) / passed
+                rate = (page.evaluate("studio.painted") - painted) / passed
+                browsed = (processor(chromium) - browsed) / passed
                 tell(
-                    f"2,016 weights drawn: {frame_rate:.0f} frames/s, browser "
-                    f"{(processor(chromium) - browsed) / passed:.2f} cores, {made / passed:,.0f} "
-                    "updates/s"
+                    f"2,016 weights drawn: {rate:.0f} frames/s, browser {browsed:.2f} cores, "
+                    f"{made / passed:,.0f} updates/s"
                 )
             else:
+                hidden = other.frames - frames
                 tell(
-                    f"page closed: {made / passed:,.0f} updates/s, frames to a hidden tab "
-                    f"{other.frames - frames}"
+                    f"page closed: {made / passed:,.0f} updates/s, {hidden} frames to a hidden tab"
                 )
         seen, unseen = costs[0] + costs[2], costs[1] + costs[3]
         tell(f"looking costs the worker {100 * (seen / unseen - 1):.0f} % of processor an update")
-        page.goto(server.address)
-        page.wait_for_timeout(3000)
-        size = [memory(processes(server.process.pid)), memory(chromium)]
-        page.wait_for_timeout(120_000)
-        grown = [memory(processes(server.process.pid)) - size[0], memory(chromium) - size[1]]
-        tell(f"two minutes more: server and worker {grown[0]:+.0f} MB, browser {grown[1]:+.0f} MB")
+
+
+def grown(browser: Browser, minutes: float) -> None:
+    """How much larger all is after so many minutes of training with the page open."""
+    with opening(browser, LARGE) as (page, server):
+        page.click("#play")
+        until(lambda: page.evaluate("studio.painted") > 20)
+        page.wait_for_timeout(20_000)
+        before = _sizes(server)
+        tell(f"server and worker {before[0]:.0f} MB, browser {before[1]:.0f} MB")
+        rounds = max(1, round(minutes / 2))
+        for number in range(rounds):
+            page.wait_for_timeout(60_000 * minutes / rounds)
+            now = _sizes(server)
+            tell(
+                f"{minutes * (number + 1) / rounds:.0f} minutes: server and worker "
+                f"{now[0] - before[0]:+.0f} MB, browser {now[1] - before[1]:+.0f} MB, update "
+                f"{page.inner_text('#number-update')}"
+            )
+
+
+def _sizes(server: Served) -> tuple[float, float]:
+    return memory(processes(server.process.pid)), memory(_chromium())
+
+
+def _chromium() -> list[int]:
+    return [pid for pid in processes(os.getpid()) if _name(pid).startswith("chrom")]
 
 
 def _name(pid: int) -> str:
@@ -231,8 +262,12 @@ def main(words: list[str]) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        if words[0] == "goals":
-            goals(browser)
+        if words[0] == "start":
+            start(browser)
+        elif words[0] == "cost":
+            cost(browser)
+        elif words[0] == "memory":
+            grown(browser, float(words[1]))
         else:
             speed(browser, words[1], words[2:])
         browser.close()

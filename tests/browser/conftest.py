@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from browsing import NAMES, SECONDS, Tab, browser_of
 from playwright.sync_api import Browser, expect, sync_playwright
+from studio_serving import npm_package
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,10 @@ def tab(browser: Browser) -> Iterator[Tab]:
     tab = Tab(browser.new_page(viewport={"width": 1280, "height": 900}))
     yield tab
     tab.page.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core, which is installed from npm."""
+    folder = npm_package(tmp_path_factory.mktemp("axe"), "axe-core@4.11.0")
+    return (folder / "axe.min.js").read_text()

@@ -20,6 +20,7 @@ MLP: dict[str, Any] = {
     "optimizer": {"kind": "adam", "lr": 0.01},
     "train": {"epochs": 40, "batch_size": 16, "compile": "off"},
 }
+FASTER = {"kind": "adam", "lr": 0.05}
 CNN: dict[str, Any] = {
     "data": {"kind": "digits", "augment": ["shift"]},
     "model": {"kind": "cnn", "channels": [4], "dense": [8], "norm": "batch", "dropout": 0.3},
@@ -164,7 +165,7 @@ def test_a_fork_with_a_compiled_step_is_what_its_file_says(
     compiled = {**MLP, "train": {**MLP["train"], "compile": "on"}}
     parent = {**compiled, "log": {"checkpoints": "10 steps"}, "name": "parent"}
     in_studio(parent, tmp_path / "parent" / "1", {"do": "step", "count": 3}, {"do": "play"})
-    fork = {**compiled, "start": {"run": "parent/1", "step": 20}, "optimizer": {"lr": 0.05}}
+    fork = {**compiled, "start": {"run": "parent/1", "step": 20}, "optimizer": FASTER}
     nnlab.train(fork, run_dir=tmp_path / "plain", device="cpu")
     led = in_studio(
         fork,

@@ -1,8 +1,10 @@
 """What a tab gets of the moments of a run."""
 
 import asyncio
+import socket
 from contextlib import suppress
 
+from nnlab.studio.serve import open_port
 from nnlab.studio.server.tab import CREDIT, Tab
 
 
@@ -49,3 +51,22 @@ def test_a_moment_of_the_run_before_does_not_follow_the_beginning_of_the_next() 
         assert await _sent(tab) == ['[{"kind":"begin"}]']
 
     asyncio.run(shown())
+
+
+def test_what_is_small_is_sent_at_once() -> None:
+    async def asked() -> int:
+        found = asyncio.get_running_loop().create_future()
+
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken = writer.get_extra_info("socket")
+            found.set_result(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with open_port("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(answer, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                nodelay = await found
+                writer.close()
+        return nodelay
+
+    assert asyncio.run(asked()) == 1

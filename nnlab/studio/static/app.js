@@ -37,7 +37,7 @@ Object.assign(window, { studio: counts });
 const gradients = new Gradients(canvas('gradients'), network);
 const losses = new Chart(canvas('losses'), { name: 'Loss', log: true });
 const scores = new Chart(canvas('scores'), { name: 'Score', log: false });
-Object.assign(counts, { losses });
+Object.assign(counts, { losses, scores, gradients, shown: () => shown });
 const worked = new WorkedExample($('example'), $('example-buttons'), { send, define });
 /** @type {{title: string, picture: import('./pictures.js').Picture} | null} */
 let shown = null;
@@ -160,7 +160,7 @@ const HEAR = {
     planned();
     begin(true);
     if (!event.replay) lesson.begin();
-    say(event.warm ? '' : 'Starting a training process: the first time this takes some seconds …');
+    say(event.replay ? '' : event.warm ? 'Starting …' : 'Starting a training process: the first time this takes some seconds …');
   },
   /** What it goes on from stays in the axes. */
   forked(event) {
@@ -237,7 +237,7 @@ function begin(running) {
   rows.length = 0;
   healthy();
   $('parent-key').hidden = true;
-  network.frame = null;
+  network.clear();
   gradients.clear();
   worked.clear();
   waiting.drop();
@@ -260,10 +260,11 @@ function named(now) {
   name = now;
   document.title = `${now} – nnlab studio`;
   const select = /** @type {HTMLSelectElement} */ ($('open-config'));
-  const known = [...select.options].some((option) => option.value === first);
-  select.options[0].hidden = known;
+  const values = [...select.options].map((option) => option.value);
+  select.options[0].hidden = values.includes(first ?? '');
   select.options[0].textContent = first ?? now;
-  select.value = [...select.options].some((option) => option.value === now) ? now : '';
+  // A bundled config in a folder has the folder in its value alone: lessons/bias.
+  select.value = values.find((value) => value === now) ?? (now === first ? '' : values.find((value) => value.endsWith(`/${now}`)) ?? '');
 }
 
 /**

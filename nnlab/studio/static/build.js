@@ -147,7 +147,7 @@ export function flow(value) {
  */
 export function columns(found) {
   const units = (/** @type {number[]} */ shape) => (shape.length === 3 ? shape[0] : shape.reduce((a, b) => a * b, 1));
-  const column = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[]} */ shape, /** @type {string} */ note) => ({ name, kind, key: '', parameter: '', each: 1, units: units(shape), shown: Math.min(40, units(shape)), activation: note.split(',')[0] });
+  const column = (/** @type {string} */ name, /** @type {string} */ kind, /** @type {number[]} */ shape, /** @type {string} */ note) => ({ name, kind, key: '', parameter: '', each: 1, units: units(shape), shown: Math.min(40, units(shape)), activation: note.includes(',') ? note.split(',')[0] : '' });
   return [column('inputs', 'inputs', found.inputs ?? [1], ''), ...(found.plans ?? []).filter((plan) => plan.parameters).map((/** @type {Plan} */ plan) => column(plan.name, plan.kind, plan.output, plan.note))];
 }
 

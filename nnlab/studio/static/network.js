@@ -2,12 +2,12 @@
 
 /** @import { Column, Frame, Scene } from './types.js' */
 
-import { FONT, Surface, announce, clipped, color, onScheme, still, tip } from './dom.js';
+import { FONT, Surface, announce, clipped, color, onScheme, rgb, still, tip } from './dom.js';
+import { Lines, eased } from './lines.js';
 import { diverging, image } from './palette.js';
 import { short } from './scale.js';
 
 const TOP = 40, FOOT = 12, LOW = 1e-9;
-const LEVELS = 6;
 
 /** @typedef {{column: number, unit: number}} Place */
 
@@ -27,11 +27,10 @@ export class Network {
     this.scene = null;
     /** @type {Place} */
     this.focus = { column: 0, unit: 0 };
-    this.playing = false;
+    this.plays = false;
+    this.lines = new Lines(0, 0);
     /** @type {Map<number, OffscreenCanvas>} the maps of each column */
     this.atlases = new Map();
-    /** @type {Frame | null} whose gradient stands on the overlay */
-    this.painted = null;
     this.moved = 0;
     /** @type {number[]} centres of the columns */
     this.xs = [];
@@ -42,7 +41,7 @@ export class Network {
     this.table = diverging();
     onScheme(() => { this.table = diverging(); });
     this.surface = new Surface(canvas, () => this.relayout());
-    this.over = new Surface(overlay, () => {});
+    this.over = new Surface(overlay, () => this.flow(performance.now()));
     canvas.addEventListener('pointermove', (event) => tip(this.describeAt(this.surface.at(event)), event.clientX, event.clientY));
     canvas.addEventListener('pointerleave', () => tip(''));
     canvas.addEventListener('keydown', (event) => this.key(event));
@@ -52,7 +51,16 @@ export class Network {
       const at = this.surface.at(event), unit = this.unitAt(at), edge = unit ? null : this.edgeAt(at);
       if (!edge || !calls.edit(edge, edge.input)) calls.define(unit ? 'unit_map' : 'weight');
     });
-    requestAnimationFrame((now) => this.move(now));
+  }
+
+  get playing() {
+    return this.plays;
+  }
+
+  set playing(plays) {
+    if (plays === this.plays) return;
+    this.plays = plays;
+    this.move(performance.now());
   }
 
   /**
@@ -71,6 +79,13 @@ export class Network {
   update(frame) {
     this.frame = frame;
     this.draw();
+    this.flow(performance.now());
+  }
+
+  clear() {
+    this.frame = null;
+    this.draw();
+    this.flow(performance.now());
   }
 
   relayout() {
@@ -78,7 +93,6 @@ export class Network {
     this.surface.fit();
     const { width, height } = this.surface, count = this.columns.length;
     if (!width || !count) return;
-    const most = Math.max(...this.columns.map((column) => column.shown));
     const left = this.names().length ? 58 : 40, right = this.scene?.classes.length || this.columns.at(-1)?.name === 'output' ? 70 : 40;
     this.xs = this.columns.map((_, k) => (count === 1 ? width / 2 : left + ((width - left - right) * k) / (count - 1)));
     const room = height - TOP - FOOT, gap = count > 1 ? (width - left - right) / (count - 1) : width;
@@ -88,9 +102,9 @@ export class Network {
       const first = TOP + (room - step * column.shown) / 2;
       return Array.from({ length: column.shown }, (_, unit) => first + step * (unit + 0.5));
     });
-    this.sparse = most <= 12;
     this.calls.onLayout();
     this.draw();
+    this.flow(performance.now());
   }
 
   names() {
@@ -100,67 +114,24 @@ export class Network {
   draw() {
     if (!this.surface.width || !this.xs.length) return;
     const context = this.surface.clear();
-    for (let k = 1; k < this.columns.length; k++) this.edges(context, k);
+    this.edges(context);
     this.columns.forEach((_, k) => this.units(context, k));
     this.labels(context);
     this.surface.canvas.setAttribute('aria-label', this.words());
   }
 
-  /**
-   * Six widths and two signs: twelve paths in place of a thousand.
-   * @param {CanvasRenderingContext2D} context
-   * @param {number} k the column that they lead to
-   */
-  edges(context, k) {
-    const before = this.ys[k - 1], after = this.ys[k];
-    const x0 = this.xs[k - 1] + this.sizes[k - 1], x1 = this.xs[k] - this.sizes[k], middle = (x0 + x1) / 2;
-    const values = this.frame?.arrays[`w${k}`], many = before.length * after.length, curved = many <= 700;
-    const line = (/** @type {number} */ i, /** @type {number} */ j) => {
-      context.moveTo(x0, before[i]);
-      if (curved) context.bezierCurveTo(middle, before[i], middle, after[j], x1, after[j]);
-      else context.lineTo(x1, after[j]);
-    };
-    if (!values) {
-      context.beginPath();
-      for (let i = 0; i < before.length; i++) for (let j = 0; j < after.length; j++) line(i, j);
-      context.strokeStyle = color('strong');
-      context.globalAlpha = Math.max(0.12, Math.min(0.5, 60 / many));
-      context.lineWidth = 0.8;
-      context.stroke();
-      context.globalAlpha = 1;
-      return;
+  /** @param {CanvasRenderingContext2D} context */
+  edges(context) {
+    const { ratio, canvas } = this.surface, at = (/** @type {number} */ y) => y * ratio;
+    if (this.lines.width !== canvas.width || this.lines.height !== canvas.height) this.lines = new Lines(canvas.width, canvas.height);
+    this.lines.clear(rgb('panel'));
+    for (let k = 1; k < this.columns.length; k++) {
+      const before = this.ys[k - 1].map(at), after = this.ys[k].map(at), values = this.frame?.arrays[`w${k}`];
+      this.lines.between(ratio * (this.xs[k - 1] + this.sizes[k - 1]), ratio * (this.xs[k] - this.sizes[k]));
+      if (values) this.lines.weights(before, after, values, { plus: rgb('plus'), minus: rgb('minus'), ratio });
+      else this.lines.plain(before, after, { ink: rgb('strong'), ratio });
     }
-    const [rows, columns] = values.shape, w = values.data;
-    let most = 1e-12, least = Infinity;
-    for (const value of w) {
-      most = Math.max(most, Math.abs(value));
-      least = Math.min(least, Math.abs(value));
-    }
-    // Lengths of kernels differ little, and never are 0: what all have in common is left out.
-    least = many > 40 ? 0.8 * least : 0;
-    const bins = /** @type {number[][]} */ (Array.from({ length: 2 * LEVELS }, () => []));
-    for (let j = 0; j < rows; j++) {
-      for (let i = 0; i < columns; i++) {
-        const value = w[j * columns + i], strength = (Math.abs(value) - least) / (most - least);
-        if (strength > 0.02) bins[Math.min(LEVELS - 1, Math.floor(strength * LEVELS)) + (value < 0 ? LEVELS : 0)].push(j * columns + i);
-      }
-    }
-    // So much ink that what is strong can be seen among what is not.
-    const faint = Math.max(0.04, Math.min(0.5, 90 / many)), wide = Math.max(0.9, Math.min(3.4, 1500 / many));
-    for (const level of [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]) {
-      if (!bins[level].length) continue;
-      const size = (level % LEVELS) / (LEVELS - 1);
-      context.beginPath();
-      for (const at of bins[level]) line(at % columns, Math.floor(at / columns));
-      context.strokeStyle = color(level < LEVELS ? 'plus' : 'minus');
-      context.globalAlpha = faint + (0.92 - faint) * (many > 300 ? size ** 1.8 : size);
-      context.lineWidth = 0.6 + wide * size ** 1.3;
-      // The sign is told by a dash too, where lines are few enough to see one.
-      context.setLineDash(level >= LEVELS && many <= 160 ? [6, 3] : []);
-      context.stroke();
-    }
-    context.setLineDash([]);
-    context.globalAlpha = 1;
+    context.putImageData(new ImageData(this.lines.pixels, canvas.width, canvas.height), 0, 0);
   }
 
   /**
@@ -174,32 +145,24 @@ export class Network {
     let most = 1e-12;
     if (single) for (const value of single) most = Math.max(most, Math.abs(value));
     this.ys[k].forEach((y, unit) => {
-      const x = this.xs[k], radius = Math.min(4, 0.35 * size);
-      if (deltas) this.halo(context, x, y, size, deltas[unit], radius);
-      context.beginPath();
-      context.roundRect(x - size, y - size, 2 * size, 2 * size, radius);
+      const x = this.xs[k], side = 2 * size;
+      if (deltas) this.halo(context, x, y, size, deltas[unit]);
       context.fillStyle = color('zero');
-      context.fill();
-      if (map) {
-        context.save();
-        context.clip();
-        if (map.height === 1) this.trace(context, x, y, size, map, unit);
-        else {
-          context.imageSmoothingEnabled = map.width >= 16 && !(this.scene?.inputs.length === 3 && k === 0);
-          context.drawImage(map.canvas, 0, unit * map.height, map.width, map.height, x - size, y - size, 2 * size, 2 * size);
-        }
-        context.restore();
+      // Rectangles and no paths: a frame has a hundred of them.
+      context.fillRect(x - size, y - size, side, side);
+      if (map && map.height === 1) this.trace(context, x, y, size, map, unit);
+      else if (map) {
+        context.imageSmoothingEnabled = map.width >= 16 && !(this.scene?.inputs.length === 3 && k === 0);
+        context.drawImage(map.canvas, 0, unit * map.height, map.width, map.height, x - size, y - size, side, side);
       } else if (single) {
         const at = 4 * Math.round(127 + 127 * Math.max(-1, Math.min(1, single[unit] / most)));
         context.fillStyle = `rgb(${this.table[at]},${this.table[at + 1]},${this.table[at + 2]})`;
-        context.fill();
+        context.fillRect(x - size, y - size, side, side);
       } else if (k === 0 && this.scene?.inputs[0] === 2 && this.scene.inputs.length === 1) this.ramp(context, x, y, size, unit);
       const focused = document.activeElement === this.surface.canvas && this.focus.column === k && this.focus.unit === unit;
       context.strokeStyle = color(focused ? 'accent' : 'strong');
       context.lineWidth = focused ? 3 : 1;
-      context.beginPath();
-      context.roundRect(x - size, y - size, 2 * size, 2 * size, radius);
-      context.stroke();
+      context.strokeRect(x - size, y - size, side, side);
     });
   }
 
@@ -210,17 +173,14 @@ export class Network {
    * @param {number} y
    * @param {number} size
    * @param {number} delta
-   * @param {number} radius
    */
-  halo(context, x, y, size, delta, radius) {
+  halo(context, x, y, size, delta) {
     const strength = Math.max(0, Math.min(1, 1 + Math.log10(Math.max(delta, LOW)) / 6));
     if (strength < 0.05) return;
     const wide = 1 + Math.min(5, 0.34 * size) * strength;
-    context.beginPath();
-    context.roundRect(x - size - wide, y - size - wide, 2 * (size + wide), 2 * (size + wide), radius + wide);
     context.fillStyle = color('flow');
     context.globalAlpha = 0.15 + 0.75 * strength;
-    context.fill();
+    context.fillRect(x - size - wide, y - size - wide, 2 * (size + wide), 2 * (size + wide));
     context.globalAlpha = 1;
   }
 
@@ -275,7 +235,7 @@ export class Network {
     fill.addColorStop(0.5, color('zero'));
     fill.addColorStop(1, color('plus'));
     context.fillStyle = fill;
-    context.fill();
+    context.fillRect(x - size, y - size, 2 * size, 2 * size);
   }
 
   /** @param {CanvasRenderingContext2D} context */
@@ -306,20 +266,23 @@ export class Network {
   }
 
   /**
-   * Dots run back from the output; how many arrive, and how strong, is how much of the gradient does.
+   * Moves the gradient on while no frame does: what is put on the screen together costs once.
    * @param {number} now
    */
   move(now) {
-    requestAnimationFrame((next) => this.move(next));
-    const norms = this.frame?.norms;
-    const key = this.playing ? null : this.frame;
-    if (!norms || !this.xs.length || (key && key === this.painted)) return;
-    if (now - this.moved < 33) return;
+    if (this.playing && !still()) requestAnimationFrame((next) => this.move(next));
+    if (!this.playing || now - this.moved > 60) this.flow(now);
+  }
+
+  /**
+   * Dots run back from the output; how many arrive, and how strong, is how much of the gradient does.
+   * @param {number} now
+   */
+  flow(now) {
+    const norms = this.frame?.norms, context = this.over.clear();
     this.moved = now;
-    this.painted = key;
-    const context = this.over.clear();
-    if (!this.over.width) return;
-    const y = this.over.height - 5;
+    if (!norms || !this.over.width) return;
+    const y = this.over.height - 6;
     context.fillStyle = color('flow');
     for (let k = 1; k < this.columns.length; k++) {
       const norm = norms[k];
@@ -393,8 +356,7 @@ export class Network {
     const values = this.frame?.arrays[`w${k}`];
     if (k < 1 || !values) return null;
     const x0 = this.xs[k - 1] + this.sizes[k - 1], x1 = this.xs[k] - this.sizes[k];
-    const straight = this.ys[k - 1].length * this.ys[k].length > 700, t = (at.x - x0) / (x1 - x0);
-    const s = straight ? t : eased(t);
+    const s = eased((at.x - x0) / (x1 - x0));
     let best = 7, found = null;
     this.ys[k].forEach((after, j) => this.ys[k - 1].forEach((before, i) => {
       const far = Math.abs(before + (after - before) * s - at.y);
@@ -441,18 +403,4 @@ export class Network {
     const layers = this.columns.map((column) => `${column.name} with ${column.units}`).join(', ');
     return `The network: ${layers}. Arrow keys move from unit to unit, Enter opens the weights that come into one.`;
   }
-}
-
-/**
- * How far down a curve with level ends is, so far along.
- * @param {number} x 0 to 1
- */
-function eased(x) {
-  let low = 0, high = 1;
-  for (let k = 0; k < 20; k++) {
-    const t = (low + high) / 2;
-    if (1.5 * t * (1 - t) * (1 - t) + 1.5 * t * t * (1 - t) + t ** 3 < x) low = t;
-    else high = t;
-  }
-  return 3 * low * low - 2 * low ** 3;
 }

@@ -5,68 +5,13 @@
 import { AnswerParts } from './answer_parts.js';
 import { Surface, announce, color, make, onScheme, rgb, tip } from './dom.js';
 import { classColor, classRgb, diverging, image, shape } from './palette.js';
+import { Plane } from './plane.js';
 import { short } from './scale.js';
 
 /**
  * @typedef {{still: Record<string, any>, choose: (split: string, number: number) => void}} Given
  * @typedef {{element: HTMLElement, update: (frame: Frame) => void}} Picture
  */
-
-/** A square canvas on which places have coordinates of the data. */
-export class Plane {
-  /**
-   * @param {string} label
-   * @param {() => void} redraw
-   */
-  constructor(label, redraw) {
-    this.canvas = make('canvas', { class: 'square', tabIndex: 0, role: 'img', 'aria-label': label });
-    this.surface = new Surface(this.canvas, redraw);
-    this.box = [0, 1, 0, 1];
-  }
-
-  /**
-   * @param {number} x
-   * @param {number} y
-   * @returns {[number, number]}
-   */
-  place(x, y) {
-    const [left, right, low, high] = this.box, { width, height } = this.surface;
-    return [(width * (x - left)) / (right - left), height * (1 - (y - low) / (high - low))];
-  }
-
-  /**
-   * The number of the point nearest to a pointer.
-   * @param {{x: number, y: number}} at
-   * @param {number[][]} points
-   * @param {number} reach pixels
-   */
-  nearest(at, points, reach = Infinity) {
-    let best = -1, least = reach;
-    points.forEach(([x, y], k) => {
-      const [px, py] = this.place(x, y), far = Math.hypot(px - at.x, py - at.y);
-      if (far < least) [best, least] = [k, far];
-    });
-    return best;
-  }
-
-  /**
-   * Ends of the axes, in the corners.
-   * @param {string[]} names
-   */
-  corners(names) {
-    const { context, width, height } = this.surface, [left, right, low, high] = this.box;
-    context.fillStyle = color('fg');
-    context.globalAlpha = 0.75;
-    context.textAlign = 'start';
-    context.fillText(`${names[0] ?? 'x'} ${short(left, 2)}`, 6, height - 6);
-    context.fillText(`${names[1] ?? 'y'} ${short(high, 2)}`, 6, 14);
-    context.textAlign = 'end';
-    context.fillText(short(right, 2), width - 6, height - 6);
-    context.textAlign = 'start';
-    context.fillText(short(low, 2), 6, height - 20);
-    context.globalAlpha = 1;
-  }
-}
 
 /** @implements {Picture} */
 class DecisionBoundary {
@@ -82,7 +27,8 @@ class DecisionBoundary {
     canvas.addEventListener('pointermove', (event) => tip(this.describe(this.plane.nearest(surface.at(event), still.points, 12)), event.clientX, event.clientY));
     canvas.addEventListener('pointerleave', () => tip(''));
     canvas.addEventListener('keydown', (event) => this.key(event));
-    this.small = new OffscreenCanvas(1, 1);
+    this.small = this.dots = new OffscreenCanvas(1, 1);
+    this.seen = '';
     const xs = still.points.map((/** @type {number[]} */ point) => point[0]), ys = still.points.map((/** @type {number[]} */ point) => point[1]);
     this.plane.box = [...room(xs), ...room(ys)];
   }
@@ -126,16 +72,8 @@ class DecisionBoundary {
     context.fillRect(0, 0, surface.width, surface.height);
     if (this.regions) this.paint(context, this.regions);
     if (this.lines) this.undecided(context, this.lines);
-    const { points, labels } = this.still, small = points.length > 250 ? 3 : 4;
-    for (let k = 0; k < this.still.classes.length; k++) {
-      context.beginPath();
-      points.forEach((/** @type {number[]} */ point, /** @type {number} */ n) => labels[n] === k && shape(context, k, ...this.plane.place(point[0], point[1]), small));
-      context.fillStyle = classColor(k);
-      context.strokeStyle = color('panel');
-      context.lineWidth = 1;
-      context.fill();
-      context.stroke();
-    }
+    const { points } = this.still;
+    context.drawImage(this.scattered(), 0, 0, surface.width, surface.height);
     for (const [number, ink] of /** @type {[number, string][]} */ ([[this.chosen ?? -1, 'fg'], [document.activeElement === this.plane.canvas ? this.focus : -1, 'accent']])) {
       if (number < 0) continue;
       const [x, y] = this.plane.place(points[number][0], points[number][1]);
@@ -147,6 +85,27 @@ class DecisionBoundary {
     }
     this.plane.corners(this.still.columns);
     this.plane.canvas.setAttribute('aria-label', `Decision boundary of ${this.still.classes.length} classes over ${points.length} training points. Arrow keys move from point to point, Enter chooses one.`);
+  }
+
+  /** The points, which stay where they are: drawn once for each size and scheme. */
+  scattered() {
+    const { points, labels, classes } = this.still, { width, height, ratio, canvas } = this.plane.surface;
+    const seen = [width, height, ratio, color('panel'), ...this.plane.box].join();
+    if (this.seen === seen) return this.dots;
+    this.seen = seen;
+    this.dots = new OffscreenCanvas(canvas.width, canvas.height);
+    const context = /** @type {any} */ (this.dots.getContext('2d')), small = points.length > 250 ? 3 : 4;
+    context.scale(ratio, ratio);
+    for (let k = 0; k < classes.length; k++) {
+      context.beginPath();
+      points.forEach((/** @type {number[]} */ point, /** @type {number} */ n) => labels[n] === k && shape(context, k, ...this.plane.place(point[0], point[1]), small));
+      context.fillStyle = classColor(k);
+      context.strokeStyle = color('panel');
+      context.lineWidth = 1;
+      context.fill();
+      context.stroke();
+    }
+    return this.dots;
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { announce, color, make } from './dom.js';
 import { classColor, shape } from './palette.js';
-import { Plane } from './pictures.js';
+import { Plane } from './plane.js';
 import { short } from './scale.js';
 import { handIn } from './table.js';
 

@@ -144,7 +144,7 @@ class TrainingWork:
     def show(self, rows: Tensor, step: int) -> None:
         """As the eyes."""
         if self._eyes is not None:
-            self._eyes.show(rows, step)
+            self._eyes.show(rows, step, playing=self.gate.playing)
 
     def show_held(self, step: int) -> None:
         """The run stands: its picture, and that it does."""

@@ -21,11 +21,16 @@ from nnlab.studio.worker.example import Follower
 from nnlab.studio.worker.post import Outlet
 from nnlab.studio.worker.shown_pictures import ShownPictures
 from nnlab.studio.worker.units import SIDE, UnitMaps, host
+from nnlab.training.device import on_one_thread
 
-_FRAMES = 20.0
-"""Frames a second at most."""
+_FRAMES = 25.0
+"""Frames a second at most: with what a busy machine loses, twenty reach the screen."""
 _SHARE = 0.2
 """Of the time may go into looking."""
+_BUDGET = 0.005
+"""Seconds that a frame may cost, an eighth of the time: else a boundary gets fewer points."""
+_GRIDS = (100, 70, 50)
+"""Points along each axis of a boundary; of a run that stands the most."""
 _SETTLED = 0.5
 """Seconds over which the speed is taken."""
 
@@ -62,6 +67,10 @@ class Eyes:
         self._speed_from = (session.progress.step, perf_counter())
         self._speed: float | None = None
         self._rows: Tensor | None = None
+        self._level = 0
+        """Of `_GRIDS`."""
+        self._usual = 0.0
+        """Seconds that a frame costs, the mean of the last ones."""
         self.cost = 0.0
         """Seconds that looking has taken."""
         self._about = about
@@ -107,10 +116,18 @@ class Eyes:
         """Whether it is time for a frame."""
         return self.open and perf_counter() >= self._next
 
-    def show(self, rows: Tensor, step: int) -> None:
-        """Takes a frame after an update of these rows (N,)."""
+    def show(self, rows: Tensor, step: int, *, playing: bool = False) -> None:
+        """Takes a frame after an update of these rows (N,).
+
+        Args:
+            rows: of that update.
+            step: updates made so far.
+            playing: whether more come at once, so that it must not take long.
+        """
         self._rows = rows
-        self._take(step)
+        took = self._take(step, _GRIDS[self._level] if playing else _GRIDS[0])
+        if playing:
+            self._level, self._usual = next_level(self._level, self._usual, took)
 
     def show_held(self, step: int) -> None:
         """Takes a frame of a run that stands, unless it is on the screen already."""
@@ -121,8 +138,21 @@ class Eyes:
         """Takes a frame of the same moment: somebody looks at something else."""
         self._take(self._session.progress.step if self._shown < 0 else self._shown)
 
-    def _take(self, step: int) -> None:
+    def _take(self, step: int, grid: int = _GRIDS[0]) -> float:
+        """Takes a frame; how many seconds that took."""
         began = perf_counter()
+        with on_one_thread():
+            self._post.frame(*self._frame(step, began, grid))
+        self._shown = step
+        now = perf_counter()
+        self.cost += now - began
+        # By the schedule and not by the last frame: what one was late by is not lost to the next.
+        due = max(self._next, began - 1.0 / _FRAMES) + 1.0 / _FRAMES
+        self._next = max(due, now + (1.0 / _SHARE - 1.0) * (now - began))
+        return now - began
+
+    def _frame(self, step: int, began: float, grid: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Head and arrays of a frame."""
         arrays: dict[str, Any] = {}
         head = self._head(step, began)
         batch = self.follower.batch()
@@ -135,14 +165,10 @@ class Eyes:
             tensors |= deltas
             head["deltas_of"] = "example" if followed else "batch"
         arrays |= {name: x.numpy() for name, x in host(tensors).items()}
-        arrays |= self.pictures.collect(self.watched)
+        arrays |= self.pictures.collect(self.watched, grid)
         if (example := self.follower.passes()) is not None:
             head["example"] = example
-        self._post.frame(head, arrays)
-        self._shown = step
-        now = perf_counter()
-        self.cost += now - began
-        self._next = now + max(1.0 / _FRAMES - (now - began), (1.0 / _SHARE - 1.0) * (now - began))
+        return head, arrays
 
     def _head(self, step: int, now: float) -> dict[str, Any]:
         session = self._session
@@ -161,3 +187,19 @@ class Eyes:
         if observation is not None and observation.kept_norms is not None:
             head["norms"] = norms_of(observation.kept_norms, self._network, self.columns)
         return head
+
+
+def next_level(level: int, usual: float, took: float) -> tuple[int, float]:
+    """How fine the next frame is, and what it may then be expected to cost.
+
+    Args:
+        level: of `_GRIDS`, at which the last one was taken.
+        usual: seconds, the mean of those before; 0 for none.
+        took: seconds of the last one.
+    """
+    usual = usual + 0.2 * (took - usual) if usual else took
+    if usual > _BUDGET and level + 1 < len(_GRIDS):
+        return level + 1, usual * (_GRIDS[level + 1] / _GRIDS[level]) ** 2
+    if level and (finer := usual * (_GRIDS[level - 1] / _GRIDS[level]) ** 2) < 0.8 * _BUDGET:
+        return level - 1, finer
+    return level, usual

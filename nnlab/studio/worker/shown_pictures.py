@@ -85,14 +85,19 @@ class ShownPictures:
         for picture in self._pictures.values():
             picture.see(reading)
 
-    def collect(self, wanted: Collection[str]) -> "dict[str, NDArray[Any]]":
-        """title/name -> array, of the pictures that somebody looks at."""
+    def collect(self, wanted: Collection[str], grid: int = _GRID) -> "dict[str, NDArray[Any]]":
+        """title/name -> array, of the pictures that somebody looks at.
+
+        Args:
+            wanted: their titles.
+            grid: points along each axis of a boundary.
+        """
         found: dict[str, NDArray[Any]] = {}
         for title, picture in self._pictures.items():
             if title not in wanted:
                 continue
-            grid = _CURVE if isinstance(picture, FittedFunction) else _GRID
-            for name, array in (picture.collect(grid=grid) or {}).items():
+            points = _CURVE if isinstance(picture, FittedFunction) else grid
+            for name, array in (picture.collect(grid=points) or {}).items():
                 if name not in _LEFT_OUT:
                     found[f"{title}/{name}"] = _small(name, array)
         if self._images is not None and self._images.title in wanted:
