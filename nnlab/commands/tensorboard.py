@@ -1,5 +1,6 @@
 """`nnlab tensorboard`: TensorBoard on some runs, seen from this machine alone."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -20,35 +21,39 @@ from nnlab.runs.folder.find import find_run, is_comparison, members_of, runs_hom
 from nnlab.runs.folder.listing import list_runs
 
 NEWEST = 10
+USUAL_PORT = 6006
 
 
 def tensorboard(
     runs: options.RunsArgument = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 6006,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Default: 6006, or a free one where that is taken."),
+    ] = None,
 ) -> None:
     """TensorBoard on these runs, or on the newest ten; on this machine alone."""
     raise typer.Exit(serve_tensorboard(runs or [], port=port))
 
 
-def serve_tensorboard(runs: Sequence[str], *, port: int) -> int:
+def serve_tensorboard(runs: Sequence[str], *, port: int | None) -> int:
     """Runs TensorBoard until Ctrl-C.
 
     Args:
         runs: as RUN says it; the newest ten if none.
-        port: 0 takes a free one.
+        port: 0 takes a free one; None the usual one, or a free one where that is taken.
 
     Returns:
         The exit code.
 
     Raises:
         ConfigError: there is no such run.
-        ResourceError: TensorBoard did not start, such as where the port is taken.
+        ResourceError: the port is taken, or TensorBoard did not start.
     """
     found = [find_run(run) for run in runs] or [row.run for row in list_runs()[-NEWEST:]]
     folders = [member for run in found for member in members_of(run)]
     if not folders:
         raise ConfigError(f"tensorboard: no run in {runs_home()} (nnlab train makes one)")
-    port = port or _free_port()
+    port = free_port(port)
     # The page that answers whether it is learning; the others are a click away.
     page = f"http://localhost:{port}/#custom_scalars"
     _say(f"{page} shows {', '.join(shelf_names(folders))} (Ctrl-C ends it)")
@@ -62,9 +67,7 @@ def serve_tensorboard(runs: Sequence[str], *, port: int) -> int:
     finally:
         signal.signal(signal.SIGTERM, before)
     if code:
-        raise ResourceError(
-            f"--port {port}: TensorBoard ended with {code} (use --port 0, or see above)"
-        )
+        raise ResourceError(f"tensorboard: it ended with {code}, and says why above")
     return 0
 
 
@@ -116,11 +119,34 @@ def _short(folder: Path) -> str:
     return "/".join(parts)
 
 
-def _free_port() -> int:
+def free_port(asked: int | None) -> int:
+    """The port that TensorBoard will listen on, known to be free before its address is said.
+
+    Args:
+        asked: must be free; 0 takes any, None the usual one or else any.
+
+    Raises:
+        ResourceError: the one that was asked for is taken, or not ours to take.
+    """
+    try:
+        return _bound(USUAL_PORT if asked is None else asked)
+    except OSError as error:
+        if asked is None:
+            return _bound(0)
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"{error.strerror}".lower()
+        raise ResourceError(
+            f"--port {asked}: {why} (leave it out, which takes a free one)"
+        ) from None
+
+
+def _bound(port: int) -> int:
     import socket
 
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        # As the server will: a port whose last connections are still ending is free.
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         return probe.getsockname()[1]
 
 

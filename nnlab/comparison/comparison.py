@@ -112,6 +112,7 @@ def load_comparison(
     if isinstance(source, str | Path):
         source = read_text(source)
     text = source.text if isinstance(source, Text) else None
+    # These decide which variants there are; all others come on top of each variant.
     of_all = [
         o for o in overrides if o.partition("=")[0].partition(".")[0].strip() in COMPARISON_KEYS
     ]
@@ -274,6 +275,7 @@ def _unread(comparison: Comparison, experiments: Mapping[str, Experiment]) -> li
                 wrong.append(
                     Mistake(place, f"is not read ({_meant(line.tag, known)})", at_key=True)
                 )
+                # Once, though several variants do not read it.
                 break
     return wrong
 

@@ -76,6 +76,7 @@ def draw_comparison(
 
 
 def _figure(runs: Sequence[MeasuredQuantity], keys: Sequence[str], axis: Axis) -> Any:
+    # Without pyplot, which looks for a display and keeps every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -64,6 +64,7 @@ class MeasuredQuantity:
             return nan
         if moment == "best":
             step = (self.summary.best or {}).get("step", found.steps[-1])
+            # What was not read at that very step, as by a probe, counts as it was before.
             near = [i for i, s in enumerate(found.steps) if s <= step]
             return found.values[near[-1]] if near else nan
         if moment in ("first", "last"):
@@ -218,12 +219,20 @@ class ComparisonResult:
 
     @property
     def exit_code(self) -> int:
-        """Of `nnlab train`: 8 for a missed expectation, else the worst of a run."""
-        expected = {v.expectation.left for v in self.verdicts if v.expectation.tag == "status"}
+        """Of `nnlab train`: 8 for a missed expectation, else the worst of a run.
+
+        A run whose status was expected counts by its verdict alone, but for a signal.
+        """
+        expected = {
+            member.name
+            for verdict in self.verdicts
+            if verdict.expectation.tag == "status"
+            for member in self.comparison.of(verdict.expectation.left)
+        }
         codes = [
             run.summary.exit_code
             for run in self.runs
-            if run.variant not in expected or run.summary.signal
+            if run.name not in expected or run.summary.signal
         ]
         stopped = [code for code in codes if code > 128]
         if stopped:

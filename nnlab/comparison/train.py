@@ -67,6 +67,7 @@ def train_comparison(
     continues = resume and (folder / COMPARISON_FILE).exists()
     with ExitStack() as stack:
         if not continues:
+            # Before a lock is put beside what is there.
             folders.refuse_used(folder)
         stack.enter_context(folders.lock_folder(folder))
         begun = _begun(folder, settled) if continues else {}

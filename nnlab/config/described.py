@@ -147,6 +147,7 @@ def _menu_name(menu: Any) -> str:
 def _limits(marks: list[Any]) -> Iterator[str]:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     for mark in marks:
+        # A Field holds its limits as metadata; what PositiveInt is marked with is one itself.
         inner: list[Any] = list(getattr(mark, "metadata", ())) or [mark]
         for limit in inner:
             for name, sign in signs.items():
@@ -157,6 +158,7 @@ def _limits(marks: list[Any]) -> Iterator[str]:
 def attribute_docs(cls: type[BaseModel]) -> dict[str, str]:
     """Help of the fields: the string below a field, or its line in a docstring's `Attributes:`."""
     docs: dict[str, str] = {}
+    # From the family down to the kind, whose own words count.
     for part in reversed(cls.__mro__):
         if issubclass(part, BaseModel) and part is not BaseModel:
             docs |= _listed(part.__doc__ or "") | _below(part)

@@ -56,6 +56,7 @@ def _places() -> dict[type[BaseModel], str]:
         for name, field in cls.model_fields.items():
             for inner in _classes(annotation_of(field)):
                 path = name if cls is RunConfig else f"{above}.{name}"
+                # The first place counts, where one class stands at several.
                 places.setdefault(inner, path)
     return places
 

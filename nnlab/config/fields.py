@@ -45,6 +45,7 @@ def _inside(annotation: Any, part: int | str) -> Any:
         field = annotation.model_fields.get(part)
         if field is None:
             return None
+        # To whoever asks for its keys, `X | None` is X.
         arms = [a for a in arms_of(field.annotation) if a is not type(None)]
         marked = any(isinstance(m, Menu | Forms) for m in field.metadata)
         return arms[0] if len(arms) == 1 and not marked else annotation_of(field)

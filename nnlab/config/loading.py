@@ -21,8 +21,10 @@ from nnlab.core.package import FOLDER
 from nnlab.core.reach import LONGEST_PATH, within_reach
 from nnlab.parts.datasets.family import Place
 
-_PATHS = ("file", "path", "root")
-"""Keys below `data` whose values are paths."""
+_PATHS = re.compile(
+    r"(?:.*\.)?(?:data\.(?:.*\.)?(?:file|path|root|exclude)|model\.from(?:\.weights)?)"
+)
+"""Dotted keys whose values are paths from the folder of the config that says them."""
 
 
 class Text(NamedTuple):
@@ -42,6 +44,7 @@ def bundled_configs() -> dict[str, pathlib.Path]:
 
     Those in a folder of their own are called with it: lessons/zero_init.
     """
+    # Installed they lie in the package, in a checkout beside it.
     for folder in (FOLDER / "configs", FOLDER.parent / "configs"):
         if folder.is_dir():
             paths = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("*/*.yaml"))]
@@ -58,11 +61,13 @@ def read_text(source: str | pathlib.Path) -> Text:
     if str(source) == "-":
         import sys
 
+        # One byte more than may be: so it is refused as too large, not cut.
         data = sys.stdin.buffer.read(yaml.MAX_BYTES + 1)
         return Text(_decoded(data, "<stdin>"), "<stdin>", pathlib.Path.cwd(), "stdin")
     path = pathlib.Path(source)
     known = bundled_configs()
     try:
+        # A file of that name comes first, also a link that leads nowhere: that is what is told.
         if str(source) in known and not os.path.lexists(path):
             path = known[str(source)]
         with suppress(FileNotFoundError):  # said below
@@ -87,6 +92,7 @@ def read_text(source: str | pathlib.Path) -> Text:
 
 def _decoded(data: bytes, shown: str) -> str:
     try:
+        # Some editors on Windows begin UTF-8 with a byte order mark.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # The YAML reader says where, and that it is too large where it is.
@@ -162,11 +168,14 @@ def document_of(
     changes = [parse_change(override) for override in overrides]
     if isinstance(source, Document):
         document = source
-    elif isinstance(source, Mapping):
-        document = Document(_tuples(source), Origins("config", {}, {}), "run")
     else:
-        text = source if isinstance(source, Text) else read_text(source)
-        document = _parsed(text, changes=changes)
+        if isinstance(source, Mapping):
+            origins = Origins("config", {}, {})
+            tree, origins = _with_base(_tuples(source), origins, changes)
+            document = Document(tree, origins, "run")
+        else:
+            text = source if isinstance(source, Text) else read_text(source)
+            document = _parsed(text, changes=changes)
         changes = [change for change in changes if change.key.strip() != "base"]
     if not changes:
         return document
@@ -175,10 +184,7 @@ def document_of(
 
 
 def _parsed(text: Text, *, is_base: bool = False, changes: Sequence[Change] = ()) -> Document:
-    """A text with what it is based on; a base has none itself.
-
-    A change of `base` counts here: what the file says comes on top of it.
-    """
+    """A text with what it is based on; a base has none itself."""
     document = yaml.parse_yaml(text.text, file=text.file)
     marks = document.marks
     origins = Origins(
@@ -194,21 +200,28 @@ def _parsed(text: Text, *, is_base: bool = False, changes: Sequence[Change] = ()
         if isinstance(document.tree, str):
             what = yaml.without_space(document.tree) or what
         raise ConfigError(origins.line(Mistake((), what)))
-    tree = document.tree
+    if is_base and document.tree.get("base") is not None:
+        raise ConfigError(f"{text.file} has a base itself (a base may have none)")
+    return Document(*_with_base(document.tree, origins, changes), text.name)
+
+
+def _with_base(
+    tree: dict[str, Any], origins: Origins, changes: Sequence[Change]
+) -> tuple[dict[str, Any], Origins]:
+    """A tree on top of the config that its `base` names, if it has one.
+
+    A change of `base` counts here: what the tree says comes on top of it.
+    """
     for change in changes:
         if change.key.strip() == "base":
             # As written on the command line: a path from where one stands.
             value = change.value
             here = pathlib.Path.cwd() / value if isinstance(value, str) else None
-            value = str(here) if here is not None and here.exists() else value
+            value = str(here) if here is not None and _is_there(here) else value
             tree = {**tree, "base": value}
             origins = origins.replaced({("base",): change.where})
     base = tree.get("base")
-    if is_base and base is not None:
-        raise ConfigError(f"{text.file} has a base itself (a base may have none)")
-    if isinstance(base, str):
-        tree, origins = _on_base(base, tree, origins)
-    return Document(tree, origins, text.name)
+    return _on_base(base, tree, origins) if isinstance(base, str) else (tree, origins)
 
 
 def _on_base(base: str, tree: dict[str, Any], origins: Origins) -> tuple[dict[str, Any], Origins]:
@@ -261,14 +274,16 @@ def on_top(below: Any, above: Any) -> Any:
 
 
 def with_absolute_paths(tree: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
-    """A tree whose relative paths to data are made absolute."""
+    """A tree whose relative paths to data and to first weights are made absolute."""
 
     def moved(key: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             inner = cast("Mapping[str, Any]", value)
             return {name: moved(f"{key}.{name}", part) for name, part in inner.items()}
-        is_path = "data." in key and key.rpartition(".")[2] in _PATHS and isinstance(value, str)
-        return str(folder / value) if is_path else value
+        if not isinstance(value, str) or not _PATHS.fullmatch(key):
+            return value
+        # A home, and an address (which is refused later, with the way out), hang on no folder.
+        return value if value.startswith("~") or "://" in value else str(folder / value)
 
     return {key: moved(key, value) for key, value in tree.items()}
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,7 @@ from pydantic_core import ErrorDetails
 from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
 from nnlab.config.words import synonyms
 from nnlab.config.words.synonyms import VALUE_SYNONYMS
-from nnlab.config.yaml import without_space
+from nnlab.config.yaml import scalar, without_space
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors
 
@@ -317,6 +318,7 @@ def _mistake(details: ErrorDetails, root: type[BaseModel]) -> Mistake:
                 return Mistake((*path, str(key)), why, at_key=True)
         return Mistake(path, f"needs kind, one of {_listed(_names(context))}")
     if kind == "literal_error":
+        # pydantic says the words in a sentence: 'a', 'b' or 'c'.
         valid = [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
         return Mistake(path, not_one_of(found, valid))
     if kind in _RANGES:
@@ -387,14 +389,16 @@ def _form_way_out(message: str, found: object) -> str:
 
 def _way_out(kind: str, found: object) -> str:
     if kind in ("int_type", "float_type") and isinstance(found, str):
-        text = found.replace("_", "").lstrip("+") or "0"
+        text = found.strip().replace("_", "").lstrip("+") or "0"
         text = text.lstrip("0") or "0" if text.isdigit() else text
         if kind == "float_type" and re.fullmatch(r"[-+]?\d+,\d+", found):
             return f" (write {found.replace(',', '.')})"
-        try:
-            float(text)
-        except ValueError:
+        number = scalar(text)
+        if isinstance(number, str | bool) or number is None or not isfinite(number):
+            return ""  # nan and inf are words to YAML, with or without quotes
+        if kind == "int_type" and not float(number).is_integer():
             return ""
+        text = str(int(number)) if kind == "int_type" else text
         return f" (write {text}, without quotes)" if len(text) < 40 else ""
     if kind == "int_type" and isinstance(found, float) and found.is_integer():
         return f" (write {int(found)})"

@@ -23,19 +23,8 @@ STEMS = {"linear": "hidden", "table_conv": "conv", "residual": "block",
          "batch_norm": "norm", "layer_norm": "norm", "group_norm": "norm",
          "local_response_norm": "norm", "rms_norm": "norm"}  # fmt: skip
 """How layers are named in a stack, where that is not their kind; a test holds it to the layers."""
-_BARE = (
-    *(
-        "class_token",
-        "embedding",
-        "first",
-        "flatten",
-        "global_pool",
-        "last",
-        "masking",
-        "mean_time",
-    ),
-    *("patches", "positions"),
-)
+_BARE = ("class_token", "embedding", "first", "flatten", "global_pool", "last", "masking",
+         "mean_time", "patches", "positions")  # fmt: skip
 """Stems whose first layer has no number; a test holds it to the layers."""
 
 SHORT: dict[Path, str] = {("train", "early_stopping"): "patience", ("seed",): "all"}
@@ -77,6 +66,7 @@ def apply_changes(
     """
     for change in changes:
         names = [part.strip() for part in change.key.split(".")]
+        # More digits name no place of a list, and Python refuses to read very many of them.
         parts = tuple(int(p) if re.fullmatch("[0-9]{1,9}", p) else p for p in names)
         tree, path = _set(tree, parts, change.value, change.where)
         inside = {(*path, *rest): where for rest, where in change.inside.items()}
@@ -106,6 +96,7 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
         if last:
             _store(node, part, value, where, path)
         else:
+            # A copy on the way down: the tree that came in stays as it is.
             inner = _opened(_get(node, part), tuple(path))
             if not isinstance(inner, dict | list):
                 found = "a value" if inner is not None else "nothing"

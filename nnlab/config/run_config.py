@@ -153,6 +153,7 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
+    # In the order of the language, not of the alphabet.
     yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]
     yaml.width = 100
     text = StringIO()

@@ -121,6 +121,7 @@ class TrainConfig(Config, frozen=True):
         if not isinstance(value, dict):
             return value
         section = cast("dict[str, object]", value)
+        # Here, not as the default of `epochs`, which would then stand beside written steps.
         given = any(section.get(name) is not None for name in LENGTHS)
         return section if given else {**section, "epochs": "auto"}
 

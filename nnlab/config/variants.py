@@ -1,12 +1,14 @@
 """The words of a comparison: `base`, `variants`, `seeds`, `expect`, and what they may say.
 
-seeds: 5
-variants:
-sigmoid: {}
-relu: {model.activation: relu}
-expect:
-relu: {accuracy/validation: at_least 0.95}
-relu over sigmoid: {first grad_norm/00_hidden1.weight: at_least 100}
+    seeds: 5
+    variants:
+      sigmoid: {}
+      relu: {model.activation: relu}
+    expect:
+      relu: {accuracy/validation: at_least 0.95}
+      relu over sigmoid: {first grad_norm/00_hidden1.weight: at_least 100}
+
+A file without any of them is the config of one run.
 """
 
 import re
@@ -50,6 +52,7 @@ def spelled_as(text: str, form: str, *, number: bool = False) -> Any:
             raise PydanticCustomError("form", "needs {needs}", {"needs": form, "names": []})
         return value
 
+    # For the schema alone: as a constraint pydantic would tell the pattern in place of words.
     pattern: Any = {"pattern": f"^(?:{text})$"}
     return Annotated[str, BeforeValidator(check), Field(json_schema_extra=pattern)]
 
@@ -219,6 +222,9 @@ def read_comparison(tree: Mapping[str, Any]) -> tuple[ComparisonConfig | None, l
         for side in (line.left, *([line.right] if line.relation else [])):
             if side not in (*(known or [""]), EVERY):
                 wrong.append(Mistake(("expect", line.sides), _no_variant(side, known), at_key=True))
+        if line.bound not in STATUSES and (found := parse_interval(line.bound)).low > found.high:
+            text = f"no number is {line.bound} (write between {found.high:g} and {found.low:g})"
+            wrong.append(Mistake(("expect", line.sides, line.quantity), text))
     return comparison, wrong
 
 

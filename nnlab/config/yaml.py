@@ -332,6 +332,7 @@ class _Composer:
 
     def __init__(self, text: str, file: str) -> None:
         self._file = file
+        # Pure: libyaml's parser reads YAML 1.1.
         loader = YAML(typ="safe", pure=True)
         loader.version = (1, 2)
         loader.Reader, loader.Scanner = QuickReader, BoundedScanner

@@ -1,6 +1,6 @@
 """The types that rooms hand to each other: shapes, plans, examples, batches, scores.
 
-Nothing here imports torch or NumPy when the program runs.
+Nothing here imports torch, and nothing but the views of `Windows` and `Examples` needs NumPy.
 """
 
 from collections.abc import Callable, Mapping, Sequence

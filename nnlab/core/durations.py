@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, Self
 
 from pydantic import GetCoreSchemaHandler
@@ -72,7 +73,9 @@ class Duration:
         number = _number(repr(self.amount))
         if self.unit == "epochs":
             return number
-        return f"{number}%" if self.unit == "%" else f"{number} {self.unit}"
+        # Without an exponent, which Python writes below 1e-4 and `parse` does not take.
+        text = f"{Decimal(repr(number)):f}"
+        return f"{text}%" if self.unit == "%" else f"{text} {self.unit}"
 
     def __str__(self) -> str:
         return f"{self.plain()} epochs" if self.unit == "epochs" else str(self.plain())

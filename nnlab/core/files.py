@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Generator
@@ -19,6 +20,8 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_ELSEWHERE = "choose another place; for a run: --run-dir"
+"""What is said of a place that may not be written: runs write there, and a dozen commands."""
 
 
 @contextmanager
@@ -45,10 +48,13 @@ def resource_error(path: Path, error: OSError, *, need: int = 0) -> ResourceErro
         size = f"needs {_size(need)}, " if need else ""
         return ResourceError(f"{path}: {why}, {size}{_free(path)} free (free some space)")
     if error.errno in _DENIED:
-        return ResourceError(f"{path}: cannot be written, {why} (choose another --run-dir)")
+        return ResourceError(f"{path}: cannot be written, {why} ({_ELSEWHERE})")
     if error.errno == errno.EFBIG:
         size = f", needs {_size(need)}" if need else ""
         return ResourceError(f"{path}: {why}{size} (raise the limit on file sizes: ulimit -f)")
+    if error.errno == errno.ENOENT and not path.parent.is_dir():
+        way = f"there is no folder {path.parent} (mkdir -p {shlex.quote(str(path.parent))})"
+        return ResourceError(f"{path}: cannot be written, {way}")
     return ResourceError(f"{path}: cannot be written, {why}")
 
 
@@ -66,12 +72,16 @@ def write_new(path: Path, data: bytes) -> None:
         ResourceError: the disk is full, or the like.
     """
     with storage_errors(path, need=len(data)):
-        handle = os.open(path, NEW, 0o666)
-        try:
-            write_all(handle, data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _write_new(path, data)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    handle = os.open(path, NEW, 0o666)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -87,11 +97,12 @@ def write_file(path: Path, content: str | bytes) -> None:
     with storage_errors(path, need=len(data)):
         temporary.unlink(missing_ok=True)  # of an earlier process with this number
         try:
-            write_new(temporary, data)
+            _write_new(temporary, data)  # an error names the file that is meant
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        # Without it a crash may undo the rename.
         sync_folder(path.parent)
 
 
@@ -136,6 +147,7 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
             raise ValueError("is not a regular file")
         return os.fdopen(handle, "rb")
     except BaseException:
+        # Here it has not been handed to a file object, which would close it.
         os.close(handle)
         raise
 

@@ -48,7 +48,8 @@ class Finding:
         """What `plain` took apart.
 
         Raises:
-            TypeError: it is none.
+            KeyError: it has no remedy.
+            TypeError: other fields are missing, or unknown.
         """
         known: dict[str, Any] = {**values}
         known["remedy"] = tuple(known["remedy"])

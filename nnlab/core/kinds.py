@@ -171,17 +171,19 @@ def _files_of(
 
 
 def _spells(file: str, name: str) -> bool:
-    """Whether the source of a module has a kind of this name; no where there is no source."""
+    """Whether the source of a module has a kind of this name; no where there is no source.
+
+    A guess that only says where to look first: `KINDS` of the module decides, and behind those that
+    spell a name all others are asked. Reading a file takes a tenth of a millisecond, importing it
+    some ten, for pydantic makes a class of every kind in it: `nnlab check lessons/clipping` imports
+    95 of nnlab's modules in place of 133.
+    """
     return f'kind: Literal["{name}"]' in _source(file)
 
 
 @cache
 def _source(file: str) -> str:
-    """The text of a module; "" where there is none.
-
-    Reading a file takes a tenth of a millisecond, importing it some three: pydantic makes a class
-    of every kind in it.
-    """
+    """The text of a module; "" where there is none."""
     path = package.FOLDER.parent.joinpath(*file.split("."))
     for name in (path.with_suffix(".py"), path / "__init__.py"):
         try:
@@ -466,7 +468,8 @@ def plugin_versions(config: object) -> dict[str, str]:
 def plugin_code(config: object) -> dict[str, str] | None:
     """Kind -> the SHA-256 of the code that it may run; None where that is in no file.
 
-    Of a package all its files are meant: a class seldom stands alone.
+    Of a package all its files are meant: a class seldom stands alone. A class that was put together
+    while a program ran (`pydantic.create_model`) is in no file.
     """
     found: dict[str, str] = {}
     for kind in outside_kinds_in(config):
@@ -478,7 +481,10 @@ def plugin_code(config: object) -> dict[str, str] | None:
         files = (
             sorted(Path(file).parent.rglob("*.py")) if hasattr(top, "__path__") else [Path(file)]
         )
-        digest = sha256(inspect.getsource(kind).encode())
+        try:
+            digest = sha256(inspect.getsource(kind).encode())
+        except OSError:
+            return None
         for path in files:
             digest.update(path.read_bytes())
         found[kind.name()] = digest.hexdigest()

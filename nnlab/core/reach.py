@@ -45,6 +45,10 @@ def within_reach(path: Path) -> bool:
 
 
 def _folders() -> tuple[Path, ...] | None:
+    roots = _ROOTS.get()
     named = os.environ.get(REACH_VARIABLE)
-    of_process = None if named is None else tuple(map(Path, named.split(os.pathsep)))
-    return _ROOTS.get() or of_process
+    # No folder at all is a bound too, so an empty tuple must not pass for none.
+    if roots is not None or named is None:
+        return roots
+    # Resolved as what is asked for is: else nothing would lie below a link, such as macOS's /tmp.
+    return tuple(Path(folder).resolve() for folder in named.split(os.pathsep) if folder)

@@ -40,8 +40,9 @@ class StopHandler:
 def stop_signals(stop: Callable[[str], None], received: list[int]) -> Generator[None]:
     """Calls `stop` at the first signal; a second one interrupts at once.
 
-    Outside the main thread, where Python allows no handlers, nothing is installed. What was
-    installed before is put back at the end.
+    A signal that the process was started to ignore, as by nohup, stays ignored. Outside the main
+    thread, where Python allows no handlers, nothing is installed. What was installed before is put
+    back at the end.
 
     Args:
         stop: asks the run to end, with a reason.
@@ -51,7 +52,7 @@ def stop_signals(stop: Callable[[str], None], received: list[int]) -> Generator[
         yield
         return
     handler = StopHandler(stop, received)
-    with _installed(dict.fromkeys(_known(), handler)):
+    with _installed(dict.fromkeys(_heeded(), handler)):
         yield
 
 
@@ -71,6 +72,7 @@ def cut_short() -> Generator[None]:
     before = {number: signal.getsignal(number) for number in _known()}
     if any(isinstance(handler, StopHandler) and handler.received for handler in before.values()):
         raise CutShort
+    # Those that are there already are somebody else's, such as workers that read data.
     others = _descendants()
     within = [True]
 
@@ -85,10 +87,10 @@ def cut_short() -> Generator[None]:
             if within[0]:
                 raise CutShort
         else:
+            # As a shell tells it; unlike the default handler it lets every `finally` run.
             raise SystemExit(128 + number)
 
-    mine = {n: handle for n, h in before.items() if h not in (signal.SIG_IGN, None)}
-    with _installed(mine):
+    with _installed(dict.fromkeys(_heeded(), handle)):
         try:
             yield
         finally:
@@ -97,6 +99,11 @@ def cut_short() -> Generator[None]:
 
 def _known() -> list[int]:
     return [getattr(signal, name) for name in SIGNAL_NAMES if hasattr(signal, name)]
+
+
+def _heeded() -> list[int]:
+    """Those that are not ignored, and whose handler Python can put back (None: C set it)."""
+    return [n for n in _known() if signal.getsignal(n) not in (signal.SIG_IGN, None)]
 
 
 @contextmanager

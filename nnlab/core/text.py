@@ -9,6 +9,8 @@ from nnlab.core.wrap import terminal_width, visible_text, wrap_text
 
 _GAP = 2
 """Blanks between two columns."""
+_LONGEST_WORD = 30
+"""A longer word (a path, a formula) may be torn: for it alone no table is taken apart."""
 
 
 def short_path(folder: Path) -> str:
@@ -78,22 +80,96 @@ def text_grid(
 ) -> Any:
     """A table of plain cells.
 
+    Where a column that may be broken would tear a word, its cells stand below their rows instead.
+
     Args:
         rows: their cells.
         head: titles of the columns, none for no line of titles.
         right: numbers of the columns that stand at the right.
         whole: numbers of the columns that are never broken into lines.
     """
+    return _Grid(rows, tuple(head), tuple(right), tuple(whole))
+
+
+class _Grid:
+    """A table that knows what to do where there is little room."""
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[str]],
+        head: tuple[str, ...],
+        right: tuple[int, ...],
+        whole: tuple[int, ...],
+    ) -> None:
+        self._rows = [[*map(visible_text, row)] for row in rows]
+        self._head = [*map(visible_text, head)]
+        self._right, self._whole = right, whole
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        """Yields the table, or its lines where it is too narrow for one."""
+        from rich.text import Text
+
+        lines = self._stacked(options.max_width)
+        if lines is None:
+            yield _table(self._rows, head=self._head, right=self._right, whole=self._whole)
+        else:
+            yield Text("\n".join(lines), no_wrap=True, overflow="fold")
+
+    def _stacked(self, room: int) -> list[str] | None:
+        """The lines of a table whose broken columns stand below; None where it has the room."""
+        count = len(self._head) or max(map(len, self._rows), default=0)
+        whole = [index for index in range(count) if index in (self._whole or (0,))]
+        broken = [index for index in range(count) if index not in whole]
+        if not broken:
+            return None
+        every = [row for row in (self._head, *self._rows) if row]
+        cells = [[_at(row, index) for row in every] for index in range(count)]
+        words = [max((len(w) for c in cells[i] for w in c.split()), default=0) for i in broken]
+        longest = sum(min(word, _LONGEST_WORD) for word in words) + _GAP * (count - 1)
+        widths = {i: max(len(line) for c in cells[i] for line in c.split("\n")) for i in whole}
+        beside = sum(widths.values())
+        if beside + longest <= room or beside + _GAP * (len(whole) - 1) > room:
+            return None
+        lines: list[str] = []
+        for number, row in enumerate(every):
+            first = (
+                f"{_at(row, i):>{widths[i]}}" if i in self._right else f"{_at(row, i):<{widths[i]}}"
+                for i in whole
+            )
+            lines += (" " * _GAP).join(first).rstrip().split("\n")
+            for index in broken if number or not self._head else ():
+                title = f"{self._head[index]}: " if _at(self._head, index) else ""
+                cell = f"{title}{_at(row, index)}" if _at(row, index) else ""
+                below = (" " * _GAP + line for line in cell.split("\n") if line)
+                lines += [part for line in below for part in wrap_text(line, room).split("\n")]
+        return lines
+
+
+def _at(row: Sequence[str], index: int) -> str:
+    return row[index] if index < len(row) else ""
+
+
+def _table(
+    rows: Sequence[Sequence[str]],
+    *,
+    head: Sequence[str],
+    right: Sequence[int],
+    whole: Sequence[int],
+    gap: int = 2,
+) -> Any:
     from rich.table import Table
 
-    table = Table(box=None, show_header=bool(head), show_edge=False, pad_edge=False)
+    padding = (0, 1) if gap == _GAP else (0, gap, 0, 0)
+    table = Table(
+        box=None, show_header=bool(head), show_edge=False, pad_edge=False, padding=padding
+    )
     count = len(head) or max(map(len, rows), default=0)
     for index in range(count):
-        title = visible_text(head[index]) if head else ""
+        title = head[index] if head else ""
         justify = "right" if index in right else "left"
         table.add_column(title, justify=justify, no_wrap=index in whole, overflow="fold")
     for row in rows:
-        table.add_row(*map(visible_text, row))
+        table.add_row(*row)
     return table
 
 
@@ -108,6 +184,9 @@ def text_grids(
 ) -> list[Any]:
     """A table whose cells are never broken: several, where one is too wide for the terminal.
 
+    The columns move together where that makes it one. A row that says nothing in a further table
+    is left out of that.
+
     Args:
         rows: their cells.
         head: titles of the columns.
@@ -118,11 +197,35 @@ def text_grids(
     """
     from rich.text import Text
 
-    widths = [max(map(len, column)) + _GAP for column in zip(head, *rows, strict=True)]
-    room = terminal_width() + _GAP - sum(widths[:kept])
+    bare = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    # Narrow gaps cost less than a second table.
+    gap = next((g for g in (_GAP, 1) if sum(bare) + g * (len(bare) - 1) <= terminal_width()), _GAP)
+    groups = _grouped([width + gap for width in bare], terminal_width() + gap, kept, beside)
+    tables: list[Any] = []
+    for group in groups or [[]]:
+        picked = [*range(kept), *group]
+        table = _table(
+            (),
+            head=[visible_text(head[i]) for i in picked],
+            right=[place for place, i in enumerate(picked) if i in right],
+            whole=range(len(picked)),
+            gap=gap,
+        )
+        for number, row in enumerate(rows):
+            if tables and not any(row[i] for i in group):
+                continue
+            first, *others = (visible_text(row[i]) for i in picked)
+            table.add_row(Text(first, style=styles[number] if styles else ""), *others)
+        tables.append(table)
+    return tables
+
+
+def _grouped(widths: Sequence[int], room: int, kept: int, beside: Sequence[int]) -> list[list[int]]:
+    """Which columns stand in each table, beside the first ones that all have."""
+    room -= sum(widths[:kept])
     groups: list[list[int]] = []
     used, column = 0, kept
-    while column < len(head):
+    while column < len(widths):
         after = column + 1
         while after in beside:
             after += 1
@@ -132,20 +235,7 @@ def text_grids(
             used = 0
         groups[-1] += range(column, after)
         used, column = used + wide, after
-    tables: list[Any] = []
-    for group in groups or [[]]:
-        picked = [*range(kept), *group]
-        table = text_grid(
-            (),
-            head=[head[i] for i in picked],
-            right=[place for place, i in enumerate(picked) if i in right],
-            whole=range(len(picked)),
-        )
-        for number, row in enumerate(rows):
-            first, *others = (visible_text(row[i]) for i in picked)
-            table.add_row(Text(first, style=styles[number] if styles else ""), *others)
-        tables.append(table)
-    return tables
+    return groups
 
 
 def text_list(values: Mapping[str, Any]) -> str:

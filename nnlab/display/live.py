@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, TextIO, final
 
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -137,11 +138,11 @@ class LiveView:
         label = f"epoch {min(epoch, epochs)}/{epochs}" if epochs else f"epoch {epoch}"
         self._progress.update(self._task, completed=step, description=label)
         latest = self._latest
-        parts: list[Any] = [self._progress.get_renderable()]
+        parts: list[Any] = [_bar(self._progress, self._console)]
         if latest:
             # The summary's table, which follows, has the numbers of the last drawing.
             parts += [] if self._over else [_table(latest, self._about.steps_per_epoch)]
-            parts += [_below(latest, self._speed.rate), self._dashboard()]
+            parts += [_below(latest, self._speed.rate, self._console.width), self._dashboard()]
         return Visible(Group(*parts))
 
     def _dashboard(self) -> Any:
@@ -167,6 +168,15 @@ def _progress(console: Console) -> Progress:
         console=console,
         expand=True,
     )
+
+
+def _bar(progress: Progress, console: Console) -> Constrain:
+    """The bar, with room for the ^C that a terminal echoes behind it.
+
+    In a full line that would go to the next one: what is drawn then stands a line too low, and the
+    line before stays.
+    """
+    return Constrain(progress.get_renderable(), console.width - len("^C") - 1)
 
 
 def _table(latest: Mapping[Split, Reading], per_epoch: int) -> Table:
@@ -195,10 +205,17 @@ def _when(reading: Reading, per_epoch: int) -> str:
     return f"after epoch {two_decimals(reading.epoch)}"
 
 
-def _below(latest: Mapping[Split, Reading], speed: float | None) -> Text:
+def _below(latest: Mapping[Split, Reading], speed: float | None, width: int) -> Text:
+    """Gradient norm, learning rate and speed: each whole, in as many lines as that takes."""
     names = {"|grad|": "gradient norm", "lr": "learning rate"}
-    found = [f"{names.get(k, '')} {v}".strip() for k, v in pace_text(latest, speed).items()]
-    return Text("   ".join(found), style="dim", no_wrap=True, overflow="ellipsis")
+    lines: list[str] = []
+    for key, value in pace_text(latest, speed).items():
+        part = f"{names.get(key, '')} {value}".strip()
+        if lines and len(lines[-1]) + 3 + len(part) <= width:
+            lines[-1] += f"   {part}"
+        else:
+            lines.append(part)
+    return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 @final
@@ -237,4 +254,4 @@ class ComparisonBar:
         """What stands on the screen now."""
         if self._about is not None:
             self._progress.update(self._task, completed=self._about.progress())
-        return Visible(self._progress.get_renderable())
+        return Visible(_bar(self._progress, self._console))

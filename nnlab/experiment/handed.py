@@ -247,6 +247,7 @@ def _array(values: Any, name: str) -> "NDArray[Any]":
     """A NumPy array of an array, a tensor on any device, or what NumPy makes one of."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
+        # NumPy has no bfloat16.
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
     if np.ma.is_masked(values):
         way = f"{name}.filled(...), or a DataFrame with NaN there"

@@ -13,7 +13,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
-from nnlab.experiment.experiment import Experiment, run_lengths, with_epochs
+from nnlab.experiment.experiment import Experiment, batch_size, run_lengths, with_epochs
 from nnlab.experiment.freezing import freezing_mistakes
 from nnlab.experiment.misfits import (
     find_misfits,
@@ -149,6 +149,7 @@ def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig,
         mistakes: list[Mistake] = []
         for line in error.lines:
             name, colon, text = line.partition(": ")
+            # A sentence has blanks, the path of a field has none.
             known = colon and name.startswith("data") and " " not in name
             mistakes.append(Mistake(path_of(name), text) if known else Mistake(("data",), line))
         raise error_at_places(mistakes, config.origins) from None
@@ -200,16 +201,23 @@ def _has_batch_statistics(plan: Plan) -> bool:
 
 
 def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list[Mistake]:
-    examples = shape.sizes["train"]
-    size = examples if train.batch_size == "full" else train.batch_size
-    alone = size == 1 or (examples % size == 1 and not train.drop_last)
-    if not alone or not any(_has_batch_statistics(plan) for plan in network.plans):
+    if not any(_has_batch_statistics(plan) for plan in network.plans):
         return []
-    text = (
-        f"{examples} examples in batches of {size} leave a batch of one, whose batch normalization "
-        "is undefined (use drop_last: true, or another batch_size)"
-    )
-    return [Mistake(("train", "batch_size"), text)]
+    examples = shape.sizes["train"]
+    size, parts = max(1, batch_size(train, examples)), train.accumulate
+    rest = 0 if train.drop_last or train.carry else examples % size
+    # A batch that is accumulated is normalized part by part; the smallest has so many examples.
+    seen = [count // min(parts, count) for count in (size, rest) if count]
+    if 1 not in seen:
+        return []
+    undefined = "of one, whose batch normalization is undefined"
+    if 1 in (size, rest):
+        text = f"{examples} examples in batches of {size} leave a batch {undefined}"
+        way = "use drop_last: true, or another batch_size"
+        return [Mistake(("train", "batch_size"), f"{text} ({way})")]
+    text = f"{size if seen[0] == 1 else rest} examples in {parts} parts leave a part {undefined}"
+    way = "use fewer parts" if seen[0] == 1 else "use drop_last: true, or fewer parts"
+    return [Mistake(("train", "accumulate"), f"{text} ({way})")]
 
 
 def _without(

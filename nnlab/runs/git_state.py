@@ -101,6 +101,7 @@ def _is_changed(tree: Path, git: Path, width: int) -> bool:
         if not S_ISREG(about.st_mode):
             return True
         content = files.read_regular(path, limit=_MOST_BYTES)
+        # What git takes the hash of: the content behind its kind and size.
         blob = b"blob %d\0" % len(content) + content
         if new_digest("sha256" if width == 32 else "sha1", blob).digest() != digest:
             return True

@@ -58,7 +58,7 @@ def train(
         begun: the config of the run in `run_dir`, where that has been read.
         device: auto, cpu, cuda, cuda:N or mps.
         deterministic: refuse operations that have no deterministic form.
-        view: shows the run; None for the terminal.
+        view: shows the run; None for warnings on stderr alone.
         handed: data, model and loss that Python hands in beside the config.
         ahead: the data of the experiment, where they are being loaded.
 
@@ -211,6 +211,7 @@ def _as_guests(
     if alone:
         with _settings(wish):
             return (yield from events)
+    # A loop that is left early ends the run within, whose summary then says so.
     with closing(events):
         while True:
             with _settings(wish):

@@ -128,6 +128,7 @@ def _remembers(experiment: Experiment, built: BuiltRun) -> dict[str, tuple[int, 
         parameter.grad = torch.zeros_like(parameter)
     if experiment.config.optimizer.closure:
         return {}
+    # An optimizer makes its memory in its first update; this one is of zeros, by a rate of 0.
     optimizer_step(optimizer)
     return {name: tuple(t.shape) for name, t in optimizer_state(optimizer, named).items()}
 
@@ -157,6 +158,7 @@ def _write(state: dict[str, Tensor], edit: WeightEdit) -> None:
     if not names:
         raise CheckpointError(f"start.edits: there is no {edit.parameter}")
     for name in names:
+        # A copy: the tensor is the step's own, or lies twice in what is loaded.
         changed = state[name].detach().clone()
         changed[tuple(edit.at)] = edit.value
         state[name] = changed

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from nnlab.config.described import help_of
@@ -64,9 +65,16 @@ def describe_run(board: TensorBoard, session: Session) -> None:
 
 def summary_card(summary: Summary) -> str:
     """The summary as a table in Markdown."""
-    plain = {key: value for key, value in summary.plain().items() if value not in (None, {}, "")}
+    values = {**summary.plain(), "epochs": summary.epochs_trained}
+    values["began"] = {key: _moment(seconds) for key, seconds in summary.began.items()}
+    plain = {key: value for key, value in values.items() if value not in (None, {}, "", [])}
     rows = [f"| {key} | {_cell(value)} |" for key, value in plain.items()]
-    return "\n".join(["| | |", "|---|---|", *rows])
+    return "\n".join(["| field | value |", "|---|---|", *rows])
+
+
+def _moment(seconds: float) -> str:
+    """A unix time as a date and a time of day, here: 2026-11-29 13:59:08+0000."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
 
 
 def _cell(value: Any) -> str:
@@ -132,6 +140,7 @@ def _finite(value: Any) -> Any:
     """Values without NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
+    # inf - inf and nan - nan are NaN, which equals nothing.
     if isinstance(value, float) and value - value != 0.0:
         return None
     return value

@@ -231,6 +231,7 @@ class Watch:
         """Writes what is there without a look at the network, and gives the folder back."""
         if self._closed:
             return
+        # First: what follows may fail, and nothing is to be written a second time then.
         self._closed = True
         atexit.unregister(self._at_exit)
         try:

@@ -95,7 +95,7 @@ class WatchedReadings:
     def first(self, loss: Tensor | float, *, full: bool) -> dict[str, float]:
         """The reading before the first update."""
         if full:
-            self._prober()  # these are the first weights
+            self._prober()  # these are the first weights, from which `distance` counts
         self.add(loss, None)
         self.probe(0, full=full)
         return self.take(updated=False)

@@ -40,6 +40,7 @@ class Averaged:
             return
         averages, newest = _apart(self._numbers)
         if share == 1.0:
+            # A copy, not lerp by 1, which keeps a NaN or an infinity that the average held.
             torch._foreach_copy_(averages, newest)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         else:
             torch._foreach_lerp_(averages, newest, share)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]

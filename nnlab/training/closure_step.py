@@ -45,6 +45,7 @@ class LbfgsStep:
         def evaluate() -> Tensor:
             nonlocal evaluations
             evaluations += 1
+            # Each evaluation is at other weights, and backward adds to the gradient that is there.
             self._optimizer.zero_grad(set_to_none=True)
             objective = eager.evaluate(rows, first=evaluations == 1)
             if evaluations == 1:

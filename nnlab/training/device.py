@@ -40,7 +40,7 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
         if not torch.backends.mps.is_available():
             raise ResourceError("--device mps: this machine has no Apple GPU (use --device cpu)")
         return torch.device("mps"), "mps"
-    if kind == "cuda" and (not index or index.isdigit()):
+    if kind == "cuda" and (not index or index.isdecimal()):
         return _cuda(int(index or 0))
     raise ResourceError(f"--device {wanted}: is not one of auto, cpu, cuda, cuda:N, mps")
 
@@ -73,6 +73,7 @@ def torch_settings(*, threads: int, deterministic: bool) -> Generator[None]:
         torch.backends.cudnn.deterministic,
     )
     torch.set_num_threads(threads)
+    # Behind the line above: the threads that are asked are those that the run computes with.
     flush_denormals(flag=True, threads=threads)
     if deterministic:
         # cuBLAS reads this when its first handle is made.
@@ -175,6 +176,7 @@ def seed_generators(device: torch.device, value: int) -> None:
 
 def _generator(device: torch.device) -> torch.Generator:
     if device.type == "cuda":
+        # Before that the tuple of its generators is empty.
         torch.cuda.init()
         return torch.cuda.default_generators[device.index or 0]
     if device.type == "mps":

@@ -1,7 +1,6 @@
 """The training step operation by operation: the page that one reads."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, final
 
 import torch
@@ -11,6 +10,7 @@ from nnlab.core.contracts import Batch, Carrying, Noise
 from nnlab.core.lazy import optimizer_step
 from nnlab.core.seeds import seed_for
 from nnlab.training import device as devices
+from nnlab.training.objective import matmul_precision
 from nnlab.training.probes.gradients import clip_gradients, tensor_norms
 from nnlab.training.probes.no_trace import foreign
 from nnlab.training.probes.observation import Observation
@@ -163,6 +163,7 @@ class EagerStep:
         """Begins what the forward pass of the update at hand draws, and what an epoch carries."""
         if self._carried and self.count % self._parts.carry == 0:
             for state in self._carried.values():
+                # In place: a recorded step reads the state where it lay.
                 state.zero_()
         if self._draws or self._foreign:
             seed = seed_for(self._parts.seeds["dropout"], "dropout", self.count)
@@ -184,6 +185,7 @@ class EagerStep:
         for number in range(min(count, len(batch.rows))):
             part = _every(batch, number, count)
             share = len(batch.targets)
+            # The penalty with the first part alone: the gradients of all parts add up.
             objective += self._differentiate(part, window, share, penalized=number == 0)
         return objective
 
@@ -192,8 +194,9 @@ class EagerStep:
     ) -> Tensor:
         """Adds the gradient of a batch, or of a part of one of `whole` examples."""
         self._noise.rows = batch.rows
-        with self._autocast():
+        with matmul_precision(self.device, self._parts.autocast):
             outputs = flat_places(self.network(batch.inputs))
+        # Whoever asks the network between two updates is not of these rows.
         self._noise.rows = None
         losses = self._parts.loss(outputs, batch)
         total = losses.mean() if whole is None else losses.sum() / whole
@@ -211,11 +214,6 @@ class EagerStep:
     def lower_precision(self) -> bool:
         """Whether matrix products are computed in fewer digits than the weights have."""
         return self._parts.autocast is not None
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._parts.autocast is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self._parts.autocast)
 
     def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:
         """The gradient norms of this batch, before clipping; with `beside`, what probes see too."""
@@ -286,6 +284,7 @@ class EagerStep:
         scaler = {key: value.item() for key, value in under("scaler/", state).items()}
         if scaler and self._scaler.is_enabled():
             for whole in ("growth_interval", "_growth_tracker"):
+                # Kept as float64 with the others; torch's kernel takes whole numbers alone.
                 scaler[whole] = int(scaler[whole])
             self._scaler.load_state_dict(scaler)
         self.window.load(state)
@@ -299,6 +298,7 @@ def _every(batch: Batch, first: int, count: int) -> Batch:
     """Every `count`-th example from the first on, with the answers at all its places."""
     inputs, targets, rows = batch
     if len(targets) != len(rows):
+        # Each place has a target of its own, and they lie flat.
         targets = targets.unflatten(0, (len(rows), -1))
     targets = targets[first::count]
     each = targets.flatten(0, 1) if len(batch.targets) != len(rows) else targets

@@ -5,15 +5,16 @@ that precision, threads, modes and batches are decided here and nowhere else.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from nnlab.core.contracts import Batch, Carrying, LossFn, Score, StoredScore
 from nnlab.training import device as devices
+from nnlab.training.objective import matmul_precision
 from nnlab.training.probes.no_trace import (
     foreign,
     kept_generators,
@@ -87,6 +88,7 @@ class Forward:
         with self._asked():
             source.announce(batches)
             if not self.carries:
+                # One by one: a batch is read when its turn comes.
                 yield (self._answer(source.gather(rows)) for rows in batches)
                 return
             states = States()
@@ -98,6 +100,7 @@ class Forward:
     ) -> Iterator[Answer]:
         before: Tensor | None = None
         for rows in batches:
+            # The last batches may be shorter: lanes are not all equally long.
             if before is None or not torch.equal(rows, before[: len(rows)] + 1):
                 forget_states(states)
             before = rows
@@ -178,13 +181,6 @@ def forget_states(states: States) -> None:
         state.clear()
 
 
-def matmul_precision(
-    device: torch.device, dtype: torch.dtype | None
-) -> AbstractContextManager[Any]:
-    """Inside, matrix products are computed in this precision; None leaves all as it is."""
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
-
-
 def evaluate_split(
     forward: Forward,
     *,
@@ -210,6 +206,7 @@ def evaluate_split(
         for batch, outputs in answers:
             window.add(loss(outputs, batch), outputs, batch)
             if stored:
+                # On the device until all are there: then one copy brings them.
                 kept.append((outputs, batch.targets))
     values = window.end(window.sums.tolist())
     if stored:

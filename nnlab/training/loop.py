@@ -95,6 +95,7 @@ class Trainer:
             # A run that is stopped before its next update has told of the epoch behind it.
             ended = progress.step % self.order.per_epoch == 0 and progress.step > made
             if ended and self._concluding is not None:
+                # Before `ended` asks the rule whether there is anything left to learn.
                 self._concluding.end_epoch()
             stopped = self.ended(progress)
             if ended:
@@ -103,6 +104,7 @@ class Trainer:
             waited = self.clock() - saved
             stays = self._pace.keeps(progress.step)
             due = stays or waited >= SAVE_SECONDS or (ended and waited * SAVE_SHARE >= save_cost)
+            # A diverged run is not saved: its last checkpoint is where it was still sound.
             if (due or stopped is not None) and not (stopped and stopped.status == "diverged"):
                 start = self.clock()
                 yield SaveDue(progress.step, stays)
@@ -146,10 +148,12 @@ class Trainer:
                 first = end - 1 - epoch * self.order.per_epoch - self.step.window.batches
                 window = whole[max(first, 0) : position + len(batches)]
                 self.step.probe(rows, beside=self._beside(window, end))
+                # Taken off again: the speed is that of updates, whatever is looked at beside them.
                 probing = self.clock() - before
             self.step.update(rows)
             progress.step += 1
             examples += rows.numel()  # len() of a tensor takes 3 us
+            # At each update: an epoch may last longer than the run.
             late = self._out_of_time(progress, start)
             if late:
                 break
@@ -210,6 +214,7 @@ class Trainer:
     def fill(self, step: int) -> None:
         """Sets the learning rate of the update that follows this many."""
         rate = self._base_lr * self.schedule(step)
+        # On a GPU each filling is a launch.
         if rate != self._rate:
             self.step.fill_learning_rate(rate)
             self._rate = rate
@@ -241,6 +246,7 @@ class Trainer:
             progress.first_loss = values["loss"]
         watched = self.monitor
         if watched and watched.split == split:
+            # Also of the first weights: what is worse than they are is no best.
             value = values[watched.key]
             if watched.better(value, progress.improved, by=self._limits.min_delta):
                 progress.improved, progress.improved_step = value, progress.step
@@ -256,6 +262,7 @@ class Trainer:
     def ended(self, progress: Progress) -> Stopped | None:
         """Why the run ends here, or None."""
         rule = self._concluding
+        # First: a run whose last update lost the weights has not been completed.
         if (where := what_is_lost(progress, self.step.state, descends=rule is None)) is not None:
             return Stopped("diverged", f"{where} at step {progress.step} (try {self._remedy})")
         if rule is not None and (why := rule.finished()) is not None:
@@ -271,4 +278,5 @@ class Trainer:
         ):
             best = f", best at step {progress.best.step}" if progress.best else ""
             return Stopped("early_stopped", f"no better value for {limits.patience} steps{best}")
+        # Last: a run that has reached its end meanwhile has nothing left to be resumed.
         return Stopped("interrupted", self._stop) if self._stop is not None else None

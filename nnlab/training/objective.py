@@ -1,6 +1,8 @@
-"""The regularization term of the objective, and the bound on the weights."""
+"""The regularization term of the objective, the bound on the weights, and their precision."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +55,7 @@ def max_norm(parameters: Sequence[nn.Parameter], limit: float) -> Constraint:
             if not weight.requires_grad:
                 continue  # frozen: its bytes stay
             norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+            # limit / limit is 1.0 exactly, so that shorter ones keep their bits.
             factors = limit / norms.clamp_min(limit)
             weight.mul_(factors.view(-1, *[1] * (weight.ndim - 1)))
 
@@ -62,3 +65,10 @@ def max_norm(parameters: Sequence[nn.Parameter], limit: float) -> Constraint:
 def autocast_dtype(precision: str) -> torch.dtype | None:
     """The dtype of the forward pass, for bf16 and fp16."""
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+
+
+def matmul_precision(
+    device: torch.device, dtype: torch.dtype | None
+) -> AbstractContextManager[Any]:
+    """Inside, matrix products are computed in this precision; None leaves all as it is."""
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

@@ -59,6 +59,7 @@ class Order:
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows (N,) of every batch of an epoch, which counts from 0."""
+        # Kept: the loop asks for an epoch again at each of its chunks.
         if self._cut is None or self._cut[0] != epoch:
             whole = self._of(epoch).to(self._device).split(self._batch_size)[: self.per_epoch]
             mine = [rows[self._rank :: self._world] for rows in whole] if self._world > 1 else whole
@@ -69,6 +70,7 @@ class Order:
         """(n,) the rows of an epoch, in order."""
         if self._lanes:
             used = self._rows[: self.per_epoch * self._batch_size]
+            # Transposed, the k-th batch holds the k-th row of every lane.
             return used.view(self._batch_size, self.per_epoch).T.reshape(-1)
         if self._sampling == "in_order":
             return self._rows
@@ -81,6 +83,7 @@ class Order:
         """(n,) rows: classes in turn, shuffled, and for each a row of that class."""
         assert self._labels is not None
         generator = torch.Generator().manual_seed(seed_for(self._seed, "balanced", epoch))
+        # A class without a row in training is in nobody's turn.
         _, mine, counts = self._labels.unique(return_inverse=True, return_counts=True)
         by_class = mine.argsort(stable=True)
         starts = counts.cumsum(0) - counts

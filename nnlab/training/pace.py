@@ -1,4 +1,4 @@
-"""When pictures are taken: a few moments of a run, close together where it changes fast."""
+"""When a run is read, and when its pictures are taken: close together where it changes fast."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

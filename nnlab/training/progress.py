@@ -58,6 +58,7 @@ class Progress:
         """
         try:
             found = cls(**state)
+            # `asdict` has taken that apart as well.
             found.best = None if state["best"] is None else Best(**state["best"])
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"state.json: of another version of nnlab: {error}") from None

@@ -98,6 +98,7 @@ class WindowSource:
         inputs = self._scale(self._series[starts + self._steps])
         targets = self._targets[starts + self._ahead]
         if self._places:
+            # Tokens lie in the smallest type that holds them, and a loss wants int64.
             return Batch(inputs, targets.reshape(-1).long(), rows)
         if self._relative:
             targets = targets - self._targets[starts + self._steps[-1:]]

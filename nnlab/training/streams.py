@@ -59,6 +59,7 @@ class StreamedSource:
 
     def gather(self, rows: Tensor) -> Batch:
         """The batch of these rows; quick if they were announced, or are those of the last call."""
+        # By identity: to compare the rows would wait for the device.
         if self._announced and rows is self._announced[0]:
             stored = self._from_workers()
             # Kept as it is stored: the update that follows a probe asks for the same rows.
@@ -102,6 +103,7 @@ class _Pieces:
 
     def begin(self, batches: Sequence[Tensor]) -> None:
         """Reads the rows (N,) of these batches from now on, and nothing that was asked before."""
+        # The same list, not another: the loader of the workers holds it as its sampler.
         self._tasks.clear()
         self._counts.clear()
         # One copy to the host for all of them.
@@ -180,6 +182,7 @@ class _Copies:
     def start(self, pieces: list[Tensor]) -> Tensor:
         """(N, *shape) on the device, as stored; not there before `wait_for`."""
         with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
+            # From pinned memory, so that the host goes on while they are on their way.
             there = [piece.to(self._device, non_blocking=True) for piece in pieces]
             return there[0] if len(there) == 1 else torch.cat(there)
 
@@ -209,6 +212,7 @@ class _Rows(Dataset["Tensor | DataError"]):
 def _read(reader: RowReader, rows: list[int]) -> Tensor:
     """(N, *shape) as stored."""
     found = torch.empty((len(rows), *reader.shape[1:]), dtype=torch.uint8)
+    # The same memory: rows are decoded to where they stay.
     images = found.numpy()
     for place, row in enumerate(rows):
         images[place] = reader.read(row)

@@ -81,6 +81,7 @@ class Window:
         self._epoch += torch.tensor(ended, dtype=torch.float64)
         for key, count in (counts or {}).items():
             self._counts[key] = self._counts.get(key, 0.0) + count
+        # In place: a recorded step adds to this very tensor.
         self.sums.zero_()
         self.examples = self.batches = 0
         return self._means(ended)

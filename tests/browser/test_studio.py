@@ -363,7 +363,11 @@ def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab)
     train = box.locator("button.train").first
     expect(train).to_be_disabled()
     expect(box).not_to_contain_text("Observe")
+    # Nor does any other way to train begin before it: that would lock an empty field.
+    for control in ("play", "step", "epoch", "restart", "seed"):
+        expect(page.page.locator(f"#{control}")).to_be_disabled()
     page.page.fill("#prediction", "none of them")
+    expect(page.page.locator("#play")).to_be_enabled()
     train.click()
     expect(page.page.locator("#prediction")).to_have_attribute("readonly", "")
     expect(box).to_contain_text("Observe")

@@ -98,5 +98,6 @@ def test_names_the_nearest() -> None:
 
 
 def test_says_where_it_cannot_write() -> None:
-    with pytest.raises(ResourceError):
+    way = r"no/such/folder.yaml: cannot be written, there is no folder no/such \(mkdir -p no/such\)"
+    with pytest.raises(ResourceError, match=way):
         write_config("xor", Path("no/such/folder.yaml"))

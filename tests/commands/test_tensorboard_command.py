@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -7,7 +8,14 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from nnlab.commands.tensorboard import serve_tensorboard, shelf, shelf_names, tensorboard_command
+from nnlab.commands import tensorboard
+from nnlab.commands.tensorboard import (
+    free_port,
+    serve_tensorboard,
+    shelf,
+    shelf_names,
+    tensorboard_command,
+)
 from nnlab.core.errors import ConfigError, ResourceError
 from nnlab.runs.folder.summary import Summary
 
@@ -92,3 +100,21 @@ def test_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("NNLAB_RUNS", str(tmp_path))
     with pytest.raises(ConfigError, match="nnlab train makes one"):
         serve_tensorboard([], port=0)
+
+
+def test_a_taken_port_is_found_before_an_address_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "net" / "1")
+    monkeypatch.setenv("NNLAB_RUNS", str(tmp_path))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        with pytest.raises(ResourceError, match=f"--port {taken}: is taken"):
+            serve_tensorboard([], port=taken)
+        # The usual one gives way.
+        monkeypatch.setattr(tensorboard, "USUAL_PORT", taken)
+        assert free_port(None) not in (0, taken)
+    assert free_port(None) == taken
+    assert capsys.readouterr().out == ""

@@ -138,6 +138,11 @@ def test_a_command_that_needs_one_run_refuses_a_comparison() -> None:
             "f.yaml:3:24: expect.all.status: status cannot be below 1",
         ),
         ("base: nothing.yaml", "f.yaml:3:7: base: no such file or bundled config"),
+        (
+            "expect: {all: {loss/train: between 2 and 1}}",
+            "f.yaml:3:28: expect.all.loss/train: no number is between 2 and 1 (write between 1 and "
+            "2)",
+        ),
     ],
 )
 def test_refuses_in_one_line(text: str, line: str) -> None:
@@ -212,6 +217,32 @@ class TestBase:
         self.write("top.yaml", "base: sub/low.yaml\n")
         data: Any = load_config("top.yaml").data
         assert Path(data.path) == Path.cwd() / "sub" / "a.csv"
+
+    def test_so_is_every_other_path_and_none_that_hangs_on_no_folder(self) -> None:
+        self.write(
+            "sub/low.yaml",
+            "data: {kind: csv, path: ~/a.csv, target: y, exclude: out.txt}\n"
+            "model: {kind: mlp, hidden: [2], from: {weights: w.safetensors}}\n",
+        )
+        self.write("top.yaml", "base: sub/low.yaml\n")
+        found: Any = load_config("top.yaml")
+        assert found.data.path == "~/a.csv"
+        assert Path(found.data.exclude) == Path.cwd() / "sub" / "out.txt"
+        assert Path(found.model.begin.weights) == Path.cwd() / "sub" / "w.safetensors"
+        self.write("sub/low.yaml", "data: moons\nmodel: {kind: linear, from: w.safetensors}\n")
+        begin: Any = load_config("top.yaml").model.begin
+        assert Path(begin.weights) == Path.cwd() / "sub" / "w.safetensors"
+
+    def test_a_mapping_from_python_has_a_base_as_a_file_has(self) -> None:
+        self.write("low.yaml", "data: moons\nmodel: linear\noptimizer: {kind: sgd, lr: 0.5}\n")
+        found = load_config({"base": "low.yaml", "seed": 3})
+        assert (found.optimizer.lr, found.seed, found.base) == (0.5, 3, None)
+        assert load_config({"seed": 3}, ["base=low.yaml"]) == found
+
+    def test_a_base_whose_name_is_too_long_for_a_file_is_none(self) -> None:
+        self.write("top.yaml", "data: moons\nmodel: linear\n")
+        with pytest.raises(ConfigError, match=r"--set base=x+.*: base: "):
+            load_config("top.yaml", [f"base={'x' * 300}"])
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from scipy import stats
 import nnlab
 from nnlab.__main__ import main
 from nnlab.comparison import report as comparison_report
-from nnlab.comparison.comparison import settle_source
+from nnlab.comparison.comparison import load_comparison, settle_source
 from nnlab.comparison.result import (
     ComparisonResult,
     Curve,
     MeasuredQuantity,
     curves_of,
     estimate_mean,
+    judge_expectations,
     paired_by_seed,
 )
 from nnlab.comparison.train import resume_comparison, train_comparison
@@ -314,6 +315,20 @@ def test_a_diverged_run_can_be_what_is_expected(tmp_path: Path) -> None:
     )
     assert found.verdicts[0].holds
     assert found.exit_code == 0
+
+
+@pytest.mark.parametrize("variants", [None, {"a": {}, "b": {}}])
+def test_so_it_can_of_all_runs_at_once(variants: Any) -> None:
+    comparison = load_comparison(
+        {**CONFIG, "variants": variants, "seeds": 1, "expect": {"all": {"status": "diverged"}}}
+    )
+    for status, code in (("diverged", 0), ("failed", 8)):
+        summary = Summary(Path("run"), "pair", status)
+        runs = [
+            MeasuredQuantity(m.name, m.variant, m.seed, summary, {}, {}) for m in comparison.members
+        ]
+        verdicts = judge_expectations(comparison, runs)
+        assert ComparisonResult(Path("r"), comparison, "", tuple(runs), verdicts).exit_code == code
 
 
 def measured(seed: int, *values: float, best: int | None = None) -> MeasuredQuantity:

@@ -211,7 +211,7 @@ class TestDurations:
         else:
             assert self.READ.validate_python(written) == meant
 
-    @pytest.mark.parametrize("text", ["3", "0.5", "500 steps", "10%", "2.5%"])
+    @pytest.mark.parametrize("text", ["3", "0.5", "500 steps", "10%", "2.5%", "0.00001%"])
     def test_are_written_as_they_are_read(self, text: str) -> None:
         value = float(text) if text[-1].isdigit() else text
         duration = self.READ.validate_python(value)

@@ -308,6 +308,9 @@ EPOCHS = [
     ("{a: 1}", "got a mapping"),
     ("1_000", "got the text '1_000' (write 1000, without quotes)"),
     ("0123", "got the text '0123' (write 123, without quotes)"),
+    ('"3.5"', "got the text '3.5'"),
+    ('"1e3"', "got the text '1e3' (write 1000, without quotes)"),
+    ('" 7 "', "got the text ' 7 ' (write 7, without quotes)"),
     ("1:30", "got the text '1:30'"),
     ("2024-01-01", "got the text '2024-01-01'"),
     ("yes", "got the text 'yes'"),
@@ -325,6 +328,8 @@ LR = [
     ("1e39", "must be at most 3.4e+38 in size, which float32 holds, got 1e+39"),
     ('"0.1"', "must be a number, got the text '0.1' (write 0.1, without quotes)"),
     ("1_0.5", "must be a number, got the text '1_0.5' (write 10.5, without quotes)"),
+    ("nan", "must be a number, got the text 'nan'"),
+    ("-inf", "must be a number, got the text '-inf'"),
     ("1:30", "must be a number, got the text '1:30'"),
     ("fast", "must be a number, got the text 'fast'"),
     ("$LR", "must be a number, got the text '$LR'"),
@@ -532,6 +537,18 @@ MEANINGS = [
         "a batch of one under batch normalization",
         one("train: {batch_size: 1}").replace("[16]", "[16], norm: batch"),
         "3:21: train.batch_size: 1258 examples in batches of 1 leave a batch of one",
+    ),
+    (
+        "a part of one under batch normalization",
+        one("train: {batch_size: 8, accumulate: 8}").replace("[16]", "[16], norm: batch"),
+        "3:36: train.accumulate: 8 examples in 8 parts leave a part of one, whose batch "
+        "normalization is undefined (use fewer parts)",
+    ),
+    (
+        "a part of one at the end of an epoch under batch normalization",  # 1258 = 125 * 10 + 8
+        one("train: {batch_size: 10, accumulate: 5}").replace("[16]", "[16], norm: batch"),
+        "3:37: train.accumulate: 8 examples in 5 parts leave a part of one, whose batch "
+        "normalization is undefined (use drop_last: true, or fewer parts)",
     ),
     (
         "the only batch dropped",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
+from pydantic import create_model
 
 import nnlab
 from nnlab.commands.menu.page import menu_page
@@ -205,6 +206,12 @@ class TestCompiledSteps:
         module = sys.modules[Doubled.__module__]
         monkeypatch.setattr(module, "__file__", None)
         assert plugin_code(config) is None
+
+    def test_nor_is_a_class_that_was_made_while_a_program_ran(self) -> None:
+        kind: Any = create_model(
+            "Made", __base__=Doubled, __module__=Doubled.__module__, kind=(Literal["made"], "made")
+        )
+        assert plugin_code(kind()) is None
 
     def test_another_code_is_another_recipe(self, install: Any, tmp_path: Path) -> None:
         text = """

@@ -135,6 +135,23 @@ def test_a_whole_process_can_have_them(tmp_path: Path, monkeypatch: pytest.Monke
     assert not within_reach(Path("/etc/passwd"))
 
 
+def test_no_folder_at_all_is_a_bound_too() -> None:
+    with reach_only():
+        assert has_bounds()
+        assert not within_reach(Path("/etc/passwd"))
+
+
+def test_a_process_is_bounded_by_what_its_links_lead_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv(REACH_VARIABLE, str(tmp_path / "link"))
+    assert within_reach(tmp_path / "link" / "a")
+    assert within_reach(tmp_path / "real" / "a")
+    assert not within_reach(tmp_path / "a")
+
+
 def test_runs_of_many_homes_are_kept_apart(tmp_path: Path) -> None:
     with runs_kept_in(tmp_path / "one"):
         assert create_folder("a") == tmp_path / "one" / "a" / "1"

@@ -197,6 +197,22 @@ def test_live_view_fits_eighty_columns() -> None:
     ]
 
 
+def test_live_view_cuts_none_of_its_numbers_where_there_is_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("LINES", "40")
+    lines = drawn(both, about=replace(ABOUT, progress=lambda: 210))
+    assert max(map(len, lines)) <= 50
+    assert lines[4:6] == ["gradient norm 0.42   learning rate 0.001", "182k samples/s"]
+
+
+@pytest.mark.usefixtures("eighty")
+def test_live_view_leaves_room_for_the_echo_of_an_interrupt() -> None:
+    (line,) = drawn(lambda view: None, about=replace(ABOUT, progress=lambda: 70))
+    assert 70 < len(line) <= 80 - len("^C")
+
+
 @pytest.mark.usefixtures("eighty")
 def test_live_view_draws_before_the_first_reading_and_without_an_end() -> None:
     lines = drawn(lambda view: None, about=replace(ABOUT, steps_total=None, progress=lambda: 70))

@@ -165,7 +165,7 @@ def test_a_disk_that_is_read_only_is_said_before_training(
     before = [("faults.injected:read_only_below", (str(tmp_path / "there"), what))]
     code, said = ran(words, tmp_path, forks, before)
     assert code == 6
-    in_words(said, "there", "choose another --run-dir")
+    in_words(said, "there", "choose another place; for a run: --run-dir")
     assert not (tmp_path / "there").exists()
 
 

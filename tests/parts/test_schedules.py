@@ -278,3 +278,9 @@ def test_plateau_goes_on_from_its_state() -> None:
 def test_only_plateau_observes() -> None:
     observers = [c.kind for c in CONFIGS if isinstance(c.build(per_epoch=1, total=9), ObservingFn)]
     assert observers == ["plateau"]
+
+
+@pytest.mark.parametrize("field", ["div_factor", "final_div_factor"])
+def test_one_cycle_begins_and_ends_below_its_peak(field: str) -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        OneCycleConfig.model_validate({field: 0.5})

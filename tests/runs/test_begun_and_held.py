@@ -204,17 +204,17 @@ class TestADiskThatIsFull:
         elif name == "events":
             monkeypatch.setattr("nnlab.runs.recorder.Examiner", full)
         else:
-            monkeypatch.setattr(files, "write_new", full)
+            monkeypatch.setattr(files, "_write_new", full)
         if name == "step-00000000":
             monkeypatch.undo()
-            new = files.write_new
+            new = files._write_new  # pyright: ignore[reportPrivateUsage]
 
             def full_for_weights(path: Path, data: bytes) -> None:
                 if path.suffix == ".safetensors":
                     full()
                 new(path, data)
 
-            monkeypatch.setattr(files, "write_new", full_for_weights)
+            monkeypatch.setattr(files, "_write_new", full_for_weights)
         (tmp_path / "c.yaml").write_text(
             "data: {kind: moons, samples: 100}\nmodel: {kind: mlp, hidden: [4]}\n"
         )

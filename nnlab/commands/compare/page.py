@@ -12,6 +12,7 @@ from nnlab.comparison.result import mean_with_interval
 from nnlab.config.described import plain_text
 from nnlab.core.text import render_text, text_grid, text_grids
 from nnlab.core.wrap import terminal_width
+from nnlab.display.shown_summary import two_decimals
 from nnlab.display.text_chart import Drawn, curve_color, text_chart, wants_log_axis
 
 _CELL = 24
@@ -86,9 +87,9 @@ def runs_table(found: Compared) -> tuple[tuple[str, ...], _Rows]:
                     *((variant.label,) if named else ()),
                     side.status.replace("_", " "),
                     str(side.seed),
-                    f"{done.epochs:,}",
+                    two_decimals(done.epochs_trained),
                     f"{done.parameters:,}",
-                    f"{done.seconds.get('train', 0.0):.1f} s",
+                    f"{done.session_seconds:,.1f} s",
                 )
             )
     return (*head, "training"), rows
@@ -218,7 +219,7 @@ def sameness_cells(found: Sameness) -> tuple[str, str, str]:
 
 
 def _readings(found: Sameness) -> str:
-    """As in: differ from step 11 on, first in loss of train and 3 more values."""
+    """As in: differ from step 11 on, first in loss of train and 3 other values of that reading."""
     if not found.shared:
         return "the two have none in common"
     alone = f"; {found.alone:,} are in one run only" if found.alone else ""
@@ -226,7 +227,7 @@ def _readings(found: Sameness) -> str:
         return f"equal in all {found.shared:,} that both have{alone}"
     first = found.first
     more = first.count - 1
-    others = f" and {more} more value{'s' if more > 1 else ''}" if more else ""
+    others = f" and {more} other value{'s' if more > 1 else ''} of that reading" if more else ""
     where = f"first in {first.key} of {first.split}{others}"
     return f"differ from step {first.step:,} on, {where}{alone}"
 

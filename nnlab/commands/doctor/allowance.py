@@ -16,8 +16,8 @@ from typing import final
 SHARE = 0.15
 """Of the training's seconds; reading the run and its data counts, starting Python does not."""
 UNASKED = 5.0
-"""Seconds that are no question on a terminal, however short the training was: the page says them.
-To read and answer one takes as long."""
+"""Seconds of an idle core that are no question on a terminal, however short the training was and
+however busy the machine is: the page says them. To read and answer one takes as long."""
 _MORE = 5.0
 """Seconds beyond what was agreed to that are no new question."""
 
@@ -72,8 +72,12 @@ class Allowance:
             what: a noun, as in "a look at all rows".
             seconds: that it takes on an idle core, as far as that is known.
         """
-        seconds *= self._crowd()
-        if seconds <= self.left or (self._ask is not None and self._agreed(what, seconds)):
+        crowd = self._crowd()
+        few = self._ask is not None and self.spent / crowd + seconds <= UNASKED
+        seconds *= crowd
+        if few or seconds <= self.left:
+            return True
+        if self._ask is not None and self._agreed(what, seconds):
             return True
         self.skipped.append((what, seconds))
         return False

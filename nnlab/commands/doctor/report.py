@@ -223,5 +223,7 @@ def _cell(value: float | None, form: str) -> str:
         return ""
     if not isfinite(value):
         return str(value)
+    if value == 0.0 and "e" in form:
+        return "0"
     text = format(value, form)
     return text.replace("e-0", "e-").replace("e+0", "e") if "e" in form else text

@@ -146,12 +146,13 @@ def _sanity(found: Explained) -> list[Markup]:
     rows = [
         [
             METHODS[name].title,
-            *(rank_text(rank.correlation) for rank in ranks),
             verdict_of(found, ranks),
+            *(rank_text(rank.correlation) for rank in ranks),
         ]
         for name, ranks in found.ranks.items()
     ]
-    head = ("method", *(f"from {layer} on" for layer in layers), "")
+    # The verdict before what it follows from: on a phone the last columns are out of sight.
+    head = ("method", "", *(f"from {layer} on" for layer in layers))
     text = (
         "The weights of the layers from the named one to the output are replaced by random first "
         "weights. The numbers say how alike the maps of the trained and of the random network are: "
@@ -160,7 +161,7 @@ def _sanity(found: Explained) -> list[Markup]:
     )
     return [
         tag("p", text),
-        scrolling_table(head, rows, right=range(1, len(layers) + 1)),
+        scrolling_table(head, rows, right=range(2, len(layers) + 2)),
         tag(
             "p",
             f"The parts of integrated gradients add up to within {found.integrated.miss:.2%} of "

@@ -155,7 +155,9 @@ def _chart(found: Found, *, width: int, height: int = 12) -> str:
     for letter, point in (("S", found.steepest), ("V", found.valley)):
         if point is not None:
             curves.append(Drawn(letter, Line([log10(point.rate)], [point.smoothed]), 1))
-    label = "log10(lr)   V valley  S steepest" if len(curves) > 1 else "log10(lr)"
+    known = (("V", "valley", found.valley), ("S", "steepest", found.steepest))
+    marks = [f"{letter} {name}" for letter, name, point in known if point is not None]
+    label = "   ".join(["log10(lr)", "  ".join(["· loss", *marks])])
     return text_chart(curves, width=width, height=height, label=label).plain.rstrip("\n")
 
 

@@ -90,7 +90,8 @@ def draw(run: Path, out: Path | None = None, form: FileForm = _USUAL) -> list[Pa
                     files.write_file(file, image)
                     written.append(file)
     if small:
-        files.write_file(folder / SHEET, contact_sheet(small, PICTURE_NAMES))
+        abouts = {picture.title: picture.about for picture in pictures}
+        files.write_file(folder / SHEET, contact_sheet(small, PICTURE_NAMES, abouts))
         written.append(folder / SHEET)
     return written
 

@@ -2,17 +2,20 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any, Literal
 
 from nnlab.commands.predict.records import Record
+from nnlab.core.wrap import stream_width
 
 Format = Literal["table", "jsonl", "csv"]
 Writer = Callable[[Sequence[Record]], str]
 """The text of some records; asked again for the next ones, it goes on below them."""
 
 _LEAST = 5
+_GAP = "  "
 
 
 def record_writer(format: Format, *, one_file: bool) -> Writer:
@@ -66,8 +69,13 @@ def _csv() -> Writer:
 
 
 def _table(*, one_file: bool) -> Writer:
-    """Columns as wide as the first records need."""
+    """Columns as wide as the first records need.
+
+    On a terminal that is too narrow a record takes several lines, broken between two columns and
+    nowhere else, and so does the line of titles.
+    """
     widths: dict[str, int] = {}
+    lines_of: list[list[str]] = []
 
     def write(rows: Sequence[Record]) -> str:
         cells = [_cells(row, one_file=one_file) for row in rows]
@@ -75,13 +83,33 @@ def _table(*, one_file: bool) -> Writer:
         if not widths:
             for name in dict.fromkeys(name for row in cells for name in row):
                 widths[name] = max(_LEAST, len(name), *(len(row.get(name, "")) for row in cells))
-            lines.append("  ".join(f"{name:<{width}}" for name, width in widths.items()))
-        lines += [
-            "  ".join(f"{row.get(name, ''):<{w}}" for name, w in widths.items()) for row in cells
-        ]
+            lines_of.extend(_broken(widths, stream_width(sys.stdout)))
+            lines += _lines({name: name for name in widths}, lines_of, widths)
+        for row in cells:
+            lines += _lines(row, lines_of, widths)
         return "".join(f"{line.rstrip()}\n" for line in lines)
 
     return write
+
+
+def _broken(widths: Mapping[str, int], room: int | None) -> list[list[str]]:
+    """Which columns stand in each line of a record; all in one where there is no such width."""
+    lines: list[list[str]] = [[]]
+    used = 0
+    for name, width in widths.items():
+        if lines[-1] and room is not None and used + width > room:
+            lines.append([])
+            used = len(_GAP)
+        lines[-1].append(name)
+        used += width + len(_GAP)
+    return lines
+
+
+def _lines(
+    row: Mapping[str, str], lines: Sequence[Sequence[str]], widths: Mapping[str, int]
+) -> list[str]:
+    told = (_GAP.join(f"{row.get(name, ''):<{widths[name]}}" for name in line) for line in lines)
+    return [f"{_GAP if number else ''}{text}" for number, text in enumerate(told)]
 
 
 def _cells(record: Record, *, one_file: bool) -> dict[str, str]:

@@ -175,7 +175,7 @@ def _head(opened: Opened) -> JudgedRun:
         status=summary.status,
         step=opened.step,
         epoch=opened.step / experiment.per_epoch,
-        epochs=summary.epochs,
+        epochs=summary.epochs_trained,
         chosen_by=summary.monitor,
         seed=summary.seed,
         parameters=summary.parameters,

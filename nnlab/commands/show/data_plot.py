@@ -88,7 +88,7 @@ def _images(figure: Any, experiment: Experiment, examples: Examples) -> None:
     for number, (title, block) in enumerate(blocks):
         width = 0.98 / len(blocks)
         axes = figure.add_axes((0.01 + number * width, 0.03, width - 0.02, 0.9))
-        axes.imshow(_sheet(block), cmap="gray_r", interpolation="nearest")
+        axes.imshow(_sheet(block), cmap="gray", interpolation="nearest")
         axes.set_axis_off()
         axes.set_title(title, fontsize=9)
 

@@ -119,7 +119,7 @@ class DecisionBoundary(Picture):
         for number, name in enumerate(names[:10]):
             own = points[labels == number]
             axes.scatter(
-                *own.T, s=9, c=class_color(number), edgecolors="white", linewidths=0.4, label=name
+                *own.T, s=16, c=class_color(number), edgecolors="white", linewidths=0.8, label=name
             )
         axes.set(xlim=box[:2], ylim=box[2:])
         axes.set_xlabel(str(arrays["columns"][0]), fontsize=8)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nnlab.core.events import Reading
 from nnlab.core.lazy import np
-from nnlab.display.pictures.drawing import axes_of, log_y_axis, moment_color
+from nnlab.display.pictures.drawing import axes_of, few_moments, log_y_axis, moment_color
 from nnlab.display.pictures.family import Arrays, Picture, Scene, text_array
 
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ class GradientByDepth(Picture):
     @staticmethod
     def draw(figure: Any, arrays: Arrays) -> None:
         axes = axes_of(figure)
-        layers, steps = arrays["layers"].tolist(), arrays["steps"]
+        layers = arrays["layers"].tolist()
+        moments = few_moments([*zip(arrays["steps"], arrays["norms"], strict=True)])
         places = np.arange(1, len(layers) + 1)
-        for number, (step, norms) in enumerate(zip(steps, arrays["norms"], strict=True)):
+        for number, (step, norms) in enumerate(moments):
             positive = np.where(norms > 0, norms, np.nan)
-            shade = moment_color(number, len(steps))
+            shade = moment_color(number, len(moments))
             axes.plot(places, positive, "o-", ms=3, lw=1.2, color=shade, label=f"step {step:,}")
         drawn = arrays["norms"][np.isfinite(arrays["norms"]) & (arrays["norms"] > 0)]
         if drawn.size:

@@ -1,10 +1,12 @@
 """From arrays to a PNG: matplotlib's objects on an Agg canvas, no global state."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
 
 from nnlab.core.wrap import visible_text
 from nnlab.display.pictures.family import Arrays, Drawing, Moment
 
+_Moment = TypeVar("_Moment")
 _SIZE = (4.2, 3.4)
 """Inches. TensorBoard shows images 345 pixels wide: larger ones lose their letters there."""
 DPI = 100
@@ -92,6 +94,14 @@ def axes_of(figure: Any, *, right: float = 0.96) -> Any:
 def class_color(index: int) -> str:
     """Of a class or a curve."""
     return COLORS[index % len(COLORS)]
+
+
+def few_moments(moments: Sequence[_Moment], most: int = 5) -> list[_Moment]:
+    """At most so many, evenly spaced, from the first to the last: an eye tells five shades."""
+    if len(moments) <= most:
+        return [*moments]
+    last = len(moments) - 1
+    return [moments[round(number * last / (most - 1))] for number in range(most)]
 
 
 def moment_color(index: int, count: int) -> tuple[float, float, float]:

@@ -139,8 +139,8 @@ class WorstMistakes(Judgement):
 
     title: ClassVar[str] = "worst mistakes"
     about: ClassVar[str] = (
-        "The wrongly classified images whose own class has the least probability: what it is, what "
-        "the network says instead, how sure it is of that."
+        "The wrongly classified images that the network is surest of, the surest first: what each "
+        "is, what the network says instead, how sure it is of that. White is the greatest number."
     )
 
     @classmethod
@@ -165,7 +165,7 @@ class WorstMistakes(Judgement):
             row, column = divmod(number, side)
             place = (0.03 + column * 0.24, 0.75 - row * 0.235, 0.21, 0.155)
             axes = figure.add_axes(place)
-            axes.imshow(image_for_display(image), cmap="gray_r", interpolation="nearest")
+            axes.imshow(image_for_display(image), cmap="gray", interpolation="nearest")
             axes.set_axis_off()
             true, said = (str(arrays[key][number])[:9] for key in ("is", "said"))
             sure = 100 * arrays["sure"][number]
@@ -189,10 +189,10 @@ def confusion_shares(
 
 
 def worst_mistakes(judged: Judged) -> "NDArray[np.int64]":
-    """Numbers of the wrong examples whose own class is the least probable, the worst first."""
-    own = judged.probabilities[np.arange(len(judged.targets)), judged.targets]
+    """Numbers of the wrong examples that the network was surest of first, as in the report."""
+    sure = judged.probabilities[np.arange(len(judged.targets)), judged.predicted]
     wrong = np.flatnonzero(judged.predicted != judged.targets)
-    return wrong[np.argsort(own[wrong], kind="stable")][:_WORST]
+    return wrong[np.argsort(-sure[wrong], kind="stable")][:_WORST]
 
 
 def precision_recall_curve(

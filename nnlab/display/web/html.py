@@ -56,6 +56,8 @@ def _plain(text: str, *, quote: bool) -> str:
 
 
 NONE = "\N{EN DASH}"
+_PROSE = 40
+"""Characters beyond which a cell is a sentence."""
 _NAMES = {
     "accuracy": "accuracy",
     "f1_macro": "F1, macro mean",
@@ -143,7 +145,10 @@ def scrolling_table(
         main: rows that stand out.
         classes: of other columns.
     """
-    style = {**dict.fromkeys(right, "n"), **(classes or {})}
+    # A column of sentences keeps a width to read them in: else rows become as tall as a page.
+    long = {k for row in rows for k, cell in enumerate(row) if isinstance(cell, str) and
+            len(cell) > _PROSE}  # fmt: skip
+    style = {**dict.fromkeys(long, "prose"), **dict.fromkeys(right, "n"), **(classes or {})}
     titles = [
         tag("th", text, scope="col", class_=style.get(place)) for place, text in enumerate(head)
     ]

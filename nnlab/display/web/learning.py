@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Literal, NamedTuple
 
+from nnlab.display.pictures.drawing import few_moments
 from nnlab.display.text_chart import wants_log_axis
 from nnlab.display.web.html import Content, Markup, tag
 from nnlab.display.web.svg_plot import SvgPlot, covering_log_range, covering_range
@@ -103,9 +104,10 @@ def depth_figure(
         title: what is measured.
         layers: their names, from input to output.
         moments: (name, a value for each layer), the earliest first; they are drawn from pale to
-            dark.
+            dark, of many some, evenly spaced.
         caption: below the legend. Where a number is 0 there is no point, which is said.
     """
+    moments = few_moments(moments)
     values = [value for _, line in moments for value in line]
     if not any(0 < value < inf for value in values):
         return tag("p", f"The {title} of every layer was 0 or not finite.")
@@ -116,7 +118,7 @@ def depth_figure(
                    names=tuple(layers))  # fmt: skip
     entries: list[Markup] = []
     for number, (name, line) in enumerate(moments):
-        opacity = round(0.25 + 0.75 * (number + 1) / len(moments), 2)
+        opacity = round(0.2 + 0.8 * (number + 1) / len(moments), 2)
         points = [(k + 1.0, value) for k, value in enumerate(line)]
         plot.line(points, "curve s0", opacity=opacity)
         for place, value in points:

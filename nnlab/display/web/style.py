@@ -44,7 +44,15 @@ p { margin: .4rem 0; max-width: 46rem; }
   gap: .55rem 1.6rem; margin: 0;
 }
 .facts dd { overflow-wrap: anywhere; margin: 0; font-size: .95rem; }
-.wide { overflow-x: auto; margin: .6rem 0 1rem; }
+/* A shadow hints at what is cut off on a side; at the end the page's colour covers it. */
+.wide {
+  overflow-x: auto; margin: .6rem 0 1rem; background:
+    linear-gradient(to right, var(--paper) 40%, transparent) left / 40px 100% no-repeat local,
+    linear-gradient(to left, var(--paper) 40%, transparent) right / 40px 100% no-repeat local,
+    linear-gradient(to right, var(--soft), transparent) left / 12px 100% no-repeat scroll,
+    linear-gradient(to left, var(--soft), transparent) right / 12px 100% no-repeat scroll;
+}
+td.prose { min-width: 13rem; }
 table { border-collapse: collapse; font-size: .93rem; border-bottom: 1.5px solid var(--ink); }
 thead th { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); }
 th, td { padding: .26rem 1rem .26rem 0; text-align: left; font-weight: 400; vertical-align: top; }
@@ -58,6 +66,9 @@ td.range svg { width: 170px; height: 14px; }
   display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 1.4rem;
 }
 .columns > * { min-width: 0; }
+@media (min-width: 900px) { /* four are two and two, not three and one */
+  .columns:has(> figure:nth-child(4):last-child) { grid-template-columns: repeat(2, 1fr); }
+}
 figure { margin: .6rem 0 1rem; max-width: 470px; }
 figcaption { font-size: .86rem; line-height: 1.4; margin-top: .3rem; }
 svg { display: block; width: 100%; height: auto; }
@@ -124,7 +135,7 @@ footer { margin-top: 3rem; font-size: .86rem; color: var(--soft); }
 footer p { max-width: none; } footer ul { padding-left: 1.1rem; margin: .4rem 0; }
 @media (max-width: 560px) {
   main { padding: 22px 14px 40px; } h1 { font-size: 1.6rem; }
-  td.range, th.range { display: none; } th, td { padding-right: .7rem; }
+  th, td { padding-right: .7rem; }
   .facts { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .5rem 1rem; }
   .gallery { grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
   .key { gap: .6rem 1.6rem; } .key dd { font-size: 1.6rem; }
@@ -140,7 +151,8 @@ footer p { max-width: none; } footer ul { padding-left: 1.1rem; margin: .4rem 0;
   body { font-size: 10.5pt; } main { padding: 0; max-width: none; }
   figure, tr, .gallery li { break-inside: avoid; } h2, h3, h2 + p { break-after: avoid; }
   table { font-size: 8.5pt; } th, td { padding-right: .65rem; overflow-wrap: anywhere; }
-  .wide { overflow: visible; break-inside: avoid; } /* nobody can scroll there */
+  /* nobody can scroll there */
+  .wide { overflow: visible; break-inside: avoid; background: none; } td.prose { min-width: 0; }
   .columns { grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 1rem; }
   details { display: none; }
 }

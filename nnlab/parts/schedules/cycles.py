@@ -1,13 +1,15 @@
 """Schedules that follow a cosine: once, up and down, or again and again."""
 
-from typing import ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import ScheduleFn
 from nnlab.core.durations import Duration
 from nnlab.parts.schedules.family import Share, TimedConfig, cosine_share
+
+_AtLeastOne = Annotated[float, Field(ge=1.0)]
 
 
 @final
@@ -37,8 +39,8 @@ class OneCycleConfig(TimedConfig, frozen=True):
 
     kind: Literal["one_cycle"] = "one_cycle"
     pct_start: Share = 0.3
-    div_factor: PositiveFloat = 25.0
-    final_div_factor: PositiveFloat = 1e4
+    div_factor: _AtLeastOne = 25.0
+    final_div_factor: _AtLeastOne = 1e4
     uses_total: ClassVar[bool] = True
 
     def _after(self, warmup: int, *, per_epoch: int, total: int | None) -> ScheduleFn:

@@ -19,8 +19,8 @@ def _surprise(outputs: "Tensor", batch: Batch) -> "Tensor":
 class PerplexityConfig(SumScoreConfig, frozen=True):
     """exp of the mean of -log p of the right class: among how many tokens the network is undecided.
 
-    Jelinek et al. 1977. The number of classes for a guess that gives all of them the same, 1 for
-    certainty.
+    The number of classes for a guess that gives all of them the same, 1 for certainty; p is kept
+    above the machine epsilon. Jelinek et al. 1977.
     """
 
     kind: Literal["perplexity"] = "perplexity"
@@ -38,7 +38,10 @@ class PerplexityConfig(SumScoreConfig, frozen=True):
 
 @final
 class BitsPerTokenConfig(SumScoreConfig, frozen=True):
-    """The mean of -log2 p of the right class: bits a token costs a perfect coder. Shannon 1948."""
+    """The mean of -log2 p of the right class: bits a token costs a perfect coder. Shannon 1948.
+
+    p is kept above the machine epsilon.
+    """
 
     kind: Literal["bits_per_token"] = "bits_per_token"
     higher_is_better: ClassVar[bool] = False

@@ -35,6 +35,7 @@ def load_beginning(network: nn.Module, experiment: Experiment) -> frozenset[str]
     file, matched = taken
     tensors = load_file(file.path)
     chosen = {ours: tensors[file.prefix + theirs] for ours, theirs in matched.pairs.items()}
+    # Told here: training would end in a loss that is not finite, and blame the rate.
     if bad := [name for name, tensor in chosen.items() if not _finite(tensor)]:
         text = f"{bad[0]} holds numbers that are not finite"
         raise CheckpointError(f"{file.title}: {text} (another file)")

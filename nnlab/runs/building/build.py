@@ -243,6 +243,7 @@ def split_measures(
     scores = {**scores, **network_scores_of(experiment, forward, loss)}
 
     def measure(rows: NDArray[np.int64]) -> Callable[[], dict[str, float]]:
+        # Once: every evaluation goes through the same tensors.
         batches = batches_of(experiment, rows, device)
         return lambda: evaluate_split(
             forward, loss=loss, scores=scores, stored=stored, source=source, batches=batches

@@ -26,9 +26,8 @@ def forward_of(experiment: Experiment, network: nn.Module, *, alone: bool = Fals
         alone: whether no run has set the threads: then they are set while it is asked.
     """
     train = experiment.config.train
-    assert not isinstance(train.threads, str)
     lower = objective.autocast_dtype(train.precision)
-    return Forward(network, lower, train.threads if alone else None, train.carry)
+    return Forward(network, lower, experiment.threads if alone else None, train.carry)
 
 
 def evaluation_batch(experiment: Experiment) -> int:

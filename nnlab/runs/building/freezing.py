@@ -42,6 +42,7 @@ class Freezing:
         for norm, step in self._norms:
             frozen = count < step
             norm.frozen = frozen  # pyright: ignore[reportArgumentType] - a module takes any
+            # Without a gradient alone its running statistics would still move.
             norm.train(not frozen)
 
 

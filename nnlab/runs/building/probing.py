@@ -55,6 +55,7 @@ def build_probes(
     sizes = experiment.shape.sizes
     split: Split = "validation" if "validation" in sizes else "train"
     sight = Sight(network, experiment.design.layers)
+    # Gathered once, at the first probe: the rows stay the same for the whole run.
     inputs = cache(lambda: source.gather(probe_rows(examples, split).to(device)).inputs)
     return Probes(
         sight,
@@ -236,7 +237,9 @@ def _sharpness(
 
 
 def _noise_scale(experiment: Experiment, rows: NDArray[np.int64], parts: Parts) -> NoiseScale:
-    batch = experiment.batch_size
+    # Two batches of one size at least, also where an epoch has one and a shorter last one: what is
+    # estimated is the same for every size.
+    batch = min(experiment.batch_size, len(rows) // 2)
     count = min(NOISE_BATCHES, len(rows) // batch)
     seed = seed_for(experiment.config.seed_of("init"), "noise_scale")
     drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))

@@ -193,6 +193,7 @@ def blind_baseline(
     found: dict[str, float] = {}
     for score in experiment.scores:
         guess = torch.from_numpy(_guess(examples, shape, shares=score.reads == "probabilities"))
+        # A view: the guess is not repeated in memory.
         outputs = guess.expand(len(targets), -1)
         if isinstance(score, StoredScoreConfig):
             found[score.key] = score.build(shape).value(outputs, targets)

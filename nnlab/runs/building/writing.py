@@ -90,6 +90,7 @@ def written_tokens(
     )
     if experiment.config.train.carry:
         tell = Onward(forward_of(experiment, network, alone=alone), device)
+    # On the CPU, so that a seed writes the same text on every device.
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = list(begin)
     while True:

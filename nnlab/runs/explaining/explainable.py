@@ -51,6 +51,7 @@ class Explainable(nn.Module):
 
             hook = embedding.register_forward_hook(given)
             try:
+                # Any tokens will do: the hook puts the numbers in the place of their embeddings.
                 nothing = numbers.new_zeros(numbers.shape[:2], dtype=torch.int64)
                 outputs = self.network(nothing)
             finally:

@@ -56,6 +56,7 @@ def _cascade(
     network: Network, fresh: nn.Module, layers: Sequence[str]
 ) -> Iterator[tuple[str, Network]]:
     """Copies of the network, more and more of it random, from the output on."""
+    # A copy that becomes more and more random; the network itself stays as it is.
     partly = deepcopy(network)
     drawn = fresh.state_dict()
     for layer in reversed(layers):

@@ -53,6 +53,7 @@ def _measured(folder: Path) -> Forgotten | None:
     mine = dict(opened.network.state_dict())
     for name, tensor in weights.items():
         anew = any(name == layer or name.startswith((f"{layer}.", f"{layer}_")) for layer in fresh)
+        # Layers that the run began anew stay those of the source: they never knew its data.
         if name in mine and not anew and mine[name].shape == tensor.shape:
             mine[name] = tensor
     opened.network.load_state_dict(mine)

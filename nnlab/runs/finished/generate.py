@@ -36,6 +36,7 @@ def generate_text(
     experiment = settle(config, place_for(run), Machine.here(device.type))
     vocabulary = config.data.tokens_of(place_for(run))
     begin = _numbers_of(prompt, vocabulary) if prompt else [first_token(vocabulary)]
+    # In evaluation mode from here on: what is drawn are the tokens alone.
     network = place_network(restore_network(run, experiment), experiment, device).eval()
     tokens = written_tokens(
         experiment,

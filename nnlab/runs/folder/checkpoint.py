@@ -75,11 +75,13 @@ def save_checkpoint(
             temporary.mkdir()
             for name, data in contents.items():
                 files.write_new(temporary / name, data)
+            # Before the rename: else a crash could keep the name and lose what lies under it.
             files.sync_folder(temporary)
             _put_in_place(temporary, final)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+        # Without it a crash may undo the rename.
         files.sync_folder(folder)
     return final
 

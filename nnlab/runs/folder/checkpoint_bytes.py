@@ -69,6 +69,7 @@ def model_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(_HEAD), "little")
+            # Not what the file says of itself: a damaged one could ask for all memory.
             head = json.loads(file.read(min(size, _SMALL)))
         return {n: tuple(e["shape"]) for n, e in head.items() if n != "__metadata__"}
     except OSError as error:

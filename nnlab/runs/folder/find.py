@@ -237,4 +237,5 @@ def hold_folder(folder: Path, *, patience: float = 0.0) -> int | None:
 def release_folder(handle: int | None) -> None:
     """Gives back what `hold_folder` locked."""
     if handle is not None:
+        # The lock is of the open file and ends with it.
         os.close(handle)

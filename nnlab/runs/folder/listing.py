@@ -14,6 +14,7 @@ from typing import NamedTuple
 from nnlab.core import files
 from nnlab.core.errors import ConfigError, NnlabError, ResourceError
 from nnlab.core.wrap import visible_text
+from nnlab.display.shown_summary import four_digits
 from nnlab.runs.folder.find import (
     all_runs,
     in_use,
@@ -42,6 +43,7 @@ class ListedRun:
         status: of the summary; `killed` if it says running and no process holds it; `damaged` if it
             cannot be read; `empty` for a folder that never became a run.
         scores: of the best validation reading, else of the last one; loss first.
+        split: that these are of; empty where there are none.
         seconds: since it was started or resumed last.
         size: in bytes.
     """
@@ -49,6 +51,7 @@ class ListedRun:
     run: Path
     status: str
     scores: Mapping[str, float]
+    split: str
     seconds: float
     size: int
 
@@ -64,46 +67,55 @@ def list_runs() -> list[ListedRun]:
 
 
 def _row(run: Path) -> ListedRun:
-    status, scores = "empty", {}
+    status, split = "empty", ""
+    scores: Mapping[str, float] = {}
     if is_comparison(run):
-        status, scores = _group(run)
+        status, split, scores = _group(run)
     elif is_run(run):
         try:
             summary = read_summary(run)
-            status, scores = summary.status, _scores(summary)
+            status, (split, scores) = summary.status, _scores(summary)
         except NnlabError:
             status = "damaged"
     if status == "running" and not in_use(run):
         status = "killed"
     age = max(0.0, time.time() - started_at(run)[0])
-    return ListedRun(run, status, scores, age, _size(run))
+    return ListedRun(run, status, scores, split, age, _size(run))
 
 
-def _group(folder: Path) -> tuple[str, dict[str, float]]:
-    """The status of a comparison, and the last score of each variant, averaged over its seeds.
+def _group(folder: Path) -> tuple[str, str, dict[str, float]]:
+    """Status and split of a comparison, the last score of each variant over its seeds.
 
     Runs that were cut short are in no average.
     """
     try:
         comparison = read_comparison_file(folder)
         found: dict[str, list[float]] = {}
+        splits: set[str] = set()
         for run in members_of(folder):
             summary = read_summary(run)
-            scores = {} if summary.status in _UNFINISHED else _scores(summary)
+            if summary.status in _UNFINISHED:
+                continue
+            split, scores = _scores(summary)
             for key, value in list(scores.items())[-1:]:
                 variant = str(comparison["members"][run.name]["variant"])
                 found.setdefault(f"{variant} {key}".strip(), []).append(value)
-        return str(comparison["status"]), {key: sum(v) / len(v) for key, v in found.items()}
+                splits.add(split)
+        means = {key: sum(values) / len(values) for key, values in found.items()}
+        return str(comparison["status"]), splits.pop() if len(splits) == 1 else "", means
     except (NnlabError, OSError, ValueError, KeyError, TypeError):
-        return "damaged", {}
+        return "damaged", "", {}
 
 
-def _scores(summary: Summary) -> dict[str, float]:
+def _scores(summary: Summary) -> tuple[str, Mapping[str, float]]:
+    """The split that speaks for a run, and its numbers."""
     best = summary.best or {}
     chosen = best if best.get("split", "validation") == "validation" else {}
-    chosen = chosen or summary.last.get("validation") or summary.last.get("train") or {}
+    chosen, last = chosen or summary.last.get("validation"), summary.last.get("train") or {}
+    split, chosen = ("validation", chosen) if chosen else ("train", last)
     found = {"loss": chosen.get("loss"), **(chosen.get("scores") or {})}
-    return {key: value for key, value in found.items() if isinstance(value, int | float)}
+    known = {str(key): value for key, value in found.items() if isinstance(value, int | float)}
+    return split if known else "", known
 
 
 def _size(folder: Path) -> int:
@@ -124,7 +136,7 @@ def runs_list(*, as_json: bool) -> str:
     from nnlab.core.text import render_text, text_grid
 
     cells = [
-        (row.name, row.status, _said(row.scores), _age(row.seconds), f"{row.size / 1e6:,.1f} MB")
+        (row.name, row.status, _said(row), _age(row.seconds), f"{row.size / 1e6:,.1f} MB")
         for row in rows
     ]
     head = ("run", "status", "scores", "age", "size")
@@ -138,13 +150,16 @@ def _plain(row: ListedRun) -> dict[str, object]:
         "number": int(row.run.name),
         "status": row.status,
         "scores": dict(row.scores),
+        "split": row.split,
         "age_seconds": round(row.seconds, 1),
         "bytes": row.size,
     }
 
 
-def _said(scores: Mapping[str, float]) -> str:
-    return ", ".join(f"{key} {value:.4g}" for key, value in scores.items())
+def _said(row: ListedRun) -> str:
+    """As in: validation: loss 0.3120, accuracy 0.9010."""
+    told = ", ".join(f"{key} {four_digits(value)}" for key, value in row.scores.items())
+    return f"{row.split}: {told}" if row.split else told
 
 
 def _age(seconds: float) -> str:

@@ -63,6 +63,7 @@ def count_look(run: Path, examples: Examples, *, command: str) -> None:
     path = run / _FILE
     with files.storage_errors(path.parent):
         path.parent.mkdir(exist_ok=True)
+        # Two evaluations at once both count: each reads the looks before it and adds its own.
         lock = FileLock(path.with_suffix(".lock"))
         try:
             lock.acquire(timeout=_PATIENCE)

@@ -119,6 +119,7 @@ class JsonLines:
                     files.refuse_irregular(path)  # to open a pipe would wait for a reader
                 except ValueError as error:
                     raise ResourceError(f"{path}: {error}") from None
+            # Without a buffer, so that a line goes out by one call, whole.
             self._file = path.open("ab", buffering=0)
             try:
                 found = os.fstat(self._file.fileno()).st_size
@@ -281,6 +282,7 @@ class Sinks:
         done = Event()
         self._queue.put(done)
         self._hurry.set()
+        # A thread that has died sets nothing: so it is asked for each second.
         while not done.wait(1.0) and self._thread.is_alive():
             pass
         self._raise_stored()
@@ -328,6 +330,7 @@ class Sinks:
 
     def _each(self, act: Callable[[Sink], None]) -> None:
         """Does something with every sink; one that fails gets nothing more."""
+        # Over a copy: one that fails is taken out on the way.
         for sink in self._sinks[:]:
             try:
                 act(sink)
@@ -336,6 +339,7 @@ class Sinks:
                 with suppress(Exception):
                     sink.close()
                 if sink.needed or not isinstance(error, (OSError, NnlabError)):
+                    # The first error: others may follow from it.
                     self._error = self._error or error
                 else:
                     self._warn(f"{error} (training goes on without it)")

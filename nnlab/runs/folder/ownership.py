@@ -84,6 +84,7 @@ def is_cut_start(folder: Path) -> bool:
     """Whether nothing but what a start of nnlab leaves that was cut lies there: no run yet."""
     names = {path.name for path in folder.iterdir()} - _OF_THE_SYSTEM
     own = {(found[1] if (found := _TEMPORARY.fullmatch(name)) else name) for name in names}
+    # A lock is the first thing that a start writes.
     return own <= _BEGUN and (not names or "lock" in names)
 
 

@@ -89,6 +89,7 @@ def has_record(folder: Path) -> bool:
 def _write(folder: Path, name: str, text: str) -> None:
     known = _recorded(folder)
     now = _read(folder / name)
+    # It is there already: each of the two files would wait for the disk.
     if now == text and text in known.get(name, ()):
         return
     expected = dict.fromkeys([_NOT_YET if now is None else now, text])

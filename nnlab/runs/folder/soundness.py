@@ -131,6 +131,7 @@ def _findings(path: Path) -> Iterator[FileState]:
         return
     name = path.name
     try:
+        # Without what stands behind the last line break: the part of a line that a kill left.
         lines = files.read_regular(path, limit=_LIMIT, follow=True).split(b"\n")[:-1]
         sums = {json_is_sound(files.parse_json(line)) for line in lines}
     except (OSError, ValueError, TypeError) as error:

@@ -64,6 +64,18 @@ class Summary:
     record: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
+    def epochs_trained(self) -> float:
+        """Epochs so far, the last of which may be cut short: 37.5."""
+        reached = [float(entry.get("epoch") or 0.0) for entry in self.last.values()]
+        return max([float(self.epochs), *reached])
+
+    @property
+    def session_seconds(self) -> float:
+        """Updates, evaluation and saving together: the duration that people are told everywhere."""
+        known = self.seconds.get("total", self.seconds.get("train", 0.0))
+        return known - sum(self.seconds.get(key, 0.0) for key in ("startup", "build", "compile"))
+
+    @property
     def exit_code(self) -> int:
         """What `nnlab train` exits with: 128 + the signal, 5 if diverged, 1 if failed, else 0."""
         return 128 + self.signal if self.signal else EXIT_CODES.get(self.status, 0)

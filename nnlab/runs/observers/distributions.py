@@ -47,6 +47,7 @@ class Distributions:
     def collect(self) -> dict[str, NDArray[np.float64]]:
         """Tag -> (k, 3) buckets, as TensorBoard takes them; one copy from the device."""
         network = self._scene.network
+        # Gathered once: the rows stay the same for the whole run.
         if self._batch is None:
             self._batch = self._scene.source.gather(self._rows)
         batch = self._batch

@@ -38,6 +38,7 @@ def read_head(path: Path) -> Head:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
+            # Of any other file these eight bytes are some huge number.
             found: Any = json.loads(file.read(length)) if 2 <= length <= _LIMIT else None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read, {error.strerror}") from None

@@ -62,7 +62,7 @@ const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
   state.variant = variant;
   if (checked?.variants?.length) variants(checked.variants);
   send({ ...beginning(), playing: true });
-});
+}, controls);
 Object.assign(counts, { lesson });
 ownTable($('data-pane'), /** @type {HTMLInputElement} */ ($('own-table')), (change) => write([change]), say);
 /** Points drawn by hand, in place of the picture. @param {boolean} open */
@@ -431,7 +431,8 @@ function controls() {
   const play = button('play');
   /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : state.replay ? 'Replay' : running ? 'Go on' : 'Train';
   play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');
-  for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable;
+  // A lesson waits for the prediction; what runs already is still led.
+  for (const id of ['play', 'step', 'epoch', 'restart', 'seed']) button(id).disabled = !usable || (lesson.waits && (!running || id === 'restart' || id === 'seed'));
   button('fork').disabled = !state.begun;
   if (state.replay) button('epoch').disabled = true;
   $('moments').hidden = !state.replay;

@@ -13,16 +13,22 @@ export class Lesson {
    * @param {HTMLElement} section
    * @param {HTMLElement} box
    * @param {(variant: string | null) => void} train
+   * @param {() => void} typed the prediction has changed
    */
-  constructor(section, box, train) {
+  constructor(section, box, train, typed) {
     this.section = section;
     this.box = box;
     this.train = train;
     this.key = '';
-    this.prediction = make('textarea', { id: 'prediction', rows: 2, placeholder: 'a number, a variant, or a sentence', oninput: () => this.draw(false) });
+    this.prediction = make('textarea', { id: 'prediction', rows: 2, placeholder: 'a number, a variant, or a sentence', oninput: () => { this.draw(false); typed(); } });
     this.begun = this.told = false;
     /** @type {Verdict[]} */
     this.verdicts = [];
+  }
+
+  /** Whether a prediction is still to be written: nothing is trained before it is. */
+  get waits() {
+    return Boolean(this.parts) && !this.prediction.value.trim();
   }
 
   /** @param {Checked} found */
@@ -40,9 +46,9 @@ export class Lesson {
     this.draw();
   }
 
-  /** Training has begun: the prediction stands. */
+  /** Training has begun: the prediction stands. Where another tab began it, an empty one is still asked for. */
   begin() {
-    if (!this.parts || this.begun) return;
+    if (!this.parts || this.begun || this.waits) return;
     this.begun = true;
     sessionStorage.setItem(`prediction ${this.key}`, this.prediction.value);
     this.draw();
@@ -76,12 +82,12 @@ export class Lesson {
   draw(anew = true) {
     const { parts, begun, told } = this;
     if (!parts) return;
-    for (const each of this.box.querySelectorAll('button.train')) /** @type {HTMLButtonElement} */ (each).disabled = !this.prediction.value.trim();
+    for (const each of this.box.querySelectorAll('button.train')) /** @type {HTMLButtonElement} */ (each).disabled = this.waits;
     if (!anew) return;
     this.prediction.readOnly = begun;
     const part = (/** @type {keyof Parts} */ name) => (parts[name] ? [make('h3', { textContent: name }), make('p', { textContent: parts[name] })] : []);
     const names = this.variants?.length ? this.variants : [null];
-    const buttons = names.map((variant) => make('button', { type: 'button', class: 'train', disabled: !this.prediction.value.trim(), textContent: variant ? `Train ${variant}` : 'Train', onclick: () => this.train(variant) }));
+    const buttons = names.map((variant) => make('button', { type: 'button', class: 'train', disabled: this.waits, textContent: variant ? `Train ${variant}` : 'Train', onclick: () => this.train(variant) }));
     this.box.replaceChildren(
       ...part('Question'),
       ...part('Predict'),

@@ -292,7 +292,9 @@ export class Network {
       context.fillText(clipped(context, column.name, room), this.xs[k], 14);
       context.font = FONT;
       context.fillStyle = color('dim');
-      const more = column.units > column.shown ? `${column.shown} of ${column.units}` : String(column.units);
+      const { inputs = [] } = this.scene ?? {}, pixels = k === 0 && inputs.length === 3;
+      // Of an image the pixels are the inputs; its one square is a channel.
+      const more = pixels ? `${inputs.slice(1).join(' × ')}${inputs[0] > 1 ? ` × ${inputs[0]}` : ''} pixels` : column.units > column.shown ? `${column.shown} of ${column.units}` : String(column.units);
       context.fillText(clipped(context, column.activation && column.activation !== 'identity' ? `${more}, ${column.activation}` : more, room), this.xs[k], 28);
     });
     context.fillStyle = color('dim');

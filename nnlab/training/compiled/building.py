@@ -38,12 +38,14 @@ def key_of(recording: "Recording", threads: int) -> str:
     """A name for what is computed: graph, shapes, constants, surroundings."""
     digest = sha256()
     for part in (*build_surroundings(threads), recording.graph.code):
+        # Zeros between the parts, so that what moves from one to the next is told apart.
         digest.update(part.encode() + b"\0")
     for name, tensor in zip(recording.inputs, recording.tensors, strict=True):
         digest.update(f"{name} {_form(tensor)}\0".encode())
     for node in recording.graph.graph.find_nodes(op="get_attr"):
         value = getattr(recording.graph, str(node.target))
         digest.update(f"{node.target} {_form(value)}\0".encode())
+        # As bytes: NumPy has no bfloat16.
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
@@ -123,6 +125,7 @@ def _scratch(folder: Path) -> Generator[Path]:
 def _environment(folder: Path) -> Generator[None]:
     name = "TORCHINDUCTOR_CACHE_DIR"
     before = os.environ.get(name)
+    # Torch's compiler asks the environment alone where its files go, and anew at each build.
     os.environ[name] = str(folder)
     try:
         yield
@@ -166,6 +169,7 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
         lines = info.read_text().splitlines()
+        # One line is enough: it stands there again for each core.
         known = [line for line in lines if line.startswith(("flags", "Features"))][:1]
         return " ".join(known)
     return torch.backends.cpu.get_cpu_capability()

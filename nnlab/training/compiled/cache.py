@@ -55,6 +55,7 @@ class StepCache:
         """Why the folder is not used: machine code is loaded from it. Else the empty word."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Of the name itself: what a link leads to may be ours, and the link another's.
             about = self._folder.lstat()
         except OSError as error:
             return f"{self._folder} cannot be made ({error.strerror}; name another by NNLAB_CACHE)"
@@ -105,6 +106,7 @@ class StepCache:
             CutShort: at the first signal to a run.
         """
         draft = self._folder / f"{key}.{os.getpid()}.pt2"
+        # In this order, so that a signal ends the waiting for the lock too.
         with cut_short(), self._locked(key, note):
             try:
                 # Of one that was killed.
@@ -118,6 +120,7 @@ class StepCache:
     def _locked(self, key: str, note: Callable[[str], None]) -> Generator[None]:
         lock = FileLock(self._folder / f"{key}.lock")
         try:
+            # Without waiting first: who has to wait is told for whom.
             lock.acquire(timeout=0)
         except Timeout:
             drafts = (path.name.split(".") for path in self.scratch.glob(f"{key}.*"))
@@ -179,6 +182,7 @@ def prune_cache(folder: Path, *, keep: str) -> None:
         keep: the key of a package that stays.
     """
     now = time.time()
+    # Not what is being built, KEY.PID.pt2.
     packages = [path for path in folder.glob("*.pt2") if path.name.count(".") == 1]
     used = {path.stem: _stat(path) for path in packages if path.stem != keep}
     total = _stat(folder / f"{keep}.pt2")[1]

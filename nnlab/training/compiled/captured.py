@@ -55,6 +55,7 @@ class CapturedStep(RecordedStep):
             self._moved = True
             return
         arguments = self._program.arguments(rows)
+        # Behind eager steps alone: to ask every tensor for its address would cost in each step.
         if self._moved and self._held != self._addresses():
             self._graph = self._captured(arguments)
             if self._graph is not None and not self._proven:
@@ -65,6 +66,7 @@ class CapturedStep(RecordedStep):
             return
         eager.seed()
         for place, argument in zip(self._arguments, arguments, strict=True):
+            # The graph reads its arguments where they lay when it was captured.
             place.copy_(argument, non_blocking=True)
         self._graph.replay()
         self.launches += 1
@@ -76,6 +78,7 @@ class CapturedStep(RecordedStep):
     def _captured(self, arguments: list[Tensor]) -> torch.cuda.CUDAGraph | None:
         """The graph of the program on copies of these arguments; None where there can be none."""
         self._to_device()
+        # Memory of their own: that of a batch goes back behind its step.
         self._arguments = [argument.clone() for argument in arguments]
         counts = self.window.examples, self.window.batches
         graph = torch.cuda.CUDAGraph()
@@ -92,6 +95,8 @@ class CapturedStep(RecordedStep):
         finally:
             self.window.examples, self.window.batches = counts
             for parameter in self.eager.network.parameters():
+                # What a capture allocates lies in the graph's own memory, and no eager step may
+                # hold it.
                 parameter.grad = None
         self._held = self._addresses()
         return graph

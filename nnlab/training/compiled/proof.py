@@ -68,6 +68,7 @@ def find_fault(eager: EagerStep, rows: Tensor, call: Callable[[], Tensor]) -> st
         eager.clip()
         eager.descend()
         expected = {**_copies(eager), "norms": norms}
+    # Norms are of this update alone: the whole of them is what has changed.
     start["norms"] = torch.zeros_like(norms)
     with as_before(eager):
         try:
@@ -106,6 +107,7 @@ def _difference(
         off, moved, rounding = _distances(start[name], right, found[name])
         if name == "window/sums":
             rounding += FLIPS
+        # Not `off >`: with a NaN in what was found every comparison is false.
         if not off <= share * moved + rounding:
             what = name.removeprefix("model/").replace("window/sums", "the sum of the losses")
             by = f"{off / moved:.2g} of its change" if moved else f"{off:.2g}"
@@ -115,6 +117,7 @@ def _difference(
 
 def _distances(start: Tensor, right: Tensor, found: Tensor) -> tuple[float, float, float]:
     """How far the found one is from the right one, how far that has moved, and its rounding."""
+    # In float64 the difference of near equals has all its digits; counts are compared alike.
     a, b, c = (tensor.double() for tensor in (start, right, found))
     eps = torch.finfo(right.dtype).eps if right.is_floating_point() else 0.0
     off, moved, size = (float(torch.linalg.vector_norm(x)) for x in (c - b, b - a, b))

@@ -61,6 +61,7 @@ class RecordedStep(ABC):
     def fill_learning_rate(self, value: float) -> None:
         """Sets the rate of whole batches, here, and of the rest, which the eager step takes."""
         self.eager.fill_learning_rate(value)
+        # The formula of a recorded call reads tensors of its own, not the groups.
         self._program.fill_rates()
 
     def probe(self, rows: Tensor, *, beside: Sequence[Tensor] | None = None) -> None:

@@ -106,6 +106,7 @@ class Program:
         with torch.no_grad():
             for numbers, group in zip(self.numbers, eager.optimizer.param_groups, strict=True):
                 rate, decay, *own = numbers.unbind()
+                # Whether there is a decay is part of the graph; how large it is, an input.
                 falling = decay if group.get("weight_decay", 0.0) else 0.0
                 for parameter in group["params"]:
                     if parameter.grad is not None:
@@ -145,6 +146,7 @@ def record_graph(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
 
     def call(*tensors: Tensor) -> list[Tensor]:
         program(*tensors[:count])
+        # What is recorded are the changes in place: the graph gives nothing back.
         return []
 
     tensors = (*arguments, *held.values())
@@ -182,6 +184,7 @@ def unrolled(network: nn.Module) -> Generator[None]:
 @contextmanager
 def keep_state(eager: EagerStep) -> Generator[None]:
     """Puts the step's tensors and the random generators back as they were, at the end of `with`."""
+    # Copies: what the step names are its own tensors, which it changes in place.
     before = {name: tensor.clone() for name, tensor in eager.state().items()}
     with kept_generators():
         try:

@@ -90,6 +90,7 @@ class CompiledStep(RecordedStep):
         except RuntimeError as error:
             return f"cannot be loaded ({first_line(error)})"
         with begun(self.eager, rows):
+            # Nobody has filled them yet, and by a rate of 0 it would make another update.
             self._program.fill_rates()
 
             def call() -> Tensor:
@@ -136,6 +137,7 @@ class CompiledStep(RecordedStep):
             self._held = self._bound()
         # The sums of the window are changed within the call, its counts are numbers of the host.
         eager.seed()
+        # One flat list: the machine code knows its inputs by their place alone.
         self._run([*program.arguments(rows), *self._held])
         if eager.observation.awaits_norms:
             eager.observation.note_norms(program.norms)

@@ -182,6 +182,7 @@ class _Trace:
                 alone = _Entry(name, last.under, into, tap, last.axis, bounds_of(module))
                 self.entries.append(alone)
         elif entering is not None:
+            # A reshape or a norm in between: what comes out of it is still of that layer.
             self._from[id(y)] = entering
             if any(True for _ in module.parameters()) and entering.after is None:
                 entering.before = tap  # a norm: what comes out of it is the pre-activation

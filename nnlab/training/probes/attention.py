@@ -28,6 +28,7 @@ def weights_kept(layers: Mapping[str, Attending]) -> Generator[None]:
     with ExitStack() as stack:
         for layer in layers.values():
             layer.kept = []
+            # Whatever is raised: the tensors of a pass would stay in memory, and be added to.
             stack.callback(setattr, layer, "kept", None)
         yield
 

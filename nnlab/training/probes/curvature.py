@@ -65,12 +65,20 @@ class Sharpness:
         explicit = sdpa_kernel(SDPBackend.MATH)
         with without_side_effects(self._network), torch.enable_grad(), explicit:
             loss = self._objective(self._rows)
-            gradients = torch.autograd.grad(loss, parameters, create_graph=True)
+            # A parameter that the loss does not hang on (a head that is not called, a bias behind a
+            # loss that is linear in it) has derivatives of 0, which torch takes for a mistake.
+            gradients = torch.autograd.grad(
+                loss, parameters, create_graph=True, materialize_grads=True
+            )
             flat = torch.cat([g.flatten() for g in gradients])
 
             @torch.enable_grad()
             def times(vector: Tensor) -> Tensor:
-                products = torch.autograd.grad(flat @ vector, parameters, retain_graph=True)
+                if not flat.requires_grad:
+                    return torch.zeros_like(vector)
+                products = torch.autograd.grad(
+                    flat @ vector, parameters, retain_graph=True, materialize_grads=True
+                )
                 return torch.cat([p.flatten() for p in products])
 
             found = {"sharpness/hessian": self._largest(times, flat)}
@@ -83,6 +91,7 @@ class Sharpness:
         return found if edge is None else {**found, "sharpness/edge": edge}
 
     def _largest(self, times: Callable[[Tensor], Tensor], like: Tensor) -> float:
+        # On the CPU, so that every device begins with the same vector.
         generator = torch.Generator().manual_seed(self._seed)
         start = torch.randn(like.numel(), generator=generator).to(like)
         return largest_eigenvalue(times, start)
@@ -117,6 +126,7 @@ def largest_eigenvalue(
         for _ in range(2):
             product = product - known.T @ (known @ product)
         size = float(product.norm())
+        # The space is spanned: what is left is rounding.
         if size <= 1e-6 * max(map(abs, diagonal)):
             break
         beside.append(size)
@@ -151,7 +161,9 @@ class NoiseScale:
         total: Tensor | None = None
         with without_side_effects(self._network), torch.enable_grad():
             for rows in self._batches:
-                found = torch.autograd.grad(self._objective(rows), parameters)
+                found = torch.autograd.grad(
+                    self._objective(rows), parameters, materialize_grads=True
+                )
                 flat = torch.cat([g.flatten() for g in found])
                 squares.append(flat.square().sum())
                 total = flat if total is None else total + flat

@@ -29,6 +29,8 @@ def count_buckets(tensor: Tensor) -> Tensor:
     # What is not a number becomes some integer; the host throws such a histogram away.
     place = place.nan_to_num(0.0, 0.0, 0.0).long().clamp_(0, BUCKETS - 1)
     counts = torch.zeros(BUCKETS, dtype=torch.int32, device=flat.device)
+    # Not torch.bincount, which reads the largest place back to know its size, nor torch.histc,
+    # which takes its bounds from the host.
     counts.index_add_(0, place, torch.ones_like(place, dtype=torch.int32))
     # Up to 2^21 numbers: float32 holds these counts exactly.
     return torch.cat((low.view(1), high.view(1), counts.float()))

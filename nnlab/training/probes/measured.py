@@ -68,6 +68,7 @@ class Matrices:
     def distance(self) -> Tensor:
         """(P,) way from the first ones, of their length."""
         moved = tensor_norms([a - b for a, b in zip(self.now, self.first, strict=True)])
+        # First weights of zeros have no length.
         return moved / tensor_norms(self.first).clamp(min=self._tiny)
 
     @property

@@ -14,6 +14,7 @@ def without_side_effects(network: nn.Module) -> Generator[None]:
         for module in network.modules():
             # Dropout and RReLU draw in training mode.
             norm = isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
+            # Not by train(), which would reach the modules inside as well.
             module.training = norm and not is_frozen(module)
         with kept_buffers(network):
             yield
@@ -39,6 +40,7 @@ def kept_buffers(network: nn.Module) -> Generator[None]:
     finally:
         with torch.no_grad():
             for buffer, before in buffers:
+                # Into the tensor that is there: a recorded step has written down where it lies.
                 buffer.copy_(before)
 
 

@@ -51,6 +51,7 @@ class Probes:
         self._time = time
         named = dict(sight.network.named_parameters())
         self._weights = {n: p for n, p in named.items() if n in self._labels and p.requires_grad}
+        # Gradients come of all parameters, in the order of the network.
         self._places = [list(named).index(name) for name in self._weights]
         self._first = [p.detach().clone() for p in self._weights.values()]
         self._before: list[Tensor] | None = None

@@ -127,6 +127,7 @@ def hooked(
 
     handles: list[Any] = []
     try:
+        # Within `try`: where one hook cannot be put, those before it are taken off again.
         for module in names:
             handles.append(module.register_forward_pre_hook(before))
             handles.append(module.register_forward_hook(after))

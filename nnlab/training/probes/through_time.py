@@ -72,6 +72,7 @@ def gradient_by_step(
             name: [state[-1] for state in (layer.kept or [])[0][0]]
             for name, layer in recurrent.items()
         }
+        # All at once: a second call would go back through the same steps again.
         flat = [state for each in states.values() for state in each]
         found = iter(torch.autograd.grad(value, flat))
         return {
@@ -119,6 +120,7 @@ def _of_layer(
     else:
         every = torch.autograd.grad(value, [state[-1] for state in states], retain_graph=True)
         examples = torch.arange(len(there), device=there.device)
+        # Of each example the last step that it has.
         first, last = every[0], torch.stack(every)[there.sum(1) - 1, examples]
     least = torch.finfo(value.dtype).tiny
     ratio = first.norm() / last.norm().clamp(min=least)

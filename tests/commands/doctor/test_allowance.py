@@ -55,6 +55,21 @@ class TestAnAllowance:
         assert Allowance(1.0, ask=never).affords("a look", 0.9 * UNASKED)
         assert not Allowance(1.0).affords("a look", 0.9 * UNASKED)  # --quick: the share alone
 
+    def test_asks_nobody_about_a_few_seconds_that_a_busy_machine_makes_many(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clocks = [0.0, 0.0]
+        monkeypatch.setattr(allowing, "perf_counter", lambda: clocks[0])
+        monkeypatch.setattr(allowing, "process_time", lambda: clocks[1])
+        allowance = Allowance(20.0, ask=never)
+        clocks[:] = [2.0, 0.5]  # four times as slow
+        assert allowance.affords("a look", 0.8 * UNASKED)
+        questions: list[str] = []
+        allowance = Allowance(20.0, ask=lambda text: bool(questions.append(text)))
+        clocks[:] = [6.0, 1.5]
+        assert not allowance.affords("a look", 0.9 * UNASKED)
+        assert "about 18 s" in questions[0]
+
     def test_asks_once_for_what_takes_about_as_long(self) -> None:
         answers = [True]
         allowance = Allowance(1.0, ask=lambda _: answers.pop())

@@ -89,7 +89,7 @@ def test_the_chart_is_the_braille_one(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(WORDS) == 0
     page = capsys.readouterr().err
     assert any(0x2800 < ord(sign) < 0x2900 for sign in page)
-    assert "V valley  S steepest" in page
+    assert "· loss  V valley  S steepest" in page
     assert max(map(len, page.splitlines())) <= 120
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from nnlab.__main__ import main
+from nnlab.commands.report.html.page import shown_scores
+from nnlab.commands.report.report import Scored
 from nnlab.display.web.html import VOID, Markup, tag
 from nnlab.display.web.svg_plot import ticks
 from nnlab.runs.run import train
@@ -239,3 +241,17 @@ def test_ticks_are_round_numbers(low: float, high: float, step: float, count: in
     assert np.array(found) / step == pytest.approx(np.round(np.array(found) / step))
     assert min(found) >= low - 1e-9 * step
     assert max(found) <= high + 1e-9 * step
+
+
+def test_a_loss_that_is_the_likelihood_stands_there_once_with_its_baseline() -> None:
+    def scored(key: str, value: float, baseline: float | None) -> Scored:
+        return Scored(key, value, None, "none", baseline, False, np.zeros(0))
+
+    loss, likelihood = scored("loss", 0.0718, None), scored("log_loss", 0.0718, 2.3025)
+    right = scored("accuracy", 0.9, 0.1)
+    assert shown_scores([loss, right, likelihood]) == [
+        ("loss (negative log-likelihood)", likelihood),
+        ("accuracy", right),
+    ]
+    smoothed = scored("loss", 0.3, None)
+    assert [one for _, one in shown_scores([smoothed, likelihood])] == [smoothed, likelihood]

@@ -64,11 +64,13 @@ def test_precision_and_recall_are_those_of_scikit_learn(judged: Judged) -> None:
     assert (found[4:, -1] == [1.0, 0.0]).all()
 
 
-def test_the_worst_mistakes_are_wrong_and_sorted(judged: Judged) -> None:
+def test_the_worst_mistakes_are_wrong_and_the_surest_come_first(judged: Judged) -> None:
     worst = worst_mistakes(judged)
-    own = judged.probabilities[worst, judged.targets[worst]]
+    sure = judged.probabilities[worst].max(axis=1)
+    wrong = judged.predicted != judged.targets
     assert len(worst) == 16
-    assert (np.diff(own) >= 0).all()
+    assert (np.diff(sure) <= 0).all()
+    assert sure[0] == judged.probabilities[wrong].max()
     assert (judged.probabilities[worst].argmax(axis=1) != judged.targets[worst]).all()
 
 

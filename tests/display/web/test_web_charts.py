@@ -6,7 +6,7 @@ from math import inf, log10, nan
 import numpy as np
 import pytest
 
-from nnlab.display.web.html import command_text
+from nnlab.display.web.html import command_text, scrolling_table
 from nnlab.display.web.learning import DrawnCurve, curves_figure, depth_figure, thin_curve
 from nnlab.display.web.svg_plot import SvgPlot, covering_log_range, log_ticks
 
@@ -106,3 +106,11 @@ def test_a_range_of_one_value_has_room() -> None:
 def test_a_command_can_be_copied_word_for_word() -> None:
     command = "nnlab train 'a b/config.yaml' --set optimizer.lr=0.1"
     assert re.sub("<[^>]*>", "", command_text(command)).replace("&#x27;", "'") == command
+
+
+def test_a_column_of_sentences_keeps_a_width_on_a_phone() -> None:
+    words = "falls towards 0 as soon as the output layer is random"
+    table = str(scrolling_table(("method", "", "rank"), [("a", words, "0.1")], right=(2,)))
+    assert f'<td class="prose">{words}' in table
+    assert '<td class="n">0.1' in table
+    assert "prose" not in str(scrolling_table(("a",), [("b", "short")]))

@@ -137,7 +137,8 @@ class TestListing:
 
     def test_table_and_json_agree(self) -> None:
         make("net", 1)
-        assert "net/1  completed  loss 0.5, accuracy 0.9" in listing.runs_list(as_json=False)
+        page = listing.runs_list(as_json=False)
+        assert "net/1  completed  validation: loss 0.5000, accuracy 0.9000" in page
         (row,) = json.loads(listing.runs_list(as_json=True))
         assert (row["name"], row["number"], row["status"]) == ("net", 1, "completed")
 

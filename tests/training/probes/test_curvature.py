@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from nnlab.parts.optimizers.adam import AdamConfig, AdamwConfig
 from nnlab.parts.optimizers.descent import SgdConfig
-from nnlab.training.probes.curvature import NOISE_BATCHES, largest_eigenvalue, noise
+from nnlab.training.probes.curvature import (
+    NOISE_BATCHES,
+    NoiseScale,
+    Sharpness,
+    largest_eigenvalue,
+    noise,
+)
 
 LINEAR: dict[str, Any] = {
     "data": "diabetes",
@@ -195,3 +201,47 @@ def test_the_sharpness_of_attention_is_that_of_differences_of_gradients() -> Non
     matrix = torch.stack(columns)
     expected = float(torch.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
     assert found[-1] == pytest.approx(expected, rel=1e-3)
+
+
+def test_an_epoch_of_one_whole_batch_is_measured_by_its_halves() -> None:
+    made = make(
+        **{
+            **LINEAR,
+            "optimizer": {"kind": "sgd", "lr": 1e-12},
+            "train": {"steps": 1, "batch_size": 200, "precision": "fp64"},
+            "log": {"every": "1 steps", "noise_scale": "1 steps"},
+        }
+    )
+    readings, _ = made.run()
+    found = [r.values for r in readings if "gradient_noise/scale" in r.values][-1]
+    rows = torch.from_numpy(made.examples.rows["train"])
+    assert 200 < len(rows) < 400
+    batch, network = made.built.source.gather(rows), made.built.network
+    loss = torch.nn.functional.mse_loss(network(batch.inputs), batch.targets)
+    whole = torch.autograd.grad(loss, list(network.parameters()))
+    # |G|^2 and the noise of the mean over two halves make up the squared length over all rows.
+    parts = found["gradient_noise/signal"] + found["gradient_noise/variance"] / len(rows)
+    assert parts == pytest.approx(sum(float(g.square().sum()) for g in whole), rel=1e-9)
+
+
+def test_a_layer_that_is_not_called_has_no_curvature_and_no_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(8, 2, generator=generator, dtype=torch.float64)
+    called = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)
+    network = torch.nn.ModuleList([called, torch.nn.Linear(2, 3, dtype=torch.float64)])
+
+    def squares(rows: torch.Tensor) -> torch.Tensor:
+        return called(inputs[rows]).square().mean()
+
+    def sums(rows: torch.Tensor) -> torch.Tensor:
+        return called(inputs[rows]).mean()
+
+    every = torch.arange(8)
+    values = {
+        name: Sharpness(network, objective, every, edge=lambda: None, scales=None, seed=0)()
+        for name, objective in (("squares", squares), ("sums", sums))
+    }
+    expected = float(torch.linalg.eigvalsh(2 / 8 * inputs.T @ inputs)[-1])
+    assert values["squares"]["sharpness/hessian"] == pytest.approx(expected, rel=1e-9)
+    assert values["sums"]["sharpness/hessian"] == 0.0
+    assert NoiseScale(network, sums, every.split(4))() == NoiseScale(called, sums, every.split(4))()

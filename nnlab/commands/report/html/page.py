@@ -1,13 +1,14 @@
 """The page: one HTML file that asks nobody for anything."""
 
 from collections.abc import Sequence
-from math import isfinite
+from math import isclose, isfinite
 from shlex import quote
 
 from nnlab.commands.report.facts import Judged, OfText
 from nnlab.commands.report.html.sections import task_sections
 from nnlab.commands.report.learned.section import curves_section, learned_section
 from nnlab.commands.report.report import ComparedRun, RunPair, RunReport, RunsReport, Scored
+from nnlab.display.shown_summary import two_decimals
 from nnlab.display.web.html import (
     Content,
     Markup,
@@ -150,7 +151,10 @@ def _facts(report: RunReport) -> list[tuple[str, Content]]:
         ("parameters", f"{run.parameters:,}"),
         ("loss", run.loss),
         ("optimizer", f"{run.optimizer}; schedule {run.schedule}"),
-        ("training", f"{run.epochs} epochs, batches of {run.batch_size}; {run.status}"),
+        (
+            "training",
+            f"{two_decimals(run.epochs)} epochs, batches of {run.batch_size}; {run.status}",
+        ),
         ("seed", str(run.seed)),
         ("examples", sizes),
         ("data, SHA-256", f"{report.about.digest[:16]}\N{HORIZONTAL ELLIPSIS}"),
@@ -160,17 +164,36 @@ def _facts(report: RunReport) -> list[tuple[str, Content]]:
 def _scores(report: RunReport) -> Markup:
     rows = [
         (
-            score_title(one.key),
+            title,
             number_text(one.value),
             interval_text(one.interval, like=one.value),
             number_text(one.baseline, like=one.value),
             _range(one),
         )
-        for one in report.scores
+        for title, one in shown_scores(report.scores)
     ]
     base = "mean" if report.about.task == "regression" else "majority"
     head = ("", "value", "95 % interval", f"baseline ({base})", "")
     return scrolling_table(head, rows, right=(1, 2, 3), main=(1,), classes={4: "range"})
+
+
+def shown_scores(scores: Sequence[Scored]) -> list[tuple[str, Scored]]:
+    """Each score with its title; the negative log-likelihood once, where it is the loss."""
+    found = {one.key: one for one in scores}
+    loss, likelihood = found.get("loss"), found.get("log_loss")
+    same = (
+        loss is not None
+        and likelihood is not None
+        and isclose(loss.value, likelihood.value, rel_tol=1e-6)
+    )
+    if not same:
+        return [(score_title(one.key), one) for one in scores]
+    title = f"{score_title('loss')} ({score_title('log_loss')})"
+    return [
+        (title, found["log_loss"]) if one.key == "loss" else (score_title(one.key), one)
+        for one in scores
+        if one.key != "log_loss"
+    ]
 
 
 def _range(one: Scored) -> Markup | None:
@@ -265,7 +288,9 @@ def _foot(about: Judged, *, compared: bool = False, text: bool = False) -> Marku
     elif about.task == "classes":
         lines += [
             "Expected calibration error: 15 bins of equal width (Naeini et al. 2015, Guo et al. "
-            "2017). Temperature scaling: Guo et al. 2017.",
+            "2017). Temperature scaling: Guo et al. 2017. The baseline's is about 0 by nature: who "
+            "always says the classes' shares is as often right as that, and tells no example from "
+            "another.",
         ]
     if compared:
         lines += [

@@ -9,6 +9,7 @@ from nnlab.core.events import Reading
 from nnlab.diagnosis.story import tell_story
 from nnlab.display.pictures.depth import GradientByDepth
 from nnlab.display.pictures.family import Moment, Scene
+from nnlab.display.shown_summary import two_decimals
 from nnlab.display.web.learning import CurveMark, DrawnCurve
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.finished.reopen import Opened
@@ -84,8 +85,9 @@ def _history(summary: Summary) -> list[dict[str, Any]]:
 def _ended(summary: Summary) -> str:
     """As in: Completed after 880 updates (40 epochs) in 1.0 s."""
     status = summary.status.replace("_", " ").capitalize()
-    epochs = f"{summary.epochs:,} {'epoch' if summary.epochs == 1 else 'epochs'}"
-    seconds = summary.seconds.get("train", 0.0)
+    count = summary.epochs_trained
+    epochs = f"{two_decimals(count)} {'epoch' if count == 1 else 'epochs'}"
+    seconds = summary.session_seconds
     why = f": {summary.why}" if summary.why and summary.status != "completed" else ""
     return f"{status} after {summary.steps:,} updates ({epochs}) in {seconds:,.1f} s{why}."
 
