@@ -23,7 +23,7 @@ STRANGERS = {("parts", "training"), ("config", "training")}
 """Side by side: a loss cannot reach into the loop, and the language does not know the engine."""
 LOOSE = {"__init__", "__main__", "api", "cli"}
 MAX_FILES, MAX_LINES, MAX_FUNCTION, MAX_CHAIN = 15, 500, 50, 18
-TABLES = {"config.synonyms"}
+TABLES = {"config.words.synonyms"}
 """Tables of words, which may be as long as they need."""
 SHARED_NAMES = {"KINDS"}
 """Names that mean the same wherever they are defined."""

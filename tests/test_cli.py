@@ -221,6 +221,17 @@ def test_help_ends_with_an_example_that_is_understood(
         settle_source(read_text(name), sets)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["trian", "iris"], "train"), (["runs", "prun"], "prune"), (["Menu"], "menu"), (["x"], "")],
+)
+def test_a_misspelled_command_is_told_what_may_be_meant(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert (f"(did you mean {meant}?)" in capsys.readouterr().err) == bool(meant)
+
+
 def test_set_names_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "xor", "--set", "optimizer.lr=-1"]) == 2
     assert capsys.readouterr().err.startswith("--set optimizer.lr=-1:")

@@ -17,7 +17,9 @@ def generate(
     ] = 500,
     temperature: Annotated[
         float,
-        typer.Option(min=0.0, max=100.0, help="Below 1 bolder, above varied; 0: likeliest."),
+        typer.Option(
+            min=0.0, max=100.0, help="Below 1: likelier; above: more varied; 0: the likeliest."
+        ),
     ] = 1.0,
     top_k: Annotated[
         int, typer.Option(min=0, metavar="K", help="Draws from the K likeliest alone; 0: all.")

@@ -49,7 +49,7 @@ def _about(path: Path) -> str:
 
 
 def write_config(name: str, file: Path | None) -> str:
-    """Writes a bundled config and says where; beside it the schema, for editors.
+    """Writes a bundled config and says where; beside it the schema, and the files that it names.
 
     Its first line tells an editor with a YAML language server where the schema is; the rest is the
     bundled file.
@@ -81,10 +81,25 @@ def write_config(name: str, file: Path | None) -> str:
     written = schema_text() + "\n"
     if _is_foreign(schema):
         raise ConfigError(f"new {name}: {schema} is no schema of nnlab's (move it away)")
+    beside = _files_beside(known[name])
+    for path in beside:
+        there = target.parent / path.name
+        same = there.is_file() and there.read_bytes() == path.read_bytes()
+        if os.path.lexists(there) and not same:
+            raise ConfigError(f"new {name}: {there} is another file (move it away)")
     files.write_new(target, EDITOR_LINE.encode() + known[name].read_bytes())
+    for path in beside:
+        files.write_file(target.parent / path.name, path.read_bytes())
     # Last, and anew each time: an editor then checks with what this version of nnlab accepts.
     files.write_file(schema, written)
     return str(target)
+
+
+def _files_beside(config: Path) -> list[Path]:
+    """What a bundled config names that lies beside it, such as weights to begin from."""
+    text = config.read_text("utf-8")
+    others = (path for path in sorted(config.parent.iterdir()) if path.suffix != ".yaml")
+    return [path for path in others if path.is_file() and path.name in text]
 
 
 def _is_foreign(schema: Path) -> bool:

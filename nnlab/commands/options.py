@@ -52,6 +52,16 @@ class Commands(TyperGroup):
         command.epilog = example_line(self.examples[cmd_name])
         return command
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called; of a misspelled one, the error names what may be meant."""
+        word, names = args[0], self.list_commands(ctx)
+        if word not in names and not word.startswith("-"):
+            from difflib import get_close_matches
+
+            if near := get_close_matches(word.lower(), names, n=1):
+                ctx.fail(f"No such command {word!r} (did you mean {near[0]}?)")
+        return super().resolve_command(ctx, args)
+
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """The commands that begin so. Of the list by its words: typer would import every one."""
         if not self.listed:
@@ -105,7 +115,7 @@ def _set_in_place_of(option: str, error: Any, words: list[str]) -> str:
     command = error.ctx.command
     if all(parameter.name != "set_" for parameter in command.params):
         return ""
-    from nnlab.config.unknown_option import set_in_place_of
+    from nnlab.config.words.unknown_option import set_in_place_of
 
     return set_in_place_of(command.name, option, words)
 

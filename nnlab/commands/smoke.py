@@ -6,16 +6,32 @@ from time import perf_counter
 from typing import Any
 
 from nnlab.comparison.comparison import SettledComparison
+from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples
 from nnlab.core.durations import Duration
 from nnlab.core.errors import CheckpointError
 from nnlab.display.views import View
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
+from nnlab.parts.averages import SwaConfig
 from nnlab.runs.finished.evaluate import evaluate
 from nnlab.runs.run import last_of, stream_run
 
 SMOKE_STEPS = 8
+
+
+def _shortened(config: RunConfig) -> RunConfig:
+    """A config of so few updates, with what begins or ends within its run moved to where it can."""
+    train: dict[str, Any] = {"epochs": None, "minutes": None, "steps": SMOKE_STEPS}
+    half, quarter = (Duration(SMOKE_STEPS // part, "steps") for part in (2, 4))
+    train["unfreeze"] = dict.fromkeys(config.train.unfreeze, half)
+    if isinstance(config.train.averaging, SwaConfig):
+        train["averaging"] = config.train.averaging.model_copy(update={"start": half})
+    # Where the weights come from is no stage of its own, and its length would be over.
+    parts: dict[str, Any] = {"train": config.train.model_copy(update=train), "start": None}
+    if config.schedule.warmup.amount:
+        parts["schedule"] = config.schedule.model_copy(update={"warmup": quarter})
+    return config.model_copy(update=parts)
 
 
 def smoke_all(settled: SettledComparison, *, device: str = "cpu", view: View) -> dict[str, Any]:
@@ -42,13 +58,7 @@ def smoke_run(experiment: Experiment, *, device: str = "cpu", view: View) -> dic
     if not config.data.available(where):
         examples = config.data.stand_in()
         view.note(f"smoke: {config.data.kind} is not here, random data of the same form are used")
-    train = config.train.model_copy(update={"epochs": None, "minutes": None, "steps": SMOKE_STEPS})
-    # Where the weights come from is no stage of its own, and its length would be over.
-    parts: dict[str, Any] = {"train": train, "start": None}
-    if config.schedule.warmup.amount:
-        warmup = Duration(SMOKE_STEPS // 4, "steps")
-        parts["schedule"] = config.schedule.model_copy(update={"warmup": warmup})
-    config = config.model_copy(update=parts)
+    config = _shortened(config)
     # Another length is another experiment: its pace and its schedule are its own.
     shape = None if examples is None else examples.shape
     short = settle(config, where, experiment.machine, shape=shape)

@@ -3,7 +3,7 @@
 import os
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
@@ -293,9 +293,29 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
 
         mistakes = all_mistakes(error, tree, RunConfig, line_of)
         raise error_at_places(mistakes, origins) from None
+    if huge := list(_huge_numbers(tree)):
+        raise error_at_places(huge, origins)
     if config.name is None:
         config = config.model_copy(update={"name": fitting_name(document.name)})
     return config.written(origins)
+
+
+_LARGEST = 3.4e38
+"""Beyond it float32 has infinity, which torch refuses to make of a number."""
+
+
+def _huge_numbers(value: object, path: Path = ()) -> Iterator[Mistake]:
+    """Numbers that float32 does not hold; rows written into `data` are told of by the data."""
+    if isinstance(value, Mapping):
+        for key, inner in cast("Mapping[str, object]", value).items():
+            if path[:1] != ("data",) or key not in ("inputs", "targets"):
+                yield from _huge_numbers(inner, (*path, key))
+    elif isinstance(value, tuple | list):
+        for index, inner in enumerate(cast("Sequence[object]", value)):
+            yield from _huge_numbers(inner, (*path, index))
+    elif isinstance(value, float) and abs(value) > _LARGEST:
+        text = f"must be at most {_LARGEST:g} in size, which float32 holds, got {value:g}"
+        yield Mistake(path, text)
 
 
 def fitting_name(text: str) -> str:

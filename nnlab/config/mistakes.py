@@ -1,15 +1,16 @@
 """From pydantic's errors to sentences: what is wrong, what was found, what would do."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from nnlab.config import synonyms
 from nnlab.config.fields import KEY, fields_at, kinds_with, plain_path, sections_with
-from nnlab.config.synonyms import VALUE_SYNONYMS
+from nnlab.config.words import synonyms
+from nnlab.config.words.synonyms import VALUE_SYNONYMS
 from nnlab.config.yaml import without_space
 from nnlab.core.errors import Mistake, Path
 from nnlab.core.kinds import mapping_text, open_errors
@@ -77,21 +78,82 @@ def all_mistakes(
         root: the class of the whole config.
         line_of: sorts places, with whether the key is meant, as they will be printed.
     """
-    found = mistakes_of(error, root, line_of)
+    found = _with_commas(mistakes_of(error, root, line_of), tree)
+    written: dict[Path, Path] = {}
     for _ in range(_ROUNDS):
-        meant = _kinds_meant(error)
-        if not meant:
+        meant, named = _kinds_meant(error), _keys_meant(error, root, tree)
+        if not meant and not named:
             break
         for path, kind in meant.items():
             tree = _with_kind(tree, path, kind)
+        for path, key in named.items():
+            tree = _with_key(tree, path, key)
+            written[(*path[:-1], key)] = path
         try:
             root.model_validate(tree)
             break
         except ValidationError as other:
             error = other
         inside = mistakes_of(error, root, line_of)
-        found += [m for m in inside if m not in found and _is_below(m.path, meant)]
+        places = [*meant, *(path for path in written if path not in meant)]
+        below = [m for m in inside if _is_below(m.path, places)]
+        found += [m for m in (_as_written(m, written) for m in below) if m not in found]
     return found
+
+
+def _with_commas(found: list[Mistake], tree: Mapping[str, Any]) -> list[Mistake]:
+    """The mistakes, with 0,001 in brackets taken for the number that it is meant to be."""
+    for mistake in found:
+        *above, key = mistake.path
+        if not (mistake.at_key and isinstance(key, str) and key.isdigit()):
+            continue
+        mapping: Any = tree
+        for part in above:
+            mapping = mapping[part]
+        keys = [*cast("Mapping[str, Any]", mapping)]
+        before = keys[keys.index(key) - 1] if key in keys[1:] else None
+        if before is None or mapping[key] is not None or not isinstance(mapping[before], int):
+            continue
+        text = f"a comma ends a value here (write {before}: {mapping[before]}.{key}, with a point)"
+        at = (*above, before)
+        found = [Mistake(at, text) if m is mistake else m for m in found if m.path != at]
+    return found
+
+
+def _keys_meant(error: ValidationError, root: type[BaseModel], tree: Any) -> dict[Path, str]:
+    """The paths of unknown keys that hold something, and the keys that are meant."""
+    found: dict[Path, str] = {}
+    for details in list(open_errors(error.errors(include_url=False)))[:_EXPLAINED]:
+        if details["type"] != "extra_forbidden" or not isinstance(details["input"], dict):
+            continue
+        path, near = _path(details), _near_key(details, root)
+        mapping = tree
+        for part in path[:-1]:
+            mapping = mapping[part]
+        if near is not None and near[0] not in mapping:
+            found[path] = near[0]
+    return found
+
+
+def _with_key(tree: Any, path: Path, key: str) -> Any:
+    """A copy of plain values in which the key at a path is called otherwise."""
+    first, rest = path[0], path[1:]
+    if isinstance(tree, Mapping):
+        fields = cast("Mapping[Any, Any]", tree)
+        if not rest:
+            return {key if name == first else name: value for name, value in fields.items()}
+        return {**fields, first: _with_key(fields[first], rest, key)}
+    items = cast("tuple[Any, ...]", tree)
+    return tuple(_with_key(v, rest, key) if i == first else v for i, v in enumerate(items))
+
+
+def _as_written(mistake: Mistake, written: Mapping[Path, Path]) -> Mistake:
+    """A mistake below keys that are meant, at the place where the user wrote others."""
+    path = mistake.path
+    for size in range(len(path), 0, -1):
+        if (old := written.get(path[:size])) is not None:
+            path = (*old, *path[size:])
+    return mistake._replace(path=path)
 
 
 def _kinds_meant(error: ValidationError) -> dict[Path, str]:
@@ -121,7 +183,7 @@ def _with_kind(tree: Any, path: Path, kind: str) -> Any:
     return tuple(_with_kind(v, rest, kind) if i == first else v for i, v in enumerate(items))
 
 
-def _is_below(path: Path, places: Mapping[Path, str]) -> bool:
+def _is_below(path: Path, places: Sequence[Path]) -> bool:
     return any(path[: len(place)] == place for place in places)
 
 
@@ -327,6 +389,8 @@ def _way_out(kind: str, found: object) -> str:
     if kind in ("int_type", "float_type") and isinstance(found, str):
         text = found.replace("_", "").lstrip("+") or "0"
         text = text.lstrip("0") or "0" if text.isdigit() else text
+        if kind == "float_type" and re.fullmatch(r"[-+]?\d+,\d+", found):
+            return f" (write {found.replace(',', '.')})"
         try:
             float(text)
         except ValueError:

@@ -8,7 +8,8 @@ from functools import cached_property
 from nnlab.core.errors import ConfigError, Mistake, Path, dotted_path
 
 _SHOWN = 10
-"""How many mistakes are printed at once."""
+"""So many mistakes are printed at once, and one more where a line would only say that it is left
+out."""
 
 
 class Origins:
@@ -120,8 +121,9 @@ def error_at_places(mistakes: Sequence[Mistake], origins: Origins) -> ConfigErro
 def error_of_lines(lines: Sequence[str]) -> ConfigError:
     """The error of these lines, from top to bottom, each once; at most ten are told."""
     lines = sorted(dict.fromkeys(lines), key=line_position)
-    more = len(lines) - _SHOWN
-    return ConfigError([*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])])
+    if len(lines) <= _SHOWN + 1:
+        return ConfigError(lines)
+    return ConfigError([*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"])
 
 
 def line_position(line: str) -> tuple[int, int]:

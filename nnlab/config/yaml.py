@@ -214,6 +214,12 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
             return why
         if "\\t" in str(problem):
             return f"{where}: a tab indents here (YAML wants spaces)"
+        # A right config has no use for the words that explain mistakes.
+        from nnlab.config.words.broken_yaml import broken_at
+
+        if broken := broken_at(error, text):
+            line, column, words = broken
+            return f"{file}:{line}:{column}: {words}"
         begin = getattr(error, "context_mark", None)
         if begin is not None and begin.line != mark.line:
             problem = f"{problem} (it begins at {begin.line + 1}:{begin.column + 1})"

@@ -296,7 +296,7 @@ def drawn_for(layer: Drawing, inputs: "Tensor") -> "tuple[Tensor, Tensor] | None
 
 @runtime_checkable
 class Unrolling(Protocol):
-    """A layer whose steps through time can be written out, as a recorded step needs them."""
+    """A layer that can be written out operation by operation, as a recorded step wants it."""
 
     unrolled: bool
 

@@ -97,6 +97,8 @@ class Finding:
         where = f" in {self.layer}" if self.layer else ""
         number = "" if self.measured is None else f" ({self.measure})"
         way = f"; try {self.flags}" if self.remedy else f"; {self.advice}" if self.advice else ""
+        if self.because:
+            way = f"; explained by: {', '.join(name.replace('_', ' ') for name in self.because)}"
         return (
             f"{self.level}: {self.title}{where} since step {self.since:,}{number}: "
             f"{self.meaning}{way}"

@@ -23,6 +23,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.lazy import NDArray, Tensor, nn, np, torch
+from nnlab.core.text import short_path
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
 
@@ -102,6 +103,43 @@ def load_config_with(
 def in_no_file(config: RunConfig) -> bool:
     """Whether a command could not open the run, which lacks what was handed in."""
     return any(_kind_of(config, section) == kind for section, kind in _KINDS.items())
+
+
+def held_sections(config: RunConfig, handed: Handed) -> list[tuple[str, bool]]:
+    """The sections that Python handed in to train a run, and whether it has done so again."""
+    return [
+        (name, getattr(handed, name) is not None)
+        for name in _KINDS
+        if getattr(getattr(config, name), "handed", False)
+    ]
+
+
+def require_handed(
+    config: RunConfig, handed: Handed, call: str, run: Path, needed: Sequence[str] = (*_KINDS,)
+) -> None:
+    """Refuses a call that does not hand in again what a run was trained with.
+
+    Args:
+        config: of the run.
+        handed: what the call handed in.
+        call: its name: "evaluate".
+        run: its folder.
+        needed: sections that the call cannot do without.
+
+    Raises:
+        ConfigError: with the whole call as it would do.
+    """
+    held = [(name, again) for name, again in held_sections(config, handed) if name in needed]
+    gone = [name for name, again in held if not again]
+    if not gone:
+        return
+    first = ["X"] if call == "predict" else []
+    again = ", ".join([repr(short_path(run)), *first, *(_AGAIN[name] for name, _ in held)])
+    text = f"{' and '.join(gone)} came from Python when it was trained, and no file holds them"
+    raise ConfigError(f"{short_path(run)}: {text} (nnlab.{call}({again}))")
+
+
+_AGAIN = {"data": "data=(X, y)", "model": "model=network", "loss": "loss=function"}
 
 
 def _kind_of(config: RunConfig, section: str) -> str:

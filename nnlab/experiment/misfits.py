@@ -8,6 +8,7 @@ from nnlab.core.contracts import TARGET_WORDS, DataShape
 from nnlab.core.errors import Mistake
 from nnlab.core.kinds import kinds_of
 from nnlab.models.family import Design
+from nnlab.parts.layers.family import LayerConfig
 from nnlab.parts.losses import Loss
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.schedules.decays import ConstantScheduleConfig
@@ -112,6 +113,7 @@ def _sequence_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
 def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
     """A state is carried from a window of a text to the next."""
     from nnlab.models.recurrent import RecurrentModelConfig
+    from nnlab.models.stack import StackConfig
     from nnlab.parts.datasets.sequences.windowed import WindowedConfig
 
     path, data = ("train", "carry"), config.data
@@ -124,9 +126,33 @@ def _carry_misfits(config: RunConfig, shape: DataShape) -> Iterator[Mistake]:
     if config.train.accumulate > 1:
         text = "a state belongs to a place of the whole batch (remove it, or train.carry)"
         yield Mistake(("train", "accumulate"), text)
-    if not isinstance(config.model, RecurrentModelConfig):
+    if isinstance(config.model, StackConfig):
+        yield from _carry_mistakes_of(config.model.layers)
+    elif not isinstance(config.model, RecurrentModelConfig):
         text = f"{config.model.kind} has no state to carry (model: rnn, lstm or gru)"
         yield Mistake(path, text)
+
+
+def _carry_mistakes_of(layers: Sequence[LayerConfig]) -> Iterator[Mistake]:
+    """A stack carries the state of its recurrent layers; others must not look at other steps."""
+    from nnlab.parts.layers.attention import AttentionConfig, PositionsConfig
+    from nnlab.parts.layers.recurrent import RecurrentConfig
+
+    path, every = ("train", "carry"), [part for layer in layers for part in _with_inside(layer)]
+    if not any(isinstance(layer, RecurrentConfig) for layer in every):
+        text = "stack has no state to carry (put rnn, lstm or gru into model.layers)"
+        yield Mistake(path, text)
+    for layer in every:
+        if isinstance(layer, AttentionConfig | PositionsConfig):
+            text = f"{layer.kind} begins anew in every window (remove it, or train.carry)"
+            yield Mistake(path, text)
+            return
+
+
+def _with_inside(layer: LayerConfig) -> Iterator[LayerConfig]:
+    yield layer
+    for placed in layer.inside():
+        yield from _with_inside(placed.config)
 
 
 def target_mistakes(

@@ -6,6 +6,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.core.durations import Duration
 from nnlab.core.errors import MistakeError, Path
 from nnlab.core.kinds import Kind
+from nnlab.parts.averages import SwaConfig
 from nnlab.training.pace import Costly, Due, Pace, spaced_steps
 
 _READINGS = 200
@@ -158,7 +159,7 @@ def steps_of(duration: Duration, path: Path, per_epoch: int, total: int | None) 
 
 
 def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
-    """Every duration can be counted, and the warm-up ends within the run.
+    """Every duration can be counted; warm-up ends, and averaging begins, within the run.
 
     Raises:
         MistakeError: at the place of the first that does not fit.
@@ -176,6 +177,12 @@ def check_times(config: RunConfig, per_epoch: int, total: int | None) -> None:
     if total is not None and warmup > total:
         text = f"is {warmup:,} steps, longer than the run of {total:,} (write such as 10%)"
         raise MistakeError(("schedule", "warmup"), text)
+    if isinstance(averaging, SwaConfig) and total is not None:
+        path = ("train", "averaging", "start")
+        start = steps_of(averaging.start, path, per_epoch, total)
+        if start > total:
+            text = f"is {start:,} steps, longer than the run of {total:,} (write such as 75%)"
+            raise MistakeError(path, text)
     stopping = config.train.stopping
     if stopping is not None:
         path = ("train", "early_stopping")

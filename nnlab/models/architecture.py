@@ -24,9 +24,13 @@ class ArchitectureConfig(ModelConfig, frozen=True):
     """The family of published networks for images."""
 
     activation: Activation = ReluConfig()
+    """Behind each hidden layer."""
     init: AutoInit = "auto"
+    """First weights; auto: Xavier for sigmoid and tanh, He for relu and its relatives."""
     bias_init: BiasInitializer = ZerosConfig()
+    """First biases."""
     norm: Norm = NoNormConfig()
+    """Behind the weights of each hidden layer, before its activation."""
 
     @abstractmethod
     def layers(self, inputs: Shape) -> tuple[LayerConfig, ...]:

@@ -50,13 +50,18 @@ class CnnConfig(ModelConfig, frozen=True):
     channels: Annotated[_Widths, Field(min_length=1)] = (32, 64)
     dense: _Widths = (128,)
     kernel: Annotated[PositiveInt, AfterValidator(_odd)] = 3
+    """Pixels on a side of each window."""
     pool: PositiveInt = 2
     bias: bool = True
     """Of the hidden layers; that of the output layer is output.bias."""
     activation: Activation = ReluConfig()
+    """Behind each hidden layer."""
     init: AutoInit = "auto"
+    """First weights; auto: Xavier for sigmoid and tanh, He for relu and its relatives."""
     bias_init: BiasInitializer = ZerosConfig()
+    """First biases."""
     norm: Norm = NoNormConfig()
+    """Behind the weights of each hidden layer, before its activation."""
     dropout: Probability = 0.0
     """Of the dense layers; the convolutions have none."""
     layers: ByName = Field(default_factory=dict[str, OwnConfig])

@@ -110,6 +110,7 @@ class ModelConfig(_Begun, frozen=True):
     """Whether `check` may refuse data, so that they are worth a look before training."""
 
     output: OutputConfig = OutputConfig()
+    """The output layer; its size follows from the data, its activation from the loss."""
     freeze: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """Layers (conv1), parameters (conv1.bias) or patterns (conv*) that stay as they begin; their
     batch norms use the running statistics. train.unfreeze ends it for some of them."""

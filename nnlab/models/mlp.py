@@ -38,13 +38,19 @@ class MlpConfig(ModelConfig, frozen=True):
 
     kind: Literal["mlp"] = "mlp"
     hidden: Annotated[_Widths | EqualLayers, Forms()]
+    """Units of each hidden layer: [64, 32], or {width: 32, depth: 20}."""
     bias: bool = True
     """Of the hidden layers; that of the output layer is output.bias."""
     activation: Activation = ReluConfig()
+    """Behind each hidden layer."""
     init: AutoInit = "auto"
+    """First weights; auto: Xavier for sigmoid and tanh, He for relu and its relatives."""
     bias_init: BiasInitializer = ZerosConfig()
+    """First biases."""
     norm: Norm = NoNormConfig()
+    """Behind the weights of each hidden layer, before its activation."""
     dropout: Probability = 0.0
+    """A share of the outputs of each hidden layer that is 0 in training."""
     layers: ByName = Field(default_factory=dict[str, OwnConfig])
     """What single layers have of their own: {hidden1: {activation: tanh, init: zeros}}."""
 

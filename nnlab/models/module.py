@@ -63,7 +63,7 @@ class ModuleConfig(ModelConfig, frozen=True):
             return self._recorded
         if self._module is None:
             text = "a torch module comes from Python and is in no file"
-            way = "hand it in: nnlab.train(config, model=network), to resume and evaluate too"
+            way = "hand it in: nnlab.train(config, model=network)"
             raise MistakeError(("model",), f"{text} ({way})")
         network = unwrap_network(self._module)
         first = next(network.parameters(), None)
@@ -95,7 +95,18 @@ class ModuleConfig(ModelConfig, frozen=True):
         needed = "(2, K)" if wanted is None else f"(2, {wanted})"
         why = "" if wanted is None else f" for {loss.kind} on {data.outputs} {_what(data)}"
         text = f"{self.network} gives {shown} for two examples, expected {needed}{why}"
+        if way := _way_out(found, wanted, data):
+            text = f"{text} ({way})"
         raise MistakeError(("model",), text)
+
+
+def _way_out(found: object, wanted: int | None, data: DataShape) -> str:
+    """What would do, of two forms of the output that are usual in PyTorch; else empty."""
+    if found == (2, 1) and data.task == "classes" and data.outputs == 2:
+        return "loss: bce takes one output for two classes"
+    if found == (2,) and wanted in (None, 1):
+        return "keep the last axis: no squeeze(-1) or flatten(0)"
+    return ""
 
 
 def _what(data: DataShape) -> str:

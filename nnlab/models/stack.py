@@ -30,10 +30,15 @@ class StackConfig(ModelConfig, frozen=True):
 
     kind: Literal["stack"] = "stack"
     activation: Activation = IdentityConfig()
+    """Behind each hidden layer."""
     init: AutoInit = "auto"
+    """First weights; auto: Xavier for sigmoid and tanh, He for relu and its relatives."""
     bias_init: BiasInitializer = ZerosConfig()
+    """First biases."""
     norm: Norm = NoNormConfig()
+    """Behind the weights of each hidden layer, before its activation."""
     dropout: Probability = 0.0
+    """A share of the outputs of each hidden layer that is 0 in training."""
     layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=1000)]
 
     @classmethod

@@ -154,6 +154,7 @@ class TransformerConfig(TransformerFamily, frozen=True):
     depth: Depth = 2
     """How many blocks."""
     heads: PositiveInt = 4
+    """Of attention: so many look at once, each with its part of the features."""
     causal: Literal["auto"] | bool = "auto"
     """A place sees those before it alone; auto: true where each step has a target, else false."""
     positions: Literal["learned", "sinusoidal", "rotary", "alibi", "none"] = "learned"
@@ -165,6 +166,7 @@ class TransformerConfig(TransformerFamily, frozen=True):
     feedforward: FeedForward = 4
     """Units of a block's hidden layer, so many times the width; or swiglu."""
     activation: Activation = GeluConfig()
+    """Of the hidden layer of each block."""
     dropout: Probability = 0.0
     """Of the inputs, of the weights of attention, and of what each half of a block adds."""
     tie: Literal["auto"] | bool = "auto"
@@ -246,6 +248,7 @@ class Gpt2Config(TransformerFamily, frozen=True):
 
     kind: Literal["gpt2"] = "gpt2"
     dropout: Probability = 0.1
+    """Of the inputs, of the weights of attention, and of what each half of a block adds."""
 
     def settled_for(self, data: DataShape) -> Self:
         if not data.places or data.tokens != data.outputs:

@@ -37,6 +37,7 @@ class VitFamily(TransformerFamily, frozen=True):
     dropout: Probability = 0.0
     """Of the inputs, of the weights of attention, and of what each half of a block adds."""
     activation: Activation = GeluConfig()
+    """Of the hidden layer of each block."""
     pool: Literal["class_token", "mean"] = "class_token"
     """What goes on: a token before the patches that gathers what they are, or their mean."""
     init: Beginning = XavierUniformConfig()
@@ -93,6 +94,7 @@ class VitConfig(VitFamily, frozen=True):
     depth: Depth = 4
     """How many blocks."""
     heads: PositiveInt = 4
+    """Of attention: so many look at once, each with its part of the features."""
 
     @classmethod
     def example(cls) -> Self:

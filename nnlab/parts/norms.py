@@ -68,7 +68,9 @@ class BatchConfig(NormConfig, frozen=True):
 
     kind: Literal["batch"] = "batch"
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
     momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """The batch's share of the running statistics, as in torch."""
 
     def misfit(self, shape: Shape) -> str | None:
         return _not_of_sequences("batch", shape)
@@ -87,6 +89,7 @@ class LayerwiseConfig(NormConfig, frozen=True):
 
     kind: Literal["layer"] = "layer"
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
 
     def misfit(self, shape: Shape) -> str | None:
         one = prod(_normed(shape)) == 1
@@ -105,7 +108,9 @@ class GroupConfig(NormConfig, frozen=True):
 
     kind: Literal["group"] = "group"
     groups: PositiveInt = 8
+    """Of channels; they divide them."""
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
 
     def misfit(self, shape: Shape) -> str | None:
         if why := _not_of_sequences("group", shape):
@@ -129,6 +134,7 @@ class RmsConfig(NormConfig, frozen=True):
 
     kind: Literal["rms"] = "rms"
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
 
     def parameters(self, shape: Shape) -> Mapping[str, Shape]:
         return {"weight": _normed(shape)}

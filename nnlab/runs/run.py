@@ -19,7 +19,7 @@ from nnlab.core.text import short_path
 from nnlab.display.open_view import open_view
 from nnlab.display.views import RunAbout, View
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.handed import NOTHING, Asked, Handed, experiment_of
+from nnlab.experiment.handed import NOTHING, Asked, Handed, experiment_of, require_handed
 from nnlab.runs.building.scoring import blind_baseline
 from nnlab.runs.building.session import Session
 from nnlab.runs.finished.reopen import configs_of_run
@@ -112,6 +112,7 @@ def resume(
         CheckpointError: there is no sound checkpoint.
     """
     begun, config = configs_of_run(run, overrides, handed)
+    require_handed(config, handed, "resume", run)
     return train(config, run_dir=run, resume=True, begun=begun, device=device, view=view)
 
 

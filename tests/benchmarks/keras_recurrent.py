@@ -1,14 +1,15 @@
 """Keras' `fit` on JAX with recurrent layers: the work of `recurrent.py` and of `characters.py`.
 
-`python tests/benchmarks/keras_recurrent.py gru 20` prints microseconds of an update, the fastest
-and the median of the blocks; `... characters FILE.npz` trains on characters. One thread, beside
-that of Python; what is compiled is compiled before the clock starts.
+`python tests/benchmarks/keras_recurrent.py gru 20` prints microseconds of an update, the least, the
+median and the greatest of the blocks, and the peak memory; `... characters FILE.npz` trains on
+characters. One thread, beside that of Python; what is compiled is compiled before the clock starts.
 """
 
 # pyright: reportMissingImports=false, reportUntypedBaseClass=false
 
 import json
 import os
+import resource
 import sys
 from statistics import median
 from time import perf_counter
@@ -27,7 +28,8 @@ def measure(kind: str, steps: int) -> dict[str, Any]:
     """An update on 32 sequences of two numbers a step, as `recurrent.py` makes it by hand."""
     import keras
 
-    layer = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[kind]
+    kinds = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+    layer = kinds[kind]
     net = keras.Sequential([keras.layers.Input((steps, 2)), layer(WIDTH), keras.layers.Dense(1)])
     net.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
     rng = np.random.default_rng(0)
@@ -38,7 +40,11 @@ def measure(kind: str, steps: int) -> dict[str, Any]:
         began = perf_counter()
         net.fit(inputs, targets, batch_size=BATCH, epochs=1, verbose=0)
         found.append(1e6 * (perf_counter() - began) / UPDATES)
-    return {"fastest": min(found[1:]), "median": median(found[1:]), "keras": keras.__version__}
+    return {
+        **{"least": min(found[1:]), "median": median(found[1:]), "greatest": max(found[1:])},
+        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "keras": keras.__version__,
+    }
 
 
 def train_characters(path: str) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """An update of a small transformer: nnlab's compiled step, a plain loop, torch.compile, in turn.
 
-`python tests/benchmarks/transformer.py [ROUNDS]` writes medians in milliseconds and their ratios as
-one JSON object. All train 64 features x 2 blocks, 4 heads, windows of 64 characters, batch 32,
-AdamW with the gradient clipped, on one thread; nnlab's also counts what it reads. The net of the
-other two is written below as one writes it by hand in PyTorch.
+`python tests/benchmarks/transformer.py [ROUNDS]` writes medians in milliseconds and their ratios
+(the middle one, the least and the greatest) as one JSON object; `... alone nnlab`, or `by hand` or
+`torch.compile`, the peak memory of a process that makes twenty updates of that alone.
+
+All train 64 features x 2 blocks, 4 heads, windows of 64 characters, batch 32, AdamW with the
+gradient clipped, on one thread, whose own time is taken; nnlab's also counts what it reads. The net
+of the other two is written below as one writes it by hand in PyTorch.
 """
 
 import json
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +31,7 @@ from nnlab.runs.building import compiling
 from nnlab.training.compiled.step import CompiledStep
 
 WIDTH, DEPTH, HEADS, WINDOW, BATCH, RATE = 64, 2, 4, 64, 32, 3e-3
+NAMES = ("nnlab", "by hand", "torch.compile")
 UPDATES = 20
 """Of each in a round."""
 
@@ -89,8 +94,8 @@ def by_hand(series: Tensor, tokens: int, *, compiled: bool) -> Callable[[Tensor]
     return update
 
 
-def ours() -> Made:
-    """nnlab's own, with its compiled step built."""
+def ours(*, compiled: bool) -> Made:
+    """nnlab's own, with its compiled step built where that is asked."""
     made = make(
         data={"kind": "shakespeare", "window": WINDOW},
         model={"kind": "transformer", "width": WIDTH, "depth": DEPTH, "heads": HEADS},
@@ -99,58 +104,79 @@ def ours() -> Made:
     )
     step = made.built.step
     assert isinstance(step, CompiledStep)
-    compiling.prepare_step(step, made.rows, lambda line: None)
+    if compiled:
+        compiling.prepare_step(step, made.rows, lambda line: None)
+        assert step.built is not None
     step.fill_learning_rate(RATE)
     return made
 
 
 def timed(update: Callable[[Tensor], Any], batches: list[Tensor]) -> float:
-    """Milliseconds of an update."""
-    began = time.perf_counter()
+    """Milliseconds of the processor for an update: what else a machine does counts less in them."""
+    began = time.thread_time()
     for rows in batches:
         update(rows)
-    return (time.perf_counter() - began) / len(batches) * 1e3
+    return (time.thread_time() - began) / len(batches) * 1e3
 
 
-def main(rounds: int) -> None:
-    torch.set_num_threads(1)
-    made = ours()
+def updates_of(names: tuple[str, ...], made: Made) -> dict[str, Callable[[Tensor], Any]]:
+    """An update of each, by name."""
     windows = made.examples.windows
     assert windows is not None
     assert windows.stride == WINDOW
     tokens = made.experiment.shape.tokens
     series = torch.from_numpy(windows.series.astype("int64"))
-    updates: dict[str, Callable[[Tensor], Any]] = {
-        "nnlab": made.built.step.update,
-        "by hand": by_hand(series, tokens, compiled=False),
-        "torch.compile": by_hand(series, tokens, compiled=True),
-    }
     parameters = sum(p.numel() for p in made.built.network.parameters())
     assert parameters == sum(p.numel() for p in ByHand(tokens).parameters())
+    return {
+        name: made.built.step.update
+        if name == "nnlab"
+        else by_hand(series, tokens, compiled=name == "torch.compile")
+        for name in names
+    }
+
+
+def whole_batches(made: Made) -> list[Tensor]:
     epoch = made.built.trainer.order.batches(0)
-    batches = [rows for rows in epoch if len(rows) == BATCH][:UPDATES]
+    return [rows for rows in epoch if len(rows) == BATCH][:UPDATES]
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """All three in turn, so that whatever else the machine does meets all."""
+    made = ours(compiled=True)
+    batches, updates = whole_batches(made), updates_of(NAMES, made)
     for update in updates.values():
         timed(update, batches[:3])
     found: dict[str, list[float]] = {name: [] for name in updates}
     for _ in range(rounds):
         for name, update in updates.items():
             found[name].append(timed(update, batches))
-    middle = {name: median(times) for name, times in found.items()}
     ratios = {
-        name: median(a / b for a, b in zip(found["nnlab"], times, strict=True))
+        name: sorted(a / b for a, b in zip(found["nnlab"], times, strict=True))
         for name, times in found.items()
     }
-    told = {
-        "milliseconds": middle,
-        "least": {name: min(times) for name, times in found.items()},
-        "nnlab over": ratios,
-        "parameters": parameters,
+    return {
+        "milliseconds": {name: median(times) for name, times in found.items()},
+        "from, to": {name: [min(times), max(times)] for name, times in found.items()},
+        "nnlab over": {name: median(all_of) for name, all_of in ratios.items()},
+        "ratios from, to": {name: [each[0], each[-1]] for name, each in ratios.items()},
+        "parameters": sum(p.numel() for p in made.built.network.parameters()),
         "torch": torch.__version__,
         "machine": platform.processor() or platform.machine(),
         "rounds": rounds,
     }
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+
+
+def alone(name: str) -> dict[str, Any]:
+    """The peak memory of a process that makes the updates of one; the data are in all of them."""
+    made = ours(compiled=name == "nnlab")
+    [update] = updates_of((name,), made).values()
+    timed(update, whole_batches(made))
+    return {name: {"peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}}
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
+    torch.set_num_threads(1)
+    asked = sys.argv[1:] or ["15"]
+    told = alone(asked[1]) if asked[0] == "alone" else measure(int(asked[0]))
+    sys.stdout.write(json.dumps(told, indent=2) + "\n")

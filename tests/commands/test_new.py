@@ -4,6 +4,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from nnlab.commands.check import check_files
 from nnlab.commands.new import bundled_table, write_config
 from nnlab.config import yaml
 from nnlab.config.loading import bundled_configs, load_config
@@ -69,6 +70,19 @@ def test_writes_a_lesson_here_and_not_into_a_folder_that_is_missing() -> None:
     assert write_config("lessons/zero_init", None) == "zero_init.yaml"
     written = Path("zero_init.yaml").read_bytes()
     assert written.partition(b"\n")[2] == bundled_configs()["lessons/zero_init"].read_bytes()
+
+
+def test_brings_along_the_weights_that_a_lesson_begins_from() -> None:
+    weights = Path("digits_0_to_4.safetensors")
+    weights.write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"digits_0_to_4.safetensors is another file"):
+        write_config("lessons/transfer", None)
+    assert not Path("transfer.yaml").exists()
+    weights.unlink()
+    write_config("lessons/transfer", None)
+    assert check_files(["transfer.yaml"], style="text") == 0
+    Path("transfer.yaml").unlink()
+    write_config("lessons/transfer", None)  # the file that is there is the same
 
 
 def test_does_not_overwrite() -> None:

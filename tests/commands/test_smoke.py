@@ -19,6 +19,19 @@ def test_runs_every_stage_on_the_data(source: str) -> None:
     assert found["test"]["samples"] > 0
 
 
+def test_moves_what_begins_late_in_a_run_into_the_short_one() -> None:
+    train = {"epochs": 5, "unfreeze": {"hidden1": 3}, "averaging": {"kind": "swa", "start": 4}}
+    model = {"kind": "mlp", "hidden": [4], "freeze": ["hidden1"]}
+    config = {
+        "data": "iris",
+        "model": model,
+        "train": train,
+        "schedule": {"kind": "cosine", "warmup": 2},
+    }
+    found = smoke_run(experiment_of(config), view=open_view(quiet=True, stream=sys.stderr))
+    assert (found["status"], found["steps"]) == ("completed", SMOKE_STEPS)
+
+
 def test_takes_random_data_where_a_named_set_is_absent_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

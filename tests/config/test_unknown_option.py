@@ -4,8 +4,8 @@ import pytest
 
 from nnlab.__main__ import main
 from nnlab.config.loading import load_config
-from nnlab.config.synonyms import KEY_SYNONYMS
-from nnlab.config.unknown_option import set_in_place_of
+from nnlab.config.words.synonyms import KEY_SYNONYMS
+from nnlab.config.words.unknown_option import set_in_place_of
 
 GIVEN = {
     "--epochs 3": "train.epochs=3",

@@ -11,11 +11,12 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from nnlab.config import fields, mistakes, synonyms
-from nnlab.config import synonyms as synonyms_values
+from nnlab.config import fields, mistakes
 from nnlab.config.described import MENUS
 from nnlab.config.loading import load_config, place_for
 from nnlab.config.run_config import RunConfig
+from nnlab.config.words import synonyms
+from nnlab.config.words import synonyms as synonyms_values
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import annotation_of, arms_of, is_menu, kinds_having, kinds_of
@@ -321,6 +322,7 @@ LR = [
     (".inf", "must be a finite number, got inf"),
     ("-.inf", "must be a finite number, got -inf"),
     ("1e400", "must be a finite number, got inf"),
+    ("1e39", "must be at most 3.4e+38 in size, which float32 holds, got 1e+39"),
     ('"0.1"', "must be a number, got the text '0.1' (write 0.1, without quotes)"),
     ("1_0.5", "must be a number, got the text '1_0.5' (write 10.5, without quotes)"),
     ("1:30", "must be a number, got the text '1:30'"),
@@ -780,6 +782,37 @@ def test_all_meanings_are_told_at_once() -> None:
     ]
 
 
+def test_what_stands_below_a_word_from_elsewhere_is_told_with_it() -> None:
+    found = refusal(BASE + "scheduler: {kind: StepLR, step_size: 3, gama: 0.5}\n")
+    assert [line.split(": ", 1)[1] for line in found] == [
+        "scheduler: scheduler is called schedule here",
+        "scheduler.kind: 'StepLR' is called steps here",
+        "scheduler.step_size: step_size is called every here",
+        "scheduler.gama: unknown key (did you mean gamma?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("optimizer: {kind: sgd, lr: 0,001}", "a comma ends a value here (write lr: 0.001, with"),
+        ("optimizer:\n  kind: sgd\n  lr: 0,001", "(write 0.001)"),
+        ("train: {sampling: true}", "true is called shuffled here"),
+        ("train: {sampling: false}", "false is called in_order here"),
+        ("shuffle: true", "(write train.sampling: shuffled, which is the default, or in_order)"),
+    ],
+)
+def test_the_way_out_of_what_people_write_works(written: str, says: str) -> None:
+    (line,) = refusal(f"{BASE}{written}\n")
+    assert says in line
+
+
+def test_one_mistake_more_than_ten_is_told_in_place_of_that_it_is_there() -> None:
+    found = refusal(BASE + "".join(f"bad{number}: 1\n" for number in range(11)))
+    assert len(found) == 11
+    assert "bad10" in found[-1]
+
+
 def test_at_most_ten_mistakes_are_told() -> None:
     found = refusal(BASE + "".join(f"bad{number}: 1\n" for number in range(14)))
     assert len(found) == 11
@@ -976,3 +1009,21 @@ try:
 except Exception as error:
     print(error, *sys.modules)
 """
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({"kind": "lstm", "hidden_size": 8}, "hidden_size is called units here"),
+        ({"kind": "lstm", "num_layers": 2}, "units or model.hidden is a list of sizes"),
+        ({"kind": "gru", "batch_first": True}, "always examples, time, features"),
+        ({"kind": "transformer", "d_model": 8}, "d_model is called width here"),
+        ({"kind": "transformer", "nhead": 2}, "nhead is called heads here"),
+        ({"kind": "transformer", "num_layers": 2}, "num_layers is called depth here"),
+        ({"kind": "vit", "patch_size": 4}, "patch_size is called patch here"),
+        ({"kind": "VisionTransformer"}, "'VisionTransformer' is called vit here"),
+    ],
+)
+def test_words_for_sequences_are_known(model: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load_config({"data": "shakespeare", "model": model})

@@ -1,7 +1,7 @@
 """Data, a module and a loss handed in from Python."""
 
 import copy
-from functools import partial
+import re
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,7 @@ class TestModel:
                 nn.Sequential(nn.Flatten(), nn.Linear(64, 7)),
                 r"gives \(2, 7\) .* expected \(2, 10\)",
             ),
+            (nn.Sequential(nn.Flatten(), nn.Linear(64, 1)), r"expected \(2, 10\) .* classes$"),
             (nn.Linear(64, 10), "cannot take examples of shape"),
             (nn.Flatten(), "no parameters"),
             ("mlp", "needs a torch.nn.Module, got str"),
@@ -210,13 +211,28 @@ class TestModel:
         with pytest.raises(ConfigError, match=says):
             nnlab.train(SHORT, data=(X, Y), model=own)
 
+    def test_one_output_for_two_classes_is_told_of_bce(self) -> None:
+        data = (X, (Y > 4).astype(int))
+        own = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+        with pytest.raises(ConfigError, match=r"expected \(2, 2\) .*\(loss: bce takes one"):
+            nnlab.train(SHORT, data=data, model=own)
+        assert nnlab.train({**SHORT, "loss": "bce"}, data=data, model=own).steps > 0
+        flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
+        with pytest.raises(ConfigError, match=r"gives \(2,\) .*\(keep the last axis"):
+            nnlab.train({**SHORT, "loss": "bce"}, data=data, model=flat)
+
     def test_the_folder_says_that_it_needs_the_objects(self, tmp_path: Path) -> None:
         run = nnlab.train(SHORT, data=(X, Y), model=network(), run_dir=tmp_path / "run")
         assert "\n# From Python: data, model " in (run.run / "config.yaml").read_text()
-        acts: list[Any] = [nnlab.evaluate, nnlab.resume, nnlab.load]
-        for act in [*acts, partial(nnlab.predict, inputs=X[:, None])]:
-            with pytest.raises(NnlabError, match=r"in no file \(hand"):
-                act(run)
+        acts: list[Any] = [nnlab.evaluate, nnlab.resume, nnlab.load, nnlab.predict]
+        for act in acts:
+            rows = {"X": X[:, None]} if act is nnlab.predict else {}
+            with pytest.raises(NnlabError, match=rf"nnlab\.{act.__name__}\(") as error:
+                act(run, *rows.values())
+            found = re.search(r"\((nnlab\..*\))\)$", str(error.value))
+            assert found
+            called = {"nnlab": nnlab, "y": Y, "network": network(), "X": X, **rows}
+            eval(found[1], called)
         with pytest.raises(NnlabError, match=r"in no file \(hand"):
             nnlab.train(run.run / "config.yaml")
 

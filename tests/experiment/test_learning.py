@@ -94,5 +94,15 @@ def test_a_warm_up_ends_within_the_run(warmup: Any, fits: bool) -> None:
     assert "longer than the run of 7 (write such as 10%)" in line
 
 
+def test_averaging_begins_within_the_run() -> None:
+    def swa(start: Any) -> dict[str, Any]:
+        return {"train": {"steps": 7, "averaging": {"kind": "swa", "start": start}}}
+
+    accepted(**swa("7 steps"))
+    (line,) = refused(**swa("8 steps"))
+    text = "is 8 steps, longer than the run of 7 (write such as 75%)"
+    assert line == f"train.averaging.start: {text}"
+
+
 def test_the_length_of_a_run_in_minutes_is_not_known() -> None:
     accepted(schedule={"kind": "constant", "warmup": 100}, train={"minutes": 1})

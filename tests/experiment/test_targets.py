@@ -144,8 +144,8 @@ class TestScaledTargets:
         assert "r2" in read(folder, "train")[0]
 
     def test_show_says_how_targets_are_seen(self, scaled: Scaled) -> None:
-        _, _, examples = scaled
-        lines = data_page(examples, "feature").splitlines()
+        _, experiment, examples = scaled
+        lines = data_page(examples, experiment.config.data).splitlines()
         (line,) = (line for line in lines if line.startswith("  as seen"))
         assert abs(float(line.split()[-2])) < 1e-6
         assert float(line.split()[-1]) == 1.0
@@ -222,6 +222,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {"data": {"kind": "diabetes", "scale_target": "standard"}, "loss": "poisson_nll"},
         "data.scale_target: poisson_nll needs the targets as they are (none)",
+    ),
+    (
+        {"data": "diabetes", "loss": "kl"},
+        "loss: kl needs a distribution as target, two columns or more, and there is one number "
+        "(loss: mse)",
+    ),
+    (
+        {"data": "iris", "loss": {"kind": "focal", "class_weights": (0.0, 0.0, 0.0)}},
+        "loss.class_weights: 0 for every class leaves nothing to learn (one above 0)",
     ),
     (
         {"data": "iris", "loss": {"kind": "cross_entropy", "class_weights": (1.0, 2.0)}},

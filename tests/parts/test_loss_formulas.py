@@ -344,6 +344,16 @@ def test_poisson_refuses_what_is_no_count() -> None:
         PoissonNllConfig().fitted(np.array([[-1.0], [2.0]]), shape)
 
 
+@pytest.mark.parametrize(
+    ("row", "found"), [([1.5, -0.5], "at least 0, got -0.5"), ([0.5, 0.4], "the sum 1, got 0.9")]
+)
+def test_kl_refuses_what_is_no_distribution(row: list[float], found: str) -> None:
+    shape = shape_of("regression", 2)
+    assert KlConfig().fitted(np.array([[0.25, 0.75], [0.334, 0.666]]), shape) == KlConfig()
+    with pytest.raises(DataError, match=found):
+        KlConfig().fitted(np.array([[0.25, 0.75], row]), shape)
+
+
 def test_cross_entropy_is_stable_for_logits_of_ten_thousand() -> None:
     z = torch.tensor([[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]])
     y = torch.tensor([0, 0])

@@ -9,6 +9,7 @@ import torch
 from building import Made, make
 from torch import Tensor
 
+from nnlab.core.errors import ConfigError
 from nnlab.parts.layers.recurrent_modules import Recurrent
 from nnlab.runs.building.row_answers import row_answers
 from nnlab.runs.finished.outputs import split_answers
@@ -18,6 +19,7 @@ from nnlab.runs.run import resume, train
 from nnlab.training.eager_step import EagerStep
 
 LANES, WINDOW = 4, 5
+GRU_OF_6 = {"kind": "gru", "units": 6}
 
 
 def sections(folder: Path, kind: str, **fields: Any) -> dict[str, Any]:
@@ -65,6 +67,22 @@ def test_windows_with_a_carried_state_are_one_long_sequence(made: Made) -> None:
         mine = outputs[:, number * WINDOW : (number + 1) * WINDOW].flatten(0, 1)
         loss = torch.nn.functional.cross_entropy(mine, part.targets)
         assert found[number] == pytest.approx(float(loss), rel=1e-12)
+
+
+def test_a_stack_with_recurrent_layers_carries_their_state_too(tmp_path: Path) -> None:
+    losses: list[list[float]] = []
+    stack = {"kind": "stack", "layers": [{"kind": "embedding", "units": 4}, GRU_OF_6]}
+    for model in ({"kind": "gru", "units": 6, "embed": 4}, stack):
+        made = make(**{**sections(tmp_path, "gru"), "model": model})
+        found: list[float] = []
+        for rows in made.built.trainer.order.batches(0)[:4]:
+            made.built.step.update(rows)
+            found.append(made.built.step.read()["loss"])
+        losses.append(found)
+    assert losses[0] == losses[1]
+    flat = {"kind": "stack", "layers": [{"kind": "embedding", "units": 4}]}
+    with pytest.raises(ConfigError, match="stack has no state to carry"):
+        make(**{**sections(tmp_path, "gru"), "model": flat})
 
 
 def test_an_epoch_begins_with_a_state_of_nothing(made: Made) -> None:

@@ -41,11 +41,12 @@ def predict_unseen(
         until: the step up to which it learned what examples have in common.
 
     Returns:
-        None where no gradient is followed, where it would take too long, where too few rows are
-        left for a batch, or where the data are not those of the record any more.
+        None where no gradient is followed, where the run was best before its first update, where it
+        would take too long, where too few rows are left for a batch, or where the data are not
+        those of the record any more.
     """
-    moments: list[int] = record.steps[record.used(until)].tolist()
-    if not _short(experiment, moments[-1]) or not _same(examples, record):
+    moments: list[int] = [step for step in record.steps[record.used(until)].tolist() if step]
+    if not moments or not _short(experiment, moments[-1]) or not _same(examples, record):
         return None
     fold = folds(record.labels)
     kept: list[dict[str, np.ndarray]] = []

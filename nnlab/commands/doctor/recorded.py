@@ -1,6 +1,6 @@
 """What is wrong with a run that has been trained, from what it recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -9,7 +9,7 @@ from nnlab.commands.doctor.allowance import SHARE, Allowance, Ask
 from nnlab.commands.doctor.cross_validation import FOLDS, predict_unseen
 from nnlab.commands.doctor.listed_rows import with_batch, with_outliers, with_suspects
 from nnlab.commands.doctor.remedied import try_remedies
-from nnlab.commands.doctor.reopened import Reopened, held_sections, reopen_for_doctor
+from nnlab.commands.doctor.reopened import Reopened, reopen_for_doctor
 from nnlab.commands.doctor.replay import Broken, replay_updates, updates_to_replay
 from nnlab.commands.doctor.report import Column, DoctorReport
 from nnlab.commands.doctor.trials import Trials, update_seconds
@@ -23,9 +23,9 @@ from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.facts import Facts
 from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.evidence.survey.survey import survey_seconds
-from nnlab.diagnosis.watcher import Watcher
+from nnlab.diagnosis.watcher import CHECKS, Looked, Watcher
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.experiment.handed import NOTHING, Handed, held_sections
 from nnlab.runs.building.build import source_of
 from nnlab.runs.finished.forgetting import with_forgotten
 from nnlab.runs.finished.reopen import restore_with_step
@@ -34,7 +34,7 @@ from nnlab.runs.folder.examples import record_of
 from nnlab.runs.folder.find import find_run, members_of
 from nnlab.runs.folder.folder import read_env
 from nnlab.runs.folder.summary import Summary, read_summary
-from nnlab.runs.observers.findings import facts_of
+from nnlab.runs.observers.findings import facts_of, read_findings
 from nnlab.runs.observers.network_facts import (
     look_at_outputs,
     look_at_places,
@@ -126,6 +126,7 @@ def examine_run(
         diverged=trials and summary.status == "diverged",
         allowance=allowance,
     )
+    detailed += _only_recorded(folder, opened, detailed, watcher.looked())
     findings = try_remedies(watcher, detailed, facts, tried)
     told = allowance.told(f"nnlab doctor {quote(short_path(folder))}")
     return DoctorReport(
@@ -225,6 +226,25 @@ def _detailed(
             outlying = found.get("outlier_rows")
             found["divergence"] = with_batch(found["divergence"], broken, outlying)
     return tuple(found.values())
+
+
+def _only_recorded(
+    folder: Path, opened: Reopened, found: Sequence[Finding], looked: Looked
+) -> tuple[Finding, ...]:
+    """What the run found while it had what is not at hand now.
+
+    What is judged as the run goes on is judged anew from its readings: a phase may have passed.
+    """
+    if not opened.missing:
+        return ()
+    known = {finding.name for finding in found}
+    at_end = {check.name for check in CHECKS if check.at_end}
+    told = {finding.name: finding for finding in read_findings(folder)}
+    return tuple(
+        finding
+        for name, finding in told.items()
+        if name not in known and (name in looked.missed or name in at_end)
+    )
 
 
 def _replayed(

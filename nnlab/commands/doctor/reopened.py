@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnlab.config.loading import place_for
-from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.handed import Handed
+from nnlab.experiment.handed import Handed, held_sections
 from nnlab.experiment.settle import settle
 from nnlab.models.module import ModuleConfig
 from nnlab.parts.losses.function import FunctionConfig
@@ -68,13 +67,3 @@ def reopen_for_doctor(folder: Path, handed: Handed) -> Reopened:
     if config.data.handed and (changed := changed_data(read_env(folder), examples)):
         raise CheckpointError(f"{folder}: {changed}")
     return Reopened(experiment, examples, missing, complete)
-
-
-def held_sections(config: RunConfig, handed: Handed) -> list[tuple[str, bool]]:
-    """The sections that Python handed in to train a run, and whether it has done so again."""
-    parts = (("data", config.data), ("model", config.model), ("loss", config.loss))
-    return [
-        (name, getattr(handed, name) is not None)
-        for name, part in parts
-        if getattr(part, "handed", False)
-    ]

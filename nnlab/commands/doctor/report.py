@@ -114,6 +114,8 @@ class DoctorReport:
         lines = ["", *wrapped(checks, indent="")] if done else []
         why: dict[str, list[str]] = {}
         for name, reason in self.looked.missed.items():
+            if name in told:
+                continue  # the run found it, while it had what is not at hand now
             why.setdefault(reason, []).append(_title(name))
         for reason, names in why.items():
             lines += wrapped(f"not looked for: {', '.join(names)}; {reason}", indent="")

@@ -10,12 +10,16 @@ from nnlab.commands import options
 def explain(
     run: options.RunArgument = "last",
     split: Annotated[
-        Literal["validation", "train", "test"], typer.Option(help="Whose rows are explained.")
-    ] = "validation",
+        Literal["validation", "train", "test"] | None,
+        typer.Option(help="Whose rows are explained; else that of --row, or validation."),
+    ] = None,
     row: Annotated[
         list[int] | None,
         typer.Option(
-            "--row", metavar="N", min=0, help="A row of the split, from 0; else six are chosen."
+            "--row",
+            metavar="N",
+            min=0,
+            help="A row of the whole table, from 0, as reports count; else six are chosen.",
         ),
     ] = None,
     answer: Annotated[

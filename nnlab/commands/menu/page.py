@@ -4,12 +4,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from nnlab.commands.menu import regularization
-from nnlab.config import synonyms
 from nnlab.config.described import MENUS, Described, fields_of, help_of
 from nnlab.config.diagnose import DiagnoseConfig
 from nnlab.config.every_field import every_field
 from nnlab.config.sections import LogConfig, RegularizeConfig, SeedConfig, TrainConfig
-from nnlab.config.synonyms import VALUE_SYNONYMS
+from nnlab.config.words import synonyms
+from nnlab.config.words.synonyms import VALUE_SYNONYMS
 from nnlab.core.errors import ConfigError
 from nnlab.core.kinds import Config, Kind, kinds_of
 from nnlab.core.package import broken_plugins, origin_of

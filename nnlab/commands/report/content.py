@@ -43,6 +43,7 @@ from nnlab.commands.report.scores import compare_pairs, scores_of_case
 from nnlab.config.loading import load_config
 from nnlab.core.errors import ConfigError
 from nnlab.core.package import package_version
+from nnlab.runs.finished.ensemble import different_rows
 from nnlab.runs.finished.reopen import Opened
 from nnlab.runs.folder import looks
 from nnlab.runs.folder.looks import LookCounts
@@ -256,9 +257,7 @@ def refuse_others(cases: Sequence[Case | TextCase]) -> None:
         if other.opened.examples.digest != first.opened.examples.digest:
             raise ConfigError(f"{pair} have different data (SHA-256 differs)")
         if not np.array_equal(other.rows, first.rows):
-            split = first.split
-            text = f"have different {split} rows (data.{split} or data.split_seed differ)"
-            raise ConfigError(f"{pair} {text}")
+            raise ConfigError(f"{pair} {different_rows(first.split)}")
         one, two = (case.opened.experiment.shape for case in (first, other))
         if (one.task, one.outputs) != (two.task, two.outputs):
             raise ConfigError(f"{pair} have different targets ({one.task}, {two.task})")

@@ -46,7 +46,7 @@ def explain_few(opened: Opened, split: Split, losses: Floats) -> ExplainedAnswer
     found = explain_opened(here, split=split, rows=rows, methods=_METHODS, thorough=False)
     alike = {name: ranks[-1].correlation for name, ranks in found.ranks.items() if ranks}
     return ExplainedAnswers(
-        rows=rows,
+        rows=found.rows.tolist(),
         answers=found.answers,
         alike_with_random_weights={k: None if isnan(v) else v for k, v in alike.items()},
         completeness_gap=found.integrated.miss,

@@ -1,13 +1,15 @@
 """The data of a config, looked at: sizes, classes, ranges as stored and as seen, a few images."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 from nnlab.core.contracts import Examples, RowReader
 from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.checks import counts_of, data_notes
+from nnlab.parts.datasets.family import DataConfig
+from nnlab.parts.datasets.files.csv_table import CsvConfig
 
 _CHUNK = 1 << 20
 """So many numbers are looked at in one go: as float64 they need 8 MB."""
@@ -27,11 +29,12 @@ class DataSpread(NamedTuple):
     deviation: float
 
 
-def data_page(examples: Examples, scale: str) -> str:
+def data_page(examples: Examples, config: DataConfig) -> str:
     """The page of `show --data`."""
     from nnlab.core.text import render_text, text_grid
 
     facts = shown_data_facts(examples)
+    dates = [*config.columns.dates] if isinstance(config, CsvConfig) else []
     splits = list(facts["sizes"])
     rows = [("examples", *(f"{facts['sizes'][split]:,}" for split in splits))]
     counts: dict[str, dict[str, int]] = facts["classes"]
@@ -44,11 +47,29 @@ def data_page(examples: Examples, scale: str) -> str:
     right = tuple(range(1, len(splits) + 1))
     parts: list[Any] = [text_grid(rows, head=("", *splits), right=right), ""]
     head = ("training rows", "least", "greatest", "mean", "deviation")
-    lines = [(name, *(f"{value:.4g}" for value in spread)) for name, spread in _spreads(examples)]
-    parts += [text_grid(lines, head=head, right=(1, 2, 3, 4)), f"\nscale: {scale}"]
+    lines = [
+        (_named(name, dates), *map(_number, spread))
+        for name, spread in _spreads(examples)
+        # Degrees, days and counts have no mean together; each has its own line.
+        if name != _STORED or not examples.shape.columns
+    ]
+    parts += [text_grid(lines, head=head, right=(1, 2, 3, 4)), f"\nscale: {config.scale}"]
     parts += [f"note: {note}" for note in data_notes(examples)]
     picture = images(examples)
     return render_text(*parts, *(["\n" + picture] if picture else []))
+
+
+_STORED = "inputs as stored"
+
+
+def _number(value: float) -> str:
+    """Four digits, but whole numbers of five and six whole: a day is no 1.972e+04."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _named(name: str, dates: Sequence[str]) -> str:
+    """What a line is called; of dates with what their numbers are."""
+    return f"{name} (days since 1970)" if name.strip() in dates else name
 
 
 def shown_data_facts(examples: Examples) -> dict[str, Any]:
@@ -74,7 +95,7 @@ def _spreads(examples: Examples) -> Iterator[tuple[str, DataSpread]]:
         rows = rows[:_READ]
     stored = _moments(examples, rows, scaled=False)
     seen = _moments(examples, rows, scaled=True)
-    yield "inputs as stored", _joined(stored)
+    yield _STORED, _joined(stored)
     yield "inputs as seen", _joined(seen)
     for name, column in zip(examples.shape.columns[:_SHOWN], stored, strict=False):
         yield f"  {name}", column

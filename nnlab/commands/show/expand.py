@@ -1,12 +1,13 @@
 """`nnlab show --expand`: a config with its network as a list of layers, to read and to change."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from nnlab.commands.show.layers import shape_text
 from nnlab.config.origins import error_at_places
 from nnlab.config.run_config import to_yaml
-from nnlab.core.errors import MistakeError
+from nnlab.core.durations import Duration
+from nnlab.core.errors import Mistake, MistakeError
 from nnlab.core.kinds import Config, Kind
 from nnlab.experiment.experiment import Experiment
 
@@ -19,11 +20,14 @@ def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
         as_json: one JSON object, which YAML reads too.
 
     Raises:
-        ConfigError: its network is no list of layers.
+        ConfigError: its network is no list of layers, or its rule trains none.
     """
     config, shape = experiment.written, experiment.shape
+    if (only := config.rule.models) is not None:
+        text = f"rule {config.rule.kind} trains {' or '.join(only)} alone, and no list of layers"
+        raise error_at_places([Mistake(("model",), text)], config.origins)
     try:
-        stack = config.model.expanded(shape.inputs)
+        stack = config.model.settled_for(shape).expanded(shape.inputs)
     except MistakeError as error:
         raise error_at_places([error.mistake], config.origins) from None
     kept = {name: getattr(config.model, name) for name in ("from", "freeze")}
@@ -39,6 +43,10 @@ def brief(value: Any) -> Any:
     """What someone would write: no defaults, a bare name where nothing else is said."""
     if isinstance(value, list | tuple):
         return [brief(item) for item in value]  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, dict):
+        return {key: brief(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, Duration):
+        return value.plain()
     if not isinstance(value, Config):
         return value
     fields = type(value).model_fields

@@ -66,7 +66,7 @@ def show_page(
         if as_json:
             facts["splits"] = shown_data_facts(examples)
         else:
-            tail = "\n" + data_page(examples, experiment.config.data.scale)
+            tail = "\n" + data_page(examples, experiment.config.data)
     return json.dumps(facts) + "\n" if as_json else head + _page(experiment, facts) + tail
 
 

@@ -19,6 +19,7 @@ from nnlab.diagnosis.evidence.contradicted_labels import (
     more_than_unseen,
     places_beyond_chance,
 )
+from nnlab.diagnosis.evidence.course import held_out_gone, share_of_loss_gone
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts, Unseen
 from nnlab.diagnosis.evidence.history import History
 
@@ -168,6 +169,9 @@ def label_noise(history: History, facts: Facts) -> Finding | None:
     record = facts.record
     if record is None or record.margins is None or not history.ended:
         return None
+    shares = (share_of_loss_gone(history, facts), held_out_gone(history, facts))
+    if max((share for share in shares if share is not None), default=1.0) <= 0.0:
+        return None  # what knows no more than a guess contradicts nothing
     return label_noise_finding(suspect_labels(record, best_step(history), facts.limits), facts)
 
 

@@ -24,6 +24,11 @@ from nnlab.diagnosis.evidence.history import History, HistoryPoint
 from nnlab.diagnosis.evidence.trend import falls_from_the_start, loss_trend
 
 _BLOCKS = 8
+_OVERSHOOT = "updates overshoot: each step leaps over the valley it should walk down"
+_LEARNED = (
+    "the updates left little of the first weights, so how they were drawn hardly counts; the run "
+    "learned all the same"
+)
 
 
 def swing(history: History) -> float:
@@ -58,8 +63,8 @@ def rate_too_high(history: History, facts: Facts) -> Finding | None:
         quantity=quantity,
         limit=limit,
         since=since,
-        meaning="updates overshoot: each step leaps over the valley it should walk down",
-        remedy=remedies.try_rate(facts, aim),
+        meaning=_LEARNED if level == "note" else _OVERSHOOT,
+        remedy=() if level == "note" else remedies.try_rate(facts, aim),
         source="Goodfellow, Bengio & Courville 2016, section 8.3.1",
     )
 

@@ -54,6 +54,7 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
     if beats_a_guess(history, facts):
         return None
     ratio, start = typical_update(history, facts), loss_of_blind_guess(history, facts)
+    assert start is not None  # a share of it is known
     # On a plateau longer updates help as long as they are not long; short ones where the loss is
     # above that of a guess.
     usual = USUAL_UPDATE if share < -0.1 else 10.0 * USUAL_UPDATE
@@ -63,13 +64,17 @@ def not_decreasing(history: History, facts: Facts) -> Finding | None:
         level="warning" if costs_something(history, facts) else "note",
         layer=None,
         measured=trend.after,
-        quantity=f"training loss (a guess that never looks at the inputs: {start:.4g})",
+        quantity="training loss",
         since=0,
-        meaning=f"the training loss is where a guess is, and does not fall: {_thirds(trend)}",
+        meaning=f"{_guess(start)}, and the loss does not fall: {_thirds(trend)}",
         remedy=remedies.try_rate(facts, factor),
         advice="nnlab lr says which rates make the loss fall",
         source="Karpathy 2019, A recipe for training neural networks",
     )
+
+
+def _guess(loss: float) -> str:
+    return f"a guess that never looks at the inputs has {loss:.4g}"
 
 
 def _thirds(trend: Trend) -> str:
@@ -125,10 +130,10 @@ def underfitting(history: History, facts: Facts) -> Finding | None:
         level="warning",
         layer=None,
         measured=trend.after,
-        quantity=f"training loss (a guess that never looks at the inputs: {start:.4g})",
+        quantity="training loss",
         since=history.step,
-        meaning=f"the training loss has come to rest ({_thirds(trend)}), and {_left(share)}: this "
-        "network cannot tell what it is shown",
+        meaning=f"{_guess(start)}; the loss has come to rest ({_thirds(trend)}), and "
+        f"{_left(share)}: this network cannot tell what it is shown",
         remedy=remedies.try_larger_network(facts),
         source="Goodfellow, Bengio & Courville 2016, section 5.2",
     )

@@ -32,32 +32,31 @@ def no_better_than_baseline(history: History, facts: Facts) -> Finding | None:
         level="warning" if none else "note",
         layer=None,
         measured=best.value,
-        quantity=f"{best.key} on {split} (a guess that never looks at the inputs: {best.base:.3g})",
+        quantity=f"{best.key} on {split}",
         since=history.step,
-        meaning=_meaning(best, rows, split, none=none) + _loss(loss),
+        meaning=_meaning(best, rows, none=none) + _loss(loss),
         advice=_GENERAL if much_is_learned(history, facts) else _RATE,
         source="Karpathy 2019, A recipe for training neural networks",
     )
 
 
-def _meaning(gain: Gain, rows: int, split: Split, *, none: bool) -> str:
-    luck = (
-        f"{rows:,} rows of {split} say it to within {LUCK * gain.error:.2g} (two standard errors)"
-    )
+def _meaning(gain: Gain, rows: int, *, none: bool) -> str:
+    guess = f"a guess that never looks at the inputs has {gain.base:.3g}"
+    luck = f"chance moves it by up to {LUCK * gain.error:.2g} on {rows:,} rows"
     if gain.certain:
-        return f"it is above the guess, but hardly: {luck}"
+        return f"{guess}: this is hardly better ({luck})"
     if not gain.told:
-        return f"so few rows show nothing: {luck}"
+        return f"{guess}: so few rows show no difference ({luck})"
     if not none:
-        return f"it is hardly above the guess, which may be chance: {luck}"
-    return f"what was learned does not help on these rows: {luck}"
+        return f"{guess}: this is hardly better, which may be chance ({luck})"
+    return f"{guess}: what was learned does not help on these rows ({luck})"
 
 
 def _loss(loss: LossGain | None) -> str:
     """What the validation loss says of it."""
     if loss is None:
         return ""
-    text = f"; the validation loss is {loss.loss:.4g}, and a guess has {loss.guess:.4g}"
+    text = f"; the validation loss is {loss.loss:.4g}, that of the guess {loss.guess:.4g}"
     return text if loss.none else f"{text}, which so few rows make no proof"
 
 

@@ -58,7 +58,7 @@ class SoftsignConfig(ActivationConfig, frozen=True):
 
 @final
 class HardSigmoidConfig(ActivationConfig, frozen=True):
-    """relu6(x + 3) / 6: the sigmoid from straight pieces. Courbariaux 2015, arXiv:1511.00363."""
+    """relu6(x + 3) / 6: the sigmoid from straight pieces. Howard et al. 2019, arXiv:1905.02244."""
 
     kind: Literal["hard_sigmoid"] = "hard_sigmoid"
 

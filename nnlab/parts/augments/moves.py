@@ -33,6 +33,16 @@ def _moved(most: int, mode: _PaddingMode) -> InputsFn:
     return move
 
 
+def _too_far(what: str, pixels: int, inputs: Shape, mode: _PaddingMode) -> str:
+    """Why an image cannot be moved by so many pixels; empty if it can.
+
+    By more than its size nothing of it would be left; a mirror image lacks the edge itself.
+    """
+    most = min(inputs[-2:]) - (1 if mode == "reflect" else 0)
+    size = "x".join(map(str, inputs[-2:]))
+    return "" if pixels <= most else f"{what} images of {size} by at most {most}, got {pixels}"
+
+
 @final
 class ShiftConfig(AugmentConfig, frozen=True):
     """Moves the image by up to `pixels` in each direction; what comes in is 0.
@@ -43,6 +53,9 @@ class ShiftConfig(AugmentConfig, frozen=True):
 
     kind: Literal["shift"] = "shift"
     pixels: PositiveInt = 2
+
+    def misfit(self, inputs: Shape) -> str:
+        return _too_far("moves", self.pixels, inputs, "zeros")
 
     def build(self, shape: DataShape) -> AugmentFn:
         return on_inputs(_moved(self.pixels, "zeros"))
@@ -63,11 +76,7 @@ class CropConfig(AugmentConfig, frozen=True):
     padding_mode: _PaddingMode = "zeros"
 
     def misfit(self, inputs: Shape) -> str:
-        most = min(inputs[-2:]) - (1 if self.padding_mode == "reflect" else 0)
-        if self.padding_mode in ("zeros", "replicate") or self.padding <= most:
-            return ""
-        size = "x".join(map(str, inputs[-2:]))
-        return f"{self.padding_mode} pads images of {size} by at most {most}, got {self.padding}"
+        return _too_far(f"{self.padding_mode} pads", self.padding, inputs, self.padding_mode)
 
     def build(self, shape: DataShape) -> AugmentFn:
         return on_inputs(_moved(self.padding, self.padding_mode))

@@ -7,7 +7,7 @@ foot of the file.
 from math import exp, pi
 from typing import Annotated, Literal, final
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat
 
 from nnlab.core.contracts import AugmentFn, DataShape
 from nnlab.core.lazy import F, Tensor, torch
@@ -145,7 +145,7 @@ class ElasticConfig(AugmentConfig, frozen=True):
 
     kind: Literal["elastic"] = "elastic"
     alpha: NonNegativeFloat = 34.0
-    sigma: PositiveFloat = 4.0
+    sigma: Annotated[float, Field(gt=0.0, le=1000.0)] = 4.0
     padding_mode: _PaddingMode = "zeros"
 
     def build(self, shape: DataShape) -> AugmentFn:

@@ -21,7 +21,6 @@ from nnlab.parts.datasets import checks, scaling
 from nnlab.parts.datasets import lengths as ends
 from nnlab.parts.datasets.exclusion import excluded_rows, rows_without
 from nnlab.parts.datasets.label_noise import Noise, add_label_noise, noise_of
-from nnlab.parts.datasets.lengths import Lengths
 from nnlab.parts.datasets.split_sizes import (
     FromColumn,
     FromFile,
@@ -65,28 +64,32 @@ class DataConfig(Kind, frozen=True):
     """Whether rows are made, or lie in nnlab itself: check may look at them where that matters."""
 
     validation: SplitSize = 0.1
+    """A count of rows, a fraction below 1, {last: n}, {file: ...}, {column: ...} or none."""
     test: TestSize = "auto"
+    """As validation; official: the source's own; auto: that, else a fifth, of sequences a tenth."""
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Draws the splits; apart from `seed`: other first weights see the same rows."""
     scale: _Scale = "auto"
     """unit: 0..1; channel, feature: mean 0 and deviation 1 of each; center: mean 0 of each column
-    or pixel, images brought to 0..1 first; imagenet: colours as the weights of torchvision expect
-    them, 0..1 less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225); auto: unit for images,
-    feature for tables, else none."""
+    or pixel, images brought to 0..1 first; imagenet: 0..1 less (0.485, 0.456, 0.406), over (0.229,
+    0.224, 0.225), as torchvision's weights expect colours; auto: unit for images, feature for
+    tables and series, else none."""
     scale_target: Literal["auto", "none", "standard"] = "auto"
     """standard: the network learns (y - mean) / deviation of numbers, by the training split; auto:
     standard, unless classes are learned, points on a plane, or something of the config is written
     in the targets' own unit: the output's activation or bias, the loss, `min_delta`."""
     view: View = "image"
-    """How examples are shown: as they are, or as a sequence, for recurrent networks: images row by
-    row or pixel by pixel (Le et al. 2015, arXiv:1504.00941, section 4.2); time: the columns of a
-    table are steps of one number, the first column first."""
-    lengths: Lengths = "equal"
-    """different: sequences (time, features) that end at different steps; behind the last one stands
-    NaN, or an empty cell where `view` is time. What is not there counts nowhere."""
+    """How examples are shown: as they are, or as sequences: images row by row or pixel by pixel (Le
+    et al. 2015, arXiv:1504.00941, section 4.2); time: columns are steps, the first one first."""
+    lengths: ends.Lengths = "equal"
+    """different: sequences (time, features) end at different steps; behind the last one stands NaN,
+    or an empty cell where `view` is time. What is not there counts nowhere."""
     limit: Limit = None
+    """Trains on so many rows, of each class its share, or on {first: n}; null: on all."""
     exclude: str | None = None
     """A file of training rows that are left out, a number a line: suspects.csv of nnlab doctor."""
     augment: tuple[Augment, ...] = ()
+    """Small random changes of training rows, new in every epoch, one after the other."""
     label_noise: Noise = 0.0
     """A share of the training labels that is replaced by other classes: a number, or a mapping."""
 

@@ -137,8 +137,8 @@ def _too_small(where: str, count: int, classes: int, *, drawn: bool) -> list[str
     if count < 1:
         return [f"{where}: takes no example at all (write more, or none)"]
     if drawn and count < classes:
-        way_out = "{first: n}" if where == "data.limit" else "none"
-        return [
-            f"{where}: {count} examples cannot hold one of each of {classes} classes ({way_out})"
-        ]
+        key = where.removeprefix("data.")
+        other = f"{{first: {count}}}" if key == "limit" else "none"
+        text = f"{count} examples cannot hold one of each of {classes} classes"
+        return [f"{where}: {text} ({key}: {classes} or more, or {key}: {other})"]
     return []

@@ -78,6 +78,7 @@ class AttentionConfig(LayerConfig, frozen=True):
     dropout: Probability | None = None
     """A share of the weights of attention that is 0 in training."""
     bias: bool = True
+    """Whether the maps have one."""
     init: Initializer = Field(default_factory=XavierUniformConfig)
     """Of the maps to queries, keys and values."""
     out_init: Initializer = Field(default_factory=XavierUniformConfig)
@@ -196,6 +197,7 @@ class SwigluConfig(LayerConfig, frozen=True):
     """Of the hidden layer; auto: 8/3 of the features, rounded up to a multiple of 8, which makes as
     many weights as a plain one of four times the features."""
     bias: bool = False
+    """Whether the maps have one."""
     init: Initializer = Field(default_factory=XavierUniformConfig)
     """Of W1 and W2."""
     out_init: Initializer = Field(default_factory=XavierUniformConfig)

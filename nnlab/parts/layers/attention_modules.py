@@ -20,6 +20,14 @@ BASE = 10000.0
 """The longest wavelength of sinusoids and rotations is 2 pi times that."""
 
 
+_WRITTEN_OUT = 128
+"""Places up to which a compiled step keeps the weights: torch's kernel for a CPU keeps none and
+computes them twice. At 64 places in 4 heads of 16 it takes twice as long, forward and back."""
+_ROWS = 32
+"""Places whose weights are computed at once where none sees those behind it: what lies behind the
+last of them is left out."""
+
+
 def wave_angles(places: Tensor, width: int) -> Tensor:
     """The angle p / 10000^(2 i / width) of place p in pair i: (T,) to (T, width / 2, rounded up).
 
@@ -121,6 +129,9 @@ class Attention(nn.Module):
         """Where a probe asks for it, of each call from the beginning on: the logits and the
         weights, (N, H, T, S) both. The kernel that training uses shows neither."""
         self.memory: Memory | None = None
+        self.unrolled = False
+        """Whether products and softmax are written out, as a recorded step has them: its compiler
+        makes one loop of what lies between two products."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same."""
@@ -149,6 +160,8 @@ class Attention(nn.Module):
     def attended(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The values (N, H, T, E) that each place takes from the S it sees, the last T its own."""
         draws = self.training and self.dropout > 0.0
+        if self.kept is None and not draws and self.unrolled and self._few(q, k):
+            return self._by_rows(q, k, v)
         if self.kept is None and not draws:
             # The kernel's own mask counts from the first place: where keys were there before, as
             # when a text is gone on with, it would hide them.
@@ -164,6 +177,23 @@ class Attention(nn.Module):
         if self.kept is not None:
             self.kept.append((logits.detach(), weights.detach()))
         return (self._dropped(weights) if draws else weights) @ v
+
+    def _few(self, q: Tensor, k: Tensor) -> bool:
+        """Whether what a compiler makes of products and softmax is the faster way."""
+        return q.device.type == "cpu" and q.shape[2] == k.shape[2] <= _WRITTEN_OUT
+
+    def _by_rows(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What torch's kernel gives, by products and softmax, a few places at a time."""
+        q, bias, count = q / sqrt(q.shape[3]), self._bias(q, k), q.shape[2]
+        rows, found = _ROWS if self.causal else count, list[Tensor]()
+        for first in range(0, count, rows):
+            last = min(first + rows, count)
+            seen = last if self.causal else count
+            logits = q[:, :, first:last] @ k[:, :, :seen].transpose(2, 3)
+            if bias is not None:
+                logits = logits + bias[..., first:last, :seen]
+            found.append(logits.softmax(3) @ v[:, :, :seen])
+        return found[0] if len(found) == 1 else torch.cat(found, 2)
 
     def _bias(self, q: Tensor, k: Tensor) -> Tensor | None:
         """What is added to the logits, (T, S) or (H, T, S); minus infinity where none may look."""

@@ -42,7 +42,9 @@ class BatchNormConfig(NormLayerConfig, frozen=True):
 
     kind: Literal["batch_norm"] = "batch_norm"
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
     momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """The batch's share of the running statistics, as in torch."""
 
     @property
     def norm(self) -> NormConfig:
@@ -55,6 +57,7 @@ class LayerNormConfig(NormLayerConfig, frozen=True):
 
     kind: Literal["layer_norm"] = "layer_norm"
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
 
     @property
     def norm(self) -> NormConfig:
@@ -67,7 +70,9 @@ class GroupNormConfig(NormLayerConfig, frozen=True):
 
     kind: Literal["group_norm"] = "group_norm"
     groups: PositiveInt = 8
+    """Of channels; they divide them."""
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
 
     @property
     def norm(self) -> NormConfig:
@@ -80,6 +85,7 @@ class RmsNormConfig(NormLayerConfig, frozen=True):
 
     kind: Literal["rms_norm"] = "rms_norm"
     eps: PositiveFloat = 1e-5
+    """Is added below the root, so that nothing is divided by 0."""
 
     @property
     def norm(self) -> NormConfig:
@@ -95,7 +101,7 @@ class LocalResponseNormConfig(LayerConfig, frozen=True):
     """
 
     kind: Literal["local_response_norm"] = "local_response_norm"
-    size: PositiveInt = 5
+    size: Annotated[int, Field(ge=1, le=10_000)] = 5
     alpha: NonNegativeFloat = 5e-4
     beta: PositiveFloat = 0.75
     k: PositiveFloat = 2.0

@@ -30,7 +30,10 @@ class FlattenConfig(LayerConfig, frozen=True):
 
 @final
 class DropoutConfig(LayerConfig, frozen=True):
-    """Sets a share p of the units to 0 in training. Srivastava et al. 2014."""
+    """Sets a share p of the units to 0 in training, and divides the others by 1 - p.
+
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+    """
 
     kind: Literal["dropout"] = "dropout"
     p: Probability = 0.5
@@ -50,6 +53,7 @@ class ActivationLayerConfig(LayerConfig, frozen=True):
 
     kind: Literal["activation"] = "activation"
     function: Activation = Field(default_factory=ReluConfig)
+    """Which activation it is."""
 
     def plan(self, inputs: Shape, name: str, path: Path) -> Plan:
         if len(inputs) == 2:

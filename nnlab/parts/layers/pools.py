@@ -17,8 +17,11 @@ class PoolConfig(LayerConfig, frozen=True):
     """A window slides over each channel; stride null is the kernel's size."""
 
     kernel: Pair = 2
+    """Pixels on a side of the window, or (height, width)."""
     stride: Pair | None = None
+    """Pixels from one window to the next; null: the kernel's size."""
     padding: NonNegativeInt = 0
+    """Pixels around the image."""
     ceil_mode: bool = False
     """true: a last window that hangs over the edge counts too."""
 

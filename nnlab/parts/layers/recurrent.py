@@ -67,6 +67,7 @@ class RecurrentConfig(LayerConfig, frozen=True):
     gates: ClassVar[int]
 
     units: PositiveInt = 64
+    """Numbers of the state, which is what goes out at each step."""
     bidirectional: bool = False
     """Reads the sequence from its end too; each unit is there twice."""
     dropout: Probability | None = None

@@ -50,11 +50,17 @@ class WeightedConfig(LayerConfig, frozen=True):
     """A layer with weights. Order: weights, norm, activation, dropout."""
 
     bias: bool = True
+    """Whether each unit learns one."""
     norm: Norm | None = None
+    """Behind the weights; null: what is said above the list."""
     activation: Activation | None = None
+    """Behind weights and norm; null: what is said above the list."""
     init: AutoInit | None = None
+    """Of the weights; auto: by the activation; null: what is said above the list."""
     bias_init: BiasInitializer | None = None
+    """Of the biases; null: what is said above the list."""
     dropout: Probability | None = None
+    """A share of what goes out that is 0 in training; null: what is said above the list."""
 
     def settled(self, defaults: Defaults) -> Self:
         activation = self.activation or defaults.activation
@@ -172,9 +178,14 @@ def check_sequence_activation(activation: Activation, path: Path) -> None:
     Raises:
         MistakeError: at this path.
     """
-    if activation.parameters(2) > 1 or activation.kind == "glu":
+    if activation.parameters(2) > 1:
         text = f"{activation.kind} learns a slope for each unit of a flat layer"
-        raise MistakeError(path, f"{text} (use relu or leaky_relu)")
+    elif activation.kind == "softmax":
+        # torch's would be over the steps: each would see all others, those behind it too.
+        text = "softmax is over the units of a flat layer or the channels of an image"
+    else:
+        return
+    raise MistakeError(path, f"{text} (use relu or leaky_relu)")
 
 
 @final
@@ -183,6 +194,7 @@ class LinearConfig(WeightedConfig, frozen=True):
 
     kind: Literal["linear"] = "linear"
     units: PositiveInt
+    """How many outputs."""
 
     @classmethod
     def example(cls) -> Self:
@@ -227,12 +239,17 @@ class ConvConfig(WeightedConfig, frozen=True):
 
     kind: Literal["conv"] = "conv"
     channels: PositiveInt
+    """How many filters, each an output channel."""
     kernel: Pair = 3
+    """Pixels on a side of the window, or (height, width)."""
     stride: Pair = 1
+    """Pixels from one window to the next."""
     padding: Padding = 0
+    """Pixels around the image; same: as many as keep its size; valid: none."""
     padding_mode: Literal["zeros", "circular", "reflect", "replicate"] = "zeros"
     """What stands around the image: zeros, or its other side, its mirror image, its edge."""
     dilation: Pair = 1
+    """Pixels from one weight of the window to the next; 1: side by side."""
     groups: PositiveInt = 1
     """Of channels that see each other alone; as many as input channels is a depthwise one."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, final
 from pydantic import Field, NonNegativeFloat
 
 from nnlab.core.contracts import Batch, DataShape, LossFn, Task
-from nnlab.core.errors import Mistake
+from nnlab.core.errors import DataError, Mistake
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import F, Tensor, np, torch
 from nnlab.parts.constants import Constant
@@ -34,6 +34,10 @@ PosWeight = Annotated[
     Forms(),
 ]
 """A factor for the 1 of each output."""
+
+
+_OFF_ONE = 1e-3
+"""Shares that people write with three digits come so near to the sum 1."""
 
 
 def _numbers(weights: ClassWeights) -> "tuple[float, ...] | None":
@@ -85,7 +89,12 @@ class ClassLossConfig(LossConfig, frozen=True):
 
     def mistake(self, shape: DataShape) -> Mistake | None:
         weights = self.class_weights
-        if isinstance(weights, str) or len(weights) == shape.outputs:
+        if isinstance(weights, str):
+            return None
+        if not any(weights):
+            text = "0 for every class leaves nothing to learn (one above 0)"
+            return Mistake(("loss", "class_weights"), text)
+        if len(weights) == shape.outputs:
             return None
         text = f"{len(weights)} numbers for {shape.outputs} classes (one for each, in their order)"
         return Mistake(("loss", "class_weights"), text)
@@ -275,7 +284,8 @@ class FocalConfig(ClassLossConfig, frozen=True):
 class KlConfig(LossConfig, frozen=True):
     """Sum of y log(y / softmax(z)): what it costs to take the prediction for the distribution y.
 
-    On classes it equals cross_entropy. Kullback & Leibler 1951, doi:10.1214/aoms/1177729694.
+    Real targets are K columns at least 0, each row with the sum 1. On classes it equals
+    cross_entropy. Kullback & Leibler 1951, doi:10.1214/aoms/1177729694.
     """
 
     kind: Literal["kl"] = "kl"
@@ -283,10 +293,29 @@ class KlConfig(LossConfig, frozen=True):
     link_inside: ClassVar[bool] = True
     links: ClassVar[tuple[str, ...] | None] = ("softmax",)
     any_unit: ClassVar[bool] = False
+    looks_at_targets: ClassVar[bool] = True
     formula: ClassVar[str] = (
         "y log(y / softmax(z)); sum over outputs, mean over examples; "
         "targets: distributions, or classes as one-hot; link: softmax"
     )
+
+    def mistake(self, shape: DataShape) -> Mistake | None:
+        if shape.task != "regression" or shape.outputs > 1:
+            return None
+        text = "kl needs a distribution as target, two columns or more, and there is one number"
+        return Mistake(("loss",), f"{text} (loss: mse)")
+
+    def fitted(self, targets: "Targets", shape: DataShape) -> Self:
+        if shape.task != "regression":
+            return self
+        if (least := float(targets.min())) < 0:
+            text = f"kl needs distributions as targets, at least 0, got {least:g}"
+            raise DataError(f"data: {text} (loss: mse)")
+        sums = targets.sum(axis=1, dtype=np.float64)
+        if (off := np.abs(sums - 1.0)).max() > _OFF_ONE:
+            text = f"kl needs distributions as targets, with the sum 1, got {sums[off.argmax()]:g}"
+            raise DataError(f"data: {text} (loss: mse)")
+        return self
 
     def predictions(self, outputs: "Tensor") -> "Tensor":
         return at_least_float32(outputs).softmax(dim=1)

@@ -47,7 +47,7 @@ class FunctionConfig(LossConfig, frozen=True):
     def mistake(self, shape: DataShape) -> Mistake | None:
         if self._function is not None or self._recorded:
             return None
-        way = "hand it in: nnlab.train(config, loss=function), to resume and evaluate too"
+        way = "hand it in: nnlab.train(config, loss=function)"
         return Mistake(("loss",), f"a function comes from Python and is in no file ({way})")
 
     def build(self, shape: DataShape) -> LossFn:

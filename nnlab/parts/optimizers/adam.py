@@ -68,8 +68,11 @@ class _TwoMomentsConfig(DecayingConfig, frozen=True):
     tuned: ClassVar[tuple[str, ...]] = ("betas", "eps")
     lr: PositiveFloat = 1e-3
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
+    """What the running means of g and of its square keep at each update."""
     eps: NonNegativeFloat = 1e-8
+    """Is added to what is divided by."""
     amsgrad: bool = False
+    """Whether v never falls. Reddi et al. 2018, arXiv:1904.09237."""
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
 
     @abstractmethod
@@ -139,7 +142,9 @@ class AdamaxConfig(DecayingConfig, frozen=True):
     kind: Literal["adamax"] = "adamax"
     lr: PositiveFloat = 2e-3
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
+    """What the running means of g and of its square keep at each update."""
     eps: NonNegativeFloat = 1e-8
+    """Is added to what is divided by."""
 
     def _slots(self, name: str, shape: Shape) -> int:
         return 2 * numel_of(shape)
@@ -173,7 +178,9 @@ class NadamConfig(DecayingConfig, frozen=True):
     kind: Literal["nadam"] = "nadam"
     lr: PositiveFloat = 2e-3
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
+    """What the running means of g and of its square keep at each update."""
     eps: NonNegativeFloat = 1e-8
+    """Is added to what is divided by."""
     momentum_decay: NonNegativeFloat = 4e-3
     decoupled_weight_decay: bool = False
     on_host: ClassVar[tuple[str, ...]] = ("step", "mu_product")
@@ -223,7 +230,9 @@ class RadamConfig(DecayingConfig, frozen=True):
     kind: Literal["radam"] = "radam"
     lr: PositiveFloat = 1e-3
     betas: tuple[BetaFraction, Annotated[float, Field(gt=0.0, lt=1.0)]] = (0.9, 0.999)
+    """What the running means of g and of its square keep at each update."""
     eps: NonNegativeFloat = 1e-8
+    """Is added to what is divided by."""
     decoupled_weight_decay: bool = False
 
     def _slots(self, name: str, shape: Shape) -> int:

@@ -69,6 +69,7 @@ class RmspropConfig(DecayingConfig, frozen=True):
     alpha: BetaFraction = 0.99
     eps: NonNegativeFloat = 1e-8
     momentum: BetaFraction = 0.0
+    """Of the steps, as in sgd; 0: none."""
     centered: bool = False
 
     def _slots(self, name: str, shape: Shape) -> int:
@@ -115,6 +116,7 @@ class AdadeltaConfig(DecayingConfig, frozen=True):
     kind: Literal["adadelta"] = "adadelta"
     lr: PositiveFloat = 1.0
     rho: BetaFraction = 0.9
+    """What both running means keep at each update."""
     eps: PositiveFloat = 1e-6
 
     def _slots(self, name: str, shape: Shape) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self, final
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from nnlab.core.contracts import Shape
@@ -133,6 +133,13 @@ class RpropConfig(GroupedConfig, frozen=True):
     )
     step_sizes: tuple[PositiveFloat, PositiveFloat] = (1e-6, 50.0)
     follows_lr: ClassVar[bool] = False
+
+    @field_validator("step_sizes")
+    @classmethod
+    def _in_order(cls, sizes: tuple[float, float]) -> tuple[float, float]:
+        if sizes[0] > sizes[1]:
+            raise PydanticCustomError("value", "needs the smaller number first")
+        return sizes
 
     def _decay_of(self, name: str, shape: Shape) -> float | None:
         return None

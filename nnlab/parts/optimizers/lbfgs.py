@@ -31,6 +31,7 @@ class LbfgsConfig(OptimizerConfig, frozen=True):
     max_iter: PositiveInt = 20
     history_size: PositiveInt = 100
     line_search: Literal["strong_wolfe", "none"] = "strong_wolfe"
+    """How far an iteration goes: as far as is found to be good, or `lr`."""
     tolerance_grad: NonNegativeFloat = 1e-7
     """An update ends where no part of the gradient is larger."""
     tolerance_change: NonNegativeFloat = 1e-9

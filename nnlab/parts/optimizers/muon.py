@@ -43,6 +43,7 @@ class MuonConfig(DecayingConfig, frozen=True):
     ns_steps: Annotated[int, Field(ge=1, lt=100)] = 5
     adjust_lr: Literal["match_rms_adamw", "original"] = "match_rms_adamw"
     betas: tuple[BetaFraction, BetaFraction] = (0.9, 0.999)
+    """Of adamw, for all but the hidden layers' matrices."""
     eps: NonNegativeFloat = 1e-8
     fused_on: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "mps")
 

@@ -79,7 +79,7 @@ class Explained:
         return {
             "run": str(self.opened.run),
             "split": self.split,
-            "rows": self.numbers.tolist(),
+            "rows": self.rows.tolist(),
             "answers": list(self.answers),
             "actual": list(self.actual),
             "attributions": {name: a.tolist() for name, a in self.attributions.items()},
@@ -94,14 +94,17 @@ class Explained:
         }
 
 
-def explain_run(run: Path, *, split: Split, rows: Sequence[int], answer: str) -> Explained:
+def explain_run(
+    run: Path, *, rows: Sequence[int], answer: str, split: Split | None = None
+) -> Explained:
     """Explains answers of the best network of a run.
 
     Args:
         run: the run's folder.
-        split: whose rows.
-        rows: which of the split, from 0; none chooses three of the greatest loss and three others.
+        rows: which, counted from 0 in the whole table, as reports do; none chooses three of the
+            split, of the greatest loss, and three others.
         answer: the class that is explained; empty for what the network answers.
+        split: whose rows; None for that of the rows, without rows for validation.
 
     Raises:
         ConfigError: there is no such split, row or class; or the run predicts nothing.
@@ -111,11 +114,38 @@ def explain_run(run: Path, *, split: Split, rows: Sequence[int], answer: str) ->
     if is_comparison(run):
         text = "is a comparison of several runs, one is explained at a time"
         raise CheckpointError(f"{short_path(run)}: {text} (nnlab runs lists them)")
-    opened = open_run(run, split=split, device=torch.device("cpu"))
-    found = explain_opened(opened, split=split, rows=rows, answer=answer)
-    if split == "test":
+    first = split or ("train" if rows else "validation")
+    opened = open_run(run, split=first, device=torch.device("cpu"))
+    if rows:
+        first, rows = _within_split(opened.examples, rows, split)
+    found = explain_opened(opened, split=first, rows=rows, answer=answer)
+    if first == "test":
         looks.count_look(run, opened.examples, command="explain")
     return found
+
+
+def _within_split(
+    examples: Examples, rows: Sequence[int], asked: Split | None
+) -> tuple[Split, list[int]]:
+    """The split that rows of the whole table are in, and their numbers within it.
+
+    Raises:
+        ConfigError: one is in none, or they are in several, or in another than asked for.
+    """
+    homes: dict[int, Split] = {}
+    for split, mine in examples.rows.items():
+        homes |= dict.fromkeys(set(rows) & set(mine.tolist()), split)
+    if missing := [row for row in rows if row not in homes]:
+        most = max(int(mine.max()) for mine in examples.rows.values())
+        text = "is in no split of the run" if missing[0] <= most else f"the last row is {most}"
+        raise ConfigError(f"--row {missing[0]}: {text} (rows count from 0 in the whole table)")
+    split = asked or homes[rows[0]]
+    if other := [row for row in rows if homes[row] != split]:
+        told = f"is a row of {homes[other[0]]}, not of {split}"
+        way = f"--split {homes[other[0]]}" if asked else "rows of one split at a time"
+        raise ConfigError(f"--row {other[0]}: {told} ({way})")
+    places = {row: place for place, row in enumerate(examples.rows[split].tolist())}
+    return split, [places[row] for row in rows]
 
 
 def explain_opened(
@@ -132,14 +162,14 @@ def explain_opened(
     Args:
         opened: the run.
         split: whose rows.
-        rows: which; none chooses some.
+        rows: which, counted from 0 within the split; none chooses some.
         answer: the class that is explained; empty for what the network answers.
         methods: which, as far as the network has what they need.
         thorough: whether weights are made random layer by layer, else all of them at once, and
             whether it is shown what the outputs look for.
 
     Raises:
-        ConfigError: there is no such row or class, or nothing can be explained.
+        ConfigError: there is no such class, or nothing can be explained.
     """
     if not has_explanations(opened.experiment, opened.network):
         text = "has no outputs with a gradient, nothing can be explained"
@@ -244,10 +274,7 @@ def _sought(network: nn.Module, asked: Question, outputs: Tensor) -> Sought:
 
 def _chosen(opened: Opened, split: Split, rows: Sequence[int]) -> NDArray[np.int64]:
     """The rows that were asked for, or three of the greatest loss and three drawn from the rest."""
-    count = len(opened.examples.rows[split])
     if rows:
-        if (greatest := max(rows)) >= count:
-            raise ConfigError(f"--row {greatest}: {split} has rows 0 to {count - 1}")
         return np.array(rows)
     order = np.argsort(-_losses(opened, split), kind="stable")
     worst, rest = order[: CHOSEN // 2], order[CHOSEN // 2 :]

@@ -30,7 +30,7 @@ _FOR, _AGAINST = np.array([178.0, 24.0, 43.0]), np.array([33.0, 102.0, 172.0])
 
 def answer_section(found: Explained, place: int) -> Markup:
     """One row of the split: what it is, and every method's view of it."""
-    said = f"row {found.numbers[place]}: {found.answers[place]}"
+    said = f"row {found.rows[place]}: {found.answers[place]}"
     if found.actual:
         right = found.actual[place] == found.answers[place]
         said += " (right)" if right else f" (it is {found.actual[place]})"
@@ -70,7 +70,7 @@ def _pictures(found: Explained, place: int) -> Markup:
         [
             tag(
                 "li",
-                tag("img", src=uri, alt=f"{title}, row {found.numbers[place]}"),
+                tag("img", src=uri, alt=f"{title}, row {found.rows[place]}"),
                 tag("span", title),
             )
             for title, uri in shown

@@ -117,13 +117,18 @@ def _refuse_others(members: Sequence[EnsembleMember], split: Split) -> None:
         if other.examples.digest != first.examples.digest:
             raise ConfigError(f"{pair}: have different data (SHA-256 differs)")
         if not np.array_equal(other.examples.rows[split], first.examples.rows[split]):
-            what = f"have different {split} rows (data.{split} or data.split_seed differ)"
-            raise ConfigError(f"{pair}: {what}")
+            raise ConfigError(f"{pair}: {different_rows(split)}")
         one, two = first.experiment.loss, other.experiment.loss
         if _gives_probabilities(one) != _gives_probabilities(two) or (
             not _gives_probabilities(one) and one.kind != two.kind
         ):
             raise ConfigError(f"{pair}: outputs of {one.kind} and {two.kind} cannot be averaged")
+
+
+def different_rows(split: Split) -> str:
+    """What is wrong with two runs of the same data whose split has other rows, and which fields."""
+    fields = "data.validation, data.test, data.limit" if split == "train" else f"data.{split}"
+    return f"have different {split} rows ({fields} or data.split_seed differ)"
 
 
 def _gives_probabilities(loss: LossConfig) -> bool:

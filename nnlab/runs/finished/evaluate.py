@@ -69,7 +69,7 @@ def evaluate(
         DivergedError: the weights give a loss that is not finite.
     """
     chosen, _ = devices.choose_device(device)
-    experiment, examples = reopen_run(run, chosen.type, examples, handed)
+    experiment, examples = reopen_run(run, chosen.type, examples, handed, call="evaluate")
     which = _known_split(experiment, split)
     network = place_network(restore_network(run, experiment), experiment, chosen)
     values, judged = _measured(experiment, examples, network, which, drawn=drawn)

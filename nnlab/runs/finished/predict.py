@@ -14,7 +14,7 @@ from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.handed import NOTHING, Handed
+from nnlab.experiment.handed import NOTHING, Handed, require_handed
 from nnlab.experiment.settle import settle
 from nnlab.parts.datasets.files import frames
 from nnlab.parts.datasets.files.array_rules import example_shape
@@ -116,6 +116,7 @@ def open_predictor(
         ConfigError: a row has several answers, and `places` is not said.
     """
     config = of_run(run, handed=handed)
+    require_handed(config, handed, "predict", run, ("model", "loss"))
     known = read_data(run)
     chosen, _ = devices.choose_device(device)
     machine = Machine.here(chosen.type)

@@ -14,7 +14,7 @@ from nnlab.core.contracts import Examples, Machine, Split
 from nnlab.core.errors import CheckpointError, ConfigError, DataError
 from nnlab.core.text import short_path
 from nnlab.experiment.experiment import Experiment
-from nnlab.experiment.handed import NOTHING, Handed, load_config_with
+from nnlab.experiment.handed import NOTHING, Handed, load_config_with, require_handed
 from nnlab.experiment.settle import settle
 from nnlab.models.network import build_network as build_network
 from nnlab.runs.building.build import place_network
@@ -69,15 +69,31 @@ def open_run(run: Path, *, split: Split, device: torch.device) -> Opened:
 
 
 def reopen_run(
-    run: Path, device: str, examples: Examples | None = None, handed: Handed = NOTHING
+    run: Path,
+    device: str,
+    examples: Examples | None = None,
+    handed: Handed = NOTHING,
+    *,
+    call: str = "",
 ) -> tuple[Experiment, Examples]:
     """The experiment of a run and its data, which must be those that it was trained on.
 
+    Args:
+        run: its folder.
+        device: its kind: cpu, cuda or mps.
+        examples: its data, where they are at hand.
+        handed: what Python hands in again.
+        call: the function of `nnlab` that can be handed it: "evaluate"; empty for none.
+
     Raises:
+        ConfigError: something was handed in to train it and is not at hand.
         CheckpointError: they are not, or the folder is no run.
         DataError: they are not there any more.
     """
     config = of_run(run, handed=handed)
+    if call:
+        needed = ("data", "model", "loss") if examples is None else ("model", "loss")
+        require_handed(config, handed, call, run, needed)
     folder = place_for(run)
     machine = Machine.here(device)
     if examples is not None:
@@ -137,6 +153,7 @@ def load_network(run: Path, handed: Handed = NOTHING) -> nn.Module:
     `data.scale_target`).
     """
     config = of_run(run, handed=handed)
+    require_handed(config, handed, "load", run, ("model", "loss"))
     # Arrays that Python handed in are not needed for it.
     known = shape_of(read_data(run)) if config.data.handed and handed.data is None else None
     experiment = settle(config, place_for(run), Machine.here(), shape=known)

@@ -13,6 +13,7 @@ from nnlab.core.finding import Finding
 from nnlab.diagnosis.evidence.begun import begun_of
 from nnlab.diagnosis.evidence.data_facts import data_facts
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Facts
+from nnlab.diagnosis.story import tell_story
 from nnlab.diagnosis.watcher import Watcher
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.lengths import without_padding
@@ -53,7 +54,10 @@ class Examiner:
             self._watcher.recall(_before(session.folder / "metrics.jsonl", session.progress.step))
 
     def observe(self, event: Event) -> Sequence[Finding]:
-        """What has not been told, after an event of the run."""
+        """What has not been told, after an event of the run; what follows from it has no advice.
+
+        The file keeps each finding as it was made.
+        """
         if isinstance(event, Stopped) and self._session.experiment.pace.examples.ever:
             self._facts.record = record_of(self._session.folder)
         if isinstance(event, Stopped):
@@ -62,7 +66,8 @@ class Examiner:
         if found:
             self._session.findings.extend(found)
             self._append("".join(seal_json(finding.plain()) for finding in found))
-        return found
+        story = {finding.name: finding for finding in tell_story(self._watcher.findings.values())}
+        return [story.get(finding.name, finding) for finding in found]
 
     def _look_at_network(self) -> None:
         session = self._session

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from nnlab.core.contracts import Batch, Unrolling
+from nnlab.training.compiled.gelus import share_exponentials
 from nnlab.training.eager_step import EagerStep
 from nnlab.training.probes.no_trace import kept_generators
 from nnlab.training.sources import HeldSource
@@ -149,6 +150,7 @@ def record_graph(program: Program, eager: EagerStep, rows: Tensor) -> Recording:
     tensors = (*arguments, *held.values())
     with keep_state(eager), unrolled(eager.network):
         graph = make_fx(call, decomposition_table={torch.ops.aten.addmm.default: _apart})(*tensors)
+    share_exponentials(graph)
     return Recording(graph, tuple(f"argument/{i}" for i in range(count)) + tuple(held), tensors)
 
 
@@ -162,7 +164,7 @@ def _apart(bias: Tensor, x: Tensor, weight: Tensor, *, beta: float = 1, alpha: f
 
 @contextmanager
 def unrolled(network: nn.Module) -> Generator[None]:
-    """Inside, recurrent layers write their steps out instead of calling one kernel for all.
+    """Inside, recurrent layers and attention are written out instead of calling one kernel.
 
     The compiler fuses what it sees, and torch's kernel of an LSTM on a CPU records and builds, but
     dies in its first call.

@@ -96,6 +96,20 @@ def test_nobody_is_asked_where_it_would_take_too_long(
     assert predict_unseen(*reopened(run), read_record(run), until=STEPS) is None
 
 
+def test_nobody_is_asked_of_a_run_that_was_best_before_its_first_update(tmp_path: Path) -> None:
+    """A rate that is far too high: the first weights are the best checkpoint."""
+    run = nnlab.train(written(tmp_path), run_dir=tmp_path / "run").run
+    record = read_record(run)
+    first = replace(
+        record,
+        steps=record.steps[:1] * 0,
+        losses=record.losses[:1],
+        margins=None if record.margins is None else record.margins[:1],
+        predicted=None if record.predicted is None else record.predicted[:1],
+    )
+    assert predict_unseen(*reopened(run), first, until=0) is None
+
+
 def test_nobody_is_asked_where_too_few_rows_are_left_for_a_batch(tmp_path: Path) -> None:
     train = {"steps": STEPS, "batch_size": 100, "drop_last": True, "threads": 1}
     run = nnlab.train(written(tmp_path, train=train), run_dir=tmp_path / "run").run

@@ -60,6 +60,20 @@ def test_the_command_judges_the_records_and_says_what_it_could_not_look_at(run: 
     assert len(found["layers"]) == 14
 
 
+def test_what_the_run_found_with_all_at_hand_is_told_without_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    own = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2), nn.Softmax(1))
+    inputs, labels = arrays()
+    done = nnlab.train(CONFIG, data=(inputs, labels), model=own, run_dir=tmp_path / "run")
+    recorded = {finding["name"] for finding in done.findings}
+    assert {"softmax_twice", "no_better_than_baseline"} <= recorded
+    found = told(done.run)
+    assert {finding["name"] for finding in found["findings"]} == recorded
+    page = str(nnlab.doctor(done, trials=False))
+    assert "WARNING  softmax twice" in page
+    assert not any("softmax twice" in line for line in page.split("not looked for")[1:])
+
+
 def test_the_records_say_of_the_layers_what_the_module_does(run: Path) -> None:
     whole = nnlab.doctor(run, data=arrays(), model=network())
     assert told(run)["layers"] == json.loads(json.dumps(whole.plain()["layers"]))

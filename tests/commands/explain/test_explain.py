@@ -15,6 +15,7 @@ from nnlab.commands.explain.page import page_of, summary_of
 from nnlab.core.errors import CheckpointError, ConfigError
 from nnlab.runs.explaining.answers import explain_run
 from nnlab.runs.explaining.shown import heat_colors
+from nnlab.runs.finished.reopen import reopen_run
 
 SHORT: dict[str, Any] = {"train": {"epochs": 3, "batch_size": 32}}
 MLP = {"kind": "mlp", "hidden": [6]}
@@ -36,8 +37,13 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("digits"), config)
 
 
+def held_out(run: Path, *numbers: int) -> list[int]:
+    """Rows of the whole table that are these of validation."""
+    return reopen_run(run, "cpu")[1].rows["validation"][[*numbers]].tolist()
+
+
 def test_the_parts_of_an_answer_add_up_to_what_the_network_says(iris: Path) -> None:
-    found = explain_run(iris, split="validation", rows=[0, 3], answer="virginica")
+    found = explain_run(iris, rows=held_out(iris, 0, 3), answer="virginica")
     network, asked = found.opened.network, found.question
     assert asked.columns.tolist() == [2, 2]
     with torch.no_grad():
@@ -74,7 +80,7 @@ def test_without_rows_the_worst_come_first_and_each_method_is_tested(iris: Path)
 def test_a_logit_of_two_classes_is_explained_for_either(tmp_path: Path) -> None:
     run = trained(tmp_path, {"data": "moons", "model": MLP, "loss": "bce"})
     first, second = (
-        explain_run(run, split="validation", rows=[1], answer=name).attributions
+        explain_run(run, rows=held_out(run, 1), answer=name).attributions
         for name in nnlab_classes(run)
     )
     for name in ("integrated_gradients", "occlusion"):
@@ -86,7 +92,7 @@ def nnlab_classes(run: Path) -> list[str]:
 
 
 def test_images_have_a_map_of_the_last_convolution(digits: Path) -> None:
-    found = explain_run(digits, split="validation", rows=[2], answer="")
+    found = explain_run(digits, rows=held_out(digits, 2), answer="")
     assert found.question.layer == "network.conv1"
     assert found.attributions["grad_cam"].shape == (1, 8, 8)
     page = page_of(found)
@@ -97,7 +103,7 @@ def test_images_have_a_map_of_the_last_convolution(digits: Path) -> None:
 
 def test_a_regression_explains_its_output(tmp_path: Path) -> None:
     run = trained(tmp_path, {"data": "diabetes", "model": MLP})
-    found = explain_run(run, split="validation", rows=[4], answer="")
+    found = explain_run(run, rows=held_out(run, 4), answer="")
     assert found.answers == ("the output",)
     assert "bmi" in page_of(found)
     assert "Red speaks" not in page_of(found)
@@ -115,15 +121,13 @@ def test_red_is_for_blue_against_and_nothing_leaves_the_image() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"rows": [999]}, r"--row 999: validation has rows 0 to \d+"),
+        ({"rows": [999]}, r"--row 999: the last row is 149 \(rows count from 0 in the whole"),
         ({"answer": "rose"}, r"--class rose: is no class of .* \(classes are setosa, versicolor"),
     ],
 )
 def test_what_is_not_there_is_refused(iris: Path, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        explain_run(
-            iris, split="validation", rows=asked.get("rows", ()), answer=asked.get("answer", "")
-        )
+        explain_run(iris, rows=asked.get("rows", ()), answer=asked.get("answer", ""))
 
 
 def test_runs_without_a_gradient_and_comparisons_are_refused(tmp_path: Path) -> None:
@@ -141,7 +145,7 @@ def test_of_a_learned_latch_the_first_token_decides(tmp_path: Path) -> None:
         "train": {"epochs": 6, "batch_size": 16},
     }
     run = trained(tmp_path, config)
-    found = explain_run(run, split="validation", rows=[0, 1], answer="")
+    found = explain_run(run, rows=held_out(run, 0, 1), answer="")
     assert found.answers == found.actual
     for name in ("integrated_gradients", "occlusion", "saliency"):
         assert found.attributions[name].abs().argmax(dim=1).tolist() == [0, 0], name
@@ -161,7 +165,7 @@ def test_the_next_token_is_explained_by_those_before_it(tmp_path: Path) -> None:
     text.write_text("ab<c " * 60, encoding="utf-8")
     data = {"kind": "text", "path": str(text), "window": 6}
     run = trained(tmp_path, {"data": data, "model": {"kind": "gru", "units": 4}})
-    found = explain_run(run, split="validation", rows=[1], answer="space")
+    found = explain_run(run, rows=held_out(run, 1), answer="space")
     assert found.answers == ("space",)
     examples = found.opened.examples
     target = int(examples.targets[found.rows[0], -1])
@@ -181,7 +185,7 @@ def test_the_next_token_is_explained_by_those_before_it(tmp_path: Path) -> None:
 def test_the_steps_of_a_series_are_explained(tmp_path: Path) -> None:
     data = {"kind": "sunspots", "window": 9, "horizon": 2}
     run = trained(tmp_path, {"data": data, "model": {"kind": "gru", "units": 4}})
-    found = explain_run(run, split="validation", rows=[1], answer="")
+    found = explain_run(run, rows=held_out(run, 1), answer="")
     assert found.attributions["occlusion"].shape == (1, 9)
     page = page_of(found)
     assert "step 9" in page
@@ -189,18 +193,37 @@ def test_the_steps_of_a_series_are_explained(tmp_path: Path) -> None:
     assert found.sought.inputs.shape == (2, 9, 1)
 
 
+def test_a_row_is_that_of_the_report_whatever_split_it_is_in(iris: Path) -> None:
+    examples = reopen_run(iris, "cpu")[1]
+    assert isinstance(examples.inputs, np.ndarray)
+    for split, mine in examples.rows.items():
+        row = int(mine[-1])
+        found = explain_run(iris, rows=[row], answer="")
+        assert (found.split, found.rows.tolist()) == (split, [row])
+        assert found.plain()["rows"] == [row]
+        assert f"row {row}: " in page_of(found)
+        seen = (examples.inputs[row] - examples.shift) * examples.factor
+        np.testing.assert_allclose(found.question.inputs[0].numpy(), seen[0], rtol=1e-5)
+    test, train = int(examples.rows["test"][0]), int(examples.rows["train"][0])
+    with pytest.raises(ConfigError, match=rf"--row {test}: is a row of test, .*--split test"):
+        explain_run(iris, rows=[test], answer="", split="train")
+    with pytest.raises(ConfigError, match=rf"--row {test}: is a row of test, not of train"):
+        explain_run(iris, rows=[train, test], answer="")
+
+
 def test_the_command_prints_the_page_last(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", str(iris), "--row", "1"]) == 0
+    (row,) = map(str, held_out(iris, 1))
+    assert main(["explain", str(iris), "--row", row]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert Path(lines[-1]) == iris / "eval" / "explain-validation.html"
-    assert main(["explain", str(iris), "--row", "1", "--json"]) == 0
+    assert main(["explain", str(iris), "--row", row, "--json"]) == 0
     plain = json.loads(capsys.readouterr().out)
     assert len(plain["attributions"]["saliency"][0]) == 4
     assert set(plain["alike_with_random_weights"]["saliency"]) == {"output", "hidden1"}
 
 
 def test_the_page_shows_what_each_output_looks_for(iris: Path, digits: Path) -> None:
-    found = explain_run(digits, split="validation", rows=[0, 1], answer="")
+    found = explain_run(digits, rows=held_out(digits, 0, 1), answer="")
     assert found.outputs == tuple("0123456789")
     page = page_of(found)
     assert all(f"sought by {name}" in page for name in found.outputs)
@@ -211,5 +234,5 @@ def test_the_page_shows_what_each_output_looks_for(iris: Path, digits: Path) -> 
         rows = network(asked.inputs).amax(dim=0)
         own = network(found.sought.inputs).diagonal()
     assert (own > rows).all()
-    table = page_of(explain_run(iris, split="validation", rows=[0], answer=""))
+    table = page_of(explain_run(iris, rows=held_out(iris, 0), answer=""))
     assert "input, after scaling" in table

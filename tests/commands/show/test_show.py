@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from nnlab.cli import app
 from nnlab.commands.show.data import images, shown_data_facts
 from nnlab.commands.show.layers import large, shape_text
 from nnlab.commands.show.page import amount, show_page
@@ -92,6 +94,20 @@ def test_ranges_agree_with_numpy() -> None:
     # scale: feature gives each column mean 0 and deviation 1.
     assert found["inputs as seen"]["mean"] == pytest.approx(0.0, abs=1e-6)
     assert found["inputs as seen"]["deviation"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_columns_are_not_averaged_together_and_dates_are_days(tmp_path: Path) -> None:
+    table = "".join(f"2024-01-{day:02},{day % 7},{3 * day}.5\n" for day in range(1, 31))
+    (tmp_path / "a.csv").write_text(f"date,heat,y\n{table}")
+    (tmp_path / "a.yaml").write_text(
+        "data: {kind: csv, path: a.csv, target: y, columns: {dates: [date]}}\n"
+        "model: {kind: mlp, hidden: [4]}\n"
+    )
+    done = CliRunner().invoke(app, ["show", str(tmp_path / "a.yaml"), "--data"])
+    assert done.exit_code == 0, done.output
+    assert "inputs as stored" not in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "date (days since 1970)" in line)
+    assert 19723 <= float(line.split()[-4]) < 19753
 
 
 def test_draws_an_image_of_each_of_the_first_classes() -> None:

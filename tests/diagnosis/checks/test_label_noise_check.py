@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import facts_of, watch
+from cases import FALLING, facts_of, watch
 from scipy.stats import norm
 
 from nnlab.config.diagnose import DiagnoseConfig
@@ -58,11 +58,16 @@ def clouds(count: int, *, right: float, wrong: float = 0.0, seed: int = 1) -> An
     return odds
 
 
-def found(kept: ExampleRecord | None) -> Finding | None:
+def found(kept: ExampleRecord | None, losses: "list[float | None]" = FALLING) -> Finding | None:
     plain = facts_of()
     facts = Facts(plain.experiment, plain.data, kept)
-    falling: list[float | None] = [0.7 * 0.8**n for n in range(40)]
-    return watch(facts, falling).get("label_noise")
+    return watch(facts, losses).get("label_noise")
+
+
+def test_a_network_that_knows_no_more_than_a_guess_contradicts_no_label() -> None:
+    kept = record([4.0] * 90 + [-1.9] * 5 + [-2.1] * 3 + [-7.0] * 2)
+    assert found(kept) is not None
+    assert found(kept, [0.71 - 0.0001 * n for n in range(40)]) is None
 
 
 def test_suspects_are_against_their_label_as_surely_as_others_for_it() -> None:

@@ -55,7 +55,9 @@ class TestTooHigh:
     def test_is_a_note_where_it_cost_nothing(self) -> None:
         facts = facts_of()
         found = told(facts, FALLING, later=far(facts, 5.0))
-        assert found["learning_rate_too_high"].level == "note"
+        note = found["learning_rate_too_high"]
+        assert (note.level, note.remedy) == ("note", ())
+        assert "learned all the same" in note.meaning
         assert "learning_rate_too_high" not in told(facts, FALLING, later=far(facts, 2.0))
 
     def test_small_first_weights_count_as_usual_ones(self) -> None:

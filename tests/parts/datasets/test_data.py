@@ -166,7 +166,10 @@ def test_refuses_sizes_that_may_mean_two_things(make: Make, value: float, words:
         (FromColumn(column="fold"), "is for csv only"),
         ("official", "iris has no {split} split of its own"),
         (200, "leave"),
-        (2, "2 examples cannot hold one of each of 3 classes"),
+        (
+            2,
+            "2 examples cannot hold one of each of 3 classes .{split}: 3 or more, or {split}: none",
+        ),
         (0.001, "takes no example at all"),
     ],
 )

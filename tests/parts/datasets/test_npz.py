@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nnlab.core.errors import ConfigError, DataError
+from nnlab.experiment.handed import arrays_of
 from nnlab.parts.datasets.family import Place
 from nnlab.parts.datasets.files.arrays import ArraysConfig, held_of
 from nnlab.parts.datasets.files.csv_table import CsvConfig
@@ -246,6 +248,33 @@ def test_csv_npz_and_arrays_agree_on_labels(place: Place, labels: list[Any]) -> 
     np.testing.assert_array_equal(table.targets, arrays.targets)
 
 
+@pytest.mark.parametrize("count", [20, 21, 40])
+def test_csv_npz_arrays_and_frames_agree_on_what_whole_numbers_are(
+    place: Place, count: int
+) -> None:
+    targets = pd.Series(np.arange(400) % count * 3)
+    frame = pd.DataFrame({"x": np.arange(400.0)})
+    frame.assign(y=targets).to_csv(place.folder / "a.csv", index=False)
+    given = {"validation": "none", "test": "none"}
+    made = config(place, inputs=np.arange(400.0)[:, None], targets=targets.to_numpy())
+    handed = [
+        ArraysConfig.model_validate(given).holding(arrays_of((inputs, y)))
+        for inputs, y in ((frame, targets), (frame.to_numpy(), targets.to_numpy()))
+    ]
+    every = [CsvConfig.model_validate({"path": "a.csv", "target": "y", **given}), made, *handed]
+    found = {kind.describe(place).task for kind in every}
+    assert found == {"classes" if count <= 20 else "regression"}
+    asked = config(place, {"classes": 3 * count}, inputs=np.ones((400, 1)), targets=targets)
+    assert asked.describe(place).task == "classes"
+
+
+def test_whole_numbers_of_images_are_classes_where_they_come_again(place: Place) -> None:
+    images = np.zeros((400, 1, 2, 2), np.uint8)
+    for count, task in ((100, "classes"), (300, "regression")):
+        made = config(place, inputs=images, targets=np.arange(400) % count)
+        assert made.describe(place).task == task
+
+
 def test_a_number_of_classes_that_cannot_be_is_refused_with_a_way_out(place: Place) -> None:
     made = config(place, {"classes": 3}, inputs=np.ones((40, 2)), targets=LABELS * 2)
     with pytest.raises(DataError, match=r"says 3, and there are 4 .*remove data.classes"):
@@ -262,7 +291,8 @@ def test_names_with_gaps_in_the_type_are_refused_with_a_way_out(place: Place) ->
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        (np.arange(400) % 30, "30 different whole numbers, taken for classes .task: regression"),
+        (np.arange(400) % 20 * 2, "20 different whole numbers, taken for classes .task: regr"),
+        (np.arange(400) % 30, "30 different whole .*int64, taken for numbers .task: classes"),
         (np.arange(400) % 3 * 50, "3 different whole numbers, taken for classes"),
         (np.arange(400.0) % 3, "3 different whole .*float64, taken for numbers .task: classes"),
         (np.arange(400.0) % 30, "30 different whole .*taken for numbers .task: classes"),

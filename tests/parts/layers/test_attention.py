@@ -16,7 +16,7 @@ from nnlab.core.contracts import Machine, Noise, Shape
 from nnlab.core.errors import ConfigError, MistakeError
 from nnlab.experiment.settle import settle
 from nnlab.parts.activations.rectifiers import PreluConfig
-from nnlab.parts.activations.textbook import IdentityConfig
+from nnlab.parts.activations.textbook import IdentityConfig, SoftmaxConfig
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers.attention import (
     AttentionConfig,
@@ -36,6 +36,7 @@ from nnlab.parts.layers.norm_layers import (
 )
 from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.layers.residual import ResidualConfig
+from nnlab.parts.layers.weighted import LinearConfig
 from nnlab.parts.norms import NoNormConfig
 
 DEFAULTS = Defaults(NoNormConfig(), IdentityConfig(), "auto", ZerosConfig(), 0.0)
@@ -114,6 +115,18 @@ class TestAttention:
             layer.kept = kept
             found.append(torch.autograd.grad(layer(x).square().sum(), x)[0])
         torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-10)
+
+    def test_written_out_is_torchs_kernel(self, positions: Any, causal: bool) -> None:
+        layer = built(AttentionConfig(heads=H, causal=causal, positions=positions)).train()
+        # More places than are computed at once, and not a multiple of them.
+        x = torch.randn(2, 75, D, dtype=torch.float64, requires_grad=True)
+        weights, found = torch.randn(2, 75, D, dtype=torch.float64), list[tuple[Tensor, ...]]()
+        for layer.unrolled in (False, True):
+            out = layer(x)
+            given = [x, *layer.parameters()]
+            found.append((out, *torch.autograd.grad((out * weights).sum(), given)))
+        for kernel, written in zip(*found, strict=True):
+            torch.testing.assert_close(written, kernel, rtol=1e-12, atol=1e-12)
 
     def test_goes_on_where_keys_were_there_before(self, positions: Any, causal: bool) -> None:
         layer = built(AttentionConfig(heads=H, causal=causal, positions=positions))
@@ -266,6 +279,19 @@ def test_what_does_not_fit_says_what_would() -> None:
     assert "use relu or leaky_relu" in refused(
         ResidualConfig(layers=(AttentionConfig(),), activation=PreluConfig(per="channel"))
     )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        ActivationLayerConfig(function=SoftmaxConfig()),
+        LinearConfig(units=12, activation=SoftmaxConfig()),
+        ResidualConfig(layers=(AttentionConfig(),), activation=SoftmaxConfig()),
+    ],
+    ids=["activation", "linear", "residual"],
+)
+def test_no_layer_of_a_sequence_has_a_softmax_over_its_steps(layer: LayerConfig) -> None:
+    assert "softmax is over the units of a flat layer" in refused(layer)
 
 
 @pytest.mark.parametrize(

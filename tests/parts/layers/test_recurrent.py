@@ -240,7 +240,11 @@ def test_what_needs_one_answer_or_numbers_is_refused(sections: dict[str, Any], t
         ({"data": {"kind": "shakespeare", "stride": 3}}, "write auto, or remove train.carry"),
         ({"train": {"carry": True, "accumulate": 2}}, "a place of the whole batch"),
         (
-            {"model": {"kind": "stack", "layers": ["embedding", {"kind": "gru", "units": 4}]}},
+            {"model": {"kind": "stack", "layers": ["embedding", "positions", "gru"]}},
+            "positions begins anew in every window",
+        ),
+        (
+            {"model": {"kind": "stack", "layers": ["embedding", {"kind": "linear", "units": 4}]}},
             "stack has no state to carry",
         ),
     ],

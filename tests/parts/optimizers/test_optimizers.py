@@ -384,6 +384,11 @@ def test_nesterov_needs_momentum_and_no_dampening(wrong: dict[str, Any]) -> None
         SgdConfig.model_validate(wrong)
 
 
+def test_rprop_wants_its_smallest_step_first() -> None:
+    with pytest.raises(ValidationError, match="needs the smaller number first"):
+        RpropConfig.model_validate({"step_sizes": (50.0, 1e-6)})
+
+
 @pytest.mark.parametrize("lr", [0.0, -0.1, float("inf"), "0.1", True])
 def test_refuses_a_rate_that_is_no_positive_number(lr: object) -> None:
     with pytest.raises(ValidationError):

@@ -51,10 +51,18 @@ def sick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def test_a_finding_is_told_once_with_its_remedy(sick: tuple[Path, str]) -> None:
-    lines = [line for line in sick[1].splitlines() if "vanishing gradient" in line]
+    lines = [line for line in sick[1].splitlines() if ": vanishing gradient in" in line]
     assert len(lines) == 1
     assert lines[0].startswith("fault: vanishing gradient in hidden1 since step 0")
     assert "--set model.activation=relu" in lines[0]
+
+
+def test_what_follows_from_a_fault_gives_no_other_advice(sick: tuple[Path, str]) -> None:
+    (line,) = [one for one in sick[1].splitlines() if "no better than baseline" in one]
+    assert "; explained by: vanishing gradient" in line
+    assert "nnlab lr" not in line
+    assert "(accuracy on validation: 0." in line
+    assert "a guess that never looks at the inputs has 0.5" in line
 
 
 def test_the_folder_keeps_what_was_told(sick: tuple[Path, str]) -> None:
@@ -82,7 +90,7 @@ def test_a_resumed_run_does_not_repeat_it(tmp_path: Path) -> None:
     assert "vanishing gradient" in stream.text
     later = Written()
     resume(tmp_path / "run", view=view_on(later))
-    assert "vanishing gradient" not in later.text
+    assert ": vanishing gradient in" not in later.text
     names = [f.name for f in read_findings(tmp_path / "run")]
     assert names.count("vanishing_gradient") == 1
 

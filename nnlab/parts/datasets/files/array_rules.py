@@ -48,11 +48,34 @@ def columns_of(one: Shape) -> tuple[str, ...]:
     return tuple(f"x{i + 1}" for i in range(one[0])) if len(one) == 1 else ()
 
 
-def task_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Task:
+def most_classes(form: Form, rows: int, classes: int | None) -> int:
+    """So many different whole numbers (N,) are taken for classes, where nothing says what they are.
+
+    Of a table as many as of a csv file; of images and sequences, whose whole numbers are class
+    numbers in nearly every data set, also more, as long as each stands twice on average.
+
+    Args:
+        form: of the inputs.
+        rows: N.
+        classes: what the config says; then they are classes.
+    """
+    if classes is not None:
+        return rows
+    return guesses.FEW if form == "table" else max(guesses.FEW, rows // 2)
+
+
+def task_of(targets: "NDArray[Any]", asked: AskedTask, *, most: int, where: str) -> Task:
     """What targets (N,) or (N, K) are.
 
-    Names and integers (N,) are classes, and so are rows of 0 with one 1 (N, K), one-hot; everything
-    else is a regression, unless said otherwise: floats are quantities, as their type says.
+    Names and not too many different integers (N,) are classes, and so are rows of 0 with one 1
+    (N, K), one-hot; everything else is a regression, unless said otherwise: floats are quantities,
+    as their type says.
+
+    Args:
+        targets: as `plain_targets` gives them.
+        asked: what the config says.
+        most: as `most_classes` gives it.
+        where: how to call them in errors.
 
     Raises:
         DataError: they cannot be what is asked for.
@@ -77,7 +100,9 @@ def task_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Task:
             f"{where} are {targets.shape}, labels are 0 and 1 (N, K), K at least 2 (task: classes)"
         )
     if asked == "auto":
-        return "classes" if one_hot or whole else "regression"
+        if whole and not named:
+            return "classes" if len(np.unique(targets)) <= most else "regression"
+        return "classes" if one_hot or named else "regression"
     return asked
 
 
@@ -186,12 +211,13 @@ def plain_targets(targets: "NDArray[Any]", *, where: str) -> "NDArray[Any]":
     raise DataError(f"{where}: {targets.dtype}, neither numbers nor class names (y.astype(str))")
 
 
-def guess_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Guess | None:
+def guess_of(targets: "NDArray[Any]", asked: AskedTask, *, most: int, where: str) -> Guess | None:
     """What `task: auto` took targets for, wherever they could be something else too.
 
     Args:
         targets: (N,) or (N, K), as `plain_targets` gives them.
         asked: what the config says.
+        most: as `most_classes` gives it.
         where: how to call them in a sentence: "data: y".
     """
     if asked != "auto" or targets.dtype.kind == "U" or not len(targets):
@@ -212,7 +238,8 @@ def guess_of(targets: "NDArray[Any]", asked: AskedTask, *, where: str) -> Guess 
     count, way = len(np.unique(targets)), "task: regression, if they are quantities"
     if count <= guesses.FEW and targets.min() in (0, 1) and targets.max() < count + 1:
         return Guess(way, "")  # 0 to K - 1 and 1 to K, of few: nobody writes quantities so
-    return _guess(where, f"{count} different whole numbers, taken for classes", way)
+    _, way, remark = guesses.of_numbers(targets, f"{where}:", most=most, stored=str(targets.dtype))
+    return Guess(way, remark) if remark else None
 
 
 def remarks_of(source: TableSource, guess: Guess | None) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ class ArraysConfig(DataConfig, frozen=True):
         if self._held is None:
             raise ConfigError(
                 "data: arrays come from Python and are in no file "
-                "(hand them in: nnlab.train(config, data=(X, y)), to resume and evaluate too)"
+                "(hand them in: nnlab.train(config, data=(X, y)))"
             )
         return self._held
 
@@ -132,7 +132,8 @@ class ArraysConfig(DataConfig, frozen=True):
         held = self.held
         inputs, targets = held.inputs, held.targets
         one = array_rules.example_shape(inputs.shape, inputs.dtype, where="data: X")
-        task = array_rules.task_of(targets, self.task, where="data: y")
+        most = array_rules.most_classes(self.form(place), len(targets), self.classes)
+        task = array_rules.task_of(targets, self.task, most=most, where="data: y")
         classes = self._classes().names if task == "classes" else ()
         if task == "labels":
             classes = tuple(str(label) for label in range(targets.shape[1]))
@@ -144,7 +145,7 @@ class ArraysConfig(DataConfig, frozen=True):
             columns=held.columns or array_rules.columns_of(one),
             pool=held.counts["train"],
             given=held.given,
-            guess=array_rules.guess_of(targets, self.task, where="data: y"),
+            guess=array_rules.guess_of(targets, self.task, most=most, where="data: y"),
         )
 
     def at_hand(self, place: Place) -> Table | None:

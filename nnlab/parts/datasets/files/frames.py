@@ -3,6 +3,7 @@
 narwhals, which scikit-learn needs as well, knows them all; none of them is imported here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
@@ -13,7 +14,13 @@ from nnlab.core.lazy import NDArray, np
 from nnlab.parts.datasets.files.guesses import look_alike
 from nnlab.parts.datasets.files.sheets.columns import FEW_WORDS, NO_VALUE
 from nnlab.parts.datasets.files.sheets.doubtful import number_remark
-from nnlab.parts.datasets.files.sheets.notation import Notation, looks_like
+from nnlab.parts.datasets.files.sheets.notation import (
+    ISO,
+    Likeness,
+    Notation,
+    date_forms,
+    looks_like,
+)
 
 
 class Framed(NamedTuple):
@@ -138,9 +145,9 @@ def _doubts(
     if like := looks_like(words, name, Notation(), delimiter=","):
         text = f"{len(words)} different words, such as {words[0]!r}, look like {like.what}"
         if len(words) > FEW_WORDS or 2 * len(words) > rows:
-            raise DataError(
-                f"data: X: column {name!r}: {text} (make numbers of them, or {category})"
-            )
+            other = category if 2 * len(words) <= rows else ways
+            way = f"{_reads(like, words, name)}, or {other}"
+            raise DataError(f"data: X: column {name!r}: {text} ({way})")
         return (f"data: {name}: {text}, taken for categories",)
     if len(words) > FEW_WORDS and 2 * len(words) >= rows:
         return (
@@ -149,6 +156,30 @@ def _doubts(
     if same := look_alike(words):
         return (f"data: {name}: {same} are categories of their own",)
     return ()
+
+
+def _reads(like: Likeness, words: Sequence[str], name: str) -> str:
+    """The line of pandas that makes numbers or dates of words."""
+    column = f"X[{name!r}]"
+    if like.what == "dates":
+        forms = ["ISO8601" if form == ISO else form for form in date_forms(words)]
+        ways = [f"format={form!r}" for form in forms] or ["errors='coerce'"]
+        first = f"{column} = pandas.to_datetime({column}, {ways[0]})"
+        return f"{first}, or with {ways[1]}" if len(ways) > 1 else first
+    if like.what == "numbers with a decimal comma":
+        return f"{column} = {column}.str.replace(',', '.').astype(float)"
+    united = like.what.startswith("numbers with '")  # a unit or a currency
+    if united and all(Notation().number(_without_unit(word)) is not None for word in words):
+        return f"{column} = {column}.str.extract(r'({_PLAIN})', expand=False).astype(float)"
+    return "make numbers of them"
+
+
+_PLAIN = r"-?[0-9.]+"
+
+
+def _without_unit(word: str) -> str:
+    found = re.search(_PLAIN, word)
+    return found[0] if found and not re.search(r"\d,\d", word) else ""
 
 
 def column_as_array(values: Any) -> FrameCells:
@@ -190,7 +221,7 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
         if name in have:
             (cells,) = _read([have[name]], name)
             if cells.values.dtype.kind == "U":
-                raise DataError(f"inputs: column {name!r} holds words, this run knows numbers")
+                raise DataError(_no_numbers(cells, name))
             found.append(cells.values[:, None])
             left = left[1:]
             continue
@@ -203,6 +234,14 @@ def rows_of(values: object, columns: Sequence[str]) -> "NDArray[Any]":
         found.append(_marks(cells, [one[len(source) + 1 :] for one in mine], source))
         left = [one for one in left if one not in mine]
     return _joined(found)
+
+
+def _no_numbers(cells: FrameCells, name: str) -> str:
+    """What is said of words where a run knows numbers, with what would read them."""
+    words = [str(word) for word in np.unique(cells.values[~cells.gaps]).tolist()]
+    like = looks_like(words, name, Notation(), delimiter=",")
+    way = f" ({_reads(like, words, name)})" if like else ""
+    return f"inputs: column {name!r} holds words, this run knows numbers{way}"
 
 
 def _frame(values: Any) -> Any:
@@ -259,7 +298,7 @@ def _word_types() -> tuple[Any, ...]:
 
 
 def _read(series: Sequence[Any], name: str | None) -> list[FrameCells]:
-    """A column of all frames: numbers in all of them, or words.
+    """A column of all frames: numbers in all of them, or words; of dates the days since 1970.
 
     Args:
         series: the column, of each frame.
@@ -271,6 +310,8 @@ def _read(series: Sequence[Any], name: str | None) -> list[FrameCells]:
     import narwhals as nw
 
     kinds = [one.dtype for one in series]
+    if all(isinstance(kind, nw.Datetime | nw.Date) for kind in kinds):
+        return [_days(one) for one in series]
     if all(kind.is_numeric() or isinstance(kind, nw.Boolean) for kind in kinds):
         return [_numbers(one) for one in series]
     if not all(isinstance(kind, _word_types()) for kind in kinds):
@@ -292,11 +333,19 @@ def _as_number(column: str, kind: Any) -> str:
     """What makes numbers of a column of another type."""
     import narwhals as nw
 
-    if isinstance(kind, nw.Datetime | nw.Date):
-        return f"({column} - {column}.min()).dt.total_seconds()"
     if isinstance(kind, nw.Duration):
         return f"{column}.dt.total_seconds()"
     return f"numpy.asarray({column}, float), if it holds numbers"
+
+
+def _days(series: Any) -> FrameCells:
+    """Dates as days since 1970, as those of a csv file; a moment without a zone is one of UTC."""
+    import narwhals as nw
+
+    moments = series if isinstance(series.dtype, nw.Datetime) else series.cast(nw.Datetime("us"))
+    microseconds = moments.dt.timestamp("us").cast(nw.Float64).to_numpy()
+    days = np.asarray(microseconds, np.float64) / 86_400e6
+    return _with_gaps(np.where(series.is_null().to_numpy(), np.nan, days))
 
 
 def _numbers(series: Any) -> FrameCells:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple,
 from pydantic import Field
 
 from nnlab.core import files
-from nnlab.core.contracts import Shape, Split, Task
+from nnlab.core.contracts import Shape, Split
 from nnlab.core.errors import ConfigError, DataError
 from nnlab.core.kinds import Forms
 from nnlab.core.lazy import NDArray, lazy, np
@@ -99,7 +99,9 @@ class NpzConfig(DataConfig, frozen=True):
         if rows != total:
             raise DataError(f"{path}: {rows} {self.inputs}, but {total} {self.targets}")
         shape = array_rules.example_shape(*header, where=f"{path}: {self.inputs}")
-        task = self._task(targets)
+        most = array_rules.most_classes(self.form(place), total, self.classes)
+        named = f"{self.path}: {self.targets}"
+        task = array_rules.task_of(targets, self.task, most=most, where=named)
         classes = ()
         if task == "classes":
             classes = self._classes(targets).names
@@ -113,7 +115,9 @@ class NpzConfig(DataConfig, frozen=True):
             columns=array_rules.columns_of(shape),
             pool=total - sum(given.values()),
             given=given,
-            guess=array_rules.guess_of(targets, self.task, where=f"data: {self.targets}"),
+            guess=array_rules.guess_of(
+                targets, self.task, most=most, where=f"data: {self.targets}"
+            ),
         )
 
     def at_hand(self, place: Place) -> Table | None:
@@ -201,9 +205,6 @@ class NpzConfig(DataConfig, frozen=True):
     def _classes(self, targets: "NDArray[Any]") -> array_rules.ClassNumbers:
         where = f"{self.path}: {self.targets}"
         return array_rules.class_numbers(targets, self.classes, where=where)
-
-    def _task(self, targets: "NDArray[Any]") -> Task:
-        return array_rules.task_of(targets, self.task, where=f"{self.path}: {self.targets}")
 
 
 def _given_rows(source: TableSource) -> "dict[Split, NDArray[np.int64]]":

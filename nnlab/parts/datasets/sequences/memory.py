@@ -25,7 +25,9 @@ class MemoryConfig(DataConfig, frozen=True):
     """The family of made sequences: each example is drawn by itself."""
 
     samples: _Samples = 10_000
+    """How many sequences are made."""
     sample_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Draws them; apart from `seed` and `split_seed`."""
 
     @abstractmethod
     def known(self) -> TableSource:
@@ -57,6 +59,7 @@ class AddingConfig(MemoryConfig, frozen=True):
 
     kind: Literal["adding"] = "adding"
     steps: _Steps = 50
+    """Of a sequence."""
 
     def known(self) -> TableSource:
         return TableSource((self.steps, 2), "regression", 1, (), self.samples)
@@ -75,8 +78,9 @@ class AddingConfig(MemoryConfig, frozen=True):
 class CopyConfig(MemoryConfig, frozen=True):
     """Symbols that are to be repeated after a delay, at the sign that asks for them.
 
-    `length` symbols, `delay` blanks, the sign, blanks; the answer is blank until the sign, then the
-    symbols. Without memory the loss is length * log(symbols) / (delay + 2 length) nats a step.
+    `length` symbols, `delay` steps of which the last is the sign and the others are blank, `length`
+    blanks; the answer is blank up to the sign, then the symbols. Without memory the loss is
+    length * log(symbols) / (delay + 2 length) nats a step.
     Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, arXiv:1511.06464, section 5.1.
     """
 
@@ -116,6 +120,7 @@ class ParityConfig(MemoryConfig, frozen=True):
 
     kind: Literal["parity"] = "parity"
     steps: _Steps = 10
+    """Of a sequence."""
 
     def known(self) -> TableSource:
         return TableSource((self.steps, 1), "classes", 2, ("even", "odd"), self.samples)
@@ -134,7 +139,9 @@ class FirstTokenConfig(MemoryConfig, frozen=True):
 
     kind: Literal["first_token"] = "first_token"
     steps: _Steps = 30
+    """Of a sequence."""
     symbols: Annotated[int, Field(ge=2, le=1000)] = 4
+    """How many different tokens there are."""
 
     def known(self) -> TableSource:
         names = tuple(str(number) for number in range(self.symbols))
@@ -150,12 +157,14 @@ class FirstTokenConfig(MemoryConfig, frozen=True):
 class BracketsConfig(MemoryConfig, frozen=True):
     """Whether brackets are balanced, with up to `depth` open at a time.
 
-    Half of the sequences are balanced; in the others two brackets have changed places, so that as
-    many open as close but one closes what was never opened. Chomsky & Schuetzenberger 1963 (Dyck).
+    Half of the sequences are balanced. In the others one part that was balanced by itself is turned
+    round, ( for ), so that as many open as close but one closes what was never opened. Chomsky &
+    Schuetzenberger 1963 (Dyck).
     """
 
     kind: Literal["brackets"] = "brackets"
     pairs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Of brackets in a sequence."""
     depth: Annotated[int, Field(ge=1, le=1000)] = 4
 
     def known(self) -> TableSource:

@@ -14,7 +14,9 @@ class _GateConfig(DataConfig, frozen=True):
 
     truth: ClassVar[tuple[int, int, int, int]]
     validation: Literal["same", "none"] = "same"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """same: all four rows, as there are no others."""
     test: Literal["same", "none"] = "same"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """same: all four rows, as there are no others."""
 
     def form(self, place: Place) -> Form:
         return "points"

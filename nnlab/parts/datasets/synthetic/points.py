@@ -31,7 +31,9 @@ class _PointsConfig(DataConfig, frozen=True):
     costs_little: ClassVar[bool] = True
 
     samples: Samples = 1000
+    """How many rows are made."""
     sample_seed: _Seed = 0
+    """Draws the rows; apart from `seed` and `split_seed`."""
 
     def form(self, place: Place) -> Form:
         return "points"
@@ -152,6 +154,7 @@ class BlobsConfig(_PointsConfig, frozen=True):
     kind: Literal["blobs"] = "blobs"
     centers: Annotated[int, Field(ge=2, le=1000)] = 3
     features: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Columns of a row."""
     cluster_std: PositiveFloat = 1.0
     weights: tuple[PositiveFloat, ...] | None = None
     """How much of the samples each class has: [0.95, 0.05], or [19, 1]; null: all the same."""

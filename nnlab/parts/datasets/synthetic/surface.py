@@ -119,6 +119,7 @@ class SurfaceConfig(DataConfig, frozen=True):
     validation: Literal["same", "none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
     """same: read the point after each step too."""
     test: Literal["same", "none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """same: the height where the point ends is a test loss, too."""
     scale: Literal["none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property

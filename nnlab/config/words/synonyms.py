@@ -6,7 +6,29 @@ Right: the words of nnlab; the message names the one that is valid where the mis
 
 from collections.abc import Mapping
 
+_OF_SEQUENCES = {
+    "heads": "nhead nheads numheads numattentionheads",
+    "depth": "nlayer nlayers numlayers numblocks numhiddenlayers",
+    "width": "dmodel nembd embeddim hiddendim",
+    "feedforward": "dimfeedforward mlpratio dff intermediatesize",
+    "embed": "embeddingdim embeddingsize",
+    "window": "seqlen seqlength sequencelength blocksize contextlength lookback",
+    "vocabulary": "vocabsize numwords maxtokens maxfeatures",
+    "tokens": "tokenizer",
+    "horizon": "forecasthorizon",
+    "season": "seasonality",
+    "patch": "patchsize",
+    "forget_bias": "unitforgetbias",
+    "recurrent_init": "recurrentinitializer",
+    "last": "returnsequences",
+    "tie": "tieweights tiewordembeddings",
+    "causal": "iscausal",
+    "carry": "stateful",
+}
+"""Fields of recurrent networks, transformers and sequences with the words for them."""
+
 KEY_SYNONYMS: dict[str, tuple[str, ...]] = {
+    **{word: (name,) for name, words in _OF_SEQUENCES.items() for word in words.split()},
     "maxnorm": ("max_norm",),
     "kernelconstraint": ("max_norm",),
     "sampler": ("sampling",),
@@ -38,7 +60,8 @@ KEY_SYNONYMS: dict[str, tuple[str, ...]] = {
     "hiddenlayers": ("hidden",),
     "hiddenlayersizes": ("hidden",),
     "hiddensizes": ("hidden",),
-    "hiddensize": ("hidden",),
+    "hiddensize": ("hidden", "units"),
+    "bn": ("norm",),
     "hiddenunits": ("hidden",),
     "widths": ("hidden",),
     "outfeatures": ("units",),
@@ -196,6 +219,7 @@ ELSEWHERE: dict[str, str] = {
     "maxiter": "write train.epochs, as scikit-learn's adam and sgd count them",
     "tol": "write train.early_stopping: {patience: ..., min_delta: ...}",
     "niternochange": "write train.early_stopping.patience",
+    "shuffle": "write train.sampling: shuffled, which is the default, or in_order",
     "patience": "write train.early_stopping.patience",
     "mindelta": "write train.early_stopping.min_delta",
     "earlystopping": "write train.early_stopping",
@@ -232,6 +256,10 @@ ELSEWHERE: dict[str, str] = {
     "parsedates": "write data.columns: {dates: [...]}",
     "categoricalcolumns": "write data.columns: {categorical: [...]}",
     "dropcolumns": "write data.columns: {drop: [...]}",
+    "batchfirst": "sequences are always examples, time, features",
+    "numlayers": "model.units or model.hidden is a list of sizes, or {width: 64, depth: 2}",
+    "numworkers": "image_folder has data.workers, other data are in memory",
+    "stateful": "write train.carry",
     "nestimators": "a network has none: model.hidden says how large it is",
 }
 """Words of another library for what stands at another place here, each with the place. They come
@@ -384,6 +412,14 @@ VALUE_SYNONYMS: dict[str, tuple[str, ...]] = {
     "selfattention": ("attention",),
     "mha": ("attention",),
     "rope": ("rotary",),
+    "simplernn": ("rnn",),
+    "transformerencoder": ("transformer",),
+    "transformerdecoder": ("transformer",),
+    "gpt": ("gpt2", "transformer"),
+    "visiontransformer": ("vit",),
+    "batchnorm1d": ("batch_norm", "batch"),
+    "layernormalization": ("layer_norm", "layer"),
+    "chars": ("characters",),
     "positionalencoding": ("positions",),
     "positionalembedding": ("positions",),
     "patchembedding": ("patches",),
@@ -467,7 +503,7 @@ VALUE_SYNONYMS: dict[str, tuple[str, ...]] = {
     "quadraticbowl": ("bowl",),
     "banana": ("rosenbrock",),
     "yes": ("on",),
-    "true": ("on",),
+    "true": ("on", "shuffled"),  # of compile, and of shuffle, as Keras and PyTorch call it
     "no": ("off",),
-    "false": ("off",),
+    "false": ("off", "in_order"),
 }

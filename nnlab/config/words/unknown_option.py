@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Sequence
 
-from nnlab.config import synonyms
 from nnlab.config.every_field import PLACES, dotted_fields
+from nnlab.config.words import synonyms
 
 _LETTERS = {"b": "batch_size", "e": "epochs", "s": "seed"}
 """What `-b 64` stands for; other letters mean too many things."""
