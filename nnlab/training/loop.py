@@ -143,13 +143,8 @@ class Trainer:
                 break
             self.fill(progress.step)
             if progress.step == end - 1:
-                before = self.clock()
-                # A session that begins within a window sees the batches before it too.
-                first = end - 1 - epoch * self.order.per_epoch - self.step.window.batches
-                window = whole[max(first, 0) : position + len(batches)]
-                self.step.probe(rows, beside=self._beside(window, end))
                 # Taken off again: the speed is that of updates, whatever is looked at beside them.
-                probing = self.clock() - before
+                probing = self._probed(rows, whole[: position + len(batches)], end)
             self.step.update(rows)
             progress.step += 1
             examples += rows.numel()  # len() of a tensor takes 3 us
@@ -180,6 +175,20 @@ class Trainer:
         yield reading
         if at_end:
             yield from self._evaluations(progress)
+
+    def _probed(self, rows: Tensor, batches: list[Tensor], end: int) -> float:
+        """Probes the last update before a reading, and says how many seconds that took.
+
+        Args:
+            rows: of its batch.
+            batches: of the epoch, up to that one.
+            end: the step behind it.
+        """
+        before = self.clock()
+        # A session that begins within a window sees the batches before it too.
+        window = batches[max(len(batches) - 1 - self.step.window.batches, 0) :]
+        self.step.probe(rows, beside=self._beside(window, end))
+        return self.clock() - before
 
     def _announce(self, batches: list[Tensor], step: int) -> None:
         """To the end of the epoch, so that reading goes on over the readings in between."""
