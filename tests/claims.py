@@ -39,7 +39,7 @@ def loss_not_decreasing(finding: Finding, records: Records) -> None:
     if finding.worse_than("note"):
         does_not_fall(records)
         losses = records.curve("loss")[:, 1]
-        guess = number_after(finding.quantity, "the inputs:")
+        guess = number_after(finding.meaning, "the inputs has")
         assert losses[-len(losses) // 3 :].mean() > 0.9 * guess
 
 
@@ -48,7 +48,7 @@ def underfitting(finding: Finding, records: Records) -> None:
     losses = records.curve("loss")[:, 1]
     assert finding.measured is not None
     assert np.isclose(losses[-(len(losses) // 3) :].mean(), finding.measured, rtol=0.02)
-    assert finding.measured > 0.6 * number_after(finding.quantity, "the inputs:")
+    assert finding.measured > 0.6 * number_after(finding.meaning, "the inputs has")
 
 
 def learning_rate_too_high(finding: Finding, records: Records) -> None:
@@ -67,7 +67,7 @@ def learning_rate_too_high(finding: Finding, records: Records) -> None:
 
 def no_better_than_baseline(finding: Finding, records: Records) -> None:
     key, _, split, *_ = finding.quantity.split()
-    base = number_after(finding.quantity, "the inputs:")
+    base = number_after(finding.meaning, "the inputs has")
     value = records.curve(key, split)[-3:, 1].mean()
     assert finding.measured is not None
     assert np.isclose(value, finding.measured)

@@ -391,7 +391,7 @@ def test_few_rows_that_could_be_well_above_the_guess_are_no_warning(
     facts = facts_of(data={"kind": "moons", "samples": 5 * rows, "validation": rows})
     found = watch(facts, FLAT, validation=[0.69] * 40, accuracy=score)["no_better_than_baseline"]
     assert found.level == level
-    assert ("so few rows show nothing" in found.meaning) == (level == "note")
+    assert ("so few rows show no difference" in found.meaning) == (level == "note")
 
 
 class TestData:

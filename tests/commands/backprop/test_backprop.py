@@ -28,10 +28,10 @@ ACTIVATIONS = [k for k, f in FUNCTIONS.items() if f.differentiable and not f.par
 LOSSES: dict[str, Any] = {name: kind.example() for name, kind in kinds_of(Loss).items()}
 MLP = {"kind": "mlp", "hidden": [4], "activation": "tanh"}
 CLASSES = {"kind": "inline", "inputs": [[0.3, -0.7, 1.1], [0, 1, 2]] * 2, "targets": [0, 1, 2, 1]}
-NUMBERS = {"kind": "inline", "inputs": [[0.3, -0.7, 1.1]], "targets": [[0.2, 0.7]]}
+NUMBERS = {"kind": "inline", "inputs": [[0.3, -0.7, 1.1]], "targets": [[0.3, 0.7]]}
 TARGETS: dict[str, Any] = {
     "classes": 2,
-    "regression": np.array([0.2, 0.7]),
+    "regression": np.array([0.3, 0.7]),
     "labels": np.array([1.0, 0.0, 1.0]),
 }
 LABELS = "u,v,w,a,b,c\n" + "0.3,-0.7,1.1,1,0,1\n0,1,2,0,0,0\n-1,2,0.5,1,1,0\n" * 2

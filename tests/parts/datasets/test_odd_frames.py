@@ -59,12 +59,11 @@ def test_an_empty_column_is_left_out_and_said_as_in_a_file() -> None:
 @pytest.mark.parametrize(
     ("column", "way"),
     [
-        (pd.date_range("2020", periods=60, tz="Europe/Berlin"), "(X['c'] - X['c'].min()).dt"),
         (pd.to_timedelta(range(60), unit="h"), "X['c'].dt.total_seconds()"),
         (pd.arrays.SparseArray([0.0, 1.0] * 30), "numpy.asarray(X['c'], float)"),
         ([str(n) if n else "?x" for n in range(60)], "pandas.to_numeric(X['c'], errors='coerce')"),
     ],
-    ids=["moments", "times", "sparse", "text"],
+    ids=["times", "sparse", "text"],
 )
 def test_what_is_advised_makes_numbers(column: Any, way: str) -> None:
     frame = X.assign(c=column)
