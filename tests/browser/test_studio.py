@@ -365,11 +365,11 @@ def test_a_lesson_asks_first_and_tells_what_one_observes_behind_a_run(page: Tab)
     expect(train).to_be_disabled()
     expect(box).not_to_contain_text("Observe")
     expect(page.page.locator("#open-config")).to_have_value("lessons/xor_by_hand")
-    # Nor does any other way to train begin before it: that would lock an empty field.
-    for control in ("play", "step", "epoch", "restart", "seed"):
+    # Nor does any other way to begin it: that would lock an empty field. What runs is still led.
+    for control in ("restart", "seed"):
         expect(page.page.locator(f"#{control}")).to_be_disabled()
     page.page.fill("#prediction", "none of them")
-    expect(page.page.locator("#play")).to_be_enabled()
+    expect(page.page.locator("#restart")).to_be_enabled()
     train.click()
     expect(page.page.locator("#prediction")).to_have_attribute("readonly", "")
     expect(box).to_contain_text("Observe")
