@@ -17,10 +17,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     share = int(config.getoption("--share") or 1)
-    kept = [item for item in items if crc32(item.nodeid.encode()) % share == 0]
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+    left = [item for item in items if crc32(item.nodeid.encode()) % share]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if crc32(item.nodeid.encode()) % share == 0]
 
 
 def pytest_configure() -> None:
