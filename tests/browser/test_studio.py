@@ -77,6 +77,9 @@ def page(browser: Browser, server: Served) -> Iterator[Tab]:
     tab = Tab(browser.new_page(viewport={"width": 1440, "height": 900}))
     tab.page.goto(server.address)
     expect(tab.page.locator("#says")).not_to_be_empty()
+    if tab.page.input_value("#yaml") != CONFIG:
+        # The server keeps what a test that failed halfway left there.
+        written(tab, CONFIG)
     yield tab
     assert tab.errors == []
     assert {re.sub(r"^(\w+://[^/]+).*", r"\1", url) for url in tab.asked} == {
@@ -331,8 +334,9 @@ def test_points_drawn_by_hand_are_a_table_and_can_be_trained_on(page: Tab) -> No
     assert rows[0] == "x,y,class"
     assert len(rows) == 9
     x, y, kind = rows[1].split(",")
-    # Within a pixel.
-    assert (float(x), float(y)) == (pytest.approx(-0.6, abs=0.01), pytest.approx(0.6, abs=0.01))
+    # Within a pixel: the plane goes from -1 to 1, and a browser clicks at whole pixels.
+    assert float(x) == pytest.approx(-0.6, abs=2 / box["width"] + 0.001)
+    assert float(y) == pytest.approx(0.6, abs=2 / box["height"] + 0.001)
     assert (kind, rows[-1]) == ("class 1", "0.1,-0.05,class 2")
     begun(page)
     page.page.click("#step")
