@@ -97,7 +97,7 @@ class EagerStep:
             self._scaler.update()
         else:
             optimizer_step(self.optimizer)
-        self.optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients()
 
     def clip(self, *, recorded: bool = False) -> None:
         """Shortens the whole gradient to `clip_norm`, and counts it.
@@ -205,7 +205,7 @@ class EagerStep:
             total = total + penalty
         self._scaler.scale(total).backward()
         if window is not None:
-            window.add(losses.detach(), outputs.detach(), batch, penalty)
+            window.add(losses, outputs, batch, penalty)
             if not penalized:  # a later part of a batch that has been counted
                 window.batches -= 1
         return total.detach()
@@ -223,12 +223,17 @@ class EagerStep:
         """Of the objective at these rows, one for each parameter; leaves none behind."""
         self._pass(rows, window)
         found = self._found()
-        self.optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients()
         if not self._scaler.is_enabled():
             return found
         # What they were multiplied by, without GradScaler.get_scale's host read.
         scale = self._scaler.scale(found[0].new_ones((), dtype=torch.float32))
         return [gradient / scale for gradient in found]
+
+    def _forget_gradients(self) -> None:
+        # As `zero_grad` does, without the record for a profiler that costs more than the work.
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _found(self) -> list[Tensor]:
         """The gradients as they stand in the parameters."""

@@ -61,8 +61,13 @@ def scores_of(experiment: Experiment, examples: Examples) -> dict[str, Score]:
     for score in experiment.scores:
         if isinstance(score, SumScoreConfig):
             built, seen = score.build(experiment.shape, mean), _seen(score, experiment, examples)
-            found[score.key] = built if seen is None else _SeenScore(built, seen)
+            found[score.key] = built if seen is None else _seen_through(built, seen)
     return found
+
+
+def _seen_through(score: Score, seen: _Seen) -> Score:
+    wrapped = isinstance(score, ExampleScore)
+    return _SeenExampleScore(score, seen) if wrapped else _SeenScore(score, seen)
 
 
 def stored_scores_of(experiment: Experiment, examples: Examples) -> dict[str, StoredScore]:
@@ -140,7 +145,6 @@ def own_unit(experiment: Experiment, examples: Examples) -> _Seen:
     return seen
 
 
-@final
 class _SeenScore:
     """A score of what outputs stand for."""
 
@@ -149,17 +153,25 @@ class _SeenScore:
         self._score = score
         self._seen = seen
 
-    def terms(self, outputs: Tensor, batch: Batch) -> Tensor:
-        assert isinstance(self._score, ExampleScore)
-        outputs, targets = self._seen(outputs, batch.targets)
-        return self._score.terms(outputs, batch._replace(targets=targets))
-
     def sums(self, outputs: Tensor, batch: Batch) -> Tensor:
         outputs, targets = self._seen(outputs, batch.targets)
         return self._score.sums(outputs, batch._replace(targets=targets))
 
     def value(self, sums: Sequence[float], examples: int) -> float:
         return self._score.value(sums, examples)
+
+
+@final
+class _SeenExampleScore(_SeenScore):
+    """One whose sums are sums over single examples."""
+
+    def __init__(self, score: ExampleScore, seen: _Seen) -> None:
+        super().__init__(score, seen)
+        self._of_examples = score
+
+    def terms(self, outputs: Tensor, batch: Batch) -> Tensor:
+        outputs, targets = self._seen(outputs, batch.targets)
+        return self._of_examples.terms(outputs, batch._replace(targets=targets))
 
 
 @final

@@ -45,6 +45,7 @@ def as_before(eager: EagerStep) -> Generator[None]:
             yield
         finally:
             eager.optimizer.zero_grad(set_to_none=True)
+            eager.window.waiting.clear()
             with torch.no_grad():
                 for name, tensor in tensors.items():
                     tensor.copy_(values[name])

@@ -100,7 +100,8 @@ class Program:
         """One update, as torch would do it operation by operation."""
         eager = self._eager
         batch = eager.batch(arguments[0]) if self._gathers else Batch(*arguments)
-        eager.gradient(batch, eager.window)
+        with eager.window.at_once():
+            eager.gradient(batch, eager.window)
         self._note_norms()
         eager.clip(recorded=True)
         with torch.no_grad():
