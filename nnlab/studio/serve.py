@@ -20,8 +20,8 @@ from nnlab.studio.server.app import LOCAL_NAMES, MOST_MESSAGE, Studio, make_app
 from nnlab.studio.server.classroom import Classroom
 from nnlab.studio.server.parent import Draft
 from nnlab.studio.server.session import StudioSession
-from nnlab.studio.server.workers.forked import CAN_FORK, ForkingWorkers
-from nnlab.studio.server.workers.spare import Spare
+from nnlab.studio.server.workers.forked import ForkingWorkers, can_fork
+from nnlab.studio.server.workers.spare import Spare, Workers
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
 """Where one listens at all addresses of the machine."""
@@ -99,7 +99,7 @@ def serve_studio(
     reached = host if host not in EVERY_ADDRESS else address_of_machine()
     home = f"http://{f'[{reached}]' if ':' in reached else reached}:{listening.getsockname()[1]}"
     if classroom is None:
-        token, workers = secrets.token_urlsafe(24), Spare()
+        token, workers = secrets.token_urlsafe(24), _workers(device)
         session = StudioSession(draft, workers, device=device, overrides=overrides)
         studio = Studio({token: session}, workers, overrides)
         addresses = [f"{home}/#token={token}"]
@@ -115,18 +115,23 @@ def serve_studio(
         listening.close()
 
 
+def _workers(device: str, threads: int | None = None) -> Workers:
+    return ForkingWorkers(threads) if can_fork(device) else Spare(threads)
+
+
 def _with_seats(
     draft: Draft, wanted: Class, device: str, overrides: tuple[str, ...], home: str
 ) -> tuple[Studio, list[str]]:
     """The class, and its addresses: the teacher's, and one for each seat."""
-    workers = ForkingWorkers() if CAN_FORK and device in ("auto", "cpu") else Spare(threads=1)
+    device = "cpu" if device == "auto" else device
+    workers = _workers(device, threads=1)
     found = Classroom(
         draft,
         wanted.count,
         workers,
         limits=wanted.limits,
         data=wanted.data,
-        device="cpu" if device == "auto" else device,
+        device=device,
         overrides=overrides,
     )
     sessions = {s.seat.token: s for s in found.sessions if s.seat is not None}

@@ -1,7 +1,8 @@
 """Workers as children of one process that has imported torch: thirty fit where ten would.
 
-A worker of its own takes some 400 MB and seconds to start; a child shares what is imported. It is
-the way of a classroom on Linux: elsewhere what torch builds on does not bear to be forked.
+A worker of its own takes some 400 MB and seconds to start; a child shares what is imported, and is
+there at once. It is the way of Linux and of the CPU: elsewhere what torch builds on does not bear
+to be forked, and no driver of a GPU does.
 """
 
 import asyncio
@@ -12,13 +13,21 @@ import sys
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import final
 
 from nnlab.core.package import FOLDER
 from nnlab.studio.server.workers.process import WorkerProcess
 
-CAN_FORK = sys.platform == "linux"
+_ACCELERATORS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
+"""What the drivers of Nvidia, of AMD and of Windows behind Linux put there."""
 _WORKER = "nnlab.studio.worker.__main__"
+
+
+def can_fork(device: str) -> bool:
+    """Whether workers that train on a device, or on whichever there is, can be forked."""
+    alone = device == "auto" and not any(path.exists() for path in _ACCELERATORS)
+    return sys.platform == "linux" and (device == "cpu" or alone)
 
 
 @final
@@ -64,12 +73,12 @@ class ForkingWorkers:
     """Gives workers, each a child of the process that has imported everything.
 
     Args:
-        threads: that libraries may use in a worker.
+        threads: that libraries may use in a worker; None leaves that to them.
     """
 
     ready = True
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
         self._context = multiprocessing.get_context("forkserver")
         self._turn = asyncio.Lock()
@@ -77,7 +86,8 @@ class ForkingWorkers:
     def prepare(self) -> None:
         """Starts the process that imports; the first worker waits for it."""
         # It inherits both: neither can be said to a process that runs.
-        os.environ["OMP_NUM_THREADS"] = str(self._threads)
+        if self._threads is not None:
+            os.environ["OMP_NUM_THREADS"] = str(self._threads)
         paths = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         self._context.set_forkserver_preload([_WORKER])
