@@ -79,12 +79,17 @@ def processes(root: int) -> list[int]:
     return found
 
 
-def memory(pids: list[int]) -> float:
-    """MB of their own and their share of what several have (PSS)."""
+def memory(pids: list[int], kind: str = "Pss") -> float:
+    """MB of their own and their share of what several have (PSS).
+
+    Args:
+        pids: of the processes.
+        kind: Pss_Anon leaves out files, whose share hangs on who else has them open.
+    """
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 total += int(line.split()[1])
     return total / 1024
 

@@ -237,7 +237,8 @@ def grown(browser: Browser, minutes: float) -> None:
 
 
 def _sizes(server: Served) -> tuple[float, float]:
-    return memory(processes(server.process.pid)), memory(_chromium())
+    pids = processes(server.process.pid)
+    return memory(pids, "Pss_Anon"), memory(_chromium(), "Pss_Anon")
 
 
 def _chromium() -> list[int]:
