@@ -17,7 +17,7 @@ from nnlab.config.loading import (
     validate_document,
     with_absolute_paths,
 )
-from nnlab.config.origins import Origins, error_at_places, error_of_lines
+from nnlab.config.origins import Gathered, Origins, error_at_places
 from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.config.variants import (
@@ -121,9 +121,11 @@ def load_comparison(
     if not document.compares:
         return _alone(validate_document(document, changes), text)
     comparison, mistakes = read_comparison(document.tree)
-    wrong = [document.origins.line(mistake) for mistake in mistakes]
     if comparison is None:
-        raise error_of_lines(wrong)
+        raise error_at_places(mistakes, document.origins)
+    wrong = Gathered()
+    if mistakes:
+        wrong.add(error_at_places(mistakes, document.origins))
     rest = {key: value for key, value in document.tree.items() if key not in COMPARISON_KEYS}
     shared = Document(rest, document.origins.without(COMPARISON_KEYS), document.name)
     members: list[Member] = []
@@ -133,9 +135,10 @@ def load_comparison(
         try:
             members += _members(shared, comparison, variant, [*differences, *changes])
         except ConfigError as error:
-            wrong += error.lines
-    if wrong:
-        raise error_of_lines(wrong)
+            wrong.add(error)
+        if wrong.enough:
+            break
+    wrong.raise_if_any()
     name = members[0].config.name or "run"
     tree = _whole({**document.tree, "name": name}, comparison, changes, document.origins)
     return Comparison(True, name, comparison, tuple(members), tree, document.origins, text)
@@ -231,7 +234,7 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
         DataError: the data of one are missing or damaged.
     """
     found: dict[str, Experiment] = {}
-    wrong: list[str] = []
+    wrong = Gathered()
     tables: Tables = {}
     for member in comparison.members:
         if member.variant in found:
@@ -241,11 +244,10 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
             settled = settle(member.config, place, machine, tables=tables)
             found[member.variant] = _exactly_started(settled)
         except ConfigError as error:
-            wrong += error.lines
-    if comparison.compares:
-        wrong += [comparison.origins.line(mistake) for mistake in _unread(comparison, found)]
-    if wrong:
-        raise error_of_lines(wrong)
+            wrong.add(error)
+    if comparison.compares and (unread := _unread(comparison, found)):
+        wrong.add(error_at_places(unread, comparison.origins))
+    wrong.raise_if_any()
     if not comparison.compares:
         found = {name: replace(one, text=comparison.text) for name, one in found.items()}
     return SettledComparison(comparison, found)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import ValidationError
 
 from nnlab.config import yaml
-from nnlab.config.origins import Origins, error_at_places, line_position
+from nnlab.config.origins import Origins, error_at_places
 from nnlab.config.overrides import Change, apply_changes, parse_change
 from nnlab.config.run_config import NAME_LETTERS, RunConfig
 from nnlab.config.variants import COMPARISON_KEYS
@@ -301,7 +301,7 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
     except ValidationError as error:
 
         def line_of(path: Path, at_key: bool) -> object:
-            return line_position(origins.line(Mistake(path, "", at_key)))
+            return origins.position(Mistake(path, "", at_key))
 
         # A right config has no use for the words that explain mistakes.
         from nnlab.config.mistakes import all_mistakes

@@ -34,10 +34,20 @@ def mistakes_of(
         line_of: sorts places, with whether the key is meant, as they will be printed: of very many
             mistakes only those that come first are explained.
     """
-    found = list(open_errors(error.errors(include_url=False)))
+    return _explained(open_errors(error), root, line_of)
+
+
+def _explained(
+    found: list[ErrorDetails],
+    root: type[BaseModel],
+    line_of: Callable[[Path, bool], object] | None,
+) -> list[Mistake]:
     places = [_path(details) for details in found]
     # A list whose items are wrong also counts as too short.
-    above = {path[:depth] for path in places for depth in range(len(path))}
+    short = any(details["type"] == "too_short" for details in found)
+    above = (
+        {path[:depth] for path in places for depth in range(len(path))} if short else set[Path]()
+    )
     unknown = [details["type"] == "extra_forbidden" for details in found]
     order = list(range(len(found)))
     if line_of is not None and len(found) > _EXPLAINED:
@@ -79,10 +89,11 @@ def all_mistakes(
         root: the class of the whole config.
         line_of: sorts places, with whether the key is meant, as they will be printed.
     """
-    found = _with_commas(mistakes_of(error, root, line_of), tree)
+    opened = open_errors(error)
+    found = _with_commas(_explained(opened, root, line_of), tree)
     written: dict[Path, Path] = {}
     for _ in range(_ROUNDS):
-        meant, named = _kinds_meant(error), _keys_meant(error, root, tree)
+        meant, named = _kinds_meant(opened), _keys_meant(opened, root, tree)
         if not meant and not named:
             break
         for path, kind in meant.items():
@@ -94,11 +105,11 @@ def all_mistakes(
             root.model_validate(tree)
             break
         except ValidationError as other:
-            error = other
-        inside = mistakes_of(error, root, line_of)
+            opened = open_errors(other)
+        inside = _explained(opened, root, line_of)
         places = [*meant, *(path for path in written if path not in meant)]
         below = [m for m in inside if _is_below(m.path, places)]
-        found += [m for m in (_as_written(m, written) for m in below) if m not in found]
+        found = [*dict.fromkeys([*found, *(_as_written(mistake, written) for mistake in below)])]
     return found
 
 
@@ -121,10 +132,10 @@ def _with_commas(found: list[Mistake], tree: Mapping[str, Any]) -> list[Mistake]
     return found
 
 
-def _keys_meant(error: ValidationError, root: type[BaseModel], tree: Any) -> dict[Path, str]:
+def _keys_meant(opened: list[ErrorDetails], root: type[BaseModel], tree: Any) -> dict[Path, str]:
     """The paths of unknown keys that hold something, and the keys that are meant."""
     found: dict[Path, str] = {}
-    for details in list(open_errors(error.errors(include_url=False)))[:_EXPLAINED]:
+    for details in opened[:_EXPLAINED]:
         if details["type"] != "extra_forbidden" or not isinstance(details["input"], dict):
             continue
         path, near = _path(details), _near_key(details, root)
@@ -157,10 +168,10 @@ def _as_written(mistake: Mistake, written: Mapping[Path, Path]) -> Mistake:
     return mistake._replace(path=path)
 
 
-def _kinds_meant(error: ValidationError) -> dict[Path, str]:
+def _kinds_meant(opened: list[ErrorDetails]) -> dict[Path, str]:
     """The paths of mappings whose kind is misspelled, and the kinds that are meant."""
     found: dict[Path, str] = {}
-    for details in list(open_errors(error.errors(include_url=False)))[:_EXPLAINED]:
+    for details in opened[:_EXPLAINED]:
         given: Any = details["input"]
         word = given.get("kind") if isinstance(given, dict) else None
         if details["type"] == "unknown_kind" and isinstance(word, str):

@@ -4,12 +4,17 @@ import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from heapq import nsmallest
 
 from nnlab.core.errors import ConfigError, Mistake, Path, dotted_path
 
 _SHOWN = 10
 """So many mistakes are printed at once, and one more where a line would only say that it is left
 out."""
+_MANY = 100
+"""Of more mistakes only the first are written out; some may have the same line."""
+_ENOUGH = 1000
+"""Mistakes of the first variants of a comparison beside which those of the others do not matter."""
 
 
 class Origins:
@@ -72,14 +77,17 @@ class Origins:
         return self._laid_on(self._tables[1])
 
     def _laid_on(self, table: Mapping[Path, str]) -> Mapping[Path, str]:
-        for places in self._laid:
-            kept = {
-                path: where
-                for path, where in table.items()
-                if not any(path[:depth] in places for depth in range(len(path) + 1))
-            }
-            table = {**kept, **places}
-        return table
+        """A table with the places that were laid on it; each hides what is inside of it below."""
+        if not self._laid:
+            return table
+        hidden_by = {path: i for i, places in enumerate(self._laid) for path in places}
+        whole: dict[Path, str] = {}
+        for i, places in enumerate([table, *self._laid], start=-1):
+            for path, where in places.items():
+                upper = (hidden_by.get(path[:depth], -1) for depth in range(len(path) + 1))
+                if all(over <= i for over in upper):
+                    whole[path] = where
+        return whole
 
     @cached_property
     def _below(self) -> dict[Path, list[Path]]:
@@ -90,15 +98,24 @@ class Origins:
                 found.setdefault(path[:depth], []).append(path)
         return found
 
-    def line(self, mistake: Mistake) -> str:
-        """A mistake as it is printed: where it is written, its path, what is wrong."""
-        path = mistake.path
-        where = self._keys.get(path) if mistake.at_key else None
+    def place(self, path: Path, *, at_key: bool = False) -> str:
+        """Where a value is written, or its key; of what is not written, where it could be."""
+        where = self._keys.get(path) if at_key else None
         while where is None and path:
             # The key of a value that holds others is a better place than its first key.
             where = self._values.get(path) or next(iter(self.inside(path).values()), None)
             path = path[:-1]
-        where = where or self._values.get((), self.file)
+        return where or self._values.get((), self.file)
+
+    def position(self, mistake: Mistake) -> tuple[int, int]:
+        """Line and column of a mistake, as `line_position` finds them in its line."""
+        found = _POSITION.match(f"{self.place(mistake.path, at_key=mistake.at_key)}: ")
+        # A mistake in a base is told with its own place.
+        return _numbers(found) if found else line_position(self.line(mistake))
+
+    def line(self, mistake: Mistake) -> str:
+        """A mistake as it is printed: where it is written, its path, what is wrong."""
+        where = self.place(mistake.path, at_key=mistake.at_key)
         text = mistake.text
         name = _printable(dotted_path(mistake.path))
         if not name:
@@ -115,21 +132,81 @@ def _printable(name: str) -> str:
 
 def error_at_places(mistakes: Sequence[Mistake], origins: Origins) -> ConfigError:
     """The error for these mistakes, each at its place; at most ten are told."""
-    return error_of_lines([origins.line(mistake) for mistake in mistakes])
+    mistakes = [*dict.fromkeys(mistakes)]
+    first = mistakes
+    if len(mistakes) > _MANY:
+        # Of thousands few are told: only those are written out.
+        first = nsmallest(_MANY, mistakes, key=origins.position)
+    lines = [origins.line(mistake) for mistake in first]
+    return error_of_lines(lines, left_out=len(mistakes) - len(first))
 
 
-def error_of_lines(lines: Sequence[str]) -> ConfigError:
-    """The error of these lines, from top to bottom, each once; at most ten are told."""
+def error_of_lines(
+    lines: Sequence[str], *, left_out: int = 0, at_least: bool = False
+) -> ConfigError:
+    """The error of these lines, from top to bottom, each once; at most ten are told.
+
+    Args:
+        lines: of single mistakes.
+        left_out: how many more there are, behind these in the file.
+        at_least: whether there may be still more than that.
+    """
     lines = sorted(dict.fromkeys(lines), key=line_position)
-    if len(lines) <= _SHOWN + 1:
+    if len(lines) <= _SHOWN + 1 and not left_out:
         return ConfigError(lines)
-    return ConfigError([*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"])
+    left_out += max(0, len(lines) - _SHOWN)
+    more = f"... and {'at least ' if at_least else ''}{left_out} more"
+    return ConfigError([*lines[:_SHOWN], more], left_out=left_out)
+
+
+class Gathered:
+    """The mistakes of several readings of one file, as of the variants of a comparison."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+        self._most = 0
+        self._count = 0
+        self._readings = 0
+        self._hid = False
+
+    def add(self, error: ConfigError) -> None:
+        """Takes the mistakes of one of them."""
+        told = error.lines[:-1] if error.left_out else error.lines
+        self._lines.update(dict.fromkeys(told))
+        self._readings += 1
+        self._hid = self._hid or error.left_out > 0
+        self._most = max(self._most, len(told) + error.left_out)
+        self._count += len(told) + error.left_out
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are so many that nobody will miss those of the rest."""
+        return self._count >= _ENOUGH
+
+    def raise_if_any(self) -> None:
+        """The error of all of them, each told once.
+
+        Raises:
+            ConfigError: there are some.
+        """
+        if self._lines:
+            # Of what several have left out, some may be the same.
+            hidden = max(0, self._most - len(self._lines))
+            unsure = self.enough or (self._hid and self._readings > 1)
+            raise error_of_lines([*self._lines], left_out=hidden, at_least=unsure)
+
+
+_POSITION = re.compile(r"[^\n]*?:(\d+):(\d+): ")
+
+
+def _numbers(found: re.Match[str]) -> tuple[int, int]:
+    return int(found[1]), int(found[2])
 
 
 def line_position(line: str) -> tuple[int, int]:
     """Line and column of a message, so that it is read from top to bottom; --set comes first."""
-    found = re.match(r"[^\n]*?:(\d+):(\d+): ", line)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    found = _POSITION.match(line)
+    return _numbers(found) if found else (0, 0)
 
 
 def path_of(name: str) -> Path:

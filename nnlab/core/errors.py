@@ -22,9 +22,18 @@ class NnlabError(Exception):
 
 
 class ConfigError(NnlabError):
-    """The command line or the config says something that cannot be."""
+    """The command line or the config says something that cannot be.
+
+    Args:
+        lines: as of every failure; the last one may only say how many are left out.
+        left_out: that number, 0 where all are told.
+    """
 
     exit_code = 2
+
+    def __init__(self, lines: str | Sequence[str], *, left_out: int = 0) -> None:
+        super().__init__(lines)
+        self.left_out = left_out
 
 
 class DataError(NnlabError):

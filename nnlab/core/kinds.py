@@ -130,9 +130,15 @@ def _may_write_field(file: str, key: str, seen: dict[str, bool]) -> bool:
     if file not in seen:
         seen[file] = False  # where two import each other, the other answers
         text = _source(file)
-        above = (_may_write_field(base, key, seen) for base in _OWN_IMPORT.findall(text))
+        above = (_may_write_field(base, key, seen) for base in _own_imports(file))
         seen[file] = not text or f"    {key}: " in text or any(above)
     return seen[file]
+
+
+@cache
+def _own_imports(file: str) -> tuple[str, ...]:
+    """The modules that a module may inherit from; asked for each key that is nowhere known."""
+    return tuple(_OWN_IMPORT.findall(_source(file)))
 
 
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:
@@ -144,9 +150,15 @@ def kind_named(menu: Arm, name: str) -> type[Kind] | None:
     marker = _marker(menu)
     if marker.unlisted and name == marker.unlisted.rpartition(".")[2]:
         return importlib.import_module(marker.unlisted).KINDS[0]
-    files = chain(_files_of(menu, spelling=name), _files_of(menu))
-    if own := next((kind for kinds in files for kind in kinds if kind.name() == name), None):
+    if own := marker.known.get(name):
         return own
+    if not marker.known_all:
+        for kinds in chain(_files_of(menu, spelling=name), _files_of(menu)):
+            marker.known.update((kind.name(), kind) for kind in kinds)
+            if own := marker.known.get(name):
+                return own
+        # Asked for each name of a long list, which may be misspelled everywhere.
+        marker.known_all = True
     family = _open_family(menu)
     return None if family is None else cast("Any", package.outside_named(name, family))
 
@@ -166,8 +178,7 @@ def _files_of(
         yield arms_of(menu)
     for file in marker.files if only is None else only:
         if not spelling or file in sys.modules or _spells(file, spelling):
-            # Asked for each name of a long list; import_module takes some microseconds.
-            yield getattr(sys.modules.get(file), "KINDS", ()) or importlib.import_module(file).KINDS
+            yield importlib.import_module(file).KINDS
 
 
 def _spells(file: str, name: str) -> bool:
@@ -234,21 +245,48 @@ def class_place(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
+class _Inside:
+    """The mistakes inside a kind; pydantic makes a text of whatever an error holds, of a list too.
+
+    Args:
+        errors: what pydantic says of them.
+    """
+
+    def __init__(self, errors: list[ErrorDetails]) -> None:
+        self.errors = errors
+
+    def __repr__(self) -> str:
+        """Short, however many there are."""
+        return f"{len(self.errors)} errors"
+
+
 def _within(tag: str, error: ValidationError) -> PydanticCustomError:
     """The mistakes inside a kind, as one error of the field; `mistakes` opens it again."""
-    errors = error.errors(include_url=False)
-    return PydanticCustomError("within", "{tag} has mistakes", {"tag": tag, "errors": errors})
+    inside = _Inside(error.errors(include_url=False))
+    return PydanticCustomError("within", "{tag} has mistakes", {"tag": tag, "inside": inside})
 
 
-def open_errors(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Errors with those inside of kinds in place of the one that stands for them."""
+def open_errors(error: ValidationError) -> list[ErrorDetails]:
+    """The errors of a config, with those inside of kinds in place of the one that stands for them.
+
+    Args:
+        error: of a class with menus in it.
+    """
+    found: list[ErrorDetails] = []
+    _open(error.errors(include_url=False), (), found)
+    return found
+
+
+def _open(
+    errors: list[ErrorDetails], above: tuple[int | str, ...], found: list[ErrorDetails]
+) -> None:
     for details in errors:
-        if details["type"] != "within":
-            yield details
-            continue
-        context = details.get("ctx", {})
-        for inner in open_errors(context["errors"]):
-            yield {**inner, "loc": (*details["loc"], context["tag"], *inner["loc"])}
+        place = (*above, *details["loc"])
+        if details["type"] == "within":
+            context = details.get("ctx", {})
+            _open(context["inside"].errors, (*place, context["tag"]), found)
+        else:
+            found.append({**details, "loc": place} if above else details)
 
 
 class Menu:
@@ -266,6 +304,10 @@ class Menu:
         self.files = files
         self.unlisted = unlisted
         self.closed = closed
+        self.known: dict[str, type[Kind]] = {}
+        """The kinds of the files that have been looked into."""
+        self.known_all = False
+        """Whether these are all of them."""
 
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler
