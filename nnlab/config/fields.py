@@ -3,6 +3,7 @@
 A place is an error's location: keys, numbers, and the tags of unions, such as `<adam>`.
 """
 
+from functools import lru_cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -24,6 +25,12 @@ KEY = "[key]"
 
 def plain_path(location: tuple[int | str, ...]) -> Path:
     """An error's location without the tags that unions put into it, `<adam>`."""
+    # Of thousands of errors in one place only the last parts differ.
+    return _plain(location[:-1]) + _plain(location[-1:])
+
+
+@lru_cache(maxsize=4096)
+def _plain(location: tuple[int | str, ...]) -> Path:
     return tuple(part for part in location if not _is_tag(part) and part != KEY)
 
 

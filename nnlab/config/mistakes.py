@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from math import isfinite
 from typing import Any, cast
 
@@ -44,10 +45,8 @@ def _explained(
 ) -> list[Mistake]:
     places = [_path(details) for details in found]
     # A list whose items are wrong also counts as too short.
-    short = any(details["type"] == "too_short" for details in found)
-    above = (
-        {path[:depth] for path in places for depth in range(len(path))} if short else set[Path]()
-    )
+    short = {len(p) for p, d in zip(places, found, strict=True) if d["type"] == "too_short"}
+    above = {path[:depth] for path in places for depth in short if depth < len(path)}
     unknown = [details["type"] == "extra_forbidden" for details in found]
     order = list(range(len(found)))
     if line_of is not None and len(found) > _EXPLAINED:
@@ -240,9 +239,22 @@ _LONGEST = 100
 def nearest(
     word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, bool] | None:
-    """The valid word that was meant by an unknown one, and whether it is only a guess."""
+    """The valid word that was meant by an unknown one, and whether it is only a guess.
+
+    Args:
+        word: that is on no menu.
+        valid: the menu.
+        table: `KEY_SYNONYMS` or `VALUE_SYNONYMS`.
+    """
     if len(word) > _LONGEST:
         return None
+    return _nearest(word, tuple(valid), table is synonyms.KEY_SYNONYMS)
+
+
+@lru_cache(maxsize=4096)
+def _nearest(word: str, valid: tuple[str, ...], is_key: bool) -> tuple[str, bool] | None:
+    # The same words are asked for again: to explain, to look below, in each variant.
+    table = synonyms.KEY_SYNONYMS if is_key else VALUE_SYNONYMS
     if known := synonyms.known_as(word, valid, table):
         return known, False
     # Letters that changed places (adma, mpl) say more than a likeness: adam before adamax; and a

@@ -88,9 +88,11 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
         if isinstance(train, dict):
             copy["train"] = {k: v for k, v in train.items() if k not in LENGTHS}
     path: list[str | int] = []
+    opened: list[Any] = []
     node: Any = copy
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
+        opened.append(node)
         part = _index(node, part, where, path, value) if isinstance(node, list) else part
         path.append(part)
         if last:
@@ -103,7 +105,10 @@ def _set(tree: dict[str, Any], parts: Path, value: Any, where: str) -> tuple[dic
                 raise ConfigError(f"{where}: {dotted_path(tuple(path))} is {found}, it has no keys")
             _store(node, part, inner, where, path)
             node = inner
-    return _closed(copy), tuple(path)
+    # Lists on the way back to the tuples that strict validation wants; all else is as it was.
+    for above, part, inner in reversed([*zip(opened, path, opened[1:], strict=False)]):
+        above[part] = tuple(inner) if isinstance(inner, list) else inner
+    return copy, tuple(path)
 
 
 def _get(node: Any, part: str | int) -> Any:
@@ -156,10 +161,3 @@ def _store(node: Any, part: str | int, value: Any, where: str, path: list[str | 
     if isinstance(node, dict) and isinstance(part, int):
         raise ConfigError(f"{where}: {dotted_path(tuple(path[:-1])) or 'a config'} has no {part}")
     node[part] = value
-
-
-def _closed(value: Any) -> Any:
-    """Lists back to the tuples that strict validation wants."""
-    if isinstance(value, dict):
-        return {key: _closed(inner) for key, inner in value.items()}
-    return tuple(_closed(inner) for inner in value) if isinstance(value, list | tuple) else value

@@ -117,28 +117,39 @@ def kinds_of(menu: Arm, files: Sequence[str] | None = None) -> dict[str, type[Ki
 
 def kinds_having(menu: Arm, key: str) -> dict[str, type[Kind]]:
     """The kinds of a menu with a field of a name; imports only files that may write it."""
-    seen: dict[str, bool] = {}
-    files = [file for file in _marker(menu).files if _may_write_field(file, key, seen)]
+    files = [file for file in _marker(menu).files if _may_write_field(file, key)]
     return {name: kind for name, kind in kinds_of(menu, files).items() if key in kind.model_fields}
 
 
 _OWN_IMPORT = re.compile(r"^from (nnlab\.(?:models|parts|rules)\.[\w.]+) import", re.MULTILINE)
 
 
-def _may_write_field(file: str, key: str, seen: dict[str, bool]) -> bool:
+_FIELD = re.compile("^    ([^\\W\\d]\\w*): ", re.MULTILINE)
+
+
+def _may_write_field(file: str, key: str) -> bool:
     """Whether the source of a module, or one whose classes it may inherit from, has a field."""
-    if file not in seen:
-        seen[file] = False  # where two import each other, the other answers
-        text = _source(file)
-        above = (_may_write_field(base, key, seen) for base in _own_imports(file))
-        seen[file] = not text or f"    {key}: " in text or any(above)
-    return seen[file]
+    fields = _fields_written(file)
+    return fields is None or key in fields
 
 
 @cache
-def _own_imports(file: str) -> tuple[str, ...]:
-    """The modules that a module may inherit from; asked for each key that is nowhere known."""
-    return tuple(_OWN_IMPORT.findall(_source(file)))
+def _fields_written(file: str) -> frozenset[str] | None:
+    """The fields that a module and those it may inherit from write; None where one has no source.
+
+    Read once, as they are asked for with each key that no place knows.
+    """
+    seen, left = {file}, [file]
+    found: set[str] = set()
+    while left:
+        text = _source(left.pop())
+        if not text:
+            return None
+        found.update(_FIELD.findall(text))
+        more = set(_OWN_IMPORT.findall(text)) - seen
+        seen |= more
+        left += more
+    return frozenset(found)
 
 
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:

@@ -4,7 +4,7 @@ Left: the word of PyTorch, Keras, scikit-learn, JAX or Lightning, in lower case 
 Right: the words of nnlab; the message names the one that is valid where the mistake was made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _OF_SEQUENCES = {
     "heads": "nhead nheads numheads numattentionheads",
@@ -283,7 +283,7 @@ def plain_word(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def known_as(word: str, valid: list[str], table: Mapping[str, tuple[str, ...]]) -> str | None:
+def known_as(word: str, valid: Sequence[str], table: Mapping[str, tuple[str, ...]]) -> str | None:
     """The valid word for one from elsewhere, or None."""
     candidates = (
         *table.get(plain_word(word), ()),
