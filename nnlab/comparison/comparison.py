@@ -31,27 +31,33 @@ from nnlab.config.variants import (
 )
 from nnlab.core.contracts import Machine
 from nnlab.core.errors import ConfigError, Mistake
+from nnlab.core.kinds import reading_alike
+from nnlab.experiment.beside import Beside
 from nnlab.experiment.experiment import Experiment
 from nnlab.experiment.settle import settle
-from nnlab.parts.datasets.tables import Tables
 
 if TYPE_CHECKING:
     from nnlab.training.probes.readings import Needs
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One run of a comparison.
 
     Attributes:
         variant: its name; empty where there are none.
         seed: its seed.
-        config: all that it needs to be trained alone.
+        unseeded: all that it needs to be trained alone, but for its seed: one for a variant.
     """
 
     variant: str
     seed: int
-    config: RunConfig
+    unseeded: RunConfig
+
+    @property
+    def config(self) -> RunConfig:
+        """All that it needs to be trained alone."""
+        # Made when it is asked for: a variant may have thousands of seeds, and is read once.
+        return self.unseeded.seeded(self.seed)
 
     @property
     def name(self) -> str:
@@ -129,15 +135,16 @@ def load_comparison(
     rest = {key: value for key, value in document.tree.items() if key not in COMPARISON_KEYS}
     shared = Document(rest, document.origins.without(COMPARISON_KEYS), document.name)
     members: list[Member] = []
-    for variant in comparison.names:
-        own = (comparison.variants or {}).get(variant, {})
-        differences = [_difference(document.origins, variant, key, own[key]) for key in own]
-        try:
-            members += _members(shared, comparison, variant, [*differences, *changes])
-        except ConfigError as error:
-            wrong.add(error)
-        if wrong.enough:
-            break
+    with reading_alike():
+        for variant in comparison.names:
+            own = (comparison.variants or {}).get(variant, {})
+            differences = [_difference(document.origins, variant, key, own[key]) for key in own]
+            try:
+                members += _members(shared, comparison, variant, [*differences, *changes])
+            except ConfigError as error:
+                wrong.add(error)
+            if wrong.enough:
+                break
     wrong.raise_if_any()
     name = members[0].config.name or "run"
     tree = _whole({**document.tree, "name": name}, comparison, changes, document.origins)
@@ -174,7 +181,7 @@ def _members(
     tree, origins = apply_changes(document.tree, changes, document.origins)
     config = validate_document(Document(tree, origins, document.name))
     seeds = comparison.seeds_from(config.first_seed)
-    return [Member(variant, seed, config.seeded(seed)) for seed in seeds]
+    return [Member(variant, seed, config) for seed in seeds]
 
 
 def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:
@@ -235,13 +242,13 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
     """
     found: dict[str, Experiment] = {}
     wrong = Gathered()
-    tables: Tables = {}
+    beside = Beside()
     for member in comparison.members:
         if member.variant in found:
             continue
         place = place_for(member.config.origins.folder)
         try:
-            settled = settle(member.config, place, machine, tables=tables)
+            settled = settle(member.config, place, machine, beside=beside)
             found[member.variant] = _exactly_started(settled)
         except ConfigError as error:
             wrong.add(error)
@@ -264,22 +271,63 @@ def _exactly_started(experiment: Experiment) -> Experiment:
 def _unread(comparison: Comparison, experiments: Mapping[str, Experiment]) -> list[Mistake]:
     """Expectations of something that the runs do not read, as far as they could be settled."""
     wrong: list[Mistake] = []
+    unread: list[tuple[Mistake, str, list[str]]] = []
+    known = _Readings(experiments)
     for line in comparison.expectations:
         place = ("expect", line.sides, line.quantity)
         if (line.tag == "status") != (line.bound in STATUSES):
             text = f"{line.quantity} cannot be {line.bound} (status is {', '.join(STATUSES)})"
             wrong.append(Mistake(place, text))
             continue
-        sides = {member.variant for member in comparison.of(line.left) + comparison.of(line.right)}
-        for variant in [name for name in experiments if name in sides]:
-            known = readable_tags(experiments[variant])
-            if line.tag != "status" and not any(same_tag(name, line.tag) for name in known):
-                wrong.append(
-                    Mistake(place, f"is not read ({_meant(line.tag, known)})", at_key=True)
-                )
-                # Once, though several variants do not read it.
-                break
-    return wrong
+        if line.tag == "status":
+            continue
+        every = EVERY in (line.left, line.right)
+        sides = (name for name in experiments if every or name in (line.left, line.right))
+        # Once, though several variants do not read it.
+        first = next((name for name in sides if line.tag not in known.names(name)), None)
+        if first is not None:
+            unread.append((Mistake(place, "is not read", at_key=True), line.tag, known.tags(first)))
+    return wrong + _explained(unread, comparison.origins)
+
+
+class _Readings:
+    """What the runs of each variant read, found when it is asked for, once for those alike."""
+
+    def __init__(self, experiments: Mapping[str, Experiment]) -> None:
+        self._experiments = experiments
+        self._known: dict[object, tuple[list[str], set[str]]] = {}
+
+    def tags(self, variant: str) -> list[str]:
+        """All of them, in the order of the run."""
+        return self._of(variant)[0]
+
+    def names(self, variant: str) -> set[str]:
+        """Whatever they may be called in `expect`."""
+        return self._of(variant)[1]
+
+    def _of(self, variant: str) -> tuple[list[str], set[str]]:
+        one = self._experiments[variant]
+        keys, splits = (score.key for score in one.scores), one.shape.sizes
+        inside = id(one.design), frozenset(_when(one)), frozenset(_has(one))
+        alike = (*keys, *splits, *inside)
+        if alike not in self._known:
+            tags = readable_tags(one)
+            self._known[alike] = tags, {*tags, *map(_bare, tags)}
+        return self._known[alike]
+
+
+_EXPLAINED = 40
+"""So many are told what they may have meant, which looks at each reading; ten are printed."""
+
+
+def _explained(unread: Sequence[tuple[Mistake, str, list[str]]], origins: Origins) -> list[Mistake]:
+    """Mistakes with what was meant in place of a tag, the first in the file before others."""
+    order = sorted(unread, key=lambda one: origins.position(one[0]))
+    told = [
+        mistake._replace(text=f"{mistake.text} ({_meant(tag, known)})")
+        for mistake, tag, known in order[:_EXPLAINED]
+    ]
+    return told + [mistake for mistake, _, _ in order[_EXPLAINED:]]
 
 
 def _meant(tag: str, known: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
@@ -308,7 +308,7 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
 
         mistakes = all_mistakes(error, tree, RunConfig, line_of)
         raise error_at_places(mistakes, origins) from None
-    if huge := list(_huge_numbers(tree)):
+    if _holds_huge(tree) and (huge := list(_huge_numbers(tree))):
         raise error_at_places(huge, origins)
     if config.name is None:
         config = config.model_copy(update={"name": fitting_name(document.name)})
@@ -317,6 +317,18 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
 
 _LARGEST = 3.4e38
 """Beyond it float32 has infinity, which torch refuses to make of a number."""
+
+
+def _holds_huge(value: object) -> bool:
+    """Whether there is one: a quick look, as most configs have none."""
+    inside = value.values() if isinstance(value, dict) else value
+    for inner in cast("Iterable[object]", inside):
+        if isinstance(inner, float):
+            if abs(inner) > _LARGEST:
+                return True
+        elif isinstance(inner, dict | tuple | list) and _holds_huge(cast("object", inner)):
+            return True
+    return False
 
 
 def _huge_numbers(value: object, path: Path = ()) -> Iterator[Mistake]:

@@ -15,7 +15,7 @@ from nnlab.config.words import synonyms
 from nnlab.config.words.synonyms import VALUE_SYNONYMS
 from nnlab.config.yaml import scalar, without_space
 from nnlab.core.errors import Mistake, Path
-from nnlab.core.kinds import mapping_text, open_errors
+from nnlab.core.kinds import mapping_text
 
 _EXPLAINED = 40
 """Mistakes that get a sentence of their own; ten are printed, and each costs a search for the word
@@ -35,7 +35,7 @@ def mistakes_of(
         line_of: sorts places, with whether the key is meant, as they will be printed: of very many
             mistakes only those that come first are explained.
     """
-    return _explained(open_errors(error), root, line_of)
+    return _explained(_open_errors(error), root, line_of)
 
 
 def _explained(
@@ -70,6 +70,29 @@ def _explained(
     return mistakes
 
 
+def _open_errors(error: ValidationError) -> list[ErrorDetails]:
+    """The errors of a config, with those inside of kinds in place of the one that stands for them.
+
+    Args:
+        error: of a class with menus in it.
+    """
+    found: list[ErrorDetails] = []
+    _open(error.errors(include_url=False), (), found)
+    return found
+
+
+def _open(
+    errors: list[ErrorDetails], above: tuple[int | str, ...], found: list[ErrorDetails]
+) -> None:
+    for details in errors:
+        place = (*above, *details["loc"])
+        if details["type"] == "within":
+            context = details.get("ctx", {})
+            _open(context["inside"].errors, (*place, context["tag"]), found)
+        else:
+            found.append({**details, "loc": place} if above else details)
+
+
 _ROUNDS = 4
 """How deep misspelled kinds may stand inside each other to be seen through."""
 
@@ -88,7 +111,7 @@ def all_mistakes(
         root: the class of the whole config.
         line_of: sorts places, with whether the key is meant, as they will be printed.
     """
-    opened = open_errors(error)
+    opened = _open_errors(error)
     found = _with_commas(_explained(opened, root, line_of), tree)
     written: dict[Path, Path] = {}
     for _ in range(_ROUNDS):
@@ -104,7 +127,7 @@ def all_mistakes(
             root.model_validate(tree)
             break
         except ValidationError as other:
-            opened = open_errors(other)
+            opened = _open_errors(other)
         inside = _explained(opened, root, line_of)
         places = [*meant, *(path for path in written if path not in meant)]
         below = [m for m in inside if _is_below(m.path, places)]

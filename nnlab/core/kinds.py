@@ -15,14 +15,13 @@ meant (pydantic's own "smart" unions tell it once per arm). The arm's tag stands
 """
 
 import importlib
-import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from hashlib import sha256
 from itertools import chain
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -124,7 +123,7 @@ def kinds_having(menu: Arm, key: str) -> dict[str, type[Kind]]:
 _OWN_IMPORT = re.compile(r"^from (nnlab\.(?:models|parts|rules)\.[\w.]+) import", re.MULTILINE)
 
 
-_FIELD = re.compile("^    ([^\\W\\d]\\w*): ", re.MULTILINE)
+_FIELD = re.compile("^ {4,}([^\\W\\d]\\w*): ", re.MULTILINE)
 
 
 def _may_write_field(file: str, key: str) -> bool:
@@ -256,6 +255,23 @@ def class_place(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
+_Read = dict[tuple[int, str | int], tuple[object, Kind]]
+_REMEMBERED: ContextVar[_Read | None] = ContextVar("remembered", default=None)
+
+
+@contextmanager
+def reading_alike() -> Generator[None]:
+    """Configs that are read inside share what they have in common: the same mapping is read once.
+
+    For the variants of a comparison; by identity, so no mapping may change meanwhile.
+    """
+    token = _REMEMBERED.set({})
+    try:
+        yield
+    finally:
+        _REMEMBERED.reset(token)
+
+
 class _Inside:
     """The mistakes inside a kind; pydantic makes a text of whatever an error holds, of a list too.
 
@@ -275,29 +291,6 @@ def _within(tag: str, error: ValidationError) -> PydanticCustomError:
     """The mistakes inside a kind, as one error of the field; `mistakes` opens it again."""
     inside = _Inside(error.errors(include_url=False))
     return PydanticCustomError("within", "{tag} has mistakes", {"tag": tag, "inside": inside})
-
-
-def open_errors(error: ValidationError) -> list[ErrorDetails]:
-    """The errors of a config, with those inside of kinds in place of the one that stands for them.
-
-    Args:
-        error: of a class with menus in it.
-    """
-    found: list[ErrorDetails] = []
-    _open(error.errors(include_url=False), (), found)
-    return found
-
-
-def _open(
-    errors: list[ErrorDetails], above: tuple[int | str, ...], found: list[ErrorDetails]
-) -> None:
-    for details in errors:
-        place = (*above, *details["loc"])
-        if details["type"] == "within":
-            context = details.get("ctx", {})
-            _open(context["inside"].errors, (*place, context["tag"]), found)
-        else:
-            found.append({**details, "loc": place} if above else details)
 
 
 class Menu:
@@ -349,6 +342,16 @@ class Menu:
             return kind, chosen
 
         def validate(value: object) -> Kind:
+            remembered = _REMEMBERED.get()
+            if remembered is None or not isinstance(value, str | dict):
+                return validate_anew(value)
+            place = id(self), value if isinstance(value, str) else id(cast("object", value))
+            if place not in remembered:
+                # With the value, so that its place in memory stays its own.
+                remembered[place] = value, validate_anew(value)
+            return remembered[place][1]
+
+        def validate_anew(value: object) -> Kind:
             chosen = expand(value)
             if isinstance(chosen, Kind):
                 return chosen
@@ -489,56 +492,3 @@ def _described(arms: tuple[Arm, ...]) -> Iterator[str]:
             yield mapping_text(base.model_fields)
         else:
             yield plain.get(base, getattr(base, "__name__", str(base)))
-
-
-def outside_kinds_in(value: object) -> Iterator[type[Kind]]:
-    """The classes in a config that are not nnlab's own, each once."""
-    seen: dict[type[Kind], None] = {}
-
-    def visit(value: object) -> None:
-        if isinstance(value, Kind) and package.origin_of(type(value)) is not None:
-            seen.setdefault(type(value))
-        if isinstance(value, BaseModel):
-            for name in type(value).model_fields:
-                visit(getattr(value, name))
-        elif isinstance(value, Mapping):
-            for inner in cast("Mapping[Any, object]", value).values():
-                visit(inner)
-        elif isinstance(value, tuple | list):
-            for inner in cast("tuple[object, ...]", value):
-                visit(inner)
-
-    visit(value)
-    yield from seen
-
-
-def plugin_versions(config: object) -> dict[str, str]:
-    """Kind -> the package and version, or the module, that a config has it from."""
-    found = ((kind.name(), package.origin_of(kind)) for kind in outside_kinds_in(config))
-    return {name: origin.package for name, origin in found if origin is not None}
-
-
-def plugin_code(config: object) -> dict[str, str] | None:
-    """Kind -> the SHA-256 of the code that it may run; None where that is in no file.
-
-    Of a package all its files are meant: a class seldom stands alone. A class that was put together
-    while a program ran (`pydantic.create_model`) is in no file.
-    """
-    found: dict[str, str] = {}
-    for kind in outside_kinds_in(config):
-        top = sys.modules.get(kind.__module__.partition(".")[0])
-        file = getattr(top, "__file__", None)
-        if file is None or top is None:
-            return None
-        # A script's folder holds anything; a package's holds the package.
-        files = (
-            sorted(Path(file).parent.rglob("*.py")) if hasattr(top, "__path__") else [Path(file)]
-        )
-        try:
-            digest = sha256(inspect.getsource(kind).encode())
-        except OSError:
-            return None
-        for path in files:
-            digest.update(path.read_bytes())
-        found[kind.name()] = digest.hexdigest()
-    return found

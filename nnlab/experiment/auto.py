@@ -98,7 +98,7 @@ def _threads(train: TrainConfig, machine: Machine, network: Design, batch: int) 
         return train.threads
     each = (p.flops / (p.inputs[0] if p.kind in STEP_SAVED else 1) for p in network.plans)
     flops = 3.0 * sum(each) * batch
-    layers = max(1, sum(map(_weighted, network.plans)))
+    layers = max(1, network.weighted)
     return 1 if flops / layers < SINGLE_THREAD_FLOPS else machine.cores
 
 
@@ -131,7 +131,7 @@ def _compile(
         why = f"eager steps (auto): beyond {LONGEST_LSTM} steps torch's own lstm is the faster one"
         return "off", why
     each = sum(plan.inputs[0] * STEP_SAVED[plan.kind] for plan in recurrent)
-    layers = LAYER_SECONDS * sum(map(_weighted, network.plans))
+    layers = LAYER_SECONDS * network.weighted
     saved = steps * (STEP_SECONDS + layers + each)
     takes = BUILD_SECONDS + UNROLLED_SECONDS * sum(plan.inputs[0] for plan in recurrent)
     if saved > takes:
@@ -141,9 +141,3 @@ def _compile(
         return "off", ""
     why = f"eager steps (auto): compiled ones save about {saved:.0f} s in each run, building them "
     return "off", why + f"takes {takes:.0f} s once (train.compile: on)"
-
-
-def _weighted(plan: Plan) -> int:
-    """How many layers with weights a plan holds."""
-    own = any(len(shape) > 1 for shape in plan.parameters.values())
-    return sum(map(_weighted, plan.children)) if plan.children else int(own)

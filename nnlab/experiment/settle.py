@@ -13,6 +13,7 @@ from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
 from nnlab.core.contracts import DataShape, Machine, Plan
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
+from nnlab.experiment.beside import Beside
 from nnlab.experiment.experiment import Experiment, batch_size, run_lengths, with_epochs
 from nnlab.experiment.freezing import freezing_mistakes
 from nnlab.experiment.misfits import (
@@ -29,8 +30,8 @@ from nnlab.experiment.precedence import (
     take_rule_autos,
     take_target_scale,
 )
-from nnlab.models.family import Design, design_network
-from nnlab.parts.datasets.tables import Place, Tables
+from nnlab.models.family import Design
+from nnlab.parts.datasets.tables import Place
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.scores.family import ScoreConfig
 
@@ -45,7 +46,7 @@ def settle(
     machine: Machine,
     *,
     shape: DataShape | None = None,
-    tables: Tables | None = None,
+    beside: Beside | None = None,
 ) -> Experiment:
     """Decides and checks everything that can be known before the data are loaded.
 
@@ -54,28 +55,27 @@ def settle(
         place: where its data lie.
         machine: that trains; `Experiment.on` takes what was settled to another.
         shape: stands for what the data say of themselves (for a smoke run without them).
-        tables: what was read for other configs beside this one, as in a comparison; filled.
+        beside: what was worked out for others of a comparison; filled.
 
     Raises:
         ConfigError: with all that does not fit together.
         DataError: the data are missing or damaged.
     """
+    beside = beside or Beside()
     if shape is None:
-        config, shape = _opened(config, place, {} if tables is None else tables)
+        config, shape = _opened(config, place, beside)
     wrong: list[Mistake] = []  # gathered: who mends a config wants all of them at once
     written, config = config, _for_data(take_rule_autos(config), shape, wrong)
-    replaced = config.replaced
-    wrong += owner_mistakes(config, shape, place, replaced)
+    wrong += owner_mistakes(config, shape, place, config.replaced)
     loss, scores = measured_scores(config, shape)
     config = take_target_scale(config, loss, shape, place)  # which the loss may forbid
-    wrong += target_mistakes(config, loss, scores, shape, replaced=replaced)
+    wrong += target_mistakes(config, loss, scores, shape, replaced=config.replaced)
     wrong += find_misfits(config, shape)
-    network = _try(lambda: design_network(config.model, shape, loss), wrong)
+    network = _try(lambda: beside.design(config.model, shape, loss), wrong)
     per_epoch, total = run_lengths(config.train, shape.sizes["train"])
-    wrong += _no_batch(per_epoch, shape)
     pace = _try(lambda: pace_of(config, per_epoch, total), wrong)
     _try(lambda: check_times(config, per_epoch, total), wrong)
-    wrong += _monitor_mistakes(config, scores, shape)
+    wrong += _no_batch(per_epoch, shape) + _monitor_mistakes(config, scores, shape)
     if network is not None:
         wrong += _network_mistakes(config, network, shape, (per_epoch, total))
         wrong += output_mistakes(network, loss, scores, shape)
@@ -84,8 +84,9 @@ def settle(
     # Reads rows, so it comes last: a mistake in the text is told without waiting for a file.
     _check_rows(config, loss, place, shape)
     log = config.log.model_copy(update=spelled_out(config, pace, total))
-    took = {"loss": loss, "scores": scores, "log": log, **_autos(config, place, network, shape)}
-    settled = _without(replaced, config, took)
+    took = {"loss": loss, "scores": scores, "log": log}
+    took |= _autos(config, place, network, shape, beside)
+    settled = _without(config.replaced, config, took)
     return Experiment(
         settled, written, place, machine, shape, network, per_epoch, total, pace, compile_why=""
     ).decided()
@@ -137,14 +138,14 @@ def _for_data(config: RunConfig, shape: DataShape, wrong: list[Mistake]) -> RunC
     return config.model_copy(update={"model": model, "train": train})
 
 
-def _opened(config: RunConfig, place: Place, tables: Tables) -> tuple[RunConfig, DataShape]:
+def _opened(config: RunConfig, place: Place, beside: Beside) -> tuple[RunConfig, DataShape]:
     """The config with its data opened, and what they say of themselves.
 
     Their own checks come with it, each line put to the place where the user wrote the value.
     """
     try:
-        data = config.data.opened(place, tables)
-        return config.model_copy(update={"data": data}), data.describe(place)
+        data, shape = beside.opened(config.data, place)
+        return config.model_copy(update={"data": data}), shape
     except ConfigError as error:
         mistakes: list[Mistake] = []
         for line in error.lines:
@@ -230,13 +231,15 @@ def _without(
     return config.model_copy(update={k: v for k, v in took.items() if k not in replaced})
 
 
-def _autos(config: RunConfig, place: Place, network: Design, shape: DataShape) -> dict[str, object]:
+def _autos(
+    config: RunConfig, place: Place, network: Design, shape: DataShape, beside: Beside
+) -> dict[str, object]:
     """Sections with each `auto` replaced by what it took, but for what hangs on the machine."""
     data = config.data.resolved(place)
     if getattr(data, "root", "") is None:
         # So that `eval` finds the data also where NNLAB_DATA is another.
         data = data.model_copy(update={"root": str(place.root)})
-    model = config.model.resolved()
+    model = beside.resolved(config.model)
     if model.begin is not None:
         model = model.model_copy(update={"from": model.begin.found_from(place.find)})
     if network.output is not None:

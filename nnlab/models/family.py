@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -17,7 +18,7 @@ from nnlab.parts.activations import Activation
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, SoftmaxConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, planned_once
 from nnlab.parts.layers.weighted import AutoInit, LinearConfig, settled_init
 from nnlab.parts.losses.family import LossConfig
 from nnlab.parts.norms import NoNormConfig
@@ -183,7 +184,12 @@ def _count(plan: Plan) -> int:
     return sum(prod(shape) for shape in plan.parameters.values())
 
 
-@dataclass(frozen=True, slots=True)
+def _weighted(plan: Plan) -> int:
+    own = any(len(shape) > 1 for shape in plan.parameters.values())
+    return sum(map(_weighted, plan.children)) if plan.children else int(own)
+
+
+@dataclass(frozen=True)
 class Design:
     """A network before it is built.
 
@@ -204,10 +210,15 @@ class Design:
     dissected: Layers | None = None
     output: OutputConfig | None = None
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """How many weights and biases."""
         return sum(_count(plan) for plan in self.plans)
+
+    @cached_property
+    def weighted(self) -> int:
+        """How many layers with weights."""
+        return sum(map(_weighted, self.plans))
 
     @property
     def layers(self) -> Layers:
@@ -389,7 +400,7 @@ def _whole(model: ModelConfig, layers: tuple[Placed, ...], data: DataShape) -> D
 
 def _planned(placed: Placed, inputs: Shape) -> Plan:
     try:
-        return placed.config.plan(inputs, placed.name, placed.path)
+        return planned_once(placed.config, inputs, placed.name, placed.path)
     except MistakeError as error:
         if placed.path[:2] == ("model", "layers"):
             raise

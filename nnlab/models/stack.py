@@ -12,7 +12,7 @@ from nnlab.parts.activations.textbook import IdentityConfig
 from nnlab.parts.initializers import BiasInitializer
 from nnlab.parts.initializers.plain import ZerosConfig
 from nnlab.parts.layers import AnyLayer
-from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, name_layers
+from nnlab.parts.layers.family import Defaults, LayerConfig, Placed, name_layers, settled_by
 from nnlab.parts.layers.plain import ActivationLayerConfig
 from nnlab.parts.layers.weighted import (
     AutoInit,
@@ -50,7 +50,7 @@ class StackConfig(ModelConfig, frozen=True):
 
     def settled_layers(self) -> tuple[LayerConfig, ...]:
         """The layers with what is said above the list, and no `auto` left."""
-        return tuple(layer.settled(self._defaults()) for layer in self.layers)
+        return settled_by(self.layers, self._defaults())
 
     def expanded(self, inputs: Shape) -> "StackConfig":
         return self

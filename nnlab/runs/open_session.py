@@ -6,10 +6,10 @@ from pathlib import Path
 from time import perf_counter, time
 from typing import Any
 
+from nnlab.config.outside import plugin_versions
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Drawing, Examples
 from nnlab.core.errors import CheckpointError, ConfigError
-from nnlab.core.kinds import plugin_versions
 from nnlab.core.lazy import torch
 from nnlab.display.views import View
 from nnlab.experiment.experiment import Experiment, run_lengths

@@ -14,9 +14,10 @@ import nnlab
 from nnlab.commands.menu.page import menu_page
 from nnlab.comparison.comparison import load_comparison
 from nnlab.config.loading import bundled_configs, load_config
+from nnlab.config.outside import plugin_code
 from nnlab.core import package
 from nnlab.core.errors import ConfigError
-from nnlab.core.kinds import kind_named, kinds_of, plugin_code
+from nnlab.core.kinds import kind_named, kinds_of
 from nnlab.parts.activations import Activation
 from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.initializers import BiasInitializer

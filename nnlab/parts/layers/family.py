@@ -1,9 +1,10 @@
 """What every layer says of itself: its plan before it is built, its modules, how they begin."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 from nnlab.core.contracts import Plan, Seen, Shape
 from nnlab.core.errors import MistakeError, Path
@@ -107,6 +108,68 @@ class LayerConfig(Kind, frozen=True):
     def fills(self, inputs: Shape) -> Mapping[str, Fill]:
         """How the parameters of the unsuffixed module begin; others begin as torch makes them."""
         return {}
+
+
+class _Same:
+    """A layer or its like as a key, by identity: to compare two costs as much as to settle one."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        """By identity."""
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        """By identity."""
+        return isinstance(other, _Same) and self.it is other.it
+
+
+def settled_by(layers: Iterable[LayerConfig], defaults: Defaults) -> tuple[LayerConfig, ...]:
+    """Layers with a stack's word wherever they have none of their own.
+
+    The variants of a comparison may be a hundred stacks that differ in a layer or two: the same
+    layer under the same word is settled once.
+    """
+    said = (defaults.norm, defaults.activation, defaults.init, defaults.bias_init)
+    word = _Same(_word(*map(_Same, said), defaults.dropout))
+    return tuple(_settled(_Same(layer), word) for layer in layers)
+
+
+@lru_cache(maxsize=256)
+def _word(
+    norm: _Same, activation: _Same, init: _Same, bias_init: _Same, dropout: float
+) -> Defaults:
+    return Defaults(norm.it, activation.it, init.it, bias_init.it, dropout)
+
+
+@lru_cache(maxsize=4096)
+def _settled(layer: _Same, word: _Same) -> LayerConfig:
+    return layer.it.settled(word.it)
+
+
+def planned_once(layer: LayerConfig, inputs: Shape, name: str, path: Path) -> Plan:
+    """As `LayerConfig.plan`, once for the same layer at the same place.
+
+    Raises:
+        MistakeError: if it cannot take inputs of this shape.
+    """
+    # Shapes of another class are equal as tuples.
+    return _planned(_Same(layer), inputs, type(inputs), getattr(inputs, "tokens", 0), name, path)
+
+
+@lru_cache(maxsize=4096)
+def _planned(
+    layer: _Same,
+    inputs: Shape,
+    _kind: type,
+    _tokens: int,
+    name: str,
+    path: Path,
+) -> Plan:
+    return layer.it.plan(inputs, name, path)
 
 
 class Placed(NamedTuple):

@@ -216,6 +216,8 @@ class GroupedConfig(OptimizerConfig, frozen=True):
 
     def _said(self, name: str, field: Literal["lr", "weight_decay"]) -> float | None:
         """What the last fitting group says of a parameter."""
+        if not self.groups:
+            return None
         fitting = (g for pattern, g in self.groups.items() if fits(pattern, name))
         said = [value for g in fitting if (value := getattr(g, field)) is not None]
         return said[-1] if said else None

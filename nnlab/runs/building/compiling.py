@@ -11,9 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nnlab.config.outside import plugin_code
 from nnlab.config.run_config import RunConfig
 from nnlab.core.contracts import Examples
-from nnlab.core.kinds import plugin_code
 from nnlab.core.package import FOLDER
 from nnlab.core.signals import CutShort
 from nnlab.experiment.experiment import Experiment
