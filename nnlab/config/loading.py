@@ -319,14 +319,22 @@ _LARGEST = 3.4e38
 """Beyond it float32 has infinity, which torch refuses to make of a number."""
 
 
-def _holds_huge(value: object) -> bool:
+_ROWS = ("inputs", "targets")
+"""Keys of `data` with rows that are written into the config."""
+
+
+def _holds_huge(value: object, but_for: Sequence[str] = ()) -> bool:
     """Whether there is one: a quick look, as most configs have none."""
-    inside = value.values() if isinstance(value, dict) else value
-    for inner in cast("Iterable[object]", inside):
+    pairs = value.items() if isinstance(value, dict) else enumerate(cast("Sequence[object]", value))
+    for key, inner in cast("Iterable[tuple[object, object]]", pairs):
         if isinstance(inner, float):
             if abs(inner) > _LARGEST:
                 return True
-        elif isinstance(inner, dict | tuple | list) and _holds_huge(cast("object", inner)):
+        elif (
+            isinstance(inner, dict | tuple | list)
+            and key not in but_for
+            and _holds_huge(cast("object", inner), _ROWS if key == "data" else ())
+        ):
             return True
     return False
 
@@ -335,7 +343,7 @@ def _huge_numbers(value: object, path: Path = ()) -> Iterator[Mistake]:
     """Numbers that float32 does not hold; rows written into `data` are told of by the data."""
     if isinstance(value, Mapping):
         for key, inner in cast("Mapping[str, object]", value).items():
-            if path[:1] != ("data",) or key not in ("inputs", "targets"):
+            if path[:1] != ("data",) or key not in _ROWS:
                 yield from _huge_numbers(inner, (*path, key))
     elif isinstance(value, tuple | list):
         for index, inner in enumerate(cast("Sequence[object]", value)):

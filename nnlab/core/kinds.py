@@ -151,6 +151,9 @@ def _fields_written(file: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
+_MOST_UNKNOWN = 100  # names kept in mind: they may be long, and differ without end
+
+
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:
     """The kind of a menu with a name, listed or not; imports no more files than it must.
 
@@ -169,8 +172,13 @@ def kind_named(menu: Arm, name: str) -> type[Kind] | None:
                 return own
         # Asked for each name of a long list, which may be misspelled everywhere.
         marker.known_all = True
+    if marker.nowhere.get(name) == (state := package.outside_state()):
+        return None
     family = _open_family(menu)
-    return None if family is None else cast("Any", package.outside_named(name, family))
+    outside = None if family is None else cast("Any", package.outside_named(name, family))
+    if outside is None and len(marker.nowhere) < _MOST_UNKNOWN:
+        marker.nowhere[name] = state
+    return outside
 
 
 def _open_family(menu: Arm) -> type | None:
@@ -308,10 +316,9 @@ class Menu:
         self.files = files
         self.unlisted = unlisted
         self.closed = closed
-        self.known: dict[str, type[Kind]] = {}
-        """The kinds of the files that have been looked into."""
-        self.known_all = False
-        """Whether these are all of them."""
+        # The kinds of the files that have been looked into, and whether these are all of them.
+        self.known, self.known_all = dict[str, type[Kind]](), False
+        self.nowhere = dict[str, object]()  # names, with the state of what is outside
 
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler

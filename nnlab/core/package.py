@@ -61,6 +61,11 @@ def remove_kind(kind: type) -> None:
     _REGISTERED.remove(kind)
 
 
+def outside_state() -> object:
+    """What hangs on it which names are known outside: where it is unlike before, look again."""
+    return [*_REGISTERED], [*sys.path]
+
+
 def _place(kind: type) -> tuple[str, str]:
     return kind.__module__, kind.__qualname__
 
