@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from shutil import get_terminal_size
 from typing import TextIO
 from unicodedata import category, normalize
@@ -13,9 +14,14 @@ _COMMANDS = (
     "backprop|bench|check|compare|doctor|eval|explain|export|generate|import-weights|lr|menu|new|"
     "pictures|predict|resume|runs|schema|show|studio|tensorboard|train|verify"
 )
-# A command to paste ends where its sentence goes on; a setting is one word though it has a space.
-_WHOLE = re.compile(rf"nnlab (?:{_COMMANDS})\b[^`(),;]*[^`(),;\s]|--set \S+|\S+")
+# A command to paste ends where its sentence goes on; a setting is one word though it has a space,
+# and so are both sides of a sign between numbers, and a count behind its word.
+_WHOLE = re.compile(
+    rf"nnlab (?:{_COMMANDS})\b[^`(),;]*[^`(),;\s]|--set \S+|\S+ [=<>] \S+|\S+ \(\d+\)\S*|\S+"
+)
 _FIELDS = re.compile(r"\S.*?\s{2,}(?=\S)")
+_PART = re.compile(r"\S.*")
+_GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
 
 
 def visible_text(text: str) -> str:
@@ -68,31 +74,35 @@ def stream_width(stream: TextIO) -> int | None:
         return None
 
 
-def wrap_text(text: str, width: int | None) -> str:
+def wrap_text(text: str, width: int | None, hanging: int | None = None) -> str:
     """Breaks long lines between words; what follows stands below the first words of the line.
 
     A line that begins with a label and two spaces or more (`next  nnlab eval ...`) goes on below
-    what follows the label. Words longer than a line, commands and settings stay whole.
+    what follows the label; one of more such parts (`1/2  relu  loss 0.1 (val 0.2)  0.3 s`) is
+    broken between them. Words longer than a line, commands and settings stay whole.
 
     Args:
         text: lines; line breaks in it stay.
         width: of a line, in columns; None leaves the text as it is.
+        hanging: columns before the following lines; None is as said above.
     """
     if width is None:
         return text
     return "\n".join(
-        line if len(line) <= width else _wrap_line(line, width) for line in text.split("\n")
+        line if len(line) <= width else _wrap_line(line, width, hanging)
+        for line in text.split("\n")
     )
 
 
-def _wrap_line(line: str, width: int) -> str:
-    indent = len(line) - len(line.lstrip())
-    label = _FIELDS.match(line.lstrip())
-    hanging = indent + (len(label[0]) if label else 2)
-    if hanging > width // 2:
-        hanging = indent + 2
+def _wrap_line(line: str, width: int, hanging: int | None) -> str:
+    if hanging is None:
+        indent = len(line) - len(line.lstrip())
+        label = _FIELDS.match(line.lstrip())
+        hanging = indent + (len(label[0]) if label else 2)
+        if hanging > width // 2:
+            hanging = indent + 2
     lines, current = [""], 0
-    for found in _WHOLE.finditer(line):
+    for found in _parts(line, width - hanging):
         gap = line[current : found.start()]
         current = found.end()
         if lines[-1].strip() and len(lines[-1]) + len(gap) + len(found[0]) > width:
@@ -100,6 +110,18 @@ def _wrap_line(line: str, width: int) -> str:
         else:
             lines[-1] += gap + found[0]
     return "\n".join(lines)
+
+
+def _parts(line: str, room: int) -> Iterator[re.Match[str]]:
+    """What a line is broken between: its words; of a row of parts, those that fit into a line."""
+    gaps = [*_GAP.finditer(line)]
+    starts, ends = [0, *(gap.end() for gap in gaps)], [*(gap.start() for gap in gaps), len(line)]
+    for start, end in zip(starts, ends, strict=True):
+        part = _PART.search(line, start, end)
+        if part is not None and len(gaps) > 1 and len(part[0]) <= room:
+            yield part
+        else:
+            yield from _WHOLE.finditer(line, start, end)
 
 
 def write_wrapped(stream: TextIO, text: str) -> None:

@@ -106,33 +106,61 @@ def draw_dashboard(curves: Curves, keys: Sequence[str], room: Room) -> Group:
         grid = Table.grid(padding=(0, 2, 0, 0))
         for _ in drawn:
             grid.add_column(width=side, no_wrap=True)
-        grid.add_row(*(_curve(curves, key, side, room.curve) for key in drawn))
+        title = _Title.for_all({key: _there(curves, key) for key in drawn}, side)
+        grid.add_row(*(_curve(curves, key, side, room.curve, title) for key in drawn))
         parts.append(grid)
     if room.layers > 1 and curves.norms:
         parts.append(_bars(curves, room))
     return Group(*parts)
 
 
-def _curve(curves: Curves, key: str, width: int, height: int) -> Text:
-    there = [one for one in _CURVES if (key, one[0]) in curves.lines]
+def _curve(curves: Curves, key: str, width: int, height: int, title: "_Title") -> Text:
+    there = _there(curves, key)
     lines = [Drawn(sign, Line(*curves.lines[key, split]), color) for split, sign, color in there]
     text = text_chart(lines, width=width, height=height, label="epoch")
-    return Text("\n").join((_title(key, there, width), text))
+    return Text("\n").join((title.of(key, there), text))
 
 
-def _title(key: str, there: Sequence[tuple[Split, str, int]], width: int) -> Text:
-    """What is drawn, and which letter is which split: short where the room is, or in two lines."""
-    names: list[str] = [split for split, _, _ in there]
-    between = "  "
-    if len(key) + sum(len(f"  t {name}") for name in names) > width:
-        names = [SHORT_SPLITS[split] for split, _, _ in there]
-        if len(key) + sum(len(f"  t {name}") for name in names) > width:
-            between = "\n"
-    title = Text().append(key, style="bold")
-    for name, (_, letter, number) in zip(names, there, strict=True):
-        title.append(f"{between}{letter} {name}", style=("cyan", "magenta")[number])
-        between = "  "
-    return title
+def _there(curves: Curves, key: str) -> list[tuple[Split, str, int]]:
+    return [one for one in _CURVES if (key, one[0]) in curves.lines]
+
+
+class _Title(NamedTuple):
+    """What stands above each of the charts: its key, and which letter is which split."""
+
+    names: Mapping[Split, str]
+    below: bool
+    """Whether the letters have a line of their own."""
+
+    @classmethod
+    def for_all(
+        cls, charts: Mapping[str, Sequence[tuple[Split, str, int]]], width: int
+    ) -> "_Title":
+        """One that fits above all of them, so that they say the same in as many lines."""
+        whole: dict[Split, str] = {split: split for split in SHORT_SPLITS}
+        forms = (cls(whole, below=False), cls(SHORT_SPLITS, below=False))
+        return next(
+            (
+                form
+                for form in forms
+                if all(form._length(*chart) <= width for chart in charts.items())
+            ),
+            cls(SHORT_SPLITS, below=True),
+        )
+
+    def _length(self, key: str, there: Sequence[tuple[Split, str, int]]) -> int:
+        return len(key) + sum(len(f"  {letter} {self.names[split]}") for split, letter, _ in there)
+
+    def of(self, key: str, there: Sequence[tuple[Split, str, int]]) -> Text:
+        """The title of one chart."""
+        title = Text().append(key, style="bold")
+        between = "\n" if self.below else "  "
+        for split, letter, number in there:
+            title.append(
+                f"{between}{letter} {self.names[split]}", style=("cyan", "magenta")[number]
+            )
+            between = "  "
+        return title
 
 
 def _bars(curves: Curves, room: Room) -> Text:

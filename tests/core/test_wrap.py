@@ -81,3 +81,31 @@ def test_a_terminal_without_a_size_has_the_usual_one(columns: int, width: int) -
     with open(theirs, "w") as stream:  # noqa: PTH123 - a descriptor
         assert stream_width(stream) == width
     os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (
+            "1/2  relu-s0  completed  loss 11.20 (val 11.20)  accuracy 1.000 (val 1.000)  0.3 s",
+            "1/2  relu-s0  completed  loss 11.20 (val 11.20)\n"
+            "     accuracy 1.000 (val 1.000)  0.3 s",
+        ),
+        (
+            "the first loss is 2.558; a guess without looking has 2.302, ln 10 = 2.303",
+            "the first loss is 2.558; a guess without looking has 2.302, ln\n  10 = 2.303",
+        ),
+        (
+            "nothing was found in 19 checks: data (4), splits (5), the weights (3), layers (5)",
+            "nothing was found in 19 checks: data (4), splits (5), the\n  weights (3), layers (5)",
+        ),
+    ],
+)  # fmt: skip
+def test_what_belongs_together_stays_on_one_line(line: str, shown: str) -> None:
+    assert wrap_text(line, 62) == shown
+
+
+def test_a_part_that_is_longer_than_a_line_is_broken_between_its_words() -> None:
+    wrapped = wrap_text("a  b  " + "word " * 30, 40).split("\n")
+    assert max(map(len, wrapped)) <= 40
+    assert len(wrapped) == 5

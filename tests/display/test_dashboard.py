@@ -55,7 +55,7 @@ def screen(curves: Curves, width: int = 80, height: int = 32) -> list[str]:
     ("width", "titles"),
     [
         (120, "loss  t train  v validation | accuracy  t train  v validation"),
-        (60, "loss  t train  v validation | accuracy  t train  v val"),
+        (60, "loss  t train  v val | accuracy  t train  v val"),
         (54, "loss  t train  v val | accuracy  t train  v val"),
     ],
 )
@@ -64,15 +64,17 @@ def test_titles_of_curves_are_whole(width: int, titles: str) -> None:
     assert first.split() == titles.replace("|", "").split()
 
 
-def test_a_long_title_stands_above_its_curves_names() -> None:
+def test_beside_a_long_title_the_curves_names_stand_below_both() -> None:
     curves, key = Curves(), "expected_calibration"
     for split in ("train", "validation"):
         curves.add(Reading(1, 1.0, split, {"loss": 1.0, key: 0.1}), ["loss", key])
     console = Console(width=50, record=True, file=io.StringIO())
     console.print(draw_dashboard(curves, ["loss", key], Room.of(50, 32)))
-    first, second = console.export_text().splitlines()[:2]
-    assert first.split() == ["loss", "t", "train", "v", "val", key]
-    assert second.rstrip().endswith("t train  v val")
+    first, second, third = console.export_text().splitlines()[:3]
+    assert first.split() == ["loss", key]
+    assert second.split() == ["t", "train", "v", "val"] * 2
+    # Both charts begin in one line.
+    assert third.count("│") == 2
 
 
 def test_a_curve_of_one_split_is_named_by_it() -> None:

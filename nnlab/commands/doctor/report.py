@@ -7,7 +7,7 @@ from typing import Any
 
 from nnlab.core.finding import Finding
 from nnlab.core.text import render_text, text_grids
-from nnlab.core.wrap import terminal_width
+from nnlab.core.wrap import terminal_width, wrap_text
 from nnlab.diagnosis.story import effects_of
 from nnlab.diagnosis.watcher import TOPICS, Looked
 
@@ -174,9 +174,8 @@ def _title(name: str) -> str:
 
 def wrapped(text: str, *, indent: str = _INDENT) -> list[str]:
     """Lines that are indented, all but the first at least as far as findings are."""
-    from textwrap import wrap
-
-    return wrap(text, terminal_width(), initial_indent=indent, subsequent_indent=_INDENT)
+    line = f"{indent}{text}".replace("\n", " ")
+    return wrap_text(line, terminal_width(), len(_INDENT)).split("\n") if text else []
 
 
 def pasted(command: str, changes: Sequence[str], finding: Finding) -> list[str]:
