@@ -116,6 +116,33 @@ def test_is_no_wider_than_the_window(page: Tab, width: int) -> None:
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# The last cell of each row of tables that are wider than their boxes, when one has scrolled there.
+OUT_OF_REACH = """() => [...document.querySelectorAll("table")].flatMap((table) => {
+    const box = table.parentElement;
+    box.scrollLeft = box.scrollWidth;
+    const right = box.getBoundingClientRect().right + 1;
+    const cells = [...table.rows].map((row) => row.cells[row.cells.length - 1]);
+    return cells.filter((cell) => cell.getBoundingClientRect().right > Math.min(right, innerWidth))
+        .map((cell) => cell.textContent.slice(0, 60));
+})"""
+
+
+def test_what_a_narrow_window_does_not_show_can_be_scrolled_to(page: Tab) -> None:
+    page.page.set_viewport_size({"width": 390, "height": 900})
+    scrolled = "node => ['auto', 'scroll'].includes(getComputedStyle(node).overflowX)"
+    for box in page.page.locator("table").locator("..").all():
+        cut, *_ = box.evaluate("node => [node.scrollWidth > node.clientWidth]")
+        assert not cut or box.evaluate(scrolled), box.text_content()
+    assert page.page.evaluate(OUT_OF_REACH) == []
+
+
+def test_a_comparison_fits_a_telephone(tab: Tab, pages: dict[str, Path]) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 900})
+    tab.page.goto(pages["compare"].as_uri())
+    assert tab.page.locator("table").count() > 3
+    assert tab.page.evaluate(CUT) == []
+
+
 def test_cuts_nothing_off_on_paper(page: Tab) -> None:
     page.page.set_viewport_size({"width": PAPER, "height": 1000})
     page.page.emulate_media(media="print")

@@ -58,6 +58,9 @@ thead th { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--in
 th, td { padding: .26rem 1rem .26rem 0; text-align: left; font-weight: 400; vertical-align: top; }
 th:last-child, td:last-child { padding-right: .2rem; }
 td.n, th.n { text-align: right; white-space: nowrap; }
+@media screen and (max-width: 500px) { /* a table of few columns fits into a telephone */
+  table { font-size: .83rem; } th, td { padding-right: .5rem; } td.prose { min-width: 7.5rem; }
+}
 tbody tr + tr > * { border-top: 1px solid var(--faint); }
 tr.main > * { font-weight: 600; }
 td.range { width: 190px; padding-top: .42rem; }
