@@ -1,13 +1,14 @@
 """YAML text to (tree, marks), by YAML 1.2's core schema, refusing what a config has no use for.
 
 Composed from ruamel's parse events because every ready-made loader accepts tags, merges or odd
-numbers, or recurses on deep nesting; its scanner is bounded, as ruamel looks at a text letter by
-letter (a tag of a million letters keeps it busy for twelve seconds). Mappings become dicts,
-sequences tuples (what pydantic's strict mode wants), and every key and value keeps its position.
+numbers, or recurses on deep nesting; its scanner is bounded (see `scanning`). Mappings become
+dicts, sequences tuples (what pydantic's strict mode wants), and every key and value keeps its
+position.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLStreamError
@@ -21,9 +22,9 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 from ruamel.yaml.main import YAML
-from ruamel.yaml.reader import Reader, ReaderError
-from ruamel.yaml.scanner import Scanner, ScannerError
+from ruamel.yaml.reader import ReaderError
 
+from nnlab.config.scanning import BoundedScanner, QuickParser, QuickReader, RefusedError
 from nnlab.core.errors import ConfigError, Path
 
 MAX_BYTES = 1_000_000
@@ -37,8 +38,6 @@ MAX_ITEMS = 5_000
 MAX_EVENTS = 21_000
 """Values, keys, and beginnings and ends of collections: 0.4 seconds of parsing. A stack of 1,000
 layers, spelled out, has half of it; 10,000 numbers of inline data have 20,000."""
-MAX_WORDS = 50_000
-"""Blanks and breaks inside of texts, which ruamel takes apart one by one: an eighth of a second."""
 MAX_QUOTES = 50_000
 """Quotes and backslashes, each of which ruamel looks at by itself."""
 
@@ -145,21 +144,34 @@ def parse_yaml(text: str | bytes, *, file: str) -> YamlDocument:
 _LINE_BREAK = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 
 # Quoted text and comments aside, as far as a pattern can know them.
-_BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[\[{]|[\]}]""")
+_BRACKETS = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[\[{\]}]""")
 # An apostrophe in a word may hide brackets from the first; a line break ends ruamel's look-ahead.
-_BRACKETS_OF_A_LINE = re.compile(r"[\[{]|[\]}]|\n")
+_BRACKETS_OF_A_LINE = re.compile(r"[\[{\]}]|\n")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def _refuse_deep_brackets(text: str, file: str) -> None:
     """Counts brackets before parsing: ruamel is quadratic in open ones (1.5 s for 3,000)."""
-    for pattern, limit in ((_BRACKETS, MAX_DEPTH), (_BRACKETS_OF_A_LINE, 4 * MAX_DEPTH)):
-        depth = 0
-        for match in pattern.finditer(text):
-            depth = 0 if match[0] == "\n" else depth + (match[0] in "[{") - (match[0] in "]}")
-            if depth > limit:
-                line = text.count("\n", 0, match.start()) + 1
-                column = match.start() - text.rfind("\n", 0, match.start())
-                raise ConfigError(f"{file}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    found = _BRACKETS.findall(text)
+    # A million brackets in a few hundredths of a second; the place is looked for if there is one.
+    if max(accumulate(map(_STEPS.get, found, repeat(0)))) > MAX_DEPTH:
+        _refuse_first_deep(_BRACKETS, MAX_DEPTH, text, file)
+    in_line = 4 * MAX_DEPTH
+    if any(line.count("[") + line.count("{") > in_line for line in text.split("\n")):
+        _refuse_first_deep(_BRACKETS_OF_A_LINE, in_line, text, file)
+
+
+def _refuse_first_deep(pattern: re.Pattern[str], limit: int, text: str, file: str) -> None:
+    """Refuses the first bracket that stands in more than so many open ones, if there is one."""
+    depth = 0
+    for match in pattern.finditer(text):
+        depth = 0 if match[0] == "\n" else depth + _STEPS.get(match[0], 0)
+        if depth > limit:
+            line = text.count("\n", 0, match.start()) + 1
+            column = match.start() - text.rfind("\n", 0, match.start())
+            raise ConfigError(f"{file}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
 
 
 # A word, a colon and a value at once; an address (http://) and a path (C:\\) are written so.
@@ -204,6 +216,12 @@ def _odd_blank(text: str, line: int, file: str) -> str | None:
 
 
 def _syntax_error(error: Exception, text: str, file: str) -> str:
+    if isinstance(error, ReaderError):
+        before = text[: error.position]
+        column = error.position - (before.rfind("\n") + 1) + 1
+        return f"{file}:{before.count(chr(10)) + 1}:{column}: a control character stands here"
+    # The lines that ruamel counts: an old Macintosh ends them with \r.
+    text = re.sub("\r\n?", "\n", text)
     if why := _line_without_space(error, text, file):
         return why
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -224,103 +242,7 @@ def _syntax_error(error: Exception, text: str, file: str) -> str:
         if begin is not None and begin.line != mark.line:
             problem = f"{problem} (it begins at {begin.line + 1}:{begin.column + 1})"
         return f"{where}: not valid YAML: {problem}"
-    if isinstance(error, ReaderError):
-        before = text[: error.position]
-        column = error.position - (before.rfind("\n") + 1) + 1
-        return f"{file}:{before.count(chr(10)) + 1}:{column}: a control character stands here"
     return f"{file}: not valid YAML: {error}"
-
-
-_BLANKS = {flow: re.compile(rf"[{b}]*(?:#[^\n\0\r\x85\u2028\u2029]*)?") for flow, b in
-           ((False, " "), (True, r" \t"))}  # fmt: skip
-"""What may stand before a token in a line, outside of brackets and inside: blanks, a comment."""
-
-
-class RefusedError(MarkedYAMLError):
-    """YAML that a config has no use for, at `problem_mark`."""
-
-
-class QuickReader(Reader):
-    """Goes over what is all in one line at once."""
-
-    def forward(self, length: int = 1) -> None:
-        """Skips letters, counting lines and columns."""
-        here = self.pointer
-        passed = self.buffer[here : here + length]
-        plain = len(passed) == length and here + length + 1 < len(self.buffer)
-        if plain and passed.isascii() and "\n" not in passed and "\r" not in passed:
-            self.pointer += length
-            self.index += length
-            self.column += length
-        else:
-            super().forward(length)
-
-
-class BoundedScanner(Scanner):
-    """Tokens of a text that is quickly read, or refused."""
-
-    _words = 0
-    _settled = -1
-    """The place of the token of which it is known that it opens no key."""
-
-    def need_more_tokens(self) -> bool:
-        """Whether the next token may still turn out to open a key."""
-        # The parser asks some eight times for each token, and the answer does not change.
-        if self._settled == self.tokens_taken:
-            return False
-        if super().need_more_tokens():
-            return True
-        self._settled = self.tokens_taken if self.tokens else -1
-        return False
-
-    def scan_to_next_token(self) -> Any:
-        """Skips blanks, line breaks and comments, a line at once."""
-        reader, flow = self.reader, bool(self.flow_level)
-        if reader.index == 0 and reader.peek() == "\ufeff":
-            reader.forward()
-        while True:
-            found = _BLANKS[flow].match(reader.buffer, reader.pointer)
-            reader.forward(found.end() - found.start() if found else 0)
-            if not self.scan_line_break():
-                return None
-            if not flow:
-                self.allow_simple_key = True
-
-    def fetch_tag(self) -> None:
-        """Refuses: a config holds plain values."""
-        self._refuse("tags (!) are refused: a config holds plain values")
-
-    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
-        """Blanks between the words of a plain text."""
-        self._count_word()
-        return super().scan_plain_spaces(indent, start_mark)
-
-    def scan_flow_scalar_spaces(self, double: Any, start_mark: Any) -> Any:
-        """Blanks between the words of a text in quotes."""
-        self._count_word()
-        return super().scan_flow_scalar_spaces(double, start_mark)
-
-    def scan_flow_scalar_non_spaces(self, double: Any, start_mark: Any) -> Any:
-        """A word of a text in quotes, with its escapes."""
-        try:
-            return super().scan_flow_scalar_non_spaces(double, start_mark)
-        except (OverflowError, ValueError):  # of chr
-            text = "an escape (\\U) stands for no letter"
-            raise ScannerError(None, start_mark, text, self.reader.get_mark()) from None
-
-    def scan_yaml_directive_number(self, start_mark: Any) -> Any:
-        """A part of the version behind %YAML."""
-        if re.match("[0-9]{9}", self.reader.prefix(9)):
-            self._refuse("nnlab reads YAML 1.2 (remove the %YAML line)")
-        return super().scan_yaml_directive_number(start_mark)
-
-    def _count_word(self) -> None:
-        self._words += 1
-        if self._words > MAX_WORDS:
-            self._refuse(f"holds more than {MAX_WORDS:,} words up to here")
-
-    def _refuse(self, why: str) -> None:
-        raise RefusedError(problem=why, problem_mark=self.reader.get_mark())
 
 
 # Comments and blank lines, then the sign whose value is left out.
@@ -335,7 +257,7 @@ class _Composer:
         # Pure: libyaml's parser reads YAML 1.1.
         loader = YAML(typ="safe", pure=True)
         loader.version = (1, 2)
-        loader.Reader, loader.Scanner = QuickReader, BoundedScanner
+        loader.Reader, loader.Scanner, loader.Parser = QuickReader, BoundedScanner, QuickParser
         self._events = self._counted(loader.parse(text))
         self._marks = Marks({}, {}, {})
         self._text, self._end = text, 0

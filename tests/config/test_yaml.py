@@ -5,11 +5,10 @@ from time import process_time
 from typing import Any
 
 import pytest
-from ruamel.yaml.main import YAML
 
 from nnlab.config import yaml
 from nnlab.config.loading import bundled_configs
-from nnlab.config.yaml import BoundedScanner, Mark, QuickReader
+from nnlab.config.yaml import Mark
 from nnlab.core.errors import ConfigError
 
 
@@ -172,20 +171,6 @@ def test_places_do_not_depend_on_line_ends(newline: str) -> None:
 )
 def test_refuses_at_the_place(text: str | bytes, line: str) -> None:
     assert refusal(text).startswith(f"f.yaml:{line}")
-
-
-def test_the_bounded_scanner_finds_what_ruamels_own_does() -> None:
-    odd = "\ufeff# é\r\na:  # x\r\n  - 'b  c' # y\r\n\n  -  {d: e f,\t# z\n g: }\n# end"
-    for text in (odd, BLOCK, *(path.read_text() for path in bundled_configs().values())):
-        bounded, own = YAML(typ="safe", pure=True), YAML(typ="safe", pure=True)
-        bounded.Reader, bounded.Scanner = QuickReader, BoundedScanner
-        found, right = ([*map(event_words, loader.parse(text))] for loader in (bounded, own))
-        assert found == right
-
-
-def event_words(event: Any) -> tuple[object, ...]:
-    start, end = event.start_mark, event.end_mark
-    return str(event), start.index, start.line, start.column, end.index, end.line, end.column
 
 
 def test_an_alias_bomb_is_refused_at_its_first_anchor() -> None:
