@@ -27,9 +27,13 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A colour of the style sheet, in the scheme that is on. */
+const darkened = matchMedia('(prefers-color-scheme: dark)'), reduced = matchMedia('(prefers-reduced-motion: reduce)');
+export const dark = () => darkened.matches;
+export const still = () => reduced.matches;
+
+/** Colours of the style sheet, in the scheme that is on. */
 const known = new Map();
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => known.clear());
+darkened.addEventListener('change', () => known.clear());
 
 /** @param {string} name */
 export function color(name) {
@@ -48,17 +52,35 @@ export function rgb(name) {
   return /** @type {[number, number, number]} */ ([0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 }
 
-export const dark = () => matchMedia('(prefers-color-scheme: dark)').matches;
-export const still = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
-
 /** Calls back when the scheme changes: what is on a canvas must be drawn anew. */
 export function onScheme(/** @type {() => void} */ callback) {
   for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) matchMedia(query).addEventListener('change', callback);
 }
 
+/**
+ * Makes something when it is first asked for; from then on it is there as `made` too.
+ * @template T
+ * @param {() => Promise<T>} make
+ */
+export function once(make) {
+  /** @type {Promise<T> | undefined} */
+  let coming;
+  const get = () => (coming ??= make().then((made) => (get.made = made), (error) => {
+    // Where the server was gone for a moment, the next try is a new one.
+    coming = undefined;
+    throw error;
+  }));
+  /** @type {T | null} */
+  get.made = null;
+  return get;
+}
+
 export const FONT = '11px system-ui, "Segoe UI", Roboto, sans-serif';
 
-/** A canvas whose drawing is in CSS pixels, whatever the screen has. */
+/**
+ * A canvas whose drawing is in CSS pixels, whatever the screen has. Nothing of what is behind it
+ * shines through: without a graphics card it is put on the screen in half the time so.
+ */
 export class Surface {
   /**
    * @param {HTMLCanvasElement} canvas
@@ -68,13 +90,16 @@ export class Surface {
     this.canvas = canvas;
     this.width = this.height = 0;
     this.ratio = 1;
-    const context = canvas.getContext('2d');
+    const context = canvas.getContext('2d', { alpha: false });
     if (!context) throw new Error('no canvas');
     this.context = context;
     new ResizeObserver(() => {
       if (this.fit()) redraw();
     }).observe(canvas);
-    onScheme(redraw);
+    onScheme(() => {
+      this.clear();
+      redraw();
+    });
   }
 
   fit() {
@@ -83,6 +108,7 @@ export class Surface {
     Object.assign(this, { width: box.width, height: box.height, ratio });
     this.canvas.width = Math.round(box.width * ratio);
     this.canvas.height = Math.round(box.height * ratio);
+    this.clear();
     return true;
   }
 
@@ -90,7 +116,8 @@ export class Surface {
   clear() {
     const { context, ratio } = this;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, this.width, this.height);
+    context.fillStyle = color('panel');
+    context.fillRect(0, 0, this.width, this.height);
     context.font = FONT;
     context.textBaseline = 'alphabetic';
     return context;

@@ -4,7 +4,7 @@
 
 import { FONT, Surface, announce, clipped, color, onScheme, rgb, still, tip } from './dom.js';
 import { Lines, eased } from './lines.js';
-import { diverging, image } from './palette.js';
+import { colored, diverging } from './palette.js';
 import { short } from './scale.js';
 
 const TOP = 40, FOOT = 12, LOW = 1e-9;
@@ -29,9 +29,13 @@ export class Network {
     this.focus = { column: 0, unit: 0 };
     this.plays = false;
     this.lines = new Lines(0, 0);
-    /** @type {Map<number, OffscreenCanvas>} the maps of each column */
+    /** @type {ImageData | null} what they are painted into */
+    this.sheet = null;
+    /** @type {Map<number, {canvas: OffscreenCanvas, picture: ImageData}>} the maps of each column */
     this.atlases = new Map();
     this.moved = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.later = undefined;
     /** @type {number[]} centres of the columns */
     this.xs = [];
     /** @type {number[][]} */
@@ -60,7 +64,7 @@ export class Network {
   set playing(plays) {
     if (plays === this.plays) return;
     this.plays = plays;
-    this.move(performance.now());
+    this.move();
   }
 
   /**
@@ -91,6 +95,8 @@ export class Network {
   relayout() {
     this.over.fit();
     this.surface.fit();
+    // The shapes of lines are of the columns as they were.
+    this.sheet = null;
     const { width, height } = this.surface, count = this.columns.length;
     if (!width || !count) return;
     const left = this.names().length ? 58 : 40, right = this.scene?.classes.length || this.columns.at(-1)?.name === 'output' ? 70 : 40;
@@ -123,7 +129,10 @@ export class Network {
   /** @param {CanvasRenderingContext2D} context */
   edges(context) {
     const { ratio, canvas } = this.surface, at = (/** @type {number} */ y) => y * ratio;
-    if (this.lines.width !== canvas.width || this.lines.height !== canvas.height) this.lines = new Lines(canvas.width, canvas.height);
+    if (!this.sheet || this.sheet.width !== canvas.width || this.sheet.height !== canvas.height) {
+      this.lines = new Lines(canvas.width, canvas.height);
+      this.sheet = new ImageData(this.lines.pixels, canvas.width, canvas.height);
+    }
     this.lines.clear(rgb('panel'));
     for (let k = 1; k < this.columns.length; k++) {
       const before = this.ys[k - 1].map(at), after = this.ys[k].map(at), values = this.frame?.arrays[`w${k}`];
@@ -131,7 +140,7 @@ export class Network {
       if (values) this.lines.weights(before, after, values, { plus: rgb('plus'), minus: rgb('minus'), ratio });
       else this.lines.plain(before, after, { ink: rgb('strong'), ratio });
     }
-    context.putImageData(new ImageData(this.lines.pixels, canvas.width, canvas.height), 0, 0);
+    context.putImageData(this.sheet, 0, 0);
   }
 
   /**
@@ -191,11 +200,16 @@ export class Network {
    */
   atlas(k, { data, shape }) {
     const [units, height, width] = shape;
-    let canvas = this.atlases.get(k);
-    if (!canvas || canvas.width !== width || canvas.height !== units * height) this.atlases.set(k, (canvas = new OffscreenCanvas(width, units * height)));
-    const upwards = this.scene?.inputs.length === 1, context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
-    if (height > 1) for (let unit = 0; unit < units; unit++) context.putImageData(image(data.subarray(unit * height * width, (unit + 1) * height * width), width, height, this.table, upwards), 0, unit * height);
-    return { canvas, width, height, data };
+    let kept = this.atlases.get(k);
+    if (!kept || kept.picture.width !== width || kept.picture.height !== units * height) {
+      kept = { canvas: new OffscreenCanvas(width, units * height), picture: new ImageData(width, units * height) };
+      this.atlases.set(k, kept);
+    }
+    if (height > 1) {
+      colored(kept.picture, data, height, this.table, this.scene?.inputs.length === 1);
+      kept.canvas.getContext('2d')?.putImageData(kept.picture, 0, 0);
+    }
+    return { canvas: kept.canvas, width, height, data };
   }
 
   /**
@@ -265,13 +279,11 @@ export class Network {
     if (classes.length === this.columns[last].shown && classes.length <= 24) classes.forEach((name, unit) => context.fillText(clipped(context, name, 52), this.xs[last] + this.sizes[last] + 10, this.ys[last][unit] + 4));
   }
 
-  /**
-   * Moves the gradient on while no frame does: what is put on the screen together costs once.
-   * @param {number} now
-   */
-  move(now) {
-    if (this.playing && !still()) requestAnimationFrame((next) => this.move(next));
-    if (!this.playing || now - this.moved > 60) this.flow(now);
+  /** Moves the gradient on where no frame does: what is put on the screen together costs once. */
+  move() {
+    clearTimeout(this.later);
+    if (!this.playing || performance.now() - this.moved > 60) requestAnimationFrame((now) => this.flow(now));
+    if (this.playing && !still()) this.later = setTimeout(() => this.move(), 66);
   }
 
   /**

@@ -60,14 +60,25 @@ export function diverging() {
  * @param {number} width
  * @param {number} height
  * @param {Uint8ClampedArray} table
- * @param {boolean} upwards whether the first row is the lowest
  */
-export function image(bytes, width, height, table, upwards = false) {
+export function image(bytes, width, height, table) {
   const found = new ImageData(width, height);
-  const words = new Uint32Array(found.data.buffer), colors = new Uint32Array(table.buffer);
-  for (let row = 0; row < height; row++) {
-    const from = (upwards ? height - 1 - row : row) * width;
-    for (let column = 0; column < width; column++) words[row * width + column] = colors[bytes[from + column]];
-  }
+  colored(found, bytes, height, table);
   return found;
+}
+
+/**
+ * Puts bytes into a picture, through a table of colours.
+ * @param {ImageData} picture
+ * @param {ArrayLike<number>} bytes row by row
+ * @param {number} height of each of the pictures that stand below each other in it
+ * @param {Uint8ClampedArray} table
+ * @param {boolean} upwards whether their first row is the lowest
+ */
+export function colored(picture, bytes, height, table, upwards = false) {
+  const words = new Uint32Array(picture.data.buffer), colors = new Uint32Array(table.buffer), { width } = picture;
+  for (let row = 0; row < picture.height; row++) {
+    const from = upwards ? row - 2 * (row % height) + height - 1 : row;
+    for (let column = 0; column < width; column++) words[row * width + column] = colors[bytes[from * width + column]];
+  }
 }

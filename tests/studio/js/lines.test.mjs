@@ -10,7 +10,7 @@ function drawn(y0, y1, wide, alpha = 1, dash = 0) {
   const lines = new Lines(200, 100);
   lines.clear(WHITE);
   lines.between(20, 180);
-  lines.line(y0, y1, wide, BLACK, alpha, dash);
+  lines.line(y0, y1, BLACK, { kind: 0, wide, alpha, dash });
   return Array.from({ length: 200 }, (_, x) => {
     let ink = 0;
     for (let y = 0; y < 100; y++) ink += 1 - lines.pixels[4 * (200 * y + x)] / 255;
@@ -41,7 +41,7 @@ test('a pale one has its share of ink, and two lie upon each other', () => {
   const lines = new Lines(200, 100);
   lines.clear([10, 250, 90]);
   lines.between(20, 180);
-  for (let k = 0; k < 2; k++) lines.line(50.5, 50.5, 1, [210, 50, 190], 0.5);
+  for (let k = 0; k < 2; k++) lines.line(50.5, 50.5, [210, 50, 190], { kind: 0, wide: 1, alpha: 0.5, dash: 0 });
   const at = 4 * (200 * 50 + 100);
   assert.deepEqual([...lines.pixels.slice(at, at + 4)].map((part, k) => Math.abs(part - [160, 100, 165, 255][k]) <= 1), [true, true, true, true]);
 });
@@ -52,13 +52,32 @@ test('dashes take two thirds of it', () => {
   assert.ok(ink.filter((each, x) => x > 20 && x < 180 && !each).length > 40);
 });
 
+test('of the same shape one line is as another, wherever it begins, and each is laid anew', () => {
+  const once = drawn(10, 90, 2), lines = new Lines(200, 100);
+  lines.clear(WHITE);
+  const band = lines.between(20, 180);
+  for (const row of [10, 10, 5]) {
+    lines.clear(WHITE);
+    lines.line(row, row + 80, BLACK, { kind: 0, wide: 2, alpha: 1, dash: 0 });
+  }
+  assert.equal(lines.between(20, 180), band);
+  assert.equal(band.shapes.size, 1);
+  const moved = Array.from({ length: 200 }, (_, x) => Array.from({ length: 100 }, (_, y) => 1 - lines.pixels[4 * (200 * y + x)] / 255).reduce((a, b) => a + b));
+  assert.deepEqual(moved, once);
+  lines.line(5, 85, BLACK, { kind: 1, wide: 1, alpha: 0.5, dash: 0 });
+  lines.line(5, 84, BLACK, { kind: 0, wide: 2, alpha: 1, dash: 0 });
+  assert.equal(band.shapes.size, 3);
+});
+
 test('what is beyond the sheet is not drawn', () => {
   assert.equal(sum(drawn(-40, -30, 3)), 0);
-  close(sum(drawn(0, 0, 2)), 160, 0.02);
+  // From the middle of the first row: half of it, and of the row above nothing.
+  close(sum(drawn(0, 0, 2)), 240, 0.02);
+  close(sum(drawn(99, 99, 2)), 240, 0.02);
   const lines = new Lines(0, 0);
   lines.clear(WHITE);
   lines.between(-5, 5);
-  lines.line(0, 1, 1, BLACK, 1);
+  lines.line(0, 1, BLACK, { kind: 0, wide: 1, alpha: 1, dash: 0 });
 });
 
 test('of weights the signs have their colours, and what is 0 has none', () => {
