@@ -12,11 +12,11 @@ from nnlab.core import files
 from nnlab.core.lazy import NDArray
 from nnlab.studio.drafts import draft_of
 from nnlab.studio.messages import pack_frame, to_json
+from nnlab.studio.page_files import STATIC
 from nnlab.studio.server.defined import define
 from nnlab.studio.text.checked import check_text
 
-_STATIC = Path(__file__).parent / "static"
-_IMPORT = re.compile(r"from '\./([a-z_]+\.js)'")
+_IMPORT = re.compile(r"(from |import\()'\./([a-z_]+\.js)'")
 _NUMBERS = (
     *("step", "epoch", "loss", "learning_rate", "updates_per_second"),
     *("delta", "weight", "unit_map", "grad_norm/total"),
@@ -80,13 +80,13 @@ def write_replay_page(run: Path, file: Path, *, device: str = "auto") -> int:
 
 def page_of(record: Mapping[str, Any]) -> str:
     """The page with its style, its scripts and what was recorded in it."""
-    page = (_STATIC / "index.html").read_text()
-    icon = "data:image/svg+xml;base64," + _base64((_STATIC / "icon.svg").read_text())
-    style = (_STATIC / "style.css").read_text()
+    page = (STATIC / "index.html").read_text()
+    icon = "data:image/svg+xml;base64," + _base64((STATIC / "icon.svg").read_text())
+    style = (STATIC / "style.css").read_text()
     # Where there is no server a module has no address: each gets a name that leads to its text.
     modules = {
         f"studio/{path.name}": _module(path)
-        for path in sorted(_STATIC.glob("*.js"))
+        for path in sorted(STATIC.glob("*.js"))
         if path.stem != "class"
     }
     modules["studio/connection.js"] = modules.pop("studio/recorded.js")
@@ -105,7 +105,7 @@ def page_of(record: Mapping[str, Any]) -> str:
 
 
 def _module(path: Path) -> str:
-    text = _IMPORT.sub(r"from 'studio/\1'", path.read_text())
+    text = _IMPORT.sub(r"\1'studio/\2'", path.read_text())
     return f"data:text/javascript;charset=utf-8;base64,{_base64(text)}"
 
 

@@ -529,6 +529,28 @@ def test_two_tabs_see_the_same(page: Tab, browser: Browser, server: Served) -> N
     other.page.close()
 
 
+def test_all_that_the_page_begins_with_is_fetched_at_once_and_nothing_else(
+    tab: Tab, tmp_path: Path
+) -> None:
+    fetched = """[...new Set(performance.getEntriesByType("resource").map((entry) => entry.name)
+        .filter((name) => name.endsWith(".js")).map((name) => name.split("/").pop()))].sort()"""
+    linked = """[...document.querySelectorAll("link[rel=modulepreload]")]
+        .map((link) => link.href.split("/").pop()).sort()"""
+    with served(tmp_path / "runs", "spirals") as server:
+        tab.page.goto(server.address)
+        expect(tab.page.locator("#says")).not_to_be_empty()
+        begins = tab.page.evaluate(linked)
+        assert tab.page.evaluate(fetched) == begins
+        assert "app.js" in begins
+        tab.page.get_by_role("tab", name="Build").click()
+        expect(tab.page.locator("#build-model")).to_be_visible()
+        assert tab.page.evaluate(fetched) == sorted([*begins, "build.js"])
+        tab.page.click("#draw")
+        expect(tab.page.locator("#points-use")).to_be_visible()
+        assert tab.page.evaluate(fetched) == sorted([*begins, "build.js", "points.js", "plane.js"])
+    assert tab.errors == []
+
+
 def test_without_the_token_the_page_says_so(browser: Browser, server: Served) -> None:
     tab = Tab(browser.new_page())
     tab.page.goto(f"http://{server.host}/")

@@ -1,5 +1,6 @@
 """The server: who may ask, what two tabs see, and what is left when something is killed."""
 
+import gzip
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.request import Request, urlopen
 
 import pytest
 from studio_serving import Page, Served, opened, served
@@ -16,6 +18,7 @@ from websockets.sync.client import connect
 import nnlab
 from nnlab.config.loading import bundled_configs
 from nnlab.runs.folder.summary import read_summary
+from nnlab.studio.page_files import STATIC
 
 LONG = """\
 # A run that goes on until somebody ends it.
@@ -68,6 +71,18 @@ class TestWhoMayAsk:
             page.send("open", name="../../etc/passwd", revision=page.events[0]["revision"])
             page.send("text", text=3, revision="x")  # what is answered
             assert page.until("conflict")["name"] == "long"
+
+    def test_what_is_sent_packed_is_what_is_in_the_file(self, server: Served) -> None:
+        for name in ("app.js", "style.css", "icon.svg"):
+            request = Request(
+                f"http://{server.host}/static/{name}", headers={"Accept-Encoding": "gzip"}
+            )
+            with urlopen(request) as answer:
+                assert answer.headers["content-encoding"] == "gzip"
+                packed = answer.read()
+            text = gzip.decompress(packed).decode()
+            assert text == (STATIC / name).read_text() == server.ask(f"/static/{name}")[1]
+        assert server.ask("/static/index.html")[0] == 404
 
     def test_what_is_too_long_or_no_text_is_refused_and_the_server_lives(
         self, server: Served

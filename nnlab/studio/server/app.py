@@ -8,19 +8,17 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from nnlab.config.loading import Text, bundled_configs
+from nnlab.config.loading import bundled_configs
 from nnlab.core.errors import ConfigError, NnlabError
 from nnlab.core.package import package_version
 from nnlab.studio.messages import to_json
@@ -28,19 +26,20 @@ from nnlab.studio.server.classroom import Classroom
 from nnlab.studio.server.defined import define
 from nnlab.studio.server.guard import MOST_BODY, TOKEN_HEADER, Guard, same_token
 from nnlab.studio.server.menus import all_menus
+from nnlab.studio.server.page import send_class, send_file, send_page
 from nnlab.studio.server.records import listed_runs, run_curves
 from nnlab.studio.server.session import BusyError, StudioSession
 from nnlab.studio.server.tab import Pace, Tab
 from nnlab.studio.server.tables import keep_table
 from nnlab.studio.server.workers.spare import Workers
-from nnlab.studio.text.checked import check_text
 from nnlab.studio.text.edits import edit_text
 
-STATIC = Path(__file__).parents[1] / "static"
 _JSON = "application/json"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _GONE = (RuntimeError, ConnectionError, WebSocketDisconnect)
 """What a socket may raise that is no more."""
+_AFTER = 4.0
+"""Seconds from the start until what takes long is made ready: by then a page is open."""
 PATIENCE = 10.0
 """Seconds that a socket has to show its token."""
 MOST_MESSAGES = 200
@@ -91,11 +90,6 @@ def session_at(request: Request) -> StudioSession:
     return session
 
 
-async def send_page(_: Request) -> Response:
-    """The page, which holds no secret."""
-    return FileResponse(STATIC / "index.html")
-
-
 async def send_check(request: Request) -> Response:
     """POST a text: what it would train, or its mistakes."""
     overrides, session = studio_of(request).overrides, session_at(request)
@@ -103,15 +97,12 @@ async def send_check(request: Request) -> Response:
         body = await request.body()
     except ClientDisconnect:
         return PlainTextResponse("that is longer than 1 MB", 413)
-    draft = session.draft
     try:
-        text = Text(body.decode(), draft.file, draft.folder, draft.name)
+        text = body.decode()
     except UnicodeDecodeError:
         return PlainTextResponse("that is no UTF-8 text", 400)
     # Beside the loop: a large table must not hold up the frames of a run.
-    limits = None if session.seat is None else session.seat.limits
-    with session.entered():
-        found = await asyncio.to_thread(check_text, text, overrides, limits)
+    found = await asyncio.to_thread(session.check, text, overrides)
     # The text may hold numbers that JSON has not: .nan
     return Response(to_json(found), media_type=_JSON)
 
@@ -257,11 +248,6 @@ async def _message(socket: WebSocket) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-async def send_class(_: Request) -> Response:
-    """The teacher's page, which holds no secret."""
-    return FileResponse(STATIC / "class.html")
-
-
 async def class_seats(request: Request) -> Response:
     """GET: what each seat does. POST {"do", ...}: what the teacher wants."""
     classroom = studio_of(request).classroom
@@ -292,8 +278,16 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/api/table", table, methods=["POST"]),
     Route("/api/curves", curves),
     WebSocketRoute("/socket", socket),
-    Mount("/static", StaticFiles(directory=STATIC)),
+    Route("/static/{name}", send_file),
 )
+
+
+async def _warm(studio: Studio) -> None:
+    """Imports what the page asks for, before it asks; what it wants at once comes first."""
+    for session in [*studio.sessions.values()][:1]:
+        await asyncio.to_thread(session.check, session.draft.text, studio.overrides)
+    await asyncio.sleep(_AFTER)
+    await asyncio.to_thread(all_menus)
 
 
 def make_app(
@@ -309,9 +303,11 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         studio.workers.prepare()
+        warming = asyncio.create_task(_warm(studio))
         classroom = studio.classroom
         tending = None if classroom is None else asyncio.create_task(classroom.tend())
         yield
+        warming.cancel()
         if tending is not None:
             tending.cancel()
         await asyncio.gather(*(session.end_run() for session in studio.sessions.values()))

@@ -21,6 +21,7 @@ from nnlab.studio.server.seats import Seat
 from nnlab.studio.server.tab import Tab
 from nnlab.studio.server.workers.process import WorkerProcess
 from nnlab.studio.server.workers.spare import Workers
+from nnlab.studio.text.checked import check_text
 
 MOST_TABS = 8
 MOST_READINGS = 4000
@@ -169,6 +170,12 @@ class StudioSession:
             self.put(self._first)
         elif name in bundled_configs():
             self.put(bundled_draft(str(name)))
+
+    def check(self, text: str, overrides: tuple[str, ...]) -> dict[str, Any]:
+        """What a text would train here, or its mistakes."""
+        draft, limits = self.draft, None if self.seat is None else self.seat.limits
+        with self.entered():
+            return check_text(Text(text, draft.file, draft.folder, draft.name), overrides, limits)
 
     def change(self, text: str, author: Tab | None = None) -> None:
         """Replaces the text, and tells every tab."""

@@ -2,14 +2,12 @@
 
 /** @import { Checked, Frame, Reading, Scene, State } from './types.js' */
 
-import { Build, columns, dataWords } from './build.js';
 import { Chart } from './chart.js';
 import { Connection, ask } from './connection.js';
-import { $, announce, make, tabs } from './dom.js';
+import { $, announce, make, once, tabs } from './dom.js';
 import { define, legend } from './defined.js';
 import { examined, healthy, tell } from './doctor.js';
 import { Editor } from './editor.js';
-import { WorkedExample } from './example.js';
 import { Fork, editWeight } from './fork.js';
 import { Waiting, decode } from './frame.js';
 import { Gradients } from './gradients.js';
@@ -17,7 +15,7 @@ import { saving } from './keep.js';
 import { Lesson } from './lesson.js';
 import { Network } from './network.js';
 import { PICTURES } from './pictures.js';
-import { Points } from './points.js';
+import { columns, dataWords } from './plan.js';
 import { Behind, PastRuns, compared, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
 import { sharing } from './share.js';
@@ -38,9 +36,12 @@ const gradients = new Gradients(canvas('gradients'), network);
 const losses = new Chart(canvas('losses'), { name: 'Loss', log: true });
 const scores = new Chart(canvas('scores'), { name: 'Score', log: false });
 Object.assign(counts, { losses, scores, gradients, shown: () => shown });
-const worked = new WorkedExample($('example'), $('example-buttons'), { send, define });
+// What not every visit needs is fetched when somebody wants it.
+const example = once(async () => new (await import('./example.js')).WorkedExample($('example'), $('example-buttons'), { send, define }));
+const build = once(async () => new (await import('./build.js')).Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say }));
+const points = once(async () => new (await import('./points.js')).Points($('points'), { write: (change) => write([change]), say, beside: [$('picture'), $('picture-about'), button('draw')] }));
 /** @type {{title: string, picture: import('./pictures.js').Picture} | null} */
-let shown = null;
+let shown = null, wanted = '';
 /** @type {Scene | null} */
 let scene = null;
 /** @type {Checked | null} */
@@ -53,8 +54,6 @@ const editor = new Editor(
   { changed: (text) => { send({ do: 'text', text, revision: state.revision }); if (state.running && !state.replay) say('The run at hand goes on with the text as it was: Restart trains this one.'); }, checked: onChecked },
 );
 
-const build = new Build($('pane-build'), { text: () => editor.text, edit: (text) => editor.set(text, { keep: true, tell: true }), say });
-
 const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
   // Another variant of this lesson stays behind; what was trained before it has no place there.
   if (rows.length && begunAs && checked?.variants?.includes(begunAs)) behind.pin(begunAs);
@@ -65,14 +64,7 @@ const lesson = new Lesson($('lesson'), $('pane-lesson'), (variant) => {
 }, controls);
 Object.assign(counts, { lesson });
 ownTable($('data-pane'), /** @type {HTMLInputElement} */ ($('own-table')), (change) => write([change]), say);
-/** Points drawn by hand, in place of the picture. @param {boolean} open */
-function drawing(open) {
-  $('points').hidden = button('draw').hidden = $('picture').hidden = $('picture-about').hidden = false;
-  for (const id of open ? ['picture', 'picture-about', 'draw'] : ['points']) $(id).hidden = true;
-  (open ? points.plane.canvas : button('draw')).focus();
-}
-const points = new Points($('points'), { write: (change) => write([change]), say, closed: () => drawing(false) });
-button('draw').onclick = () => drawing(true);
+button('draw').onclick = async () => (await points()).show(true);
 const fork = new Fork($('pane-fork'), (wish) => goOn(wish));
 
 /**
@@ -174,6 +166,7 @@ const HEAR = {
     for (const chart of [losses, scores]) chart.mark(event.epoch, text);
     $('parent-key').textContent = `before: ${event.run}`;
     $('parent-key').hidden = false;
+    draw();
   },
   scene(event) {
     scene = event;
@@ -187,6 +180,7 @@ const HEAR = {
     network.show(event.columns, event);
     pictures(event);
     gradients.draw();
+    draw();
   },
   start(event) {
     state.perEpoch = event.per_epoch;
@@ -201,7 +195,7 @@ const HEAR = {
   note: (event) => say(event.text),
   refused: (event) => say(`${event.do}: ${event.why}`, true),
   error: (event) => say(event.lines.join(' · '), true),
-  proof: (event) => worked.proved(event),
+  proof: (event) => example.made?.proved(event),
   summary(event) {
     say(`${event.status}${event.why ? `: ${event.why}` : ''}, ${whole(event.steps)} updates in ${short(event.seconds)} s · ${event.run}`);
     announce(`Training is over: ${event.status}.`);
@@ -239,7 +233,7 @@ function begin(running) {
   $('parent-key').hidden = true;
   network.clear();
   gradients.clear();
-  worked.clear();
+  example.made?.clear();
   waiting.drop();
   for (const [id] of NUMBERS) number(id, '–');
   if (running) Object.assign(state, { running: true });
@@ -299,6 +293,7 @@ function reading(event) {
 function finding(event) {
   tell(event, apply, (changes) => goOn({ do: 'fork', step: 'last', changes, playing: true }));
   if (event.level !== 'note') losses.mark(event.since / state.perEpoch, event.title);
+  draw();
 }
 
 /**
@@ -330,25 +325,29 @@ const pin = () => behind.pin(atHand() || 'a run before');
 button('pin').onclick = () => (behind.shown ? behind.forget() : pin());
 
 const waiting = new Waiting(() => send({ do: 'painted' }));
-let asked = false;
+let asked = false, stale = true;
 
 /** @param {ArrayBuffer} buffer */
 function show(buffer) {
   counts.got++;
   waiting.put(buffer);
-  draw();
+  draw(false);
 }
 
-/** Draws what has changed, once for each frame of the screen. */
-function draw() {
+/**
+ * Draws what has changed, once for each frame of the screen.
+ * @param {boolean} curves whether they have: of many frames few bring a reading
+ */
+function draw(curves = true) {
+  stale ||= curves;
   if (asked) return;
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
     const frame = waiting.take();
     if (frame) paint(decode(frame));
-    losses.draw();
-    scores.draw();
+    if (stale) for (const chart of [losses, scores]) chart.draw();
+    stale = false;
   });
 }
 
@@ -361,7 +360,7 @@ function paint(frame) {
   network.update(frame);
   gradients.update(frame);
   shown?.picture.update(frame);
-  worked.update(frame.example);
+  if (frame.example || example.made) example().then((worked) => worked.update(frame.example));
   counts.painted++;
 }
 
@@ -372,14 +371,15 @@ function pictures(event) {
   shown = null;
   $('picture').replaceChildren();
   $('picture-about').textContent = chosen ? '' : 'Of these data there is no picture: see curves, network and gradients.';
-  const labels = { 'decision boundary': 'Boundary', 'fitted function': 'Function', predictions: 'Predictions', "first layer's weights": 'First weights', 'last hidden layer': 'Hidden space', descent: 'Descent' };
-  tabs($('picture-tabs'), usable.map(({ title }) => ({ id: title, label: /** @type {any} */ (labels)[title] ?? title })), pick, chosen?.title ?? '');
+  tabs($('picture-tabs'), usable.map(({ title }) => ({ id: title, label: PICTURES[title].tab })), pick, chosen?.title ?? '');
 
   /** @param {string} title */
-  function pick(title) {
-    const about = usable.find((each) => each.title === title);
-    if (!about) return;
-    const picture = new PICTURES[title]({ still: about.still, choose: (split, which) => send({ do: 'example', split, number: which }) });
+  async function pick(title) {
+    wanted = title;
+    const about = usable.find((each) => each.title === title), Kind = about && (await PICTURES[title].load());
+    // Another one may have been asked for meanwhile, or another run begun.
+    if (!Kind || wanted !== title || scene !== event) return;
+    const picture = new Kind({ still: about.still, choose: (split, which) => send({ do: 'example', split, number: which }) });
     shown = { title, picture };
     $('picture').replaceChildren(picture.element);
     $('picture-about').textContent = about.about.replaceAll('*', '');
@@ -396,7 +396,7 @@ document.addEventListener('visibilitychange', watch);
 /** @param {Checked} found */
 function onChecked(found) {
   checked = found;
-  build.update(found);
+  build.made?.update(found);
   fork.update(found);
   lesson.update(found);
   $('data-says').textContent = dataWords(found);
@@ -510,7 +510,7 @@ legend('gradients-legend', [['flow', 'gradient norm of the weights', 'grad_norm/
 tabs($('experiment-tabs'), [{ id: 'build', label: 'Build' }, { id: 'yaml', label: 'YAML' }], (id) => {
   $('pane-build').hidden = id !== 'build';
   $('pane-yaml').hidden = id !== 'yaml';
-  if (id === 'build') build.load();
-  else editor.paint();
+  if (id === 'yaml') editor.paint();
+  else build().then((forms) => forms.load(checked));
 }, 'yaml');
 controls();

@@ -2,9 +2,9 @@
 
 /** @import { Checked, Column, Frame } from './types.js' */
 
-import { flow } from './build.js';
 import { ask } from './connection.js';
 import { $, make } from './dom.js';
+import { flow } from './plan.js';
 import { short, whole } from './scale.js';
 
 /** @typedef {{do: string, step: string | number, changes?: string[], edits?: object[], playing: boolean}} Wish */

@@ -58,3 +58,18 @@ export class Plane {
     context.globalAlpha = 1;
   }
 }
+
+/**
+ * The ends of some numbers, with a tenth of room.
+ * @param {number[]} values
+ * @returns {[number, number]}
+ */
+export function room(values) {
+  let low = Infinity, high = -Infinity;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  const wide = 0.1 * (high - low) || 1;
+  return [low - wide, high + wide];
+}

@@ -11,7 +11,7 @@ const CLASSES = 4, STEP = 0.05, REACH = 7;
 export class Points {
   /**
    * @param {HTMLElement} box
-   * @param {{write: (change: string) => void, say: (words: string, bad: boolean) => void, closed: () => void}} calls
+   * @param {{write: (change: string) => void, say: (words: string, bad: boolean) => void, beside: HTMLElement[]}} calls `beside` stands where the box does; the last opens it
    */
   constructor(box, calls) {
     this.box = box;
@@ -38,8 +38,15 @@ export class Points {
       make('p', { class: 'buttons', role: 'group', 'aria-label': 'Class of the next point' }, ...this.kinds),
       canvas,
       make('p', { class: 'about', textContent: 'Click to place a point, click it again to take it away; 1 to 4 choose the class. By keyboard: arrow keys, Enter, Backspace.' }),
-      make('p', { class: 'buttons' }, this.use, make('button', { type: 'button', class: 'quiet', textContent: 'Clear', onclick: () => { this.points = []; this.draw(); } }), make('button', { type: 'button', class: 'quiet', textContent: 'Leave', onclick: () => this.calls.closed() })),
+      make('p', { class: 'buttons' }, this.use, make('button', { type: 'button', class: 'quiet', textContent: 'Clear', onclick: () => { this.points = []; this.draw(); } }), make('button', { type: 'button', class: 'quiet', textContent: 'Leave', onclick: () => this.show(false) })),
     );
+  }
+
+  /** @param {boolean} open in place of what stands there */
+  show(open) {
+    this.box.hidden = !open;
+    for (const each of this.calls.beside) each.hidden = open;
+    (open ? this.plane.canvas : this.calls.beside.at(-1))?.focus();
   }
 
   /** @param {number} kind */
@@ -119,6 +126,6 @@ export class Points {
     if (!found) return;
     this.calls.write(`data=${found.data.replace(/}$/, ', test: none, validation: 0.2}')}`);
     this.calls.say(`${this.points.length} points are kept in ${found.path}; Train begins with them.`, false);
-    this.calls.closed();
+    this.show(false);
   }
 }

@@ -1,7 +1,7 @@
 /** A table of one's own: chosen or dropped, kept beside the runs, and written into the text. */
 
 import { token } from './connection.js';
-import { flow } from './build.js';
+import { flow } from './plan.js';
 
 /**
  * Hands a table in; says why where that fails.

@@ -37,11 +37,13 @@ class Spare:
         threads: that libraries may use in a worker; None leaves that to them.
         delay: seconds after one was taken until the next is started, so that importing does not
             slow down what just began.
+        first: seconds until the first one is: a page that is opened at once comes before it.
     """
 
-    def __init__(self, threads: int | None = None, delay: float = 3.0) -> None:
-        self._threads, self._delay = threads, delay
+    def __init__(self, threads: int | None = None, delay: float = 3.0, first: float = 0.7) -> None:
+        self._threads, self._delay, self._first = threads, delay, first
         self._worker: WorkerProcess | None = None
+        self._waiting: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -50,13 +52,22 @@ class Spare:
         """Whether one waits that has imported everything."""
         return self._worker is not None and self._worker.alive
 
-    def prepare(self, delay: float = 0.0) -> None:
-        """Starts one, unless there is one."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._prepare(delay))
+    def prepare(self) -> None:
+        """Starts one before long."""
+        self._start_in(self._first)
 
-    async def _prepare(self, delay: float) -> None:
-        await asyncio.sleep(delay)
+    def _start_in(self, seconds: float) -> None:
+        """Starts one after a while, and not before, unless there is one."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = asyncio.get_running_loop().call_later(seconds, self._begin)
+
+    def _begin(self) -> None:
+        self._waiting = None
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._start())
+
+    async def _start(self) -> None:
         if not self._closed and not self.ready:
             self._worker = await WorkerProcess.start(self._threads)
 
@@ -72,12 +83,14 @@ class Spare:
         if worker is None or not worker.alive:
             worker = await WorkerProcess.start(self._threads)
         if not self._closed:
-            self.prepare(self._delay)
+            self._start_in(self._delay)
         return worker
 
     async def close(self) -> None:
         """Lets it go."""
         self._closed = True
+        if self._waiting is not None:
+            self._waiting.cancel()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
