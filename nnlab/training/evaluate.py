@@ -164,7 +164,12 @@ def following(network: nn.Module, states: States | None) -> Generator[None]:
         states: what the first pass begins with, empty for 0; then what the last one ended with.
             None begins every pass with 0.
     """
-    layers = {n: m for n, m in network.named_modules() if isinstance(m, Carrying)}
+    # By the class first: what a protocol asks of a module takes longer than many a layer.
+    layers = {
+        name: module
+        for name, module in network.named_modules()
+        if hasattr(type(module), "carry_state") and isinstance(module, Carrying)
+    }
     before = {name: layer.following for name, layer in layers.items()}
     for name, layer in layers.items():
         layer.following = None if states is None else states.setdefault(name, [])

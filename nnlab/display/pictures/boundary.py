@@ -73,15 +73,22 @@ class DecisionBoundary(Picture):
             self._axes = self.scene.examples.own(axes)
         return self._grid
 
-    def collect(self, *, grid: int | None = None) -> Arrays:
+    def collect(self, *, grid: int | None = None, rows: slice = slice(None)) -> Arrays:
+        """As any picture.
+
+        Args:
+            grid: points along each axis.
+            rows: of points that are asked; the others are left out.
+        """
         grid = grid or _GRID
-        outputs = self.scene.outputs(self.points(grid))
+        asked = self.points(grid).view(grid, grid, 2)[rows]
+        outputs = self.scene.outputs(asked.reshape(-1, 2))
         regions = predicted_class(outputs)
         sure = torch.ones(len(outputs), device=outputs.device)
         if self._shares is not None:
             sure = self._shares(outputs).amax(dim=1).float()
         # One copy from the device.
-        found = copy_to_host(torch.stack([regions.float(), sure])).reshape(2, grid, grid)
+        found = copy_to_host(torch.stack([regions.float(), sure])).reshape(2, -1, grid)
         axes = {"x": self._axes[:, 0], "y": self._axes[:, 1]}
         return {**axes, "regions": found[0], "sure": found[1], "lines": self._lines()}
 

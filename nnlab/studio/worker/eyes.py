@@ -19,7 +19,7 @@ from nnlab.runs.observers.gallery import scene_of
 from nnlab.studio.worker.columns import Joints, network_columns, norms_of
 from nnlab.studio.worker.example import Follower
 from nnlab.studio.worker.post import Outlet
-from nnlab.studio.worker.shown_pictures import ShownPictures
+from nnlab.studio.worker.shown_pictures import FINEST, Fineness, ShownPictures
 from nnlab.studio.worker.units import SIDE, UnitMaps, host
 from nnlab.training.device import on_one_thread
 
@@ -27,10 +27,12 @@ _FRAMES = 25.0
 """Frames a second at most: with what a busy machine loses, twenty reach the screen."""
 _SHARE = 0.2
 """Of the time may go into looking."""
-_BUDGET = 0.005
-"""Seconds that a frame may cost, an eighth of the time: else a boundary gets fewer points."""
-_GRIDS = (100, 70, 50)
-"""Points along each axis of a boundary; of a run that stands the most."""
+_BUDGET = 0.0025
+"""Seconds that a boundary may cost, a sixteenth of the time: else fewer points are asked."""
+LEVELS = (FINEST, Fineness(100, 2), Fineness(70, 2))
+"""How finely it is asked while it plays, by what it costs; of a run that stands the finest."""
+_CLOSELY = 0.1
+"""Seconds between two updates that are shown one by one: there somebody looks at each."""
 _SETTLED = 0.5
 """Seconds over which the speed is taken."""
 
@@ -63,14 +65,16 @@ class Eyes:
         self.open = True
         """Whether anybody looks at all."""
         self._next = 0.0
-        self._shown = -1
+        self._shown, self._shown_at = -1, 0.0
         self._speed_from = (session.progress.step, perf_counter())
         self._speed: float | None = None
         self._rows: Tensor | None = None
         self._level = 0
-        """Of `_GRIDS`."""
+        """Of `LEVELS`."""
         self._usual = 0.0
-        """Seconds that a frame costs, the mean of the last ones."""
+        """Seconds that its pictures cost, the mean of the last frames."""
+        self._took = 0.0
+        """Seconds that they took in the last one."""
         self.cost = 0.0
         """Seconds that looking has taken."""
         self._about = about
@@ -125,9 +129,12 @@ class Eyes:
             playing: whether more come at once, so that it must not take long.
         """
         self._rows = rows
-        took = self._take(step, _GRIDS[self._level] if playing else _GRIDS[0])
-        if playing:
-            self._level, self._usual = next_level(self._level, self._usual, took)
+        closely = step == self._shown + 1 and perf_counter() - self._shown_at > _CLOSELY
+        if not playing or closely:
+            self._take(step)
+            return
+        self._take(step, LEVELS[self._level])
+        self._level, self._usual = next_level(self._level, self._usual, self._took)
 
     def show_held(self, step: int) -> None:
         """Takes a frame of a run that stands, unless it is on the screen already."""
@@ -138,20 +145,21 @@ class Eyes:
         """Takes a frame of the same moment: somebody looks at something else."""
         self._take(self._session.progress.step if self._shown < 0 else self._shown)
 
-    def _take(self, step: int, grid: int = _GRIDS[0]) -> float:
-        """Takes a frame; how many seconds that took."""
+    def _take(self, step: int, fineness: Fineness = FINEST) -> None:
+        """Takes a frame."""
         began = perf_counter()
         with on_one_thread():
-            self._post.frame(*self._frame(step, began, grid))
-        self._shown = step
+            self._post.frame(*self._frame(step, began, fineness))
+        self._shown, self._shown_at = step, began
         now = perf_counter()
         self.cost += now - began
         # By the schedule and not by the last frame: what one was late by is not lost to the next.
         due = max(self._next, began - 1.0 / _FRAMES) + 1.0 / _FRAMES
         self._next = max(due, now + (1.0 / _SHARE - 1.0) * (now - began))
-        return now - began
 
-    def _frame(self, step: int, began: float, grid: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _frame(
+        self, step: int, began: float, fineness: Fineness
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Head and arrays of a frame."""
         arrays: dict[str, Any] = {}
         head = self._head(step, began)
@@ -165,7 +173,9 @@ class Eyes:
             tensors |= deltas
             head["deltas_of"] = "example" if followed else "batch"
         arrays |= {name: x.numpy() for name, x in host(tensors).items()}
-        arrays |= self.pictures.collect(self.watched, grid)
+        asked = perf_counter()
+        arrays |= self.pictures.collect(self.watched, fineness)
+        self._took = perf_counter() - asked
         if (example := self.follower.passes()) is not None:
             head["example"] = example
         return head, arrays
@@ -190,16 +200,17 @@ class Eyes:
 
 
 def next_level(level: int, usual: float, took: float) -> tuple[int, float]:
-    """How fine the next frame is, and what it may then be expected to cost.
+    """How fine the next boundary is, and what it may then be expected to cost.
 
     Args:
-        level: of `_GRIDS`, at which the last one was taken.
+        level: of `LEVELS`, at which the last one was asked.
         usual: seconds, the mean of those before; 0 for none.
         took: seconds of the last one.
     """
     usual = usual + 0.2 * (took - usual) if usual else took
-    if usual > _BUDGET and level + 1 < len(_GRIDS):
-        return level + 1, usual * (_GRIDS[level + 1] / _GRIDS[level]) ** 2
-    if level and (finer := usual * (_GRIDS[level - 1] / _GRIDS[level]) ** 2) < 0.8 * _BUDGET:
+    points = LEVELS[level].points
+    if usual > _BUDGET and level + 1 < len(LEVELS):
+        return level + 1, usual * LEVELS[level + 1].points / points
+    if level and (finer := usual * LEVELS[level - 1].points / points) < 0.8 * _BUDGET:
         return level - 1, finer
     return level, usual

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from nnlab.core.contracts import Examples
 from nnlab.core.events import Reading
@@ -22,8 +22,6 @@ from nnlab.display.pictures.fit import FittedFunction
 from nnlab.display.pictures.hidden import HiddenSpace
 from nnlab.display.pictures.inputs.answers import AnswerParts
 
-_GRID = 100
-"""Points along each axis of a boundary."""
 _CURVE = 200
 """Points of a fitted function."""
 _IMAGES = 24
@@ -48,6 +46,23 @@ _BYTES = {"sure": 255.0, "regions": 1.0}
 """Arrays that are sent as bytes, and what they are multiplied by."""
 
 
+class Fineness(NamedTuple):
+    """How finely a boundary is asked."""
+
+    grid: int
+    """Points along each axis."""
+    turns: int
+    """Frames in which all of its rows are asked: in each frame every so many, in turn."""
+
+    @property
+    def points(self) -> float:
+        """That are asked in a frame."""
+        return self.grid**2 / self.turns
+
+
+FINEST = Fineness(100, 1)
+
+
 @final
 class ShownPictures:
     """The pictures of a scene as the page draws them.
@@ -60,6 +75,9 @@ class ShownPictures:
         fits = [kind for kind in _KINDS if kind.fits(scene.experiment)]
         self._pictures: dict[str, Picture] = {kind.title: kind(scene) for kind in fits}
         self._images = PredictedImages(scene) if PredictedImages.fits(scene) else None
+        self._turn = 0
+        self._regions: dict[str, NDArray[Any]] = {}
+        """Of the boundary as it was sent last."""
 
     def about(self) -> list[dict[str, Any]]:
         """What there is, in the order in which it is looked at, with what never changes of it."""
@@ -85,24 +103,53 @@ class ShownPictures:
         for picture in self._pictures.values():
             picture.see(reading)
 
-    def collect(self, wanted: Collection[str], grid: int = _GRID) -> "dict[str, NDArray[Any]]":
+    def collect(
+        self, wanted: Collection[str], fineness: Fineness = FINEST
+    ) -> "dict[str, NDArray[Any]]":
         """title/name -> array, of the pictures that somebody looks at.
 
         Args:
             wanted: their titles.
-            grid: points along each axis of a boundary.
+            fineness: of a boundary.
         """
         found: dict[str, NDArray[Any]] = {}
         for title, picture in self._pictures.items():
             if title not in wanted:
                 continue
-            points = _CURVE if isinstance(picture, FittedFunction) else grid
-            for name, array in (picture.collect(grid=points) or {}).items():
-                if name not in _LEFT_OUT:
-                    found[f"{title}/{name}"] = _small(name, array)
+            if isinstance(picture, DecisionBoundary):
+                arrays = self._boundary(picture, fineness)
+            else:
+                grid = _CURVE if isinstance(picture, FittedFunction) else None
+                arrays = _sent(picture.collect(grid=grid))
+            found |= {f"{title}/{name}": array for name, array in arrays.items()}
+        if DecisionBoundary.title not in wanted:
+            self._regions = {}
         if self._images is not None and self._images.title in wanted:
             found[f"{self._images.title}/probabilities"] = self._images.collect()
         return found
+
+    def _boundary(self, picture: DecisionBoundary, fineness: Fineness) -> "dict[str, NDArray[Any]]":
+        """Whole, or the rows whose turn it is between those of the frames before."""
+        grid, turns = fineness
+        known = self._regions
+        if turns == 1 or not known or known["regions"].shape != (grid, grid):
+            found = _sent(picture.collect(grid=grid))
+        else:
+            self._turn = (self._turn + 1) % turns
+            rows = slice(self._turn, None, turns)
+            found = _sent(picture.collect(grid=grid, rows=rows))
+            for name, before in known.items():
+                # A copy: what was sent before may not be written yet.
+                whole = before.copy()
+                whole[rows] = found[name]
+                found[name] = whole
+        self._regions = {name: found[name] for name in _BYTES}
+        return found
+
+
+def _sent(arrays: Arrays | None) -> "dict[str, NDArray[Any]]":
+    """As they go to the page."""
+    return {n: _small(n, array) for n, array in (arrays or {}).items() if n not in _LEFT_OUT}
 
 
 def _words(picture: Picture) -> str:
