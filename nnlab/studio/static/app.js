@@ -14,6 +14,7 @@ import { Gradients } from './gradients.js';
 import { saving } from './keep.js';
 import { Lesson } from './lesson.js';
 import { Network } from './network.js';
+import { Numbers } from './numbers.js';
 import { PICTURES } from './pictures.js';
 import { columns, dataWords } from './plan.js';
 import { Behind, PastRuns, compared, readingsTable } from './runs.js';
@@ -83,7 +84,7 @@ function goOn(wish) {
   send({ ...beginning(), ...wish, ...(state.replay && wish.step === 'last' ? { step: state.step } : {}) });
 }
 
-/** The numbers of the top bar: each is a button that opens what it is. */
+/** The numbers of the top bar. */
 const NUMBERS = /** @type {const} */ ([
   ['epoch', 'epoch', () => 'epoch'],
   ['update', 'update', () => 'step'],
@@ -92,18 +93,8 @@ const NUMBERS = /** @type {const} */ ([
   ['rate', 'lr', () => 'learning_rate'],
   ['speed', 'updates/s', () => 'updates_per_second'],
 ]);
-for (const [id, label, key] of NUMBERS) {
-  $('numbers').append(make('div', {}, make('dt', { id: `number-${id}-name`, textContent: label }), make('dd', {}, make('button', { type: 'button', id: `number-${id}`, textContent: '–', 'aria-describedby': `number-${id}-name`, onclick: () => define(key()) }))));
-}
-
-/**
- * @param {string} id
- * @param {string} text
- */
-function number(id, text) {
-  const box = $(`number-${id}`);
-  if (box.textContent !== text) box.textContent = text;
-}
+const numbers = new Numbers($('numbers'), NUMBERS, define, () => state.playing);
+const { says } = numbers;
 
 const connection = new Connection(hear, show, (words) => say(words, true));
 
@@ -235,7 +226,7 @@ function begin(running) {
   gradients.clear();
   example.made?.clear();
   waiting.drop();
-  for (const [id] of NUMBERS) number(id, '–');
+  numbers.clear();
   if (running) Object.assign(state, { running: true });
   controls();
   draw();
@@ -284,8 +275,8 @@ function reading(event) {
   losses.add(split, epoch, values.loss);
   if (state.score) scores.add(split, epoch, values[state.score]);
   rows.push(event);
-  if (split === 'train') number('loss', short(values.loss, 4));
-  if (state.score && values[state.score] !== undefined && (split === 'validation' || $('number-score').textContent === '–')) number('score', short(values[state.score], 4));
+  if (split === 'train') says.loss = short(values.loss, 4);
+  if (state.score && values[state.score] !== undefined && (split === 'validation' || says.score === '–')) says.score = short(values[state.score], 4);
   draw();
 }
 
@@ -325,7 +316,9 @@ const pin = () => behind.pin(atHand() || 'a run before');
 button('pin').onclick = () => (behind.shown ? behind.forget() : pin());
 
 const waiting = new Waiting(() => send({ do: 'painted' }));
-let asked = false, stale = true;
+let asked = 0, stale = true;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let later;
 
 /** @param {ArrayBuffer} buffer */
 function show(buffer) {
@@ -341,22 +334,28 @@ function show(buffer) {
 function draw(curves = true) {
   stale ||= curves;
   if (asked) return;
-  asked = true;
-  requestAnimationFrame(() => {
-    asked = false;
-    const frame = waiting.take();
-    if (frame) paint(decode(frame));
-    if (stale) for (const chart of [losses, scores]) chart.draw();
-    stale = false;
-  });
+  // While it plays the next frame is near, and what a reading brings is put on the screen with it.
+  if (curves && state.playing) later ??= setTimeout(() => draw(false), 80);
+  else asked = requestAnimationFrame(drawn);
+}
+
+function drawn() {
+  clearTimeout(later);
+  asked = 0;
+  later = undefined;
+  const frame = waiting.take();
+  if (frame) paint(decode(frame));
+  numbers.show();
+  if (stale) for (const chart of [losses, scores]) chart.draw();
+  stale = false;
 }
 
 /** @param {Frame} frame */
 function paint(frame) {
-  number('update', whole(frame.step));
-  number('epoch', short(frame.epoch, frame.epoch < 10 ? 2 : 4));
-  number('rate', short(frame.learning_rate, 3));
-  number('speed', frame.updates_per_second === null ? '–' : whole(frame.updates_per_second));
+  says.update = whole(frame.step);
+  says.epoch = short(frame.epoch, frame.epoch < 10 ? 2 : 4);
+  says.rate = short(frame.learning_rate, 3);
+  says.speed = frame.updates_per_second === null ? '–' : whole(frame.updates_per_second);
   network.update(frame);
   gradients.update(frame);
   shown?.picture.update(frame);
@@ -429,6 +428,7 @@ function variants(names) {
 function controls() {
   const { running, playing } = state, usable = running || checked?.ok !== false;
   network.playing = playing;
+  numbers.show();
   const play = button('play');
   /** @type {Element} */ (play.lastElementChild).textContent = playing ? 'Pause' : state.replay ? 'Replay' : running ? 'Go on' : 'Train';
   play.querySelector('path')?.setAttribute('d', playing ? 'M3.500 2.500h3v11h-3zM9.500 2.500h3v11h-3z' : 'M4 2.500v11l9-5.500z');

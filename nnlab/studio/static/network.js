@@ -76,6 +76,7 @@ export class Network {
     this.scene = scene;
     this.frame = null;
     this.focus = { column: 0, unit: 0 };
+    this.surface.canvas.setAttribute('aria-label', this.words());
     this.relayout();
   }
 
@@ -123,7 +124,6 @@ export class Network {
     this.edges(context);
     this.columns.forEach((_, k) => this.units(context, k));
     this.labels(context);
-    this.surface.canvas.setAttribute('aria-label', this.words());
   }
 
   /** @param {CanvasRenderingContext2D} context */
