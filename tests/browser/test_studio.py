@@ -224,7 +224,7 @@ def test_a_mistake_is_marked_and_its_button_cures_it(page: Tab) -> None:
 SICK = """\
 data: {kind: moons, samples: 200}
 model: {kind: mlp, hidden: {width: 6, depth: 14}, activation: sigmoid}  # too deep
-train: {epochs: 4000, batch_size: 20, compile: off}
+train: {epochs: 60, batch_size: 20, compile: off}
 """
 
 
@@ -235,12 +235,21 @@ def test_what_the_doctor_finds_is_applied_and_cured(page: Tab) -> None:
     page.page.click("#epoch")
     sick = page.page.locator("#findings li[data-name=vanishing_gradient]")
     expect(sick).to_contain_text("vanishing gradient in hidden1")
+    sick_run = page.page.inner_text("#status").split(" ")[0].split("runs/")[1]
     sick.get_by_text("Apply and train anew").click()
     expect(page.page.locator("#yaml")).to_have_value(re.compile("activation: relu"))
     assert "# too deep" in page.page.input_value("#yaml")
     expect(page.page.locator("#number-score")).to_have_text(re.compile(r"^(1|0\.\d+)$"))
     expect(page.page.locator("#pinned-key")).to_be_visible()
     expect(sick).to_have_count(0)
+    # What both reached stands beside each other: while it trains, and the best of it at its end.
+    compared = page.page.locator("#compared")
+    expect(compared).to_contain_text(f"{sick_run}, best")
+    expect(compared.locator("thead")).to_contain_text("this run, last")
+    expect(page.page.locator("#play")).to_have_text("Train")
+    expect(compared.locator("thead")).to_contain_text("this run, best")
+    cells = compared.locator("tr", has_text="accuracy").locator("td").all_inner_texts()
+    assert float(cells[0]) > float(cells[1])
     written(page, CONFIG)
 
 

@@ -17,7 +17,7 @@ import { Network } from './network.js';
 import { Numbers } from './numbers.js';
 import { PICTURES } from './pictures.js';
 import { columns, dataWords } from './plan.js';
-import { Behind, PastRuns, compared, readingsTable } from './runs.js';
+import { Behind, PastRuns, readingsTable } from './runs.js';
 import { short, speedOf, whole } from './scale.js';
 import { sharing } from './share.js';
 import { ownTable } from './table.js';
@@ -175,6 +175,7 @@ const HEAR = {
   },
   start(event) {
     state.perEpoch = event.per_epoch;
+    behind.begin();
     say(`${event.folder} · ${event.device} · ${whole(event.parameters)} parameters`);
   },
   state(event) {
@@ -195,6 +196,7 @@ const HEAR = {
   parked: () => say('This run was parked while nobody was here: Go on, Update and Epoch go on from where it stood.'),
   over() {
     lesson.over();
+    behind.over();
     state.replay = null;
     examined();
     Object.assign(state, { running: false, playing: false });
@@ -293,7 +295,7 @@ function finding(event) {
  */
 async function apply(changes) {
   if (!(await write(changes))) return;
-  pin();
+  behind.pin();
   send({ ...beginning(), playing: true });
 }
 
@@ -311,9 +313,8 @@ async function write(changes) {
 /** The run whose curves these are, by its name: spirals/2. */
 const atHand = () => scene?.run?.split('/').slice(-2).join('/') ?? '';
 
-const behind = new Behind([losses, scores], draw);
-const pin = () => behind.pin(atHand() || 'a run before');
-button('pin').onclick = () => (behind.shown ? behind.forget() : pin());
+const behind = new Behind([losses, scores], draw, () => ({ name: atHand(), rows, score: state.score, step: network.frame?.step ?? state.step }));
+button('pin').onclick = () => (behind.shown ? behind.forget() : behind.pin());
 
 const waiting = new Waiting(() => send({ do: 'painted' }));
 let asked = 0, stale = true;
@@ -346,7 +347,10 @@ function drawn() {
   const frame = waiting.take();
   if (frame) paint(decode(frame));
   numbers.show();
-  if (stale) for (const chart of [losses, scores]) chart.draw();
+  if (stale) {
+    for (const chart of [losses, scores]) chart.draw();
+    behind.tell();
+  }
   stale = false;
 }
 
@@ -493,9 +497,7 @@ new PastRuns(open, /** @type {HTMLSelectElement} */ ($('behind')), atHand, (foun
     losses.add(split, epoch, values.loss, losses.pinned);
     if (state.score) scores.add(split, epoch, values[state.score], scores.pinned);
   }
-  behind.show(found.name);
-  $('compared').replaceChildren(...compared(found, rows, state.score, network.frame?.step ?? state.step));
-  draw();
+  behind.show(found.name, found.name, found);
 });
 
 /** The table behind the curves, made when it is opened. */

@@ -60,7 +60,7 @@ export class Build {
     }
     const focus = document.activeElement;
     // Whoever types must not have the field taken from under the hands; what is chosen is drawn when it is left.
-    if (focus instanceof HTMLInputElement && this.box.contains(focus)) {
+    if (focus instanceof HTMLInputElement && this.box.contains(focus) && focus.value !== focus.defaultValue) {
       focus.addEventListener('blur', () => this.draw(), { once: true });
       return;
     }
@@ -101,7 +101,7 @@ export class Build {
       if (value && !menu.some((each) => each.name === value)) input.append(make('option', { value, textContent: value }));
       input.value = value ?? '';
     } else {
-      input = make('input', { id, value: value === undefined ? '' : flow(value), placeholder: field.default, spellcheck: false, onchange: () => set(input.value) });
+      input = make('input', { id, defaultValue: value === undefined ? '' : flow(value), placeholder: field.default, spellcheck: false, onchange: () => set(input.value) });
     }
     return make('div', { class: 'field' }, make('label', { for: id, textContent: field.name, title: `${field.help}\n${field.type}` }), input);
   }

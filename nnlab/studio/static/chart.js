@@ -108,7 +108,8 @@ export class Chart {
     const X = (/** @type {number} */ x) => LEFT + (width - LEFT - RIGHT) * share(x, 0, bounds.end);
     const Y = (/** @type {number} */ y) => TOP + (height - TOP - BOTTOM) * (1 - share(y, bounds.low, bounds.high, this.log));
     this.axes(context, bounds, X, Y);
-    for (const [split, curve] of Object.entries(this.pinned)) this.line(context, curve, X, Y, 'strong', split === 'validation', 1.2);
+    context.globalAlpha = 0.55;
+    for (const [split, curve] of Object.entries(this.pinned)) this.line(context, curve, X, Y, 'dim', split === 'validation', 1.2);
     context.globalAlpha = 0.4;
     for (const [split, curve] of Object.entries(this.parent)) this.line(context, curve, X, Y, COLORS[split], split === 'validation', 1.4);
     context.globalAlpha = 1;

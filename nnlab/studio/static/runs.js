@@ -20,7 +20,7 @@ export class PastRuns {
     this.hand = hand;
     open.onfocus = behind.onfocus = () => this.list();
     behind.onchange = async () => {
-      const found = behind.value && (await ask(`/api/curves?run=${encodeURIComponent(behind.value.slice(4))}`));
+      const found = behind.value && (await past(behind.value.slice(4)));
       behind.value = '';
       if (found) lay(found);
     };
@@ -39,31 +39,48 @@ export class PastRuns {
   }
 }
 
-/** Curves of a run that stand behind those at hand. */
+/** Curves of a run that stand behind those at hand, and what both reached, in numbers. */
 export class Behind {
   /**
    * @param {import('./chart.js').Chart[]} charts
    * @param {() => void} draw
+   * @param {() => {name: string, rows: Reading[], score: string | null, step: number}} now the run at hand
    */
-  constructor(charts, draw) {
+  constructor(charts, draw, now) {
     this.charts = charts;
     this.draw = draw;
-    this.shown = false;
+    this.now = now;
+    /** What the run behind is called here, and as a run; empty for none. */
+    this.name = this.run = '';
+    /** @type {Past | null} what it reached */
+    this.there = null;
+    /** @type {Past | null} what the run at hand reached, once it is over */
+    this.here = null;
+  }
+
+  get shown() {
+    return Boolean(this.name);
   }
 
   /** Keeps the curves at hand behind those of the next run. @param {string} name */
-  pin(name) {
+  pin(name = this.now().name || 'a run before') {
     for (const chart of this.charts) chart.pin();
-    this.show(name);
+    this.show(name, this.now().name);
   }
 
-  /** @param {string} name of what stands there; none for nothing */
-  show(name) {
-    this.shown = Boolean(name);
+  /**
+   * @param {string} name of what stands there; none for nothing
+   * @param {string} run
+   * @param {Past | null} there what it reached, where that is known
+   */
+  show(name, run = '', there = null) {
+    this.name = name;
+    this.run = run;
+    this.there = there;
     $('pin').textContent = name ? 'Forget the run behind' : 'Keep this run behind';
     $('pinned-key').textContent = name;
     $('pinned-key').hidden = !name;
-    $('compared').replaceChildren();
+    this.tell();
     this.draw();
   }
 
@@ -71,22 +88,51 @@ export class Behind {
     for (const chart of this.charts) chart.pinned = {};
     this.show('');
   }
+
+  /** Another run has begun: the one behind is over, and what it reached can be asked. */
+  async begin() {
+    const { run } = this;
+    this.here = null;
+    if (run && !this.there && run !== this.now().name) {
+      const found = await past(run);
+      if (this.run === run) this.there = found;
+    }
+    this.tell();
+  }
+
+  /** The run at hand is over. */
+  async over() {
+    const { name } = this.now(), found = this.there && name && name !== this.run ? await past(name) : null;
+    if (this.now().name === name) this.here = found;
+    this.tell();
+  }
+
+  /** Writes the table. */
+  tell() {
+    const { rows, score, step } = this.now();
+    $('compared').replaceChildren(...(this.there ? compared(this.name, this.there, this.here, rows, score, step) : []));
+  }
 }
 
+/** What a run reached. @param {string} name @returns {Promise<Past | null>} */
+const past = (name) => ask(`/api/curves?run=${encodeURIComponent(name)}`);
+
 /**
- * What the run at hand and a past one differ in, in numbers.
- * @param {Past} other
+ * What the run at hand and a past one reached: the best of each, of one that still trains the last.
+ * @param {string} name
+ * @param {Past} there
+ * @param {Past | null} here
  * @param {Reading[]} rows of the run at hand
  * @param {string | null} score
  * @param {number} step
  * @returns {HTMLElement[]}
  */
-export function compared(other, rows, score, step) {
+function compared(name, there, here, rows, score, step) {
   const last = (/** @type {string} */ key) => ['validation', 'train'].map((split) => rows.findLast((row) => row.split === split && row.values[key] !== undefined)?.values[key]).find((value) => value !== undefined);
   const cell = (/** @type {number | null | undefined} */ value) => make('td', { textContent: value === undefined || value === null ? '–' : short(value, 4) });
-  const line = (/** @type {string} */ label, /** @type {number | null | undefined} */ here, /** @type {number | null | undefined} */ there) => make('tr', {}, make('th', { scope: 'row', textContent: label }), cell(here), cell(there));
-  const head = make('tr', {}, make('td'), ...['this run, last', `${other.name}, best`].map((textContent) => make('th', { scope: 'col', textContent })));
-  return [make('thead', {}, head), make('tbody', {}, line('loss', last('loss'), other.loss), ...(score ? [line(score, last(score), other.scores[score])] : []), line('updates', step, other.updates))];
+  const line = (/** @type {string} */ label, /** @type {number | null | undefined} */ one, /** @type {number | null | undefined} */ other) => make('tr', {}, make('th', { scope: 'row', textContent: label }), cell(one), cell(other));
+  const head = make('tr', {}, make('td'), ...[`this run, ${here ? 'best' : 'last'}`, `${name}, best`].map((textContent) => make('th', { scope: 'col', textContent })));
+  return [make('thead', {}, head), make('tbody', {}, line('loss', here ? here.loss : last('loss'), there.loss), ...(score ? [line(score, here ? here.scores[score] : last(score), there.scores[score])] : []), line('updates', here ? here.updates : step, there.updates))];
 }
 
 /**

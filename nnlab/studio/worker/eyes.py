@@ -29,7 +29,7 @@ _SHARE = 0.2
 """Of the time may go into looking."""
 _BUDGET = 0.0025
 """Seconds that a boundary may cost, a sixteenth of the time: else fewer points are asked."""
-LEVELS = (FINEST, Fineness(100, 2), Fineness(70, 2))
+LEVELS = (FINEST, Fineness(100, halved=True), Fineness(70, halved=True))
 """How finely it is asked while it plays, by what it costs; of a run that stands the finest."""
 _CLOSELY = 0.1
 """Seconds between two updates that are shown one by one: there somebody looks at each."""

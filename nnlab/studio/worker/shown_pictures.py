@@ -1,7 +1,7 @@
 """Which pictures of a run the page can show, and what it is sent of them."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, final
 
 from nnlab.core.contracts import Examples
@@ -51,16 +51,18 @@ class Fineness(NamedTuple):
 
     grid: int
     """Points along each axis."""
-    turns: int
-    """Frames in which all of its rows are asked: in each frame every so many, in turn."""
+    halved: bool
+    """Whether a frame asks every second row alone, and the next one those between."""
 
     @property
     def points(self) -> float:
         """That are asked in a frame."""
-        return self.grid**2 / self.turns
+        return self.grid**2 / (2 if self.halved else 1)
 
 
-FINEST = Fineness(100, 1)
+FINEST = Fineness(100, halved=False)
+_MOVED = 6
+"""Of 255: where a row is surer or less sure by more, those beside it are out of date."""
 
 
 @final
@@ -77,7 +79,7 @@ class ShownPictures:
         self._images = PredictedImages(scene) if PredictedImages.fits(scene) else None
         self._turn = 0
         self._regions: dict[str, NDArray[Any]] = {}
-        """Of the boundary as it was sent last."""
+        """Of the boundary: each row as it was asked last."""
 
     def about(self) -> list[dict[str, Any]]:
         """What there is, in the order in which it is looked at, with what never changes of it."""
@@ -129,22 +131,51 @@ class ShownPictures:
         return found
 
     def _boundary(self, picture: DecisionBoundary, fineness: Fineness) -> "dict[str, NDArray[Any]]":
-        """Whole, or the rows whose turn it is between those of the frames before."""
-        grid, turns = fineness
-        known = self._regions
-        if turns == 1 or not known or known["regions"].shape != (grid, grid):
-            found = _sent(picture.collect(grid=grid))
-        else:
-            self._turn = (self._turn + 1) % turns
-            rows = slice(self._turn, None, turns)
-            found = _sent(picture.collect(grid=grid, rows=rows))
-            for name, before in known.items():
-                # A copy: what was sent before may not be written yet.
-                whole = before.copy()
-                whole[rows] = found[name]
-                found[name] = whole
+        """Whole, or the rows whose turn it is between those of the frame before."""
+        grid, before = fineness.grid, self._regions
+        if fineness.halved and before and before["sure"].shape == (grid, grid):
+            self._turn = 1 - self._turn
+            found = _sent(picture.collect(grid=grid, rows=slice(self._turn, None, 2)))
+            self._regions, woven = weave(before, found, self._turn)
+            return {**found, **woven}
+        found = _sent(picture.collect(grid=grid))
         self._regions = {name: found[name] for name in _BYTES}
         return found
+
+
+def weave(
+    before: "Mapping[str, NDArray[Any]]", new: "Mapping[str, NDArray[Any]]", turn: int
+) -> "tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]":
+    """Every second row of regions and sureness is new; those between stay where nothing moves.
+
+    Where something does, they are shown as the new rows beside them say: else an edge that moves
+    would have teeth.
+
+    Args:
+        before: each row as it was asked last; the arrays stay as they are.
+        new: every second row.
+        turn: the first of these, 0 or 1.
+
+    Returns:
+        Each row as it was asked last, and as it is shown.
+    """
+    asked = {name: before[name].copy() for name in ("sure", "regions")}
+    sure, regions = asked["sure"], asked["regions"]
+    rows, between = slice(turn, None, 2), np.arange(1 - turn, len(sure), 2)
+    moved = np.zeros(sure.shape, bool)
+    moved[rows] = np.abs(new["sure"].astype(int) - sure[rows]) > _MOVED
+    moved[rows] |= new["regions"] != regions[rows]
+    sure[rows], regions[rows] = new["sure"], new["regions"]
+    above = np.where(between > 0, between - 1, 1)
+    below = np.where(between < len(sure) - 1, between + 1, between - 1)
+    late = moved[above] | moved[below]
+    if not late.any():
+        return asked, asked
+    shown = {name: array.copy() for name, array in asked.items()}
+    middle = (sure[above].astype(int) + sure[below]) // 2
+    shown["sure"][between] = np.where(late, middle, sure[between])
+    shown["regions"][between] = np.where(late, regions[above], regions[between])
+    return asked, shown
 
 
 def _sent(arrays: Arrays | None) -> "dict[str, NDArray[Any]]":
