@@ -36,6 +36,22 @@ def test_a_worker_in_reserve_is_taken_and_another_follows() -> None:
     assert other != taken.pid
 
 
+def test_who_trains_before_one_is_in_reserve_does_not_start_two() -> None:
+    async def look() -> tuple[bool, bool]:
+        spare = Spare(threads=1, delay=30.0, first=0.2)
+        spare.prepare()
+        before = spare.ready
+        taken = await spare.take()
+        await asyncio.sleep(0.6)
+        second = spare.ready
+        taken.kill()
+        await taken.hear(lambda _: None)
+        await spare.close()
+        return before, second
+
+    assert asyncio.run(asyncio.wait_for(look(), 60)) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("device", "driver", "forks"),
     [("cpu", True, True), ("auto", True, False), ("auto", False, True), ("cuda", False, False)],

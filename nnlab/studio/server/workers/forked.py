@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import final
 
 from nnlab.core.package import FOLDER
-from nnlab.studio.server.workers.process import WorkerProcess
+from nnlab.studio.server.workers.process import PAGE_FIRST, WorkerProcess
 
 _ACCELERATORS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 """What the drivers of Nvidia, of AMD and of Windows behind Linux put there."""
@@ -84,14 +84,14 @@ class ForkingWorkers:
         self._turn = asyncio.Lock()
 
     def prepare(self) -> None:
-        """Starts the process that imports; the first worker waits for it."""
+        """Starts the process that imports, before long; the first worker waits for it."""
         # It inherits both: neither can be said to a process that runs.
         if self._threads is not None:
             os.environ["OMP_NUM_THREADS"] = str(self._threads)
         paths = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         self._context.set_forkserver_preload([_WORKER])
-        forkserver.ensure_running()
+        asyncio.get_running_loop().call_later(PAGE_FIRST, forkserver.ensure_running)
 
     async def take(self, environment: Mapping[str, str] | None = None) -> WorkerProcess:
         """A new one.

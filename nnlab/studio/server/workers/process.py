@@ -12,6 +12,8 @@ from typing import Any, Protocol, final
 from nnlab.core.package import FOLDER
 from nnlab.studio.messages import LENGTH, MESSAGE_BYTES
 
+PAGE_FIRST = 0.7
+"""Seconds until importing begins, which takes a core: a page that is opened at once comes first."""
 _PATIENCE = 20.0
 """Seconds that a worker has to stop softly and save before it is killed."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol, final
 
-from nnlab.studio.server.workers.process import WorkerProcess
+from nnlab.studio.server.workers.process import PAGE_FIRST, WorkerProcess
 
 
 class Workers(Protocol):
@@ -37,10 +37,12 @@ class Spare:
         threads: that libraries may use in a worker; None leaves that to them.
         delay: seconds after one was taken until the next is started, so that importing does not
             slow down what just began.
-        first: seconds until the first one is: a page that is opened at once comes before it.
+        first: seconds until the first one is.
     """
 
-    def __init__(self, threads: int | None = None, delay: float = 3.0, first: float = 0.7) -> None:
+    def __init__(
+        self, threads: int | None = None, delay: float = 3.0, first: float = PAGE_FIRST
+    ) -> None:
         self._threads, self._delay, self._first = threads, delay, first
         self._worker: WorkerProcess | None = None
         self._waiting: asyncio.TimerHandle | None = None
