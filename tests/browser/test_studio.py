@@ -461,6 +461,35 @@ def test_the_build_tab_changes_the_text_and_nothing_else_in_it(page: Tab) -> Non
     expect(page.page.locator("#yaml")).to_have_value(CONFIG)
 
 
+def test_whoever_builds_sees_layers_and_mistakes_without_leaving_the_forms(page: Tab) -> None:
+    page.page.get_by_role("tab", name="Build").click()
+    layers = page.page.locator("#pane-build tbody tr")
+    expect(layers).to_have_count(3)
+    page.page.fill("#build-model-hidden", "[6, 4, 5]")
+    page.page.press("#build-model-hidden", "Tab")
+    expect(layers).to_have_count(4)
+    expect(page.page.locator("#build-model-bias")).to_be_focused()
+    # A field that was selected while the forms were drawn anew still is.
+    page.page.locator("#build-train-epochs").select_text()
+    page.page.evaluate("document.getElementById('undo').click()")
+    expect(layers).to_have_count(3)
+    expect(page.page.locator("#build-train-epochs")).to_be_focused()
+    assert page.page.evaluate("getSelection().toString()") == "4000"
+    # What is half typed is not taken from under the hands.
+    page.page.fill("#build-model-hidden", "[6, x]")
+    page.page.press("#build-model-hidden", "Tab")
+    page.page.fill("#build-optimizer-lr", "0.")
+    expect(page.page.locator("#mistakes li")).to_be_visible()
+    assert page.page.input_value("#build-optimizer-lr") == "0."
+    page.page.fill("#build-optimizer-lr", "0.01")
+    page.page.click("#undo")
+    expect(page.page.locator("#mistakes li")).to_have_count(0)
+    expect(page.page.locator("#yaml")).to_have_value(CONFIG)
+    expect(layers).to_have_count(3)
+    expect(page.page.locator("#save")).to_be_visible()
+    page.page.get_by_role("tab", name="YAML").click()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(page: Tab, axe: str, scheme: str) -> None:
     begun(page)

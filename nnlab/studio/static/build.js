@@ -64,9 +64,12 @@ export class Build {
       focus.addEventListener('blur', () => this.draw(), { once: true });
       return;
     }
-    const held = focus?.id;
+    const held = focus?.id, from = focus instanceof HTMLInputElement ? focus.selectionStart : null, to = focus instanceof HTMLInputElement ? focus.selectionEnd : null;
     this.box.replaceChildren(...SECTIONS.map((section) => this.section(section, tree[section], menus[section])), this.train(tree.train ?? {}), this.layers());
-    if (held) document.getElementById(held)?.focus();
+    const again = held && document.getElementById(held);
+    if (again) again.focus();
+    // What is selected is what the next key replaces.
+    if (again instanceof HTMLInputElement) again.setSelectionRange(from, to);
   }
 
   /**
