@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nnlab.commands.doctor.replay import without_compiler
 from nnlab.core.contracts import Examples
 from nnlab.diagnosis.evidence.facts import ExampleRecord, Unseen
+from nnlab.diagnosis.evidence.label_places import special_place
 from nnlab.experiment.auto import step_flops
 from nnlab.experiment.experiment import Experiment
 from nnlab.runs.building.build import BuiltRun, build_trainer
@@ -73,7 +74,8 @@ def predict_unseen(
         np.stack([one[key] for one in kept]) if key in kept[0] else None
         for key in ("held", "held_sure")
     )
-    return Unseen(losses, margins, sure, predicted, held, held_sure)
+    unseen = Unseen(losses, margins, sure, predicted, held, held_sure)
+    return replace(unseen, special_place=special_place(examples, record.rows, unseen))
 
 
 def folds(labels: NDArray[np.int64]) -> NDArray[np.int64]:

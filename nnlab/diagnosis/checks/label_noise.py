@@ -67,13 +67,11 @@ def suspect_labels(
         margin, loss = record.margins[used].mean(axis=0), record.losses[used].mean(axis=0)
         held = None if record.held is None else record.held[used].mean(axis=0)
         sure = None if record.sure is None else record.sure[used].mean(axis=0)
-        found, why = _against(margin, sure, held, limits)
+        found, why = _against(margin, sure, held, limits, _fits(margin, record.labels))
         predicted = record.predicted[used]
     else:
         margin, loss, predicted = unseen.margins, unseen.losses, unseen.predicted
-        found, why = _against_unseen(unseen, limits)
-    if why and not _all_learned(margin, record.labels):
-        found, why = None, ""
+        found, why = _against_unseen(unseen, limits, _fits(margin, record.labels))
     half = float(np.median(np.abs(margin))) / 2.0
     if not half > 0.0:  # nothing is known, or numbers are not finite
         return Suspicion([], "")
@@ -97,10 +95,11 @@ def _against(
     sure: "NDArray[np.float32] | None",
     held: "NDArray[np.float32] | None",
     limits: DiagnoseConfig,
+    fits: bool,
 ) -> "tuple[NDArray[np.intp] | None, str]":
     """Places of the rows that right labels do not explain, and why; None where nothing says so."""
     fit = fit_wrong_share(margin, sure, luck=limits.luck)
-    if fit.least >= limits.mislabelled and _known(margin):
+    if fits and fit.least >= limits.mislabelled:
         return places_beyond_chance(margin, fit.overlap, sure), _SURE.format(fit.least)
     if held is not None and more_than_held(margin, held, sure=limits.sure, luck=limits.luck) > 0.0:
         return places_beyond_chance(margin, held_shares(margin, held)), _HELD
@@ -108,29 +107,32 @@ def _against(
 
 
 def _against_unseen(
-    unseen: Unseen, limits: DiagnoseConfig
+    unseen: Unseen, limits: DiagnoseConfig, fits: bool
 ) -> "tuple[NDArray[np.intp] | None, str]":
     """Places of rows that contradict networks that had not seen them, and why; None if none do."""
     margin, held, sure = unseen.margins, unseen.held, unseen.sure
     fit = fit_wrong_share(margin, sure, luck=limits.luck)
-    # Either kind of evidence counts alone; of both together less of each is enough.
-    both = fit.least >= _PART * limits.mislabelled_unseen and _known(margin)
+    # Each kind of evidence counts alone; of two together less of each is enough.
+    part = fits and fit.least >= _PART * limits.mislabelled_unseen
+    anywhere = unseen.special_place is not None and unseen.special_place <= limits.luck
     beyond = more_than_unseen(unseen) / limits.luck
-    if held is not None and (beyond > 1.0 or (both and beyond > _NEARLY)):
+    if held is not None and (beyond > 1.0 or (part and beyond > _NEARLY)):
         return places_beyond_chance(
             margin, held_shares(margin, held, sure, unseen.held_sure), sure
         ), _UNSEEN
-    if fit.least >= limits.mislabelled_unseen and _known(margin):
-        return places_beyond_chance(margin, fit.overlap, sure), _SURE_UNSEEN.format(fit.least)
+    if part and (anywhere or fit.least >= limits.mislabelled_unseen):
+        told = _ANYWHERE if anywhere else _SURE_UNSEEN
+        return places_beyond_chance(margin, fit.overlap, sure), told.format(fit.least)
     return None, ""
 
 
-def _known(margin: "NDArray[np.float32]") -> bool:
-    """Whether most rows are answered with their label.
+def _fits(margin: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> bool:
+    """Whether contradictions may be read as those of two clouds that overlap, and of wrong labels.
 
-    Many classes that overlap further than that do not contradict like two.
+    Many classes that overlap so far that most rows are contradicted are not like two. What is held
+    against validation rows needs none of this: they are of the same classes.
     """
-    return float((margin < 0.0).mean()) < 0.5
+    return float((margin < 0.0).mean()) < 0.5 and _all_learned(margin, labels)
 
 
 def _all_learned(margin: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> bool:
@@ -139,6 +141,8 @@ def _all_learned(margin: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> 
     A rare class that the network never answers is contradicted in all of its rows, however sure.
     """
     against = margin < 0.0
+    if not against.any():
+        return True
     rows = np.bincount(labels)
     lost = np.bincount(labels, against, minlength=len(rows)) / np.maximum(rows, 1)
     unlearned = lost > _UNLEARNED
@@ -147,7 +151,8 @@ def _all_learned(margin: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> 
 
 _PART, _NEARLY = 0.5, 0.85
 """Of the least share of wrong labels, and of the standard errors beyond validation, that count
-together. Right labels reach the second in 4 of 100 cases, and the first hardly ever."""
+together. Right labels reach the second in 4 of 100 cases, and the first hardly ever: where they do,
+a rare group or a long tail brings it, and these rows have a place of their own."""
 _UNLEARNED = 0.7
 """So many rows of a class are answered with others: it has not been learned."""
 
@@ -210,6 +215,7 @@ def label_noise_finding(suspects: Suspicion, facts: Facts) -> Finding | None:
 _HELD = "validation rows are contradicted less often where it is as sure"
 _UNSEEN = "networks that were trained without them say so too, and of validation rows less often"
 _SURE_UNSEEN = "at least {:.0%} of the labels contradict networks that never saw them, however sure"
+_ANYWHERE = f"{_SURE_UNSEEN}, and these rows lie anywhere"
 _SURE = "at least {:.0%} of the labels contradict it however sure it is"
 _OVERLAP = "where classes overlap, right labels do so too"
 _FEWEST = 3

@@ -122,7 +122,7 @@ def more_than_unseen(unseen: "Unseen") -> float:
     """
     if unseen.held is None or unseen.held_sure is None:
         return 0.0
-    group, other = (_groups(unseen.sure, sure) for sure in (unseen.sure, unseen.held_sure))
+    group, other = (sureness_groups(unseen.sure, sure) for sure in (unseen.sure, unseen.held_sure))
     networks = len(unseen.held)
     ours, theirs = np.bincount(group, minlength=5), np.bincount(other, minlength=5) / networks
     enough = np.minimum(ours, theirs) >= 3.0
@@ -137,7 +137,7 @@ def more_than_unseen(unseen: "Unseen") -> float:
     return float((weight * (a / n - b / m)).sum() / np.sqrt((weight**2 * variance).sum()))
 
 
-def _groups(sure: "Floats", rows: "Floats") -> "NDArray[np.intp]":
+def sureness_groups(sure: "Floats", rows: "Floats") -> "NDArray[np.intp]":
     """Of five groups of equal size, from the surest rows to the others: where each row belongs."""
     least = np.quantile(sure, (0.8, 0.6, 0.4, 0.2))
     return (rows.reshape(-1, 1) < least).sum(axis=1)
@@ -159,7 +159,7 @@ def held_shares(
         sure: (N,) what divides the training rows in five groups of equal size; None for |margin|.
         held_sure: (V,) or (F, V) how sure the answers to the validation rows are.
     """
-    group = _groups(_sure(margin, sure), _sure(held, held_sure))
+    group = sureness_groups(_sure(margin, sure), _sure(held, held_sure))
     against = (held < 0.0).ravel()
     size = np.bincount(group, minlength=5)
     return (np.bincount(group, against, minlength=5) + against.mean()) / (size + 1.0)

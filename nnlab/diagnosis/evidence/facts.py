@@ -205,6 +205,8 @@ class Unseen:
         predicted: (T, N) class numbers, at each moment.
         held: (F, V) margins of the validation rows, by each of the F networks; None without them.
         held_sure: (F, V) how sure their answers are; None without them.
+        special_place: standard errors by which the surest contradicted rows lie together or further
+            out than rows as sure; None where nothing can be said.
     """
 
     losses: "NDArray[np.float32]"
@@ -213,6 +215,7 @@ class Unseen:
     predicted: "NDArray[np.int32]"
     held: "NDArray[np.float32] | None"
     held_sure: "NDArray[np.float32] | None"
+    special_place: float | None = None
 
 
 class Written(NamedTuple):

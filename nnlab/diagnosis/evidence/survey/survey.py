@@ -44,7 +44,7 @@ def survey_data(examples: Examples, same: tuple[Split, ...]) -> Survey | None:
     # Labels that were made wrong on purpose say nothing about the columns.
     targets = examples.targets if examples.clean is None else examples.clean
     rows = _some(train, inputs)
-    seen = _seen(examples, inputs, rows)
+    seen = seen_rows(examples, inputs, rows)
     others: dict[Split, NDArray[np.int64]] = {
         split: _some(mine, inputs)
         for split, mine in examples.rows.items()
@@ -66,12 +66,12 @@ def survey_data(examples: Examples, same: tuple[Split, ...]) -> Survey | None:
         copied=() if own is None else tuple(find_copied_columns(columns, own)),
         near={
             split: find_near_doubles(
-                seen, _seen(examples, inputs, mine), (targets[rows], targets[mine])
+                seen, seen_rows(examples, inputs, mine), (targets[rows], targets[mine])
             )
             for split, mine in (others.items() if several and many else ())
         },
         shifts={
-            split: find_shift(seen, _seen(examples, inputs, mine), names if table else ())
+            split: find_shift(seen, seen_rows(examples, inputs, mine), names if table else ())
             for split, mine in (others.items() if several else ())
         },
     )
@@ -82,7 +82,7 @@ def _some(rows: "NDArray[np.int64]", inputs: "NDArray[Any]") -> "NDArray[np.int6
     return rows if len(rows) <= most else np.random.default_rng(0).permutation(rows)[:most]
 
 
-def _seen(
+def seen_rows(
     examples: Examples, inputs: "NDArray[Any]", rows: "NDArray[np.int64]"
 ) -> "NDArray[np.float32]":
     """(N, F) as the network sees them."""
