@@ -53,6 +53,8 @@ _ABOUT_RATES = ("loss_not_decreasing", "learning_rate_too_high", "learning_rate_
                 "divergence", "underfitting", "poor_initialization", "dead_units", "saturation",
                 "exploding_gradient")  # fmt: skip
 """Findings that another learning rate may heal where their own remedy does not."""
+_TOO_FAST = ("learning_rate_too_high", "divergence")
+"""Of these, what no higher rate heals."""
 
 
 def try_remedies(watcher: Watcher, findings: Sequence[Finding], facts: Facts,
@@ -197,7 +199,7 @@ def _tried(
         if (
             trial is not None
             and trial.verdict == "helps"
-            and (best is None or trial.gain > best.gain or _mends_loss(trial, best))
+            and (best is None or trials.ranks_above(trial, best) or _mends_loss(trial, best))
         ):
             best = trial
     if best is not None:
@@ -227,7 +229,8 @@ def _alternatives(root: Finding, facts: Facts) -> Iterator[tuple[str, ...]]:
     rates = [default] if isinstance(default, float) else []
     tenth, tenfold = optimizer.lr / 10.0, optimizer.lr * 10.0
     first = root.name in _OF_FIRST_WEIGHTS and root.since == 0
-    for rate in dict.fromkeys((tenth, tenfold) if first else (*rates, tenth, tenfold)):
+    last = optimizer.lr / 100.0 if root.name in _TOO_FAST else tenfold
+    for rate in dict.fromkeys((tenth, last) if first else (*rates, tenth, last)):
         also = root.remedy if first else ()
         change = effective(facts, (*also, f"optimizer.lr={rate:.1g}"))
         if change and change != root.remedy:

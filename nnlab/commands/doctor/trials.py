@@ -79,6 +79,7 @@ class Trial:
         text: a sentence with the numbers.
         gain: of the score, or of the loss as a share of the run's, for ranking; 0 where unknown.
         lower: whether its validation loss is below the run's.
+        after: what validation said last; None where it said nothing.
     """
 
     remedy: tuple[str, ...]
@@ -88,6 +89,7 @@ class Trial:
     text: str
     gain: float
     lower: bool = False
+    after: Point | None = None
 
 
 class Trials:
@@ -174,6 +176,16 @@ class Trials:
         self.updates += steps
         return self._judged(tuple(remedy), curve, steps, ended)
 
+    def ranks_above(self, one: Trial, other: Trial) -> bool:
+        """Whether a trial did better than another: scores that differ by chance rank by loss."""
+        a, b = one.after, other.after
+        if a is None or b is None or abs(a.epoch - b.epoch) > 1e-6:
+            return one.gain > other.gain
+        least = self._least(_same_loss([*one.remedy, *other.remedy]))
+        ways = (_compare(x, y, rows=self._rows, least=least)[0] for x, y in ((b, a), (a, b)))
+        better, worse = (verdict == "helps" for verdict in ways)
+        return better if better != worse else one.gain > other.gain
+
     def _least(self, same_loss: bool) -> float | None:
         """A hundredth of a blind guess's loss: less is no difference; None for another loss."""
         blind = self._facts.data.blind if self._facts.data is not None else None
@@ -204,7 +216,7 @@ class Trials:
             f"{_told(after, self._score, same_loss)} instead of "
             f"{_told(before, self._score, same_loss, bare=True)}"
         )
-        return Trial(remedy, verdict, steps, False, text, gain, after.loss < before.loss)
+        return Trial(remedy, verdict, steps, False, text, gain, after.loss < before.loss, after)
 
     def _judged(
         self, remedy: tuple[str, ...], curve: list[Point], steps: int, ended: bool
@@ -231,7 +243,7 @@ class Trials:
             if self._diverged
             else _told(before, self._score, same_loss, bare=True)
         )
-        return Trial(remedy, verdict, steps, ended, text, gain, after.loss < before.loss)
+        return Trial(remedy, verdict, steps, ended, text, gain, after.loss < before.loss, after)
 
 
 def _same_loss(remedy: Sequence[str]) -> bool:

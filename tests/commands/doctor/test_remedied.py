@@ -1,5 +1,6 @@
 """What is advised after it was tried: nothing that harms, and what heals by its own name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sklearn import datasets
 
 from nnlab.commands.doctor.recorded import examine_run
 from nnlab.commands.doctor.report import DoctorReport
+from nnlab.commands.doctor.trials import Trial, Trials
 from nnlab.runs.run import train
 
 
@@ -129,6 +131,29 @@ def test_scores_of_one_kind_leave_the_word_to_a_loss_that_is_another_altogether(
     story = examined(sections, tmp_path / "run").findings
     assert story[0].name == "learning_rate_too_high"
     assert story[0].remedy == ("optimizer.lr=0.001",)
+
+
+def test_no_higher_rate_is_tried_than_one_that_is_too_high(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(_: Trials, remedy: Sequence[str], *, share: float = 1.0) -> Trial:
+        asked.extend(remedy)
+        return Trial(tuple(remedy), "harms", 99, True, f"tried with {share}", -1.0)
+
+    monkeypatch.setattr(Trials, "try_change", refuse)
+    sections: dict[str, Any] = {
+        "data": {"kind": "moons", "samples": 400},
+        "model": {"kind": "mlp", "hidden": [12, 12]},
+        "optimizer": {"kind": "adam", "lr": 2.0},
+        "train": {"epochs": 15, "batch_size": 20},
+    }
+    story = examined(sections, tmp_path / "run").findings
+    assert story[0].name == "learning_rate_too_high"
+    rates = [float(c.partition("=")[2]) for c in asked if c.startswith("optimizer.lr=")]
+    assert max(rates) < 2.0
+    assert {0.2, 0.02} <= set(rates)
 
 
 def test_first_weights_are_never_left_as_they_are_for_the_sake_of_another_rate(

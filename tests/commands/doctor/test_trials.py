@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from nnlab.cli import app
 from nnlab.commands.doctor import trials as module
 from nnlab.commands.doctor.allowance import Allowance
-from nnlab.commands.doctor.trials import Trials
+from nnlab.commands.doctor.trials import Point, Trial, Trials
 from nnlab.config.loading import place_for
 from nnlab.core.contracts import Machine
 from nnlab.experiment.settle import settle
@@ -81,6 +81,33 @@ def test_a_run_that_diverged_before_its_first_look_at_validation_is_held_against
     assert healed is not None
     assert (healed.verdict, healed.whole) == ("helps", True)
     assert healed.text.endswith("instead of a run that diverges")
+
+
+def ended(rate: float, epoch: float, loss: float, score: float) -> Trial:
+    """A trial of 200 validation rows beside a run that has half of them right."""
+    after = Point(epoch, loss, score)
+    return Trial((f"optimizer.lr={rate}",), "helps", 100, True, "", score - 0.5, after=after)
+
+
+def test_trials_whose_scores_differ_by_chance_rank_by_loss(slow: Path) -> None:
+    trials = trials_of(slow)
+    lucky, sound = ended(0.2, 10.0, 7.6, 0.92), ended(0.02, 10.0, 0.34, 0.91)
+    assert trials.ranks_above(sound, lucky)
+    assert not trials.ranks_above(lucky, sound)
+
+
+def test_trials_whose_scores_differ_by_more_rank_by_score(slow: Path) -> None:
+    trials = trials_of(slow)
+    wrong, right = ended(0.2, 10.0, 0.3, 0.80), ended(0.02, 10.0, 0.5, 0.95)
+    assert trials.ranks_above(right, wrong)
+    assert not trials.ranks_above(wrong, right)
+
+
+def test_trials_of_other_lengths_rank_by_what_each_gained(slow: Path) -> None:
+    """The loss after two epochs is no measure of one after ten."""
+    trials = trials_of(slow)
+    early, late = ended(0.2, 2.0, 0.6, 0.9), ended(0.02, 10.0, 0.1, 0.85)
+    assert trials.ranks_above(early, late)
 
 
 def test_a_change_of_nothing_that_trains_is_the_same(slow: Path) -> None:
