@@ -18,9 +18,10 @@ from nnlab.core.errors import CheckpointError
 from nnlab.core.finding import Finding
 from nnlab.core.text import short_path
 from nnlab.diagnosis.checks.label_noise import label_noise_finding, suspect_labels
+from nnlab.diagnosis.checks.scores import rests_on_chance, told_by_unseen
 from nnlab.diagnosis.checks.signal import per_weight
 from nnlab.diagnosis.evidence.begun import begun_of
-from nnlab.diagnosis.evidence.facts import Facts
+from nnlab.diagnosis.evidence.facts import Facts, Unseen
 from nnlab.diagnosis.evidence.history import HistoryPoint
 from nnlab.diagnosis.evidence.survey.survey import survey_seconds
 from nnlab.diagnosis.watcher import CHECKS, Looked, Watcher
@@ -208,6 +209,12 @@ def _detailed(
     if found.pop("label_noise", None):
         labels = _labels(folder, facts, examples, watcher.best_step, allowance)
         found |= {labels.name: labels} if labels else {}
+    score = found.get("no_better_than_baseline")
+    if score is not None and rests_on_chance(score):
+        told = "training networks that do not see a part of the rows"
+        unseen = _unseen(facts, examples, watcher.best_step, allowance, told)
+        if unseen is not None and facts.record is not None:
+            found[score.name] = told_by_unseen(score, unseen, facts.record)
     if "outlier_rows" in found:
         assert facts.data is not None
         rows = facts.data.outliers
@@ -271,17 +278,28 @@ def _labels(
     once = len(record.steps) == 1  # of the best checkpoint: nobody kept more
     first = suspect_labels(record, until, facts.limits) if once else None
     second = None
-    # A module from Python has weights that have seen every row already.
-    if not facts.handed and (first is None or first.evidence):
-        updates = FOLDS * int(record.steps[record.used(until)].max())
-        seconds = updates * update_seconds(facts.experiment, 0)
-        if allowance.affords("training networks that do not see the suspected rows", seconds):
-            second = predict_unseen(facts.experiment, examples, record, until=until)
+    if first is None or first.evidence:
+        told = "training networks that do not see the suspected rows"
+        second = _unseen(facts, examples, until, allowance, told)
     suspects = suspect_labels(record, until, facts.limits, second)
     if once and (second is None or not suspects.evidence):
         return None  # one moment alone, or rows of classes that overlap
     finding = label_noise_finding(suspects, facts)
     return None if finding is None else with_suspects(finding, folder, facts, suspects.rows)
+
+
+def _unseen(
+    facts: Facts, examples: Examples, until: int, allowance: Allowance, told: str
+) -> Unseen | None:
+    """What networks say of the training rows that were trained without them, where affordable."""
+    record = facts.record
+    # A module from Python has weights that have seen every row already.
+    if record is None or record.margins is None or facts.handed:
+        return None
+    updates = FOLDS * int(record.steps[record.used(until)].max())
+    if not allowance.affords(told, updates * update_seconds(facts.experiment, 0)):
+        return None
+    return predict_unseen(facts.experiment, examples, record, until=until)
 
 
 def _history(summary: Summary) -> list[dict[str, Any]]:
