@@ -43,7 +43,10 @@ class Trend(NamedTuple):
 
 def loss_trend(history: History) -> Trend | None:
     """The trend so far; None before there are six readings."""
-    losses = [value for _, value in history.curve("loss")]
+    return _trend_of([value for _, value in history.curve("loss")])
+
+
+def _trend_of(losses: Sequence[float]) -> Trend | None:
     third = len(losses) // 3
     if third < 2:
         return None
@@ -101,7 +104,14 @@ def comes_to_rest(history: History) -> bool:
 
 
 def _validation_falls(history: History) -> bool:
-    """At each of the last three readings; always the same rows, so that no batch is luckier."""
-    found = [point.values.get("loss") for point in history.validation[-4:]]
-    last = [value for value in found if value is not None]
-    return len(last) == 4 and all(b < a for a, b in pairwise(last))
+    """At each of the last three readings; always the same rows, so that no batch is luckier.
+
+    A loss that only wavers falls three times in a row at one in twenty readings: where there are
+    enough of them, the last third must lie below the third before as well.
+    """
+    found = [point.values.get("loss") for point in history.validation]
+    losses = [value for value in found if value is not None]
+    last, trend = losses[-4:], _trend_of(losses)
+    if len(last) < 4 or any(b >= a for a, b in pairwise(last)):
+        return False
+    return trend is None or not trend.level

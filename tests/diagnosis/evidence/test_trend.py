@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from nnlab.diagnosis.evidence.history import History
-from nnlab.diagnosis.evidence.trend import falls_from_the_start, falls_since, loss_trend
+from nnlab.diagnosis.evidence.trend import (
+    comes_to_rest,
+    falls_from_the_start,
+    falls_since,
+    loss_trend,
+)
 
 
 def history_of(
@@ -65,6 +70,27 @@ def test_validation_that_falls_at_each_reading_counts_where_batches_are_too_nois
     assert not falls_from_the_start(history_of(noisy))
     assert falls_from_the_start(history_of(noisy, [2.3, 2.2, 2.1, 2.0]))
     assert not falls_from_the_start(history_of(noisy, [2.3, 2.2, 2.25, 2.0]))
+
+
+def test_validation_that_wavers_falls_three_times_by_luck_and_is_at_rest_all_the_same() -> None:
+    draw = np.random.default_rng(6)
+    still, told, thrice = 0.7 + 0.001 * draw.normal(size=61), 0, 0
+    for _ in range(1000):
+        wavers = [0.85, *(0.7 + 0.004 * draw.normal(size=20))]
+        told += not comes_to_rest(history_of(still, wavers))
+        thrice += bool((np.diff(wavers[-4:]) < 0.0).all())
+    assert thrice / 1000 > 0.03  # 1 in 24
+    assert told < thrice / 2
+    assert told / 1000 < 0.02
+
+
+def test_validation_that_falls_slowly_is_no_rest() -> None:
+    draw = np.random.default_rng(7)
+    still = 0.7 + 0.05 * draw.normal(size=61)
+    for slope in (0.001, 0.01):
+        slowly = [0.7 - slope * n for n in range(21)]
+        assert not comes_to_rest(history_of(still, slowly))
+        assert not comes_to_rest(history_of(still, slowly[:5]))
 
 
 def test_losses_that_are_thrown_to_and_fro_have_not_fallen_since_a_moment() -> None:
