@@ -29,6 +29,8 @@ _WORD = {
     True: re.compile(rf"(?:[^{_ENDS}:,\[\]{{}}]|:(?![{_ENDS}]))+"),
 }
 """A word of a plain text, outside of brackets and inside: a colon in it has a letter behind it."""
+_ITEM = re.compile("[ \t]*(-?[A-Za-z0-9_][A-Za-z0-9_.+-]*)(?=[,\\]])")
+"""A plain value in brackets with nothing but a comma or the end of the list behind it."""
 _QUOTED = re.compile(rf"[^{_ENDS}'\"\\]*")
 """Letters between quotes that mean themselves."""
 _SPACES = re.compile(" *")
@@ -120,6 +122,23 @@ class BoundedScanner(Scanner):
             first.line == self.reader.line and self.reader.index - first.index <= 1024
         ):
             super().stale_possible_simple_keys()
+
+    def fetch_more_tokens(self) -> Any:
+        """Reads on, at least one token."""
+        if self.flow_context and self.flow_context[-1] == "[":
+            reader = self.reader
+            if found := _ITEM.match(reader.buffer, reader.pointer):
+                # Most of a long list: what needs none of the questions that any other text does.
+                reader.forward_in_line(found.start(1) - found.start())
+                self.stale_possible_simple_keys()
+                self.remove_possible_simple_key()
+                self.allow_simple_key = False
+                self._count_word()
+                start = reader.get_mark()
+                reader.forward_in_line(found.end() - found.start(1))
+                self.tokens.append(ScalarToken(found[1], True, start, reader.get_mark()))
+                return None
+        return super().fetch_more_tokens()
 
     def scan_to_next_token(self) -> Any:
         """Skips blanks, line breaks and comments, a line at once."""
