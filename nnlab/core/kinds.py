@@ -151,9 +151,6 @@ def _fields_written(file: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
-_MOST_UNKNOWN = 100  # names kept in mind: they may be long, and differ without end
-
-
 def kind_named(menu: Arm, name: str) -> type[Kind] | None:
     """The kind of a menu with a name, listed or not; imports no more files than it must.
 
@@ -176,7 +173,7 @@ def kind_named(menu: Arm, name: str) -> type[Kind] | None:
         return None
     family = _open_family(menu)
     outside = None if family is None else cast("Any", package.outside_named(name, family))
-    if outside is None and len(marker.nowhere) < _MOST_UNKNOWN:
+    if outside is None and len(marker.nowhere) < 100:  # names may be long, and without end
         marker.nowhere[name] = state
     return outside
 
