@@ -19,13 +19,12 @@ from nnlab.studio.server.judged import EndedRun, judge_runs
 from nnlab.studio.server.parent import HEARD, Draft, Parent
 from nnlab.studio.server.seats import Seat
 from nnlab.studio.server.tab import Tab
+from nnlab.studio.server.thinned import thin_readings
 from nnlab.studio.server.workers.process import WorkerProcess
 from nnlab.studio.server.workers.spare import Workers
 from nnlab.studio.text.checked import check_text
 
 MOST_TABS = 8
-MOST_READINGS = 4000
-"""So many readings are told again to a tab that comes later; of more every second."""
 MOST_ENDED = 40
 """So many runs of the past are held against what their texts expect."""
 _HANDED_ON = frozenset({"play", "pause", "step", "seek", "epoch", "rate", "example", "prove"})
@@ -449,18 +448,9 @@ class StudioSession:
         if kind not in _PASSING:
             self._log.append((kind, text))
             if kind == "reading":
-                self._thin()
+                self._log = thin_readings(self._log)
         for tab in self._tabs:
             tab.tell(text)
-
-    def _thin(self) -> None:
-        """Keeps a long run's readings within bounds; those before the last thousand get fewer."""
-        if len(self._log) <= 2 * MOST_READINGS:
-            return
-        old, new = self._log[:-1000], self._log[-1000:]
-        readings = [entry for entry in old if entry[0] == "reading"]
-        dropped = set(map(id, readings[1::2]))
-        self._log = [entry for entry in old if id(entry) not in dropped] + new
 
     def _watch(self) -> None:
         """Tells the worker what anybody looks at."""

@@ -277,6 +277,8 @@ function reading(event) {
   losses.add(split, epoch, values.loss);
   if (state.score) scores.add(split, epoch, values[state.score]);
   rows.push(event);
+  // The table shows the newest; the curves have points of their own.
+  if (rows.length > 2000) rows.splice(0, 1000);
   if (split === 'train') says.loss = short(values.loss, 4);
   if (state.score && values[state.score] !== undefined && (split === 'validation' || says.score === '–')) says.score = short(values[state.score], 4);
   draw();
