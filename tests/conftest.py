@@ -27,6 +27,8 @@ def pytest_configure() -> None:
     # Before torch is imported; processes that tests start inherit it. Two threads on tensors of a
     # few numbers wait for each other, and for the other tests' threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # cuBLAS reads it once in a process; without it nothing deterministic is computed on a GPU.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # A shell ignores Ctrl-C for what it starts in the background, and so would all processes that
     # tests start and stop.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -11,6 +11,8 @@ from nnlab.core.lazy import Tensor, torch
 # The constants of SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195; numbers as in
 # Java's SplittableRandom), as signed 64-bit numbers: int64 products wrap in torch.
 _STRIDE = 0x9E3779B97F4A7C15 - (1 << 64)
+_INVERSE = pow(0x9E3779B97F4A7C15, -1, 1 << 64) - (1 << 64)
+"""Its product with _STRIDE is 1 in 64 bits."""
 _FACTORS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
 
 
@@ -30,7 +32,10 @@ def _row_bits(rows: "Tensor", seed: "int | Tensor", count: int) -> "Tensor":
     """(N, count) int64 of drawn bits: each (seed, row) starts a SplitMix64 stream of its own."""
     start = _mix(_mix(rows + _STRIDE) ^ seed)
     index = torch.arange(1, count + 1, device=rows.device)
-    return _mix(start[:, None] + index * _STRIDE)
+    # That is start + index * _STRIDE. A compiled step would write that product as C++ of the loop's
+    # own counter, where it overflows: the compiler takes what C++ leaves undefined as never coming,
+    # leaves out the loop's end, and the step writes over other tensors.
+    return _mix(((start * _INVERSE)[:, None] + index) * _STRIDE)
 
 
 def kept_share(p: float) -> float:

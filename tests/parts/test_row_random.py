@@ -1,8 +1,12 @@
+from typing import Any
+
 import numpy as np
 import torch
 from scipy import stats
+from torch.fx import Node
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from nnlab.parts.row_random import normal_rows, uniform_rows
+from nnlab.parts.row_random import normal_rows, rows_kept, uniform_rows
 
 ROWS = torch.arange(2000)
 
@@ -24,6 +28,25 @@ def test_each_row_and_seed_has_its_own_splitmix_stream() -> None:
     (start,) = splitmix64((splitmix64(row, 1)[0] ^ seed) - 0x9E3779B97F4A7C15, 1)
     expected = [(number >> 40) / 2**24 for number in splitmix64(start, 5)]
     assert uniform_rows(torch.tensor([row]), seed, 5)[0].tolist() == expected
+
+
+def of_counters(value: Any) -> bool:
+    """Whether a number of a graph is made of places and constants alone."""
+    if not isinstance(value, Node):
+        return True
+    return value.op == "call_function" and all(map(of_counters, value.all_input_nodes))
+
+
+def test_what_is_recorded_has_no_product_of_a_counter_that_overflows() -> None:
+    def drawn(rows: torch.Tensor, seed: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return rows_kept(rows, seed, 50, 0.1), uniform_rows(rows, seed, 50)
+
+    graph = make_fx(drawn)(ROWS, torch.tensor(5)).graph
+    products = [node for node in graph.nodes if "mul" in str(node.target)]
+    assert len(products) > 10
+    for node in products:
+        left, right = node.args
+        assert not of_counters(left) or abs(right) < 2**31, node.format_node()
 
 
 def test_draws_do_not_depend_on_the_rest_of_the_batch() -> None:

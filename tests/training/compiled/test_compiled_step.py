@@ -740,6 +740,13 @@ CODED: dict[str, dict[str, Any]] = {
         "data": {"kind": "copy", "samples": 300, "delay": 40},
         "model": {"kind": "transformer", "width": 16, "depth": 1, "heads": 2},
     },
+    "transformer with dropout": {
+        "data": {"kind": "copy", "samples": 300, "delay": 8},
+        "model": {"kind": "transformer", "width": 16, "depth": 1, "heads": 2, "dropout": 0.1},
+    },
+    "wide mlp with dropout": {
+        "model": {"kind": "mlp", "hidden": [200, 648], "activation": "tanh", "dropout": 0.2},
+    },
 }
 
 
