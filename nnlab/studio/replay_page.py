@@ -68,9 +68,11 @@ def write_replay_page(run: Path, file: Path, *, device: str = "auto") -> int:
     keys = (*_NUMBERS, f"loss:{scene['loss']}", f"score:{scene['score']}")
     welcome = {"kind": "welcome", "text": draft.text, "revision": 0, "name": draft.name}
     begins = {"kind": "begin", "replay": True, "warm": True}
+    found = check_text(text)
+    checked = {"kind": "checked", "text": draft.text, "found": found}
     record = {
-        "events": [{**welcome, "state": {}, "first": draft.name}, begins, *kept.events],
-        "checked": check_text(text),
+        "events": [{**welcome, "state": {}, "first": draft.name}, checked, begins, *kept.events],
+        "checked": found,
         "definitions": {key: found for key in keys if (found := define(key))},
         "frames": {step: base64.b64encode(frame).decode() for step, frame in kept.frames.items()},
     }
@@ -97,6 +99,7 @@ def page_of(record: Mapping[str, Any]) -> str:
         f'<script type="importmap">{json.dumps({"imports": modules})}</script>\n'
         "<script type=\"module\">import 'studio/app.js';</script>"
     )
+    page = page.replace('<script type="module" async src="/static/opened.js"></script>\n', "")
     page = page.replace('<script type="module" src="/static/app.js"></script>', scripts)
     page = page.replace(
         '<link rel="stylesheet" href="/static/style.css">', f"<style>{style}</style>"

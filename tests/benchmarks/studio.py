@@ -238,27 +238,46 @@ def cost(browser: Browser) -> None:
 
 
 def grown(browser: Browser, minutes: float) -> None:
-    """How much larger all is after so many minutes of training with the page open."""
+    """How much larger all is after so many minutes of training with the page open.
+
+    A browser gives memory back when it likes: what counts is what the page holds after a collection
+    of garbage, which each line asks for.
+    """
     with opening(browser, LARGE) as (page, server):
         page.click("#play")
         until(lambda: page.evaluate("studio.painted") > 20)
         page.wait_for_timeout(20_000)
-        before = _sizes(server)
-        tell(f"server and worker {before[0]:.0f} MB, browser {before[1]:.0f} MB")
+        before = _sizes(page, server)
+        tell(", ".join(f"{name} {size:.1f}" for name, size in before.items()))
         rounds = max(1, round(minutes / 2))
         for number in range(rounds):
             page.wait_for_timeout(60_000 * minutes / rounds)
-            now = _sizes(server)
-            tell(
-                f"{minutes * (number + 1) / rounds:.0f} minutes: server and worker "
-                f"{now[0] - before[0]:+.0f} MB, browser {now[1] - before[1]:+.0f} MB, update "
-                f"{page.inner_text('#number-update')}"
-            )
+            now = _sizes(page, server)
+            changes = ", ".join(f"{name} {now[name] - before[name]:+.1f}" for name in before)
+            update = page.inner_text("#number-update")
+            tell(f"{minutes * (number + 1) / rounds:.0f} minutes: {changes}, update {update}")
 
 
-def _sizes(server: Served) -> tuple[float, float]:
-    pids = processes(server.process.pid)
-    return memory(pids, "Pss_Anon"), memory(_chromium(), "Pss_Anon")
+def _sizes(page: Page, server: Served) -> dict[str, float]:
+    """Of all processes without their files, in MB; what the page's scripts hold; its elements."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("HeapProfiler.collectGarbage")
+    devtools.send("Performance.enable")
+    told = devtools.send("Performance.getMetrics")["metrics"]
+    held = {entry["name"]: entry["value"] for entry in told}
+    devtools.detach()
+    found = {"server and worker": memory(processes(server.process.pid), "Pss_Anon")}
+    for kind in ("renderer", "gpu-process", "utility", ""):
+        pids = [pid for pid in _chromium() if _kind(pid) == kind]
+        found[kind or "browser"] = memory(pids, "Pss_Anon")
+    return {**found, "scripts": held["JSHeapUsedSize"] / 2**20, "elements": held["Nodes"]}
+
+
+def _kind(pid: int) -> str:
+    """Of a process of Chromium's: renderer, gpu-process, utility; none of the browser's own."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    found = re.search(r"--type=(\S+)", words)
+    return found[1] if found and found[1] in ("renderer", "gpu-process", "utility") else ""
 
 
 def _chromium() -> list[int]:

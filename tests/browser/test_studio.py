@@ -275,6 +275,8 @@ def test_a_change_goes_on_from_now_and_the_curve_before_stays(page: Tab) -> None
     page.page.fill("#edit-value", "2.5")
     page.page.click("#edit-apply")
     expect(page.page.locator("#yaml")).to_have_value(re.compile(r"edits: \[.*value: 2\.5"))
+    # It begins, and says so, before the next test looks at what is said.
+    expect(page.page.locator("#status")).to_contain_text("parameters")
     written(page, CONFIG)
 
 

@@ -15,7 +15,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_SCRIPT = re.compile(r'<script type="module" src="/static/([a-z_]+\.js)"></script>')
+_SCRIPT = re.compile(r'<script type="module" (?:async )?src="/static/([a-z_]+\.js)"></script>')
 
 
 async def send_page(request: Request) -> Response:
@@ -65,9 +65,6 @@ def linked(page: str) -> str:
 
     They are fetched at once, and not each when the one before has come and says what it needs.
     """
-    script = _SCRIPT.search(page)
-    assert script is not None
-    links = [
-        f'<link rel="modulepreload" href="/static/{name}">' for name in modules_from(script[1])
-    ]
+    names = dict.fromkeys(name for first in _SCRIPT.findall(page) for name in modules_from(first))
+    links = [f'<link rel="modulepreload" href="/static/{name}">' for name in names]
     return page.replace("</head>", "\n".join([*links, "</head>"]))

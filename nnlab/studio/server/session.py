@@ -102,6 +102,7 @@ class StudioSession:
             file=self.draft.file,
             overrides=list(self._overrides),
         )
+        self._later(self._tell_checked(tab, self.draft.text))
         for _, event in self._log:
             tab.tell(event)
         tab.tell_plain(kind="state", **self._state)
@@ -175,6 +176,11 @@ class StudioSession:
         draft, limits = self.draft, None if self.seat is None else self.seat.limits
         with self.entered():
             return check_text(Text(text, draft.file, draft.folder, draft.name), overrides, limits)
+
+    async def _tell_checked(self, tab: Tab, text: str) -> None:
+        """What a text would train, to a tab that would ask for it next."""
+        found = await asyncio.to_thread(self.check, text, self._overrides)
+        tab.tell_plain(kind="checked", text=text, found=found)
 
     def change(self, text: str, author: Tab | None = None) -> None:
         """Replaces the text, and tells every tab."""

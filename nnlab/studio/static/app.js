@@ -3,7 +3,7 @@
 /** @import { Checked, Frame, Reading, Scene, State } from './types.js' */
 
 import { Chart } from './chart.js';
-import { Connection, ask } from './connection.js';
+import { ask } from './connection.js';
 import { $, announce, make, once, tabs } from './dom.js';
 import { define, legend } from './defined.js';
 import { examined, healthy, tell } from './doctor.js';
@@ -15,6 +15,7 @@ import { saving } from './keep.js';
 import { Lesson } from './lesson.js';
 import { Network } from './network.js';
 import { Numbers } from './numbers.js';
+import { connection } from './opened.js';
 import { PICTURES } from './pictures.js';
 import { columns, dataWords } from './plan.js';
 import { Behind, PastRuns, readingsTable } from './runs.js';
@@ -96,12 +97,7 @@ const NUMBERS = /** @type {const} */ ([
 const numbers = new Numbers($('numbers'), NUMBERS, define, () => state.playing);
 const { says } = numbers;
 
-const connection = new Connection(hear, show, (words) => say(words, true));
-
-/** @param {Record<string, any>} message */
-function send(message) {
-  connection.send(message);
-}
+const send = (/** @type {Record<string, any>} */ message) => connection.send(message);
 
 /**
  * @param {string} text
@@ -122,9 +118,11 @@ const HEAR = {
     named(event.name);
     say('');
     begin(false);
-    editor.set(event.text);
+    // What it would train is told behind this, without being asked.
+    editor.set(event.text, { ask: false });
     watch();
   },
+  checked: (event) => editor.told(event.text, event.found),
   text(event) {
     state.revision = event.revision;
     if (event.name !== name) opened(event.name);
@@ -518,3 +516,5 @@ tabs($('experiment-tabs'), [{ id: 'build', label: 'Build' }, { id: 'yaml', label
   else build().then((forms) => forms.load(checked));
 }, 'yaml');
 controls();
+// At the end: what came before this page was whole is told at once.
+connection.listen(hear, show, (words) => say(words, true));

@@ -24,17 +24,29 @@ export async function ask(path, { body } = {}) {
 }
 
 export class Connection {
+  /** It is opened at once; what comes before somebody listens waits. */
+  constructor() {
+    /** @type {(() => void)[]} */
+    this.early = [];
+    this.heard = /** @type {{hear: (event: any) => void, show: (frame: ArrayBuffer) => void, say: (words: string) => void} | null} */ (null);
+    this.wait = 300;
+    this.open();
+  }
+
   /**
    * @param {(event: any) => void} hear an event
    * @param {(frame: ArrayBuffer) => void} show a frame, which is to be acknowledged by `painted`
    * @param {(words: string) => void} say what the person must know
    */
-  constructor(hear, show, say) {
-    this.hear = hear;
-    this.show = show;
-    this.say = say;
-    this.wait = 300;
-    this.open();
+  listen(hear, show, say) {
+    this.heard = { hear, show, say };
+    for (const tell of this.early.splice(0)) tell();
+  }
+
+  /** @param {() => void} tell what is told to who listens */
+  tell(tell) {
+    if (this.heard) tell();
+    else this.early.push(tell);
   }
 
   open() {
@@ -46,15 +58,15 @@ export class Connection {
       this.send({ do: 'hello', token: token() });
     };
     socket.onmessage = ({ data }) => {
-      if (typeof data === 'string') for (const event of JSON.parse(data)) this.hear(event);
-      else this.show(data);
+      if (typeof data === 'string') for (const event of JSON.parse(data)) this.tell(() => this.heard?.hear(event));
+      else this.tell(() => this.heard?.show(data));
     };
     socket.onclose = ({ code, reason }) => {
       if (code === 4401 || code === 4403 || code === 4429) {
-        this.say(`This page may not ask the server: ${reason}.`);
+        this.tell(() => this.heard?.say(`This page may not ask the server: ${reason}.`));
         return;
       }
-      this.say('The connection is lost; trying again. Training goes on.');
+      this.tell(() => this.heard?.say('The connection is lost; trying again. Training goes on.'));
       setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(5000, 1.6 * this.wait);
     };

@@ -36,9 +36,9 @@ export class Editor {
   /**
    * A text from outside: of the server, of a form, of a button.
    * @param {string} text
-   * @param {{keep?: boolean, tell?: boolean}} options keep it for undo; tell the server
+   * @param {{keep?: boolean, tell?: boolean, ask?: boolean}} options keep it for undo; tell the server; ask it what this would train
    */
-  set(text, { keep = false, tell = false } = {}) {
+  set(text, { keep = false, tell = false, ask = true } = {}) {
     if (keep) this.remember(this.known);
     if (this.text !== text) {
       const { selectionStart, selectionEnd, scrollTop } = this.parts.area;
@@ -49,7 +49,7 @@ export class Editor {
     this.known = text;
     this.paint();
     if (tell) this.calls.changed(text);
-    return this.check();
+    return ask ? this.check() : undefined;
   }
 
   /** @param {string} text */
@@ -91,7 +91,20 @@ export class Editor {
   async check() {
     const number = ++this.asked, found = /** @type {Checked | null} */ (await ask('/api/check', { body: this.text }));
     // A later question has been asked meanwhile: this answer is about another text.
-    if (number !== this.asked || !found) return;
+    if (number === this.asked && found) this.show(found);
+  }
+
+  /**
+   * What a text would train, unasked; one that has been changed meanwhile is asked about by itself.
+   * @param {string} text
+   * @param {Checked} found
+   */
+  told(text, found) {
+    if (text === this.text) this.show(found);
+  }
+
+  /** @param {Checked} found */
+  show(found) {
     this.wrong = found.mistakes ?? [];
     this.parts.says.textContent = found.says ?? '';
     this.parts.mistakes.replaceChildren(...this.wrong.map((mistake) => this.mistake(mistake)));

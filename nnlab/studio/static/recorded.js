@@ -18,22 +18,25 @@ export async function ask(path) {
 }
 
 export class Connection {
-  /**
-   * @param {(event: any) => void} hear
-   * @param {(frame: ArrayBuffer) => void} show
-   * @param {(words: string) => void} say
-   */
-  constructor(hear, show, say) {
-    Object.assign(this, { hear, show, say });
-    this.hear = hear;
-    this.show = show;
-    this.say = say;
+  constructor() {
+    this.hear = /** @type {(event: any) => void} */ (() => {});
+    this.show = /** @type {(frame: ArrayBuffer) => void} */ (() => {});
+    this.say = /** @type {(words: string) => void} */ (() => {});
     this.steps = Object.keys(read().frames).map(Number).sort((a, b) => a - b);
     this.at = this.steps.length - 1;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.timer = undefined;
     document.body.classList.add('recorded');
     /** @type {HTMLTextAreaElement} */ (document.getElementById('yaml')).readOnly = true;
+  }
+
+  /**
+   * @param {(event: any) => void} hear
+   * @param {(frame: ArrayBuffer) => void} show
+   * @param {(words: string) => void} say
+   */
+  listen(hear, show, say) {
+    Object.assign(this, { hear, show, say });
     // Behind the rest of the page, which this is a part of.
     setTimeout(() => {
       for (const event of read().events) hear(event);
