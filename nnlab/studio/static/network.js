@@ -7,7 +7,7 @@ import { Lines, eased } from './lines.js';
 import { colored, diverging } from './palette.js';
 import { short } from './scale.js';
 
-const TOP = 40, FOOT = 12, LOW = 1e-9;
+const TOP = 40, FOOT = 17, LOW = 1e-9;
 
 /** @typedef {{column: number, unit: number}} Place */
 
