@@ -45,8 +45,7 @@ def _explained(
 ) -> list[Mistake]:
     places = [_path(details) for details in found]
     # A list whose items are wrong also counts as too short.
-    short = {len(p) for p, d in zip(places, found, strict=True) if d["type"] == "too_short"}
-    above = {path[:depth] for path in places for depth in short if depth < len(path)}
+    above = _above(places) if any(d["type"] == "too_short" for d in found) else set[Path]()
     unknown = [details["type"] == "extra_forbidden" for details in found]
     order = list(range(len(found)))
     if line_of is not None and len(found) > _EXPLAINED:
@@ -68,6 +67,16 @@ def _explained(
         else:
             mistakes.append(Mistake(path, details["msg"], at_key=unknown[i]))
     return mistakes
+
+
+def _above(places: Sequence[Path]) -> set[Path]:
+    """All paths that others lie below."""
+    found: set[Path] = set()
+    for path in places:
+        # Most have the same ones above them, which may be many.
+        while path and (path := path[:-1]) not in found:
+            found.add(path)
+    return found
 
 
 def _open_errors(error: ValidationError) -> list[ErrorDetails]:

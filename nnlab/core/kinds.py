@@ -157,25 +157,7 @@ def kind_named(menu: Arm, name: str) -> type[Kind] | None:
     Raises:
         BrokenPluginError: an installed package has one of the name that cannot be used.
     """
-    marker = _marker(menu)
-    if marker.unlisted and name == marker.unlisted.rpartition(".")[2]:
-        return importlib.import_module(marker.unlisted).KINDS[0]
-    if own := marker.known.get(name):
-        return own
-    if not marker.known_all:
-        for kinds in chain(_files_of(menu, spelling=name), _files_of(menu)):
-            marker.known.update((kind.name(), kind) for kind in kinds)
-            if own := marker.known.get(name):
-                return own
-        # Asked for each name of a long list, which may be misspelled everywhere.
-        marker.known_all = True
-    if marker.nowhere.get(name) == (state := package.outside_state()):
-        return None
-    family = _open_family(menu)
-    outside = None if family is None else cast("Any", package.outside_named(name, family))
-    if outside is None and len(marker.nowhere) < 100:  # names may be long, and without end
-        marker.nowhere[name] = state
-    return outside
+    return _marker(menu).named(menu, name)
 
 
 def _open_family(menu: Arm) -> type | None:
@@ -223,10 +205,10 @@ def _marker(menu: Arm) -> "Menu":
     return next(m for m in get_args(menu)[1:] if isinstance(m, Menu))
 
 
-def _usable_kind(menu: Arm, name: str) -> type[Kind] | None:
+def _usable_kind(marker: "Menu", menu: Arm, name: str) -> type[Kind] | None:
     """The kind of a name; an error of the config if a package has it and it cannot be used."""
     try:
-        return kind_named(menu, name)
+        return marker.named(menu, name)
     except package.BrokenPluginError as error:
         raise PydanticCustomError("plugin", "{why}", {"why": str(error)}) from None
 
@@ -317,6 +299,27 @@ class Menu:
         self.known, self.known_all = dict[str, type[Kind]](), False
         self.nowhere = dict[str, object]()  # names, with the state of what is outside
 
+    def named(self, menu: Arm, name: str) -> type[Kind] | None:
+        """As `kind_named`, of the menu that is marked so."""
+        if self.unlisted and name == self.unlisted.rpartition(".")[2]:
+            return importlib.import_module(self.unlisted).KINDS[0]
+        if own := self.known.get(name):
+            return own
+        if not self.known_all:
+            for kinds in chain(_files_of(menu, spelling=name), _files_of(menu)):
+                self.known.update((kind.name(), kind) for kind in kinds)
+                if own := self.known.get(name):
+                    return own
+            # Asked for each name of a long list, which may be misspelled everywhere.
+            self.known_all = True
+        if self.nowhere.get(name) == (state := package.outside_state()):
+            return None
+        family = _open_family(menu)
+        outside = None if family is None else cast("Any", package.outside_named(name, family))
+        if outside is None and len(self.nowhere) < 100:  # names may be long, and without end
+            self.nowhere[name] = state
+        return outside
+
     def __get_pydantic_core_schema__(
         self, source: Arm, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
@@ -331,16 +334,13 @@ class Menu:
             if isinstance(value, str):
                 value = {"kind": value}
             if not isinstance(value, dict):
-                raise PydanticCustomError(
-                    "form",
-                    "needs a name or a mapping with kind",
-                    {"needs": "a name or a mapping with kind"},
-                )
+                form = "a name or a mapping with kind"
+                raise PydanticCustomError("form", f"needs {form}", {"needs": form})
             chosen = cast("dict[str, object]", value)
             if "kind" not in chosen:
                 raise PydanticCustomError("kind_missing", "needs kind", {"names": names})
             name = chosen["kind"]
-            kind = _usable_kind(menu, name) if isinstance(name, str) else None
+            kind = _usable_kind(self, menu, name) if isinstance(name, str) else None
             if kind is None:
                 raise unknown_kind(name, names)
             return kind, chosen
@@ -440,8 +440,10 @@ def _accepts(arm: Arm) -> Callable[[object], bool]:
     """Whether a value has the form of an arm; its range is checked afterwards."""
     base = _base(arm)
     if is_menu(arm):
+        marker = _marker(arm)
         return lambda v: (
-            isinstance(v, Kind | dict) or (isinstance(v, str) and _usable_kind(arm, v) is not None)
+            isinstance(v, Kind | dict)
+            or (isinstance(v, str) and _usable_kind(marker, arm, v) is not None)
         )
     if base is Literal:
         return lambda v: isinstance(v, str) and v in get_args(arm)
