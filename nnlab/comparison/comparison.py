@@ -135,12 +135,15 @@ def load_comparison(
     rest = {key: value for key, value in document.tree.items() if key not in COMPARISON_KEYS}
     shared = Document(rest, document.origins.without(COMPARISON_KEYS), document.name)
     members: list[Member] = []
+    seen: dict[int, object] = {}
     with reading_alike():
         for variant in comparison.names:
             own = (comparison.variants or {}).get(variant, {})
             differences = [_difference(document.origins, variant, key, own[key]) for key in own]
             try:
-                members += _members(shared, comparison, variant, [*differences, *changes])
+                config = validate_document(shared, [*differences, *changes], seen)
+                seeds = comparison.seeds_from(config.first_seed)
+                members += [Member(variant, seed, config) for seed in seeds]
             except ConfigError as error:
                 wrong.add(error)
             if wrong.enough:
@@ -172,16 +175,6 @@ def _whole(
     return with_absolute_paths(
         {key: value for key, value in tree.items() if key != "base"}, origins.folder
     )
-
-
-def _members(
-    document: Document, comparison: ComparisonConfig, variant: str, changes: Sequence[Change]
-) -> list[Member]:
-    """The runs of one variant, one for each seed."""
-    tree, origins = apply_changes(document.tree, changes, document.origins)
-    config = validate_document(Document(tree, origins, document.name))
-    seeds = comparison.seeds_from(config.first_seed)
-    return [Member(variant, seed, config) for seed in seeds]
 
 
 def _difference(origins: Origins, variant: str, key: str, value: Any) -> Change:

@@ -288,8 +288,15 @@ def with_absolute_paths(tree: dict[str, Any], folder: pathlib.Path) -> dict[str,
     return {key: moved(key, value) for key, value in tree.items()}
 
 
-def validate_document(document: Document, changes: Sequence[Change] = ()) -> RunConfig:
+def validate_document(
+    document: Document, changes: Sequence[Change] = (), seen: dict[int, object] | None = None
+) -> RunConfig:
     """Applies changes to a document and validates it.
+
+    Args:
+        document: what was read.
+        changes: come on top of it.
+        seen: what was found to hold no number that is too large, which variants share; filled.
 
     Raises:
         ConfigError: unknown keys, wrong types and ranges, all at once.
@@ -308,7 +315,7 @@ def validate_document(document: Document, changes: Sequence[Change] = ()) -> Run
 
         mistakes = all_mistakes(error, tree, RunConfig, line_of)
         raise error_at_places(mistakes, origins) from None
-    if _holds_huge(tree) and (huge := list(_huge_numbers(tree))):
+    if _holds_huge(tree, {} if seen is None else seen) and (huge := list(_huge_numbers(tree))):
         raise error_at_places(huge, origins)
     if config.name is None:
         config = config.model_copy(update={"name": fitting_name(document.name)})
@@ -323,19 +330,22 @@ _ROWS = ("inputs", "targets")
 """Keys of `data` with rows that are written into the config."""
 
 
-def _holds_huge(value: object, but_for: Sequence[str] = ()) -> bool:
+_HOLD = dict, tuple, list
+
+
+def _holds_huge(value: object, seen: dict[int, object], but_for: Sequence[str] = ()) -> bool:
     """Whether there is one: a quick look, as most configs have none."""
     pairs = value.items() if isinstance(value, dict) else enumerate(cast("Sequence[object]", value))
     for key, inner in cast("Iterable[tuple[object, object]]", pairs):
         if isinstance(inner, float):
             if abs(inner) > _LARGEST:
                 return True
-        elif (
-            isinstance(inner, dict | tuple | list)
-            and key not in but_for
-            and _holds_huge(cast("object", inner), _ROWS if key == "data" else ())
-        ):
-            return True
+        elif isinstance(inner, _HOLD) and id(inner) not in seen and key not in but_for:
+            if _holds_huge(inner, seen, _ROWS if key == "data" else ()):
+                return True
+            if key != "data":
+                # With the value, so that its place in memory stays its own.
+                seen[id(inner)] = inner
     return False
 
 

@@ -5,6 +5,7 @@ Nothing here imports torch, and nothing but the views of `Windows` and `Examples
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from os import cpu_count
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
@@ -391,7 +392,7 @@ class ObservingFn(ScheduleFn, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A layer before it is built.
 
@@ -420,6 +421,33 @@ class Plan:
     note: str = ""
     heads: int = 0
     children: tuple["Plan", ...] = ()
+
+    # Worked out once: a hundred variants of a long stack share most of their plans.
+
+    @cached_property
+    def count(self) -> int:
+        """How many weights and biases."""
+        return sum(prod(shape) for shape in self.parameters.values())
+
+    @cached_property
+    def weighted(self) -> int:
+        """How many layers with weights it is."""
+        if self.children:
+            return sum(child.weighted for child in self.children)
+        return int(any(len(shape) > 1 for shape in self.parameters.values()))
+
+    @cached_property
+    def convolves(self) -> bool:
+        """Whether weights go over height and width, its own or those inside it."""
+        own = any(len(shape) == 4 for shape in self.parameters.values())
+        return own or any(child.convolves for child in self.children)
+
+    @cached_property
+    def needs_batches(self) -> bool:
+        """Whether a batch norm sees one value per unit and example: a batch of one fails."""
+        inner = any(child.needs_batches for child in self.children)
+        tracked = any(name.endswith("num_batches_tracked") for name in self.buffers)
+        return inner or (tracked and not self.children and prod(self.output[1:]) == 1)
 
 
 class Seen(NamedTuple):
@@ -455,4 +483,9 @@ class Machine:
 
 def flat_plans(plans: Sequence[Plan]) -> list[Plan]:
     """Each plan, behind it the plans inside it."""
-    return [each for plan in plans for each in (plan, *flat_plans(plan.children))]
+    found: list[Plan] = []
+    for plan in plans:
+        found.append(plan)
+        if plan.children:
+            found += flat_plans(plan.children)
+    return found

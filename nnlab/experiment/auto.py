@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from nnlab.config.sections import TrainConfig
-from nnlab.core.contracts import Machine, Plan, flat_plans
+from nnlab.core.contracts import Machine, flat_plans
 from nnlab.models.family import Design
 
 SINGLE_THREAD_FLOPS = 2e8
@@ -110,12 +110,8 @@ def _layout(train: TrainConfig, machine: Machine, network: Design) -> str:
     """
     if train.layout != "auto":
         return train.layout
-    convolves = machine.device == "cpu" and any(map(_convolves, network.plans))
+    convolves = machine.device == "cpu" and any(plan.convolves for plan in network.plans)
     return "channels_last" if convolves else "contiguous"
-
-
-def _convolves(plan: Plan) -> bool:
-    return any(len(s) == 4 for s in plan.parameters.values()) or any(map(_convolves, plan.children))
 
 
 def _compile(

@@ -11,7 +11,7 @@ from typing import TypeVar
 from nnlab.config.origins import error_at_places, path_of
 from nnlab.config.run_config import RunConfig
 from nnlab.config.sections import TrainConfig
-from nnlab.core.contracts import DataShape, Machine, Plan
+from nnlab.core.contracts import DataShape, Machine
 from nnlab.core.errors import ConfigError, Mistake, MistakeError
 from nnlab.experiment.beside import Beside
 from nnlab.experiment.experiment import Experiment, batch_size, run_lengths, with_epochs
@@ -194,15 +194,8 @@ def monitor(train: TrainConfig, shape: DataShape) -> str:
     return train.monitor
 
 
-def _has_batch_statistics(plan: Plan) -> bool:
-    """Whether a batch norm sees one value per unit and example, so that a batch of one fails."""
-    inner = any(_has_batch_statistics(child) for child in plan.children)
-    tracked = any(name.endswith("num_batches_tracked") for name in plan.buffers)
-    return inner or (tracked and not plan.children and prod(plan.output[1:]) == 1)
-
-
 def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list[Mistake]:
-    if not any(_has_batch_statistics(plan) for plan in network.plans):
+    if not any(plan.needs_batches for plan in network.plans):
         return []
     examples = shape.sizes["train"]
     size, parts = max(1, batch_size(train, examples)), train.accumulate

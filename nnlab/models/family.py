@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, create_model, model_validator
@@ -180,15 +179,6 @@ def _seen(placed: Placed, plan: Plan) -> tuple[Seen, ...]:
     return found or ((Seen(placed.name, placed.name, None, None),) if matrices([plan]) else ())
 
 
-def _count(plan: Plan) -> int:
-    return sum(prod(shape) for shape in plan.parameters.values())
-
-
-def _weighted(plan: Plan) -> int:
-    own = any(len(shape) > 1 for shape in plan.parameters.values())
-    return sum(map(_weighted, plan.children)) if plan.children else int(own)
-
-
 @dataclass(frozen=True)
 class Design:
     """A network before it is built.
@@ -213,12 +203,12 @@ class Design:
     @cached_property
     def parameters(self) -> int:
         """How many weights and biases."""
-        return sum(_count(plan) for plan in self.plans)
+        return sum([plan.count for plan in self.plans])
 
     @cached_property
     def weighted(self) -> int:
         """How many layers with weights."""
-        return sum(map(_weighted, self.plans))
+        return sum([plan.weighted for plan in self.plans])
 
     @property
     def layers(self) -> Layers:
@@ -288,9 +278,9 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
         _check_tie(plans)
     network = Design(data.inputs, (*hidden, placed), tuple(plans), output=output)
     if network.parameters > MAX_PARAMETERS:
-        largest = max(plans, key=_count)
+        largest = max(plans, key=lambda plan: plan.count)
         text = f"{network.parameters:,} parameters are more than the limit of {MAX_PARAMETERS:,}"
-        raise MistakeError(largest.path, f"{text} ({_count(largest):,} of them here)")
+        raise MistakeError(largest.path, f"{text} ({largest.count:,} of them here)")
     return network
 
 

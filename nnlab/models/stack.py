@@ -57,8 +57,10 @@ class StackConfig(ModelConfig, frozen=True):
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         settled = self.settled_layers()
+        ends = {kind: _end_of(kind) for kind in {*map(type, settled)}}
         for index, layer in enumerate(settled):
-            if _is_softmax(layer):
+            end = ends[type(layer)]
+            if end and (function := getattr(layer, end)) and function.kind == "softmax":
                 text = f"({layer.kind}): a softmax inside a network: {OUTPUT_SENTENCE}"
                 raise MistakeError(("model", "layers", index), f"{text} (remove it)")
         return name_layers(
@@ -71,10 +73,11 @@ class StackConfig(ModelConfig, frozen=True):
         return self.model_copy(update={"layers": layers, "init": init})
 
 
-def _is_softmax(layer: object) -> bool:
-    if isinstance(layer, WeightedConfig):
-        return layer.activation is not None and layer.activation.kind == "softmax"
-    return isinstance(layer, ActivationLayerConfig) and layer.function.kind == "softmax"
+def _end_of(kind: type[LayerConfig]) -> str:
+    """The field of a kind that says the activation which it ends with; "" where it has none."""
+    if issubclass(kind, WeightedConfig):
+        return "activation"
+    return "function" if issubclass(kind, ActivationLayerConfig) else ""
 
 
 KINDS = (StackConfig,)

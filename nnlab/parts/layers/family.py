@@ -1,7 +1,7 @@
 """What every layer says of itself: its plan before it is built, its modules, how they begin."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -30,7 +30,7 @@ _BARE = (
 """Layers whose name has no number where they come once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Defaults:
     """What a stack says above its list for the layers that do not say it themselves."""
 
@@ -111,7 +111,7 @@ class LayerConfig(Kind, frozen=True):
 
 
 class _Same:
-    """A layer or its like as a key, by identity: to compare two costs as much as to settle one."""
+    """What a stack says as a key, by identity."""
 
     __slots__ = ("it",)
 
@@ -134,8 +134,8 @@ def settled_by(layers: Iterable[LayerConfig], defaults: Defaults) -> tuple[Layer
     layer under the same word is settled once.
     """
     said = (defaults.norm, defaults.activation, defaults.init, defaults.bias_init)
-    word = _Same(_word(*map(_Same, said), defaults.dropout))
-    return tuple(_settled(_Same(layer), word) for layer in layers)
+    word = _word(*map(_Same, said), defaults.dropout)
+    return tuple([_settled(layer.settled, word) for layer in layers])
 
 
 @lru_cache(maxsize=256)
@@ -146,8 +146,10 @@ def _word(
 
 
 @lru_cache(maxsize=4096)
-def _settled(layer: _Same, word: _Same) -> LayerConfig:
-    return layer.it.settled(word.it)
+def _settled(settled: Callable[[Defaults], LayerConfig], word: Defaults) -> LayerConfig:
+    # The methods of two layers are equal where these are one: to compare their fields, or in Python
+    # whether they are the same, costs as much as to settle one.
+    return settled(word)
 
 
 def planned_once(layer: LayerConfig, inputs: Shape, name: str, path: Path) -> Plan:
@@ -157,19 +159,21 @@ def planned_once(layer: LayerConfig, inputs: Shape, name: str, path: Path) -> Pl
         MistakeError: if it cannot take inputs of this shape.
     """
     # Shapes of another class are equal as tuples.
-    return _planned(_Same(layer), inputs, type(inputs), getattr(inputs, "tokens", 0), name, path)
+    kind = type(inputs)
+    tokens = 0 if kind is tuple else getattr(inputs, "tokens", 0)
+    return _planned(layer.plan, inputs, kind, tokens, name, path)
 
 
 @lru_cache(maxsize=4096)
 def _planned(
-    layer: _Same,
+    plan: Callable[[Shape, str, Path], Plan],
     inputs: Shape,
     _kind: type,
     _tokens: int,
     name: str,
     path: Path,
 ) -> Plan:
-    return layer.it.plan(inputs, name, path)
+    return plan(inputs, name, path)
 
 
 class Placed(NamedTuple):

@@ -236,15 +236,18 @@ class GroupedConfig(OptimizerConfig, frozen=True):
                 for pattern, group in self.groups.items()
                 if group.weight_decay is not None
             ]
-        if not any(self._trained(parameters)):
+        trained = [*self._trained(parameters)]
+        if not trained:
             wrong.append(Mistake(("groups",), "lr 0 for every parameter leaves nothing to train"))
-        return wrong + self._unfit([*self._trained(parameters)], parameters)
+        return wrong + self._unfit(trained, parameters)
 
     def _unfit(self, trained: Sequence[str], parameters: Mapping[str, Shape]) -> list[Mistake]:
         """What else a kind has against what it is to train. Default: nothing."""
         return []
 
     def _trained(self, parameters: Mapping[str, Shape]) -> Iterator[str]:
+        if not self.groups:
+            return iter(parameters)
         return (name for name in parameters if self._said(name, "lr") != 0.0)
 
     def state_size(self, parameters: Mapping[str, Shape]) -> int:
