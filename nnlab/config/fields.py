@@ -26,7 +26,7 @@ KEY = "[key]"
 def plain_path(location: tuple[int | str, ...]) -> Path:
     """An error's location without the tags that unions put into it, `<adam>`."""
     # Of thousands of errors in one place only the last parts differ.
-    return _plain(location[:-1]) + _plain(location[-1:])
+    return _plain(location[:-3]) + _plain(location[-3:])
 
 
 @lru_cache(maxsize=4096)

@@ -81,11 +81,14 @@ class Origins:
         if not self._laid:
             return table
         hidden_by = {path: i for i, places in enumerate(self._laid) for path in places}
+        depths = {len(path) for path in hidden_by}
         whole: dict[Path, str] = {}
         for i, places in enumerate([table, *self._laid], start=-1):
             for path, where in places.items():
-                upper = (hidden_by.get(path[:depth], -1) for depth in range(len(path) + 1))
-                if all(over <= i for over in upper):
+                for depth in depths:
+                    if hidden_by.get(path[:depth], -1) > i:
+                        break
+                else:
                     whole[path] = where
         return whole
 
@@ -98,12 +101,23 @@ class Origins:
                 found.setdefault(path[:depth], []).append(path)
         return found
 
+    @cached_property
+    def _first(self) -> dict[Path, str]:
+        """Of each path, the first place of what it holds."""
+        found: dict[Path, str] = {}
+        for path, where in self._values.items():
+            # What lies above a path that was met has been met too.
+            while path and path not in found:
+                found[path] = where
+                path = path[:-1]
+        return found
+
     def place(self, path: Path, *, at_key: bool = False) -> str:
         """Where a value is written, or its key; of what is not written, where it could be."""
         where = self._keys.get(path) if at_key else None
         while where is None and path:
             # The key of a value that holds others is a better place than its first key.
-            where = self._values.get(path) or next(iter(self.inside(path).values()), None)
+            where = self._values.get(path) or self._first.get(path)
             path = path[:-1]
         return where or self._values.get((), self.file)
 

@@ -392,6 +392,9 @@ class ObservingFn(ScheduleFn, Protocol):
         ...
 
 
+_TRACKED = "num_batches_tracked"
+
+
 @dataclass(frozen=True)
 class Plan:
     """A layer before it is built.
@@ -422,32 +425,34 @@ class Plan:
     heads: int = 0
     children: tuple["Plan", ...] = ()
 
-    # Worked out once: a hundred variants of a long stack share most of their plans.
-
     @cached_property
-    def count(self) -> int:
-        """How many weights and biases."""
-        return sum(prod(shape) for shape in self.parameters.values())
+    def tally(self) -> "Tally":
+        """What the whole network is asked for."""
+        # Once: a hundred variants of a long stack share most of their plans.
+        shapes, below = self.parameters.values(), [child.tally for child in self.children]
+        axes = [len(shape) for shape in shapes]
+        own = int(max(axes, default=0) > 1)
+        tracked = self.buffers and any(name.endswith(_TRACKED) for name in self.buffers)
+        alone = bool(tracked) and not below and prod(self.output[1:]) == 1
+        return Tally(
+            sum(map(prod, shapes)),
+            sum(one.weighted for one in below) if below else own,
+            4 in axes or (bool(below) and any(one.convolves for one in below)),
+            alone or (bool(below) and any(one.needs_batches for one in below)),
+        )
 
-    @cached_property
-    def weighted(self) -> int:
-        """How many layers with weights it is."""
-        if self.children:
-            return sum(child.weighted for child in self.children)
-        return int(any(len(shape) > 1 for shape in self.parameters.values()))
 
-    @cached_property
-    def convolves(self) -> bool:
-        """Whether weights go over height and width, its own or those inside it."""
-        own = any(len(shape) == 4 for shape in self.parameters.values())
-        return own or any(child.convolves for child in self.children)
+class Tally(NamedTuple):
+    """What a plan adds to its network."""
 
-    @cached_property
-    def needs_batches(self) -> bool:
-        """Whether a batch norm sees one value per unit and example: a batch of one fails."""
-        inner = any(child.needs_batches for child in self.children)
-        tracked = any(name.endswith("num_batches_tracked") for name in self.buffers)
-        return inner or (tracked and not self.children and prod(self.output[1:]) == 1)
+    parameters: int
+    """How many weights and biases."""
+    weighted: int
+    """How many layers with weights."""
+    convolves: bool
+    """Whether weights go over height and width, its own or those of a layer inside it."""
+    needs_batches: bool
+    """Whether a batch norm sees one value per unit and example: a batch of one fails."""
 
 
 class Seen(NamedTuple):

@@ -110,7 +110,7 @@ def _layout(train: TrainConfig, machine: Machine, network: Design) -> str:
     """
     if train.layout != "auto":
         return train.layout
-    convolves = machine.device == "cpu" and any(plan.convolves for plan in network.plans)
+    convolves = machine.device == "cpu" and any(plan.tally.convolves for plan in network.plans)
     return "channels_last" if convolves else "contiguous"
 
 

@@ -1,11 +1,14 @@
 """What configs that are settled beside each other have in common, worked out once."""
 
+from collections.abc import Iterable, Mapping
+
 from nnlab.core.contracts import DataShape
 from nnlab.core.errors import MistakeError
 from nnlab.models.family import Design, ModelConfig, design_network
 from nnlab.parts.datasets.family import DataConfig
 from nnlab.parts.datasets.tables import Place, Tables
 from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.optimizers.naming import NameIndex
 
 
 class Beside:
@@ -21,6 +24,7 @@ class Beside:
         self._data: dict[tuple[int, Place], tuple[DataConfig, DataConfig, DataShape]] = {}
         self._designs: list[tuple[ModelConfig, DataShape, LossConfig, Design | MistakeError]] = []
         self._last: ModelConfig | None = None
+        self._indices: dict[object, NameIndex] = {}
         self._resolved: dict[int, tuple[ModelConfig, ModelConfig]] = {}
 
     def opened(self, data: DataConfig, place: Place) -> tuple[DataConfig, DataShape]:
@@ -60,6 +64,14 @@ class Beside:
         if id(model) not in self._resolved:
             self._resolved[id(model)] = model, model.resolved()
         return self._resolved[id(model)][1]
+
+    def index_of(self, names: Iterable[str], layers: Mapping[str, str] | None = None) -> NameIndex:
+        """What looks these names up, with all patterns that were looked up among the same."""
+        names = tuple(names)
+        key = names, None if layers is None else tuple(layers[name] for name in names)
+        if key not in self._indices:
+            self._indices[key] = NameIndex(names, layers)
+        return self._indices[key]
 
     def _same(self, model: ModelConfig) -> ModelConfig:
         """The model that was looked at before, if this one says the same in other words."""

@@ -1,6 +1,6 @@
 """Whether what trains fits together: targets, loss, scores, augmentations and optimizer."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from nnlab.config.run_config import RunConfig, to_plain
@@ -11,15 +11,21 @@ from nnlab.models.family import Design
 from nnlab.parts.layers.family import LayerConfig
 from nnlab.parts.losses import Loss
 from nnlab.parts.losses.family import LossConfig
+from nnlab.parts.optimizers.naming import NameIndex, Parameters
 from nnlab.parts.schedules.decays import ConstantScheduleConfig
 from nnlab.parts.scores.family import NetworkScoreConfig, ScoreConfig, StoredScoreConfig
 
 
-def optimizer_mistakes(config: RunConfig, network: Design) -> list[Mistake]:
+def optimizer_mistakes(
+    config: RunConfig,
+    network: Design,
+    index_of: Callable[[Iterable[str]], NameIndex] = NameIndex,
+) -> list[Mistake]:
     """What the optimizer has against the network and the sections beside it."""
     optimizer = config.optimizer
     shapes = {name: shape for plan in network.plans for name, shape in plan.parameters.items()}
-    wrong = [m._replace(path=("optimizer", *m.path)) for m in optimizer.mistakes(shapes)]
+    parameters = Parameters(shapes, index_of(shapes))
+    wrong = [m._replace(path=("optimizer", *m.path)) for m in optimizer.mistakes(parameters)]
     if not optimizer.follows_lr and config.schedule != ConstantScheduleConfig():
         text = f"{optimizer.kind} reads lr before its first update alone (remove the schedule)"
         wrong.append(Mistake(("schedule",), text))

@@ -77,7 +77,7 @@ def settle(
     _try(lambda: check_times(config, per_epoch, total), wrong)
     wrong += _no_batch(per_epoch, shape) + _monitor_mistakes(config, scores, shape)
     if network is not None:
-        wrong += _network_mistakes(config, network, shape, (per_epoch, total))
+        wrong += _network_mistakes(config, network, shape, (per_epoch, total), beside)
         wrong += output_mistakes(network, loss, scores, shape)
     if wrong or network is None or pace is None:
         raise error_at_places(wrong, config.origins)
@@ -93,12 +93,16 @@ def settle(
 
 
 def _network_mistakes(
-    config: RunConfig, network: Design, shape: DataShape, lengths: tuple[int, int | None]
+    config: RunConfig,
+    network: Design,
+    shape: DataShape,
+    lengths: tuple[int, int | None],
+    beside: Beside,
 ) -> Iterator[Mistake]:
     """What does not fit the network: the batch, the optimizer's groups, what is frozen."""
     yield from _batch_of_one(config.train, network, shape)
-    yield from optimizer_mistakes(config, network)
-    yield from freezing_mistakes(config, network, *lengths)
+    yield from optimizer_mistakes(config, network, beside.index_of)
+    yield from freezing_mistakes(config, network, *lengths, beside.index_of)
 
 
 def _no_batch(per_epoch: int, shape: DataShape) -> list[Mistake]:
@@ -195,7 +199,7 @@ def monitor(train: TrainConfig, shape: DataShape) -> str:
 
 
 def _batch_of_one(train: TrainConfig, network: Design, shape: DataShape) -> list[Mistake]:
-    if not any(plan.needs_batches for plan in network.plans):
+    if not any(plan.tally.needs_batches for plan in network.plans):
         return []
     examples = shape.sizes["train"]
     size, parts = max(1, batch_size(train, examples)), train.accumulate

@@ -203,12 +203,12 @@ class Design:
     @cached_property
     def parameters(self) -> int:
         """How many weights and biases."""
-        return sum([plan.count for plan in self.plans])
+        return sum([plan.tally.parameters for plan in self.plans])
 
     @cached_property
     def weighted(self) -> int:
         """How many layers with weights."""
-        return sum([plan.weighted for plan in self.plans])
+        return sum([plan.tally.weighted for plan in self.plans])
 
     @property
     def layers(self) -> Layers:
@@ -278,9 +278,9 @@ def design_network(model: ModelConfig, data: DataShape, loss: LossConfig) -> Des
         _check_tie(plans)
     network = Design(data.inputs, (*hidden, placed), tuple(plans), output=output)
     if network.parameters > MAX_PARAMETERS:
-        largest = max(plans, key=lambda plan: plan.count)
+        largest = max(plans, key=lambda plan: plan.tally.parameters)
         text = f"{network.parameters:,} parameters are more than the limit of {MAX_PARAMETERS:,}"
-        raise MistakeError(largest.path, f"{text} ({largest.count:,} of them here)")
+        raise MistakeError(largest.path, f"{text} ({largest.tally.parameters:,} of them here)")
     return network
 
 

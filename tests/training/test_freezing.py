@@ -14,7 +14,7 @@ import nnlab
 from nnlab.core.errors import ConfigError
 from nnlab.core.events import SaveDue
 from nnlab.experiment.handed import experiment_of
-from nnlab.parts.optimizers.family import fits
+from nnlab.parts.optimizers.naming import fits
 from nnlab.runs.finished.reopen import load_network
 from nnlab.training.probes.no_trace import is_frozen
 

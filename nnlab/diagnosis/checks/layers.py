@@ -14,7 +14,7 @@ from nnlab.diagnosis.evidence.course import (
 )
 from nnlab.diagnosis.evidence.facts import Facts, LayerFacts
 from nnlab.diagnosis.evidence.history import History
-from nnlab.parts.optimizers.family import fits
+from nnlab.parts.optimizers.naming import fits
 
 _OUT_OF_LINE = 8.0
 """So many times more or less than the other layers does one make of its input."""

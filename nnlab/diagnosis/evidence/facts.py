@@ -18,7 +18,8 @@ from nnlab.parts.activations.family import ActivationConfig
 from nnlab.parts.activations.textbook import IdentityConfig, SigmoidConfig, TanhConfig
 from nnlab.parts.layers.family import Placed
 from nnlab.parts.layers.weighted import WeightedConfig
-from nnlab.parts.optimizers.family import GroupedConfig, fits
+from nnlab.parts.optimizers.family import GroupedConfig
+from nnlab.parts.optimizers.naming import fits
 
 NEVER = 1 << 62
 """No run has so many updates."""

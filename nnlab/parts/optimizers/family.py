@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -13,6 +12,7 @@ from nnlab.core.contracts import Shape
 from nnlab.core.errors import Mistake
 from nnlab.core.kinds import Config, Kind
 from nnlab.core.lazy import lazy, spare_compiler
+from nnlab.parts.optimizers.naming import fits, index_of
 
 if TYPE_CHECKING:
     import torch
@@ -224,11 +224,12 @@ class GroupedConfig(OptimizerConfig, frozen=True):
 
     def mistakes(self, parameters: Mapping[str, Shape]) -> list[Mistake]:
         """Groups that are nobody's, and nothing left to train."""
+        index = index_of(parameters)
         names = ", ".join([*parameters][:_SHOWN]) + (", ..." if len(parameters) > _SHOWN else "")
         wrong = [
             Mistake(("groups", pattern), f"fits no parameter (there are {names})", at_key=True)
             for pattern in self.groups
-            if not any(fits(pattern, name) for name in parameters)
+            if not index.meant_by(pattern)
         ]
         if "weight_decay" not in type(self).model_fields:
             wrong += [
@@ -236,7 +237,7 @@ class GroupedConfig(OptimizerConfig, frozen=True):
                 for pattern, group in self.groups.items()
                 if group.weight_decay is not None
             ]
-        trained = [*self._trained(parameters)]
+        trained = [*self.trained(parameters)]
         if not trained:
             wrong.append(Mistake(("groups",), "lr 0 for every parameter leaves nothing to train"))
         return wrong + self._unfit(trained, parameters)
@@ -245,14 +246,19 @@ class GroupedConfig(OptimizerConfig, frozen=True):
         """What else a kind has against what it is to train. Default: nothing."""
         return []
 
-    def _trained(self, parameters: Mapping[str, Shape]) -> Iterator[str]:
+    def trained(self, parameters: Mapping[str, Shape]) -> Iterator[str]:
+        """The names of those whose rate is not 0."""
         if not self.groups:
             return iter(parameters)
-        return (name for name in parameters if self._said(name, "lr") != 0.0)
+        index, said = index_of(parameters), dict[str, float]()
+        for pattern, group in self.groups.items():
+            if group.lr is not None:
+                said |= dict.fromkeys(index.meant_by(pattern), group.lr)
+        return (name for name in parameters if said.get(name) != 0.0)
 
     def state_size(self, parameters: Mapping[str, Shape]) -> int:
         """Of the parameters that are trained."""
-        return sum(self._slots(name, parameters[name]) for name in self._trained(parameters))
+        return sum(self._slots(name, parameters[name]) for name in self.trained(parameters))
 
     @abstractmethod
     def _decay_of(self, name: str, shape: Shape) -> float | None:
@@ -299,18 +305,6 @@ class DecayingConfig(GroupedConfig, frozen=True):
             return at.w * (1 - at.lr * at.weight_decay), at.g
         (decay,) = scalars_of(at.w, at.weight_decay)
         return at.w, at.g + decay * at.w
-
-
-def fits(pattern: str, name: str) -> bool:
-    """Whether a layer's name, a parameter's name or a pattern of either means this parameter.
-
-    The norm behind a layer and the slope that its activation learns are parts of the layer: conv1
-    means conv1_norm.weight and conv1_activation.weight too.
-    """
-    parts = name.split(".")
-    heads = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
-    owners = (head.removesuffix(part) for head in heads for part in ("_norm", "_activation"))
-    return any(fnmatchcase(head, pattern) for head in {*heads, *owners})
 
 
 def scalar_once(*numbers: "torch.Tensor") -> "tuple[torch.Tensor, ...]":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nnlab.core.contracts import Shape, flat_plans
 from nnlab.core.errors import ConfigError
 from nnlab.models.family import BeginConfig, Design, ModelConfig
-from nnlab.parts.optimizers.family import fits
+from nnlab.parts.optimizers.naming import fits
 from nnlab.runs.weights.find_weights import WeightsFile
 from nnlab.runs.weights.foreign_names import foreign_names
 

@@ -8,8 +8,9 @@ from torch import nn
 
 from nnlab.parts.optimizers.adam import AdamConfig, AdamwConfig
 from nnlab.parts.optimizers.descent import RpropConfig, SgdConfig
-from nnlab.parts.optimizers.family import GroupedConfig, ParameterGroupConfig, fits
+from nnlab.parts.optimizers.family import GroupedConfig, ParameterGroupConfig
 from nnlab.parts.optimizers.muon import MuonConfig
+from nnlab.parts.optimizers.naming import fits
 
 SHAPES = {
     "hidden1.weight": (3, 4),
