@@ -38,6 +38,8 @@ class Origins:
         self.folder = folder or pathlib.Path.cwd()
         self._tables = keys, values
         self._laid: list[Mapping[Path, str]] = []
+        # Of each path of a length, itself and the paths of what it holds, in the order of the file.
+        self._below: dict[int, dict[Path, list[Path]]] = {}
 
     def __eq__(self, other: object) -> bool:
         """Always: where a config was written does not make it another (pydantic compares it)."""
@@ -66,7 +68,12 @@ class Origins:
     def inside(self, path: Path) -> dict[Path, str]:
         """The places of a value and of all that it holds, by the rest of their paths."""
         size = len(path)
-        return {found[size:]: self._values[found] for found in self._below.get(path, ())}
+        if size not in self._below:
+            below = self._below[size] = dict[Path, list[Path]]()
+            for found in self._values:
+                below.setdefault(found[:size], []).append(found)
+        inside = self._below[size].get(path, ())
+        return {found[size:]: self._values[found] for found in inside}
 
     @cached_property
     def _keys(self) -> Mapping[Path, str]:
@@ -93,15 +100,6 @@ class Origins:
         return whole
 
     @cached_property
-    def _below(self) -> dict[Path, list[Path]]:
-        """Of each path, itself and the paths of what it holds, in the order of the file."""
-        found: dict[Path, list[Path]] = {}
-        for path in self._values:
-            for depth in range(len(path) + 1):
-                found.setdefault(path[:depth], []).append(path)
-        return found
-
-    @cached_property
     def _first(self) -> dict[Path, str]:
         """Of each path, the first place of what it holds."""
         found: dict[Path, str] = {}
@@ -123,7 +121,13 @@ class Origins:
 
     def position(self, mistake: Mistake) -> tuple[int, int]:
         """Line and column of a mistake, as `line_position` finds them in its line."""
-        found = _POSITION.match(f"{self.place(mistake.path, at_key=mistake.at_key)}: ")
+        place = self.place(mistake.path, at_key=mistake.at_key)
+        if ": " not in place and "\n" not in place:
+            # Of thousands of mistakes: there the pattern below can fit its end alone.
+            parts = place.rsplit(":", 2)
+            if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
+                return int(parts[1]), int(parts[2])
+        found = _POSITION.match(f"{place}: ")
         # A mistake in a base is told with its own place.
         return _numbers(found) if found else line_position(self.line(mistake))
 

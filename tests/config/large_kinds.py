@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 HEAD = "data: xor\nmodel: linear\n"
 MLP = "data: moons\nmodel: {kind: mlp, hidden: [8]}\n"
+LONG = "data: moons\nmodel: {kind: stack, layers: [" + "{kind: linear, units: 3}, " * 900 + "]}\n"
 MB = 999_000
 KINDS: dict[str, Callable[[], str]] = {}
 """Name -> what writes it."""
@@ -251,6 +252,16 @@ add("100 resnets", lambda: variants(100, lambda i: "{data: cifar10, model: resne
 add("100 vits", lambda: variants(100, lambda i: "{data: cifar10, model: {kind: vit, depth: 100}}"))
 add("100 gpts", lambda: variants(100, lambda i: "{data: shakespeare, model: gpt2}"))
 add("100 names of layers in variants", lambda: variants(100, lambda i: f"{{model.layers.linear1.units: {i + 1}}}", "data: moons\nmodel: {kind: stack, layers: [" + "{kind: linear, units: 3}, "*900 + "]}\n"))
+add("misspelled layers in deeper residuals", lambda: nested(16, 1000, "lineer", 28))
+add("missing units in deep residuals", lambda: nested(16, 900, "linear", 20))
+add("95 changes in a long residual", lambda: variants(95, lambda i: f"{{model.layers.0.layers.{i}.units: {i + 4}}}", "data: moons\nmodel: {kind: stack, layers: [{kind: residual, layers: [" + "{kind: linear, units: 2}, "*900 + "]}]}\n"))
+add("95 changes in deep residuals", lambda: variants(95, lambda i: f"{{model{'.layers.0'*26}.units: {i + 4}}}", "data: moons\nmodel: {kind: stack, layers: [" + ("{kind: residual, layers: ["*25 + "{kind: linear, units: 2}" + ", {kind: linear, units: 2}]}"*25 + ", ")*60 + "]}\n"))
+add("1900 groups of a long stack", lambda: LONG + "optimizer:\n  kind: sgd\n  groups:\n" + "".join(f"    hidden{i}*: {{lr: 0.1}}\n" for i in range(1900)))
+add("900 groups of a long stack in 95 variants", lambda: variants(95, lambda i: f"{{train.batch_size: {i + 1}}}", LONG + "optimizer:\n  kind: sgd\n  groups:\n" + "".join(f"    hidden{i}*: {{lr: 0.1}}\n" for i in range(900))))
+add("95 times 8 groups of a long stack", lambda: variants(95, lambda i: "{optimizer.groups: {" + ", ".join(f"hidden{i+j}*: {{lr: 0.1}}" for j in range(8)) + "}}", LONG))
+add("900 patterns around names", lambda: LONG + "optimizer:\n  kind: sgd\n  groups:\n" + "".join(f"    '*{i}?w*': {{lr: 0.1}}\n" for i in range(900)))
+add("899 frozen layers in 95 variants", lambda: variants(95, lambda i: f"{{train.batch_size: {i + 1}}}", LONG.replace("kind: stack,", "kind: stack, freeze: [" + ", ".join(f"hidden{i}" for i in range(1, 900)) + "],")))
+add("900 unfrozen layers", lambda: LONG.replace("kind: stack,", "kind: stack, freeze: [" + ", ".join(f"hidden{i}" for i in range(1, 901)) + "],") + "train: {unfreeze: {" + ", ".join(f"hidden{i}: 2" for i in range(1, 901)) + "}}\n")
 add("95 changes of a long stack", lambda: variants(95, lambda i: f"{{model.layers.0.units: {i + 1}}}", "data: moons\nmodel: {kind: stack, layers: [" + "{kind: linear, units: 3}, "*900 + "]}\n"))
 add("100 unknown layers of a long stack", lambda: variants(100, lambda i: f"{{model.layers.foo.units: {i + 1}}}", "data: moons\nmodel: {kind: stack, layers: [" + "{kind: linear, units: 3}, "*900 + "]}\n"))
 add("2 variants 1990 changes", lambda: variants(2, lambda i: "{" + ", ".join(f"model.layers.{j}.units: 2" for j in range(900)) + "}", "data: moons\nmodel: {kind: stack, layers: [" + "{kind: linear, units: 3}, "*900 + "]}\n"))

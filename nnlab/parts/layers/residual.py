@@ -19,6 +19,8 @@ from nnlab.parts.layers.family import (
     LayerConfig,
     Placed,
     name_layers,
+    planned_once,
+    settled_by,
 )
 from nnlab.parts.layers.norm_layers import NormLayerConfig
 from nnlab.parts.layers.skips import padded_skip, projection_skip
@@ -74,7 +76,7 @@ class ResidualConfig(LayerConfig, frozen=True):
             last = last.model_copy(update={"init": init})
         return self.model_copy(
             update={
-                "layers": tuple(layer.settled(defaults) for layer in (*first, last)),
+                "layers": settled_by((*first, last), defaults),
                 "activation": activation,
                 "norm": self.norm or defaults.norm,
                 "init": settled_init(self.init or defaults.init, activation),
@@ -92,7 +94,8 @@ class ResidualConfig(LayerConfig, frozen=True):
         plans: list[Plan] = []
         for placed in self._placed(path):
             shape = plans[-1].output if plans else inputs
-            plans.append(placed.config.plan(shape, f"{name}.{placed.name}", placed.path))
+            full = f"{name}.{placed.name}"
+            plans.append(planned_once(placed.config, shape, full, placed.path))
         return tuple(plans)
 
     def _skip(self, inputs: Shape, output: Shape, path: Path) -> LayerConfig | None:
