@@ -426,7 +426,7 @@ class Plan:
     children: tuple["Plan", ...] = ()
 
     @cached_property
-    def tally(self) -> "Tally":
+    def tally(self) -> "PlanTally":
         """What the whole network is asked for."""
         # Once: a hundred variants of a long stack share most of their plans.
         shapes, below = self.parameters.values(), [child.tally for child in self.children]
@@ -434,7 +434,7 @@ class Plan:
         own = int(max(axes, default=0) > 1)
         tracked = self.buffers and any(name.endswith(_TRACKED) for name in self.buffers)
         alone = bool(tracked) and not below and prod(self.output[1:]) == 1
-        return Tally(
+        return PlanTally(
             sum(map(prod, shapes)),
             sum(one.weighted for one in below) if below else own,
             4 in axes or (bool(below) and any(one.convolves for one in below)),
@@ -442,7 +442,7 @@ class Plan:
         )
 
 
-class Tally(NamedTuple):
+class PlanTally(NamedTuple):
     """What a plan adds to its network."""
 
     parameters: int
