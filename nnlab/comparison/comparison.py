@@ -23,6 +23,7 @@ from nnlab.config.run_config import RunConfig, to_plain
 from nnlab.config.variants import (
     COMPARISON_KEYS,
     EVERY,
+    MOST_LAYERS,
     STATUSES,
     ComparisonConfig,
     Expectation,
@@ -245,6 +246,10 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
             found[member.variant] = _exactly_started(settled)
         except ConfigError as error:
             wrong.add(error)
+        if len(found) > 1 and beside.layers > MOST_LAYERS:
+            text = f"the networks of the first {len(found)} have {beside.layers:,} layers, at most "
+            text += f"{MOST_LAYERS:,} go into one comparison (use several files)"
+            raise error_at_places([Mistake(("variants",), text)], comparison.origins)
     if comparison.compares and (unread := _unread(comparison, found)):
         wrong.add(error_at_places(unread, comparison.origins))
     wrong.raise_if_any()

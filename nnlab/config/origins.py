@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from heapq import nsmallest
 
@@ -15,6 +15,44 @@ _MANY = 100
 """Of more mistakes only the first are written out; some may have the same line."""
 _ENOUGH = 1000
 """Mistakes of the first variants of a comparison beside which those of the others do not matter."""
+
+
+class _Laid(Mapping[Path, str]):
+    """A table with places that were laid on it; each hides what is inside of it below.
+
+    One path is looked up from the top; the whole is worked out for who goes through it.
+    """
+
+    def __init__(self, table: Mapping[Path, str], laid: Sequence[Mapping[Path, str]]) -> None:
+        self._table, self._laid = table, laid
+
+    def __getitem__(self, path: Path) -> str:
+        for places in reversed(self._laid):
+            if path in places:
+                return places[path]
+            if any(path[:depth] in places for depth in range(len(path))):
+                raise KeyError(path)
+        return self._table[path]
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    @cached_property
+    def _whole(self) -> Mapping[Path, str]:
+        hidden_by = {path: i for i, places in enumerate(self._laid) for path in places}
+        depths = {len(path) for path in hidden_by}
+        whole: dict[Path, str] = {}
+        for i, places in enumerate([self._table, *self._laid], start=-1):
+            for path, where in places.items():
+                for depth in depths:
+                    if hidden_by.get(path[:depth], -1) > i:
+                        break
+                else:
+                    whole[path] = where
+        return whole
 
 
 class Origins:
@@ -84,20 +122,7 @@ class Origins:
         return self._laid_on(self._tables[1])
 
     def _laid_on(self, table: Mapping[Path, str]) -> Mapping[Path, str]:
-        """A table with the places that were laid on it; each hides what is inside of it below."""
-        if not self._laid:
-            return table
-        hidden_by = {path: i for i, places in enumerate(self._laid) for path in places}
-        depths = {len(path) for path in hidden_by}
-        whole: dict[Path, str] = {}
-        for i, places in enumerate([table, *self._laid], start=-1):
-            for path, where in places.items():
-                for depth in depths:
-                    if hidden_by.get(path[:depth], -1) > i:
-                        break
-                else:
-                    whole[path] = where
-        return whole
+        return _Laid(table, self._laid) if self._laid else table
 
     @cached_property
     def _first(self) -> dict[Path, str]:

@@ -26,6 +26,8 @@ from nnlab.core.kinds import Config, Forms
 COMPARISON_KEYS = ("base", "variants", "seeds", "expect")
 """Keys of a file that make it a comparison, or build it on another."""
 MOST_VARIANTS = 100
+MOST_LAYERS = 20_000
+"""Of all the different networks of a comparison: each is planned before the first run."""
 EVERY = "all"
 """The word for every variant; for the runs of a file without variants."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from nnlab.core.contracts import DataShape
+from nnlab.core.contracts import DataShape, flat_plans
 from nnlab.core.errors import MistakeError
 from nnlab.models.family import Design, ModelConfig, design_network
 from nnlab.parts.datasets.family import DataConfig
@@ -21,6 +21,8 @@ class Beside:
     def __init__(self) -> None:
         self.tables: Tables = {}
         """What was read of files."""
+        self.layers = 0
+        """Of all different networks that were planned."""
         self._data: dict[tuple[int, Place], tuple[DataConfig, DataConfig, DataShape]] = {}
         self._designs: list[tuple[ModelConfig, DataShape, LossConfig, Design | MistakeError]] = []
         self._last: ModelConfig | None = None
@@ -52,6 +54,7 @@ class Beside:
                 return _or_raised(found)
         try:
             found = design_network(model, data, loss)
+            self.layers += len(flat_plans(found.plans))
         except MistakeError as error:
             found = error
         if isinstance(found, MistakeError) or found.module is None:

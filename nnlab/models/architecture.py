@@ -46,7 +46,7 @@ class ArchitectureConfig(ModelConfig, frozen=True):
             raise MistakeError(("model",), f"({self.kind}): {text}")
         if why := self.misfit(inputs):
             raise MistakeError(("model",), f"({self.kind}): {why}")
-        return StackConfig(
+        return StackConfig.of(
             activation=self.activation,
             init=self.init,
             bias_init=self.bias_init,

@@ -77,7 +77,7 @@ class CnnConfig(ModelConfig, frozen=True):
                 conv = conv.model_copy(update={"dropout": 0.0})
             layers += [conv, MaxPoolConfig(kernel=self.pool)]
         layers += [FlattenConfig(), *(self._linear(n) for n in self.dense)]
-        return StackConfig(
+        return StackConfig.of(
             activation=self.activation,
             init=self.init,
             bias_init=self.bias_init,

@@ -72,7 +72,7 @@ class MlpConfig(ModelConfig, frozen=True):
         layers = by_name.written_layers(self._linear(), self.layers)
         # A stack has a layer at least; a row of numbers stays what it is when flattened.
         flat = len(inputs) == 1 and len(layers) > 0
-        return StackConfig(
+        return StackConfig.of(
             activation=self.activation,
             init=self.init,
             bias_init=self.bias_init,

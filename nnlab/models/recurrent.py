@@ -92,7 +92,7 @@ class RecurrentModelConfig(ModelConfig, frozen=True):
     def expanded(self, inputs: Shape) -> "StackConfig":
         from nnlab.models.stack import StackConfig
 
-        return StackConfig(layers=self._layers(inputs), output=self.output)
+        return StackConfig.of(layers=self._layers(inputs), output=self.output)
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         layers = self._layers(inputs)

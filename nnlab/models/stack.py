@@ -1,6 +1,6 @@
 """`stack`: any network that is a list of layers. What is written is what is built."""
 
-from typing import Annotated, Literal, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ from nnlab.parts.layers.weighted import (
 )
 from nnlab.parts.norms import NoNormConfig, Norm
 
+MOST_WRITTEN = 1000
+"""That one writes in a list."""
+
 
 @final
 class StackConfig(ModelConfig, frozen=True):
@@ -39,11 +42,16 @@ class StackConfig(ModelConfig, frozen=True):
     """Behind the weights of each hidden layer, before its activation."""
     dropout: Probability = 0.0
     """A share of the outputs of each hidden layer that is 0 in training."""
-    layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=1000)]
+    layers: Annotated[tuple[AnyLayer, ...], Field(min_length=1, max_length=MOST_WRITTEN)]
 
     @classmethod
     def example(cls) -> Self:
         return cls(layers=(LinearConfig(units=16),))
+
+    @classmethod
+    def of(cls, layers: tuple[LayerConfig, ...], **said: Any) -> Self:
+        """What a shorthand stands for: it may be more layers than one writes in a list."""
+        return cls.model_construct(layers=layers, **said)
 
     def _defaults(self) -> Defaults:
         return Defaults(self.norm, self.activation, self.init, self.bias_init, self.dropout)

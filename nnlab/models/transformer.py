@@ -134,7 +134,7 @@ class TransformerFamily(ModelConfig, frozen=True):
     def expanded(self, inputs: Shape) -> "StackConfig":
         from nnlab.models.stack import StackConfig
 
-        return StackConfig(layers=self.layers(inputs), output=self.output)
+        return StackConfig.of(layers=self.layers(inputs), output=self.output)
 
     def hidden_layers(self, inputs: Shape) -> tuple[Placed, ...]:
         layers = self.expanded(inputs).settled_layers()

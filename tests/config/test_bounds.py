@@ -108,3 +108,49 @@ def test_what_is_no_file_is_no_file(
     words = ["runs", "rm", path] if where == "run" else ["check", path]
     assert main(words) == 2
     assert "bug" not in capsys.readouterr().err
+
+
+LONG = "model: {kind: stack, layers: [" + "{kind: linear, units: 3}, " * 900 + "]}"
+
+
+def test_the_networks_of_a_comparison_have_a_bounded_number_of_layers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "long.yaml"
+    changes = [f"  v{i}: {{model.dropout: 0.{i + 1:03d}}}" for i in range(23)]
+    path.write_text("\n".join(["data: moons", LONG, "variants:", *changes]) + "\n")
+    assert main(["check", str(path)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    # 900 linear layers and the output.
+    text = "variants: the networks of the first 23 have 20,723 layers, at most 20,000 go into"
+    assert f"{path}:4:3: {text} one comparison (use several files)" == told[0]
+    path.write_text("\n".join(["data: moons", LONG, "variants:", *changes[:22]]) + "\n")
+    assert main(["check", str(path)]) == 0
+
+
+def test_variants_of_the_same_network_count_once(tmp_path: Path) -> None:
+    path = tmp_path / "rates.yaml"
+    changes = [f"  v{i}: {{optimizer.lr: 0.{i + 1:03d}}}" for i in range(95)]
+    path.write_text("\n".join(["data: moons", LONG, "variants:", *changes]) + "\n")
+    assert main(["check", str(path)]) == 0
+
+
+DEEPEST = {
+    "transformer": "data: copy\nmodel: {kind: transformer, width: 8, heads: 2, depth: 1000}",
+    "vit": "data: digits\nmodel: {kind: vit, patch: 4, width: 8, heads: 2, depth: 1000}",
+    "mlp": "data: digits\nmodel: {kind: mlp, hidden: {width: 2, depth: 1000}}",
+    "lstm": "data: {kind: adding}\nmodel: {kind: lstm, units: [" + "2, " * 1000 + "]}",
+}
+
+
+@pytest.mark.parametrize("kind", DEEPEST)
+def test_a_network_may_be_as_deep_as_its_field_says(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text(DEEPEST[kind] + "\n")
+    assert main(["check", str(path)]) == 0
+    # As a list it is more than one may write.
+    assert main(["show", str(path), "--expand"]) == 2
+    assert "layers, at most 1000 go into a list (make it shorter)" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from nnlab.core.durations import Duration
 from nnlab.core.errors import Mistake, MistakeError
 from nnlab.core.kinds import Config, Kind
 from nnlab.experiment.experiment import Experiment
+from nnlab.models.stack import MOST_WRITTEN
 
 
 def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
@@ -30,6 +31,9 @@ def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
         stack = config.model.settled_for(shape).expanded(shape.inputs)
     except MistakeError as error:
         raise error_at_places([error.mistake], config.origins) from None
+    if (count := len(stack.layers)) > MOST_WRITTEN:
+        text = f"is {count:,} layers, at most {MOST_WRITTEN} go into a list (make it shorter)"
+        raise error_at_places([Mistake(("model",), text)], config.origins)
     kept = {name: getattr(config.model, name) for name in ("from", "freeze")}
     stack = stack.model_copy(update=kept)
     tree = brief(config.model_copy(update={"model": stack}))

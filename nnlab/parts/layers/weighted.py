@@ -33,9 +33,9 @@ Padding = Annotated[
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 AUTO_INITS = {
-    "xavier_normal": XavierNormalConfig,
-    "he_normal": HeNormalConfig,
-    "lecun_normal": LecunNormalConfig,
+    "xavier_normal": XavierNormalConfig(),
+    "he_normal": HeNormalConfig(),
+    "lecun_normal": LecunNormalConfig(),
 }
 
 
@@ -43,7 +43,7 @@ def settled_init(init: InitializerConfig | str, activation: Activation) -> Initi
     """`auto` follows the activation: Xavier for sigmoid and tanh, He for the ReLU family."""
     if isinstance(init, InitializerConfig):
         return init
-    return AUTO_INITS[activation.auto_init]()
+    return AUTO_INITS[activation.auto_init]
 
 
 class WeightedConfig(LayerConfig, frozen=True):
