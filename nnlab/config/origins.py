@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from functools import cached_property
 from heapq import nsmallest
 
@@ -13,6 +13,8 @@ _SHOWN = 10
 out."""
 _MANY = 100
 """Of more mistakes only the first are written out; some may have the same line."""
+_FEW = 50
+"""Lookups that cost less than the whole table."""
 _ENOUGH = 1000
 """Mistakes of the first variants of a comparison beside which those of the others do not matter."""
 
@@ -20,13 +22,17 @@ _ENOUGH = 1000
 class _Laid(Mapping[Path, str]):
     """A table with places that were laid on it; each hides what is inside of it below.
 
-    One path is looked up from the top; the whole is worked out for who goes through it.
+    A few paths are looked up from the top; the whole is worked out for who asks for more.
     """
 
     def __init__(self, table: Mapping[Path, str], laid: Sequence[Mapping[Path, str]]) -> None:
         self._table, self._laid = table, laid
+        self._asked = 0
 
     def __getitem__(self, path: Path) -> str:
+        self._asked += 1
+        if self._asked > _FEW:
+            return self._whole[path]
         for places in reversed(self._laid):
             if path in places:
                 return places[path]
@@ -40,8 +46,12 @@ class _Laid(Mapping[Path, str]):
     def __len__(self) -> int:
         return len(self._whole)
 
+    def items(self) -> ItemsView[Path, str]:
+        """Of the whole; Mapping's own would look up each."""
+        return self._whole.items()
+
     @cached_property
-    def _whole(self) -> Mapping[Path, str]:
+    def _whole(self) -> dict[Path, str]:
         hidden_by = {path: i for i, places in enumerate(self._laid) for path in places}
         depths = {len(path) for path in hidden_by}
         whole: dict[Path, str] = {}
