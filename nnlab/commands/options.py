@@ -1,6 +1,7 @@
 """What several commands share: the list of commands and the options of one meaning everywhere."""
 
 import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -82,6 +83,10 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             # typer would end with 1, which stands for a bug.
             raise typer.Exit(_PIPED) from None
+        except KeyboardInterrupt:
+            # typer would end without a word.
+            sys.stderr.write("stopped\n")
+            raise typer.Exit(130) from None
         except Exception as error:
             # click's NoSuchOption, whose home differs between versions of typer.
             if answer := _set_in_place_of(getattr(error, "option_name", ""), error, words):

@@ -237,19 +237,22 @@ def settle_comparison(comparison: Comparison, machine: Machine) -> SettledCompar
     found: dict[str, Experiment] = {}
     wrong = Gathered()
     beside = Beside()
+    tried = set[str]()
     for member in comparison.members:
-        if member.variant in found:
+        if member.variant in tried:
             continue
+        tried.add(member.variant)
         place = place_for(member.config.origins.folder)
         try:
             settled = settle(member.config, place, machine, beside=beside)
             found[member.variant] = _exactly_started(settled)
         except ConfigError as error:
             wrong.add(error)
-        if len(found) > 1 and beside.layers > MOST_LAYERS:
-            text = f"the networks of the first {len(found)} have {beside.layers:,} layers, at most "
+        if len(tried) > 1 and beside.layers > MOST_LAYERS:
+            text = f"the networks of the first {len(tried)} have {beside.layers:,} layers, at most "
             text += f"{MOST_LAYERS:,} go into one comparison (use several files)"
-            raise error_at_places([Mistake(("variants",), text)], comparison.origins)
+            wrong.add(error_at_places([Mistake(("variants",), text)], comparison.origins))
+            break
     if comparison.compares and (unread := _unread(comparison, found)):
         wrong.add(error_at_places(unread, comparison.origins))
     wrong.raise_if_any()

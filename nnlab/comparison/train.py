@@ -1,7 +1,8 @@
 """A comparison, run: every member into one folder, then one table, one picture, the verdicts."""
 
 import json
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from nnlab.config.sections import LENGTHS
 from nnlab.core import files
 from nnlab.core.contracts import Examples, Machine
 from nnlab.core.errors import CheckpointError, ConfigError
+from nnlab.core.signals import stop_signals
 from nnlab.experiment.experiment import Experiment
 from nnlab.parts.datasets.checks import data_notes
 from nnlab.runs.finished.evaluate import evaluate
@@ -74,7 +76,15 @@ def train_comparison(
         _write_plan(folder, comparison)
         lesson = lesson_of(_source_of(folder))
         stack.enter_context(view.open(comparison, folder, question_before(lesson)))
-        found = _train_members(settled, folder, begun, device, deterministic, view)
+        between: list[int] = []
+        # Of the moments between two runs: within one it is the run's own that gets a signal.
+        with stop_signals(lambda _: None, between):
+            members = _train_members(settled, folder, begun, device, deterministic, view)
+            found: dict[str, Summary] = {}
+            for name, summary in members:
+                found[name] = summary
+                if between:
+                    break
         result = _compared(comparison, folder, found, device)
         files.write_file(folder / COMPARISON_FILE, seal_json(result.plain(), indent=2))
         if result.ended:
@@ -83,6 +93,9 @@ def train_comparison(
                 result.ended, keys, folder / comparison_report.PICTURE, title=comparison.name
             )
     view.summary(comparison_report.comparison_report(result, lesson))
+    if between and not any(run.summary.signal for run in result.runs):
+        # No run tells of it by its exit code: it does what it would have done without us.
+        signal.raise_signal(between[0])
     return result
 
 
@@ -111,9 +124,8 @@ def _train_members(
     device: str,
     deterministic: bool,
     view: ComparisonView,
-) -> dict[str, Summary]:
-    """The summaries by member; stops at the first that a signal interrupts."""
-    found: dict[str, Summary] = {}
+) -> Generator[tuple[str, Summary]]:
+    """Each member's name and summary; stops at the first that a signal interrupts."""
     shared: dict[str, Examples] = {}
     for member in settled.comparison.members:
         run, experiment = folder / member.name, settled.of(member)
@@ -123,8 +135,8 @@ def _train_members(
             and done.status in _ENDED
             and not _asks_more(begun[member.name], experiment)
         ):
-            found[member.name] = done
             view.ended(member, done)
+            yield member.name, done
             continue
         stream = stream_run(
             experiment,
@@ -137,11 +149,11 @@ def _train_members(
             shown=False,
             alone=True,
         )
-        found[member.name] = last_of(stream)
-        view.ended(member, found[member.name])
-        if found[member.name].status == "interrupted":
+        summary = last_of(stream)
+        view.ended(member, summary)
+        yield member.name, summary
+        if summary.status == "interrupted":
             break
-    return found
 
 
 def _summary_of(run: Path) -> Summary | None:

@@ -51,8 +51,12 @@ def stop_signals(stop: Callable[[str], None], received: list[int]) -> Generator[
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    around = [signal.getsignal(number) for number in _known()]
+    came = [h.received[0] for h in around if isinstance(h, StopHandler) and h.received]
     handler = StopHandler(stop, received)
     with _installed(dict.fromkeys(_heeded(), handler)):
+        if came:
+            handler(came[0], None)
         yield
 
 

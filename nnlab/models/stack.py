@@ -24,7 +24,7 @@ from nnlab.parts.layers.weighted import (
 from nnlab.parts.norms import NoNormConfig, Norm
 
 MOST_WRITTEN = 1000
-"""That one writes in a list."""
+"""Layers of a list that somebody writes."""
 
 
 @final

@@ -33,8 +33,8 @@ def _row_bits(rows: "Tensor", seed: "int | Tensor", count: int) -> "Tensor":
     start = _mix(_mix(rows + _STRIDE) ^ seed)
     index = torch.arange(1, count + 1, device=rows.device)
     # That is start + index * _STRIDE. A compiled step would write that product as C++ of the loop's
-    # own counter, where it overflows: the compiler takes what C++ leaves undefined as never coming,
-    # leaves out the loop's end, and the step writes over other tensors.
+    # own counter, where it overflows: the compiler assumes that what C++ leaves undefined never
+    # happens, leaves out the loop's end, and the step writes over other tensors.
     return _mix(((start * _INVERSE)[:, None] + index) * _STRIDE)
 
 

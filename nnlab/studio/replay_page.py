@@ -68,11 +68,11 @@ def write_replay_page(run: Path, file: Path, *, device: str = "auto") -> int:
     keys = (*_NUMBERS, f"loss:{scene['loss']}", f"score:{scene['score']}")
     welcome = {"kind": "welcome", "text": draft.text, "revision": 0, "name": draft.name}
     begins = {"kind": "begin", "replay": True, "warm": True}
-    found = check_text(text)
-    checked = {"kind": "checked", "text": draft.text, "found": found}
+    means = check_text(text)
+    checked = {"kind": "checked", "text": draft.text, "found": means}
     record = {
         "events": [{**welcome, "state": {}, "first": draft.name}, checked, begins, *kept.events],
-        "checked": found,
+        "checked": means,
         "definitions": {key: found for key in keys if (found := define(key))},
         "frames": {step: base64.b64encode(frame).decode() for step, frame in kept.frames.items()},
     }

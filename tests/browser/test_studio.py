@@ -591,6 +591,18 @@ def test_all_that_the_page_begins_with_is_fetched_at_once_and_nothing_else(
     assert tab.errors == []
 
 
+def test_a_text_with_the_line_ends_of_windows_is_checked_when_the_page_opens(
+    tab: Tab, tmp_path: Path
+) -> None:
+    file = tmp_path / "windows.yaml"
+    file.write_bytes(b"data: moons\r\nmodel: {kind: mlp, hidden: [4]}\r\n")
+    with served(tmp_path / "runs", str(file)) as server:
+        tab.page.goto(server.address)
+        expect(tab.page.locator("#says")).to_contain_text("moons")
+        assert tab.page.evaluate("studio.network.columns.length") == 3
+    assert tab.errors == []
+
+
 def test_without_the_token_the_page_says_so(browser: Browser, server: Served) -> None:
     tab = Tab(browser.new_page())
     tab.page.goto(f"http://{server.host}/")

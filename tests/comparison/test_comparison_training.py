@@ -14,6 +14,7 @@ from scipy import stats
 import nnlab
 from nnlab.__main__ import main
 from nnlab.comparison import report as comparison_report
+from nnlab.comparison import train as comparing
 from nnlab.comparison.comparison import load_comparison, settle_source
 from nnlab.comparison.result import (
     ComparisonResult,
@@ -196,6 +197,30 @@ def test_an_interrupted_group_goes_on_to_the_same_end(tmp_path: Path) -> None:
         ours = checkpoint.named_checkpoint(folder / run.name / "checkpoints", "last").tensors
         theirs = checkpoint.named_checkpoint(whole.run / run.name / "checkpoints", "last").tensors
         assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
+
+
+@pytest.mark.parametrize("moment", ["behind a run", "before the next one's own handler"])
+def test_a_signal_between_two_runs_ends_the_comparison_softly(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    owner, name = (
+        (ComparisonView, "ended") if moment == "behind a run" else (comparing, "_examples")
+    )
+    plain, left = getattr(owner, name), iter([False, True])
+
+    def signalled(*given: Any) -> Any:
+        if next(left, False):
+            signal.raise_signal(signal.SIGINT)
+        return plain(*given)
+
+    monkeypatch.setattr(owner, name, signalled)
+    file = tmp_path / "pair.yaml"
+    file.write_text(json.dumps(CONFIG))
+    folder = tmp_path / "pair"
+    assert main(["train", str(file), "--run-dir", str(folder)]) == 130
+    assert "not begun: 2 of 4 runs" in capfd.readouterr().err
+    assert main(["resume", str(folder)]) == 0
+    assert json.loads((folder / "group.json").read_text())["status"] == "completed"
 
 
 def test_a_comparison_that_a_signal_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

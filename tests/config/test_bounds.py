@@ -153,4 +153,30 @@ def test_a_network_may_be_as_deep_as_its_field_says(
     assert main(["check", str(path)]) == 0
     # As a list it is more than one may write.
     assert main(["show", str(path), "--expand"]) == 2
-    assert "layers, at most 1000 go into a list (make it shorter)" in capsys.readouterr().err
+    assert "layers, a list has at most 1,000 (make it less deep)" in capsys.readouterr().err
+
+
+def test_the_bound_counts_variants_that_are_wrong_and_tells_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wrong.yaml"
+    groups = "optimizer: {kind: sgd, groups: {nosuch: {lr: 0.1}}}"
+    changes = [f"  v{i}: {{model.dropout: 0.{i + 1:03d}}}" for i in range(95)]
+    path.write_text("\n".join(["data: moons", LONG, groups, "variants:", *changes]) + "\n")
+    began = process_time()
+    assert main(["check", str(path)]) == 2
+    assert process_time() - began < 3.0
+    told = capsys.readouterr().err
+    assert "the networks of the first 23 have 20,723 layers" in told
+    assert "nosuch" in told
+
+
+def test_a_wrong_variant_is_settled_once_for_all_its_seeds(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.yaml"
+    groups = "optimizer: {kind: sgd, groups: {nosuch: {lr: 0.1}}}"
+    changes = [f"  v{i}: {{train.batch_size: {i + 1}}}" for i in range(95)]
+    text = ["data: moons", LONG, groups, "seeds: 100", "variants:", *changes]
+    path.write_text("\n".join(text) + "\n")
+    began = process_time()
+    assert main(["check", str(path)]) == 2
+    assert process_time() - began < 2.0

@@ -20,7 +20,7 @@ def test_a_place_is_the_same_whether_one_asks_for_it_or_for_all(seed: int) -> No
     whole = Origins("f", {}, layers[0])
     for places in layers[1:]:
         whole = whole.replaced(places)
-    # What is inside of a path that was laid on hides, and is hidden by what came before.
+    # A place that is laid on a path hides what was inside of it before.
     expected: dict[Path, str] = {}
     for places in layers:
         for path in [*expected]:

@@ -32,7 +32,9 @@ def expanded_config(experiment: Experiment, *, as_json: bool) -> str:
     except MistakeError as error:
         raise error_at_places([error.mistake], config.origins) from None
     if (count := len(stack.layers)) > MOST_WRITTEN:
-        text = f"is {count:,} layers, at most {MOST_WRITTEN} go into a list (make it shorter)"
+        text = (
+            f"stands for {count:,} layers, a list has at most {MOST_WRITTEN:,} (make it less deep)"
+        )
         raise error_at_places([Mistake(("model",), text)], config.origins)
     kept = {name: getattr(config.model, name) for name in ("from", "freeze")}
     stack = stack.model_copy(update=kept)

@@ -40,7 +40,13 @@ export class Connection {
    */
   listen(hear, show, say) {
     this.heard = { hear, show, say };
-    for (const tell of this.early.splice(0)) tell();
+    for (const tell of this.early.splice(0)) {
+      try {
+        tell();
+      } catch (error) {
+        reportError(error);
+      }
+    }
   }
 
   /** @param {() => void} tell what is told to who listens */

@@ -49,7 +49,10 @@ export class Editor {
     this.known = text;
     this.paint();
     if (tell) this.calls.changed(text);
-    return ask ? this.check() : undefined;
+    if (ask) return this.check();
+    // An answer that is still under way is about another text.
+    this.asked++;
+    return undefined;
   }
 
   /** @param {string} text */
@@ -100,7 +103,9 @@ export class Editor {
    * @param {Checked} found
    */
   told(text, found) {
-    if (text === this.text) this.show(found);
+    // The area has line ends of its own.
+    if (text.replace(/\r\n?/g, '\n') === this.text) this.show(found);
+    else this.check();
   }
 
   /** @param {Checked} found */
