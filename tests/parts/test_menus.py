@@ -90,5 +90,5 @@ print(*sorted(name for name in sys.modules if "datasets.downloads" in name or "o
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [
         "nnlab.parts.optimizers",
-        *(f"nnlab.parts.optimizers.{name}" for name in ("adam", "family", "muon")),
+        *(f"nnlab.parts.optimizers.{name}" for name in ("adam", "family", "muon", "naming")),
     ]
