@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -76,15 +76,8 @@ def train_comparison(
         _write_plan(folder, comparison)
         lesson = lesson_of(_source_of(folder))
         stack.enter_context(view.open(comparison, folder, question_before(lesson)))
-        between: list[int] = []
-        # Of the moments between two runs: within one it is the run's own that gets a signal.
-        with stop_signals(lambda _: None, between):
-            members = _train_members(settled, folder, begun, device, deterministic, view)
-            found: dict[str, Summary] = {}
-            for name, summary in members:
-                found[name] = summary
-                if between:
-                    break
+        members = _train_members(settled, folder, begun, device, deterministic, view)
+        found, between = _until_signalled(members)
         result = _compared(comparison, folder, found, device)
         files.write_file(folder / COMPARISON_FILE, seal_json(result.plain(), indent=2))
         if result.ended:
@@ -115,6 +108,23 @@ def resume_comparison(
     # What its author wrote is in source.yaml already.
     settled = settled._replace(comparison=replace(settled.comparison, text=None))
     return train_comparison(settled, run_dir=folder, resume=True, device=device, view=view)
+
+
+def _until_signalled(
+    members: Iterable[tuple[str, Summary]],
+) -> tuple[dict[str, Summary], list[int]]:
+    """Members' summaries by name, and the signals that came between two runs.
+
+    Within a run it is the run's own handler that gets them.
+    """
+    found: dict[str, Summary] = {}
+    between: list[int] = []
+    with stop_signals(lambda _: None, between):
+        for name, summary in members:
+            found[name] = summary
+            if between:
+                break
+    return found, between
 
 
 def _train_members(
